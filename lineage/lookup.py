@@ -1,0 +1,30 @@
+"""URIs and file names that hold personal data: stored redacted, found again by a keyed digest.
+
+The key lies with the work files, never in a release: without it a digest says nothing.
+"""
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+KEY_BYTES = 32
+
+
+def key(folder: Path) -> bytes:
+    """The key of a work folder, made where there is none yet (readable by its owner alone)."""
+    path = folder / "lookup.key"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+        return path.read_bytes()
+
+
+def digest(secret: bytes, value: str) -> str:
+    """HMAC-SHA-256 of a URI or file name, hex."""
+    return hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()

@@ -1,0 +1,126 @@
+"""The command line that all stages share."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines import stage as stages
+from pipelines.stage import Context, Stage, StageError
+from schemas import params as params_module
+from schemas import register as register_module
+from schemas.errors import Invalid
+
+#: Below this many raw bytes a second process costs more than it brings.
+PARALLEL_BYTES = 48 << 20
+
+EXAMPLES = """examples:
+  tamga {name} --params params.yaml
+  tamga {name} --params params.yaml --workers 2 --json
+  tamga {name} --params params.yaml --runner FlinkRunner --flink_master localhost:8081
+
+Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
+2 wrong usage, parameters or register."""
+
+
+def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
+    """The options that every stage takes."""
+    made = argparse.ArgumentParser(prog=f"tamga {name}", description=about, epilog=examples.format(name=name),
+                                   formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
+    made.add_argument("--params", type=Path, default=Path("params.yaml"), help="the parameters (default: %(default)s)")
+    made.add_argument("--workers", type=int, metavar="N", help="local worker processes (default: by the size of the input)")
+    made.add_argument("--dry-run", action="store_true", help="say what would be read and done, and write nothing")
+    made.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return made
+
+
+def context(options: argparse.Namespace, beam_args: Sequence[str]) -> Context:
+    """Parameters and register, read and checked.
+
+    Raises:
+      Invalid: with all that is wrong in either.
+    """
+    problems: list[Any] = []
+    try:
+        params = params_module.load(options.params)
+    except Invalid as error:
+        raise Invalid([*error.problems, *_register_problems(options.params)]) from None
+    try:
+        register = register_module.load(params.register)
+    except Invalid as error:
+        problems += error.problems
+    if problems:
+        raise Invalid(problems)
+    workers = options.workers if options.workers else _workers(params)
+    return Context(params, register, workers, tuple(beam_args))
+
+
+def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | None = None) -> int:
+    """Run one stage from the command line; returns the exit code."""
+    name = getattr(kind, "name", "stage")
+    options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
+    return guarded(lambda: _one(kind, options, beam_args))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Turn what users can mend into a message and an exit code."""
+    from pipelines.identify import ModelMissing
+    from pipelines.validation import ExpectationFailed
+
+    try:
+        return action()
+    except Invalid as error:
+        print(error, file=sys.stderr)
+        return 2
+    except ModelMissing as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return 2
+    except (StageError, ExpectationFailed) as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tamga: interrupted; start it again to go on", file=sys.stderr)
+        return 130
+
+
+def _one(kind: Callable[[Context], Stage], options: argparse.Namespace, beam_args: Sequence[str]) -> int:
+    about = context(options, beam_args)
+    stage = kind(about)
+    if options.dry_run:
+        inputs = stage.inputs(about)
+        plan = {"stage": stage.name, "run_id": stage.run_id(about, inputs), "inputs": inputs, "workers": about.workers,
+                "writes": str(stage.target(about))}
+        print(json.dumps(plan, indent=1, ensure_ascii=False))
+        return 0
+    done = stages.execute(stage, about)
+    if options.json:
+        print(json.dumps({"stage": stage.name, "run_id": done.run_id, "folder": str(done.folder), "fresh": done.fresh,
+                          "seconds": round(done.seconds, 2), "totals": done.totals}, ensure_ascii=False))
+    else:
+        state = f"{done.seconds:.1f} s" if done.fresh else "up to date"
+        counts = ", ".join(f"{n} {o}" for o, n in done.totals.get("outcome", {}).items())
+        print(f"{stage.name}: {state}: {counts} -> {done.folder}")
+    return 0
+
+
+def _workers(params: params_module.Params) -> int:
+    from pipelines import inventory
+
+    total = sum(c.size for c in inventory.containers(params))
+    return (os.cpu_count() or 1) if total >= PARALLEL_BYTES else 1
+
+
+def _register_problems(path: Path) -> Sequence[Any]:
+    """What is wrong with the register beside broken parameters, where it can be found."""
+    folder = path.parent / "register"
+    if not folder.is_dir():
+        return ()
+    try:
+        register_module.load(folder)
+    except Invalid as error:
+        return error.problems
+    return ()

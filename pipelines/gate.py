@@ -1,0 +1,265 @@
+"""The gate: whether a record may be used, by the register first and by the crawl's signals then.
+
+Everything fails closed.  `Gate` settles once what hangs on a source alone (`standing`); per record
+it looks at what varies: withdrawals, the URL scope, and opt-outs.  No text, no record's URL and
+no ground of a withdrawal gets into the evidence: they may hold personal data.
+"""
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from pipelines.signals import Observation, observe_page, reservations
+from pipelines.signals import licences as page_licences
+from pipelines.signals.observed import Pairs
+from schemas.licences import allowed, purposes_of
+from schemas.params import Params
+from schemas.register import Register, Source, Withdrawal
+from schemas.urls import authority_host, covers, normal_url
+
+REGISTER_RULE: Final = "1"             # version of the rules on register entries
+WITHDRAWAL_RULE: Final = "1"
+SIGNAL_RULE: Final = "1"
+GATE_RULE: Final = "1"
+
+#: The register's reasons in the order in which they are looked at.
+ORDER: Final = ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired",
+                "purpose-not-granted", "licence-not-allowed", "evidence-missing", "residency")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A decision: `outcome` is `keep`, `refuse` or `drop`; `reason` is None for `keep`;
+    `evidence` can be written as JSON."""
+
+    outcome: str
+    reason: str | None
+    rule: str
+    rule_version: str
+    evidence: Mapping[str, Any]
+
+
+def _entry(source: Source, params: Params) -> dict[str, Any]:
+    return {"source_id": source.id, "entry_sha256": source.entry_sha256,
+            "as_of": params.as_of.isoformat(), "purpose": params.purpose}
+
+
+def _refuse(reason: str, source: Source, params: Params, **found: Any) -> Verdict:
+    return Verdict("refuse", reason, f"register:{reason}", REGISTER_RULE,
+                   _entry(source, params) | found)
+
+
+def standing(source: Source, params: Params, register: Register) -> Verdict | None:
+    """What the register's entry alone says: the first reason to refuse, None when it stands.
+
+    `expires_on` and `granted_on` are good days, `withdrawn_on` is a bad one.
+    """
+    basis, day, purpose = source.basis, params.as_of, params.purpose
+    if basis.withdrawn_on is not None and day >= basis.withdrawn_on:
+        return _refuse("consent-withdrawn", source, params,
+                       withdrawn_on=basis.withdrawn_on.isoformat())
+    if day < basis.granted_on:
+        return _refuse("consent-expired", source, params, granted_on=basis.granted_on.isoformat())
+    if basis.expires_on is not None and day > basis.expires_on:
+        return _refuse("consent-expired", source, params, expires_on=basis.expires_on.isoformat())
+    if purpose not in basis.purposes:
+        return _refuse("purpose-not-granted", source, params, granted=sorted(basis.purposes))
+    return _licence(source, params, register) or _keeping(source, params)
+
+
+def _licence(source: Source, params: Params, register: Register) -> Verdict | None:
+    """A licence must be allowed, and grant the purpose, along one and the same branch."""
+    spdx, purpose = source.licence.spdx, params.purpose
+    try:
+        limits = purposes_of(spdx, register.licences)
+    except ValueError:
+        return _refuse("licence-not-allowed", source, params, licence=spdx)
+    if limits is not None and purpose not in limits:
+        return _refuse("purpose-not-granted", source, params, licence=spdx,
+                       licence_purposes=sorted(limits))
+    granting = [one for one in params.licences_allow
+                if (of := purposes_of(one, register.licences)) is None or purpose in of]
+    if allowed(spdx, granting):
+        return None
+    if allowed(spdx, params.licences_allow):
+        return _refuse("purpose-not-granted", source, params, licence=spdx)
+    return _refuse("licence-not-allowed", source, params, licence=spdx,
+                   allow=sorted(params.licences_allow))
+
+
+def _keeping(source: Source, params: Params) -> Verdict | None:
+    """Evidence on file, and a country that may store the text."""
+    if source.evidence_sha256 is None:
+        return _refuse("evidence-missing", source, params, evidence=source.basis.evidence)
+    if source.residency is not None and params.storage_country not in source.residency:
+        return _refuse("residency", source, params, residency=sorted(source.residency),
+                       storage_country=params.storage_country)
+    return None
+
+
+@dataclass(frozen=True)
+class Withdrawals:
+    """Recorded withdrawals, looked up by what they bar.  They bar from the day they stand in the
+    register, whatever `as_of` is: text once withdrawn does not come back with an older date."""
+
+    by_value: Mapping[tuple[str, str], Withdrawal]
+    scopes: frozenset[str]
+
+    @classmethod
+    def of(cls, withdrawals: Iterable[Withdrawal]) -> Withdrawals:
+        index: dict[tuple[str, str], Withdrawal] = {}
+        for one in withdrawals:
+            index.setdefault((one.scope, _withdrawn_key(one.scope, one.value)), one)
+        return cls(index, frozenset(scope for scope, _ in index))
+
+    def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
+        """The withdrawal that bars a record; a domain bars its subdomains too."""
+        keys = [("source", source_id or ""), ("document", doc_id)]
+        if self.scopes & {"url", "domain"}:
+            url = normal_url(uri)
+            keys.append(("url", url or uri.strip()))
+            host = _host(url) if url else None
+            while host:
+                keys.append(("domain", host))
+                host = host.partition(".")[2]
+        return next((self.by_value[k] for k in keys if k in self.by_value), None)
+
+    def of_text(self, digest: str) -> Withdrawal | None:
+        """The withdrawal that bars a text, by its SHA-256 (hex)."""
+        return self.by_value.get(("text", digest.lower()))
+
+
+def _host(url: str) -> str | None:
+    return authority_host(url.partition("//")[2].partition("/")[0])
+
+
+def _withdrawn_key(scope: str, value: str) -> str:
+    value = value.strip()
+    if scope == "url":
+        return normal_url(value) or value
+    if scope == "domain":
+        return authority_host(value.removesuffix("/")) or value.lower()
+    return value.lower() if scope in ("document", "text") else value
+
+
+def _withdrawn(found: Withdrawal | None) -> Verdict | None:
+    if found is None:
+        return None
+    entry = [found.scope, found.value, found.recorded_on.isoformat(), found.ground]
+    named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
+    return Verdict("refuse", "withdrawn", "withdrawal", WITHDRAWAL_RULE, named | {
+        "scope": found.scope, "recorded_on": found.recorded_on.isoformat(),
+        "withdrawal_sha256": sha256(json.dumps(entry).encode()).hexdigest()})
+
+
+def _opted_out(name: str, found: Observation, source: Source, params: Params) -> Verdict:
+    return Verdict("refuse", f"opted-out:{name}", f"signal:{name}", found.version,
+                   _entry(source, params) | {"signals": params.signals,
+                                             "observation": dict(vars(found))})
+
+
+class Gate:
+    """The gate of a run.  Picklable; `standing` has a verdict (None: good) per source."""
+
+    def __init__(self, params: Params, register: Register) -> None:
+        self.params, self.sources = params, register.sources
+        self.standing = {source.id: standing(source, params, register)
+                         for source in register.sources.values()}
+        self.withdrawals = Withdrawals.of(register.withdrawals)
+
+    def varies(self, source_id: str | None) -> bool:
+        """Whether a record's verdict may differ from its source's `standing` by the register:
+        by withdrawals or a URL scope.  Signals come on top, on hosts that have captures."""
+        if self.withdrawals.scopes - {"text"}:
+            return True
+        return source_id is not None and bool(self.sources[source_id].basis.url_scope)
+
+    def entry_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict | None:
+        """Withdrawals, governance, the entry's standing: the register without its URL scope."""
+        if barred := _withdrawn(self.withdrawals.of_record(source_id, uri, doc_id)):
+            return barred
+        if source_id is None:
+            return Verdict("refuse", "ungoverned", "register:ungoverned", REGISTER_RULE,
+                           {"as_of": self.params.as_of.isoformat()})
+        return self.standing[source_id]
+
+    def register_part(self, source_id: str | None, uri: str, doc_id: str,
+                      observations: Sequence[Observation] = (),
+                      page_follows: bool = False) -> Verdict | None:
+        """The first reason to refuse a record before its response is read; None: go on.
+
+        `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
+        answers 2xx and its headers and page will be read) a reservation in tdmrep.json, which they
+        may lift, and what stands after it are left to `page_part`.
+        """
+        found = self.entry_part(source_id, uri, doc_id)
+        if source_id is None or (found and _precedes(found, "purpose-not-granted")):
+            return found
+        source = self.sources[source_id]
+        scope = source.basis.url_scope
+        if scope and not covers(uri, scope):
+            return _refuse("purpose-not-granted", source, self.params, url_scope=list(scope))
+        if found or source.opt_out == "overridden":
+            return found
+        for name, observation in reservations(observations).items():
+            if page_follows and name == "tdmrep":
+                return None
+            return _opted_out(name, observation, source, self.params)
+        return None
+
+    def page_part(self, source_id: str, observations: Sequence[Observation], headers: Pairs,
+                  metas: Pairs, links: Pairs, jsonld: Sequence[str] = ()) -> Verdict | None:
+        """The first opt-out of the host, the headers and the page together, then a licence that
+        is stricter than the register's; None: none.
+
+        `metas` are (name, content), `links` (rel, href) pairs, `jsonld` the texts of scripts.
+        """
+        source = self.sources[source_id]
+        if source.opt_out == "overridden":
+            return None
+        seen = [*observations, *observe_page(headers, metas, self.params.robots_agents)]
+        for name, observation in reservations(seen).items():
+            return _opted_out(name, observation, source, self.params)
+        stated = page_licences.detect(headers, metas, links, jsonld)
+        bars = [one for one in stated if page_licences.stricter(one, source.licence.spdx)]
+        if not bars:
+            return None
+        return Verdict("refuse", "licence-conflict", "page-licence", page_licences.VERSION,
+                       _entry(source, self.params) | {
+                           "declared": source.licence.spdx, "stated": stated, "stricter": bars})
+
+    def signal_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
+        """The verdict on a capture of robots.txt or tdmrep.json: dropped as a signal where the
+        entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
+        is used."""
+        found = self.entry_part(source_id, uri, doc_id)
+        if found:
+            return found
+        assert source_id is not None   # else ungoverned
+        return Verdict("drop", "signal", "signal-capture", SIGNAL_RULE,
+                       _entry(self.sources[source_id], self.params))
+
+    def withdrawn_text(self, digest: str) -> Verdict | None:
+        """A withdrawal of the very text, by its SHA-256 (hex)."""
+        return _withdrawn(self.withdrawals.of_text(digest))
+
+    def keep(self, source_id: str, observations: Sequence[Observation] = ()) -> Verdict:
+        """The grounds on which a record passes.  Reservations that a contract outranks are named
+        as `overridden`."""
+        source = self.sources[source_id]
+        basis = source.basis
+        evidence = _entry(source, self.params) | {
+            "basis": basis.kind, "reference": basis.reference, "licence": source.licence.spdx,
+            "evidence_sha256": source.evidence_sha256,
+            "observations": [dict(vars(o)) for o in observations]}
+        if source.opt_out == "overridden":
+            evidence["overridden"] = list(reservations(observations))
+        return Verdict("keep", None, "gate", GATE_RULE, evidence)
+
+
+def _precedes(verdict: Verdict, reason: str) -> bool:
+    """Whether a verdict's reason stands at or before another in the order."""
+    return ORDER.index(verdict.reason or "") <= ORDER.index(reason)

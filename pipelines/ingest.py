@@ -1,0 +1,183 @@
+"""The stage `ingest`: raw containers through the gate to documents, every record in the ledger.
+
+    python -m pipelines.ingest --params params.yaml
+
+First all containers are scanned, so that a host's robots.txt binds pages in other files and
+records that coincide are told apart; then each unit of an index is judged and read.
+"""
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipelines import batches, intake, inventory, ledger, scan, shards
+from pipelines.command import command
+from pipelines.gate import Gate
+from pipelines.signals import Capture, HostSignals
+from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from schemas.params import Params
+from schemas.register import Register
+from schemas.tables import DOCUMENTS, RECORDS
+from schemas.urls import hosts
+
+PARTITIONS = 256
+CAPTURES = {"host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary, "captured_at": pl.String,
+            "doc_id": pl.String, "uri": pl.String}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all steps of the job know; a plain value that travels to workers."""
+
+    state: shards.State
+    params: Params
+    register: Register
+    tasks: Mapping[str, scan.Task]
+    run_id: str
+
+    def index(self, key: str) -> pl.DataFrame:
+        return pl.read_parquet(self.state.path("index", key))
+
+
+class Scan(beam.DoFn):
+    """A task's key -> its index on disk; out come its units, its signals, its ids by partition."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: pa.RecordBatch) -> Iterator[Any]:
+        plan, options = self.plan, self.plan.params.ingest
+        for key in element.column("task").to_pylist():
+            task = plan.tasks[key]
+            if not plan.state.path("index", key).exists():
+                plan.state.write("index", key, scan.index(task, options.max_record_bytes))
+            found = plan.index(key)
+            for number, (start, stop) in enumerate(scan.units(found.to_arrow(), options.unit_bytes)):
+                yield batches.plan(shard=[f"{key}-{number:05d}"], task=[key], start=[start], stop=[stop])
+            captures = _captures(found, plan.register, task.collection)
+            if captures.height:
+                yield beam.pvalue.TaggedOutput("signals", captures.to_arrow().combine_chunks().to_batches()[0])
+            yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(found, task))
+
+
+class Coincide(beam.DoFn):
+    """Ids of a partition -> those that several records share, with the level that parts them."""
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+        ids = pl.from_arrow(pa.Table.from_batches(list(element[1])))
+        assert isinstance(ids, pl.DataFrame)
+        shared = ids.filter(pl.col("base_id").is_duplicated())
+        if shared.height:
+            copied = pl.struct("base_id", "sha256", "offset").is_duplicated()
+            levels = shared.group_by("base_id").agg(level=pl.when(copied.any()).then(2).otherwise(1).first()).sort("base_id")
+            yield levels.to_arrow().combine_chunks().to_batches()[0]
+
+
+class Read(ShardDoFn):
+    """A unit -> its records, decisions and documents."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.state)
+        self.plan = plan
+        self._judge: intake.Judge | None = None
+
+    def judge(self, signals: Iterable[pa.RecordBatch], coinciding: Iterable[pa.RecordBatch]) -> intake.Judge:
+        if self._judge is None:
+            params = self.plan.params
+            captures = [Capture(**row) for batch in signals for row in batch.to_pylist()]
+            levels = {row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()}
+            self._judge = intake.Judge(Gate(params, self.plan.register), self.plan.register,
+                                       HostSignals(captures, params.robots_agents, params.signals), levels,
+                                       params.ingest.max_record_bytes)
+        return self._judge
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        judge = self.judge(*sides)
+        index = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
+        found = judge.unit(self.plan.tasks[row["task"]], index)
+        records, decided, documents = intake.tables(found, self.plan.run_id)
+        shard.write("records", records.to_arrow().cast(RECORDS))
+        shard.write("decisions", decided.to_arrow())
+        shard.write("documents", documents.to_arrow().cast(DOCUMENTS))
+        known = sum(ledger.known(o, r) for o, r in decided.select("outcome", "reason").iter_rows())
+        shard.finish(
+            {"shard": shard.name, "records": index.height, **ledger.outcomes(decided), "documents": documents.height,
+             "null_doc_ids": records["doc_id"].null_count(),
+             "repeated_doc_ids": records.height - records["doc_id"].n_unique(),
+             "null_texts": documents["text"].null_count(), "null_sources": documents["source_id"].null_count(),
+             "unknown_reasons": decided.height - known},
+            ledger.counts(decided) | {"source": ledger.count(records["source_id"]),
+                                      "source_outcome": _by_source(records, decided)})
+
+
+def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
+    pairs = records.join(decided, on="doc_id").select(
+        pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome"))
+    return ledger.count(pairs.to_series())
+
+
+def _captures(index: pl.DataFrame, register: Register, collection: str) -> pl.DataFrame:
+    """The signal captures of governed hosts; those of others bind nobody who is let in."""
+    some = index.filter(pl.col("signal").is_not_null() & pl.col("error").is_null())
+    some = some.filter(register.match(some["uri"], collection).is_not_null())
+    return some.select(
+        host=hosts(some["uri"]).fill_null(""), kind="signal", status=pl.col("http_status").fill_null(200).cast(pl.Int64),
+        body=pl.col("signal_body").fill_null(b""), captured_at=pl.col("captured_at").fill_null(""), doc_id="base_id", uri="uri",
+    ).cast(CAPTURES)  # type: ignore[arg-type]
+
+
+def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordBatch]]:
+    digests = [c.sha256 or c.uri for c in task.containers]
+    ids = index.select("base_id", "offset", sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String))
+    keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
+    for batch in ids.to_arrow().combine_chunks().to_batches() if ids.height else ():
+        yield from batches.partition(batch, keys, PARTITIONS)
+
+
+class Ingest(Stage):
+    """Scan, tell apart, judge, read."""
+
+    name = "ingest"
+    sections = ("as_of", "purpose", "storage_country", "inputs", "licences", "signals", "robots_agents", "ingest")
+
+    def __init__(self, context: Context) -> None:
+        self.containers = inventory.containers(context.params)
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        return {**inventory.digests(self.containers), "register": context.register.sha256}
+
+    def expected(self, context: Context) -> int:
+        home = context.params.work / ".state" / self.name
+        return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in home.glob("*/index/*.parquet"))
+
+    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
+        tasks = scan.tasks(self.containers, context.params.ingest.unit_bytes)
+        plan = Plan(state, context.params, context.register, {t.key: t for t in tasks}, run_id)
+        todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
+        scanned = (pipeline | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
+                   | "Spread" >> beam.Reshuffle()
+                   | "Scan" >> beam.ParDo(Scan(plan)).with_outputs("signals", "ids", main="units"))
+        coinciding = (scanned.ids | "Keyed" >> beam.Map(lambda kv: kv).with_output_types(tuple[int, pa.RecordBatch])
+                      | "ById" >> beam.GroupByKey() | "Coincide" >> beam.ParDo(Coincide()).with_output_types(pa.RecordBatch))
+        signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
+        (scanned.units | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
+         | "Deal" >> beam.Reshuffle()
+         | "Read" >> beam.ParDo(Read(plan), beam.pvalue.AsList(signals), beam.pvalue.AsList(coinciding)).with_output_types(pa.RecordBatch))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return command(Ingest, __doc__ or "", argv)
+
+
+if __name__ == "__main__":
+    from pipelines.ingest import main as run  # workers must find the DoFns under their own names
+
+    sys.exit(run())

@@ -1,0 +1,168 @@
+"""From a unit of an index to records, decisions and documents: where the gate stands.
+
+A record is judged in the design's order: its envelope, the register, captures that are signals,
+HTTP status and media type, then headers and page.  Only what passes is decoded.
+"""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from pipelines import content, ledger, scan
+from pipelines.gate import Gate, Verdict
+from pipelines.readers import Content, Envelope, reader
+from pipelines.signals import HostSignals, Observation
+from schemas.register import Register
+from schemas.tables import DOCUMENTS, RECORDS
+from schemas.urls import hosts
+
+CONTENT_RULE = "1"
+
+
+@dataclass
+class Intake:
+    """A unit's outcome, before it becomes tables."""
+
+    records: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    documents: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What judging a record takes."""
+
+    gate: Gate
+    register: Register
+    signals: HostSignals
+    coinciding: Mapping[str, int]
+    max_record_bytes: int
+
+    def unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
+        """Judge and read the records of a unit."""
+        out = Intake()
+        sources = self.register.match(index["uri"], task.collection).to_list()
+        names = hosts(index["uri"]).to_list()
+        pending: list[_Pending] = []
+        for row, source_id, host in zip(index.iter_rows(named=True), sources, names, strict=True):
+            container = task.containers[row["container"]]
+            doc_id = self._doc_id(row, container)
+            record = {name: row.get(name) for name in RECORDS.names} | {
+                "doc_id": doc_id, "source_id": source_id, "collection": task.collection,
+                "container": container.uri, "container_sha256": container.sha256}
+            verdict, seen = self._before(row, doc_id, source_id, host)
+            if verdict:
+                out.records.append(record)
+                _decide(out, record, verdict)
+            else:
+                pending.append(_Pending(record, row, container, seen))
+        for one, body in _bodies(pending, self.max_record_bytes):
+            self._read(out, one, body)
+        return out
+
+    def _doc_id(self, row: Mapping[str, Any], container: Any) -> str:
+        level = self.coinciding.get(row["base_id"], 0)
+        if not level:
+            return str(row["base_id"])
+        envelope = Envelope(row["locator"], row["offset"], row["length"], row["uri"], row["payload_sha256"],
+                            row["captured_at"], error=row["error"])
+        return scan.doc_id(envelope, container, level)
+
+    def _before(self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
+                ) -> tuple[Verdict | None, Sequence[Observation]]:
+        """What can be said before the body is read."""
+        if row["error"]:
+            return _damaged(row["error"], detail=row["detail"]), ()
+        uri = row["uri"] or ""
+        if row["signal"]:
+            return self.gate.signal_part(source_id, uri, doc_id), ()
+        seen: Sequence[Observation] = ()
+        if host in self.signals.hosts and source_id:
+            seen = self.signals.observations(uri, row["captured_at"] or "")
+        status, media_type = row["http_status"], row["media_type"]
+        answered = status is None or status == 200
+        if seen or self.gate.varies(source_id):
+            refused = self.gate.register_part(source_id, uri, doc_id, seen, page_follows=answered)
+        else:
+            refused = self.gate.standing[source_id] if source_id else self.gate.entry_part(None, uri, doc_id)
+        if refused:
+            return refused, seen
+        if not answered:
+            return _damaged("http-status", status=status), seen
+        if not content.supported(media_type):
+            return _damaged("unsupported-media-type", media_type=media_type), seen
+        return None, seen
+
+    def _read(self, out: Intake, one: _Pending, body: Content) -> None:
+        record = one.record
+        document = content.document(body, self.max_record_bytes)
+        record |= {"charset": document.used, "charset_declared": document.declared}
+        out.records.append(record)
+        source_id = record["source_id"]
+        verdict = None
+        if document.error:
+            verdict = _damaged(document.error, detail=document.detail)
+        else:
+            verdict = self.gate.page_part(source_id, one.seen, body.headers, document.metas, document.links)
+        if verdict is None and not document.text.strip():
+            verdict = Verdict("drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)})
+        if verdict is None and "text" in self.gate.withdrawals.scopes:
+            verdict = self.gate.withdrawn_text(hashlib.sha256(document.text.encode()).hexdigest())
+        if verdict is None:
+            verdict = self.gate.keep(source_id, one.seen)
+            out.documents.append({"doc_id": record["doc_id"], "source_id": source_id, "uri": record["uri"],
+                                  "captured_at": record["captured_at"], "title": document.title, "text": document.text})
+        _decide(out, record, verdict)
+
+
+@dataclass(slots=True)
+class _Pending:
+    record: dict[str, Any]
+    row: Mapping[str, Any]
+    container: Any
+    seen: Sequence[Observation]
+
+
+def _bodies(pending: Sequence[_Pending], limit: int) -> Iterator[tuple[_Pending, Content]]:
+    """Each pending record with its body; a container is opened once."""
+    start = 0
+    while start < len(pending):
+        container = pending[start].container
+        stop = start
+        while stop < len(pending) and pending[stop].container is container:
+            stop += 1
+        some = pending[start:stop]
+        wanted = [(one.row["offset"], one.row["length"]) for one in some]
+        bodies = reader(container.format).contents(scan.source(container, limit), wanted)
+        for one in some:
+            try:
+                body = next(bodies, None)
+            except Exception as error:  # a file that changed or vanished since the scan
+                body, bodies = Content(error="unreadable", detail=type(error).__name__), iter(())
+            yield one, body or Content(error="unreadable", detail="the container changed since it was scanned")
+        start = stop
+
+
+def _damaged(reason: str, **seen: Any) -> Verdict:
+    return Verdict("damaged", reason, "envelope" if reason == "unreadable" else "content", CONTENT_RULE,
+                   {k: v for k, v in seen.items() if v is not None})
+
+
+def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
+    out.decisions.append({"doc_id": record["doc_id"], "uri": record["uri"], "outcome": verdict.outcome,
+                          "reason": verdict.reason, "rule": verdict.rule, "rule_version": verdict.rule_version,
+                          "evidence": ledger.evidence(verdict.evidence)})
+
+
+def tables(found: Intake, run_id: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """records, decisions and documents as frames in the shape of their tables, sorted by doc_id."""
+    schema = {"doc_id": pl.String, "uri": pl.String, "outcome": pl.String, "reason": pl.String, "rule": pl.String,
+              "rule_version": pl.String, "evidence": pl.String}
+    numbers = {"offset": pl.Int64, "length": pl.Int64, "http_status": pl.Int32}
+    records = pl.DataFrame(found.records, schema={n: numbers.get(n, pl.String) for n in RECORDS.names}).sort("doc_id")
+    documents = pl.DataFrame(found.documents, schema={n: pl.String for n in DOCUMENTS.names}).sort("doc_id")
+    return records, ledger.decisions(pl.DataFrame(found.decisions, schema=schema), "ingest", run_id), documents

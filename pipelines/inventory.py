@@ -1,0 +1,99 @@
+"""Which raw files a run reads: the patterns of params resolved, each file with its digest."""
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines import shards
+from schemas.errors import Invalid, Problem
+from schemas.params import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A raw file.  `uri` is its path relative to the params file; `sha256` is None where the
+    file, or anything that the pattern fits, is missing or cannot be read."""
+
+    collection: str
+    format: str
+    path: str
+    uri: str
+    size: int
+    sha256: str | None
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def key(self) -> str:
+        """Names the container's shards: the same whatever else a run reads."""
+        parts = (self.collection, self.uri, self.sha256 or "")
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def containers(params: Params) -> list[Container]:
+    """All raw files, sorted by collection and path, however the params list them.
+
+    Raises:
+      Invalid: where two collections claim one file.
+    """
+    found: dict[str, tuple[str, str, tuple[tuple[str, str], ...], Path]] = {}
+    problems = []
+    for one in params.inputs:
+        fields = tuple(sorted(one.fields.items()))
+        for pattern in one.paths:
+            matches = sorted(glob.glob(str(params.root / pattern), recursive=True))
+            for path in map(Path, matches or [str(params.root / pattern)]):
+                if path.is_dir():
+                    continue
+                uri = Path(os.path.relpath(path, params.root)).as_posix()
+                claim = (one.collection, one.format, fields, path)
+                if found.setdefault(uri, claim)[:3] != claim[:3]:
+                    problems.append(Problem(str(params.path), None, "inputs",
+                                            f"{uri} is claimed by collections {found[uri][0]} and {one.collection}; "
+                                            "name it in one"))
+    if problems:
+        raise Invalid(problems)
+    known = _Digests(params.work / ".state" / "digests.json")
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(known.of, [path for *_, path in found.values()]))
+    known.save()
+    return sorted((Container(collection, format, str(path), uri, size, sha256, fields)
+                   for (uri, (collection, format, fields, path)), (size, sha256)
+                   in zip(found.items(), digests, strict=True)),
+                  key=lambda c: (c.collection, c.uri))
+
+
+class _Digests:
+    """Digests of files, remembered by path, size and time of change."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._known: dict[str, list[str | int]] = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            self._known = {}
+        self._seen: dict[str, list[str | int]] = {}
+
+    def of(self, path: Path) -> tuple[int, str | None]:
+        try:
+            stat = path.stat()
+            entry = self._known.get(str(path))
+            if not entry or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
+                entry = [stat.st_size, stat.st_mtime_ns, shards.sha256_file(path)]
+            self._seen[str(path)] = entry
+            return stat.st_size, str(entry[2])
+        except OSError:
+            return 0, None
+
+    def save(self) -> None:
+        shards.write_json(self._path, self._seen)
+
+
+def digests(found: list[Container]) -> Mapping[str, str]:
+    """`collection:path` -> digest: what goes into a run's id."""
+    return {f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}" for c in found}

@@ -1,0 +1,60 @@
+"""Rows of the ledger: what a stage decided about each record, and the counts of it."""
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from schemas.tables import DECISIONS, OUTCOMES
+
+#: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
+REASONS: dict[str, tuple[str, ...]] = {
+    "keep": (),
+    "refuse": ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired", "purpose-not-granted",
+               "licence-not-allowed", "evidence-missing", "residency", "opted-out:", "licence-conflict"),
+    "damaged": ("unreadable", "too-large", "unsupported-media-type", "http-status", "undecodable"),
+    "drop": ("signal", "empty", "language-", "quality-", "exact-duplicate", "near-duplicate", "personal-data"),
+}
+
+
+def evidence(value: Mapping[str, Any]) -> str:
+    """Evidence as canonical JSON."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def known(outcome: str, reason: str | None) -> bool:
+    """Whether an outcome with this reason may stand in the ledger."""
+    if outcome == "keep":
+        return reason is None
+    names = REASONS.get(outcome, ())
+    return reason is not None and any(
+        reason.startswith(n) if n.endswith((":", "-")) else reason == n for n in names)
+
+
+def decisions(frame: pl.DataFrame, stage: str, run_id: str) -> pl.DataFrame:
+    """Bring a frame with doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON) into
+    the shape of the `decisions` table, sorted by doc_id."""
+    return (frame.with_columns(stage=pl.lit(stage), run_id=pl.lit(run_id))
+            .select(DECISIONS.names).cast({c: pl.String for c in DECISIONS.names}).sort("doc_id"))
+
+
+def counts(decided: pl.DataFrame, **more: pl.Series) -> dict[str, dict[str, int]]:
+    """Nested counters of a shard's decisions: by outcome, by reason, and by each series in `more`
+    (one value per decision; nulls count as `-`)."""
+    total = {"outcome": count(decided["outcome"]),
+             "reason": count(decided.filter(pl.col("outcome") != "keep").select(
+                 pl.concat_str("outcome", pl.lit(" "), "reason")).to_series())}
+    return total | {name: count(values) for name, values in more.items()}
+
+
+def outcomes(decided: pl.DataFrame) -> dict[str, int]:
+    """How many decisions of each outcome, zeros included."""
+    found = count(decided["outcome"])
+    return {name: found.get(name, 0) for name in OUTCOMES}
+
+
+def count(values: pl.Series) -> dict[str, int]:
+    table = values.cast(pl.String).fill_null("-").value_counts(sort=True)
+    return {str(k): int(n) for k, n in table.iter_rows()}

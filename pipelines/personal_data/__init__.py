@@ -1,0 +1,1 @@
+"""Personal data of the region: checksums, Presidio recognisers, and scrubbing by batch."""

@@ -1,0 +1,26 @@
+"""Which of several copies of one text has the better right to stay."""
+from __future__ import annotations
+
+from datetime import date
+
+from schemas.register import Register, Source
+
+#: Strongest first: what a law says needs nobody's leave, a contract binds both sides, a consent
+#: can be withdrawn, a public licence stands on the publisher's word alone.
+BASES = ("statute", "contract", "consent", "licence")
+#: Fewest duties first; what is not named comes after.
+LICENCES = ("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "ODC-By-1.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "ODbL-1.0")
+
+
+def ranks(register: Register) -> dict[str, int]:
+    """Source -> its place in the order of right, best first: strongest basis, most permissive
+    licence, longest validity, then the id, so that no two are alike."""
+    ordered = sorted(register.sources.values(), key=_key)
+    return {source.id: place for place, source in enumerate(ordered)}
+
+
+def _key(source: Source) -> tuple[int, int, int, str]:
+    spdx = source.licence.spdx
+    ends = source.basis.expires_on or date.max
+    return (BASES.index(source.basis.kind), LICENCES.index(spdx) if spdx in LICENCES else len(LICENCES),
+            -ends.toordinal(), source.id)

@@ -1,0 +1,108 @@
+"""The first look at raw containers: an index of all records, before any text is read."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from pipelines.inventory import Container
+from pipelines.readers import Envelope, Source, reader
+
+#: An index row is a raw record; `container` points into the task's list of containers.
+INDEX = pa.schema([
+    ("base_id", pa.string()), ("container", pa.int32()), ("locator", pa.string()),
+    ("offset", pa.int64()), ("length", pa.int64()), ("uri", pa.string()),
+    ("payload_sha256", pa.string()), ("captured_at", pa.string()), ("media_type", pa.string()),
+    ("http_status", pa.int32()), ("signal", pa.string()), ("signal_body", pa.binary()),
+    ("error", pa.string()), ("detail", pa.string()),
+])
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Containers of one collection and format that are scanned together."""
+
+    key: str
+    containers: tuple[Container, ...]
+
+    @property
+    def collection(self) -> str:
+        return self.containers[0].collection
+
+
+def tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
+    """Deal containers out: a large one by itself, small neighbours (letters in a folder) together
+    up to about `unit_bytes`."""
+    groups: list[list[Container]] = []
+    held = 0
+    for one in containers:
+        last = groups[-1][-1] if groups else None
+        near = last and (last.collection, last.format, last.fields) == (one.collection, one.format, one.fields)
+        if near and held + one.size <= unit_bytes:
+            groups[-1].append(one)
+            held += one.size
+        else:
+            groups.append([one])
+            held = one.size
+    keys = [hashlib.sha256("".join(c.key for c in g).encode()).hexdigest()[:16] for g in groups]
+    return [Task(k, tuple(g)) for k, g in zip(keys, groups, strict=True)]
+
+
+def source(container: Container, max_record_bytes: int) -> Source:
+    """What a reader is told about a container."""
+    return Source(Path(container.path), container.uri, dict(container.fields), max_record_bytes)
+
+
+def index(task: Task, max_record_bytes: int) -> pa.Table:
+    """The index of a task's records, in the order of containers and offsets."""
+    rows = []
+    for number, container in enumerate(task.containers):
+        for envelope in _envelopes(container, max_record_bytes):
+            rows.append({"base_id": doc_id(envelope, container), "container": number,
+                         **{name: getattr(envelope, name) for name in INDEX.names[2:]}})
+    return pa.Table.from_pylist(rows, schema=INDEX)
+
+
+def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope]:
+    if container.sha256 is None:
+        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is missing or cannot be opened")
+        return
+    if container.size == 0:
+        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty")
+        return
+    last = -1
+    try:
+        for envelope in reader(container.format).scan(source(container, max_record_bytes)):
+            last = envelope.offset
+            yield envelope
+    except OSError as error:
+        yield Envelope("bytes", last + 1, 0, error="unreadable", detail=type(error).__name__)
+
+
+def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:
+    """The id of a record: 32 hex digits of SHA-256 over URI, capture time and payload digest.
+
+    Where these cannot be read, or coincide with another record's (`level` 1), container digest
+    and offset join in; where these coincide too (a copy of a file, `level` 2), its path.
+    """
+    parts = [envelope.uri or "", envelope.captured_at or "", envelope.payload_sha256 or ""]
+    if level or envelope.error or not envelope.payload_sha256:
+        parts += [container.sha256 or container.uri, str(envelope.offset)]
+    if level > 1:
+        parts.append(container.uri)
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def units(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:
+    """Cut an index into row ranges `(start, stop)` of about `unit_bytes` raw bytes each; rows of
+    one range are a shard."""
+    lengths = pl.Series(table.column("length")).cast(pl.Int64)
+    # a row of a columnar file has no length in bytes: call it 2 KiB
+    sizes = pl.select(pl.when(pl.Series(table.column("locator")) == "row").then(2048).otherwise(lengths)).to_series()
+    number = (sizes.cum_sum() - sizes) // unit_bytes
+    starts = number.to_frame("n").with_row_index("row").group_by("n", maintain_order=True).agg(pl.col("row").first())["row"].to_list()
+    return list(zip(starts, [*starts[1:], table.num_rows], strict=True)) if starts else []

@@ -1,0 +1,143 @@
+"""Shards on disk: written whole or not at all, found again after an interruption.
+
+A stage writes its tables under a state folder, `<table>/<shard>.parquet`, and marks a shard
+as done by a small JSON file that is written last.  When all shards are done the state is
+published: the stage's folder appears in one rename.  State is keyed by the run's id, so work
+made under other parameters, inputs or code is never taken up.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP_ROWS = 122_880
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write canonical, readable JSON atomically."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
+    write_bytes(path, (text + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file's value."""
+    return json.loads(path.read_bytes())
+
+
+def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
+    """A table as the bytes of a Parquet file: the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", compression_level=level,
+                   row_group_size=ROW_GROUP_ROWS, store_schema=False)
+    return sink.getvalue().to_pybytes()
+
+
+def read(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """A shard's table, or some of its columns."""
+    return pq.read_table(path, columns=columns, partitioning=None)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class State:
+    """A stage's unfinished work; a plain value that travels to workers."""
+
+    root: str
+
+    def path(self, table: str, shard: str) -> Path:
+        return Path(self.root) / table / f"{shard}.parquet"
+
+    def write(self, table: str, shard: str, data: pa.Table, level: int = 1) -> dict[str, Any]:
+        """Write one table of a shard; what comes back describes the file."""
+        content = parquet_bytes(data, level)
+        write_bytes(self.path(table, shard), content)
+        return {"file": f"{table}/{shard}.parquet", "rows": data.num_rows, "bytes": len(content),
+                "sha256": hashlib.sha256(content).hexdigest()}
+
+    def finish(self, shard: str, files: Iterable[Mapping[str, Any]], **figures: Any) -> None:
+        """Mark a shard as done, with its files and its aggregates."""
+        write_json(Path(self.root) / "done" / f"{shard}.json",
+                   {"shard": shard, "files": list(files), "figures": figures})
+
+    def finished(self, shard: str) -> dict[str, Any] | None:
+        """A done shard's marker, or None."""
+        path = Path(self.root) / "done" / f"{shard}.json"
+        return json.loads(path.read_bytes()) if path.exists() else None
+
+    def count(self) -> int:
+        """How many shards are done: what a progress display asks."""
+        folder = Path(self.root) / "done"
+        return sum(name.endswith(".json") for name in os.listdir(folder)) if folder.is_dir() else 0
+
+    def all_finished(self) -> list[dict[str, Any]]:
+        """The markers of all done shards, by shard name."""
+        folder = Path(self.root) / "done"
+        return [json.loads(p.read_bytes()) for p in sorted(folder.glob("*.json"))]
+
+
+def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder: Path) -> None:
+    """Make `folder` out of a finished state in one rename.
+
+    Args:
+      state: where the files lie.
+      files: paths relative to the state's root.
+      extra: file name -> JSON value, written beside them.
+      folder: what appears; an older one is replaced.
+    """
+    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    try:
+        for name in files:
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _link(Path(state.root) / name, target)
+        for name, value in extra.items():
+            write_json(fresh / name, value)
+        replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def replace_folder(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in another's place; no moment shows a half-written one."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
+    if folder.exists():
+        folder.rename(old)
+    fresh.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copyfile(source, target)

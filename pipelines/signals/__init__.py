@@ -1,0 +1,37 @@
+"""Opt-out signals of a crawl: robots.txt, TDMRep, AIPREF, Content-Signal, noai.
+
+A protocol is a module with
+
+    NAME, VERSION   the name stands in the reason `opted-out:NAME`; the version goes into lineage
+    KIND            the captures it reads (`robots`, `tdmrep`), or None
+    host(capture, agents) -> Reader         what the capture says of a path
+    page(headers, metas, agents) -> list    what a response's headers and markup say
+    resolve(observations) -> Observation | None   the reservation that stands, if any
+
+and is added by naming it in `PROTOCOLS`.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from pipelines.signals.hosts import HostSignals
+from pipelines.signals.observed import Capture, Observation, Pairs
+from pipelines.signals.protocols import PROTOCOLS
+
+__all__ = ["PROTOCOLS", "Capture", "HostSignals", "Observation", "observe_page", "reservations"]
+
+
+def observe_page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    """What a response's headers and `<meta name content>` pairs say, for all protocols."""
+    return [o for protocol in PROTOCOLS for o in protocol.page(headers, metas, agents)]
+
+
+def reservations(observations: Iterable[Observation]) -> dict[str, Observation]:
+    """The reservation that stands in each protocol, in the order of `PROTOCOLS`.
+
+    Conflicts are resolved inside a protocol, by its own rule; protocols do not outrank one
+    another.
+    """
+    seen = list(observations)
+    standing = {p.NAME: p.resolve([o for o in seen if o.protocol == p.NAME]) for p in PROTOCOLS}
+    return {name: o for name, o in standing.items() if o is not None}

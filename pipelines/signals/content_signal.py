@@ -1,0 +1,39 @@
+"""Content-Signal: `search=yes, ai-train=no` in robots.txt groups and in response headers."""
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipelines.signals import robots
+from pipelines.signals.observed import (
+    Capture,
+    Observation,
+    Pairs,
+    Reader,
+    any_reserved,
+    preference,
+    values,
+)
+
+NAME = "content-signal"
+VERSION = "contentsignals.org 2025-09"
+KIND = "robots"
+resolve = any_reserved
+
+LABELS = ("ai-train", "train-ai")
+_MEMBER = re.compile(r"([a-z-]+)\s*=\s*([a-z]+)")
+
+
+def statement(text: str) -> str | None:
+    """What the signals say of training: `reserved`, `granted` or None; the last one counts."""
+    return preference(dict(_MEMBER.findall(text.lower())), LABELS)
+
+
+def host(capture: Capture, agents: Sequence[str]) -> Reader:
+    return robots.usage(capture, agents, "content-signal", NAME, VERSION, statement)
+
+
+def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    said = [(text, statement(text)) for text in values(headers, "content-signal")]
+    return [Observation(NAME, VERSION, "header", None, value, f"Content-Signal: {text}")
+            for text, value in said if value]

@@ -1,0 +1,46 @@
+"""URIs and paths in the normal form in which rules are compared with them (RFC 9309 2.2.2)."""
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from schemas.urls import normal_url
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_TO_ENCODE = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]")
+
+
+class Parts(NamedTuple):
+    """Of a URL in normal form: `port` is empty for the scheme's own, `path` has the query."""
+
+    scheme: str
+    host: str
+    port: str
+    path: str
+
+
+def _octets(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return "".join(f"%{b:02X}" for b in match[0].encode("utf-8", "surrogateescape"))
+    char = chr(int(match[1], 16))
+    return char if char in _UNRESERVED else match[0].upper()
+
+
+def encode(text: str) -> str:
+    """Percent-encodes what a URI may not hold as it is, decodes what needs no encoding."""
+    return _TO_ENCODE.sub(_octets, text)
+
+
+@lru_cache(1024)
+def split(uri: str) -> Parts | None:
+    """A URL's parts in normal form; None for what is no http, https or ftp URL."""
+    normal = normal_url(uri)
+    if normal is None:
+        return None
+    authority, slash, path = normal.partition("//")[2].partition("/")
+    host, colon, port = authority.rpartition(":")
+    if not colon or not port.isdigit():
+        host, port = authority, ""
+    scheme = uri.lstrip().partition(":")[0].lower()
+    return Parts(scheme, host, port, slash + path)

@@ -1,0 +1,284 @@
+"""What every stage is: inputs by digest, a Beam job over shards, a published folder.
+
+A subclass names what it depends on and wires its job; running it once more with the same
+inputs, parameters and code does nothing, an interrupted run goes on with the shards that
+are left, and the counts of what went in and came out must agree before anything is published.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from pipelines import runners, shards
+from schemas.code_version import code_version
+from schemas.params import Params
+from schemas.register import Register
+from schemas.tables import SCHEMA_VERSION
+
+
+class StageError(Exception):
+    """A stage that must not go on; the message says what is wrong and what helps."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run hands to its stages."""
+
+    params: Params
+    register: Register
+    workers: int = 1
+    beam_args: tuple[str, ...] = ()
+    watch: Callable[[str, Callable[[], int], int | None], Any] | None = None
+
+    def folder(self, stage: str) -> Path:
+        return self.params.work / stage
+
+
+@dataclass(frozen=True)
+class Published:
+    """A stage's finished folder."""
+
+    folder: Path
+    summary: Mapping[str, Any]
+    seconds: float = 0.0
+    fresh: bool = False
+
+    @property
+    def run_id(self) -> str:
+        return str(self.summary["run_id"])
+
+    @property
+    def shards(self) -> list[str]:
+        return list(self.summary["shards"])
+
+    @property
+    def totals(self) -> Mapping[str, Any]:
+        totals: Mapping[str, Any] = self.summary["totals"]
+        return totals
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the digests of all files: what the next stage has as its input."""
+        return hashlib.sha256(json.dumps(self.summary["files"], sort_keys=True).encode()).hexdigest()
+
+    def path(self, table: str, shard: str) -> Path:
+        return self.folder / table / f"{shard}.parquet"
+
+
+def load(folder: Path, stage: str) -> Published:
+    """A published stage.
+
+    Raises:
+      StageError: where it has not run.
+    """
+    path = folder / "stage.json"
+    if not path.is_file():
+        raise StageError(f"{path} is not there: run `tamga {stage}` first, or `tamga run` for all")
+    return Published(folder, json.loads(path.read_bytes()))
+
+
+@dataclass
+class Shard:
+    """A shard in work: writes its tables, then marks itself as done with its figures."""
+
+    name: str
+    state: shards.State
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(self, table: str, data: pa.Table, level: int = 1) -> None:
+        self.files.append(self.state.write(table, self.name, data, level))
+
+    def finish(self, figures: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+        """`figures`: the aggregates that are validated; `counts`: nested counters to add up."""
+        self.state.finish(self.name, self.files, aggregates=dict(figures), counts=dict(counts))
+
+
+class Stage(ABC):
+    """A step from files to files."""
+
+    name: ClassVar[str]
+    sections: ClassVar[tuple[str, ...]]
+    models: Mapping[str, str] = {}
+
+    @abstractmethod
+    def inputs(self, context: Context) -> dict[str, str]:
+        """Name -> digest of all that goes in."""
+
+    @abstractmethod
+    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+              ) -> None:
+        """Wire the job."""
+
+    @abstractmethod
+    def expected(self, context: Context) -> int:
+        """How many documents or records go in, by the account of what came before."""
+
+    def planned(self, context: Context) -> int | None:
+        """How many shards there will be, for the progress display; None: not known yet."""
+        return None
+
+    def target(self, context: Context) -> Path:
+        """Where the files go; `stage.json` and `run.json` stay in the stage's work folder."""
+        return context.folder(self.name)
+
+    def finish(self, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]],
+               run: Mapping[str, Any]) -> list[str]:
+        """Add files that cover the whole stage to its state; returns their paths."""
+        return []
+
+    def run_id(self, context: Context, inputs: Mapping[str, str]) -> str:
+        """Derived from code, canonical parameters and inputs: the same work has the same id."""
+        parts = [self.name, code_version(), context.params.digest(*self.sections),
+                 json.dumps(inputs, sort_keys=True), json.dumps(dict(self.models), sort_keys=True)]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def execute(stage: Stage, context: Context) -> Published:
+    """Run a stage, or take up what is there of it.
+
+    Raises:
+      StageError: where counts do not add up.
+      pipelines.validation.ExpectationFailed: where the output is not what it must be.
+    """
+    from pipelines import validation
+
+    params = context.params
+    inputs = stage.inputs(context)
+    run_id = stage.run_id(context, inputs)
+    done = _published(context.folder(stage.name), stage.target(context), run_id)
+    if done:
+        return done
+    # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
+    home = params.work / ".state" / stage.name
+    _forget(home, run_id)
+    state = shards.State(str(home / run_id))
+    started, clock = datetime.now(UTC), time.monotonic()
+    with _progress(stage, context, state):
+        runners.run(lambda p: stage.build(p, context, state, run_id),
+                    context.beam_args, context.workers)
+    markers = state.all_finished()
+    aggregates = pl.DataFrame([m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]],
+                              infer_schema_length=None)
+    totals = add([m["figures"]["counts"] for m in markers])
+    seen = sum(totals.get("outcome", {}).values())
+    if seen != stage.expected(context):
+        raise StageError(f"{stage.name}: {stage.expected(context)} went in and {seen} are accounted for; "
+                         f"nothing was published. Remove {home} and run the stage again")
+    validation.validate(stage.name, aggregates, params.work / "validation" / stage.name,
+                        min_keep_share=params.guard.min_keep_share)
+    files = {f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
+             for m in markers for f in m["files"]}
+    run = {"run_id": run_id, "stage": stage.name, "code_version": code_version(),
+           "params_sha256": params.digest(*stage.sections), "models": dict(stage.models),
+           "inputs": inputs, "runner": runners.runner_name(context.beam_args, context.workers),
+           "started": started.isoformat(timespec="seconds")}
+    added = stage.finish(context, state, markers, run)
+    summary = {"schema_version": SCHEMA_VERSION, "stage": stage.name, "run_id": run_id, "shards": [m["shard"] for m in markers],
+               "files": files, "totals": totals}
+    seconds = time.monotonic() - clock
+    outputs = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    record = {**run, "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+              "outputs": outputs, "seconds": round(seconds, 3)}
+    write_metrics(params.work, stage.name, totals, seconds)
+    folder, target = context.folder(stage.name), stage.target(context)
+    about = {"stage.json": summary, "run.json": record}
+    if target == folder:
+        shards.publish(state, [*files, *added], about, folder)
+    else:
+        shards.publish(state, [*files, *added], {}, target)
+        shards.publish(state, [], about, folder)
+    shutil.rmtree(home, ignore_errors=True)
+    return Published(target, summary, seconds, fresh=True)
+
+
+def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
+    """What `dvc metrics` and `dvc plots` show of a stage."""
+    outcome = totals.get("outcome", {})
+    metrics = {"outcome": outcome, "reason": totals.get("reason", {}), "lang": totals.get("lang", {}),
+               "seconds": round(seconds, 2),
+               "per_second": round(sum(outcome.values()) / seconds, 1) if seconds else None}
+    shards.write_json(work / "metrics" / f"{stage}.json", {k: v for k, v in metrics.items() if v})
+    rows = [{"kind": kind, "name": name, "count": count} for kind in ("outcome", "reason", "lang", "source")
+            for name, count in sorted(totals.get(kind, {}).items())]
+    shards.write_json(work / "plots" / f"{stage}.json", rows)
+
+
+def _published(folder: Path, target: Path, run_id: str) -> Published | None:
+    path = folder / "stage.json"
+    if not path.is_file():
+        return None
+    summary = json.loads(path.read_bytes())
+    if summary.get("run_id") != run_id:
+        return None
+    whole = all((target / name).is_file() and (target / name).stat().st_size == about["bytes"]
+                for name, about in summary["files"].items())
+    return Published(target, summary) if whole else None
+
+
+def _forget(home: Path, run_id: str) -> None:
+    """Unfinished work of other parameters, inputs or code is of no use."""
+    for old in home.glob("*"):
+        if old.name != run_id:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def add(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """Nested counters, added up."""
+    totals: dict[str, Counter[str]] = {}
+    for one in counts:
+        for kind, values in one.items():
+            totals.setdefault(kind, Counter()).update(values)
+    return {kind: dict(sorted(values.items())) for kind, values in sorted(totals.items())}
+
+
+class _progress:
+    """Show how many shards are done while the job runs: counted on disk, whatever the runner."""
+
+    def __init__(self, stage: Stage, context: Context, state: shards.State) -> None:
+        self._watch = context.watch
+        self._args = (stage.name, state.count, stage.planned(context))
+
+    def __enter__(self) -> None:
+        self._display = self._watch(*self._args) if self._watch else None
+        if self._display:
+            self._display.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._display:
+            self._display.__exit__(*error)
+
+
+class ShardDoFn(beam.DoFn):
+    """Calls `work(shard)` for each shard of a plan that is not done yet.
+
+    The plan's batches have a column `shard`; what comes out are the shards' aggregates.
+    """
+
+    def __init__(self, state: shards.State) -> None:
+        self.state = state
+
+    # Beam takes annotations for type hints, and misreads `*sides`
+    def process(self, element, *sides):  # type: ignore[no-untyped-def]
+        for row in element.to_pylist():
+            marker = self.state.finished(row["shard"])
+            if marker is None:
+                self.work(Shard(row["shard"], self.state), row, *sides)
+                marker = self.state.finished(row["shard"])
+            assert marker is not None
+            yield pa.RecordBatch.from_pylist([{"shard": row["shard"]}])
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        raise NotImplementedError

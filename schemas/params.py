@@ -1,0 +1,235 @@
+"""The parameters of a run: read from `params.yaml`, checked, digested.
+
+Every section save `as_of`, `purpose`, `storage_country`, `register`, `inputs`, `licences`,
+`work` and `release` may be left out.  Unknown keys are errors.
+"""
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from schemas.canonical import canonical_json, sorted_unique
+from schemas.errors import Invalid, Problem
+from schemas.licences import is_single, normalise
+from schemas.validation import check
+from schemas.yaml_source import YamlSource, read
+
+MIB: Final = 1 << 20
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Input:
+    """One group of raw files.  A collection may be named by several inputs of any format: it
+    is what the register's `match.collections` refers to, and says nothing about how to read."""
+
+    collection: str
+    format: str                        # warc | jsonl | parquet | text
+    paths: tuple[str, ...]             # patterns as written; relative to the params file
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class LanguageParams:
+    sample_chars: int = 800
+    floor: float = 0.2
+    floors: Mapping[str, float] = field(default_factory=dict)
+    allow: tuple[str, ...] | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class DedupParams:
+    shingle: int = 5
+    threshold: float = 0.7
+    candidate: float = 0.75
+    recall: float = 0.999
+    rows: int = 5
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class PrivacyParams:
+    entities: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ReleaseParams:
+    name: str
+    path: str
+    shard_bytes: int = 256 * MIB
+
+
+@dataclass(frozen=True)
+class GuardParams:
+    min_keep_share: float = 0.02
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    unit_bytes: int = 16 * MIB
+    max_record_bytes: int = 64 * MIB
+
+
+@dataclass(frozen=True)
+class Params:
+    """`path` is the params file, `root` its folder; `register` and `work` are resolved."""
+
+    path: Path
+    root: Path
+    as_of: date
+    purpose: str
+    storage_country: str
+    register: Path
+    inputs: tuple[Input, ...]
+    licences_allow: tuple[str, ...]
+    work: Path
+    release: ReleaseParams
+    signals: str = "fetch"             # fetch | latest | strictest
+    robots_agents: tuple[str, ...] = ()
+    ingest: IngestParams = field(default_factory=IngestParams)
+    language: LanguageParams = field(default_factory=LanguageParams)
+    dedup: DedupParams = field(default_factory=DedupParams)
+    privacy: PrivacyParams = field(default_factory=PrivacyParams)
+    guard: GuardParams = field(default_factory=GuardParams)
+
+    def canonical(self, *sections: str) -> bytes:
+        """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
+
+        Nothing in it says where things are: no `work`, `register`, `release.path` or `root`,
+        and of inputs only collection, format and fields: the digests of the files that their
+        patterns resolve to stand for the rest.  ValueError for an unknown section."""
+        unknown = set(sections) - set(SECTIONS)
+        if unknown:
+            raise ValueError(f"no such section of the parameters: {', '.join(sorted(unknown))}")
+        content = {name: self._section(name) for name in sections or SECTIONS}
+        return canonical_json(content).encode()
+
+    def digest(self, *sections: str) -> str:
+        """SHA-256 (64 hex digits) of `canonical`."""
+        return hashlib.sha256(self.canonical(*sections)).hexdigest()
+
+    def _section(self, name: str) -> Any:
+        if name == "inputs":
+            return sorted_unique({"collection": i.collection, "format": i.format,
+                                  "fields": dict(i.fields)} for i in self.inputs)
+        if name == "licences":
+            return {"allow": sorted(set(self.licences_allow))}
+        value = getattr(self, name)
+        if isinstance(value, date):
+            return value.isoformat()
+        if isinstance(value, tuple):
+            return sorted(set(value))
+        if isinstance(value, str):
+            return value
+        section = {f.name: getattr(value, f.name) for f in fields(value)}
+        section.pop("path", None)
+        return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
+
+
+SECTIONS: Final = ("as_of", "purpose", "storage_country", "inputs", "licences", "release",
+                   "signals", "robots_agents", "ingest", "language", "dedup", "privacy", "guard")
+
+
+@cache
+def default_robots_agents() -> tuple[str, ...]:
+    """The robots.txt product tokens of `schemas/robots_agents.txt`, `*` among them."""
+    lines = (Path(__file__).parent / "robots_agents.txt").read_text("utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
+def load(path: Path) -> Params:
+    """The parameters in `path`; raises `Invalid` with all problems of the file at once."""
+    source, problems = read(path)
+    if source is None:
+        raise Invalid(problems)
+    problems += check(source, "params.schema.json")
+    if isinstance(source.value, dict):
+        problems += _dates(source) + _licences(source) + _repeated_paths(source)
+    if problems:
+        raise Invalid(problems)
+    return _build(path, source.value)
+
+
+def _dates(source: YamlSource) -> list[Problem]:
+    if ("as_of",) not in source.plain_dates:
+        return []
+    found = source.value["as_of"]
+    return [source.problem(("as_of",), f'quote it: as_of: "{found}" (DVC cannot track a YAML date)',
+                           found)]
+
+
+def _licences(source: YamlSource) -> list[Problem]:
+    section = source.value.get("licences")
+    allow = section.get("allow") if isinstance(section, dict) else None
+    out = []
+    for i, one in enumerate(allow if isinstance(allow, list) else ()):
+        here = ("licences", "allow", i)
+        if not isinstance(one, str) or not one.strip():
+            continue
+        try:
+            normalise(one)
+            if not is_single(one):
+                out.append(source.problem(here, "one licence per item, no AND or OR", one))
+        except ValueError as error:
+            out.append(source.problem(
+                here, f"must be an SPDX licence or a LicenseRef-… of the register: {error}", one))
+    return out
+
+
+def _repeated_paths(source: YamlSource) -> list[Problem]:
+    """The same pattern in two inputs would read each of its records twice."""
+    out: list[Problem] = []
+    first: dict[str, int] = {}
+    inputs = source.value.get("inputs")
+    for i, one in enumerate(inputs if isinstance(inputs, list) else ()):
+        paths = one.get("paths") if isinstance(one, dict) else None
+        for j, pattern in enumerate(paths if isinstance(paths, list) else ()):
+            if isinstance(pattern, str) and first.setdefault(pattern, i) != i:
+                message = f"already read by inputs[{first[pattern]}]: a file belongs to one input"
+                out.append(source.problem(("inputs", i, "paths", j), message, pattern))
+    return out
+
+
+def _build(path: Path, value: dict[str, Any]) -> Params:
+    path = Path(os.path.abspath(path))
+    root = path.parent
+    inputs = tuple(Input(i["collection"], i["format"], tuple(i["paths"]), i.get("fields") or {})
+                   for i in value["inputs"])
+    return Params(
+        path=path, root=root, as_of=date.fromisoformat(value["as_of"]), purpose=value["purpose"],
+        storage_country=value["storage_country"], register=_resolved(root, value["register"]),
+        inputs=inputs, licences_allow=tuple(normalise(x) for x in value["licences"]["allow"]),
+        work=_resolved(root, value["work"]), release=_section(ReleaseParams, value["release"]),
+        signals=value.get("signals", "fetch"),
+        robots_agents=tuple(value.get("robots_agents") or default_robots_agents()),
+        ingest=_section(IngestParams, value.get("ingest")),
+        language=_section(LanguageParams, value.get("language")),
+        dedup=_section(DedupParams, value.get("dedup")),
+        privacy=_section(PrivacyParams, value.get("privacy")),
+        guard=_section(GuardParams, value.get("guard")),
+    )
+
+
+def _resolved(root: Path, path: str) -> Path:
+    return Path(os.path.abspath(root / Path(path).expanduser()))
+
+
+def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
+    """A section's dataclass; `1` and `1.0` are the same number, as the schema has it."""
+    types = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
+
+
+def _typed(kind: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(value, dict):
+        return {k: float(v) for k, v in value.items()}
+    return {"float": float, "int": int}.get(kind, lambda same: same)(value)

@@ -1,0 +1,120 @@
+"""The register of governed sources: read, checked, digested, and matched with records."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from schemas.licences import LicenceTerms
+from schemas.matching import MatchIndex
+
+
+@dataclass(frozen=True)
+class Licence:
+    spdx: str                          # normalised SPDX expression
+    url: str | None = None
+    attribution: str | None = None
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Why the text may be used.  `expires_on` is the last good day, `withdrawn_on` the first
+    bad one; `url_scope` narrows the match (empty: all of it)."""
+
+    kind: str                          # licence | consent | contract | statute
+    reference: str
+    evidence: str                      # path below register/evidence/
+    verified_by: str | None
+    verified_on: date | None
+    url_scope: tuple[str, ...]
+    purposes: tuple[str, ...]
+    granted_on: date
+    expires_on: date | None = None
+    withdrawn_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A register entry; `entry_json` is the canonical JSON of the entry as it stands."""
+
+    id: str
+    title: str
+    publisher: str
+    contact: str
+    jurisdiction: str
+    kind: str                          # web | institutional
+    languages: tuple[str, ...]
+    acquired_as: str                   # default: crawled (web), licensed (institutional)
+    domains: tuple[str, ...]
+    url_prefixes: tuple[str, ...]
+    collections: tuple[str, ...]
+    licence: Licence
+    basis: Basis
+    opt_out: str                       # honour | overridden
+    personal_data: str                 # scrub | drop-document | none-expected
+    residency: tuple[str, ...] | None  # None: any country
+    entry_json: str
+    entry_sha256: str
+    evidence_sha256: str | None        # None: missing, empty or outside the evidence folder
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """A recorded withdrawal (`register/withdrawals.yaml`): what it bars from every run."""
+
+    scope: str                         # source | url | domain | document | text
+    value: str
+    recorded_on: date
+    ground: str
+
+
+@dataclass(frozen=True)
+class Register:
+    sources: Mapping[str, Source]
+    licences: Mapping[str, LicenceTerms]
+    withdrawals: tuple[Withdrawal, ...]
+    sha256: str
+
+    @cached_property
+    def _index(self) -> MatchIndex:
+        index = MatchIndex()
+        for id, source in self.sources.items():
+            index.add(id, source.domains, source.url_prefixes, source.collections)
+        return index
+
+    def match(self, uris: pl.Series, collection: str) -> pl.Series:
+        """The source_id (String) that governs each uri, null where none does.
+
+        The longest URL prefix wins over the longest domain, and that over the collection.
+        URLs are compared as `schemas.urls` normalises them; what is no http, https or ftp URL
+        is matched by its collection alone.  A prefix ends with a path segment: see
+        `urls.prefixes`."""
+        return self._index.match(uris, collection)
+
+    def in_scope(self, uris: pl.Series, source_ids: pl.Series) -> pl.Series:
+        """Whether each uri is within what its source's basis grants (Boolean): always where
+        `basis.url_scope` is empty; never for a null source, nor for a scope and no URL."""
+        scopes = {id: s.basis.url_scope for id, s in self.sources.items() if s.basis.url_scope}
+        free = source_ids.is_in([id for id in self.sources if id not in scopes])
+        out = free.fill_null(False)
+        for id, scope in scopes.items():
+            index = MatchIndex()
+            index.add(id, (), scope, ())
+            mine = uris.filter(source_ids == id).drop_nulls().unique()
+            inside = [uri for uri in mine if index.by_prefix(uri)]
+            out |= ((source_ids == id) & uris.is_in(inside)).fill_null(False)
+        return out.alias("in_scope")
+
+
+def load(directory: Path) -> Register:
+    """The register in `directory`; raises `Invalid` with all problems of all files at once.
+
+    Reads `sources/*.yaml`, `evidence/`, `licences.yaml` and `withdrawals.yaml`; the last two
+    may be missing, and an evidence file too: its source's records are then refused."""
+    from schemas.register_files import read_register
+
+    return read_register(Path(directory))

@@ -1,0 +1,199 @@
+"""YAML that remembers its lines.
+
+Plain scalars are read by the core schema of YAML 1.2, as DVC reads them: `no` is the text
+"no" (and the language), only `true` and `false` are booleans, and a date stays text.
+Aliases, tags, several documents in a file and keys given twice are problems: each makes an
+entry say something other than what a reader sees.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from schemas.errors import Problem
+
+KeyPath = tuple[str | int, ...]
+
+MAX_BYTES: Final = 32 << 20
+MAX_DEPTH: Final = 32
+_LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+_CONSTANTS: Final = {
+    "": None, "~": None, "null": None, "Null": None, "NULL": None,
+    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+}
+_INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
+_NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class YamlSource:
+    """A file's value, the line of each key and list item by its path, and the paths of plain
+    (unquoted) scalars that look like dates."""
+
+    file: str
+    value: Any
+    lines: dict[KeyPath, int]
+    plain_dates: frozenset[KeyPath]
+
+    def line(self, path: KeyPath) -> int | None:
+        """The line of `path`, or of the nearest parent that has one."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.lines:
+                return self.lines[path[:end]]
+        return None
+
+    def problem(self, path: KeyPath, message: str, value: object = None) -> Problem:
+        """A problem at `path`; `value` is shown as found."""
+        return Problem(self.file, self.line(path), key_path(path), message, shown(value))
+
+
+def key_path(path: KeyPath) -> str:
+    """`("match", "domains", 0)` as `match.domains[0]`."""
+    return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
+
+
+def shown(value: object) -> str | None:
+    """A value as it is quoted in a problem, in at most 80 characters."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else repr(value)
+    text = text.encode("unicode_escape").decode() if not text.isprintable() else text
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+def read(path: Path, name: str | None = None) -> tuple[YamlSource | None, list[Problem]]:
+    """The file's content, None when there is nothing to work with, and what is wrong with it.
+    `name` is how problems call the file."""
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        return None, [Problem(name, None, "", f"cannot be read: {error.strerror}")]
+    if len(data) > MAX_BYTES:
+        return None, [Problem(name, None, "", f"larger than {MAX_BYTES >> 20} MiB")]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return None, [Problem(name, line, "", "not UTF-8: save the file as UTF-8",
+                              f"byte 0x{data[error.start]:02x}")]
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> tuple[YamlSource | None, list[Problem]]:
+    """As `read`, of a text."""
+    builder = _Builder(name)
+    try:
+        value = builder.document(yaml.parse(text, Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        mark: Any = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        return None, [*builder.problems, Problem(name, line, "", f"YAML syntax: {error.problem}")]
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        return None, [Problem(name, line, "", "YAML syntax: a control character",
+                              f"U+{error.character:04X}")]
+    except _Stop:
+        return None, builder.problems
+    source = YamlSource(name, value, builder.lines, frozenset(builder.plain_dates))
+    return source, builder.problems
+
+
+class _Stop(Exception):
+    """The rest of the file is not worth reading."""
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+class _Builder:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.problems: list[Problem] = []
+        self.lines: dict[KeyPath, int] = {(): 1}
+        self.plain_dates: set[KeyPath] = set()
+
+    def report(self, event: Any, path: KeyPath, message: str, value: object = None) -> None:
+        self.problems.append(Problem(self.name, _line(event), key_path(path), message, shown(value)))
+
+    def document(self, events: Iterator[Any]) -> Any:
+        value: Any = None
+        seen = 0
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                seen += 1
+                if seen > 1:
+                    self.report(event, (), "only one YAML document per file")
+                    raise _Stop
+            elif not isinstance(event, (yaml.StreamStartEvent, yaml.StreamEndEvent,
+                                        yaml.DocumentEndEvent)):
+                value = self.node(event, events, ())
+        return value
+
+    def node(self, event: Any, events: Iterator[Any], path: KeyPath) -> Any:
+        if len(path) > MAX_DEPTH:
+            self.report(event, path[:3], f"nested deeper than {MAX_DEPTH} levels")
+            raise _Stop
+        if isinstance(event, yaml.AliasEvent):
+            self.report(event, path, "aliases are not supported: write the value out")
+            return None
+        if event.tag not in (None, "!"):
+            self.report(event, path, "tags are not supported: write a plain value", event.tag)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(events, path)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(events, path)
+        return self.scalar(event, path)
+
+    def mapping(self, events: Iterator[Any], path: KeyPath) -> dict[str, Any]:
+        out: dict[str, Any] = {}
+        for event in events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            if not isinstance(event, yaml.ScalarEvent):
+                self.report(event, path, "a key must be plain text")
+                raise _Stop
+            key, here = event.value, (*path, event.value)
+            if key in out:
+                first = self.lines[here]
+                self.report(event, here, f"given twice: first on line {first}; keep one")
+                self.node(next(events), events, (*here, "duplicate"))
+                continue
+            self.lines[here] = _line(event)
+            out[key] = self.node(next(events), events, here)
+        return out
+
+    def sequence(self, events: Iterator[Any], path: KeyPath) -> list[Any]:
+        out: list[Any] = []
+        for event in events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            here = (*path, len(out))
+            self.lines[here] = _line(event)
+            out.append(self.node(event, events, here))
+        return out
+
+    def scalar(self, event: Any, path: KeyPath) -> Any:
+        text: str = event.value
+        if _UNSTORABLE.search(text):
+            self.report(event, path, "no NUL and no half of a surrogate pair")
+        if not event.implicit[0]:
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        if _INTEGER.fullmatch(text):
+            return int(text)
+        if _NUMBER.fullmatch(text):
+            return float(text)
+        if _DATE.fullmatch(text):
+            self.plain_dates.add(path)
+        return text

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import register
+from schemas.errors import Invalid, Problem
+from schemas.standing import standing
+
+SHARED = Path(__file__).parents[2] / "../shared"
+
+ENTRY = """id: {id}
+title: Official texts
+publisher: Ministry
+contact: rights@example.org
+jurisdiction: KZ
+kind: web
+languages: [kk, ru]
+match:
+  domains: [{domain}]
+licence:
+  spdx: CC-BY-4.0
+basis:
+  kind: licence
+  reference: "1"
+  evidence: {id}.txt
+  purposes: [pretraining, evaluation]
+  granted_on: 2025-02-01
+"""
+
+
+def entry(id: str = "one", domain: str = "one.example.kz") -> str:
+    return ENTRY.format(id=id, domain=domain)
+
+
+def write(folder: Path, entries: dict[str, str], **files: str) -> Path:
+    for name in ("sources", "evidence"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name, text in entries.items():
+        (folder / f"sources/{name}.yaml").write_text(text, "utf-8")
+        (folder / f"evidence/{name}.txt").write_text(f"evidence of {name}", "utf-8")
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+    return folder
+
+
+def problems(folder: Path) -> list[Problem]:
+    with pytest.raises(Invalid) as caught:
+        register.load(folder)
+    return list(caught.value.problems)
+
+
+def test_an_entry(tmp_path: Path) -> None:
+    found = register.load(write(tmp_path, {"one": entry()}))
+    source = found.sources["one"]
+    assert source.acquired_as == "crawled" and source.opt_out == "honour"
+    assert source.personal_data == "scrub" and source.residency is None
+    assert source.basis.granted_on == date(2025, 2, 1)
+    assert json.loads(source.entry_json)["basis"]["granted_on"] == "2025-02-01"
+    assert source.evidence_sha256 and len(found.sha256) == 64
+    assert pickle.loads(pickle.dumps(found)) == found
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "message"), [
+    ("id: one", "id: two", 1, "id", "must be the file's name, one"),
+    ("title: Official texts\n", "", 1, "title", "missing"),
+    ("kind: web", "kind: site", 6, "kind", "one of: web, institutional"),
+    ("kind: web", "kind: web\ncolour: red", 7, "colour", "allowed: schema_version, id, title"),
+    ("jurisdiction: KZ", "jurisdiction: SU", 5, "jurisdiction", "ISO 3166-1"),
+    ("[kk, ru]", "[kz, ru]", 7, "languages[0]", "ISO 639-1"),
+    ("[kk, ru]", "[kk, kk]", 7, "languages", "each value once"),
+    ("[one.example.kz]", "[]", 8, "match", "at least one of domains"),
+    ("[one.example.kz]", "['*.example.kz']", 9, "match.domains[0]", "wildcard"),
+    ("[one.example.kz]", "['https://a.kz/']", 9, "match.domains[0]", "host name"),
+    ("domains: [one.example.kz]", "url_prefixes: [a.kz/x]", 9, "match.url_prefixes[0]", "scheme"),
+    ("spdx: CC-BY-4.0", "spdx: CC BY 4.0", 11, "licence.spdx", "SPDX licence expression"),
+    ("spdx: CC-BY-4.0", "spdx: LicenseRef-x", 11, "licence.spdx", "register/licences.yaml"),
+    ("spdx: CC-BY-4.0", "sdpx: CC-BY-4.0", 11, "licence.sdpx", "did you mean `spdx`"),
+    ("one.txt", "../one.txt", 15, "basis.evidence", "inside register/evidence/"),
+    ("one.txt", "/etc/hostname", 15, "basis.evidence", "inside register/evidence/"),
+    ("  purposes: [pretraining, evaluation]\n", "", 12, "basis.purposes", "missing"),
+    ("[pretraining, evaluation]", "[training]", 16, "basis.purposes[0]", "pretraining"),
+    ("2025-02-01", "2025-02-30", 17, "basis.granted_on", "YYYY-MM-DD"),
+    ("2025-02-01", "2025-02-01\n  expires_on: 2024-01-01", 18, "basis.expires_on", "before"),
+    ("2025-02-01", "2025-02-01\n  verified_by: counsel", 12, "basis.verified_on", "goes with"),
+    ("2025-02-01", "2025-02-01\n  kind: consent", 18, "basis.kind", "given twice"),
+    ("2025-02-01", "2025-02-01\nresidency: KZ", 18, "residency", "list of at least one country"),
+    ("2025-02-01", "2025-02-01\nresidency:", 18, "residency", "leave it out"),
+    ("2025-02-01", "'2025-02-01", 18, "", "YAML syntax"),
+])
+def test_each_error_names_its_line_and_remedy(
+        tmp_path: Path, old: str, new: str, line: int, key: str, message: str) -> None:
+    assert old in entry()
+    found = problems(write(tmp_path, {"one": entry().replace(old, new, 1)}))
+    mine = [p for p in found if p.key == key]
+    assert len(mine) == 1 and (mine[0].line, message in mine[0].message) == (line, True), found
+    assert mine[0].file == str(tmp_path / "sources/one.yaml")
+
+
+def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
+    write(tmp_path, {"a1": entry("a1").replace("KZ", "XX"), "b1": "x: [", "d1": entry("d1", "d.kz"),
+                     "e1": entry("e1", "D.KZ.").replace("CC-BY-4.0", "cc-by-4.0")},
+          licences="LicenseRef-x: {title: x}\nOther: {}\n",
+          withdrawals="- {scope: document, value: zz, recorded_on: 2026-01-01, ground: asked}\n")
+    (tmp_path / "sources/c1.yaml").write_bytes("title: Ә".encode("cp1251", "replace") + b"\xff")
+    (tmp_path / "sources/f1.yml").write_text("id: f1\n")
+    found = problems(tmp_path)
+    assert {Path(p.file).name for p in found} == {
+        "a1.yaml", "b1.yaml", "c1.yaml", "e1.yaml", "f1.yml", "licences.yaml", "withdrawals.yaml"}
+    [tie] = [p for p in found if p.file.endswith("e1.yaml")]
+    assert tie.line == 9 and "claimed by d1 and by e1" in tie.message
+
+
+@pytest.mark.parametrize("match", [
+    ("url_prefixes: ['https://a.kz/x']", "url_prefixes: ['http://A.kz:80/x']"),
+    ("collections: [c]", "collections: [c]"), ("domains: [новости.қаз]",
+                                               "domains: [xn--b1amnebsh.xn--80ao21a]"),
+])
+def test_ties(tmp_path: Path, match: tuple[str, str]) -> None:
+    texts = {id: entry(id).replace("domains: [one.example.kz]", m)
+             for id, m in zip(("a1", "b1"), match, strict=True)}
+    [tie] = problems(write(tmp_path, texts))
+    assert "claimed by a1 and by b1" in tie.message
+
+
+def test_the_digest_hangs_on_content_alone(tmp_path: Path) -> None:
+    entries = {"a1": entry("a1", "a.kz"), "b1": entry("b1", "b.kz")}
+    rows = ["- {scope: source, value: a1, recorded_on: 2026-01-01, ground: asked}\n",
+            "- {scope: url, value: 'https://a.kz/x', recorded_on: 2026-02-01, ground: asked}\n"]
+    one = register.load(write(tmp_path / "x", entries, withdrawals="".join(rows)))
+    turned = {"b1": entries["b1"], "a1": "".join(sorted(entries["a1"].splitlines(True)[:7]))
+              + "".join(entries["a1"].splitlines(True)[7:])}
+    two = register.load(write(tmp_path / "y", turned, withdrawals="".join(rows[::-1])))
+    assert one.sha256 == two.sha256 and one.withdrawals == two.withdrawals
+    (tmp_path / "y/evidence/a1.txt").write_text("other")
+    assert register.load(tmp_path / "y").sha256 != one.sha256
+
+
+def test_missing_or_empty_evidence_is_no_error(tmp_path: Path) -> None:
+    write(tmp_path, {"one": entry()})
+    evidence = tmp_path / "evidence/one.txt"
+    evidence.write_text("")
+    assert register.load(tmp_path).sources["one"].evidence_sha256 is None
+    evidence.unlink()
+    assert register.load(tmp_path).sources["one"].evidence_sha256 is None
+    (tmp_path / "elsewhere").write_text("kept by DVC")
+    evidence.symlink_to(tmp_path / "elsewhere")
+    assert register.load(tmp_path).sources["one"].evidence_sha256
+
+
+def test_an_empty_register_is_an_error(tmp_path: Path) -> None:
+    assert "no such folder" in problems(tmp_path)[0].message
+    assert "holds no source" in problems(write(tmp_path, {}))[0].message
+
+
+def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
+    texts = {id: entry(id).replace("domains: [one.example.kz]", m) for id, m in (
+        ("host", "domains: [example.kz]"), ("sub", "domains: [law.example.kz]"),
+        ("page", "url_prefixes: ['https://law.example.kz/acts']"),
+        ("coll", "collections: [gazette]"))}
+    texts["page"] += "  url_scope: ['https://law.example.kz/acts/2']\n"
+    found = register.load(write(tmp_path, texts))
+    uris = pl.Series(["https://example.kz/", "https://x.example.kz/", "https://a.law.example.kz/",
+                      "https://law.example.kz/acts/1", "https://law.example.kz/acts/2/a",
+                      "https://law.example.kz/actsx", "https://other.kz/", "letter-1.txt", None])
+    expected = ["host", "host", "sub", "page", "page", "sub", None, None, None]
+    ids = found.match(uris, "web")
+    assert ids.to_list() == expected
+    assert found.match(uris, "gazette").to_list() == [x or "coll" for x in expected]
+    assert found.in_scope(uris, ids).to_list() == [True] * 3 + [False, True, True] + [False] * 3
+    assert found.match(pl.Series([], dtype=pl.String), "web").len() == 0
+
+
+def test_standing(tmp_path: Path) -> None:
+    text = entry() + "  expires_on: 2026-06-30\n  withdrawn_on: 2026-06-01\n"
+    source = register.load(write(tmp_path, {"one": text})).sources["one"]
+    days = ("2025-01-31", "2025-02-01", "2026-05-31", "2026-06-01", "2026-07-01")
+    assert [standing(source, date.fromisoformat(d)) for d in days] == [
+        "not yet granted", "granted", "granted", "withdrawn", "withdrawn"]
+
+
+@pytest.mark.skipif(not (SHARED / "tools/gauntlet.py").exists(), reason="no gauntlet at hand")
+def test_the_gauntlets_register_loads(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, SHARED / "tools/gauntlet.py", "--docs", "20", "--out", tmp_path,
+                    "--sentences", SHARED / "data/sentences"], check=True, capture_output=True)
+    from schemas import params
+
+    run = params.load(tmp_path / "params.yaml")
+    found = register.load(run.register)
+    truth = pl.read_ndjson(tmp_path / "truth/documents.jsonl", infer_schema_length=None)
+    hosts = truth["uri"].drop_nulls()
+    assert found.match(hosts, "web").drop_nulls().n_unique() > 10
+    assert [s.id for s in found.sources.values() if s.evidence_sha256 is None] == ["ge-nopaper"]
+
+
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=4)
+
+
+@settings(max_examples=40)
+@given(data=st.data(), junk=JUNK)
+def test_any_value_in_an_entry_is_read_or_a_problem(tmp_path_factory, data, junk) -> None:  # type: ignore[no-untyped-def]
+    value = yaml.safe_load(entry())
+    place, key = value, data.draw(st.sampled_from(sorted(value)))
+    while isinstance(place[key], dict) and data.draw(st.booleans()):
+        place = place[key]
+        key = data.draw(st.sampled_from(sorted(place)))
+    place[key] = junk
+    folder = tmp_path_factory.mktemp("junk")
+    try:
+        text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=None)
+        register.load(write(folder, {"one": text}))
+    except Invalid as invalid:
+        assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)
