@@ -204,6 +204,12 @@ def execute(stage: Stage, context: Context) -> Published:
     return Published(target, summary, seconds, fresh=True)
 
 
+def run_record(context: Context, done: Published) -> dict[str, Any]:
+    """When and how a published stage ran: its `run.json`."""
+    record: dict[str, Any] = shards.read_json(context.folder(done.summary["stage"]) / "run.json")
+    return record
+
+
 def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
     """What `dvc metrics` and `dvc plots` show of a stage."""
     outcome = totals.get("outcome", {})

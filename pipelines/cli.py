@@ -1,0 +1,73 @@
+"""`tamga`: one command for the stages and for what is asked of their results."""
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+
+#: Command -> (module with `main(argv) -> exit code`, what it does).
+COMMANDS = {
+    "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
+    "ingest": ("pipelines.ingest", "raw containers through the gate to documents"),
+    "language": ("pipelines.language", "which language and script each document is in"),
+    "dedup": ("pipelines.dedup", "exact and near-duplicates, each compared before it goes"),
+    "privacy": ("pipelines.privacy", "where personal data stands in each document"),
+    "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
+    "sources": ("pipelines.sources", "check, list or show the register of sources"),
+    "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
+    "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
+}
+
+USAGE = """usage: tamga COMMAND [options]
+
+{commands}
+
+  tamga run --params params.yaml        the main job
+  tamga sources check                   is the register sound?
+  tamga trace DOC_ID                    from a document to its bytes and its right
+  tamga COMMAND --help                  options and examples of a command
+
+exit codes: 0 yes, 1 no or falls short, 2 bad usage or parameters"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    if not args or args[0] in ("-h", "--help", "help"):
+        print(_usage())
+        return 0 if args else 2
+    if args[0] in ("-V", "--version", "version"):
+        from schemas.code_version import code_version
+
+        print(f"tamga {code_version()}")
+        return 0
+    if args[0] not in COMMANDS:
+        print(f"tamga: no command {args[0]!r}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    quiet()
+    try:
+        return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def quiet() -> None:
+    """Keep libraries from talking over the command's own output, and from calling home."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    logging.basicConfig(level=logging.ERROR)
+    for name in ("great_expectations", "apache_beam", "presidio-analyzer"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+def _usage() -> str:
+    return USAGE.format(commands="\n".join(f"  {name:9} {about}" for name, (_, about) in COMMANDS.items()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

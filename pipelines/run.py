@@ -1,0 +1,106 @@
+"""All stages in one go, from raw records to a traced release.
+
+A run that was interrupted goes on from the shards that are done; stages whose inputs,
+parameters and code have not changed are taken up as they are.
+"""
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pipelines import progress, stage
+from pipelines.command import context, guarded, parser
+from pipelines.dedup import Dedup
+from pipelines.ingest import Ingest
+from pipelines.language import Language
+from pipelines.privacy import Privacy
+from pipelines.release import Release
+from pipelines.stage import Context, Published, Stage, StageError
+
+STAGES: tuple[Callable[[Context], Stage], ...] = (Ingest, Language, Dedup, Privacy, Release)
+
+EXAMPLES = """examples:
+  tamga run --params params.yaml
+  tamga run --params params.yaml --workers 2 --json > summary.json
+  tamga run --params params.yaml --dry-run
+  tamga run --params params.yaml --runner FlinkRunner --flink_master localhost:8081
+
+Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
+2 wrong usage, parameters or register."""
+
+
+def run(about: Context) -> list[Published]:
+    """Run or take up all stages.
+
+    Raises:
+      StageError: where the counts over all stages do not add up.
+    """
+    done = [stage.execute(make(about), about) for make in STAGES]
+    records = sum(done[0].totals["outcome"].values())
+    ended = sum(n for one in done[:-1] for outcome, n in one.totals["outcome"].items() if outcome != "keep")
+    released = done[-1].totals["outcome"]["keep"]
+    if records != ended + released:
+        raise StageError(f"{records} records came in, {ended} ended on the way and {released} were released: "
+                         "the counts do not add up")
+    return done
+
+
+def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
+    """What a run did, as a JSON value."""
+    times = {one.summary["stage"]: stage.run_record(about, one) for one in done}
+    outcomes: dict[str, int] = {}
+    for one in done[:-1]:
+        for reason, n in one.totals.get("reason", {}).items():
+            outcomes[reason] = outcomes.get(reason, 0) + n
+    released = done[-1].totals
+    return {
+        "release": str(done[-1].folder), "records": sum(done[0].totals["outcome"].values()),
+        "documents": released["outcome"]["keep"], "outcomes": {"keep": released["outcome"]["keep"], **outcomes},
+        "sources": {name: {"records": n, "released": released.get("source", {}).get(name, 0)}
+                    for name, n in done[0].totals["source"].items()},
+        "languages": {name: {"documents": n, "chars": released["chars"][name]} for name, n in released["lang"].items()},
+        "redactions": released.get("entity", {}),
+        "stages": {name: {"documents": sum(one.totals["outcome"].values()), "seconds": record["seconds"],
+                          "per_second": round(sum(one.totals["outcome"].values()) / max(record["seconds"], 1e-3), 1),
+                          "fresh": one.fresh, "run_id": one.run_id}
+                   for one, (name, record) in zip(done, times.items(), strict=True)},
+        "workers": about.workers,
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options, beam_args = parser("run", (__doc__ or "").partition("\n")[0], EXAMPLES).parse_known_args(argv)
+    return guarded(lambda: _run(options, beam_args))
+
+
+def _run(options: Any, beam_args: Sequence[str]) -> int:
+    about = context(options, beam_args)
+    if options.dry_run:
+        return _dry_run(about)
+    with progress.Display() as display:
+        done = run(Context(about.params, about.register, about.workers, about.beam_args, display.watch))
+    told = summary(about, done)
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        progress.closing(told)
+    return 0
+
+
+def _dry_run(about: Context) -> int:
+    ingest = Ingest(about)
+    missing = [c.uri for c in ingest.containers if c.sha256 is None]
+    plan = {"containers": len(ingest.containers), "bytes": sum(c.size for c in ingest.containers), "missing": missing,
+            "sources": len(about.register.sources), "workers": about.workers, "run_id": ingest.run_id(about, ingest.inputs(about)),
+            "work": str(about.params.work), "release": str(Release(about).target(about))}
+    print(json.dumps(plan, ensure_ascii=False, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    from pipelines.run import main as entry  # workers must find the stages under their own names
+
+    sys.exit(entry())
