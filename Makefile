@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-RAW := samples/raw/.built
+RAW := $(VENV)/.sample
 export PYTHONHASHSEED := 0
 
 .PHONY: corpus test check bench lock clean

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from lineage import lookup
 from pipelines import batches, intake, inventory, ledger, scan, shards
 from pipelines.command import command
 from pipelines.gate import Gate
@@ -41,6 +42,7 @@ class Plan:
     register: Register
     tasks: Mapping[str, scan.Task]
     run_id: str
+    secret: bytes
 
     def index(self, key: str) -> pl.DataFrame:
         return pl.read_parquet(self.state.path("index", key))
@@ -102,7 +104,7 @@ class Read(ShardDoFn):
         judge = self.judge(*sides)
         index = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
         found = judge.unit(self.plan.tasks[row["task"]], index)
-        records, decided, documents = intake.tables(found, self.plan.run_id)
+        records, decided, documents = intake.tables(found, self.plan.run_id, self.plan.secret)
         shard.write("records", records.to_arrow().cast(RECORDS))
         shard.write("decisions", decided.to_arrow())
         shard.write("documents", documents.to_arrow().cast(DOCUMENTS))
@@ -159,7 +161,8 @@ class Ingest(Stage):
 
     def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
         tasks = scan.tasks(self.containers, context.params.ingest.unit_bytes)
-        plan = Plan(state, context.params, context.register, {t.key: t for t in tasks}, run_id)
+        plan = Plan(state, context.params, context.register, {t.key: t for t in tasks}, run_id,
+                    lookup.key(context.params.work / "keys"))
         todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
         scanned = (pipeline | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
                    | "Spread" >> beam.Reshuffle()

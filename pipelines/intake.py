@@ -12,8 +12,10 @@ from typing import Any
 
 import polars as pl
 
+from lineage import lookup
 from pipelines import content, ledger, scan
 from pipelines.gate import Gate, Verdict
+from pipelines.personal_data.scrub import redact_uris
 from pipelines.readers import Content, Envelope, reader
 from pipelines.signals import HostSignals, Observation
 from schemas.register import Register
@@ -158,11 +160,32 @@ def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
                           "evidence": ledger.evidence(verdict.evidence)})
 
 
-def tables(found: Intake, run_id: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """records, decisions and documents as frames in the shape of their tables, sorted by doc_id."""
+def tables(found: Intake, run_id: str, secret: bytes) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """records, decisions and documents as frames in the shape of their tables, sorted by doc_id.
+
+    A URI or file name in which a recogniser finds personal data is redacted in all three;
+    `records` keeps its HMAC under `secret`.
+    """
     schema = {"doc_id": pl.String, "uri": pl.String, "outcome": pl.String, "reason": pl.String, "rule": pl.String,
               "rule_version": pl.String, "evidence": pl.String}
     numbers = {"offset": pl.Int64, "length": pl.Int64, "http_status": pl.Int32}
     records = pl.DataFrame(found.records, schema={n: numbers.get(n, pl.String) for n in RECORDS.names}).sort("doc_id")
     documents = pl.DataFrame(found.documents, schema={n: pl.String for n in DOCUMENTS.names}).sort("doc_id")
-    return records, ledger.decisions(pl.DataFrame(found.decisions, schema=schema), "ingest", run_id), documents
+    decided = ledger.decisions(pl.DataFrame(found.decisions, schema=schema), "ingest", run_id)
+    return (redacted(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
+            redacted(decided, {"uri": None}, secret), redacted(documents, {"uri": None}, secret))
+
+
+def redacted(frame: pl.DataFrame, columns: Mapping[str, str | None], secret: bytes) -> pl.DataFrame:
+    """A frame with personal data in `columns` replaced; each names the column for the HMAC of what
+    stood there, if it has one."""
+    for name, keyed in columns.items():
+        old = frame[name]
+        new = redact_uris(old)
+        changed = (old != new).fill_null(False)
+        frame = frame.with_columns(new.alias(name))
+        if keyed and changed.any():
+            digests = [lookup.digest(secret, value) if hit and value else None
+                       for value, hit in zip(old, changed, strict=True)]
+            frame = frame.with_columns(pl.Series(keyed, digests, dtype=pl.String))
+    return frame

@@ -1,0 +1,107 @@
+"""`tamga trace`: from a document, a URL, or a shard and row to its bytes and its right."""
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lineage.chain import NoRelease, Release, chains
+from schemas import params
+from schemas.errors import Invalid
+
+EPILOG = """examples:
+  tamga trace 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
+  tamga trace https://law.example.kz/news/1.html --json
+  tamga trace data/kk/part-00000.parquet:17
+  tamga trace kk/part-00000:17 --release release/sample --root .
+
+Exit codes: 0 found and its bytes and text are what they were, 1 not found or not the same,
+2 wrong usage, or no release."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="tamga trace", description=__doc__, epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("query", nargs="+", metavar="DOC_ID|URL|SHARD:ROW", help="what to trace")
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="whose release (default: %(default)s)")
+    parser.add_argument("--release", type=Path, help="a release's folder, in place of the one in params")
+    parser.add_argument("--root", type=Path, help="what containers are relative to (default: the folder of params)")
+    parser.add_argument("--json", action="store_true", help="print the chains as JSON")
+    options = parser.parse_args(argv)
+    try:
+        found = chains(_release(options), options.query)
+    except (Invalid, NoRelease) as error:
+        print(error, file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps({"query": options.query, "chains": found}, ensure_ascii=False, indent=1))
+    elif found:
+        print("\n\n".join("\n".join(_told(chain)) for chain in found))
+    else:
+        print(f"no record of {' '.join(options.query)} in this release", file=sys.stderr)
+    return 0 if found and all(map(_sound, found)) else 1
+
+
+def _release(options: argparse.Namespace) -> Release:
+    if options.release:
+        root = options.root or options.params.parent
+        return Release(options.release, root)
+    if not options.params.is_file():
+        raise NoRelease(f"{options.params} is not there: name a params file by --params, or a release by --release")
+    about = params.load(options.params)
+    return Release(about.root / about.release.path / about.release.name, options.root or about.root, about.work / "keys")
+
+
+def _sound(chain: dict[str, Any]) -> bool:
+    document = chain["document"]
+    if document and not document["text_matches"]:
+        return False
+    return chain["bytes"]["payload_matches"] is not False
+
+
+def _told(chain: dict[str, Any]) -> Iterator[str]:
+    record, source, document = chain["record"], chain["source"], chain["document"]
+    yield f"document  {chain['doc_id']}"
+    yield f"outcome   {chain['outcome']}" + (f": {chain['reason']}" if chain["reason"] else "")
+    if document:
+        yield f"released  {document['shard']}, row {document['row']}: {document['lang']}/{document['script']}, {document['n_chars']} characters"
+        yield f"          text {'is the one recorded' if document['text_matches'] else 'IS NOT the one recorded'} (SHA-256 {document['text_sha256']})"
+    else:
+        yield "released  no"
+    yield f"uri       {record['uri']}"
+    yield f"captured  {record['captured_at']}, {record['media_type']}, charset {record['charset'] or '-'} (declared: {record['charset_declared'] or 'none'})"
+    yield f"bytes     {record['container']} at {record['offset']}, {record['length']} long ({record['locator']}), collection {record['collection']}"
+    yield f"          {_bytes(chain['bytes'])}"
+    if source:
+        entry = source["entry"]
+        basis = entry["basis"]
+        yield f"source    {source['source_id']}: {entry['title']}, {entry['publisher']} ({source['jurisdiction']}), contact {entry['contact']}"
+        yield f"licence   {source['licence']}"
+        yield (f"right     {basis['kind']}: {basis['reference']}; purposes {', '.join(basis['purposes'])}; granted {basis['granted_on']}"
+               + "".join(f", {word} {basis[key]}" for key, word in (("expires_on", "expires"), ("withdrawn_on", "withdrawn")) if basis.get(key)))
+        yield f"evidence  {basis['evidence']}, SHA-256 {source['evidence_sha256'] or 'none: the file is missing'}"
+    else:
+        yield "source    none: no entry of the register governs this record"
+    for decision in chain["decisions"]:
+        reason = f" ({decision['reason']})" if decision["reason"] else ""
+        yield f"{decision['stage']:9} {decision['outcome']}{reason} by {decision['rule']} v{decision['rule_version']}: {json.dumps(decision['evidence'], ensure_ascii=False)}"
+    for member in chain["duplicates"]:
+        if member["doc_id"] != chain["doc_id"]:
+            yield f"copy      {member['doc_id']} of {member['source_id']} ({member['licence']}), {member['kind']}, similarity {member['similarity']:.3f}, kept {member['kept_doc_id']}"
+    for span in chain["redactions"]:
+        yield f"redacted  {span['entity_type']} at {span['start']}–{span['end']}, {span['original_length']} characters, score {span['score']:.2f}, {span['recogniser']}"
+
+
+def _bytes(found: dict[str, Any]) -> str:
+    if found["note"]:
+        return str(found["note"])
+    matches = {True: "the payload's digest matches", False: "the payload's digest DOES NOT match", None: "no digest was recorded"}
+    return f"{found['length']} bytes read; {matches[found['payload_matches']]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

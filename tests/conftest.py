@@ -1,0 +1,46 @@
+"""What tests share: the shared data where it is there, and one finished run of the sample."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+
+def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "pipelines.cli", *map(str, args)], cwd=ROOT, text=True,
+                          capture_output=True, timeout=600, env=os.environ | (env or {}))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data; tests that need it are skipped where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared data are not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample's params.yaml, register and raw records, nothing run yet."""
+    home = tmp_path_factory.mktemp("sample")
+    shutil.copytree(ROOT / "register", home / "register")
+    shutil.copy(ROOT / "params.yaml", home / "params.yaml")
+    subprocess.run([sys.executable, ROOT / "samples/build.py", "--out", home / "samples/raw"], check=True)
+    return home
+
+
+@pytest.fixture(scope="session")
+def sample_run(sample_home: Path) -> Iterator[Path]:
+    """The same folder with a finished run: its release is `release/sample`."""
+    done = tamga("run", "--params", sample_home / "params.yaml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    yield sample_home
