@@ -11,6 +11,7 @@ from typing import Any
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
+from apache_beam.coders.typecoders import registry
 
 
 class RecordBatchCoder(beam.coders.Coder):
@@ -20,7 +21,8 @@ class RecordBatchCoder(beam.coders.Coder):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, value.schema) as writer:
             writer.write_batch(value)
-        return sink.getvalue().to_pybytes()
+        encoded: bytes = sink.getvalue().to_pybytes()
+        return encoded
 
     def decode(self, encoded: bytes) -> pa.RecordBatch:
         with pa.ipc.open_stream(encoded) as reader:
@@ -29,17 +31,23 @@ class RecordBatchCoder(beam.coders.Coder):
     def is_deterministic(self) -> bool:
         return True
 
-    def to_type_hint(self) -> type:
+    def to_type_hint(self) -> Any:
         return pa.RecordBatch
 
 
-beam.coders.registry.register_coder(pa.RecordBatch, RecordBatchCoder)
+registry.register_coder(pa.RecordBatch, RecordBatchCoder)
 
 
 def rows(batch: pa.RecordBatch, size: int = 1) -> Iterator[pa.RecordBatch]:
     """Cut a batch into batches of at most `size` rows: how a plan is dealt out to workers."""
     for start in range(0, batch.num_rows, size):
         yield batch.slice(start, size)
+
+
+def partitions(rows: int) -> int:
+    """How many parts serve for that many rows: a part per thousand, so that a small job is not
+    mostly the cost of its parts, and between 16 and 256.  What is grouped does not depend on it."""
+    return min(256, max(16, rows >> 10))
 
 
 def partition(
@@ -50,7 +58,7 @@ def partition(
     Args:
       batch: n rows.
       keys: (n,) unsigned integers, well mixed in their low bits.
-      partitions: how many parts; a few hundred serve, however many keys there are.
+      partitions: how many parts, see `partitions`.
 
     Yields:
       `(partition number, the rows of it)`, empty parts left out.

@@ -12,13 +12,25 @@ import re
 from dataclasses import dataclass
 
 DETECT_BYTES = 1 << 16
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"))
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
 _HTTP = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
-_ALIASES = {"win-1251": "cp1251", "windows1251": "cp1251", "x-sjis": "shift_jis", "utf8": "utf-8",
-            "unicode": "utf-16", "kz-1048": "kz1048", "strk1048-2002": "kz1048", "x-mac-cyrillic": "mac-cyrillic",
-            "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
+_ALIASES = {"win-1251": "cp1251", "windows1251": "cp1251", "x-sjis": "cp932", "sjis": "cp932",
+            "shift_jis": "cp932", "unicode": "utf-16", "kz-1048": "kz1048",
+            "strk1048-2002": "kz1048", "x-mac-cyrillic": "mac-cyrillic", "macintosh": "mac-roman",
+            "gb2312": "gbk", "iso-8859-1": "cp1252", "latin1": "cp1252", "latin-1": "cp1252",
+            "us-ascii": "cp1252", "ascii": "cp1252"}
+#: Python knows codecs that no page may choose: `idna` is quadratic, `unicode_escape` no charset.
+CHARSETS = frozenset({
+    "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be",
+    *(f"iso8859-{n}" for n in (*range(2, 12), *range(13, 17))),
+    *(f"cp{n}" for n in (437, 720, 737, 775, 850, 852, 855, 857, 858, 862, 864, 866, 869, 874, 932,
+                         949, 950, 1006, 1125, *range(1250, 1259))),
+    "koi8-r", "koi8-u", "koi8-t", "kz1048", "ptcp154", "mac-cyrillic", "mac-roman", "mac-greek",
+    "mac-turkish", "mac-latin2", "tis-620", "gbk", "gb18030", "hz", "big5", "big5hkscs", "euc_jp",
+    "euc_kr", "iso2022_jp", "iso2022_kr", "johab"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +71,22 @@ def decode(payload: bytes, content_type: str | None = None, html: bool = False) 
 
 def _declared(payload: bytes, content_type: str | None, html: bool) -> str | None:
     found = _HTTP.search(content_type or "")
-    name = found[1] if found else None
-    if name is None and html:
-        meta = _META.search(payload[:4096])
-        name = meta[1].decode("ascii") if meta else None
-    return _canonical(name)
+    name = _canonical(found[1]) if found else None
+    if name is None and html and (meta := _META.search(payload[:4096])):
+        name = _canonical(meta[1].decode("ascii"))
+        if name and name.startswith(("utf-16", "utf-32")):
+            return "utf-8"  # it was read as ASCII
+    return name
 
 
 def _canonical(name: str | None) -> str | None:
     if not name:
         return None
     try:
-        return codecs.lookup(_ALIASES.get(name.lower(), name)).name
+        found = codecs.lookup(_ALIASES.get(name.lower(), name)).name
     except LookupError:
         return None
+    return found if found in CHARSETS else None
 
 
 def _strict(payload: bytes, charset: str) -> str | None:
@@ -85,7 +99,8 @@ def _strict(payload: bytes, charset: str) -> str | None:
 def _contradicted(payload: bytes, text: str) -> bool:
     """Whether bytes declared as one of the eight-bit charsets are really UTF-8: they are valid
     UTF-8 with several multi-byte characters, which chance does not give."""
-    return len(text) == len(payload) and not payload.isascii() and _strict(payload, "utf-8") is not None
+    return (len(text) == len(payload) and not payload.isascii()
+            and _strict(payload, "utf-8") is not None)
 
 
 def _detected(payload: bytes, declared: str | None) -> Decoded | None:

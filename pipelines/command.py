@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   tamga {name} --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
 Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register."""
+2 wrong usage, parameters or register, 3 a local worker process died (start again to go on)."""
 
 
 def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
@@ -69,17 +69,21 @@ def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | 
 def guarded(action: Callable[[], int]) -> int:
     """Turn what users can mend into a message and an exit code."""
     from pipelines.identify import ModelMissing
+    from pipelines.runners import WORKER_LOST, JobFailed, WorkerLost
     from pipelines.validation import ExpectationFailed
 
     try:
         return action()
+    except WorkerLost as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return WORKER_LOST
     except Invalid as error:
         print(error, file=sys.stderr)
         return 2
     except ModelMissing as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 2
-    except (StageError, ExpectationFailed) as error:
+    except (StageError, ExpectationFailed, JobFailed) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

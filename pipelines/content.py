@@ -1,6 +1,7 @@
 """From a record's body to its stored text, by media type."""
 from __future__ import annotations
 
+import re
 import unicodedata
 import zlib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pipelines.readers import Content
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain"})
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def document(content: Content, max_bytes: int) -> Document:
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
-        return Document(_stored(content.text), content.title, used="utf-8")
+        return Document(_stored(content.text), _title(content.title), used="utf-8")
     body, error = decoded_body(content.payload or b"", content.headers, max_bytes)
     if error:
         return Document(error=error[0], detail=error[1])
@@ -47,12 +49,13 @@ def document(content: Content, max_bytes: int) -> Document:
     if found is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
     if not markup:
-        return Document(_stored(found.text), None, found.declared, found.used)
+        return Document(_stored(found.text), _title(content.title), found.declared, found.used)
     try:
         page = html.extract(found.text)
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
-    return Document(_stored(page.text), page.title, found.declared, found.used, page.metas, page.links)
+    return Document(_stored(page.text), _title(page.title), found.declared, found.used,
+                    page.metas, page.links)
 
 
 def decoded_body(
@@ -65,7 +68,8 @@ def decoded_body(
     """
     if "chunked" in (_header(headers, "transfer-encoding") or "").lower():
         payload = _dechunked(payload)
-    for coding in reversed([c.strip().lower() for c in (_header(headers, "content-encoding") or "").split(",")]):
+    codings = (_header(headers, "content-encoding") or "").lower().split(",")
+    for coding in (c.strip() for c in reversed(codings)):
         if coding in ("", "identity", "none", "utf-8"):
             continue
         if coding not in ("gzip", "x-gzip", "deflate"):
@@ -83,9 +87,19 @@ def decoded_body(
 
 
 def _inflated(payload: bytes, windows: tuple[int, ...], max_bytes: int) -> bytes | None:
+    """All members of a body, the first `max_bytes` + 1 bytes of them; None for one that is
+    broken or torn."""
     for window in windows:
+        out, rest = bytearray(), payload
         try:
-            return zlib.decompressobj(window).decompress(payload, max_bytes + 1)
+            while rest and len(out) <= max_bytes:
+                inflater = zlib.decompressobj(window)
+                out += inflater.decompress(rest, max_bytes + 1 - len(out))
+                if not inflater.eof and len(out) <= max_bytes:
+                    break
+                rest = inflater.unused_data if inflater.unused_data[:2] == b"\x1f\x8b" else b""
+            else:
+                return bytes(out)
         except zlib.error:
             continue
     return None
@@ -93,16 +107,14 @@ def _inflated(payload: bytes, windows: tuple[int, ...], max_bytes: int) -> bytes
 
 def _dechunked(payload: bytes) -> bytes:
     """The data of a chunked body; one that is not chunked after all comes back as it is."""
-    parts, position = [], 0
-    while (end := payload.find(b"\r\n", position, position + 64)) != -1:
-        try:
-            size = int(payload[position:end].partition(b";")[0], 16)
-        except ValueError:
-            return b"".join(parts) if parts else payload
-        if size <= 0:
+    parts: list[bytes] = []
+    position = 0
+    while head := _CHUNK.match(payload, position):
+        size, position = int(head[1], 16), head.end() + int(head[1], 16)
+        if not size:
             return b"".join(parts)
-        parts.append(payload[end + 2:end + 2 + size])
-        position = end + 2 + size + 2
+        parts.append(payload[head.end():position])
+        position += 2
     return b"".join(parts) if parts else payload
 
 
@@ -119,6 +131,14 @@ def _header(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
 
 def _stored(text: str) -> str:
     """The stored view: NFC, tidy white space, without what UTF-8 cannot hold."""
+    return html.tidy(_clean(text).removeprefix("\ufeff"))
+
+
+def _title(title: str | None) -> str | None:
+    return (_clean(title).strip() or None) if title else None
+
+
+def _clean(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
-    return html.tidy(text.replace("\0", "").removeprefix("\ufeff"))
+    return text.replace("\0", "")

@@ -24,7 +24,6 @@ from pipelines.stage import Context, Shard, ShardDoFn, Stage
 from schemas.params import DedupParams
 from schemas.tables import DUPLICATES
 
-PARTITIONS = 256
 ABOUT = ["doc", "right", "captured_at", "doc_id"]
 DECIDED = {"doc": pl.UInt64, "kept_doc_id": pl.String, "similarity": pl.Float64, "kind": pl.String, "cluster_id": pl.String}
 Parted = tuple[int, pa.RecordBatch]
@@ -41,6 +40,7 @@ class Plan:
     ranks: dict[str, int]
     licences: dict[str, str]
     run_id: str
+    partitions: int
 
     def signed(self, place: int, columns: Sequence[str]) -> pl.DataFrame:
         """A shard's signatures, with the documents' numbers."""
@@ -58,7 +58,7 @@ class Plan:
                 yield edges
 
 
-def _parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int = PARTITIONS) -> Iterator[Parted]:
+def _parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Parted]:
     for table in frame.to_arrow().combine_chunks().to_batches() if frame.height else ():
         yield from batches.partition(table, keys, partitions)
 
@@ -86,7 +86,7 @@ class Sign(beam.DoFn):
             place = self.plan.shards.index(name)
             keys = self.plan.signed(place, ["exact", *ABOUT])
             low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
-            yield from _parts(keys, low)
+            yield from _parts(keys, low, self.plan.partitions)
 
 
 class FindExact(beam.DoFn):
@@ -110,7 +110,7 @@ class Band(beam.DoFn):
         for start in range(0, signed.height, 1 << 15):
             some = signed[start:start + (1 << 15)].join(copies, on="doc", how="anti", maintain_order="left")
             keys = duplicates.bands(some, self.plan.params)
-            yield from _parts(keys, keys["band_key"].to_numpy())
+            yield from _parts(keys, keys["band_key"].to_numpy(), self.plan.partitions)
 
 
 class Pair(beam.DoFn):
@@ -120,7 +120,7 @@ class Pair(beam.DoFn):
         pairs = clusters.candidate_pairs(_frame(element[1]))
         if pairs.height:
             touched = fmix64(duplicates.place_of(pairs["left"])) + duplicates.place_of(pairs["right"])
-            yield from _parts(pairs, touched)
+            yield from _parts(pairs, touched, 256)
 
 
 class Verify(beam.DoFn):
@@ -226,7 +226,8 @@ class Dedup(Stage):
     def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
         names = tuple(corpus.shards(context))
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
-        plan = Plan(state, Corpus(str(context.params.work)), names, context.params.dedup, rights.ranks(context.register), licences, run_id)
+        plan = Plan(state, Corpus(str(context.params.work)), names, context.params.dedup, rights.ranks(context.register), licences, run_id,
+                    batches.partitions(self.expected(context)))
         keyed = tuple[int, pa.RecordBatch]
         places = pipeline | "Places" >> beam.Create([(i, batches.plan(shard=[n])) for i, n in enumerate(names)]).with_output_types(keyed)
         exact = (corpus.deal(pipeline, names)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 from resiliparse.extract.html2text import extract_plain_text
@@ -11,8 +12,9 @@ from resiliparse.parse.html import HTMLTree
 MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_UNCLOSED = frozenset("area base br col embed hr img input link meta source track wbr "
-                      "p li td th tr dt dd option tbody thead tfoot".split())
+_UNCLOSED = frozenset({
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
+    "wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot"})
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
 _BLANK = re.compile(r" ?\n ?(?:\n ?)+")
 
@@ -37,10 +39,14 @@ def extract(markup: str) -> Page:
                                   skip_elements=BOILERPLATE)
     else:
         text = extract_plain_text(tree, main_content=True, alt_texts=False, list_bullets=False)
-    metas = tuple((name.strip().lower(), m.getattr("content") or "") for m in tree.document.get_elements_by_tag_name("meta")
+    root = tree.document
+    if root is None:
+        return Page(tidy(text), None, (), ())
+    metas = tuple((name.strip().lower(), m.getattr("content") or "")
+                  for m in root.get_elements_by_tag_name("meta")
                   if (name := m.getattr("name") or m.getattr("property")))
     links = tuple((str(a.getattr("rel")).lower(), a.getattr("href") or "")
-                  for a in tree.document.query_selector_all("[rel~=license]"))
+                  for a in root.query_selector_all("[rel~=license]"))
     return Page(tidy(text), (tree.title or "").strip() or None, metas, links)
 
 
@@ -50,13 +56,18 @@ def tidy(text: str) -> str:
 
 
 def _deep(markup: str) -> bool:
-    """Whether elements are nested too deep, by a count that overlooks those seldom closed."""
+    """Whether elements are nested too deep, by a count that overlooks those seldom closed.  An
+    end tag counts against its own name alone: others must not hide the depth."""
     if markup.count("<") < MAX_DEPTH:
         return False
-    depth = 0
+    depth, unclosed = 0, Counter[str]()
     for closing, name in _TAG.findall(markup):
-        if name.lower() not in _UNCLOSED:
-            depth += -1 if closing else 1
-            if depth > MAX_DEPTH:
-                return True
+        name = name.lower()
+        if name in _UNCLOSED or (closing and not unclosed[name]):
+            continue
+        step = -1 if closing else 1
+        unclosed[name] += step
+        depth += step
+        if depth > MAX_DEPTH:
+            return True
     return False

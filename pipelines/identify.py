@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 WINDOW = 100
 VERSION = "1"
 #: Script -> the Unicode class that counts for it (ISO 15924 codes).
-SCRIPTS = {"Cyrl": r"\p{Cyrillic}", "Latn": r"\p{Latin}", "Armn": r"\p{Armenian}", "Geor": r"\p{Georgian}",
-           "Arab": r"\p{Arabic}", "Grek": r"\p{Greek}", "Hebr": r"\p{Hebrew}", "Hani": r"\p{Han}",
+SCRIPTS = {"Cyrl": r"\p{Cyrillic}", "Latn": r"\p{Latin}", "Armn": r"\p{Armenian}",
+           "Geor": r"\p{Georgian}", "Arab": r"\p{Arabic}", "Grek": r"\p{Greek}", "Hebr": r"\p{Hebrew}", "Hani": r"\p{Han}",
            "Deva": r"\p{Devanagari}", "Mong": r"\p{Mongolian}", "Ethi": r"\p{Ethiopic}"}
-#: lid.176 was trained on U+02BB; other marks cost Uzbek up to a third of its accuracy.
 #: lid.176 takes Uzbek in Cyrillic for Tajik or Russian; ў beside қ, ғ or ҳ without the letters
 #: of Tajik, Kazakh and Karakalpak is no other language's.
 _UZBEK_LETTERS, _NOT_UZBEK = "[Ўў]", "[ӢӣӮӯҶҷӘәҢңӨөҮүІі]"
+#: lid.176 was trained on U+02BB; other marks cost Uzbek up to a third of its accuracy.
 _UZBEK_MARK = r"([oOgG])[\u2018\u2019\u02bc'`\u00b4]"
 
 

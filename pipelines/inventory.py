@@ -46,26 +46,37 @@ def containers(params: Params) -> list[Container]:
     for one in params.inputs:
         fields = tuple(sorted(one.fields.items()))
         for pattern in one.paths:
-            matches = sorted(glob.glob(str(params.root / pattern), recursive=True))
-            for path in map(Path, matches or [str(params.root / pattern)]):
-                if path.is_dir():
-                    continue
-                uri = Path(os.path.relpath(path, params.root)).as_posix()
+            for path in _files(params.root, pattern):
                 claim = (one.collection, one.format, fields, path)
-                if found.setdefault(uri, claim)[:3] != claim[:3]:
-                    problems.append(Problem(str(params.path), None, "inputs",
-                                            f"{uri} is claimed by collections {found[uri][0]} and {one.collection}; "
-                                            "name it in one"))
+                held = found.setdefault(os.path.relpath(path, params.root), claim)
+                if held[:3] != claim[:3]:
+                    problems.append(Problem(
+                        str(params.path), None, "inputs",
+                        f"{_uri(path, params.root)} is claimed by collections {held[0]} and "
+                        f"{one.collection}; name it in one"))
     if problems:
         raise Invalid(problems)
     known = _Digests(params.work / ".state" / "digests.json")
     with ThreadPoolExecutor() as pool:
         digests = list(pool.map(known.of, [path for *_, path in found.values()]))
     known.save()
-    return sorted((Container(collection, format, str(path), uri, size, sha256, fields)
-                   for (uri, (collection, format, fields, path)), (size, sha256)
-                   in zip(found.items(), digests, strict=True)),
+    return sorted((Container(collection, format, str(path), _uri(path, params.root), size, sha256,
+                             fields)
+                   for (collection, format, fields, path), (size, sha256)
+                   in zip(found.values(), digests, strict=True)),
                   key=lambda c: (c.collection, c.uri))
+
+
+def _files(root: Path, pattern: str) -> list[Path]:
+    """The files that a pattern fits; itself where it fits none, so that it is accounted for."""
+    matches = [root / m for m in sorted(glob.glob(pattern, root_dir=root, recursive=True))]
+    return [m for m in matches if not m.is_dir()] or [root / pattern]
+
+
+def _uri(path: Path, root: Path) -> str:
+    """A path relative to the params file; bytes of a name that are no UTF-8 as `\\xNN`."""
+    name = Path(os.path.relpath(path, root)).as_posix()
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class _Digests:
@@ -82,10 +93,11 @@ class _Digests:
     def of(self, path: Path) -> tuple[int, str | None]:
         try:
             stat = path.stat()
-            entry = self._known.get(str(path))
+            name = ascii(str(path))
+            entry = self._known.get(name)
             if not entry or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
                 entry = [stat.st_size, stat.st_mtime_ns, shards.sha256_file(path)]
-            self._seen[str(path)] = entry
+            self._seen[name] = entry
             return stat.st_size, str(entry[2])
         except OSError:
             return 0, None
@@ -96,4 +108,5 @@ class _Digests:
 
 def digests(found: list[Container]) -> Mapping[str, str]:
     """`collection:path` -> digest: what goes into a run's id."""
-    return {f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}" for c in found}
+    return {f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}"
+            for c in found}

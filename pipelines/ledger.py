@@ -12,10 +12,12 @@ from schemas.tables import DECISIONS, OUTCOMES
 #: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
 REASONS: dict[str, tuple[str, ...]] = {
     "keep": (),
-    "refuse": ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired", "purpose-not-granted",
-               "licence-not-allowed", "evidence-missing", "residency", "opted-out:", "licence-conflict"),
+    "refuse": ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired",
+               "purpose-not-granted", "licence-not-allowed", "evidence-missing", "residency",
+               "opted-out:", "licence-conflict"),
     "damaged": ("unreadable", "too-large", "unsupported-media-type", "http-status", "undecodable"),
-    "drop": ("signal", "empty", "language-", "quality-", "exact-duplicate", "near-duplicate", "personal-data"),
+    "drop": ("signal", "empty", "language-", "quality-", "exact-duplicate", "near-duplicate",
+             "personal-data"),
 }
 
 
@@ -37,7 +39,7 @@ def decisions(frame: pl.DataFrame, stage: str, run_id: str) -> pl.DataFrame:
     """Bring a frame with doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON) into
     the shape of the `decisions` table, sorted by doc_id."""
     return (frame.with_columns(stage=pl.lit(stage), run_id=pl.lit(run_id))
-            .select(DECISIONS.names).cast({c: pl.String for c in DECISIONS.names}).sort("doc_id"))
+            .select(DECISIONS.names).cast(dict.fromkeys(DECISIONS.names, pl.String)).sort("doc_id"))
 
 
 def counts(decided: pl.DataFrame, **more: pl.Series) -> dict[str, dict[str, int]]:

@@ -71,6 +71,8 @@ def closing(told: Mapping[str, Any]) -> None:
     out.print(_table("by stage", ("stage", "documents", "seconds", "per second"),
                      [(name if row["fresh"] else f"{name} (up to date)", row["documents"], f"{row['seconds']:.1f}", f"{row['per_second']:.0f}")
                       for name, row in told["stages"].items()]))
+    for name in told["missing"]:
+        out.print(f"warning: {name} is missing; it stands in the ledger as unreadable", highlight=False, soft_wrap=True)
     out.print(f"{told['documents']} documents released: {told['release']}", highlight=False, soft_wrap=True)
 
 

@@ -9,7 +9,8 @@ from schemas.register import Register, Source
 #: can be withdrawn, a public licence stands on the publisher's word alone.
 BASES = ("statute", "contract", "consent", "licence")
 #: Fewest duties first; what is not named comes after.
-LICENCES = ("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "ODC-By-1.0", "CC-BY-SA-4.0", "CC-BY-SA-3.0", "ODbL-1.0")
+LICENCES = ("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "ODC-By-1.0", "CC-BY-SA-4.0",
+            "CC-BY-SA-3.0", "ODbL-1.0")
 
 
 def ranks(register: Register) -> dict[str, int]:
@@ -22,5 +23,5 @@ def ranks(register: Register) -> dict[str, int]:
 def _key(source: Source) -> tuple[int, int, int, str]:
     spdx = source.licence.spdx
     ends = source.basis.expires_on or date.max
-    return (BASES.index(source.basis.kind), LICENCES.index(spdx) if spdx in LICENCES else len(LICENCES),
-            -ends.toordinal(), source.id)
+    licence = LICENCES.index(spdx) if spdx in LICENCES else len(LICENCES)
+    return (BASES.index(source.basis.kind), licence, -ends.toordinal(), source.id)

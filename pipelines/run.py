@@ -28,7 +28,12 @@ EXAMPLES = """examples:
   tamga run --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
 Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register."""
+2 wrong usage, parameters or register, 3 a local worker process died (start again to go on)."""
+
+
+def missing(about: Context) -> list[str]:
+    """Raw files that params name and that are not there, or patterns that fit nothing."""
+    return [c.uri for c in Ingest(about).containers if c.sha256 is None]
 
 
 def run(about: Context) -> list[Published]:
@@ -61,7 +66,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "sources": {name: {"records": n, "released": released.get("source", {}).get(name, 0)}
                     for name, n in done[0].totals["source"].items()},
         "languages": {name: {"documents": n, "chars": released["chars"][name]} for name, n in released["lang"].items()},
-        "redactions": released.get("entity", {}),
+        "redactions": released.get("entity", {}), "missing": missing(about),
         "stages": {name: {"documents": sum(one.totals["outcome"].values()), "seconds": record["seconds"],
                           "per_second": round(sum(one.totals["outcome"].values()) / max(record["seconds"], 1e-3), 1),
                           "fresh": one.fresh, "run_id": one.run_id}
@@ -92,8 +97,7 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
 
 def _dry_run(about: Context) -> int:
     ingest = Ingest(about)
-    missing = [c.uri for c in ingest.containers if c.sha256 is None]
-    plan = {"containers": len(ingest.containers), "bytes": sum(c.size for c in ingest.containers), "missing": missing,
+    plan = {"containers": len(ingest.containers), "bytes": sum(c.size for c in ingest.containers), "missing": missing(about),
             "sources": len(about.register.sources), "workers": about.workers, "run_id": ingest.run_id(about, ingest.inputs(about)),
             "work": str(about.params.work), "release": str(Release(about).target(about))}
     print(json.dumps(plan, ensure_ascii=False, indent=1))

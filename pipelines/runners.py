@@ -1,4 +1,4 @@
-"""Which Beam runner carries a job, and the watchdog over local worker processes.
+"""Which Beam runner carries a job, and what happens when a job or a worker fails.
 
 Locally the runner is named outright: the default one looks for a Prism binary on the internet
 first, and `multi_threading` loses Arrow elements.  One worker runs in memory; several are
@@ -8,27 +8,44 @@ from __future__ import annotations
 
 import logging
 import os
+import re
+import shlex
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import apache_beam as beam
 import psutil
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-LOCAL_RUNNER = "apache_beam.runners.portability.fn_api_runner.FnApiRunner"
 WORKER_LOST = 3
+WORKER = "apache_beam.runners.worker.sdk_worker_main"
+#: Set to anything, the whole trace of a failure is shown; it may quote what was read.
+DEBUG = "TAMGA_DEBUG"
+_FRAME = re.compile(r'File "[^"]*?((?:pipelines|lineage|schemas)/[^"]+\.py)", line (\d+)')
+_ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Missing|Interrupt))\b", re.M)
+_STEP = re.compile(r"while running '([^']+)'")
 
 
-def pipeline_options(beam_args: Sequence[str], workers: int) -> PipelineOptions:
-    """Options for a job: `beam_args` as given, or a local runner with `workers` processes."""
-    if any(arg == "--runner" or arg.startswith("--runner=") for arg in beam_args):
-        return PipelineOptions(list(beam_args))
-    mode = "in_memory" if workers == 1 else "multi_processing"
-    local = [f"--runner={LOCAL_RUNNER}", f"--direct_running_mode={mode}",
-             f"--direct_num_workers={workers}"]
-    return PipelineOptions([*local, *beam_args])
+class JobFailed(Exception):
+    """A job ended before its time; says where, without what was read."""
+
+
+class WorkerLost(JobFailed):
+    """A local worker process died."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(f"worker process {pid} died (out of memory, or killed). Start again: finished shards are kept")
+
+
+def remote(beam_args: Sequence[str]) -> bool:
+    """Whether the command line names a runner."""
+    return any(arg == "--runner" or arg.startswith("--runner=") for arg in beam_args)
 
 
 def runner_name(beam_args: Sequence[str], workers: int) -> str:
@@ -38,38 +55,101 @@ def runner_name(beam_args: Sequence[str], workers: int) -> str:
     return named[0] if named else f"FnApiRunner/{workers}"
 
 
-def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int) -> None:
+def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path) -> None:
     """Build and run a pipeline to its end.
 
+    Args:
+      build: wires the job.
+      beam_args: options for Beam, as given on the command line.
+      workers: how many local processes, where no runner is named.
+      log: where local worker processes write what they have to say.
+
     Raises:
-      Exception: what a worker raised.  A local worker that dies ends the process with exit
-        code 3, since Beam's local runner would wait for it for ever; finished shards stay
-        and the next run goes on from them.
+      JobFailed: where a step failed; `TAMGA_DEBUG` shows the whole trace.
+      WorkerLost: where a local worker process died and Beam noticed.  Where it would wait for
+        ever, the watchdog ends this process with exit code 3.
     """
-    options = pipeline_options(beam_args, workers)
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
-    with _watchdog(), beam.Pipeline(options=options) as pipeline:
-        build(pipeline)
+    try:
+        if remote(beam_args):
+            with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
+                build(pipeline)
+        elif workers == 1:
+            with beam.Pipeline(FnApiRunner(), PipelineOptions(list(beam_args))) as pipeline:
+                build(pipeline)
+        else:
+            _in_processes(build, beam_args, workers, log)
+    except JobFailed:
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG):
+            raise
+        raise JobFailed(_where(error)) from None
+
+
+def _in_processes(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # a shell command: Beam gives it to one
+    command = f"exec {shlex.quote(sys.executable)} -m {WORKER} 2>>{shlex.quote(str(log))}"
+    runner = FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command_string=command))
+    options = PipelineOptions([f"--direct_num_workers={workers}", *beam_args])
+    with _watchdog() as lost, _hushed():
+        try:
+            with beam.Pipeline(runner, options) as pipeline:
+                build(pipeline)
+        except Exception:
+            if lost:
+                raise WorkerLost(lost[0]) from None
+            raise
+
+
+def _where(error: Exception) -> str:
+    """The innermost of our own lines, the step, and the error's class: its message may quote what
+    was read."""
+    told = "".join(traceback.format_exception(error))
+    frames, errors, steps = _FRAME.findall(told), _ERROR.findall(told), _STEP.findall(told)
+    place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
+    step = f" in step {steps[-1]!r}" if steps else ""
+    return f"{errors[-1] if errors else type(error).__name__}{place}{step}; set {DEBUG}=1 to see the whole trace"
 
 
 @contextmanager
-def _watchdog(interval: float = 0.5) -> Iterator[None]:
-    stop = threading.Event()
+def _hushed() -> Iterator[None]:
+    """Beam's threads print traces of their own when a worker goes; one message is enough."""
+    hook, level = threading.excepthook, logging.getLogger("apache_beam").level
+    if not os.environ.get(DEBUG):
+        threading.excepthook = lambda _: None
+        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
+        logging.getLogger("apache_beam").setLevel(level)
+
+
+@contextmanager
+def _watchdog(interval: float = 0.2, patience: float = 20) -> Iterator[list[int]]:
+    """Watch local worker processes; yields the list that names the dead.
+
+    Where Beam does not end the pipeline within `patience` seconds of a death, this process ends.
+    """
+    stop, lost = threading.Event(), list[int]()
 
     def watch() -> None:
         seen: dict[int, psutil.Process] = {}
         while not stop.wait(interval):
             for process in _workers():
                 seen.setdefault(process.pid, process)
-            dead = [p for p in seen.values() if not _alive(p)]
-            # A worker also ends when the pipeline does: ask once more after a while.
-            if dead and not stop.wait(5):
-                _end(dead[0].pid)
+            dead = [pid for pid, process in seen.items() if not _alive(process)]
+            if dead:
+                lost.extend(dead)
+                # workers end with the pipeline too: then `stop` comes soon
+                if not stop.wait(patience):
+                    _end(dead[0])
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     thread.start()
     try:
-        yield
+        yield lost
     finally:
         stop.set()
         thread.join()
@@ -79,11 +159,10 @@ def _workers() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            command = process.cmdline()
-        except psutil.Error:
+            if WORKER in process.cmdline():
+                found.append(process)
+        except psutil.Error:  # ended in the meantime
             continue
-        if "apache_beam.runners.worker.sdk_worker_main" in command:
-            found.append(process)
     return found
 
 
@@ -95,11 +174,10 @@ def _alive(process: psutil.Process) -> bool:
 
 
 def _end(pid: int) -> None:
-    print(f"tamga: worker process {pid} died (out of memory, or killed); the run is ended. "
-          "Start it again: finished shards are kept.", file=sys.stderr, flush=True)
+    print(f"tamga: {WorkerLost(pid)}", file=sys.stderr, flush=True)
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
-            pass
+            continue
     os._exit(WORKER_LOST)

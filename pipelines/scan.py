@@ -41,7 +41,7 @@ def tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
     held = 0
     for one in containers:
         last = groups[-1][-1] if groups else None
-        near = last and (last.collection, last.format, last.fields) == (one.collection, one.format, one.fields)
+        near = last and _kind(last) == _kind(one)
         if near and held + one.size <= unit_bytes:
             groups[-1].append(one)
             held += one.size
@@ -52,6 +52,10 @@ def tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
     return [Task(k, tuple(g)) for k, g in zip(keys, groups, strict=True)]
 
 
+def _kind(one: Container) -> tuple[object, ...]:
+    return one.collection, one.format, one.fields
+
+
 def source(container: Container, max_record_bytes: int) -> Source:
     """What a reader is told about a container."""
     return Source(Path(container.path), container.uri, dict(container.fields), max_record_bytes)
@@ -59,27 +63,29 @@ def source(container: Container, max_record_bytes: int) -> Source:
 
 def index(task: Task, max_record_bytes: int) -> pa.Table:
     """The index of a task's records, in the order of containers and offsets."""
-    rows = []
-    for number, container in enumerate(task.containers):
-        for envelope in _envelopes(container, max_record_bytes):
-            rows.append({"base_id": doc_id(envelope, container), "container": number,
-                         **{name: getattr(envelope, name) for name in INDEX.names[2:]}})
+    rows = [{"base_id": doc_id(envelope, container), "container": number,
+             **{name: getattr(envelope, name) for name in INDEX.names[2:]}}
+            for number, container in enumerate(task.containers)
+            for envelope in _envelopes(container, max_record_bytes)]
     return pa.Table.from_pylist(rows, schema=INDEX)
 
 
 def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope]:
     if container.sha256 is None:
-        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is missing or cannot be opened")
+        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable",
+                       detail="the file is missing or cannot be opened")
         return
-    if container.size == 0:
-        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty")
+    # an empty text is a document without text
+    if container.size == 0 and container.format != "text":
+        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable",
+                       detail="the file is empty")
         return
     last = -1
     try:
         for envelope in reader(container.format).scan(source(container, max_record_bytes)):
             last = envelope.offset
             yield envelope
-    except OSError as error:
+    except Exception as error:  # a reader's bug must not cost the other containers
         yield Envelope("bytes", last + 1, 0, error="unreadable", detail=type(error).__name__)
 
 
@@ -102,7 +108,8 @@ def units(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:
     one range are a shard."""
     lengths = pl.Series(table.column("length")).cast(pl.Int64)
     # a row of a columnar file has no length in bytes: call it 2 KiB
-    sizes = pl.select(pl.when(pl.Series(table.column("locator")) == "row").then(2048).otherwise(lengths)).to_series()
+    is_row = pl.Series(table.column("locator")) == "row"
+    sizes = pl.select(pl.when(is_row).then(2048).otherwise(lengths)).to_series()
     number = (sizes.cum_sum() - sizes) // unit_bytes
-    starts = number.to_frame("n").with_row_index("row").group_by("n", maintain_order=True).agg(pl.col("row").first())["row"].to_list()
+    starts = (number != number.shift()).fill_null(True).arg_true().to_list()
     return list(zip(starts, [*starts[1:], table.num_rows], strict=True)) if starts else []

@@ -7,12 +7,14 @@ made under other parameters, inputs or code is never taken up.
 """
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,7 +55,8 @@ def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", compression_level=level,
                    row_group_size=ROW_GROUP_ROWS, store_schema=False)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -113,6 +116,9 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
       extra: file name -> JSON value, written beside them.
       folder: what appears; an older one is replaced.
     """
+    for stale in folder.parent.glob(f".{folder.name}.*"):
+        if stale.suffix in (".part", ".old"):  # of a run that was killed while it published
+            shutil.rmtree(stale, ignore_errors=True)
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:
         for name in files:
@@ -124,6 +130,19 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
         replace_folder(fresh, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[bool]:
+    """Hold a lock for as long as this process lives; False where another process holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

@@ -71,8 +71,8 @@ class Published:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the digests of all files: what the next stage has as its input."""
-        return hashlib.sha256(json.dumps(self.summary["files"], sort_keys=True).encode()).hexdigest()
+        """Over the digests of all files: what the next stage has as its input."""
+        return digest(self.summary["files"])
 
     def path(self, table: str, shard: str) -> Path:
         return self.folder / table / f"{shard}.parquet"
@@ -150,58 +150,69 @@ def execute(stage: Stage, context: Context) -> Published:
     """Run a stage, or take up what is there of it.
 
     Raises:
-      StageError: where counts do not add up.
+      StageError: where counts do not add up, or another process is at the same stage.
       pipelines.validation.ExpectationFailed: where the output is not what it must be.
     """
-    from pipelines import validation
-
-    params = context.params
     inputs = stage.inputs(context)
     run_id = stage.run_id(context, inputs)
-    done = _published(context.folder(stage.name), stage.target(context), run_id)
-    if done:
-        return done
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
-    home = params.work / ".state" / stage.name
-    _forget(home, run_id)
-    state = shards.State(str(home / run_id))
-    started, clock = datetime.now(UTC), time.monotonic()
+    home = context.params.work / ".state" / stage.name
+    with shards.only_one(home.with_suffix(".lock")) as alone:
+        if not alone:
+            raise StageError(f"{stage.name}: another process is at work in {context.params.work}; "
+                             "wait for it, or name another `work` in the parameters")
+        done = _published(context.folder(stage.name), stage.target(context), run_id)
+        if done:
+            return done
+        _forget(home, run_id)
+        published = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
+        shutil.rmtree(home, ignore_errors=True)
+        return published
+
+
+def _run(stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str, state: shards.State
+         ) -> Published:
+    """Run the job, hold its counts against what went in, validate, publish."""
+    from pipelines import validation
+
+    params, started, clock = context.params, datetime.now(UTC), time.monotonic()
     with _progress(stage, context, state):
         runners.run(lambda p: stage.build(p, context, state, run_id),
-                    context.beam_args, context.workers)
+                    context.beam_args, context.workers, params.work / ".state" / "workers.log")
     markers = state.all_finished()
-    aggregates = pl.DataFrame([m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]],
-                              infer_schema_length=None)
     totals = add([m["figures"]["counts"] for m in markers])
-    seen = sum(totals.get("outcome", {}).values())
-    if seen != stage.expected(context):
-        raise StageError(f"{stage.name}: {stage.expected(context)} went in and {seen} are accounted for; "
-                         f"nothing was published. Remove {home} and run the stage again")
-    validation.validate(stage.name, aggregates, params.work / "validation" / stage.name,
+    seen, expected = sum(totals.get("outcome", {}).values()), stage.expected(context)
+    if seen != expected:
+        raise StageError(f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
+                         f"published. Remove {Path(state.root).parent} and run the stage again")
+    aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
+    validation.validate(stage.name, pl.DataFrame(aggregates, infer_schema_length=None),
+                        params.work / "validation" / stage.name,
                         min_keep_share=params.guard.min_keep_share)
     files = {f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
              for m in markers for f in m["files"]}
     run = {"run_id": run_id, "stage": stage.name, "code_version": code_version(),
            "params_sha256": params.digest(*stage.sections), "models": dict(stage.models),
-           "inputs": inputs, "runner": runners.runner_name(context.beam_args, context.workers),
+           "inputs": dict(inputs), "runner": runners.runner_name(context.beam_args, context.workers),
            "started": started.isoformat(timespec="seconds")}
     added = stage.finish(context, state, markers, run)
-    summary = {"schema_version": SCHEMA_VERSION, "stage": stage.name, "run_id": run_id, "shards": [m["shard"] for m in markers],
-               "files": files, "totals": totals}
+    summary = {"schema_version": SCHEMA_VERSION, "stage": stage.name, "run_id": run_id,
+               "shards": [m["shard"] for m in markers], "files": files, "totals": totals}
     seconds = time.monotonic() - clock
-    outputs = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     record = {**run, "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-              "outputs": outputs, "seconds": round(seconds, 3)}
+              "outputs": digest(files), "seconds": round(seconds, 3)}
     write_metrics(params.work, stage.name, totals, seconds)
     folder, target = context.folder(stage.name), stage.target(context)
     about = {"stage.json": summary, "run.json": record}
-    if target == folder:
-        shards.publish(state, [*files, *added], about, folder)
-    else:
+    if target != folder:  # what says that a stage is finished appears last
         shards.publish(state, [*files, *added], {}, target)
-        shards.publish(state, [], about, folder)
-    shutil.rmtree(home, ignore_errors=True)
+    shards.publish(state, [*files, *added] if target == folder else [], about, folder)
     return Published(target, summary, seconds, fresh=True)
+
+
+def digest(files: Mapping[str, Any]) -> str:
+    """SHA-256 over the digests of all files of a stage."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def run_record(context: Context, done: Published) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """JSON lines, plain or gzip: a record a line.  `fields` names the keys that hold what."""
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,22 +25,27 @@ def scan(source: Source) -> Iterator[Envelope]:
                 if length > source.max_record_bytes and not line.endswith(b"\n"):
                     length += _skip_line(file)
                     offset += length
-                    yield Envelope("bytes", start, length, error="too-large", detail=f"a line of {length} bytes",
+                    yield Envelope("bytes", start, length, error="too-large",
+                                   detail=f"a line of {length} bytes",
                                    uri=_salvage(line[:4096], source.fields.get("uri")))
                     continue
                 offset += length
                 if line.strip():
                     yield _envelope(line, start, source)
     except (OSError, EOFError, zlib.error) as error:
-        yield Envelope("bytes", offset, 0, error="unreadable", detail=f"{type(error).__name__}: torn file")
+        yield Envelope("bytes", offset, 0, error="unreadable",
+                       detail=f"{type(error).__name__}: torn file")
 
 
 def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of lines; a gzip file is read on from where the last one ended."""
     with _open(source) as file:
         for offset, length in wanted:
-            file.seek(offset)
-            row = _load(file.read(length))
+            try:
+                file.seek(offset)
+                row = _load(file.read(length))
+            except (OSError, EOFError, zlib.error):
+                row = None
             if row is None:
                 yield Content(error="unreadable", detail="the line changed since it was scanned")
                 continue
@@ -71,21 +78,35 @@ def _envelope(line: bytes, offset: int, source: Source) -> Envelope:
     uri = value(row, fields.get("uri", "uri"))
     date = value(row, fields.get("captured_at", "captured_at"))
     text = value(row, fields.get("text", "text"))
-    found.uri = None if uri is None else str(uri)
-    found.captured_at = None if date is None else str(date)
+    found.uri, found.captured_at = _plain(uri), _plain(date)
     if text is not None and not isinstance(text, str):
         found.error, found.detail = "unreadable", f"the text is of type {type(text).__name__}"
         return found
-    found.payload_sha256 = hashlib.sha256((text or "").encode("utf-8", "surrogatepass")).hexdigest()
+    content = (text or "").encode("utf-8", "surrogatepass")
+    found.payload_sha256 = hashlib.sha256(content).hexdigest()
     return found
 
 
+def _plain(value: Any) -> str | None:
+    """A value as text that can be stored: lone surrogates cannot."""
+    return None if value is None else str(value).encode("utf-8", "replace").decode()
+
+
 def _load(line: bytes) -> dict[str, Any] | None:
+    line = line.removeprefix(codecs.BOM_UTF8)
     try:
         row = orjson.loads(line)
     except ValueError:
-        return None
+        row = _surrogates(line)
     return row if isinstance(row, dict) else None
+
+
+def _surrogates(line: bytes) -> Any:
+    """A line that orjson refuses for the lone surrogates in it, as scraped text has them."""
+    try:
+        return json.loads(line) if b"\\ud" in line.lower() else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _salvage(line: bytes, field: str | None) -> str | None:

@@ -244,3 +244,9 @@ def test_outside_assets_are_removed() -> None:
     assert_stands_alone(page)
     assert '<a>Manual</a> <a href="#section-2">2</a><p id="section-2">1 &lt; 2 &amp; 3</p>' in page
     assert "news" not in page and "A &lt;title&gt;" in page and "<p>a &amp; b</p>" in page
+
+
+def test_a_column_of_nulls_alone_is_in_order(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"shard": ["a"], "documents": [2], "keep": [2], "drop": [0], "duplicates": [0],
+                          "unresolved": [0], "similarity_min": [None], "similarity_max": [None]})
+    assert validate("dedup", frame, tmp_path / "docs")["success"]

@@ -1,0 +1,157 @@
+"""The bare kernels in plain loops, over what the stages of a finished run read.
+
+    POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/kernels.py --params params.yaml
+
+The run's work folder must be there.  Prints JSON: kernel -> stage, documents, megabytes and
+seconds (the best of the rounds); what a kernel is fed with is prepared before its clock starts.
+"""
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipelines import content, corpus, html, identify, inventory, readers, scan
+from pipelines.minhash import bands, signatures
+from pipelines.shingles import key_view, shingle
+from schemas import params as parameters
+from schemas.params import Params
+from schemas.tables import STAGES
+
+#: What the stage cannot do without, and so is held against; other kernels are for comparison.
+OWN = {"ingest": ("WARC parsing", "extraction"), "language": ("fastText, samples",),
+       "dedup": ("signatures, one batch",), "privacy": ("recognisers, whole texts",)}
+
+
+def timed(work: Callable[[], object], rounds: int) -> float:
+    """Seconds of the best of several rounds."""
+    best = float("inf")
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def texts(params: Params, after: str) -> list[str]:
+    """The texts of the documents that a stage kept."""
+    source = corpus.Corpus(str(params.work))
+    names = sorted(path.stem for path in (params.work / "ingest" / "documents").glob("*.parquet"))
+    return [t for name in names for batch in source.documents(name, after, ["doc_id", "text"])
+            for t in batch["text"]]
+
+
+def parse(paths: Sequence[Path]) -> int:
+    """FastWARC over whole files, the payload's SHA-256 with it; a broken file ends early."""
+    from fastwarc.warc import ArchiveIterator
+
+    records = 0
+    for path in paths:
+        with path.open("rb") as file:
+            try:
+                for record in ArchiveIterator(file, parse_http=True):
+                    hashlib.sha256(record.reader.read()).digest()
+                    records += 1
+            except Exception:  # the parser's own classes
+                continue
+    return records
+
+
+def extract(pages: Sequence[str]) -> None:
+    """resiliparse's main text of decoded pages."""
+    from resiliparse.extract.html2text import extract_plain_text
+
+    for page in pages:
+        extract_plain_text(page, main_content=True, alt_texts=False, list_bullets=False)
+
+
+def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str]:
+    """The decoded markup of all HTML records that ingest kept, but for those nested so deep that
+    the stage leaves the heuristics out: the bare extractor takes seconds for one of them."""
+    records = pl.read_parquet(params.work / "ingest" / "records" / "*.parquet")
+    decided = pl.read_parquet(params.work / "ingest" / "decisions" / "*.parquet")
+    kept = records.filter(pl.col("media_type").is_in(list(content.HTML_TYPES))).join(
+        decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi").sort("container", "offset")
+    found, limit = [], params.ingest.max_record_bytes
+    for one in containers:
+        some = kept.filter(pl.col("container") == one.uri)
+        wanted = list(some.select("offset", "length").iter_rows())
+        bodies = readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
+        for body, charset in zip(bodies, some["charset"], strict=False):
+            markup, _ = content.decoded_body(body.payload or b"", body.headers, limit)
+            found.append(markup.decode(charset or "utf-8", "replace"))
+    return [page for page in found if not html._deep(page)]
+
+
+def minhashes(views: Sequence[str], width: int, number: int) -> None:
+    """datasketch, a document at a time: the shingles of key views, then the signature."""
+    from datasketch import MinHash
+
+    for view in views:
+        words = view.split()
+        grams = [" ".join(words[i:i + width]).encode() for i in range(max(1, len(words) - width + 1))]
+        MinHash(number).update_batch(grams)
+
+
+def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
+    """All kernels: name -> stage, documents, megabytes, seconds."""
+    from pipelines.personal_data.recognisers import ANY, analyzer
+
+    found: dict[str, dict[str, Any]] = {}
+
+    def add(name: str, stage: str, documents: int, size: int, work: Callable[[], object]) -> None:
+        found[name] = {"stage": stage, "documents": documents, "megabytes": round(size / 1e6, 3),
+                       "seconds": timed(work, rounds)}
+
+    warcs = [c for c in inventory.containers(params) if c.format == "warc"]
+    paths = [Path(c.path) for c in warcs]
+    add("WARC parsing", "ingest", parse(paths), sum(c.size for c in warcs), lambda: parse(paths))
+    markup = pages(params, warcs)
+    add("extraction", "ingest", len(markup), _bytes(markup), lambda: extract(markup))
+
+    read = texts(params, "ingest")
+    named = identify.model_path(params.language.model, params.root)
+    from fasttext.FastText import _FastText
+
+    model = _FastText(str(named))
+    samples = identify.sample(pl.Series(read, dtype=pl.String), params.language.sample_chars).to_list()
+    lines = [" ".join(t.split()) for t in read]
+    for name, some in (("fastText, samples", samples), ("fastText, whole texts", lines)):
+        add(name, "language", len(some), _bytes(some), lambda some=some: [model.predict(t) for t in some])
+
+    options = params.dedup
+    number = bands(options.candidate, options.recall, options.rows) * options.rows
+    told = texts(params, STAGES[STAGES.index("dedup") - 1])
+    batch = pl.Series(told, dtype=pl.String)
+    views = key_view(batch).to_list()
+    add("signatures, one batch", "dedup", len(told), _bytes(told),
+        lambda: signatures(shingle(batch, options.shingle), number, options.seed))
+    add("datasketch, plain loop", "dedup", len(told), _bytes(told),
+        lambda: minhashes(views, options.shingle, number))
+
+    engine, unlike = analyzer((ANY,)), texts(params, STAGES[STAGES.index("privacy") - 1])
+    add("recognisers, whole texts", "privacy", len(unlike), _bytes(unlike),
+        lambda: [engine.analyze(t, ANY) for t in unlike])
+    return found
+
+
+def _bytes(some: Sequence[str]) -> int:
+    return sum(len(t.encode("utf-8", "replace")) for t in some)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--params", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    print(json.dumps(measure(parameters.load(options.params), options.rounds)))
+
+
+if __name__ == "__main__":
+    main()
