@@ -83,7 +83,7 @@ class Release:
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
         documents = self._rows("documents", doc_id)
-        source = self.table("sources").filter(pl.col("source_id") == record["source_id"]).collect().to_dicts()
+        source = self.table("sources").filter(pl.col("source_id") == (record["source_id"] or "")).collect().to_dicts()
         for one in source:
             one["entry"] = json.loads(one["entry"])
         runs = self.table("runs").filter(pl.col("run_id").is_in([d["run_id"] for d in decisions])).collect().to_dicts()

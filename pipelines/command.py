@@ -56,7 +56,7 @@ def context(options: argparse.Namespace, beam_args: Sequence[str]) -> Context:
     if problems:
         raise Invalid(problems)
     workers = options.workers if options.workers else _workers(params)
-    return Context(params, register, workers, tuple(beam_args))
+    return Context(params, register, workers, tuple(beam_args), dry_run=options.dry_run)
 
 
 def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | None = None) -> int:
@@ -114,8 +114,7 @@ def _one(kind: Callable[[Context], Stage], options: argparse.Namespace, beam_arg
 def _workers(params: params_module.Params) -> int:
     from pipelines import inventory
 
-    total = sum(c.size for c in inventory.containers(params))
-    return (os.cpu_count() or 1) if total >= PARALLEL_BYTES else 1
+    return (os.cpu_count() or 1) if inventory.total_bytes(params) >= PARALLEL_BYTES else 1
 
 
 def _register_problems(path: Path) -> Sequence[Any]:

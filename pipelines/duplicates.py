@@ -24,20 +24,24 @@ def sign(documents: pl.DataFrame, ranks: dict[str, int], params: DedupParams) ->
     grams = shingles.shingle(documents["text"], params.shingle)
     number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
-    lists = pl.Series("shingles", grams.hashes).reshape((-1, 1)).arr.first() if len(grams.hashes) else pl.Series("shingles", [], pl.UInt64)
     owner = np.repeat(np.arange(len(grams)), grams.sizes)
-    nested = (pl.DataFrame({"row": owner, "shingles": lists}).group_by("row", maintain_order=True).agg("shingles"))
-    rows = documents.select("doc_id", "uri", "source_id", "captured_at").with_row_index("row").with_columns(pl.col("row").cast(pl.Int64))
-    return (rows.join(nested, on="row", how="left", maintain_order="left")
-            .with_columns(pl.col("shingles").fill_null([]), exact=shingles.exact_key(documents["text"]),
-                          right=pl.col("source_id").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
-                          signature=pl.Series(signature.tolist() if not len(signature) else signature, dtype=pl.Array(pl.UInt32, number)))
+    flat = pl.DataFrame({"row": owner, "shingles": grams.hashes},
+                        {"row": pl.Int64, "shingles": pl.UInt64})
+    nested = flat.group_by("row", maintain_order=True).agg("shingles")
+    rows = documents.select("doc_id", "uri", "source_id", "captured_at").with_row_index("row")
+    right = pl.col("source_id").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
+    columns = pl.Series(signature if len(signature) else [], dtype=pl.Array(pl.UInt32, number))
+    return (rows.with_columns(pl.col("row").cast(pl.Int64))
+            .join(nested, on="row", how="left", maintain_order="left")
+            .with_columns(pl.col("shingles").fill_null([]), right=right,
+                          exact=shingles.exact_key(documents["text"]), signature=columns)
             .drop("row"))
 
 
 def numbers(place: int, rows: int) -> pl.Series:
     """The numbers of a shard's documents."""
-    return pl.Series("doc", (np.uint64(place) << np.uint64(ROW_BITS)) + np.arange(rows, dtype=np.uint64))
+    first = np.uint64(place) << np.uint64(ROW_BITS)
+    return pl.Series("doc", first + np.arange(rows, dtype=np.uint64))
 
 
 def place_of(docs: pl.Series) -> np.ndarray:
@@ -48,18 +52,21 @@ def place_of(docs: pl.Series) -> np.ndarray:
 def exact_pairs(keys: pl.DataFrame) -> pl.DataFrame:
     """exact, doc, right, captured_at, doc_id -> [doc, kept] for all but the best copy of each text:
     best right first, then earliest capture, then the least id."""
-    repeated = keys.filter(pl.col("exact").is_duplicated()).sort("exact", "right", "captured_at", "doc_id", nulls_last=True)
+    repeated = keys.filter(pl.col("exact").is_duplicated()).sort(
+        "exact", "right", "captured_at", "doc_id", nulls_last=True)
     return (repeated.with_columns(kept=pl.col("doc").first().over("exact"))
             .filter(pl.col("doc") != pl.col("kept")).select("doc", "kept"))
 
 
 def bands(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """doc, signature, shingles -> band_key, doc: what is shuffled.  Texts without words have none."""
+    """doc, signature, shingles -> band_key, doc: what is shuffled; nothing of texts without
+    words."""
     number = minhash.bands(params.candidate, params.recall, params.rows)
     filled = signed.filter(pl.col("shingles").list.len() > 0)
     flat = filled["signature"].explode().cast(pl.UInt32).to_numpy()
     keys = minhash.band_keys(flat.reshape(filled.height, number * params.rows), number, params.rows)
-    return pl.DataFrame({"band_key": keys.ravel(), "doc": np.repeat(filled["doc"].to_numpy(), number)})
+    docs = np.repeat(filled["doc"].to_numpy(), number)
+    return pl.DataFrame({"band_key": keys.ravel(), "doc": docs})
 
 
 def verify(pairs: pl.DataFrame, signed: pl.DataFrame, threshold: float) -> pl.DataFrame:
@@ -69,12 +76,13 @@ def verify(pairs: pl.DataFrame, signed: pl.DataFrame, threshold: float) -> pl.Da
     lengths = known["shingles"].list.len().to_numpy().astype(np.int64)
     flat = known["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
     grams = shingles.Shingles(flat, np.concatenate([[0], np.cumsum(lengths)]))
-    measured = clusters.jaccard(pairs.unique(["left", "right"]).sort("left", "right"), grams, known["doc"].to_numpy())
+    distinct = pairs.unique(["left", "right"]).sort("left", "right")
+    measured = clusters.jaccard(distinct, grams, known["doc"].to_numpy())
     return measured.filter(pl.col("similarity") >= threshold).select("left", "right", "similarity")
 
 
 def order(about: pl.DataFrame) -> pl.DataFrame:
-    """doc, right, captured_at, doc_id -> [doc, rank]: best right first, then the earliest capture."""
+    """doc, right, captured_at, doc_id -> [doc, rank]: best right first, then earliest capture."""
     ranked = about.sort("right", "captured_at", "doc_id", nulls_last=True)
     return ranked.with_row_index("rank").select("doc", "rank")
 
@@ -92,11 +100,14 @@ def resolve(exact: pl.DataFrame, edges: pl.DataFrame, about: pl.DataFrame) -> pl
       that stays is its own `kept`, with similarity 1.  Each document that goes was compared
       with the one that is kept for it.
     """
-    near = clusters.survivors(edges, order(about)) if edges.height else _none("doc", "kept", similarity=pl.Float64)
+    near = clusters.survivors(edges, order(about)) if edges.height else pl.DataFrame(
+        schema={"doc": pl.UInt64, "kept": pl.UInt64, "similarity": pl.Float64})
     near = near.filter(pl.col("doc") != pl.col("kept"))
-    copies = exact.join(near.rename({"kept": "final"}), left_on="kept", right_on="doc", how="left").select(
+    copies = exact.join(near.rename({"kept": "final"}), left_on="kept", right_on="doc",
+                        how="left").select(
         "doc", kept=pl.coalesce("final", "kept"), similarity=pl.col("similarity").fill_null(1.0),
-        kind=pl.when(pl.col("final").is_null()).then(pl.lit("exact")).otherwise(pl.lit("near")))
+        kind=pl.when(pl.col("final").is_null()).then(pl.lit("exact"))
+        .otherwise(pl.lit("near")))
     gone = pl.concat([near.with_columns(kind=pl.lit("near")).select(copies.columns), copies])
     ids = about.select("doc", "doc_id")
     stays = gone.select(doc="kept").unique().with_columns(
@@ -108,13 +119,10 @@ def resolve(exact: pl.DataFrame, edges: pl.DataFrame, about: pl.DataFrame) -> pl
 
 def shards_of(pairs: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
     """Pairs grouped by the two shards they touch."""
-    placed = pairs.with_columns(a=pl.col("left") // (1 << ROW_BITS), b=pl.col("right") // (1 << ROW_BITS))
+    placed = pairs.with_columns(a=pl.col("left") // (1 << ROW_BITS),
+                                b=pl.col("right") // (1 << ROW_BITS))
     for (a, b), group in placed.group_by("a", "b", maintain_order=True):
-        yield int(a), int(b), group.select(pairs.columns)  # type: ignore[call-overload]
-
-
-def _none(*names: str, **more: pl.DataType | type[pl.DataType]) -> pl.DataFrame:
-    return pl.DataFrame(schema={name: pl.UInt64 for name in names} | more)
+        yield int(a), int(b), group.select(pairs.columns)
 
 
 def union(frames: Iterable[pl.DataFrame], columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:

@@ -24,8 +24,9 @@ WINDOW = 100
 VERSION = "1"
 #: Script -> the Unicode class that counts for it (ISO 15924 codes).
 SCRIPTS = {"Cyrl": r"\p{Cyrillic}", "Latn": r"\p{Latin}", "Armn": r"\p{Armenian}",
-           "Geor": r"\p{Georgian}", "Arab": r"\p{Arabic}", "Grek": r"\p{Greek}", "Hebr": r"\p{Hebrew}", "Hani": r"\p{Han}",
-           "Deva": r"\p{Devanagari}", "Mong": r"\p{Mongolian}", "Ethi": r"\p{Ethiopic}"}
+           "Geor": r"\p{Georgian}", "Arab": r"\p{Arabic}", "Grek": r"\p{Greek}",
+           "Hebr": r"\p{Hebrew}", "Hani": r"\p{Han}", "Deva": r"\p{Devanagari}",
+           "Mong": r"\p{Mongolian}", "Ethi": r"\p{Ethiopic}"}
 #: lid.176 takes Uzbek in Cyrillic for Tajik or Russian; ў beside қ, ғ or ҳ without the letters
 #: of Tajik, Kazakh and Karakalpak is no other language's.
 _UZBEK_LETTERS, _NOT_UZBEK = "[Ўў]", "[ӢӣӮӯҶҷӘәҢңӨөҮүІі]"
@@ -85,10 +86,12 @@ class Identifier:
         return documents.select("doc_id").with_columns(
             lang=pl.Series(labels, dtype=pl.String), script=script(samples),
             score=pl.Series(scores, dtype=pl.Float32),
-            n_bytes=documents["text"].str.len_bytes().cast(pl.Int64), uzbek=samples.str.contains(_UZBEK_LETTERS)
+            n_bytes=documents["text"].str.len_bytes().cast(pl.Int64),
+            uzbek=samples.str.contains(_UZBEK_LETTERS)
             & samples.str.contains("[Ққ]|[Ғғ]|[Ҳҳ]") & ~samples.str.contains(_NOT_UZBEK),
         ).with_columns(
-            lang=pl.when(pl.col("script").is_null()).then(None).when("uzbek").then(pl.lit("uz")).otherwise("lang"),
+            lang=pl.when(pl.col("script").is_null()).then(None)
+            .when("uzbek").then(pl.lit("uz")).otherwise("lang"),
             score=pl.when("uzbek").then(pl.lit(1.0, pl.Float32)).otherwise("score"),
         ).select(LANGUAGE.names)
 
@@ -110,26 +113,30 @@ def sample(texts: pl.Series, chars: int) -> pl.Series:
     windows = max(1, chars // WINDOW)
     text, length = pl.col("text"), pl.col("text").str.len_chars().cast(pl.Int64)
     step = (length - WINDOW) / max(1, windows - 1)
-    parts = [text.str.slice((step * i).cast(pl.Int64), WINDOW).str.replace(r"^\S*\s", "").str.replace(r"\s\S*$", "")
-             if i else text.str.slice(0, WINDOW).str.replace(r"\s\S*$", "") for i in range(windows)]
+    parts = [text.str.slice((step * i).cast(pl.Int64), WINDOW).str.replace(r"\s\S*$", "")
+             for i in range(windows)]
+    parts[1:] = [part.str.replace(r"^\S*\s", "") for part in parts[1:]]
     spread = pl.concat_str(parts, separator=" ")
     frame = pl.DataFrame({"text": texts.cast(pl.String).fill_null("").rename("text")})
     return frame.select(
         pl.when(length <= chars).then(text).otherwise(spread)
-        .str.replace_all(r"\s+", " ").str.replace_all(_UZBEK_MARK, "${1}\u02bb").alias("sample")).to_series()
+        .str.replace_all(r"\s+", " ").str.replace_all(_UZBEK_MARK, "${1}\u02bb")
+        .alias("sample")).to_series()
 
 
 def script(texts: pl.Series) -> pl.Series:
     """The script of most letters (ISO 15924), `Zyyy` for others, null where there is no letter."""
     counts = texts.to_frame("text").select(
-        *[pl.col("text").str.count_matches(pattern).alias(code) for code, pattern in SCRIPTS.items()],
+        *[pl.col("text").str.count_matches(pattern).alias(code)
+          for code, pattern in SCRIPTS.items()],
         pl.col("text").str.count_matches(r"\p{L}").alias("all"))
     table = counts.select(*SCRIPTS).to_numpy()
     best = table.argmax(axis=1) if len(table) else np.empty(0, int)
     names = np.array([*SCRIPTS])[best]
     most, total = table.max(axis=1, initial=0), counts["all"].to_numpy()
-    return pl.Series("script", [None if not t else str(n) if 2 * m >= t else "Zyyy"
-                                for n, m, t in zip(names, most, total, strict=True)], dtype=pl.String)
+    found = [None if not t else str(n) if 2 * m >= t else "Zyyy"
+             for n, m, t in zip(names, most, total, strict=True)]
+    return pl.Series("script", found, dtype=pl.String)
 
 
 def floor_of(lang: str | None, floors: dict[str, float], default: float) -> float:

@@ -150,7 +150,7 @@ class Ingest(Stage):
     sections = ("as_of", "purpose", "storage_country", "inputs", "licences", "signals", "robots_agents", "ingest")
 
     def __init__(self, context: Context) -> None:
-        self.containers = inventory.containers(context.params)
+        self.containers = context.containers
 
     def inputs(self, context: Context) -> dict[str, str]:
         return {**inventory.digests(self.containers), "register": context.register.sha256}

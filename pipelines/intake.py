@@ -70,8 +70,8 @@ class Judge:
         level = self.coinciding.get(row["base_id"], 0)
         if not level:
             return str(row["base_id"])
-        envelope = Envelope(row["locator"], row["offset"], row["length"], row["uri"], row["payload_sha256"],
-                            row["captured_at"], error=row["error"])
+        envelope = Envelope(row["locator"], row["offset"], row["length"], row["uri"],
+                            row["payload_sha256"], row["captured_at"], error=row["error"])
         return scan.doc_id(envelope, container, level)
 
     def _before(self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
@@ -90,7 +90,8 @@ class Judge:
         if seen or self.gate.varies(source_id):
             refused = self.gate.register_part(source_id, uri, doc_id, seen, page_follows=answered)
         else:
-            refused = self.gate.standing[source_id] if source_id else self.gate.entry_part(None, uri, doc_id)
+            refused = (self.gate.standing[source_id] if source_id
+                       else self.gate.entry_part(None, uri, doc_id))
         if refused:
             return refused, seen
         if not answered:
@@ -109,15 +110,20 @@ class Judge:
         if document.error:
             verdict = _damaged(document.error, detail=document.detail)
         else:
-            verdict = self.gate.page_part(source_id, one.seen, body.headers, document.metas, document.links)
+            verdict = self.gate.page_part(source_id, one.seen, body.headers, document.metas,
+                                          document.links)
         if verdict is None and not document.text.strip():
-            verdict = Verdict("drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)})
+            verdict = Verdict("drop", "empty", "content", CONTENT_RULE,
+                              {"chars": len(document.text)})
         if verdict is None and "text" in self.gate.withdrawals.scopes:
-            verdict = self.gate.withdrawn_text(hashlib.sha256(document.text.encode()).hexdigest())
+            digest = hashlib.sha256(document.text.encode()).hexdigest()
+            verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
             verdict = self.gate.keep(source_id, one.seen)
-            out.documents.append({"doc_id": record["doc_id"], "source_id": source_id, "uri": record["uri"],
-                                  "captured_at": record["captured_at"], "title": document.title, "text": document.text})
+            out.documents.append({
+                "doc_id": record["doc_id"], "source_id": source_id, "uri": record["uri"],
+                "captured_at": record["captured_at"], "title": document.title,
+                "text": document.text})
         _decide(out, record, verdict)
 
 
@@ -145,35 +151,43 @@ def _bodies(pending: Sequence[_Pending], limit: int) -> Iterator[tuple[_Pending,
                 body = next(bodies, None)
             except Exception as error:  # a file that changed or vanished since the scan
                 body, bodies = Content(error="unreadable", detail=type(error).__name__), iter(())
-            yield one, body or Content(error="unreadable", detail="the container changed since it was scanned")
+            yield one, body or Content(error="unreadable",
+                                       detail="the container changed since it was scanned")
         start = stop
 
 
 def _damaged(reason: str, **seen: Any) -> Verdict:
-    return Verdict("damaged", reason, "envelope" if reason == "unreadable" else "content", CONTENT_RULE,
+    rule = "envelope" if reason == "unreadable" else "content"
+    return Verdict("damaged", reason, rule, CONTENT_RULE,
                    {k: v for k, v in seen.items() if v is not None})
 
 
 def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
-    out.decisions.append({"doc_id": record["doc_id"], "uri": record["uri"], "outcome": verdict.outcome,
-                          "reason": verdict.reason, "rule": verdict.rule, "rule_version": verdict.rule_version,
-                          "evidence": ledger.evidence(verdict.evidence)})
+    out.decisions.append({
+        "doc_id": record["doc_id"], "uri": record["uri"], "outcome": verdict.outcome,
+        "reason": verdict.reason, "rule": verdict.rule, "rule_version": verdict.rule_version,
+        "evidence": ledger.evidence(verdict.evidence)})
 
 
-def tables(found: Intake, run_id: str, secret: bytes) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def tables(found: Intake, run_id: str, secret: bytes
+           ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """records, decisions and documents as frames in the shape of their tables, sorted by doc_id.
 
     A URI or file name in which a recogniser finds personal data is redacted in all three;
     `records` keeps its HMAC under `secret`.
     """
-    schema = {"doc_id": pl.String, "uri": pl.String, "outcome": pl.String, "reason": pl.String, "rule": pl.String,
-              "rule_version": pl.String, "evidence": pl.String}
+    decision = ("doc_id", "uri", "outcome", "reason", "rule", "rule_version", "evidence")
     numbers = {"offset": pl.Int64, "length": pl.Int64, "http_status": pl.Int32}
-    records = pl.DataFrame(found.records, schema={n: numbers.get(n, pl.String) for n in RECORDS.names}).sort("doc_id")
-    documents = pl.DataFrame(found.documents, schema={n: pl.String for n in DOCUMENTS.names}).sort("doc_id")
-    decided = ledger.decisions(pl.DataFrame(found.decisions, schema=schema), "ingest", run_id)
+    records = _frame(found.records, RECORDS.names, numbers).sort("doc_id")
+    documents = _frame(found.documents, DOCUMENTS.names, {}).sort("doc_id")
+    decided = ledger.decisions(_frame(found.decisions, decision, {}), "ingest", run_id)
     return (redacted(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
             redacted(decided, {"uri": None}, secret), redacted(documents, {"uri": None}, secret))
+
+
+def _frame(rows: list[dict[str, Any]], names: Sequence[str],
+           types: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in names})
 
 
 def redacted(frame: pl.DataFrame, columns: Mapping[str, str | None], secret: bytes) -> pl.DataFrame:

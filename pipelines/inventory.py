@@ -35,8 +35,36 @@ class Container:
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def containers(params: Params) -> list[Container]:
+def containers(params: Params, remember: bool = True) -> list[Container]:
     """All raw files, sorted by collection and path, however the params list them.
+
+    Args:
+      params: names them by patterns.
+      remember: keep their digests in the work folder for the next time.
+
+    Raises:
+      Invalid: where two collections claim one file.
+    """
+    found = _claimed(params)
+    known = _Digests(params.work / ".state" / "digests.json")
+    with ThreadPoolExecutor() as pool:
+        digests = list(pool.map(known.of, [path for *_, path in found.values()]))
+    if remember:
+        known.save()
+    return sorted((Container(collection, format, str(path), _uri(path, params.root), size, sha256,
+                             fields)
+                   for (collection, format, fields, path), (size, sha256)
+                   in zip(found.values(), digests, strict=True)),
+                  key=lambda c: (c.collection, c.uri))
+
+
+def total_bytes(params: Params) -> int:
+    """How much there is to read, missing files left out."""
+    return sum(path.stat().st_size for *_, path in _claimed(params).values() if path.is_file())
+
+
+def _claimed(params: Params) -> dict[str, tuple[str, str, tuple[tuple[str, str], ...], Path]]:
+    """Path relative to the params file -> collection, format, fields, path.
 
     Raises:
       Invalid: where two collections claim one file.
@@ -56,15 +84,7 @@ def containers(params: Params) -> list[Container]:
                         f"{one.collection}; name it in one"))
     if problems:
         raise Invalid(problems)
-    known = _Digests(params.work / ".state" / "digests.json")
-    with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(known.of, [path for *_, path in found.values()]))
-    known.save()
-    return sorted((Container(collection, format, str(path), _uri(path, params.root), size, sha256,
-                             fields)
-                   for (collection, format, fields, path), (size, sha256)
-                   in zip(found.values(), digests, strict=True)),
-                  key=lambda c: (c.collection, c.uri))
+    return found
 
 
 def _files(root: Path, pattern: str) -> list[Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pipelines import progress, stage
@@ -33,7 +34,7 @@ Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output fa
 
 def missing(about: Context) -> list[str]:
     """Raw files that params name and that are not there, or patterns that fit nothing."""
-    return [c.uri for c in Ingest(about).containers if c.sha256 is None]
+    return [c.uri for c in about.containers if c.sha256 is None]
 
 
 def run(about: Context) -> list[Published]:
@@ -86,7 +87,8 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
     if options.dry_run:
         return _dry_run(about)
     with progress.Display() as display:
-        done = run(Context(about.params, about.register, about.workers, about.beam_args, display.watch))
+        about = replace(about, watch=display.watch)
+        done = run(about)
     told = summary(about, done)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
@@ -97,7 +99,7 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
 
 def _dry_run(about: Context) -> int:
     ingest = Ingest(about)
-    plan = {"containers": len(ingest.containers), "bytes": sum(c.size for c in ingest.containers), "missing": missing(about),
+    plan = {"containers": len(about.containers), "bytes": sum(c.size for c in about.containers), "missing": missing(about),
             "sources": len(about.register.sources), "workers": about.workers, "run_id": ingest.run_id(about, ingest.inputs(about)),
             "work": str(about.params.work), "release": str(Release(about).target(about))}
     print(json.dumps(plan, ensure_ascii=False, indent=1))

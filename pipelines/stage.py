@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,8 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import runners, shards
+from pipelines import inventory, runners, shards
+from pipelines.inventory import Container
 from schemas.code_version import code_version
 from schemas.params import Params
 from schemas.register import Register
@@ -42,6 +44,12 @@ class Context:
     workers: int = 1
     beam_args: tuple[str, ...] = ()
     watch: Callable[[str, Callable[[], int], int | None], Any] | None = None
+    dry_run: bool = False
+
+    @cached_property
+    def containers(self) -> list[Container]:
+        """The raw files, digested once."""
+        return inventory.containers(self.params, remember=not self.dry_run)
 
     def folder(self, stage: str) -> Path:
         return self.params.work / stage

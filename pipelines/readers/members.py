@@ -37,7 +37,7 @@ def inflate(view: memoryview, start: int, bound: int, patience: int = PATIENCE
             elif len(held) < CHUNK:
                 held += part[:CHUNK]
             if total > bound * patience:
-                return bytes(held), position, "endless"
+                return bytes(held), position - len(pending), "endless"
     except zlib.error as error:
         return bytes(held), position, str(error)
     end = position - len(inflater.unused_data)

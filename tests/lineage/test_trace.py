@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+import releases
+from conftest import tamga
+
+from lineage.chain import Release
+
+
+@pytest.fixture(scope="module")
+def release(sample_run: Path) -> Release:
+    return Release(sample_run / "release/sample", sample_run, sample_run / "work/keys")
+
+
+def test_every_record_resolves_to_its_bytes(release: Release) -> None:
+    records = releases.table(release.folder, "records")
+    for doc_id in records["doc_id"]:
+        chain = release.chain(doc_id)
+        assert chain["bytes"]["found"]
+        if chain["outcome"] == "keep":
+            assert chain["bytes"]["payload_matches"] and chain["document"]["text_matches"]
+            assert chain["source"]["entry"]["basis"]["evidence"] and chain["source"]["evidence_sha256"]
+            assert [d["stage"] for d in chain["decisions"]] == ["ingest", "language", "dedup", "privacy"]
+
+
+def test_by_url_by_row_and_by_id_it_is_the_same(release: Release) -> None:
+    row = releases.table(release.folder, "documents").row(5, named=True)
+    uri = releases.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])["uri"][0]
+    for query in (row["doc_id"], uri, f"{row['shard']}:{row['row']}", f"{row['shard'].removeprefix('data/').removesuffix('.parquet')}:{row['row']}"):
+        assert row["doc_id"] in release.find(query)
+
+
+@pytest.mark.parametrize("query", ["' OR 1=1 --", "https://nobody.example/'\"", "data/kk/part-00000:999999", "0" * 32, "", "💥"])
+def test_what_is_not_there_is_not_found(release: Release, query: str) -> None:
+    assert release.find(query) == []
+
+
+def test_command(sample_run: Path, release: Release) -> None:
+    doc_id = releases.table(release.folder, "data")["doc_id"][0]
+    done = tamga("trace", doc_id, "--params", sample_run / "params.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["chains"][0]["doc_id"] == doc_id
+    told = tamga("trace", doc_id, "--release", release.folder, "--root", sample_run)
+    assert told.returncode == 0 and "licence" in told.stdout and "evidence" in told.stdout
+    assert tamga("trace", "nothing", "--params", sample_run / "params.yaml").returncode == 1
+    assert tamga("trace", doc_id, "--release", sample_run / "register").returncode == 2
+
+
+def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(sample_run / "samples", tmp_path / "samples")
+    release = Release(sample_run / "release/sample", tmp_path)
+    records = releases.table(release.folder, "records")
+    row = records.filter(pl.col("container").str.ends_with(".txt") & pl.col("payload_sha256").is_not_null()).row(0, named=True)
+    path = tmp_path / row["container"]
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert release.chain(row["doc_id"])["bytes"]["payload_matches"] is False

@@ -1,0 +1,33 @@
+"""What tests ask of a release on disk."""
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+
+def table(release: Path, name: str) -> pl.DataFrame:
+    """A lineage table, or `data`, whole."""
+    folder = release / "data" if name == "data" else release / "lineage" / name
+    return pl.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=False)
+
+
+def fates(release: Path) -> dict[str, tuple[str, str | None]]:
+    """doc_id -> the outcome and reason in which it ended."""
+    ended = table(release, "decisions").filter(pl.col("outcome") != "keep")
+    found = {row["doc_id"]: (row["outcome"], row["reason"]) for row in ended.iter_rows(named=True)}
+    return {i: found.get(i, ("keep", None)) for i in table(release, "records")["doc_id"]}
+
+
+def digests(release: Path) -> dict[str, str]:
+    """Path -> SHA-256 of all that two runs must have in common."""
+    return {path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(release.rglob("*")) if path.is_file() and "lineage/runs" not in path.as_posix()}
+
+
+def jsonl(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

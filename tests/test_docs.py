@@ -1,0 +1,236 @@
+"""The documents hold: commands run or parse, outputs are as shown, paths, links and tables exist."""
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from pipelines import cli, ledger
+from pipelines.gate import ORDER
+from pipelines.personal_data.scrub import shapes
+from pipelines.signals.protocols import PROTOCOLS
+from schemas.params import Params
+from schemas.tables import DATA, LINEAGE
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = ("docs", "lineage", "notebooks", "pipelines", "register", "samples", "schemas", "tests")
+MADE = ("release", "work")
+_BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.M | re.S)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`([^`\n]+)`")
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+#: A page in a line of pytest's report.
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def blocks(page: Path, *names: str) -> Iterator[str]:
+    """The fenced blocks of these info strings."""
+    for block in _BLOCK.finditer(page.read_text("utf-8")):
+        if block["info"].strip() in names:
+            yield block["body"]
+
+
+def commands(page: Path) -> Iterator[str]:
+    """All command lines of a page, in blocks and in running text."""
+    for body in blocks(page, "console", "console run"):
+        yield from (line[2:] for line in body.splitlines() if line.startswith("$ "))
+    for body in blocks(page, "bash"):
+        yield from (line.partition("#")[0].strip() for line in body.splitlines())
+    prose = _BLOCK.sub("", page.read_text("utf-8"))
+    for code in _CODE.findall(prose):
+        if re.match(r"(?:tamga|dvc|make) [a-z]", code):
+            yield code
+
+
+def sessions() -> list[tuple[str, str, list[str]]]:
+    """(page, command, lines shown) of every block that is marked to be run."""
+    found = []
+    for page in PAGES:
+        for body in blocks(page, "console run"):
+            for part in re.split(r"^\$ ", body, flags=re.M)[1:]:
+                command, *shown = part.splitlines()
+                found.append((page.name, command, shown))
+    return found
+
+
+def paths(page: Path) -> Iterator[str]:
+    """The paths of files and folders that a page names."""
+    prose = _BLOCK.sub("", page.read_text("utf-8"))
+    for code in _CODE.findall(prose):
+        for word in code.split():
+            path = word.split(":")[0].rstrip(",")
+            if path.split("/")[0] in TOP + MADE and "/" in path and not re.search(r"[<…*]", path):
+                yield path
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """An environment in which `tamga` is this tree's, without any other set-up."""
+    folder = tmp_path_factory.mktemp("bin")
+    command = folder / "tamga"
+    command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pipelines.cli "$@"\n')
+    command.chmod(0o755)
+    return os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
+                         "NO_COLOR": "1", "COLUMNS": "200"}
+
+
+@pytest.mark.parametrize(("page", "command", "shown"), sessions(), ids=lambda v: str(v)[:60])
+def test_sessions_print_what_they_show(page: str, command: str, shown: list[str], sample_run: Path,
+                                       shell: dict[str, str]) -> None:
+    done = subprocess.run(["sh", "-c", command], cwd=sample_run, env=shell, text=True, timeout=300,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    expected = 1 if any(line.startswith("outcome   none") for line in shown) else 0
+    assert done.returncode == expected, done.stdout
+    pattern = re.escape("\n".join(shown)).replace("…", r"[\s\S]*?")
+    assert re.search(rf"\A{pattern}\s*\Z", done.stdout), f"{page}: {command} printed\n{done.stdout}"
+
+
+def test_some_sessions_are_run() -> None:
+    assert len(sessions()) >= 10
+
+
+@each_page
+def test_tamga_commands_parse(page: Path) -> None:
+    for line in commands(page):
+        words = shlex.split(line.replace("…", "x"), comments=True)
+        if not words or words[0] != "tamga":
+            continue
+        if words[1] not in cli.COMMANDS:
+            assert re.search(rf"no `tamga {words[1]}`", page.read_text("utf-8")), line
+            continue
+        sub = words[1:3] if words[1] == "sources" and len(words) > 2 else words[1:2]
+        told = usage(*sub)
+        if "--runner" not in words:
+            assert {o for o in _OPTION.findall(line)} <= {o for o in _OPTION.findall(told)}, line
+
+
+def usage(*command: str) -> str:
+    """What `--help` says."""
+    out = io.StringIO()
+    with redirect_stdout(out), pytest.raises(SystemExit) as ended:
+        cli.main([*command, "--help"])
+    assert ended.value.code == 0
+    return re.sub(r"[\[\],]", " ", out.getvalue())
+
+
+@each_page
+def test_dvc_commands_parse(page: Path) -> None:
+    parser = pytest.importorskip("dvc.cli.parser").get_main_parser()
+    for line in commands(page):
+        words = shlex.split(line)
+        if words and words[0] == "dvc":
+            parser.parse_args(words[1:])
+
+
+@each_page
+def test_make_targets_exist(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    for line in commands(page):
+        words = line.split()
+        if words and words[0] == "make":
+            assert words[1] in targets, line
+
+
+@each_page
+def test_python_blocks_compile(page: Path) -> None:
+    for body in blocks(page, "python"):
+        compile(body, page.name, "exec")
+
+
+def test_the_lines_that_read_a_release(sample_run: Path) -> None:
+    """`corpus` in the trainers' page is where `dvc get` puts a release."""
+    (first, second) = blocks(ROOT / "docs/trainers.md", "python")
+    assert len(first.strip().splitlines()) == 3
+    for body in (first, second):
+        code = body.replace('"corpus/', f'"{sample_run}/release/sample/')
+        done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, timeout=120)
+        assert done.returncode == 0 and done.stdout, done.stderr
+
+
+@each_page
+def test_paths_exist(page: Path, sample_run: Path) -> None:
+    optional = ("register/withdrawals.yaml", "work/.state", "work/dvc_plots")
+    missing = [p for p in paths(page) if not p.startswith(optional)
+               and not ((sample_run if p.split("/")[0] in MADE else ROOT) / p).exists()]
+    assert not missing
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in _LINK.findall(_BLOCK.sub("", page.read_text("utf-8"))):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path) if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as they are made on code hosts."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_every_page_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert all(f"(docs/{page.name})" in readme for page in PAGES[1:])
+    assert all(f"(notebooks/{n.name})" in readme for n in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_all_parameters_are_told_with_their_defaults() -> None:
+    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", told, re.M))
+    schema = json.loads((ROOT / "schemas/params.schema.json").read_text("utf-8"))["$defs"]["params"]
+    for key, value in schema["properties"].items():
+        names = [f"{key}.{k}" for k in value.get("properties", {})] or [key]
+        for name in names:
+            row = next((r for r in rows if f"`{name}`" in r), None)
+            assert row, f"{name} is not in the table"
+            default = value.get("properties", {}).get(name.partition(".")[2], value).get("default")
+            if default is not None:
+                assert str(default) in rows[row], name
+
+
+def test_the_documented_parameters_exist() -> None:
+    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    known = {f"{s}.{k}" for s in ("ingest", "language", "dedup", "privacy", "release", "guard")
+             for k in Params.__annotations__ and keys(s)}
+    named = set(re.findall(r"`((?:ingest|language|dedup|privacy|release|guard)\.[a-z_]+)`", told))
+    assert named <= known | {"release.name", "release.path"}
+
+
+def keys(section: str) -> list[str]:
+    schema = json.loads((ROOT / "schemas/params.schema.json").read_text("utf-8"))["$defs"]["params"]
+    return list(schema["properties"][section]["properties"])
+
+
+def test_all_reasons_are_told() -> None:
+    told = (ROOT / "docs/legal.md").read_text("utf-8")
+    reasons = {*ORDER, *(f"opted-out:{p.NAME}" for p in PROTOCOLS)}
+    reasons |= {r for rs in ledger.REASONS.values() for r in rs if not r.endswith((":", "-"))}
+    assert {r for r in reasons if f"`{r}`" not in told} == set()
+
+
+def test_all_classes_tables_and_columns_are_told() -> None:
+    engineers, trainers = ((ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("data-engineers", "trainers"))
+    assert {e for e in shapes() if f"`{e}`" not in engineers} == set()
+    assert {n for n in (*DATA.names, *LINEAGE) if f"`{n}`" not in trainers} == set()
+
+
+def test_pictures_ask_for_nothing_from_elsewhere() -> None:
+    for picture in (ROOT / "docs/images").glob("*.svg"):
+        text = picture.read_text("utf-8")
+        assert len(text) < 200_000
+        assert not re.search(r"@import|@font-face|url\(|<script|<image|href=|src=", text)
