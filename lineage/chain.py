@@ -1,4 +1,5 @@
 """From a document, a URL, or a shard and row to the whole chain behind it."""
+
 from __future__ import annotations
 
 import json
@@ -54,12 +55,24 @@ class Release:
         """The ids of the records that a query names: an id, a URI, or `SHARD:ROW`, where a shard is
         `data/kk/part-00000.parquet`, or shorter from the left or without the ending."""
         if _ID.fullmatch(query):
-            return self.table("records").filter(pl.col("doc_id") == query).select("doc_id").unique().collect()["doc_id"].to_list()
+            return (
+                self.table("records")
+                .filter(pl.col("doc_id") == query)
+                .select("doc_id")
+                .unique()
+                .collect()["doc_id"]
+                .to_list()
+            )
         place = _ROW.fullmatch(query)
         if place and "://" not in query:
             wanted = place["shard"].removesuffix(".parquet") + ".parquet"
             inside = (pl.lit("/") + pl.col("shard")).str.ends_with("/" + wanted.removeprefix("/"))
-            found = self.table("documents").filter(inside & (pl.col("row") == int(place["row"]))).collect()["doc_id"].to_list()
+            found = (
+                self.table("documents")
+                .filter(inside & (pl.col("row") == int(place["row"])))
+                .collect()["doc_id"]
+                .to_list()
+            )
             if found:
                 return found
         return self._by_uri(query)
@@ -68,7 +81,13 @@ class Release:
         named = pl.col("uri") == uri
         if self.keys is not None and (self.keys / "lookup.key").is_file():
             named |= pl.col("uri_hmac") == lookup.digest(lookup.key(self.keys), uri)
-        return self.table("records").filter(named).sort("captured_at", "doc_id").collect()["doc_id"].to_list()
+        return (
+            self.table("records")
+            .filter(named)
+            .sort("captured_at", "doc_id")
+            .collect()["doc_id"]
+            .to_list()
+        )
 
     def chain(self, doc_id: str) -> dict[str, Any]:
         """All that is known of a record, from the released text back to its bytes and its right.
@@ -83,16 +102,45 @@ class Release:
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
         documents = self._rows("documents", doc_id)
-        source = self.table("sources").filter(pl.col("source_id") == (record["source_id"] or "")).collect().to_dicts()
+        source = (
+            self.table("sources")
+            .filter(pl.col("source_id") == (record["source_id"] or ""))
+            .collect()
+            .to_dicts()
+        )
         for one in source:
             one["entry"] = json.loads(one["entry"])
-        runs = self.table("runs").filter(pl.col("run_id").is_in([d["run_id"] for d in decisions])).collect().to_dicts()
+        runs = (
+            self.table("runs")
+            .filter(pl.col("run_id").is_in([d["run_id"] for d in decisions]))
+            .collect()
+            .to_dicts()
+        )
         return {
-            "doc_id": doc_id, "outcome": last["outcome"], "reason": last["reason"],
-            "document": self._document(documents[0]) if documents else None, "record": record,
-            "bytes": evidence.check(record, self.root).as_json(), "source": source[0] if source else None,
-            "decisions": decisions, "duplicates": self._cluster(doc_id),
-            "redactions": self._rows("redactions", doc_id), "runs": [{k: r[k] for k in ("run_id", "stage", "code_version", "params_sha256", "models", "started")} for r in runs],
+            "doc_id": doc_id,
+            "outcome": last["outcome"],
+            "reason": last["reason"],
+            "document": self._document(documents[0]) if documents else None,
+            "record": record,
+            "bytes": evidence.check(record, self.root).as_json(),
+            "source": source[0] if source else None,
+            "decisions": decisions,
+            "duplicates": self._cluster(doc_id),
+            "redactions": self._rows("redactions", doc_id),
+            "runs": [
+                {
+                    k: r[k]
+                    for k in (
+                        "run_id",
+                        "stage",
+                        "code_version",
+                        "params_sha256",
+                        "models",
+                        "started",
+                    )
+                }
+                for r in runs
+            ],
         }
 
     def _rows(self, table: str, doc_id: str) -> list[dict[str, Any]]:
@@ -102,19 +150,35 @@ class Release:
         mine = self._rows("duplicates", doc_id)
         if not mine:
             return []
-        return self.table("duplicates").filter(pl.col("cluster_id") == mine[0]["cluster_id"]).sort("doc_id").collect().to_dicts()
+        return (
+            self.table("duplicates")
+            .filter(pl.col("cluster_id") == mine[0]["cluster_id"])
+            .sort("doc_id")
+            .collect()
+            .to_dicts()
+        )
 
     def _document(self, row: dict[str, Any]) -> dict[str, Any]:
         """A released document's place, and whether the text there is the one that was recorded."""
         import hashlib
 
         try:
-            there = pl.scan_parquet(self.folder / row["shard"], hive_partitioning=False).slice(row["row"], 1).collect()
+            there = (
+                pl.scan_parquet(self.folder / row["shard"], hive_partitioning=False)
+                .slice(row["row"], 1)
+                .collect()
+            )
         except (OSError, pl.exceptions.PolarsError):
             return row | {"text_matches": False, "script": None, "licence": None}
         text = there["text"][0] if there.height and there["doc_id"][0] == row["doc_id"] else None
-        matches = text is not None and hashlib.sha256(text.encode()).hexdigest() == row["text_sha256"]
-        return row | {"text_matches": matches, "script": there["script"][0] if text else None, "licence": there["licence"][0] if text else None}
+        matches = (
+            text is not None and hashlib.sha256(text.encode()).hexdigest() == row["text_sha256"]
+        )
+        return row | {
+            "text_matches": matches,
+            "script": there["script"][0] if text else None,
+            "licence": there["licence"][0] if text else None,
+        }
 
 
 def chains(release: Release, queries: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,5 @@
 """A record's bytes, cut out of its container again, and whether they are still the same."""
+
 from __future__ import annotations
 
 import gzip
@@ -55,7 +56,11 @@ def check(record: Mapping[str, Any], root: Path) -> Bytes:
     container = record["container"]
     path = root / container
     if not path.is_file():
-        return Bytes(container, False, note=f"{container} is not there; name the folder it is relative to by --root")
+        return Bytes(
+            container,
+            False,
+            note=f"{container} is not there; name the folder it is relative to by --root",
+        )
     wanted = record["payload_sha256"]
     try:
         if record["locator"] == "row":
@@ -63,7 +68,11 @@ def check(record: Mapping[str, Any], root: Path) -> Bytes:
         raw = cut(path, record["locator"], record["offset"], record["length"])
     except (OSError, EOFError, zlib.error, ValueError) as error:
         return Bytes(container, True, note=f"cannot be read: {type(error).__name__}")
-    matches = None if wanted is None else any(hashlib.sha256(p).hexdigest() == wanted for p in _payloads(raw))
+    matches = (
+        None
+        if wanted is None
+        else any(hashlib.sha256(p).hexdigest() == wanted for p in _payloads(raw))
+    )
     return Bytes(container, True, len(raw), hashlib.sha256(raw).hexdigest(), matches)
 
 
@@ -83,7 +92,7 @@ def _payloads(raw: bytes) -> Iterator[bytes]:
     head, _, rest = raw.partition(b"\r\n\r\n")
     if head.startswith(b"WARC/"):
         stated = _LENGTH.search(head)
-        block = rest[:int(stated[1])] if stated else rest
+        block = rest[: int(stated[1])] if stated else rest
         yield block.partition(b"\r\n\r\n")[2]
         yield block
         return

@@ -2,6 +2,7 @@
 
 The key lies with the work files, never in a release: without it a digest says nothing.
 """
+
 from __future__ import annotations
 
 import hashlib

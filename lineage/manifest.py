@@ -3,6 +3,7 @@
 `lineage/runs` says when and on what machine stages ran; it is not in the manifest, so that the
 same inputs, parameters and code give the same manifest.
 """
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -14,36 +15,50 @@ from schemas.register import Register
 from schemas.tables import SCHEMA_VERSION
 
 
-def build(params: Params, register: Register, files: Mapping[str, Mapping[str, Any]], counts: Mapping[str, Any]) -> dict[str, Any]:
+def build(
+    params: Params,
+    register: Register,
+    files: Mapping[str, Mapping[str, Any]],
+    counts: Mapping[str, Any],
+) -> dict[str, Any]:
     """The manifest as a JSON value; `files`: path in the release -> rows, bytes, sha256."""
     return {
-        "schema_version": SCHEMA_VERSION, "name": params.release.name, "as_of": params.as_of.isoformat(),
-        "purpose": params.purpose, "code_version": code_version(), "params_sha256": params.digest(),
-        "register_sha256": register.sha256, "counts": dict(counts),
-        "files": {path: {k: about[k] for k in ("rows", "bytes", "sha256")} for path, about in sorted(files.items())},
+        "schema_version": SCHEMA_VERSION,
+        "name": params.release.name,
+        "as_of": params.as_of.isoformat(),
+        "purpose": params.purpose,
+        "code_version": code_version(),
+        "params_sha256": params.digest(),
+        "register_sha256": register.sha256,
+        "counts": dict(counts),
+        "files": {
+            path: {k: about[k] for k in ("rows", "bytes", "sha256")}
+            for path, about in sorted(files.items())
+        },
     }
 
 
 def readme(manifest: Mapping[str, Any], register: Register) -> str:
     """The release's page for whoever opens the folder."""
     counts = manifest["counts"]
-    languages = "\n".join(f"| {lang} | {n} |" for lang, n in sorted(counts["by_language"].items()))
-    sources = "\n".join(
-        f"| {s.id} | {s.title} | {s.licence.spdx} | {s.licence.attribution or s.publisher} | {counts['by_source'][s.id]} |"
-        for s in (register.sources[i] for i in sorted(counts["by_source"])))
-    return f"""# {manifest['name']}
+    languages = "".join(f"| {lang} | {n} |\n" for lang, n in sorted(counts["by_language"].items()))
+    sources = "".join(
+        f"| {s.id} | {s.title} | {s.licence.spdx} | {s.licence.attribution or s.publisher} "
+        f"| {counts['by_source'][s.id]} |\n"
+        for s in (register.sources[i] for i in sorted(counts["by_source"]))
+    )
+    return f"""# {manifest["name"]}
 
-{counts['documents']} documents, {counts['chars']} characters, out of {counts['records']} raw records, for the purpose
-`{manifest['purpose']}` as of {manifest['as_of']}. Every document has its source, licence and lineage:
-`tamga trace DOC_ID --release .` shows the chain.
+{counts["documents"]} documents, {counts["chars"]} characters, out of {counts["records"]} raw records,
+for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Every document has its source,
+its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 
 | language | documents |
 |---|---|
 {languages}
-
 | source | title | licence | attribution | documents |
 |---|---|---|---|---|
 {sources}
-
-`data/<lang>/` holds the documents, `lineage/<table>/` what happened to them, `manifest.json` the digest of every file.
+`data/<lang>/` holds the documents, `lineage/<table>/` what happened to them, `manifest.json` the
+digest of every file.
 """

@@ -1,4 +1,5 @@
 """`tamga trace`: from a document, a URL, or a shard and row to its bytes and its right."""
+
 from __future__ import annotations
 
 import argparse
@@ -24,12 +25,25 @@ Exit codes: 0 found and its bytes and text are what they were, 1 not found or no
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="tamga trace", description=__doc__, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="tamga trace",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("query", nargs="+", metavar="DOC_ID|URL|SHARD:ROW", help="what to trace")
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="whose release (default: %(default)s)")
-    parser.add_argument("--release", type=Path, help="a release's folder, in place of the one in params")
-    parser.add_argument("--root", type=Path, help="what containers are relative to (default: the folder of params)")
+    parser.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="whose release (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--release", type=Path, help="a release's folder, in place of the one in params"
+    )
+    parser.add_argument(
+        "--root", type=Path, help="what containers are relative to (default: where params is)"
+    )
     parser.add_argument("--json", action="store_true", help="print the chains as JSON")
     options = parser.parse_args(argv)
     try:
@@ -51,9 +65,15 @@ def _release(options: argparse.Namespace) -> Release:
         root = options.root or options.params.parent
         return Release(options.release, root)
     if not options.params.is_file():
-        raise NoRelease(f"{options.params} is not there: name a params file by --params, or a release by --release")
+        raise NoRelease(
+            f"{options.params} is not there: name a params file by --params, or a release by --release"
+        )
     about = params.load(options.params)
-    return Release(about.root / about.release.path / about.release.name, options.root or about.root, about.work / "keys")
+    return Release(
+        about.root / about.release.path / about.release.name,
+        options.root or about.root,
+        about.work / "keys",
+    )
 
 
 def _sound(chain: dict[str, Any]) -> bool:
@@ -64,43 +84,88 @@ def _sound(chain: dict[str, Any]) -> bool:
 
 
 def _told(chain: dict[str, Any]) -> Iterator[str]:
-    record, source, document = chain["record"], chain["source"], chain["document"]
+    """A chain in lines that a person reads: a word for what it is, then what is known."""
     yield f"document  {chain['doc_id']}"
-    yield f"outcome   {chain['outcome']}" + (f": {chain['reason']}" if chain["reason"] else "")
-    if document:
-        yield f"released  {document['shard']}, row {document['row']}: {document['lang']}/{document['script']}, {document['n_chars']} characters"
-        yield f"          text {'is the one recorded' if document['text_matches'] else 'IS NOT the one recorded'} (SHA-256 {document['text_sha256']})"
-    else:
-        yield "released  no"
-    yield f"uri       {record['uri']}"
-    yield f"captured  {record['captured_at']}, {record['media_type']}, charset {record['charset'] or '-'} (declared: {record['charset_declared'] or 'none'})"
-    yield f"bytes     {record['container']} at {record['offset']}, {record['length']} long ({record['locator']}), collection {record['collection']}"
-    yield f"          {_bytes(chain['bytes'])}"
-    if source:
-        entry = source["entry"]
-        basis = entry["basis"]
-        yield f"source    {source['source_id']}: {entry['title']}, {entry['publisher']} ({source['jurisdiction']}), contact {entry['contact']}"
-        yield f"licence   {source['licence']}"
-        yield (f"right     {basis['kind']}: {basis['reference']}; purposes {', '.join(basis['purposes'])}; granted {basis['granted_on']}"
-               + "".join(f", {word} {basis[key]}" for key, word in (("expires_on", "expires"), ("withdrawn_on", "withdrawn")) if basis.get(key)))
-        yield f"evidence  {basis['evidence']}, SHA-256 {source['evidence_sha256'] or 'none: the file is missing'}"
-    else:
-        yield "source    none: no entry of the register governs this record"
-    for decision in chain["decisions"]:
-        reason = f" ({decision['reason']})" if decision["reason"] else ""
-        yield f"{decision['stage']:9} {decision['outcome']}{reason} by {decision['rule']} v{decision['rule_version']}: {json.dumps(decision['evidence'], ensure_ascii=False)}"
-    for member in chain["duplicates"]:
-        if member["doc_id"] != chain["doc_id"]:
-            yield f"copy      {member['doc_id']} of {member['source_id']} ({member['licence']}), {member['kind']}, similarity {member['similarity']:.3f}, kept {member['kept_doc_id']}"
+    yield f"outcome   {_with_reason(chain)}"
+    yield from _released(chain["document"])
+    yield from _record(chain["record"], chain["bytes"])
+    yield from _right(chain["source"])
+    for step in chain["decisions"]:
+        told = json.dumps(step["evidence"], ensure_ascii=False)
+        rule = f"{step['rule']} v{step['rule_version']}"
+        yield f"{step['stage']:9} {_with_reason(step)}, by {rule}: {told}"
+    for copy in chain["duplicates"]:
+        if copy["doc_id"] != chain["doc_id"]:
+            yield (
+                f"copy      {copy['doc_id']} of {copy['source_id']} ({copy['licence']}), "
+                f"{copy['kind']}, similarity {copy['similarity']:.3f}, kept {copy['kept_doc_id']}"
+            )
     for span in chain["redactions"]:
-        yield f"redacted  {span['entity_type']} at {span['start']}–{span['end']}, {span['original_length']} characters, score {span['score']:.2f}, {span['recogniser']}"
+        yield (
+            f"redacted  {span['entity_type']} at {span['start']}–{span['end']}, "
+            f"{span['original_length']} characters, score {span['score']:.2f}, "
+            f"{span['recogniser']}"
+        )
 
 
-def _bytes(found: dict[str, Any]) -> str:
-    if found["note"]:
-        return str(found["note"])
-    matches = {True: "the payload's digest matches", False: "the payload's digest DOES NOT match", None: "no digest was recorded"}
-    return f"{found['length']} bytes read; {matches[found['payload_matches']]}"
+def _with_reason(step: dict[str, Any]) -> str:
+    return f"{step['outcome']}: {step['reason']}" if step["reason"] else str(step["outcome"])
+
+
+def _released(document: dict[str, Any] | None) -> Iterator[str]:
+    if document is None:
+        yield "released  no"
+        return
+    yield (
+        f"released  {document['shard']}, row {document['row']}: "
+        f"{document['lang']}/{document['script']}, {document['n_chars']} characters"
+    )
+    same = "is the one recorded" if document["text_matches"] else "IS NOT the one recorded"
+    yield f"          text {same} (SHA-256 {document['text_sha256']})"
+
+
+def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    declared = record["charset_declared"] or "none"
+    yield f"uri       {record['uri']}"
+    yield (
+        f"captured  {record['captured_at']}, {record['media_type']}, "
+        f"charset {record['charset'] or '-'} (declared: {declared})"
+    )
+    yield (
+        f"bytes     {record['container']} at {record['offset']}, {record['length']} long "
+        f"({record['locator']}), collection {record['collection']}"
+    )
+    yield f"          {found['note'] or _digest_told(found)}"
+
+
+def _right(source: dict[str, Any] | None) -> Iterator[str]:
+    if source is None:
+        yield "source    none: no entry of the register governs this record"
+        return
+    entry = source["entry"]
+    basis = entry["basis"]
+    ends = [("expires_on", "expires"), ("withdrawn_on", "withdrawn")]
+    dates = "".join(f", {word} {basis[key]}" for key, word in ends if basis.get(key))
+    evidence = source["evidence_sha256"] or "none: the file is missing"
+    yield (
+        f"source    {source['source_id']}: {entry['title']}, {entry['publisher']} "
+        f"({source['jurisdiction']}), contact {entry['contact']}"
+    )
+    yield f"licence   {source['licence']}"
+    yield (
+        f"right     {basis['kind']}: {basis['reference']}; purposes "
+        f"{', '.join(basis['purposes'])}; granted {basis['granted_on']}{dates}"
+    )
+    yield f"evidence  {basis['evidence']}, SHA-256 {evidence}"
+
+
+def _digest_told(found: dict[str, Any]) -> str:
+    told = {
+        True: "the payload's digest matches",
+        False: "the payload's digest DOES NOT match",
+        None: "no digest was recorded",
+    }
+    return f"{found['length']} bytes read; {told[found['payload_matches']]}"
 
 
 if __name__ == "__main__":

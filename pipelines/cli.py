@@ -1,4 +1,5 @@
 """`tamga`: one command for the stages and for what is asked of their results."""
+
 from __future__ import annotations
 
 import logging
@@ -66,7 +67,9 @@ def quiet() -> None:
 
 
 def _usage() -> str:
-    return USAGE.format(commands="\n".join(f"  {name:9} {about}" for name, (_, about) in COMMANDS.items()))
+    return USAGE.format(
+        commands="\n".join(f"  {name:9} {about}" for name, (_, about) in COMMANDS.items())
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """The command line that all stages share."""
+
 from __future__ import annotations
 
 import argparse
@@ -29,11 +30,28 @@ Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output fa
 
 def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
     """The options that every stage takes."""
-    made = argparse.ArgumentParser(prog=f"tamga {name}", description=about, epilog=examples.format(name=name),
-                                   formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-    made.add_argument("--params", type=Path, default=Path("params.yaml"), help="the parameters (default: %(default)s)")
-    made.add_argument("--workers", type=int, metavar="N", help="local worker processes (default: by the size of the input)")
-    made.add_argument("--dry-run", action="store_true", help="say what would be read and done, and write nothing")
+    made = argparse.ArgumentParser(
+        prog=f"tamga {name}",
+        description=about,
+        epilog=examples.format(name=name),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="the parameters (default: %(default)s)",
+    )
+    made.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="local worker processes (default: by the size of the input)",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="say what would be read and done, and write nothing"
+    )
     made.add_argument("--json", action="store_true", help="print the summary as JSON")
     return made
 
@@ -91,19 +109,37 @@ def guarded(action: Callable[[], int]) -> int:
         return 130
 
 
-def _one(kind: Callable[[Context], Stage], options: argparse.Namespace, beam_args: Sequence[str]) -> int:
+def _one(
+    kind: Callable[[Context], Stage], options: argparse.Namespace, beam_args: Sequence[str]
+) -> int:
     about = context(options, beam_args)
     stage = kind(about)
     if options.dry_run:
         inputs = stage.inputs(about)
-        plan = {"stage": stage.name, "run_id": stage.run_id(about, inputs), "inputs": inputs, "workers": about.workers,
-                "writes": str(stage.target(about))}
+        plan = {
+            "stage": stage.name,
+            "run_id": stage.run_id(about, inputs),
+            "inputs": inputs,
+            "workers": about.workers,
+            "writes": str(stage.target(about)),
+        }
         print(json.dumps(plan, indent=1, ensure_ascii=False))
         return 0
     done = stages.execute(stage, about)
     if options.json:
-        print(json.dumps({"stage": stage.name, "run_id": done.run_id, "folder": str(done.folder), "fresh": done.fresh,
-                          "seconds": round(done.seconds, 2), "totals": done.totals}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {
+                    "stage": stage.name,
+                    "run_id": done.run_id,
+                    "folder": str(done.folder),
+                    "fresh": done.fresh,
+                    "seconds": round(done.seconds, 2),
+                    "totals": done.totals,
+                },
+                ensure_ascii=False,
+            )
+        )
     else:
         state = f"{done.seconds:.1f} s" if done.fresh else "up to date"
         counts = ", ".join(f"{n} {o}" for o, n in done.totals.get("outcome", {}).items())

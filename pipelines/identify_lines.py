@@ -1,4 +1,5 @@
 """`tamga identify`: a text per line in, `language<TAB>script<TAB>score` per line out."""
+
 from __future__ import annotations
 
 import argparse
@@ -18,9 +19,15 @@ LINES = 4096
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="tamga identify", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="examples:\n  tamga identify texts.txt\n  cut -f2 corpus.tsv | tamga identify")
-    parser.add_argument("file", nargs="?", type=Path, help="a UTF-8 text per line (default: standard input)")
+    parser = argparse.ArgumentParser(
+        prog="tamga identify",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  tamga identify texts.txt\n  cut -f2 corpus.tsv | tamga identify",
+    )
+    parser.add_argument(
+        "file", nargs="?", type=Path, help="a UTF-8 text per line (default: standard input)"
+    )
     parser.add_argument("--model", help="a fastText model (default: lid.176.ftz)")
     options = parser.parse_args(argv)
 
@@ -42,5 +49,7 @@ def _identified(lines: BinaryIO, identifier: Identifier) -> Iterator[str]:
     while some := list(islice(lines, LINES)):
         texts = [line.decode("utf-8", "replace").rstrip("\r\n") for line in some]
         found = identifier.identify(pl.DataFrame({"doc_id": [""] * len(texts), "text": texts}))
-        yield "".join(f"{lang or 'und'}\t{script or 'Zzzz'}\t{score:.4f}\n" for lang, script, score
-                      in found.select("lang", "script", "score").iter_rows())
+        yield "".join(
+            f"{lang or 'und'}\t{script or 'Zzzz'}\t{score:.4f}\n"
+            for lang, script, score in found.select("lang", "script", "score").iter_rows()
+        )

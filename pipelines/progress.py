@@ -1,4 +1,5 @@
 """What a person sees of a run: a bar per stage while it goes, tables when it is done."""
+
 from __future__ import annotations
 
 import threading
@@ -7,7 +8,14 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 POLL_SECONDS = 0.3
@@ -19,8 +27,16 @@ class Display:
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
-        self._bars = Progress(SpinnerColumn(), TextColumn("{task.description:10}"), BarColumn(), MofNCompleteColumn(),
-                              TextColumn("shards"), TimeElapsedColumn(), console=self.console, transient=False)
+        self._bars = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:10}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("shards"),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=False,
+        )
 
     def __enter__(self) -> Display:
         if self.console.is_terminal:
@@ -31,9 +47,15 @@ class Display:
         if self.console.is_terminal:
             self._bars.stop()
 
-    def watch(self, stage: str, count: Callable[[], int], planned: int | None) -> AbstractContextManager[None]:
+    def watch(
+        self, stage: str, count: Callable[[], int], planned: int | None
+    ) -> AbstractContextManager[None]:
         """Show a stage while it works: `count` says how many of `planned` shards are done."""
-        return self._bar(stage, count, planned) if self.console.is_terminal else self._line(stage, count)
+        return (
+            self._bar(stage, count, planned)
+            if self.console.is_terminal
+            else self._line(stage, count)
+        )
 
     @contextmanager
     def _line(self, stage: str, count: Callable[[], int]) -> Iterator[None]:
@@ -62,18 +84,56 @@ class Display:
 def closing(told: Mapping[str, Any]) -> None:
     """The tables at the end of a run, and where the release is."""
     out = Console()
-    out.print(_table(f"{told['records']} records in", ("outcome", "reason", "records"),
-                     [(*_outcome(name), n) for name, n in told["outcomes"].items()]))
-    out.print(_table("by source", ("source", "records", "released"),
-                     [("(ungoverned)" if name == "-" else name, row["records"], row["released"]) for name, row in told["sources"].items()]))
-    out.print(_table("by language", ("language", "documents", "characters"),
-                     [(name, row["documents"], row["chars"]) for name, row in told["languages"].items()]))
-    out.print(_table("by stage", ("stage", "documents", "seconds", "per second"),
-                     [(name if row["fresh"] else f"{name} (up to date)", row["documents"], f"{row['seconds']:.1f}", f"{row['per_second']:.0f}")
-                      for name, row in told["stages"].items()]))
+    out.print(
+        _table(
+            f"{told['records']} records in",
+            ("outcome", "reason", "records"),
+            [(*_outcome(name), n) for name, n in told["outcomes"].items()],
+        )
+    )
+    out.print(
+        _table(
+            "by source",
+            ("source", "records", "released"),
+            [
+                ("(ungoverned)" if name == "-" else name, row["records"], row["released"])
+                for name, row in told["sources"].items()
+            ],
+        )
+    )
+    out.print(
+        _table(
+            "by language",
+            ("language", "documents", "characters"),
+            [(name, row["documents"], row["chars"]) for name, row in told["languages"].items()],
+        )
+    )
+    out.print(
+        _table(
+            "by stage",
+            ("stage", "documents", "seconds", "per second"),
+            [
+                (
+                    name if row["fresh"] else f"{name} (up to date)",
+                    row["documents"],
+                    f"{row['seconds']:.1f}",
+                    f"{row['per_second']:.0f}",
+                )
+                for name, row in told["stages"].items()
+            ],
+        )
+    )
     for name in told["missing"]:
-        out.print(f"warning: {name} is missing; it stands in the ledger as unreadable", highlight=False, soft_wrap=True)
-    out.print(f"{told['documents']} documents released: {told['release']}", highlight=False, soft_wrap=True)
+        out.print(
+            f"warning: {name} is missing; it stands in the ledger as unreadable",
+            highlight=False,
+            soft_wrap=True,
+        )
+    out.print(
+        f"{told['documents']} documents released: {told['release']}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _outcome(name: str) -> tuple[str, str]:
@@ -83,7 +143,9 @@ def _outcome(name: str) -> tuple[str, str]:
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    words = sum(isinstance(v, str) and not v.replace(".", "").isdigit() for v in rows[0]) if rows else 1
+    words = (
+        sum(isinstance(v, str) and not v.replace(".", "").isdigit() for v in rows[0]) if rows else 1
+    )
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i < words else "right")
     for row in rows[:MOST_ROWS]:

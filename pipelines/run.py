@@ -3,6 +3,7 @@
 A run that was interrupted goes on from the shards that are done; stages whose inputs,
 parameters and code have not changed are taken up as they are.
 """
+
 from __future__ import annotations
 
 import json
@@ -45,11 +46,15 @@ def run(about: Context) -> list[Published]:
     """
     done = [stage.execute(make(about), about) for make in STAGES]
     records = sum(done[0].totals["outcome"].values())
-    ended = sum(n for one in done[:-1] for outcome, n in one.totals["outcome"].items() if outcome != "keep")
+    ended = sum(
+        n for one in done[:-1] for outcome, n in one.totals["outcome"].items() if outcome != "keep"
+    )
     released = done[-1].totals["outcome"]["keep"]
     if records != ended + released:
-        raise StageError(f"{records} records came in, {ended} ended on the way and {released} were released: "
-                         "the counts do not add up")
+        raise StageError(
+            f"{records} records came in, {ended} ended on the way and {released} were released: "
+            "the counts do not add up"
+        )
     return done
 
 
@@ -62,23 +67,41 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
             outcomes[reason] = outcomes.get(reason, 0) + n
     released = done[-1].totals
     return {
-        "release": str(done[-1].folder), "records": sum(done[0].totals["outcome"].values()),
-        "documents": released["outcome"]["keep"], "outcomes": {"keep": released["outcome"]["keep"], **outcomes},
-        "sources": {name: {"records": n, "released": released.get("source", {}).get(name, 0)}
-                    for name, n in done[0].totals["source"].items()},
-        "languages": {name: {"documents": n, "chars": released["chars"][name]} for name, n in released["lang"].items()},
-        "redactions": released.get("entity", {}), "missing": missing(about),
-        "stages": {name: {"documents": sum(one.totals["outcome"].values()), "seconds": record["seconds"],
-                          "per_second": round(sum(one.totals["outcome"].values()) / max(record["seconds"], 1e-3), 1),
-                          "fresh": one.fresh, "run_id": one.run_id}
-                   for one, (name, record) in zip(done, times.items(), strict=True)},
+        "release": str(done[-1].folder),
+        "records": sum(done[0].totals["outcome"].values()),
+        "documents": released["outcome"]["keep"],
+        "outcomes": {"keep": released["outcome"]["keep"], **outcomes},
+        "sources": {
+            name: {"records": n, "released": released.get("source", {}).get(name, 0)}
+            for name, n in done[0].totals["source"].items()
+        },
+        "languages": {
+            name: {"documents": n, "chars": released["chars"][name]}
+            for name, n in released["lang"].items()
+        },
+        "redactions": released.get("entity", {}),
+        "missing": missing(about),
+        "stages": {
+            name: {
+                "documents": sum(one.totals["outcome"].values()),
+                "seconds": record["seconds"],
+                "per_second": round(
+                    sum(one.totals["outcome"].values()) / max(record["seconds"], 1e-3), 1
+                ),
+                "fresh": one.fresh,
+                "run_id": one.run_id,
+            }
+            for one, (name, record) in zip(done, times.items(), strict=True)
+        },
         "workers": about.workers,
     }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    options, beam_args = parser("run", (__doc__ or "").partition("\n")[0], EXAMPLES).parse_known_args(argv)
+    options, beam_args = parser(
+        "run", (__doc__ or "").partition("\n")[0], EXAMPLES
+    ).parse_known_args(argv)
     return guarded(lambda: _run(options, beam_args))
 
 
@@ -99,9 +122,16 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
 
 def _dry_run(about: Context) -> int:
     ingest = Ingest(about)
-    plan = {"containers": len(about.containers), "bytes": sum(c.size for c in about.containers), "missing": missing(about),
-            "sources": len(about.register.sources), "workers": about.workers, "run_id": ingest.run_id(about, ingest.inputs(about)),
-            "work": str(about.params.work), "release": str(Release(about).target(about))}
+    plan = {
+        "containers": len(about.containers),
+        "bytes": sum(c.size for c in about.containers),
+        "missing": missing(about),
+        "sources": len(about.register.sources),
+        "workers": about.workers,
+        "run_id": ingest.run_id(about, ingest.inputs(about)),
+        "work": str(about.params.work),
+        "release": str(Release(about).target(about)),
+    }
     print(json.dumps(plan, ensure_ascii=False, indent=1))
     return 0
 

@@ -4,6 +4,7 @@ Locally the runner is named outright: the default one looks for a Prism binary o
 first, and `multi_threading` loses Arrow elements.  One worker runs in memory; several are
 processes.  A runner given on the command line (`--runner FlinkRunner …`) is left as it is.
 """
+
 from __future__ import annotations
 
 import logging
@@ -15,6 +16,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import apache_beam as beam
@@ -40,7 +42,10 @@ class WorkerLost(JobFailed):
     """A local worker process died."""
 
     def __init__(self, pid: int) -> None:
-        super().__init__(f"worker process {pid} died (out of memory, or killed). Start again: finished shards are kept")
+        super().__init__(
+            f"worker process {pid} died (out of memory, or killed). "
+            "Start again: finished shards are kept"
+        )
 
 
 def remote(beam_args: Sequence[str]) -> bool:
@@ -51,11 +56,13 @@ def remote(beam_args: Sequence[str]) -> bool:
 def runner_name(beam_args: Sequence[str], workers: int) -> str:
     """The runner's name as it stands in the lineage of a run."""
     named = [a.split("=", 1)[-1] for a in beam_args if a.startswith("--runner=")]
-    named += [b for a, b in zip(beam_args, beam_args[1:], strict=False) if a == "--runner"]
+    named += [b for a, b in pairwise(beam_args) if a == "--runner"]
     return named[0] if named else f"FnApiRunner/{workers}"
 
 
-def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path) -> None:
+def run(
+    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path
+) -> None:
     """Build and run a pipeline to its end.
 
     Args:
@@ -86,11 +93,15 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
         raise JobFailed(_where(error)) from None
 
 
-def _in_processes(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path) -> None:
+def _in_processes(
+    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path
+) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     # a shell command: Beam gives it to one
     command = f"exec {shlex.quote(sys.executable)} -m {WORKER} 2>>{shlex.quote(str(log))}"
-    runner = FnApiRunner(default_environment=SubprocessSDKEnvironment.from_command_string(command_string=command))
+    runner = FnApiRunner(
+        default_environment=SubprocessSDKEnvironment.from_command_string(command_string=command)
+    )
     options = PipelineOptions([f"--direct_num_workers={workers}", *beam_args])
     with _watchdog() as lost, _hushed():
         try:
@@ -109,7 +120,8 @@ def _where(error: Exception) -> str:
     frames, errors, steps = _FRAME.findall(told), _ERROR.findall(told), _STEP.findall(told)
     place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
     step = f" in step {steps[-1]!r}" if steps else ""
-    return f"{errors[-1] if errors else type(error).__name__}{place}{step}; set {DEBUG}=1 to see the whole trace"
+    name = errors[-1] if errors else type(error).__name__
+    return f"{name}{place}{step}; set {DEBUG}=1 to see the whole trace"
 
 
 @contextmanager

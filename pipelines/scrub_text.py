@@ -1,4 +1,5 @@
 """`tamga scrub`: a text in, the text with placeholders for its personal data out."""
+
 from __future__ import annotations
 
 import argparse
@@ -12,12 +13,23 @@ import polars as pl
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="tamga scrub", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     epilog="examples:\n  tamga scrub letter.txt --lang kk --jurisdiction KZ\n  tamga scrub < letter.txt")
+    parser = argparse.ArgumentParser(
+        prog="tamga scrub",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="examples:\n  tamga scrub letter.txt --lang kk --jurisdiction KZ\n"
+        "  tamga scrub < letter.txt",
+    )
     parser.add_argument("file", nargs="?", type=Path, help="a UTF-8 text (default: standard input)")
     parser.add_argument("--lang", help="the text's language, ISO 639-1")
-    parser.add_argument("--jurisdiction", help="the country whose identifiers are likely, ISO 3166-1 alpha-2")
-    parser.add_argument("--json", action="store_true", help="print the findings (positions and classes) and the text as JSON")
+    parser.add_argument(
+        "--jurisdiction", help="the country whose identifiers are likely, ISO 3166-1 alpha-2"
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print the findings (positions and classes) and the text as JSON",
+    )
     options = parser.parse_args(argv)
     try:
         raw = options.file.read_bytes() if options.file else sys.stdin.buffer.read()
@@ -26,15 +38,36 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tamga scrub: {options.file}: {error.strerror}", file=sys.stderr)
         return 2
     except UnicodeDecodeError as error:
-        print(f"tamga scrub: {options.file or 'standard input'}: not UTF-8 at byte {error.start}; convert it first", file=sys.stderr)
+        print(
+            f"tamga scrub: {options.file or 'standard input'}: not UTF-8 at byte {error.start}; "
+            "convert it first",
+            file=sys.stderr,
+        )
         return 2
     from pipelines.personal_data.scrub import Scrubber, apply
 
-    one = pl.DataFrame({"doc_id": ["-"], "text": [text], "lang": [options.lang], "jurisdiction": [options.jurisdiction]},
-                       schema={"doc_id": pl.String, "text": pl.String, "lang": pl.String, "jurisdiction": pl.String})
+    one = pl.DataFrame(
+        {
+            "doc_id": ["-"],
+            "text": [text],
+            "lang": [options.lang],
+            "jurisdiction": [options.jurisdiction],
+        },
+        schema={
+            "doc_id": pl.String,
+            "text": pl.String,
+            "lang": pl.String,
+            "jurisdiction": pl.String,
+        },
+    )
     released, redactions = apply(one, Scrubber().find(one))
     if options.json:
-        print(json.dumps({"text": released["text"][0], "redactions": redactions.drop("doc_id").to_dicts()}, ensure_ascii=False))
+        print(
+            json.dumps(
+                {"text": released["text"][0], "redactions": redactions.drop("doc_id").to_dicts()},
+                ensure_ascii=False,
+            )
+        )
     else:
         sys.stdout.write(released["text"][0])
     return 0

@@ -5,6 +5,7 @@ as done by a small JSON file that is written last.  When all shards are done the
 published: the stage's folder appears in one rename.  State is keyed by the run's id, so work
 made under other parameters, inputs or code is never taken up.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -53,8 +54,14 @@ def read_json(path: Path) -> Any:
 def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
     """A table as the bytes of a Parquet file: the same table gives the same bytes."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", compression_level=level,
-                   row_group_size=ROW_GROUP_ROWS, store_schema=False)
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=level,
+        row_group_size=ROW_GROUP_ROWS,
+        store_schema=False,
+    )
     content: bytes = sink.getvalue().to_pybytes()
     return content
 
@@ -83,13 +90,19 @@ class State:
         """Write one table of a shard; what comes back describes the file."""
         content = parquet_bytes(data, level)
         write_bytes(self.path(table, shard), content)
-        return {"file": f"{table}/{shard}.parquet", "rows": data.num_rows, "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest()}
+        return {
+            "file": f"{table}/{shard}.parquet",
+            "rows": data.num_rows,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
 
     def finish(self, shard: str, files: Iterable[Mapping[str, Any]], **figures: Any) -> None:
         """Mark a shard as done, with its files and its aggregates."""
-        write_json(Path(self.root) / "done" / f"{shard}.json",
-                   {"shard": shard, "files": list(files), "figures": figures})
+        write_json(
+            Path(self.root) / "done" / f"{shard}.json",
+            {"shard": shard, "files": list(files), "figures": figures},
+        )
 
     def finished(self, shard: str) -> dict[str, Any] | None:
         """A done shard's marker, or None."""

@@ -4,6 +4,7 @@ A subclass names what it depends on and wires its job; running it once more with
 inputs, parameters and code does nothing, an interrupted run goes on with the shards that
 are left, and the counts of what went in and came out must agree before anything is published.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -12,7 +13,7 @@ import shutil
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -126,8 +127,9 @@ class Stage(ABC):
         """Name -> digest of all that goes in."""
 
     @abstractmethod
-    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
-              ) -> None:
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
         """Wire the job."""
 
     @abstractmethod
@@ -142,15 +144,25 @@ class Stage(ABC):
         """Where the files go; `stage.json` and `run.json` stay in the stage's work folder."""
         return context.folder(self.name)
 
-    def finish(self, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]],
-               run: Mapping[str, Any]) -> list[str]:
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
         """Add files that cover the whole stage to its state; returns their paths."""
         return []
 
     def run_id(self, context: Context, inputs: Mapping[str, str]) -> str:
         """Derived from code, canonical parameters and inputs: the same work has the same id."""
-        parts = [self.name, code_version(), context.params.digest(*self.sections),
-                 json.dumps(inputs, sort_keys=True), json.dumps(dict(self.models), sort_keys=True)]
+        parts = [
+            self.name,
+            code_version(),
+            context.params.digest(*self.sections),
+            json.dumps(inputs, sort_keys=True),
+            json.dumps(dict(self.models), sort_keys=True),
+        ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -167,8 +179,10 @@ def execute(stage: Stage, context: Context) -> Published:
     home = context.params.work / ".state" / stage.name
     with shards.only_one(home.with_suffix(".lock")) as alone:
         if not alone:
-            raise StageError(f"{stage.name}: another process is at work in {context.params.work}; "
-                             "wait for it, or name another `work` in the parameters")
+            raise StageError(
+                f"{stage.name}: another process is at work in {context.params.work}; "
+                "wait for it, or name another `work` in the parameters"
+            )
         done = _published(context.folder(stage.name), stage.target(context), run_id)
         if done:
             return done
@@ -178,37 +192,66 @@ def execute(stage: Stage, context: Context) -> Published:
         return published
 
 
-def _run(stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str, state: shards.State
-         ) -> Published:
+def _run(
+    stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str, state: shards.State
+) -> Published:
     """Run the job, hold its counts against what went in, validate, publish."""
     from pipelines import validation
 
     params, started, clock = context.params, datetime.now(UTC), time.monotonic()
     with _progress(stage, context, state):
-        runners.run(lambda p: stage.build(p, context, state, run_id),
-                    context.beam_args, context.workers, params.work / ".state" / "workers.log")
+        runners.run(
+            lambda p: stage.build(p, context, state, run_id),
+            context.beam_args,
+            context.workers,
+            params.work / ".state" / "workers.log",
+        )
     markers = state.all_finished()
     totals = add([m["figures"]["counts"] for m in markers])
     seen, expected = sum(totals.get("outcome", {}).values()), stage.expected(context)
     if seen != expected:
-        raise StageError(f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
-                         f"published. Remove {Path(state.root).parent} and run the stage again")
+        raise StageError(
+            f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
+            f"published. Remove {Path(state.root).parent} and run the stage again"
+        )
     aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
-    validation.validate(stage.name, pl.DataFrame(aggregates, infer_schema_length=None),
-                        params.work / "validation" / stage.name,
-                        min_keep_share=params.guard.min_keep_share)
-    files = {f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
-             for m in markers for f in m["files"]}
-    run = {"run_id": run_id, "stage": stage.name, "code_version": code_version(),
-           "params_sha256": params.digest(*stage.sections), "models": dict(stage.models),
-           "inputs": dict(inputs), "runner": runners.runner_name(context.beam_args, context.workers),
-           "started": started.isoformat(timespec="seconds")}
+    validation.validate(
+        stage.name,
+        pl.DataFrame(aggregates, infer_schema_length=None),
+        params.work / "validation" / stage.name,
+        min_keep_share=params.guard.min_keep_share,
+    )
+    files = {
+        f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
+        for m in markers
+        for f in m["files"]
+    }
+    run = {
+        "run_id": run_id,
+        "stage": stage.name,
+        "code_version": code_version(),
+        "params_sha256": params.digest(*stage.sections),
+        "models": dict(stage.models),
+        "inputs": dict(inputs),
+        "runner": runners.runner_name(context.beam_args, context.workers),
+        "started": started.isoformat(timespec="seconds"),
+    }
     added = stage.finish(context, state, markers, run)
-    summary = {"schema_version": SCHEMA_VERSION, "stage": stage.name, "run_id": run_id,
-               "shards": [m["shard"] for m in markers], "files": files, "totals": totals}
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "stage": stage.name,
+        "run_id": run_id,
+        "shards": [m["shard"] for m in markers],
+        "files": files,
+        "totals": totals,
+    }
     seconds = time.monotonic() - clock
-    record = {**run, "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-              "outputs": digest(files), "seconds": round(seconds, 3)}
+    record = {
+        **run,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "outputs": digest(files),
+        "seconds": round(seconds, 3),
+    }
     write_metrics(params.work, stage.name, totals, seconds)
     folder, target = context.folder(stage.name), stage.target(context)
     about = {"stage.json": summary, "run.json": record}
@@ -232,12 +275,19 @@ def run_record(context: Context, done: Published) -> dict[str, Any]:
 def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
     """What `dvc metrics` and `dvc plots` show of a stage."""
     outcome = totals.get("outcome", {})
-    metrics = {"outcome": outcome, "reason": totals.get("reason", {}), "lang": totals.get("lang", {}),
-               "seconds": round(seconds, 2),
-               "per_second": round(sum(outcome.values()) / seconds, 1) if seconds else None}
+    metrics = {
+        "outcome": outcome,
+        "reason": totals.get("reason", {}),
+        "lang": totals.get("lang", {}),
+        "seconds": round(seconds, 2),
+        "per_second": round(sum(outcome.values()) / seconds, 1) if seconds else None,
+    }
     shards.write_json(work / "metrics" / f"{stage}.json", {k: v for k, v in metrics.items() if v})
-    rows = [{"kind": kind, "name": name, "count": count} for kind in ("outcome", "reason", "lang", "source")
-            for name, count in sorted(totals.get(kind, {}).items())]
+    rows = [
+        {"kind": kind, "name": name, "count": count}
+        for kind in ("outcome", "reason", "lang", "source")
+        for name, count in sorted(totals.get(kind, {}).items())
+    ]
     shards.write_json(work / "plots" / f"{stage}.json", rows)
 
 
@@ -248,8 +298,10 @@ def _published(folder: Path, target: Path, run_id: str) -> Published | None:
     summary = json.loads(path.read_bytes())
     if summary.get("run_id") != run_id:
         return None
-    whole = all((target / name).is_file() and (target / name).stat().st_size == about["bytes"]
-                for name, about in summary["files"].items())
+    whole = all(
+        (target / name).is_file() and (target / name).stat().st_size == about["bytes"]
+        for name, about in summary["files"].items()
+    )
     return Published(target, summary) if whole else None
 
 

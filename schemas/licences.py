@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final
 
-import license_expression as spdx  # type: ignore[import-untyped]
+import license_expression as spdx
 
 _REF: Final = re.compile(r"LicenseRef-[A-Za-z0-9.-]+")
 MAX_CHARS: Final = 1000
@@ -46,7 +46,7 @@ def _parse(expression: str) -> Any:
         tree = licensing.parse(expression, validate=True, strict=True)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except Exception as error:  # noqa: BLE001 - the library raises several kinds
+    except Exception as error:  # the library raises several kinds
         raise ValueError(str(error) or "no SPDX expression") from None
     if tree is None:
         raise ValueError("empty")

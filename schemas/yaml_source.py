@@ -27,7 +27,8 @@ _CONSTANTS: Final = {
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
-_NUMBER: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
+_NUMBER: Final = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?", re.ASCII)
 
@@ -123,7 +124,8 @@ class _Builder:
         self.plain_dates: set[KeyPath] = set()
 
     def report(self, event: Any, path: KeyPath, message: str, value: object = None) -> None:
-        self.problems.append(Problem(self.name, _line(event), key_path(path), message, shown(value)))
+        line, key = _line(event), key_path(path)
+        self.problems.append(Problem(self.name, line, key, message, shown(value)))
 
     def document(self, events: Iterator[Any]) -> Any:
         value: Any = None

@@ -1,4 +1,5 @@
 """Wrong parameters and missing files, as a user meets them."""
+
 from __future__ import annotations
 
 import json
@@ -16,16 +17,28 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
     (tmp_path / "raw").mkdir()
     shutil.copy(sample_home / "samples/raw/gazette.jsonl.gz", tmp_path / "raw")
     params = yaml.safe_load((sample_home / "params.yaml").read_text())
-    params["inputs"] = [{"collection": "gazette", "format": "jsonl", "paths": ["raw/gazette.jsonl.gz", "raw/nowhere.jsonl"],
-                         "fields": {"uri": "id", "text": "body", "captured_at": "date"}},
-                        {"collection": "letters", "format": "text", "paths": ["raw/*.txt"]}]
+    params["inputs"] = [
+        {
+            "collection": "gazette",
+            "format": "jsonl",
+            "paths": ["raw/gazette.jsonl.gz", "raw/nowhere.jsonl"],
+            "fields": {"uri": "id", "text": "body", "captured_at": "date"},
+        },
+        {"collection": "letters", "format": "text", "paths": ["raw/*.txt"]},
+    ]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     return tmp_path
 
 
 def test_all_errors_at_once_and_nothing_written(home: Path) -> None:
-    text = (home / "params.yaml").read_text().replace("purpose: pretraining", "purpose: training\ncolour: red")
-    (home / "params.yaml").write_text(text.replace("storage_country: KZ", "storage_country: Kazakhstan"))
+    text = (
+        (home / "params.yaml")
+        .read_text()
+        .replace("purpose: pretraining", "purpose: training\ncolour: red")
+    )
+    (home / "params.yaml").write_text(
+        text.replace("storage_country: KZ", "storage_country: Kazakhstan")
+    )
     entry = next((home / "register/sources").glob("kz-*.yaml"))
     entry.write_text(entry.read_text().replace("jurisdiction: KZ", "jurisdiction: XX"))
     before = sorted(home.rglob("*"))
@@ -44,7 +57,9 @@ def test_missing_and_empty_files_stand_in_the_ledger(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["missing"] == ["raw/nowhere.jsonl"]
-    assert told["outcomes"]["damaged unreadable"] == 2  # the missing file, the gazette's broken line
+    assert (
+        told["outcomes"]["damaged unreadable"] == 2
+    )  # the missing file, the gazette's broken line
     assert told["outcomes"]["drop empty"] == 3  # two letters, one row of the gazette
     assert sum(told["outcomes"].values()) == told["records"]
 
@@ -63,7 +78,21 @@ def test_wrong_usage_is_exit_2(args: tuple[str, ...]) -> None:
     assert done.returncode == 2 and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["run", "ingest", "language", "dedup", "privacy", "release", "sources", "trace", "identify", "scrub"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run",
+        "ingest",
+        "language",
+        "dedup",
+        "privacy",
+        "release",
+        "sources",
+        "trace",
+        "identify",
+        "scrub",
+    ],
+)
 def test_help_has_examples(command: str) -> None:
     done = tamga(command, "--help")
     assert done.returncode == 0 and "examples:" in done.stdout
@@ -71,5 +100,8 @@ def test_help_has_examples(command: str) -> None:
 
 def test_dry_run_writes_nothing(home: Path) -> None:
     done = tamga("run", "--params", home / "params.yaml", "--dry-run")
-    assert done.returncode == 0 and json.loads(done.stdout)["missing"] == ["raw/nowhere.jsonl", "raw/*.txt"]
+    assert done.returncode == 0 and json.loads(done.stdout)["missing"] == [
+        "raw/nowhere.jsonl",
+        "raw/*.txt",
+    ]
     assert not (home / "work").exists() and not (home / "release").exists()

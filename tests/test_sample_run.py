@@ -1,4 +1,5 @@
 """The sample, end to end, held against what its builder knows."""
+
 from __future__ import annotations
 
 import json
@@ -23,10 +24,24 @@ def truth(sample_run: Path) -> list[dict]:
 
 def _matched(release: Path, truth: list[dict]) -> list[tuple[dict, str]]:
     """Each row of the truth with the id of its record, by uri, or by file name for letters."""
-    ids = {row["uri"].rsplit("/", 1)[-1] if row["collection"] == "letters" else row["uri"]: row["doc_id"]
-           for row in releases.table(release, "records").iter_rows(named=True) if row["uri"]}
-    return [(row, ids[row["uri"].rsplit("/", 1)[-1] if row["uri"].endswith(".txt") and "://" not in row["uri"] else row["uri"]])
-            for row in truth]
+    ids = {
+        row["uri"].rsplit("/", 1)[-1] if row["collection"] == "letters" else row["uri"]: row[
+            "doc_id"
+        ]
+        for row in releases.table(release, "records").iter_rows(named=True)
+        if row["uri"]
+    }
+    return [
+        (
+            row,
+            ids[
+                row["uri"].rsplit("/", 1)[-1]
+                if row["uri"].endswith(".txt") and "://" not in row["uri"]
+                else row["uri"]
+            ],
+        )
+        for row in truth
+    ]
 
 
 def test_every_record_ends_as_the_builder_says(release: Path, truth: list[dict]) -> None:
@@ -43,7 +58,11 @@ def test_every_record_ends_as_the_builder_says(release: Path, truth: list[dict])
 
 def test_of_each_group_of_twins_one_stays(release: Path, truth: list[dict]) -> None:
     released = set(releases.table(release, "data")["doc_id"])
-    kept = Counter(row["twin"] for row, doc_id in _matched(release, truth) if row["twin"] and doc_id in released)
+    kept = Counter(
+        row["twin"]
+        for row, doc_id in _matched(release, truth)
+        if row["twin"] and doc_id in released
+    )
     assert kept and set(kept.values()) == {1}
     assert set(kept) == {row["twin"] for row in truth if row["twin"]}
 
@@ -52,26 +71,52 @@ def test_each_record_is_in_the_ledger_once(release: Path, truth: list[dict]) -> 
     records, decisions = releases.table(release, "records"), releases.table(release, "decisions")
     assert records.height == len(truth) == records["doc_id"].n_unique()
     assert set(decisions["doc_id"]) == set(records["doc_id"])
-    ends = decisions.group_by("doc_id").agg(ends=(pl.col("outcome") != "keep").sum(), stages=pl.len(), unique=pl.col("stage").n_unique())
+    ends = decisions.group_by("doc_id").agg(
+        ends=(pl.col("outcome") != "keep").sum(), stages=pl.len(), unique=pl.col("stage").n_unique()
+    )
     assert ends.filter((pl.col("ends") > 1) | (pl.col("stages") != pl.col("unique"))).height == 0
     released = set(releases.table(release, "data")["doc_id"])
     assert released == {row["doc_id"] for row in ends.iter_rows(named=True) if row["ends"] == 0}
 
 
 def test_languages_and_scripts(release: Path, truth: list[dict]) -> None:
-    data = {row["doc_id"]: row for row in releases.table(release, "data").select("doc_id", "lang", "script").iter_rows(named=True)}
+    data = {
+        row["doc_id"]: row
+        for row in releases.table(release, "data")
+        .select("doc_id", "lang", "script")
+        .iter_rows(named=True)
+    }
     rows = [(row, data[i]) for row, i in _matched(release, truth) if i in data]
-    wrong = [(row["uri"], found) for row, found in rows if (row["lang"], row["script"]) != (found["lang"], found["script"])]
+    wrong = [
+        (row["uri"], found)
+        for row, found in rows
+        if (row["lang"], row["script"]) != (found["lang"], found["script"])
+    ]
     assert wrong == []
 
 
-def test_no_planted_value_is_left_anywhere(sample_run: Path, release: Path, truth: list[dict]) -> None:
+def test_no_planted_value_is_left_anywhere(
+    sample_run: Path, release: Path, truth: list[dict]
+) -> None:
     values = [p["value"] for row in truth for p in row["planted"]]
     assert len(values) >= 10
     tables = {p: pl.read_parquet(p, hive_partitioning=False) for p in release.rglob("*.parquet")}
-    texts = [str(v) for t in tables.values() for c in t.get_columns() if c.dtype == pl.String for v in c.drop_nulls()]
-    texts += [p.read_text() for p in [*release.glob("*.json"), *release.glob("*.md"), *(sample_run / "work/validation").rglob("*.html"),
-                                      *(sample_run / "work/metrics").rglob("*.json")]]
+    texts = [
+        str(v)
+        for t in tables.values()
+        for c in t.get_columns()
+        if c.dtype == pl.String
+        for v in c.drop_nulls()
+    ]
+    texts += [
+        p.read_text()
+        for p in [
+            *release.glob("*.json"),
+            *release.glob("*.md"),
+            *(sample_run / "work/validation").rglob("*.html"),
+            *(sample_run / "work/metrics").rglob("*.json"),
+        ]
+    ]
     whole = "\n".join(texts)
     assert [v for v in values if v in whole] == []
 
@@ -81,7 +126,7 @@ def test_redactions_point_at_placeholders(release: Path) -> None:
     redactions = releases.table(release, "redactions")
     assert redactions.height >= 10
     for row in redactions.iter_rows(named=True):
-        assert texts[row["doc_id"]][row["start"]:row["end"]] == f"<{row['entity_type']}>"
+        assert texts[row["doc_id"]][row["start"] : row["end"]] == f"<{row['entity_type']}>"
 
 
 def test_documents_table_points_at_rows(release: Path) -> None:

@@ -126,8 +126,8 @@ def _envelope(span: _Span, locator: str, limit: int) -> Envelope | None:
                      captured_at=fields.get("warc-date"), error=span.error, detail=span.detail)
     if span.rest:  # it shares its offset with the record, and its digest tells the two apart
         found.payload_sha256 = hashlib.sha256(span.data).hexdigest()
-    elif header and header.kind in NO_RECORDS:
-        return None
+    elif header and header.kind in NO_RECORDS and span.error != "unreadable":
+        return None  # of a broken one nobody knows what else was in it
     if found.error:
         return found
     found.error = "unreadable"
@@ -234,9 +234,13 @@ def _layout(data: mmap, bound: int) -> str:
 
 def _opened(source: Source, bound: int) -> BinaryIO:
     """The file in which offsets count: unpacked, where it is one gzip stream."""
-    with source.path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-        stream = _layout(data, bound) == "stream"
-    return cast(BinaryIO, gzip.open(source.path) if stream else source.path.open("rb"))
+    file = source.path.open("rb")
+    if file.read(1):  # an empty file cannot be mapped
+        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            if _layout(data, bound) == "stream":
+                file.close()
+                return cast(BinaryIO, gzip.open(source.path))
+    return file
 
 
 def _members(data: mmap, bound: int) -> Generator[_Span, None, None]:
