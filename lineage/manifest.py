@@ -49,7 +49,7 @@ def readme(manifest: Mapping[str, Any], register: Register) -> str:
     )
     return f"""# {manifest["name"]}
 
-{counts["documents"]} documents, {counts["chars"]} characters, out of {counts["records"]} raw records,
+{counts["documents"]} documents, {counts["chars"]} characters, from {counts["records"]} records,
 for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Every document has its source,
 its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 

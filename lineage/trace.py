@@ -66,7 +66,8 @@ def _release(options: argparse.Namespace) -> Release:
         return Release(options.release, root)
     if not options.params.is_file():
         raise NoRelease(
-            f"{options.params} is not there: name a params file by --params, or a release by --release"
+            f"{options.params} is not there: name a params file by --params, "
+            "or a release by --release"
         )
     about = params.load(options.params)
     return Release(

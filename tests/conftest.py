@@ -1,4 +1,5 @@
 """What tests share: the shared data where it is there, and one finished run of the sample."""
+
 from __future__ import annotations
 
 import os
@@ -16,8 +17,14 @@ SHARED = ROOT.parent / "shared"
 
 def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
-    return subprocess.run([sys.executable, "-m", "pipelines.cli", *map(str, args)], cwd=ROOT, text=True,
-                          capture_output=True, timeout=600, env=os.environ | (env or {}))
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *map(str, args)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        env=os.environ | (env or {}),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +41,9 @@ def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("sample")
     shutil.copytree(ROOT / "register", home / "register")
     shutil.copy(ROOT / "params.yaml", home / "params.yaml")
-    subprocess.run([sys.executable, ROOT / "samples/build.py", "--out", home / "samples/raw"], check=True)
+    subprocess.run(
+        [sys.executable, ROOT / "samples/build.py", "--out", home / "samples/raw"], check=True
+    )
     return home
 
 
@@ -44,3 +53,7 @@ def sample_run(sample_home: Path) -> Iterator[Path]:
     done = tamga("run", "--params", sample_home / "params.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     yield sample_home
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")
