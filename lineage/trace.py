@@ -93,7 +93,7 @@ def _told(chain: dict[str, Any]) -> Iterator[str]:
     yield from _right(chain["source"])
     for step in chain["decisions"]:
         told = json.dumps(step["evidence"], ensure_ascii=False)
-        rule = f"{step['rule']} v{step['rule_version']}"
+        rule = f"{step['rule']} (version {step['rule_version']})"
         yield f"{step['stage']:9} {_with_reason(step)}, by {rule}: {told}"
     for copy in chain["duplicates"]:
         if copy["doc_id"] != chain["doc_id"]:

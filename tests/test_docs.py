@@ -165,7 +165,7 @@ def test_python_blocks_compile(page: Path) -> None:
 def test_the_lines_that_read_a_release(sample_run: Path) -> None:
     """`corpus` in the trainers' page is where `dvc get` puts a release."""
     (first, second) = blocks(ROOT / "docs/trainers.md", "python")
-    assert len(first.strip().splitlines()) == 3
+    assert len([line for line in first.splitlines() if line]) == 3
     for body in (first, second):
         code = body.replace('"corpus/', f'"{sample_run}/release/sample/')
         done = subprocess.run(

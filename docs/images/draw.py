@@ -4,6 +4,7 @@
 
 Runs in a temporary folder; the picture asks for no font, style or script from elsewhere.
 """
+
 from __future__ import annotations
 
 import os
@@ -18,14 +19,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 TRACED = "https://bilik.example.kz/habar/robot.html"
-CHAR, LINE, PAD, GAP = 7.2, 14, 18, 3        # pixels per column and line, margin, columns between
-WIDTH = 124                                   # columns
+CHAR, LINE, PAD, GAP = 7.2, 14, 18, 3  # pixels per column and line, margin, columns between
+WIDTH = 124  # columns
 COLOURS = {"keep": "#7ddb9b", "refuse": "#ffb86b", "drop": "#8fb8de", "damaged": "#ff8a80"}
 _TABLE = re.compile(r"^(?P<title>\S.*)\n(?P<body>┏[\s\S]+?┘)", re.M)
 _WORD = re.compile(r"(?<=│ )(keep|refuse|drop|damaged)\b")
-_LABEL = re.compile(r"^(document|outcome|released|uri|captured|bytes|source|licence|right|evidence"
-                    r"|ingest|language|dedup|privacy|copy|redacted)(?= )")
-Row = tuple[float, float, str]                # column, line, markup
+_LABEL = re.compile(
+    r"^(document|outcome|released|uri|captured|bytes|source|licence|right|evidence"
+    r"|ingest|language|dedup|privacy|copy|redacted)(?= )"
+)
+Row = tuple[float, float, str]  # column, line, markup
 FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" role="img"
  width="{width}" height="{height}" viewBox="0 0 {width} {height}">
@@ -41,8 +44,14 @@ FRAME = """\
 def tamga(home: Path, *args: str) -> str:
     """What a command prints in `home`."""
     env = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    done = subprocess.run([sys.executable, "-m", "pipelines.cli", *args], cwd=home, env=env,
-                          text=True, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *args],
+        cwd=home,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
     return done.stdout
 
 
@@ -73,7 +82,7 @@ def told(trace: str, line: float) -> tuple[list[Row], float]:
     """A trace from a line on, cut to the picture's width."""
     rows: list[Row] = []
     for text in trace.splitlines():
-        cut = text if len(text) <= WIDTH else text[:WIDTH - 2] + " …"
+        cut = text if len(text) <= WIDTH else text[: WIDTH - 2] + " …"
         rows.append((0, line, _LABEL.sub(r'<tspan class="b">\1</tspan>', escape(cut, quote=False))))
         line += 1
     return rows, line
@@ -92,16 +101,20 @@ def picture(run: str, trace: str) -> str:
     rows.append((0, bottom - 1, escape(run.strip().splitlines()[-1])))
     rows.append((0, bottom + 1, f"$ tamga trace {TRACED}"))
     more, end = told(trace, bottom + 2)
-    size = {"width": round(max(WIDTH, at - GAP) * CHAR + 2 * PAD),
-            "height": round((end + 0.5) * LINE + 2 * PAD)}
+    size = {
+        "width": round(max(WIDTH, at - GAP) * CHAR + 2 * PAD),
+        "height": round((end + 0.5) * LINE + 2 * PAD),
+    }
     return FRAME.format(**size, lines="\n".join(_text(*row) for row in rows + more))
 
 
 def _text(x: float, y: float, markup: str) -> str:
     """A line at its place; its length is fixed, so that columns stand whatever the font."""
     left, base, length = PAD + x * CHAR, PAD + (y + 1) * LINE, _columns(markup) * CHAR
-    return (f'<text x="{left:.1f}" y="{base:.0f}" textLength="{length:.1f}" '
-            f'lengthAdjust="spacingAndGlyphs">{markup}</text>')
+    return (
+        f'<text x="{left:.1f}" y="{base:.0f}" textLength="{length:.1f}" '
+        f'lengthAdjust="spacingAndGlyphs">{markup}</text>'
+    )
 
 
 def _coloured(word: re.Match[str]) -> str:
