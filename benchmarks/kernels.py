@@ -2,9 +2,11 @@
 
     POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/kernels.py --params params.yaml
 
-The run's work folder must be there.  Prints JSON: kernel -> stage, documents, megabytes and
-seconds (the best of the rounds); what a kernel is fed with is prepared before its clock starts.
+The run's work folder must be there.  Prints JSON: kernel -> stage, own (or for comparison),
+documents, megabytes and seconds (the best of the rounds); what a kernel is fed with is prepared
+before its clock starts.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -12,6 +14,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,16 @@ from schemas import params as parameters
 from schemas.params import Params
 from schemas.tables import STAGES
 
-#: What the stage cannot do without, and so is held against; other kernels are for comparison.
-OWN = {"ingest": ("WARC parsing", "extraction"), "language": ("fastText, samples",),
-       "dedup": ("signatures, one batch",), "privacy": ("recognisers, whole texts",)}
+#: What stages are held against; the other kernels stand beside for comparison.
+OWN = frozenset(
+    {
+        "WARC parsing",
+        "extraction",
+        "fastText, samples",
+        "signatures, one batch",
+        "recognisers, whole texts",
+    }
+)
 
 
 def timed(work: Callable[[], object], rounds: int) -> float:
@@ -43,8 +53,12 @@ def texts(params: Params, after: str) -> list[str]:
     """The texts of the documents that a stage kept."""
     source = corpus.Corpus(str(params.work))
     names = sorted(path.stem for path in (params.work / "ingest" / "documents").glob("*.parquet"))
-    return [t for name in names for batch in source.documents(name, after, ["doc_id", "text"])
-            for t in batch["text"]]
+    return [
+        t
+        for name in names
+        for batch in source.documents(name, after, ["doc_id", "text"])
+        for t in batch["text"]
+    ]
 
 
 def parse(paths: Sequence[Path]) -> int:
@@ -76,17 +90,28 @@ def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str
     the stage leaves the heuristics out: the bare extractor takes seconds for one of them."""
     records = pl.read_parquet(params.work / "ingest" / "records" / "*.parquet")
     decided = pl.read_parquet(params.work / "ingest" / "decisions" / "*.parquet")
-    kept = records.filter(pl.col("media_type").is_in(list(content.HTML_TYPES))).join(
-        decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi").sort("container", "offset")
+    kept = (
+        records.filter(pl.col("media_type").is_in(list(content.HTML_TYPES)))
+        .join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
+        .sort("container", "offset")
+    )
     found, limit = [], params.ingest.max_record_bytes
     for one in containers:
         some = kept.filter(pl.col("container") == one.uri)
         wanted = list(some.select("offset", "length").iter_rows())
-        bodies = readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
+        bodies = (
+            readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
+        )
         for body, charset in zip(bodies, some["charset"], strict=False):
             markup, _ = content.decoded_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
     return [page for page in found if not html._deep(page)]
+
+
+def predict(model: Any, lines: Sequence[str]) -> None:
+    """fastText, a line at a time."""
+    for line in lines:
+        model.predict(line)
 
 
 def minhashes(views: Sequence[str], width: int, number: int) -> None:
@@ -95,7 +120,9 @@ def minhashes(views: Sequence[str], width: int, number: int) -> None:
 
     for view in views:
         words = view.split()
-        grams = [" ".join(words[i:i + width]).encode() for i in range(max(1, len(words) - width + 1))]
+        grams = [
+            " ".join(words[i : i + width]).encode() for i in range(max(1, len(words) - width + 1))
+        ]
         MinHash(number).update_batch(grams)
 
 
@@ -106,8 +133,13 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
 
     def add(name: str, stage: str, documents: int, size: int, work: Callable[[], object]) -> None:
-        found[name] = {"stage": stage, "documents": documents, "megabytes": round(size / 1e6, 3),
-                       "seconds": timed(work, rounds)}
+        found[name] = {
+            "stage": stage,
+            "own": name in OWN,
+            "documents": documents,
+            "megabytes": round(size / 1e6, 3),
+            "seconds": timed(work, rounds),
+        }
 
     warcs = [c for c in inventory.containers(params) if c.format == "warc"]
     paths = [Path(c.path) for c in warcs]
@@ -120,24 +152,41 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     from fasttext.FastText import _FastText
 
     model = _FastText(str(named))
-    samples = identify.sample(pl.Series(read, dtype=pl.String), params.language.sample_chars).to_list()
+    samples = identify.sample(
+        pl.Series(read, dtype=pl.String), params.language.sample_chars
+    ).to_list()
     lines = [" ".join(t.split()) for t in read]
     for name, some in (("fastText, samples", samples), ("fastText, whole texts", lines)):
-        add(name, "language", len(some), _bytes(some), lambda some=some: [model.predict(t) for t in some])
+        add(name, "language", len(some), _bytes(some), partial(predict, model, some))
 
     options = params.dedup
     number = bands(options.candidate, options.recall, options.rows) * options.rows
     told = texts(params, STAGES[STAGES.index("dedup") - 1])
     batch = pl.Series(told, dtype=pl.String)
     views = key_view(batch).to_list()
-    add("signatures, one batch", "dedup", len(told), _bytes(told),
-        lambda: signatures(shingle(batch, options.shingle), number, options.seed))
-    add("datasketch, plain loop", "dedup", len(told), _bytes(told),
-        lambda: minhashes(views, options.shingle, number))
+    add(
+        "signatures, one batch",
+        "dedup",
+        len(told),
+        _bytes(told),
+        lambda: signatures(shingle(batch, options.shingle), number, options.seed),
+    )
+    add(
+        "datasketch, plain loop",
+        "dedup",
+        len(told),
+        _bytes(told),
+        lambda: minhashes(views, options.shingle, number),
+    )
 
     engine, unlike = analyzer((ANY,)), texts(params, STAGES[STAGES.index("privacy") - 1])
-    add("recognisers, whole texts", "privacy", len(unlike), _bytes(unlike),
-        lambda: [engine.analyze(t, ANY) for t in unlike])
+    add(
+        "recognisers, whole texts",
+        "privacy",
+        len(unlike),
+        _bytes(unlike),
+        lambda: [engine.analyze(t, ANY) for t in unlike],
+    )
     return found
 
 

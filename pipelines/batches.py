@@ -6,6 +6,7 @@ module before a pipeline is built, so that the coder is known for `pyarrow.Recor
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import apache_beam as beam
@@ -67,7 +68,7 @@ def partition(
     order = np.argsort(number, kind="stable")
     parts, starts = np.unique(number[order], return_index=True)
     taken = batch.take(pa.array(order))
-    for part, start, stop in zip(parts, starts, [*starts[1:], len(order)], strict=True):
+    for part, (start, stop) in zip(parts, pairwise([*starts, len(order)]), strict=True):
         yield int(part), taken.slice(int(start), int(stop - start))
 
 

@@ -29,38 +29,73 @@ from schemas.tables import DATA, DECISIONS, DUPLICATES, RECORDS, REDACTIONS, REL
 
 DECIDING = ("ingest", "language", "dedup", "privacy")
 NO_LANGUAGE = "und"
+DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
 
 
 def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
     """Deal the shards of each language out to parts.
 
     Args:
-      sizes: shard, lang, rows, bytes (of the kept documents).
+      sizes: shard, lang, group (of rows, in the shard's pieces), rows, bytes.
       shard_bytes: about how large a part may be, before compression.
 
     Returns:
-      lang, part (its number in the language), shards (list), leaf (of the part's first document).
+      lang, part (its number in the language), shards and groups (lists), leaf (the place of the
+      part's first document among all).
     """
     ordered = sizes.sort("lang", "shard").with_columns(
         part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes)
-    dealt = ordered.group_by("lang", "part", maintain_order=True).agg("shard", pl.col("rows").sum())
-    return dealt.select("lang", pl.int_range(pl.len()).over("lang").alias("part"), pl.col("shard").alias("shards"),
+    dealt = ordered.group_by("lang", "part", maintain_order=True).agg("shard", "group", pl.col("rows").sum())
+    return dealt.select("lang", pl.int_range(pl.len()).over("lang").alias("part"), pl.col("shard").alias("shards"), pl.col("group").alias("groups"),
                         (pl.col("rows").cum_sum() - pl.col("rows")).cast(pl.Int64).alias("leaf"))
 
 
-class Measure(beam.DoFn):
-    """A shard -> how much of each language it holds."""
+class Split(beam.DoFn):
+    """A shard -> its released rows on disk, a row group per language; out comes how much of each.
 
-    def __init__(self, source: Corpus) -> None:
-        self.source = source
+    So a text is read once here and once by the part that takes it up, whatever the number of
+    languages in a shard.
+    """
+
+    def __init__(self, state: shards.State, source: Corpus, licences: Mapping[str, str]) -> None:
+        self.state, self.source, self.licences = state, source, dict(licences)
 
     def process(self, element: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
         for name in element.column("shard").to_pylist():
-            kept = self.source.kept(name, "privacy")
-            found = self.source.table("language", "language", name, ["doc_id", "lang", "n_bytes"]).join(kept, on="doc_id", how="semi")
-            sizes = found.group_by(pl.col("lang").fill_null(NO_LANGUAGE)).agg(rows=pl.len().cast(pl.Int64), bytes=pl.col("n_bytes").sum())
-            for batch in sizes.select(pl.lit(name).alias("shard"), "lang", "rows", "bytes").to_arrow().to_batches():
+            data, redactions = self._released(name)
+            sizes = data.group_by("lang", maintain_order=True).agg(
+                rows=pl.len().cast(pl.Int64), bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64)
+            )
+            sizes = sizes.with_columns(shard=pl.lit(name), group=pl.int_range(pl.len()))
+            groups = [g for _, g in data.group_by("lang", maintain_order=True)]
+            shards.write_groups(self.state.path("pieces", name), groups, DATA)
+            self.state.write("redacted", name, redactions.to_arrow())
+            for batch in sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches():
                 yield 0, batch
+
+    def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """A shard's kept documents with the findings applied, by language, then id."""
+        labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"])
+        findings = self.source.table("privacy", "findings", name)
+        done = [
+            apply(
+                batch.join(labels, on="doc_id", maintain_order="left"),
+                findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
+            )
+            for batch in self.source.documents(name, "privacy", DOCUMENT)
+        ]
+        empty = {c: pl.String for c in (*DOCUMENT, "lang", "script")}
+        data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
+        redactions = [d[1] for d in done] or [apply(pl.DataFrame(schema=empty), findings.clear())[1]]
+        released = data.with_columns(
+            pl.col("lang").fill_null(NO_LANGUAGE),
+            licence=pl.col("source_id").replace_strict(
+                self.licences, default=None, return_dtype=pl.String
+            ),
+            n_chars=pl.col("text").str.len_chars().cast(pl.Int64),
+            n_tokens=pl.lit(None, pl.Int64),
+        )
+        return released.select(DATA.names).sort("lang", "doc_id"), pl.concat(redactions)
 
 
 class Deal(beam.DoFn):
@@ -78,48 +113,49 @@ class Deal(beam.DoFn):
 
 
 class WritePart(ShardDoFn):
-    """A part's shards -> a file of the release, its redactions, its rows of `documents`."""
-
-    def __init__(self, state: shards.State, source: Corpus, licences: Mapping[str, str]) -> None:
-        super().__init__(state)
-        self.source, self.licences = source, dict(licences)
+    """The pieces of a part -> a file of the release, its redactions, its rows of `documents`."""
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
-        built = [self._from(name, row["lang"]) for name in row["shards"]]
-        data, redactions = pl.concat([b[0] for b in built]), pl.concat([b[1] for b in built])
-        name = f"part-{row['part']:05d}"
-        file = f"data/{row['lang']}/{name}.parquet"
+        lang, name = row["lang"], f"part-{row['part']:05d}"
+        pieces = zip(row["shards"], row["groups"], strict=True)
+        data = pl.concat(
+            [shards.read_group(self.state.path("pieces", piece), group) for piece, group in pieces]
+        )
+        redactions = pl.concat(
+            [pl.read_parquet(self.state.path("redacted", piece)) for piece in row["shards"]]
+        ).join(data, on="doc_id", how="semi", maintain_order="left")
+        file = f"data/{lang}/{name}.parquet"
         documents = data.select(
-            "doc_id", "source_id", "lang", shard=pl.lit(file), row=pl.int_range(pl.len()), n_chars="n_chars", n_tokens="n_tokens",
-            text_sha256=pl.Series([hashlib.sha256(t.encode()).hexdigest() for t in data["text"]], dtype=pl.String),
-            leaf_index=pl.int_range(pl.len()) + row["leaf"])
+            "doc_id", "source_id", "lang", "n_chars", "n_tokens",
+            shard=pl.lit(file),
+            row=pl.int_range(pl.len()),
+            text_sha256=pl.Series(
+                [hashlib.sha256(t.encode()).hexdigest() for t in data["text"]], dtype=pl.String
+            ),
+            leaf_index=pl.int_range(pl.len()) + row["leaf"],
+        )
         for table, key, frame, schema in (
-                (f"data/{row['lang']}", name, data, DATA), ("lineage/redactions", shard.name, redactions, REDACTIONS),
-                ("lineage/documents", shard.name, documents, RELEASED)):
-            shard.files.append(self.state.write(table, key, frame.select(schema.names).to_arrow().cast(schema), level=3))
+            (f"data/{lang}", name, data, DATA),
+            ("lineage/redactions", shard.name, redactions, REDACTIONS),
+            ("lineage/documents", shard.name, documents, RELEASED),
+        ):
+            rows = frame.select(schema.names).to_arrow().cast(schema)
+            shard.files.append(self.state.write(table, key, rows, level=3))
+        chars = data["n_chars"].sum()
         shard.finish(
-            {"shard": file, "lang": row["lang"], "rows": data.height, "null_texts": data["text"].null_count(),
-             "null_sources": data["source_id"].null_count(), "null_licences": data["licence"].null_count(),
-             "repeated_doc_ids": data.height - data["doc_id"].n_unique(), "chars": data["n_chars"].sum()},
-            {"outcome": {"keep": data.height}, "lang": {row["lang"]: data.height}, "source": ledger.count(data["source_id"]),
-             "chars": {row["lang"]: data["n_chars"].sum()}, "entity": ledger.count(redactions["entity_type"])})
-
-    def _from(self, name: str, lang: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The documents of one language in a shard of ingest, redacted."""
-        labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"]).with_columns(pl.col("lang").fill_null(NO_LANGUAGE))
-        labels = labels.filter(pl.col("lang") == lang)
-        findings = self.source.table("privacy", "findings", name)
-        columns = ["doc_id", "text", "source_id", "uri", "captured_at"]
-        texts = [apply(batch.join(labels, on="doc_id", maintain_order="left"), findings.join(batch, on="doc_id", how="semi", maintain_order="left"))
-                 for batch in self._batches(name, labels, columns)]
-        data = pl.concat([t[0] for t in texts]).with_columns(
-            licence=pl.col("source_id").replace_strict(self.licences, default=None, return_dtype=pl.String),
-            n_chars=pl.col("text").str.len_chars().cast(pl.Int64), n_tokens=pl.lit(None, pl.Int64))
-        return data.select(DATA.names), pl.concat([t[1] for t in texts])
-
-    def _batches(self, name: str, labels: pl.DataFrame, columns: list[str]) -> Iterator[pl.DataFrame]:
-        for batch in self.source.documents(name, "privacy", columns):
-            yield batch.join(labels.select("doc_id"), on="doc_id", how="semi", maintain_order="left")
+            {
+                "shard": file, "lang": lang, "rows": data.height, "chars": chars,
+                "null_texts": data["text"].null_count(),
+                "null_sources": data["source_id"].null_count(),
+                "null_licences": data["licence"].null_count(),
+                "repeated_doc_ids": data.height - data["doc_id"].n_unique(),
+            },
+            {
+                "outcome": {"keep": data.height}, "lang": {lang: data.height},
+                "source": ledger.count(data["source_id"]), "chars": {lang: chars},
+                "entity": ledger.count(redactions["entity_type"]),
+            },
+        )
 
 
 class WriteLineage(ShardDoFn):
@@ -161,9 +197,16 @@ class Release(Stage):
     def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
         dealt = corpus.deal(pipeline, corpus.shards(context))
-        (dealt | "Measure" >> beam.ParDo(Measure(self.source)).with_output_types(tuple[int, pa.RecordBatch]) | "All" >> beam.GroupByKey()
-         | "Deal" >> beam.ParDo(Deal(context.params.release.shard_bytes)).with_output_types(pa.RecordBatch) | "SpreadParts" >> beam.Reshuffle()
-         | "WritePart" >> beam.ParDo(WritePart(state, self.source, licences)).with_output_types(pa.RecordBatch))
+        (
+            dealt
+            | "Split" >> beam.ParDo(Split(state, self.source, licences)).with_output_types(
+                tuple[int, pa.RecordBatch])
+            | "All" >> beam.GroupByKey()
+            | "DealParts" >> beam.ParDo(Deal(context.params.release.shard_bytes)).with_output_types(
+                pa.RecordBatch)
+            | "SpreadParts" >> beam.Reshuffle()
+            | "WritePart" >> beam.ParDo(WritePart(state)).with_output_types(pa.RecordBatch)
+        )
         dealt | "WriteLineage" >> beam.ParDo(WriteLineage(state, self.source)).with_output_types(pa.RecordBatch)
 
     def finish(self, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> list[str]:

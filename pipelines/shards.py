@@ -14,12 +14,13 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -64,6 +65,24 @@ def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
     )
     content: bytes = sink.getvalue().to_pybytes()
     return content
+
+
+def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) -> None:
+    """A Parquet file with a row group for each of `groups`, to be read one by one."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=False) as writer:
+        for group in groups:
+            rows = group.to_arrow().cast(schema)
+            writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_group(path: Path, number: int) -> pl.DataFrame:
+    """One row group of a file that `write_groups` wrote."""
+    with pq.ParquetFile(path) as file:
+        frame = pl.from_arrow(file.read_row_group(number))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
