@@ -3,14 +3,16 @@
 A pickled slice of a batch carries its whole parent; IPC writes the slice alone.  Import this
 module before a pipeline is built, so that the coder is known for `pyarrow.RecordBatch`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import apache_beam as beam
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from apache_beam.coders.typecoders import registry
 
@@ -72,10 +74,18 @@ def partition(
         yield int(part), taken.slice(int(start), int(stop - start))
 
 
-def concat(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    """One table of all batches; an empty one with `schema` where there are none."""
-    found = list(batches)
-    return pa.Table.from_batches(found, schema=found[0].schema if found else schema)
+def frame(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> pl.DataFrame:
+    """A table, a batch, or the batches of a group (at least one), as a Polars frame."""
+    arrow = (
+        data if isinstance(data, (pa.Table, pa.RecordBatch)) else pa.Table.from_batches(list(data))
+    )
+    return cast(pl.DataFrame, pl.from_arrow(arrow))
+
+
+def whole(table: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+    """A frame as one record batch, or none where it has no rows."""
+    if table.height:
+        yield table.to_arrow().combine_chunks().to_batches()[0]
 
 
 def plan(**columns: list[Any]) -> pa.RecordBatch:

@@ -1,4 +1,5 @@
 """From a record's body to its stored text, by media type."""
+
 from __future__ import annotations
 
 import re
@@ -54,8 +55,9 @@ def document(content: Content, max_bytes: int) -> Document:
         page = html.extract(found.text)
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
-    return Document(_stored(page.text), _title(page.title), found.declared, found.used,
-                    page.metas, page.links)
+    return Document(
+        _stored(page.text), _title(page.title), found.declared, found.used, page.metas, page.links
+    )
 
 
 def decoded_body(
@@ -113,7 +115,7 @@ def _dechunked(payload: bytes) -> bytes:
         size, position = int(head[1], 16), head.end() + int(head[1], 16)
         if not size:
             return b"".join(parts)
-        parts.append(payload[head.end():position])
+        parts.append(payload[head.end() : position])
         position += 2
     return b"".join(parts) if parts else payload
 

@@ -1,4 +1,5 @@
 """The documents of a run as later stages see them: ingest's shards, less what stages dropped."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
@@ -27,21 +28,29 @@ class Corpus:
     def path(self, stage: str, table: str, shard: str) -> Path:
         return Path(self.work) / stage / table / f"{shard}.parquet"
 
-    def table(self, stage: str, table: str, shard: str, columns: list[str] | None = None) -> pl.DataFrame:
+    def table(
+        self, stage: str, table: str, shard: str, columns: list[str] | None = None
+    ) -> pl.DataFrame:
         """A stage's table of one shard."""
-        return pl.read_parquet(self.path(stage, table, shard), columns=columns, hive_partitioning=False)
+        return pl.read_parquet(
+            self.path(stage, table, shard), columns=columns, hive_partitioning=False
+        )
 
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""
         decided = self.table(stage, "decisions", shard, ["doc_id", "outcome"])
         return decided.filter(pl.col("outcome") == "keep").select("doc_id")
 
-    def documents(self, shard: str, after: str, columns: Sequence[str] = ("doc_id", "text")) -> Iterator[pl.DataFrame]:
+    def documents(
+        self, shard: str, after: str, columns: Sequence[str] = ("doc_id", "text")
+    ) -> Iterator[pl.DataFrame]:
         """Batches of the documents that `after` kept, sorted by doc_id; empty ones left out."""
         kept = self.kept(shard, after)
         with pq.ParquetFile(self.path("ingest", "documents", shard)) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
-                frame = pl.from_arrow(batch).join(kept, on="doc_id", how="semi", maintain_order="left")  # type: ignore[union-attr, arg-type]
+                frame = batches.frame(batch).join(
+                    kept, on="doc_id", how="semi", maintain_order="left"
+                )
                 if frame.height:
                     yield frame.select(columns)
 
@@ -64,12 +73,17 @@ def kept_before(context: Context, stage: str) -> int:
 
 def input_digests(context: Context, stage: str) -> dict[str, str]:
     """The digests of all stages before, and of the register."""
-    earlier = STAGES[:STAGES.index(stage)]
-    return {name: load(context.folder(name), name).digest for name in earlier} | {"register": context.register.sha256}
+    earlier = STAGES[: STAGES.index(stage)]
+    return {name: load(context.folder(name), name).digest for name in earlier} | {
+        "register": context.register.sha256
+    }
 
 
 def deal(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:
     """A row of work per shard, spread over the workers."""
     rows = list(batches.rows(batches.plan(shard=list(names)))) if names else []
-    return (pipeline | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
-            | "Spread" >> beam.Reshuffle())
+    return (
+        pipeline
+        | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
+        | "Spread" >> beam.Reshuffle()
+    )

@@ -4,6 +4,7 @@ Everything fails closed.  `Gate` settles once what hangs on a source alone (`sta
 it looks at what varies: withdrawals, the URL scope, and opt-outs.  No text, no record's URL and
 no ground of a withdrawal gets into the evidence: they may hold personal data.
 """
+
 from __future__ import annotations
 
 import json
@@ -20,14 +21,22 @@ from schemas.params import Params
 from schemas.register import Register, Source, Withdrawal
 from schemas.urls import authority_host, covers, normal_url
 
-REGISTER_RULE: Final = "1"             # version of the rules on register entries
+REGISTER_RULE: Final = "1"  # version of the rules on register entries
 WITHDRAWAL_RULE: Final = "1"
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
 
 #: The register's reasons in the order in which they are looked at.
-ORDER: Final = ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired",
-                "purpose-not-granted", "licence-not-allowed", "evidence-missing", "residency")
+ORDER: Final = (
+    "withdrawn",
+    "ungoverned",
+    "consent-withdrawn",
+    "consent-expired",
+    "purpose-not-granted",
+    "licence-not-allowed",
+    "evidence-missing",
+    "residency",
+)
 
 
 @dataclass(frozen=True)
@@ -43,13 +52,18 @@ class Verdict:
 
 
 def _entry(source: Source, params: Params) -> dict[str, Any]:
-    return {"source_id": source.id, "entry_sha256": source.entry_sha256,
-            "as_of": params.as_of.isoformat(), "purpose": params.purpose}
+    return {
+        "source_id": source.id,
+        "entry_sha256": source.entry_sha256,
+        "as_of": params.as_of.isoformat(),
+        "purpose": params.purpose,
+    }
 
 
 def _refuse(reason: str, source: Source, params: Params, **found: Any) -> Verdict:
-    return Verdict("refuse", reason, f"register:{reason}", REGISTER_RULE,
-                   _entry(source, params) | found)
+    return Verdict(
+        "refuse", reason, f"register:{reason}", REGISTER_RULE, _entry(source, params) | found
+    )
 
 
 def standing(source: Source, params: Params, register: Register) -> Verdict | None:
@@ -59,8 +73,9 @@ def standing(source: Source, params: Params, register: Register) -> Verdict | No
     """
     basis, day, purpose = source.basis, params.as_of, params.purpose
     if basis.withdrawn_on is not None and day >= basis.withdrawn_on:
-        return _refuse("consent-withdrawn", source, params,
-                       withdrawn_on=basis.withdrawn_on.isoformat())
+        return _refuse(
+            "consent-withdrawn", source, params, withdrawn_on=basis.withdrawn_on.isoformat()
+        )
     if day < basis.granted_on:
         return _refuse("consent-expired", source, params, granted_on=basis.granted_on.isoformat())
     if basis.expires_on is not None and day > basis.expires_on:
@@ -78,16 +93,21 @@ def _licence(source: Source, params: Params, register: Register) -> Verdict | No
     except ValueError:
         return _refuse("licence-not-allowed", source, params, licence=spdx)
     if limits is not None and purpose not in limits:
-        return _refuse("purpose-not-granted", source, params, licence=spdx,
-                       licence_purposes=sorted(limits))
-    granting = [one for one in params.licences_allow
-                if (of := purposes_of(one, register.licences)) is None or purpose in of]
+        return _refuse(
+            "purpose-not-granted", source, params, licence=spdx, licence_purposes=sorted(limits)
+        )
+    granting = [
+        one
+        for one in params.licences_allow
+        if (of := purposes_of(one, register.licences)) is None or purpose in of
+    ]
     if allowed(spdx, granting):
         return None
     if allowed(spdx, params.licences_allow):
         return _refuse("purpose-not-granted", source, params, licence=spdx)
-    return _refuse("licence-not-allowed", source, params, licence=spdx,
-                   allow=sorted(params.licences_allow))
+    return _refuse(
+        "licence-not-allowed", source, params, licence=spdx, allow=sorted(params.licences_allow)
+    )
 
 
 def _keeping(source: Source, params: Params) -> Verdict | None:
@@ -95,8 +115,13 @@ def _keeping(source: Source, params: Params) -> Verdict | None:
     if source.evidence_sha256 is None:
         return _refuse("evidence-missing", source, params, evidence=source.basis.evidence)
     if source.residency is not None and params.storage_country not in source.residency:
-        return _refuse("residency", source, params, residency=sorted(source.residency),
-                       storage_country=params.storage_country)
+        return _refuse(
+            "residency",
+            source,
+            params,
+            residency=sorted(source.residency),
+            storage_country=params.storage_country,
+        )
     return None
 
 
@@ -150,15 +175,28 @@ def _withdrawn(found: Withdrawal | None) -> Verdict | None:
         return None
     entry = [found.scope, found.value, found.recorded_on.isoformat(), found.ground]
     named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
-    return Verdict("refuse", "withdrawn", "withdrawal", WITHDRAWAL_RULE, named | {
-        "scope": found.scope, "recorded_on": found.recorded_on.isoformat(),
-        "withdrawal_sha256": sha256(json.dumps(entry).encode()).hexdigest()})
+    return Verdict(
+        "refuse",
+        "withdrawn",
+        "withdrawal",
+        WITHDRAWAL_RULE,
+        named
+        | {
+            "scope": found.scope,
+            "recorded_on": found.recorded_on.isoformat(),
+            "withdrawal_sha256": sha256(json.dumps(entry).encode()).hexdigest(),
+        },
+    )
 
 
 def _opted_out(name: str, found: Observation, source: Source, params: Params) -> Verdict:
-    return Verdict("refuse", f"opted-out:{name}", f"signal:{name}", found.version,
-                   _entry(source, params) | {"signals": params.signals,
-                                             "observation": dict(vars(found))})
+    return Verdict(
+        "refuse",
+        f"opted-out:{name}",
+        f"signal:{name}",
+        found.version,
+        _entry(source, params) | {"signals": params.signals, "observation": dict(vars(found))},
+    )
 
 
 class Gate:
@@ -166,8 +204,9 @@ class Gate:
 
     def __init__(self, params: Params, register: Register) -> None:
         self.params, self.sources = params, register.sources
-        self.standing = {source.id: standing(source, params, register)
-                         for source in register.sources.values()}
+        self.standing = {
+            source.id: standing(source, params, register) for source in register.sources.values()
+        }
         self.withdrawals = Withdrawals.of(register.withdrawals)
 
     def varies(self, source_id: str | None) -> bool:
@@ -182,13 +221,23 @@ class Gate:
         if barred := _withdrawn(self.withdrawals.of_record(source_id, uri, doc_id)):
             return barred
         if source_id is None:
-            return Verdict("refuse", "ungoverned", "register:ungoverned", REGISTER_RULE,
-                           {"as_of": self.params.as_of.isoformat()})
+            return Verdict(
+                "refuse",
+                "ungoverned",
+                "register:ungoverned",
+                REGISTER_RULE,
+                {"as_of": self.params.as_of.isoformat()},
+            )
         return self.standing[source_id]
 
-    def register_part(self, source_id: str | None, uri: str, doc_id: str,
-                      observations: Sequence[Observation] = (),
-                      page_follows: bool = False) -> Verdict | None:
+    def register_part(
+        self,
+        source_id: str | None,
+        uri: str,
+        doc_id: str,
+        observations: Sequence[Observation] = (),
+        page_follows: bool = False,
+    ) -> Verdict | None:
         """The first reason to refuse a record before its response is read; None: go on.
 
         `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
@@ -210,8 +259,15 @@ class Gate:
             return _opted_out(name, observation, source, self.params)
         return None
 
-    def page_part(self, source_id: str, observations: Sequence[Observation], headers: Pairs,
-                  metas: Pairs, links: Pairs, jsonld: Sequence[str] = ()) -> Verdict | None:
+    def page_part(
+        self,
+        source_id: str,
+        observations: Sequence[Observation],
+        headers: Pairs,
+        metas: Pairs,
+        links: Pairs,
+        jsonld: Sequence[str] = (),
+    ) -> Verdict | None:
         """The first opt-out of the host, the headers and the page together, then a licence that
         is stricter than the register's; None: none.
 
@@ -227,9 +283,14 @@ class Gate:
         bars = [one for one in stated if page_licences.stricter(one, source.licence.spdx)]
         if not bars:
             return None
-        return Verdict("refuse", "licence-conflict", "page-licence", page_licences.VERSION,
-                       _entry(source, self.params) | {
-                           "declared": source.licence.spdx, "stated": stated, "stricter": bars})
+        return Verdict(
+            "refuse",
+            "licence-conflict",
+            "page-licence",
+            page_licences.VERSION,
+            _entry(source, self.params)
+            | {"declared": source.licence.spdx, "stated": stated, "stricter": bars},
+        )
 
     def signal_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
         """The verdict on a capture of robots.txt or tdmrep.json: dropped as a signal where the
@@ -238,9 +299,14 @@ class Gate:
         found = self.entry_part(source_id, uri, doc_id)
         if found:
             return found
-        assert source_id is not None   # else ungoverned
-        return Verdict("drop", "signal", "signal-capture", SIGNAL_RULE,
-                       _entry(self.sources[source_id], self.params))
+        assert source_id is not None  # else ungoverned
+        return Verdict(
+            "drop",
+            "signal",
+            "signal-capture",
+            SIGNAL_RULE,
+            _entry(self.sources[source_id], self.params),
+        )
 
     def withdrawn_text(self, digest: str) -> Verdict | None:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
@@ -252,9 +318,12 @@ class Gate:
         source = self.sources[source_id]
         basis = source.basis
         evidence = _entry(source, self.params) | {
-            "basis": basis.kind, "reference": basis.reference, "licence": source.licence.spdx,
+            "basis": basis.kind,
+            "reference": basis.reference,
+            "licence": source.licence.spdx,
             "evidence_sha256": source.evidence_sha256,
-            "observations": [dict(vars(o)) for o in observations]}
+            "observations": [dict(vars(o)) for o in observations],
+        }
         if source.opt_out == "overridden":
             evidence["overridden"] = list(reservations(observations))
         return Verdict("keep", None, "gate", GATE_RULE, evidence)

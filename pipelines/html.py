@@ -1,4 +1,5 @@
 """From a page's markup to its main text and to what its head declares."""
+
 from __future__ import annotations
 
 import re
@@ -12,9 +13,34 @@ from resiliparse.parse.html import HTMLTree
 MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_UNCLOSED = frozenset({
-    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track",
-    "wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot"})
+_UNCLOSED = frozenset(
+    {
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "dt",
+        "dd",
+        "option",
+        "tbody",
+        "thead",
+        "tfoot",
+    }
+)
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
 _BLANK = re.compile(r" ?\n ?(?:\n ?)+")
 
@@ -35,18 +61,23 @@ def extract(markup: str) -> Page:
     markup = markup.replace("\0", "")
     tree = HTMLTree.parse(markup)
     if _deep(markup):
-        text = extract_plain_text(tree, main_content=False, alt_texts=False, list_bullets=False,
-                                  skip_elements=BOILERPLATE)
+        text = extract_plain_text(
+            tree, main_content=False, alt_texts=False, list_bullets=False, skip_elements=BOILERPLATE
+        )
     else:
         text = extract_plain_text(tree, main_content=True, alt_texts=False, list_bullets=False)
     root = tree.document
     if root is None:
         return Page(tidy(text), None, (), ())
-    metas = tuple((name.strip().lower(), m.getattr("content") or "")
-                  for m in root.get_elements_by_tag_name("meta")
-                  if (name := m.getattr("name") or m.getattr("property")))
-    links = tuple((str(a.getattr("rel")).lower(), a.getattr("href") or "")
-                  for a in root.query_selector_all("[rel~=license]"))
+    metas = tuple(
+        (name.strip().lower(), m.getattr("content") or "")
+        for m in root.get_elements_by_tag_name("meta")
+        if (name := m.getattr("name") or m.getattr("property"))
+    )
+    links = tuple(
+        (str(a.getattr("rel")).lower(), a.getattr("href") or "")
+        for a in root.query_selector_all("[rel~=license]")
+    )
     return Page(tidy(text), (tree.title or "").strip() or None, metas, links)
 
 

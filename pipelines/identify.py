@@ -4,6 +4,7 @@ The model (fastText lid.176.ftz, CC-BY-SA-3.0) comes inside the package `fast-la
 other fastText model is named by path in params.  A sample of windows spread over the text sees
 what its first 80 characters hide, and costs a fifth of the whole text.
 """
+
 from __future__ import annotations
 
 from functools import cached_property
@@ -23,10 +24,19 @@ if TYPE_CHECKING:
 WINDOW = 100
 VERSION = "1"
 #: Script -> the Unicode class that counts for it (ISO 15924 codes).
-SCRIPTS = {"Cyrl": r"\p{Cyrillic}", "Latn": r"\p{Latin}", "Armn": r"\p{Armenian}",
-           "Geor": r"\p{Georgian}", "Arab": r"\p{Arabic}", "Grek": r"\p{Greek}",
-           "Hebr": r"\p{Hebrew}", "Hani": r"\p{Han}", "Deva": r"\p{Devanagari}",
-           "Mong": r"\p{Mongolian}", "Ethi": r"\p{Ethiopic}"}
+SCRIPTS = {
+    "Cyrl": r"\p{Cyrillic}",
+    "Latn": r"\p{Latin}",
+    "Armn": r"\p{Armenian}",
+    "Geor": r"\p{Georgian}",
+    "Arab": r"\p{Arabic}",
+    "Grek": r"\p{Greek}",
+    "Hebr": r"\p{Hebrew}",
+    "Hani": r"\p{Han}",
+    "Deva": r"\p{Devanagari}",
+    "Mong": r"\p{Mongolian}",
+    "Ethi": r"\p{Ethiopic}",
+}
 #: lid.176 takes Uzbek in Cyrillic for Tajik or Russian; ў beside қ, ғ or ҳ without the letters
 #: of Tajik, Kazakh and Karakalpak is no other language's.
 _UZBEK_LETTERS, _NOT_UZBEK = "[Ўў]", "[ӢӣӮӯҶҷӘәҢңӨөҮүІі]"
@@ -83,17 +93,27 @@ class Identifier:
         alphabet alone decides."""
         samples = sample(documents["text"], self.sample_chars)
         labels, scores = self._predict(samples)
-        return documents.select("doc_id").with_columns(
-            lang=pl.Series(labels, dtype=pl.String), script=script(samples),
-            score=pl.Series(scores, dtype=pl.Float32),
-            n_bytes=documents["text"].str.len_bytes().cast(pl.Int64),
-            uzbek=samples.str.contains(_UZBEK_LETTERS)
-            & samples.str.contains("[Ққ]|[Ғғ]|[Ҳҳ]") & ~samples.str.contains(_NOT_UZBEK),
-        ).with_columns(
-            lang=pl.when(pl.col("script").is_null()).then(None)
-            .when("uzbek").then(pl.lit("uz")).otherwise("lang"),
-            score=pl.when("uzbek").then(pl.lit(1.0, pl.Float32)).otherwise("score"),
-        ).select(LANGUAGE.names)
+        return (
+            documents.select("doc_id")
+            .with_columns(
+                lang=pl.Series(labels, dtype=pl.String),
+                script=script(samples),
+                score=pl.Series(scores, dtype=pl.Float32),
+                n_bytes=documents["text"].str.len_bytes().cast(pl.Int64),
+                uzbek=samples.str.contains(_UZBEK_LETTERS)
+                & samples.str.contains("[Ққ]|[Ғғ]|[Ҳҳ]")
+                & ~samples.str.contains(_NOT_UZBEK),
+            )
+            .with_columns(
+                lang=pl.when(pl.col("script").is_null())
+                .then(None)
+                .when("uzbek")
+                .then(pl.lit("uz"))
+                .otherwise("lang"),
+                score=pl.when("uzbek").then(pl.lit(1.0, pl.Float32)).otherwise("score"),
+            )
+            .select(LANGUAGE.names)
+        )
 
     def _predict(self, samples: pl.Series) -> tuple[list[str | None], np.ndarray]:
         # the newline is fastText's end of sentence; without it predictions differ
@@ -113,34 +133,38 @@ def sample(texts: pl.Series, chars: int) -> pl.Series:
     windows = max(1, chars // WINDOW)
     text, length = pl.col("text"), pl.col("text").str.len_chars().cast(pl.Int64)
     step = (length - WINDOW) / max(1, windows - 1)
-    parts = [text.str.slice((step * i).cast(pl.Int64), WINDOW).str.replace(r"\s\S*$", "")
-             for i in range(windows)]
+    parts = [
+        text.str.slice((step * i).cast(pl.Int64), WINDOW).str.replace(r"\s\S*$", "")
+        for i in range(windows)
+    ]
     parts[1:] = [part.str.replace(r"^\S*\s", "") for part in parts[1:]]
     spread = pl.concat_str(parts, separator=" ")
     frame = pl.DataFrame({"text": texts.cast(pl.String).fill_null("").rename("text")})
     return frame.select(
-        pl.when(length <= chars).then(text).otherwise(spread)
-        .str.replace_all(r"\s+", " ").str.replace_all(_UZBEK_MARK, "${1}\u02bb")
-        .alias("sample")).to_series()
+        pl.when(length <= chars)
+        .then(text)
+        .otherwise(spread)
+        .str.replace_all(r"\s+", " ")
+        .str.replace_all(_UZBEK_MARK, "${1}\u02bb")
+        .alias("sample")
+    ).to_series()
 
 
 def script(texts: pl.Series) -> pl.Series:
     """The script of most letters (ISO 15924), `Zyyy` for others, null where there is no letter."""
     counts = texts.to_frame("text").select(
-        *[pl.col("text").str.count_matches(pattern).alias(code)
-          for code, pattern in SCRIPTS.items()],
-        pl.col("text").str.count_matches(r"\p{L}").alias("all"))
+        *[
+            pl.col("text").str.count_matches(pattern).alias(code)
+            for code, pattern in SCRIPTS.items()
+        ],
+        pl.col("text").str.count_matches(r"\p{L}").alias("all"),
+    )
     table = counts.select(*SCRIPTS).to_numpy()
     best = table.argmax(axis=1) if len(table) else np.empty(0, int)
     names = np.array([*SCRIPTS])[best]
     most, total = table.max(axis=1, initial=0), counts["all"].to_numpy()
-    found = [None if not t else str(n) if 2 * m >= t else "Zyyy"
-             for n, m, t in zip(names, most, total, strict=True)]
+    found = [
+        None if not t else str(n) if 2 * m >= t else "Zyyy"
+        for n, m, t in zip(names, most, total, strict=True)
+    ]
     return pl.Series("script", found, dtype=pl.String)
-
-
-def floor_of(lang: str | None, floors: dict[str, float], default: float) -> float:
-    """The least score with which a language counts."""
-    return floors.get(lang or "", default)
-
-

@@ -5,6 +5,7 @@
 First all containers are scanned, so that a host's robots.txt binds pages in other files and
 records that coincide are told apart; then each unit of an index is judged and read.
 """
+
 from __future__ import annotations
 
 import sys
@@ -29,8 +30,12 @@ from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
 
 PARTITIONS = 256
-CAPTURES = {"host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary, "captured_at": pl.String,
-            "doc_id": pl.String, "uri": pl.String}
+CAPTURES = pl.Schema(
+    {
+        "host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary,
+        "captured_at": pl.String, "doc_id": pl.String, "uri": pl.String, "location": pl.String,
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,17 @@ class Scan(beam.DoFn):
             if not plan.state.path("index", key).exists():
                 plan.state.write("index", key, scan.index(task, options.max_record_bytes))
             found = plan.index(key)
-            for number, (start, stop) in enumerate(scan.units(found.to_arrow(), options.unit_bytes)):
-                yield batches.plan(shard=[f"{key}-{number:05d}"], task=[key], start=[start], stop=[stop])
+            for number, (start, stop) in enumerate(
+                scan.units(found.to_arrow(), options.unit_bytes)
+            ):
+                yield batches.plan(
+                    shard=[f"{key}-{number:05d}"], task=[key], start=[start], stop=[stop]
+                )
             captures = _captures(found, plan.register, task.collection)
             if captures.height:
-                yield beam.pvalue.TaggedOutput("signals", captures.to_arrow().combine_chunks().to_batches()[0])
+                yield beam.pvalue.TaggedOutput(
+                    "signals", captures.to_arrow().combine_chunks().to_batches()[0]
+                )
             yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(found, task))
 
 
@@ -73,12 +84,15 @@ class Coincide(beam.DoFn):
     """Ids of a partition -> those that several records share, with the level that parts them."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-        ids = pl.from_arrow(pa.Table.from_batches(list(element[1])))
-        assert isinstance(ids, pl.DataFrame)
+        ids = batches.frame(element[1])
         shared = ids.filter(pl.col("base_id").is_duplicated())
         if shared.height:
             copied = pl.struct("base_id", "sha256", "offset").is_duplicated()
-            levels = shared.group_by("base_id").agg(level=pl.when(copied.any()).then(2).otherwise(1).first()).sort("base_id")
+            levels = (
+                shared.group_by("base_id")
+                .agg(level=pl.when(copied.any()).then(2).otherwise(1).first())
+                .sort("base_id")
+            )
             yield levels.to_arrow().combine_chunks().to_batches()[0]
 
 
@@ -90,14 +104,22 @@ class Read(ShardDoFn):
         self.plan = plan
         self._judge: intake.Judge | None = None
 
-    def judge(self, signals: Iterable[pa.RecordBatch], coinciding: Iterable[pa.RecordBatch]) -> intake.Judge:
+    def judge(
+        self, signals: Iterable[pa.RecordBatch], coinciding: Iterable[pa.RecordBatch]
+    ) -> intake.Judge:
         if self._judge is None:
             params = self.plan.params
             captures = [Capture(**row) for batch in signals for row in batch.to_pylist()]
-            levels = {row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()}
-            self._judge = intake.Judge(Gate(params, self.plan.register), self.plan.register,
-                                       HostSignals(captures, params.robots_agents, params.signals), levels,
-                                       params.ingest.max_record_bytes)
+            levels = {
+                row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
+            }
+            self._judge = intake.Judge(
+                Gate(params, self.plan.register),
+                self.plan.register,
+                HostSignals(captures, params.robots_agents, params.signals),
+                levels,
+                params.ingest.max_record_bytes,
+            )
         return self._judge
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
@@ -110,34 +132,65 @@ class Read(ShardDoFn):
         shard.write("documents", documents.to_arrow().cast(DOCUMENTS))
         known = sum(ledger.known(o, r) for o, r in decided.select("outcome", "reason").iter_rows())
         shard.finish(
-            {"shard": shard.name, "records": index.height, **ledger.outcomes(decided), "documents": documents.height,
-             "null_doc_ids": records["doc_id"].null_count(),
-             "repeated_doc_ids": records.height - records["doc_id"].n_unique(),
-             "null_texts": documents["text"].null_count(), "null_sources": documents["source_id"].null_count(),
-             "unknown_reasons": decided.height - known},
-            ledger.counts(decided) | {"source": ledger.count(records["source_id"]),
-                                      "source_outcome": _by_source(records, decided)})
+            {
+                "shard": shard.name,
+                "records": index.height,
+                **ledger.outcomes(decided),
+                "documents": documents.height,
+                "null_doc_ids": records["doc_id"].null_count(),
+                "repeated_doc_ids": records.height - records["doc_id"].n_unique(),
+                "null_texts": documents["text"].null_count(),
+                "null_sources": documents["source_id"].null_count(),
+                "unknown_reasons": decided.height - known,
+            },
+            ledger.counts(decided)
+            | {
+                "source": ledger.count(records["source_id"]),
+                "source_outcome": _by_source(records, decided),
+            },
+        )
 
 
 def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
     pairs = records.join(decided, on="doc_id").select(
-        pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome"))
+        pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome")
+    )
     return ledger.count(pairs.to_series())
 
 
 def _captures(index: pl.DataFrame, register: Register, collection: str) -> pl.DataFrame:
-    """The signal captures of governed hosts; those of others bind nobody who is let in."""
-    some = index.filter(pl.col("signal").is_not_null() & pl.col("error").is_null())
+    """The signal captures of governed hosts; those of others bind nobody who is let in.
+
+    One that cannot be read counts as one that was not answered (status 0), which refuses: what it
+    says is not known.  A revisit says nothing that its original does not.
+    """
+    unread = pl.col("error").is_not_null() & pl.col("signal_body").is_null()
+    some = index.filter(
+        pl.col("signal").is_not_null() & (unread | pl.col("signal_body").is_not_null())
+    )
     some = some.filter(register.match(some["uri"], collection).is_not_null())
     return some.select(
-        host=hosts(some["uri"]).fill_null(""), kind="signal", status=pl.col("http_status").fill_null(200).cast(pl.Int64),
-        body=pl.col("signal_body").fill_null(b""), captured_at=pl.col("captured_at").fill_null(""), doc_id="base_id", uri="uri",
-    ).cast(CAPTURES)  # type: ignore[arg-type]
+        host=hosts(some["uri"]).fill_null(""),
+        kind="signal",
+        status=pl.when(unread)
+        .then(0)
+        .otherwise(pl.col("http_status").fill_null(200))
+        .cast(pl.Int64),
+        body=pl.col("signal_body").fill_null(b""),
+        captured_at=pl.col("captured_at").fill_null(""),
+        doc_id="base_id",
+        uri="uri",
+        location=pl.col("signal_location").fill_null(""),
+    ).cast(CAPTURES)
 
 
 def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordBatch]]:
     digests = [c.sha256 or c.uri for c in task.containers]
-    ids = index.select("base_id", "offset", sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String))
+    ids = index.select(
+        "base_id",
+        "offset",
+        sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String),
+    )
     keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
     for batch in ids.to_arrow().combine_chunks().to_batches() if ids.height else ():
         yield from batches.partition(batch, keys, PARTITIONS)
@@ -147,7 +200,16 @@ class Ingest(Stage):
     """Scan, tell apart, judge, read."""
 
     name = "ingest"
-    sections = ("as_of", "purpose", "storage_country", "inputs", "licences", "signals", "robots_agents", "ingest")
+    sections = (
+        "as_of",
+        "purpose",
+        "storage_country",
+        "inputs",
+        "licences",
+        "signals",
+        "robots_agents",
+        "ingest",
+    )
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers
@@ -157,22 +219,48 @@ class Ingest(Stage):
 
     def expected(self, context: Context) -> int:
         home = context.params.work / ".state" / self.name
-        return sum(pl.scan_parquet(path).select(pl.len()).collect().item() for path in home.glob("*/index/*.parquet"))
+        return sum(
+            pl.scan_parquet(path).select(pl.len()).collect().item()
+            for path in home.glob("*/index/*.parquet")
+        )
 
-    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
         tasks = scan.tasks(self.containers, context.params.ingest.unit_bytes)
-        plan = Plan(state, context.params, context.register, {t.key: t for t in tasks}, run_id,
-                    lookup.key(context.params.work / "keys"))
+        plan = Plan(
+            state,
+            context.params,
+            context.register,
+            {t.key: t for t in tasks},
+            run_id,
+            lookup.key(context.params.work / "keys"),
+        )
         todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
-        scanned = (pipeline | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
-                   | "Spread" >> beam.Reshuffle()
-                   | "Scan" >> beam.ParDo(Scan(plan)).with_outputs("signals", "ids", main="units"))
-        coinciding = (scanned.ids | "Keyed" >> beam.Map(lambda kv: kv).with_output_types(tuple[int, pa.RecordBatch])
-                      | "ById" >> beam.GroupByKey() | "Coincide" >> beam.ParDo(Coincide()).with_output_types(pa.RecordBatch))
-        signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
-        (scanned.units | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
-         | "Deal" >> beam.Reshuffle()
-         | "Read" >> beam.ParDo(Read(plan), beam.pvalue.AsList(signals), beam.pvalue.AsList(coinciding)).with_output_types(pa.RecordBatch))
+        scanned = (
+            pipeline
+            | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
+            | "Spread" >> beam.Reshuffle()
+            | "Scan" >> beam.ParDo(Scan(plan)).with_outputs("signals", "ids", main="units")
+        )
+        coinciding = (
+            scanned.ids
+            | "Keyed" >> beam.Map(lambda kv: kv).with_output_types(tuple[int, pa.RecordBatch])
+            | "ById" >> beam.GroupByKey()
+            | "Coincide" >> beam.ParDo(Coincide()).with_output_types(pa.RecordBatch)
+        )
+        signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(
+            pa.RecordBatch
+        )
+        (
+            scanned.units
+            | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
+            | "Deal" >> beam.Reshuffle()
+            | "Read"
+            >> beam.ParDo(
+                Read(plan), beam.pvalue.AsList(signals), beam.pvalue.AsList(coinciding)
+            ).with_output_types(pa.RecordBatch)
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -3,6 +3,7 @@
 A record is judged in the design's order: its envelope, the register, captures that are signals,
 HTTP status and media type, then headers and page.  Only what passes is decoded.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -54,8 +55,12 @@ class Judge:
             container = task.containers[row["container"]]
             doc_id = self._doc_id(row, container)
             record = {name: row.get(name) for name in RECORDS.names} | {
-                "doc_id": doc_id, "source_id": source_id, "collection": task.collection,
-                "container": container.uri, "container_sha256": container.sha256}
+                "doc_id": doc_id,
+                "source_id": source_id,
+                "collection": task.collection,
+                "container": container.uri,
+                "container_sha256": container.sha256,
+            }
             verdict, seen = self._before(row, doc_id, source_id, host)
             if verdict:
                 out.records.append(record)
@@ -70,12 +75,20 @@ class Judge:
         level = self.coinciding.get(row["base_id"], 0)
         if not level:
             return str(row["base_id"])
-        envelope = Envelope(row["locator"], row["offset"], row["length"], row["uri"],
-                            row["payload_sha256"], row["captured_at"], error=row["error"])
+        envelope = Envelope(
+            row["locator"],
+            row["offset"],
+            row["length"],
+            row["uri"],
+            row["payload_sha256"],
+            row["captured_at"],
+            error=row["error"],
+        )
         return scan.doc_id(envelope, container, level)
 
-    def _before(self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
-                ) -> tuple[Verdict | None, Sequence[Observation]]:
+    def _before(
+        self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
+    ) -> tuple[Verdict | None, Sequence[Observation]]:
         """What can be said before the body is read."""
         if row["error"]:
             return _damaged(row["error"], detail=row["detail"]), ()
@@ -90,8 +103,11 @@ class Judge:
         if seen or self.gate.varies(source_id):
             refused = self.gate.register_part(source_id, uri, doc_id, seen, page_follows=answered)
         else:
-            refused = (self.gate.standing[source_id] if source_id
-                       else self.gate.entry_part(None, uri, doc_id))
+            refused = (
+                self.gate.standing[source_id]
+                if source_id
+                else self.gate.entry_part(None, uri, doc_id)
+            )
         if refused:
             return refused, seen
         if not answered:
@@ -110,20 +126,28 @@ class Judge:
         if document.error:
             verdict = _damaged(document.error, detail=document.detail)
         else:
-            verdict = self.gate.page_part(source_id, one.seen, body.headers, document.metas,
-                                          document.links)
+            verdict = self.gate.page_part(
+                source_id, one.seen, body.headers, document.metas, document.links
+            )
         if verdict is None and not document.text.strip():
-            verdict = Verdict("drop", "empty", "content", CONTENT_RULE,
-                              {"chars": len(document.text)})
+            verdict = Verdict(
+                "drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)}
+            )
         if verdict is None and "text" in self.gate.withdrawals.scopes:
             digest = hashlib.sha256(document.text.encode()).hexdigest()
             verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
             verdict = self.gate.keep(source_id, one.seen)
-            out.documents.append({
-                "doc_id": record["doc_id"], "source_id": source_id, "uri": record["uri"],
-                "captured_at": record["captured_at"], "title": document.title,
-                "text": document.text})
+            out.documents.append(
+                {
+                    "doc_id": record["doc_id"],
+                    "source_id": source_id,
+                    "uri": record["uri"],
+                    "captured_at": record["captured_at"],
+                    "title": document.title,
+                    "text": document.text,
+                }
+            )
         _decide(out, record, verdict)
 
 
@@ -151,26 +175,38 @@ def _bodies(pending: Sequence[_Pending], limit: int) -> Iterator[tuple[_Pending,
                 body = next(bodies, None)
             except Exception as error:  # a file that changed or vanished since the scan
                 body, bodies = Content(error="unreadable", detail=type(error).__name__), iter(())
-            yield one, body or Content(error="unreadable",
-                                       detail="the container changed since it was scanned")
+            yield (
+                one,
+                body
+                or Content(error="unreadable", detail="the container changed since it was scanned"),
+            )
         start = stop
 
 
 def _damaged(reason: str, **seen: Any) -> Verdict:
     rule = "envelope" if reason == "unreadable" else "content"
-    return Verdict("damaged", reason, rule, CONTENT_RULE,
-                   {k: v for k, v in seen.items() if v is not None})
+    return Verdict(
+        "damaged", reason, rule, CONTENT_RULE, {k: v for k, v in seen.items() if v is not None}
+    )
 
 
 def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
-    out.decisions.append({
-        "doc_id": record["doc_id"], "uri": record["uri"], "outcome": verdict.outcome,
-        "reason": verdict.reason, "rule": verdict.rule, "rule_version": verdict.rule_version,
-        "evidence": ledger.evidence(verdict.evidence)})
+    out.decisions.append(
+        {
+            "doc_id": record["doc_id"],
+            "uri": record["uri"],
+            "outcome": verdict.outcome,
+            "reason": verdict.reason,
+            "rule": verdict.rule,
+            "rule_version": verdict.rule_version,
+            "evidence": ledger.evidence(verdict.evidence),
+        }
+    )
 
 
-def tables(found: Intake, run_id: str, secret: bytes
-           ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def tables(
+    found: Intake, run_id: str, secret: bytes
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """records, decisions and documents as frames in the shape of their tables, sorted by doc_id.
 
     A URI or file name in which a recogniser finds personal data is redacted in all three;
@@ -181,12 +217,16 @@ def tables(found: Intake, run_id: str, secret: bytes
     records = _frame(found.records, RECORDS.names, numbers).sort("doc_id")
     documents = _frame(found.documents, DOCUMENTS.names, {}).sort("doc_id")
     decided = ledger.decisions(_frame(found.decisions, decision, {}), "ingest", run_id)
-    return (redacted(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
-            redacted(decided, {"uri": None}, secret), redacted(documents, {"uri": None}, secret))
+    return (
+        redacted(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
+        redacted(decided, {"uri": None}, secret),
+        redacted(documents, {"uri": None}, secret),
+    )
 
 
-def _frame(rows: list[dict[str, Any]], names: Sequence[str],
-           types: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+def _frame(
+    rows: list[dict[str, Any]], names: Sequence[str], types: Mapping[str, type[pl.DataType]]
+) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in names})
 
 
@@ -195,11 +235,13 @@ def redacted(frame: pl.DataFrame, columns: Mapping[str, str | None], secret: byt
     stood there, if it has one."""
     for name, keyed in columns.items():
         old = frame[name]
-        new = redact_uris(old)
+        new = redact_uris(old.clone())  # which it may change in place
         changed = (old != new).fill_null(False)
         frame = frame.with_columns(new.alias(name))
         if keyed and changed.any():
-            digests = [lookup.digest(secret, value) if hit and value else None
-                       for value, hit in zip(old, changed, strict=True)]
+            digests = [
+                lookup.digest(secret, value) if hit and value else None
+                for value, hit in zip(old, changed, strict=True)
+            ]
             frame = frame.with_columns(pl.Series(keyed, digests, dtype=pl.String))
     return frame

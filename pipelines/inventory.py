@@ -1,4 +1,5 @@
 """Which raw files a run reads: the patterns of params resolved, each file with its digest."""
+
 from __future__ import annotations
 
 import glob
@@ -51,11 +52,15 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
         digests = list(pool.map(known.of, [path for *_, path in found.values()]))
     if remember:
         known.save()
-    return sorted((Container(collection, format, str(path), _uri(path, params.root), size, sha256,
-                             fields)
-                   for (collection, format, fields, path), (size, sha256)
-                   in zip(found.values(), digests, strict=True)),
-                  key=lambda c: (c.collection, c.uri))
+    return sorted(
+        (
+            Container(collection, format, str(path), _uri(path, params.root), size, sha256, fields)
+            for (collection, format, fields, path), (size, sha256) in zip(
+                found.values(), digests, strict=True
+            )
+        ),
+        key=lambda c: (c.collection, c.uri),
+    )
 
 
 def total_bytes(params: Params) -> int:
@@ -78,10 +83,15 @@ def _claimed(params: Params) -> dict[str, tuple[str, str, tuple[tuple[str, str],
                 claim = (one.collection, one.format, fields, path)
                 held = found.setdefault(os.path.relpath(path, params.root), claim)
                 if held[:3] != claim[:3]:
-                    problems.append(Problem(
-                        str(params.path), None, "inputs",
-                        f"{_uri(path, params.root)} is claimed by collections {held[0]} and "
-                        f"{one.collection}; name it in one"))
+                    problems.append(
+                        Problem(
+                            str(params.path),
+                            None,
+                            "inputs",
+                            f"{_uri(path, params.root)} is claimed by collections {held[0]} and "
+                            f"{one.collection}; name it in one",
+                        )
+                    )
     if problems:
         raise Invalid(problems)
     return found
@@ -104,10 +114,12 @@ class _Digests:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._known: dict[str, list[str | int]] = {}
         try:
-            self._known: dict[str, list[str | int]] = json.loads(path.read_bytes())
-        except (OSError, ValueError):
-            self._known = {}
+            known = json.loads(path.read_bytes())
+            self._known = {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 3}
+        except (OSError, ValueError, AttributeError):  # not there, or not as it was written
+            pass
         self._seen: dict[str, list[str | int]] = {}
 
     def of(self, path: Path) -> tuple[int, str | None]:
@@ -128,5 +140,6 @@ class _Digests:
 
 def digests(found: list[Container]) -> Mapping[str, str]:
     """`collection:path` -> digest: what goes into a run's id."""
-    return {f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}"
-            for c in found}
+    return {
+        f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}" for c in found
+    }

@@ -1,7 +1,8 @@
 """The stage `language`: which language and script each document is in.
 
-    python -m pipelines.language --params params.yaml
+python -m pipelines.language --params params.yaml
 """
+
 from __future__ import annotations
 
 import sys
@@ -12,9 +13,9 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import corpus, identify, ledger, shards
-from pipelines.corpus import Corpus
+from pipelines import batches, corpus, identify, ledger, shards
 from pipelines.command import command
+from pipelines.corpus import Corpus
 from pipelines.stage import Context, Shard, ShardDoFn, Stage
 from schemas.params import LanguageParams
 from schemas.tables import LANGUAGE
@@ -32,22 +33,38 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence.
     """
-    floor = pl.col("lang").replace_strict(dict(params.floors), default=params.floor, return_dtype=pl.Float64)
+    floor = pl.col("lang").replace_strict(
+        dict(params.floors), default=params.floor, return_dtype=pl.Float64
+    )
     wanted = pl.lit(True) if params.allow is None else pl.col("lang").is_in(list(params.allow))
-    reason = (pl.when(pl.col("lang").is_null()).then(pl.lit("language-no-letters"))
-              .when(pl.col("score") < floor).then(pl.lit("language-undetermined"))
-              .when(~wanted).then(pl.lit("language-not-wanted")))
-    evidence = pl.struct("lang", "script", pl.col("score").cast(pl.Float64).round(4), floor=floor).struct.json_encode()
+    reason = (
+        pl.when(pl.col("lang").is_null())
+        .then(pl.lit("language-no-letters"))
+        .when(pl.col("score") < floor)
+        .then(pl.lit("language-undetermined"))
+        .when(~wanted)
+        .then(pl.lit("language-not-wanted"))
+    )
+    evidence = pl.struct(
+        "lang", "script", pl.col("score").cast(pl.Float64).round(4), floor=floor
+    ).struct.json_encode()
     return found.with_columns(reason=reason, evidence=evidence).select(
-        "doc_id", "uri", "reason", "evidence",
+        "doc_id",
+        "uri",
+        "reason",
+        "evidence",
         outcome=pl.when(pl.col("reason").is_null()).then(pl.lit("keep")).otherwise(pl.lit("drop")),
-        rule=pl.lit("language"), rule_version=pl.lit(RULE_VERSION))
+        rule=pl.lit("language"),
+        rule_version=pl.lit(RULE_VERSION),
+    )
 
 
 class IdentifyShard(ShardDoFn):
     """Identifies the documents of a shard, batch by batch."""
 
-    def __init__(self, state: shards.State, source: Corpus, params: LanguageParams, model: str, run_id: str) -> None:
+    def __init__(
+        self, state: shards.State, source: Corpus, params: LanguageParams, model: str, run_id: str
+    ) -> None:
         super().__init__(state)
         self.source, self.params, self.model, self.run_id = source, params, model, run_id
 
@@ -58,23 +75,39 @@ class IdentifyShard(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, source_ids = [], []
-        for batch in self.source.documents(shard.name, "ingest", ["doc_id", "uri", "source_id", "text"]):
+        for batch in self.source.documents(
+            shard.name, "ingest", ["doc_id", "uri", "source_id", "text"]
+        ):
             found.append(self.identifier.identify(batch).with_columns(batch["uri"]))
             source_ids.append(batch["source_id"])
-        empty = pl.from_arrow(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))  # type: ignore[union-attr]
+        empty = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
         labelled = pl.concat(found) if found else empty
         decided = ledger.decisions(judge(labelled, self.params), "language", self.run_id)
         labelled = labelled.sort("doc_id")
         shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
         shard.write("decisions", decided.to_arrow())
-        kept = labelled.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi", maintain_order="left")
+        kept = labelled.join(
+            decided.filter(pl.col("outcome") == "keep"),
+            on="doc_id",
+            how="semi",
+            maintain_order="left",
+        )
         totals = ledger.outcomes(decided)
         shard.finish(
-            {"shard": shard.name, "documents": labelled.height, "keep": totals["keep"], "drop": totals["drop"],
-             "null_langs": kept["lang"].null_count(), "null_scripts": kept["script"].null_count(),
-             "score_min": labelled["score"].min(), "score_max": labelled["score"].max(),
-             "repeated_doc_ids": labelled.height - labelled["doc_id"].n_unique()},
-            ledger.counts(decided) | {"lang": ledger.count(kept["lang"]), "script": ledger.count(kept["script"])})
+            {
+                "shard": shard.name,
+                "documents": labelled.height,
+                "keep": totals["keep"],
+                "drop": totals["drop"],
+                "null_langs": kept["lang"].null_count(),
+                "null_scripts": kept["script"].null_count(),
+                "score_min": labelled["score"].min(),
+                "score_max": labelled["score"].max(),
+                "repeated_doc_ids": labelled.height - labelled["doc_id"].n_unique(),
+            },
+            ledger.counts(decided)
+            | {"lang": ledger.count(kept["lang"]), "script": ledger.count(kept["script"])},
+        )
 
 
 class Language(Stage):
@@ -96,9 +129,19 @@ class Language(Stage):
     def planned(self, context: Context) -> int:
         return len(corpus.shards(context))
 
-    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
-        work = IdentifyShard(state, Corpus(str(context.params.work)), context.params.language, str(self.model), run_id)
-        corpus.deal(pipeline, corpus.shards(context)) | "Identify" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
+        work = IdentifyShard(
+            state,
+            Corpus(str(context.params.work)),
+            context.params.language,
+            str(self.model),
+            run_id,
+        )
+        corpus.deal(pipeline, corpus.shards(context)) | "Identify" >> beam.ParDo(
+            work
+        ).with_output_types(pa.RecordBatch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

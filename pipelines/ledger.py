@@ -1,4 +1,5 @@
 """Rows of the ledger: what a stage decided about each record, and the counts of it."""
+
 from __future__ import annotations
 
 import json
@@ -12,12 +13,28 @@ from schemas.tables import DECISIONS, OUTCOMES
 #: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
 REASONS: dict[str, tuple[str, ...]] = {
     "keep": (),
-    "refuse": ("withdrawn", "ungoverned", "consent-withdrawn", "consent-expired",
-               "purpose-not-granted", "licence-not-allowed", "evidence-missing", "residency",
-               "opted-out:", "licence-conflict"),
+    "refuse": (
+        "withdrawn",
+        "ungoverned",
+        "consent-withdrawn",
+        "consent-expired",
+        "purpose-not-granted",
+        "licence-not-allowed",
+        "evidence-missing",
+        "residency",
+        "opted-out:",
+        "licence-conflict",
+    ),
     "damaged": ("unreadable", "too-large", "unsupported-media-type", "http-status", "undecodable"),
-    "drop": ("signal", "empty", "language-", "quality-", "exact-duplicate", "near-duplicate",
-             "personal-data"),
+    "drop": (
+        "signal",
+        "empty",
+        "language-",
+        "quality-",
+        "exact-duplicate",
+        "near-duplicate",
+        "personal-data",
+    ),
 }
 
 
@@ -32,22 +49,32 @@ def known(outcome: str, reason: str | None) -> bool:
         return reason is None
     names = REASONS.get(outcome, ())
     return reason is not None and any(
-        reason.startswith(n) if n.endswith((":", "-")) else reason == n for n in names)
+        reason.startswith(n) if n.endswith((":", "-")) else reason == n for n in names
+    )
 
 
 def decisions(frame: pl.DataFrame, stage: str, run_id: str) -> pl.DataFrame:
     """Bring a frame with doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON) into
     the shape of the `decisions` table, sorted by doc_id."""
-    return (frame.with_columns(stage=pl.lit(stage), run_id=pl.lit(run_id))
-            .select(DECISIONS.names).cast(dict.fromkeys(DECISIONS.names, pl.String)).sort("doc_id"))
+    return (
+        frame.with_columns(stage=pl.lit(stage), run_id=pl.lit(run_id))
+        .select(DECISIONS.names)
+        .cast(dict.fromkeys(DECISIONS.names, pl.String))
+        .sort("doc_id")
+    )
 
 
 def counts(decided: pl.DataFrame, **more: pl.Series) -> dict[str, dict[str, int]]:
     """Nested counters of a shard's decisions: by outcome, by reason, and by each series in `more`
     (one value per decision; nulls count as `-`)."""
-    total = {"outcome": count(decided["outcome"]),
-             "reason": count(decided.filter(pl.col("outcome") != "keep").select(
-                 pl.concat_str("outcome", pl.lit(" "), "reason")).to_series())}
+    total = {
+        "outcome": count(decided["outcome"]),
+        "reason": count(
+            decided.filter(pl.col("outcome") != "keep")
+            .select(pl.concat_str("outcome", pl.lit(" "), "reason"))
+            .to_series()
+        ),
+    }
     return total | {name: count(values) for name, values in more.items()}
 
 

@@ -4,6 +4,7 @@
 
 Findings are positions and classes beside the documents; the release puts the placeholders in.
 """
+
 from __future__ import annotations
 
 import sys
@@ -36,20 +37,39 @@ def judge(documents: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
       doc_id, uri, outcome, reason, rule, rule_version, evidence (classes and how many of each).
     """
     classes = findings.group_by("doc_id", "entity_type").len("n").sort("doc_id", "entity_type")
-    told = classes.group_by("doc_id", maintain_order=True).agg(found=pl.concat_str(
-        pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(","))
+    told = classes.group_by("doc_id", maintain_order=True).agg(
+        found=pl.concat_str(pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(",")
+    )
     seen = documents.join(told, on="doc_id", how="left", maintain_order="left")
     gone = pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")
     return seen.select(
-        "doc_id", "uri", outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
-        reason=pl.when(gone).then(pl.lit("personal-data")), rule=pl.lit("privacy"), rule_version=pl.lit(RULE_VERSION),
-        evidence=pl.concat_str(pl.lit('{"found":{'), pl.col("found").fill_null(""), pl.lit('},"policy":"'), "policy", pl.lit('"}')))
+        "doc_id",
+        "uri",
+        outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
+        reason=pl.when(gone).then(pl.lit("personal-data")),
+        rule=pl.lit("privacy"),
+        rule_version=pl.lit(RULE_VERSION),
+        evidence=pl.concat_str(
+            pl.lit('{"found":{'),
+            pl.col("found").fill_null(""),
+            pl.lit('},"policy":"'),
+            "policy",
+            pl.lit('"}'),
+        ),
+    )
 
 
 class ScrubShard(ShardDoFn):
     """Finds the personal data of a shard, batch by batch."""
 
-    def __init__(self, state: shards.State, source: Corpus, sources: Mapping[str, Source], entities: tuple[str, ...] | None, run_id: str) -> None:
+    def __init__(
+        self,
+        state: shards.State,
+        source: Corpus,
+        sources: Mapping[str, Source],
+        entities: tuple[str, ...] | None,
+        run_id: str,
+    ) -> None:
         super().__init__(state)
         self.source, self.entities, self.run_id = source, entities, run_id
         self.jurisdictions = {i: s.jurisdiction for i, s in sources.items()}
@@ -60,13 +80,30 @@ class ScrubShard(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         languages = self.source.table("language", "language", shard.name, ["doc_id", "lang"])
-        found = [self.scrubber.find(pl.DataFrame(schema={c: pl.String for c in ("doc_id", "text", "lang", "jurisdiction")}))]
-        documents = [pl.DataFrame(schema={c: pl.String for c in ("doc_id", "uri", "policy", "source_id")})]
+        found = [
+            self.scrubber.find(
+                pl.DataFrame(
+                    schema=dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String)
+                )
+            )
+        ]
+        documents = [
+            pl.DataFrame(schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String))
+        ]
         bad = 0
-        for batch in self.source.documents(shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]):
-            batch = batch.join(languages, on="doc_id", how="left", maintain_order="left").with_columns(
-                jurisdiction=pl.col("source_id").replace_strict(self.jurisdictions, default=None, return_dtype=pl.String),
-                policy=pl.col("source_id").replace_strict(self.policies, default="scrub", return_dtype=pl.String))
+        for batch in self.source.documents(
+            shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
+        ):
+            batch = batch.join(
+                languages, on="doc_id", how="left", maintain_order="left"
+            ).with_columns(
+                jurisdiction=pl.col("source_id").replace_strict(
+                    self.jurisdictions, default=None, return_dtype=pl.String
+                ),
+                policy=pl.col("source_id").replace_strict(
+                    self.policies, default="scrub", return_dtype=pl.String
+                ),
+            )
             findings = self.scrubber.find(batch)
             bad += _bad_spans(batch, findings)
             found.append(findings)
@@ -76,15 +113,31 @@ class ScrubShard(ShardDoFn):
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
         shard.write("decisions", decided.to_arrow())
         totals = ledger.outcomes(decided)
-        shard.finish({"shard": shard.name, "documents": seen.height, "keep": totals["keep"], "drop": totals["drop"],
-                      "findings": findings.height, "bad_spans": bad},
-                     ledger.counts(decided) | {"entity": ledger.count(findings["entity_type"])})
+        shard.finish(
+            {
+                "shard": shard.name,
+                "documents": seen.height,
+                "keep": totals["keep"],
+                "drop": totals["drop"],
+                "findings": findings.height,
+                "bad_spans": bad,
+            },
+            ledger.counts(decided) | {"entity": ledger.count(findings["entity_type"])},
+        )
 
 
 def _bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
     """How many spans lie outside their text or overlap the one before."""
-    sized = findings.join(documents.select("doc_id", chars=pl.col("text").str.len_chars().cast(pl.Int64)), on="doc_id", maintain_order="left")
-    outside = (pl.col("start") < 0) | (pl.col("end") <= pl.col("start")) | (pl.col("end") > pl.col("chars"))
+    sized = findings.join(
+        documents.select("doc_id", chars=pl.col("text").str.len_chars().cast(pl.Int64)),
+        on="doc_id",
+        maintain_order="left",
+    )
+    outside = (
+        (pl.col("start") < 0)
+        | (pl.col("end") <= pl.col("start"))
+        | (pl.col("end") > pl.col("chars"))
+    )
     overlaps = (pl.col("start") < pl.col("end").shift(1).over("doc_id")).fill_null(False)
     return sized.filter(outside | overlaps).height
 
@@ -98,7 +151,10 @@ class Privacy(Stage):
     def __init__(self, context: Context) -> None:
         from importlib.metadata import version
 
-        self.models = {"presidio-analyzer": version("presidio-analyzer"), "phonenumbers": version("phonenumbers")}
+        self.models = {
+            "presidio-analyzer": version("presidio-analyzer"),
+            "phonenumbers": version("phonenumbers"),
+        }
 
     def inputs(self, context: Context) -> dict[str, str]:
         return corpus.input_digests(context, self.name)
@@ -109,9 +165,19 @@ class Privacy(Stage):
     def planned(self, context: Context) -> int:
         return len(corpus.shards(context))
 
-    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
-        work = ScrubShard(state, Corpus(str(context.params.work)), context.register.sources, context.params.privacy.entities, run_id)
-        corpus.deal(pipeline, corpus.shards(context)) | "Scrub" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
+        work = ScrubShard(
+            state,
+            Corpus(str(context.params.work)),
+            context.register.sources,
+            context.params.privacy.entities,
+            run_id,
+        )
+        corpus.deal(pipeline, corpus.shards(context)) | "Scrub" >> beam.ParDo(
+            work
+        ).with_output_types(pa.RecordBatch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

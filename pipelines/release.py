@@ -5,6 +5,7 @@
 Parts of a language follow the order of ingest's shards, so that a text moves once, from file to
 file; what was found about it is applied on the way.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -25,7 +26,17 @@ from pipelines.corpus import Corpus
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
 from pipelines.stage import Context, Shard, ShardDoFn, Stage
-from schemas.tables import DATA, DECISIONS, DUPLICATES, RECORDS, REDACTIONS, RELEASED, RUNS, SOURCES, STAGES
+from schemas.tables import (
+    DATA,
+    DECISIONS,
+    DUPLICATES,
+    RECORDS,
+    REDACTIONS,
+    RELEASED,
+    RUNS,
+    SOURCES,
+    STAGES,
+)
 
 DECIDING = ("ingest", "language", "dedup", "privacy")
 NO_LANGUAGE = "und"
@@ -44,10 +55,18 @@ def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
       part's first document among all).
     """
     ordered = sizes.sort("lang", "shard").with_columns(
-        part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes)
-    dealt = ordered.group_by("lang", "part", maintain_order=True).agg("shard", "group", pl.col("rows").sum())
-    return dealt.select("lang", pl.int_range(pl.len()).over("lang").alias("part"), pl.col("shard").alias("shards"), pl.col("group").alias("groups"),
-                        (pl.col("rows").cum_sum() - pl.col("rows")).cast(pl.Int64).alias("leaf"))
+        part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes
+    )
+    dealt = ordered.group_by("lang", "part", maintain_order=True).agg(
+        "shard", "group", pl.col("rows").sum()
+    )
+    return dealt.select(
+        "lang",
+        pl.int_range(pl.len()).over("lang").alias("part"),
+        pl.col("shard").alias("shards"),
+        pl.col("group").alias("groups"),
+        (pl.col("rows").cum_sum() - pl.col("rows")).cast(pl.Int64).alias("leaf"),
+    )
 
 
 class Split(beam.DoFn):
@@ -64,13 +83,16 @@ class Split(beam.DoFn):
         for name in element.column("shard").to_pylist():
             data, redactions = self._released(name)
             sizes = data.group_by("lang", maintain_order=True).agg(
-                rows=pl.len().cast(pl.Int64), bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64)
+                rows=pl.len().cast(pl.Int64),
+                bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64),
             )
             sizes = sizes.with_columns(shard=pl.lit(name), group=pl.int_range(pl.len()))
             groups = [g for _, g in data.group_by("lang", maintain_order=True)]
             shards.write_groups(self.state.path("pieces", name), groups, DATA)
             self.state.write("redacted", name, redactions.to_arrow())
-            for batch in sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches():
+            for batch in (
+                sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches()
+            ):
                 yield 0, batch
 
     def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -84,9 +106,11 @@ class Split(beam.DoFn):
             )
             for batch in self.source.documents(name, "privacy", DOCUMENT)
         ]
-        empty = {c: pl.String for c in (*DOCUMENT, "lang", "script")}
+        empty = dict.fromkeys((*DOCUMENT, "lang", "script"), pl.String)
         data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
-        redactions = [d[1] for d in done] or [apply(pl.DataFrame(schema=empty), findings.clear())[1]]
+        redactions = [d[1] for d in done] or [
+            apply(pl.DataFrame(schema=empty), findings.clear())[1]
+        ]
         released = data.with_columns(
             pl.col("lang").fill_null(NO_LANGUAGE),
             licence=pl.col("source_id").replace_strict(
@@ -105,10 +129,11 @@ class Deal(beam.DoFn):
         self.shard_bytes = shard_bytes
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-        sizes = pl.from_arrow(pa.Table.from_batches(list(element[1])))
-        assert isinstance(sizes, pl.DataFrame)
+        sizes = batches.frame(element[1])
         dealt = parts(sizes, self.shard_bytes)
-        work = dealt.with_columns(shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5)))
+        work = dealt.with_columns(
+            shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
+        )
         yield from batches.rows(work.to_arrow().combine_chunks().to_batches()[0])
 
 
@@ -126,7 +151,11 @@ class WritePart(ShardDoFn):
         ).join(data, on="doc_id", how="semi", maintain_order="left")
         file = f"data/{lang}/{name}.parquet"
         documents = data.select(
-            "doc_id", "source_id", "lang", "n_chars", "n_tokens",
+            "doc_id",
+            "source_id",
+            "lang",
+            "n_chars",
+            "n_tokens",
             shard=pl.lit(file),
             row=pl.int_range(pl.len()),
             text_sha256=pl.Series(
@@ -144,15 +173,20 @@ class WritePart(ShardDoFn):
         chars = data["n_chars"].sum()
         shard.finish(
             {
-                "shard": file, "lang": lang, "rows": data.height, "chars": chars,
+                "shard": file,
+                "lang": lang,
+                "rows": data.height,
+                "chars": chars,
                 "null_texts": data["text"].null_count(),
                 "null_sources": data["source_id"].null_count(),
                 "null_licences": data["licence"].null_count(),
                 "repeated_doc_ids": data.height - data["doc_id"].n_unique(),
             },
             {
-                "outcome": {"keep": data.height}, "lang": {lang: data.height},
-                "source": ledger.count(data["source_id"]), "chars": {lang: chars},
+                "outcome": {"keep": data.height},
+                "lang": {lang: data.height},
+                "source": ledger.count(data["source_id"]),
+                "chars": {lang: chars},
                 "entity": ledger.count(redactions["entity_type"]),
             },
         )
@@ -169,9 +203,21 @@ class WriteLineage(ShardDoFn):
         name = row["shard"]
         decided = pl.concat([self.source.table(stage, "decisions", name) for stage in DECIDING])
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)})
-        shard.write("lineage/records", self.source.table("ingest", "records", name).to_arrow().cast(RECORDS), level=3)
-        shard.write("lineage/decisions", decided.sort(pl.col("doc_id"), order).to_arrow().cast(DECISIONS), level=3)
-        shard.write("lineage/duplicates", self.source.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES), level=3)
+        shard.write(
+            "lineage/records",
+            self.source.table("ingest", "records", name).to_arrow().cast(RECORDS),
+            level=3,
+        )
+        shard.write(
+            "lineage/decisions",
+            decided.sort(pl.col("doc_id"), order).to_arrow().cast(DECISIONS),
+            level=3,
+        )
+        shard.write(
+            "lineage/duplicates",
+            self.source.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
+            level=3,
+        )
         shard.finish({}, {})
 
 
@@ -194,45 +240,78 @@ class Release(Stage):
         params = context.params
         return params.root / params.release.path / params.release.name
 
-    def build(self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str) -> None:
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
         dealt = corpus.deal(pipeline, corpus.shards(context))
         (
             dealt
-            | "Split" >> beam.ParDo(Split(state, self.source, licences)).with_output_types(
-                tuple[int, pa.RecordBatch])
+            | "Split"
+            >> beam.ParDo(Split(state, self.source, licences)).with_output_types(
+                tuple[int, pa.RecordBatch]
+            )
             | "All" >> beam.GroupByKey()
-            | "DealParts" >> beam.ParDo(Deal(context.params.release.shard_bytes)).with_output_types(
-                pa.RecordBatch)
+            | "DealParts"
+            >> beam.ParDo(Deal(context.params.release.shard_bytes)).with_output_types(
+                pa.RecordBatch
+            )
             | "SpreadParts" >> beam.Reshuffle()
             | "WritePart" >> beam.ParDo(WritePart(state)).with_output_types(pa.RecordBatch)
         )
-        dealt | "WriteLineage" >> beam.ParDo(WriteLineage(state, self.source)).with_output_types(pa.RecordBatch)
+        dealt | "WriteLineage" >> beam.ParDo(WriteLineage(state, self.source)).with_output_types(
+            pa.RecordBatch
+        )
 
-    def finish(self, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]], run: Mapping[str, Any]) -> list[str]:
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
         """Sources, runs, manifest and README: the paths of what was added."""
-        sources = [{"source_id": s.id, "entry": s.entry_json, "entry_sha256": s.entry_sha256, "evidence_sha256": s.evidence_sha256,
-                    "licence": s.licence.spdx, "jurisdiction": s.jurisdiction} for _, s in sorted(context.register.sources.items())]
+        sources = [
+            {
+                "source_id": s.id,
+                "entry": s.entry_json,
+                "entry_sha256": s.entry_sha256,
+                "evidence_sha256": s.evidence_sha256,
+                "licence": s.licence.spdx,
+                "jurisdiction": s.jurisdiction,
+            }
+            for _, s in sorted(context.register.sources.items())
+        ]
         files = {f["file"]: f for m in markers for f in m["files"]}
-        added = state.write("lineage/sources", "part-00000", pa.Table.from_pylist(sources, SOURCES), level=3)
+        added = state.write(
+            "lineage/sources", "part-00000", pa.Table.from_pylist(sources, SOURCES), level=3
+        )
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
         written = [added["file"], state.write("lineage/runs", "part-00000", runs, level=3)["file"]]
-        whole = manifest.build(context.params, context.register, files, _counts(self.source, markers))
+        whole = manifest.build(
+            context.params, context.register, files, _counts(self.source, markers)
+        )
         shards.write_json(Path(state.root) / "manifest.json", whole)
-        shards.write_bytes(Path(state.root) / "README.md", manifest.readme(whole, context.register).encode())
+        shards.write_bytes(
+            Path(state.root) / "README.md", manifest.readme(whole, context.register).encode()
+        )
         return [*written, "manifest.json", "README.md"]
 
 
 def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of `runs`; names of raw files in which personal data is found are redacted."""
-    rows = []
-    for stage in DECIDING:
-        rows.append(shards.read_json(Path(source.work) / stage / "run.json"))
-    rows.append({**release, "ended": datetime.now(UTC).isoformat(timespec="seconds"), "outputs": None})
-    return [{name: row.get(name) for name in RUNS.names}
-            | {"models": ledger.evidence(row["models"]),
-               "inputs": ledger.evidence({redact_uri(k): v for k, v in row["inputs"].items()})} for row in rows]
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [shards.read_json(Path(source.work) / stage / "run.json") for stage in DECIDING]
+    rows.append({**release, "ended": now, "outputs": None})
+    return [
+        {name: row.get(name) for name in RUNS.names}
+        | {
+            "models": ledger.evidence(row["models"]),
+            "inputs": ledger.evidence({redact_uri(k): v for k, v in row["inputs"].items()}),
+        }
+        for row in rows
+    ]
 
 
 def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -240,8 +319,14 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
 
     totals = add([m["figures"]["counts"] for m in markers])
     seen = shards.read_json(Path(source.work) / "ingest" / "stage.json")["totals"]["outcome"]
-    return {"records": sum(seen.values()), "documents": sum(totals.get("outcome", {}).values()), "chars": sum(totals.get("chars", {}).values()),
-            "by_language": totals.get("lang", {}), "by_source": totals.get("source", {}), "redactions": totals.get("entity", {})}
+    return {
+        "records": sum(seen.values()),
+        "documents": sum(totals.get("outcome", {}).values()),
+        "chars": sum(totals.get("chars", {}).values()),
+        "by_language": totals.get("lang", {}),
+        "by_source": totals.get("source", {}),
+        "redactions": totals.get("entity", {}),
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,4 +1,5 @@
 """Which of several copies of one text has the better right to stay."""
+
 from __future__ import annotations
 
 from datetime import date
@@ -9,8 +10,16 @@ from schemas.register import Register, Source
 #: can be withdrawn, a public licence stands on the publisher's word alone.
 BASES = ("statute", "contract", "consent", "licence")
 #: Fewest duties first; what is not named comes after.
-LICENCES = ("CC0-1.0", "PDDL-1.0", "CC-BY-4.0", "CC-BY-3.0", "ODC-By-1.0", "CC-BY-SA-4.0",
-            "CC-BY-SA-3.0", "ODbL-1.0")
+LICENCES = (
+    "CC0-1.0",
+    "PDDL-1.0",
+    "CC-BY-4.0",
+    "CC-BY-3.0",
+    "ODC-By-1.0",
+    "CC-BY-SA-4.0",
+    "CC-BY-SA-3.0",
+    "ODbL-1.0",
+)
 
 
 def ranks(register: Register) -> dict[str, int]:

@@ -1,4 +1,5 @@
 """The first look at raw containers: an index of all records, before any text is read."""
+
 from __future__ import annotations
 
 import hashlib
@@ -13,13 +14,25 @@ from pipelines.inventory import Container
 from pipelines.readers import Envelope, Source, reader
 
 #: An index row is a raw record; `container` points into the task's list of containers.
-INDEX = pa.schema([
-    ("base_id", pa.string()), ("container", pa.int32()), ("locator", pa.string()),
-    ("offset", pa.int64()), ("length", pa.int64()), ("uri", pa.string()),
-    ("payload_sha256", pa.string()), ("captured_at", pa.string()), ("media_type", pa.string()),
-    ("http_status", pa.int32()), ("signal", pa.string()), ("signal_body", pa.binary()),
-    ("error", pa.string()), ("detail", pa.string()),
-])
+INDEX = pa.schema(
+    [
+        ("base_id", pa.string()),
+        ("container", pa.int32()),
+        ("locator", pa.string()),
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("uri", pa.string()),
+        ("payload_sha256", pa.string()),
+        ("captured_at", pa.string()),
+        ("media_type", pa.string()),
+        ("http_status", pa.int32()),
+        ("signal", pa.string()),
+        ("signal_body", pa.binary()),
+        ("signal_location", pa.string()),
+        ("error", pa.string()),
+        ("detail", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,22 +76,34 @@ def source(container: Container, max_record_bytes: int) -> Source:
 
 def index(task: Task, max_record_bytes: int) -> pa.Table:
     """The index of a task's records, in the order of containers and offsets."""
-    rows = [{"base_id": doc_id(envelope, container), "container": number,
-             **{name: getattr(envelope, name) for name in INDEX.names[2:]}}
-            for number, container in enumerate(task.containers)
-            for envelope in _envelopes(container, max_record_bytes)]
+    rows = [
+        {
+            "base_id": doc_id(envelope, container),
+            "container": number,
+            **{name: getattr(envelope, name) for name in INDEX.names[2:]},
+        }
+        for number, container in enumerate(task.containers)
+        for envelope in _envelopes(container, max_record_bytes)
+    ]
     return pa.Table.from_pylist(rows, schema=INDEX)
 
 
 def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope]:
     if container.sha256 is None:
-        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable",
-                       detail="the file is missing or cannot be opened")
+        yield Envelope(
+            "bytes",
+            0,
+            0,
+            uri=container.uri,
+            error="unreadable",
+            detail="the file is missing or cannot be opened",
+        )
         return
     # an empty text is a document without text
     if container.size == 0 and container.format != "text":
-        yield Envelope("bytes", 0, 0, uri=container.uri, error="unreadable",
-                       detail="the file is empty")
+        yield Envelope(
+            "bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty"
+        )
         return
     last = -1
     try:

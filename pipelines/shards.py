@@ -85,11 +85,6 @@ def read_group(path: Path, number: int) -> pl.DataFrame:
     return frame
 
 
-def read(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """A shard's table, or some of its columns."""
-    return pq.read_table(path, columns=columns, partitioning=None)
-
-
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, hex."""
     with path.open("rb") as file:

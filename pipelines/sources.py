@@ -1,4 +1,5 @@
 """`tamga sources`: the register checked, listed, and one of its entries shown."""
+
 from __future__ import annotations
 
 import argparse
@@ -53,22 +54,33 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     shape: Any = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("tamga sources", description=__doc__, epilog=EPILOG,
-                                     formatter_class=shape)
+    parser = argparse.ArgumentParser(
+        "tamga sources", description=__doc__, epilog=EPILOG, formatter_class=shape
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="check|list|show")
     for name, help_text in (
         ("check", "every problem of the parameters and the register, and what to look after"),
         ("list", "a line per source: id, jurisdiction, kind, licence, basis, standing"),
         ("show", "one source: its entry, digests and standing"),
     ):
-        command = commands.add_parser(name, help=help_text, description=help_text, epilog=EPILOG,
-                                      formatter_class=shape)
+        command = commands.add_parser(
+            name, help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
+        )
         place = command.add_mutually_exclusive_group()
-        place.add_argument("--params", type=Path, metavar="FILE", default=None,
-                           help="the parameters that name the register (default: params.yaml)")
+        place.add_argument(
+            "--params",
+            type=Path,
+            metavar="FILE",
+            default=None,
+            help="the parameters that name the register (default: params.yaml)",
+        )
         place.add_argument("--register", type=Path, metavar="DIR", help="the register's folder")
-        command.add_argument("--as-of", type=_day, metavar="DATE",
-                             help="the day to judge on (default: the parameters' as_of, or today)")
+        command.add_argument(
+            "--as-of",
+            type=_day,
+            metavar="DATE",
+            help="the day to judge on (default: the parameters' as_of, or today)",
+        )
         command.add_argument("--json", action="store_true", help="JSON on standard output")
         if name == "show":
             command.add_argument("id", metavar="ID", help="a source's id")
@@ -122,16 +134,25 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     sources = loaded.register.sources
     granted = sum(standing(s, loaded.as_of, loaded.register) == GRANTED for s in sources.values())
     if options.json:
-        _print_json({
-            "valid": True, "problems": [], "as_of": loaded.as_of.isoformat(),
-            "register_sha256": loaded.register.sha256, "sources": len(sources), "granted": granted,
-            "warnings": [{"source_id": id, "message": message} for id, message in warnings]})
+        _print_json(
+            {
+                "valid": True,
+                "problems": [],
+                "as_of": loaded.as_of.isoformat(),
+                "register_sha256": loaded.register.sha256,
+                "sources": len(sources),
+                "granted": granted,
+                "warnings": [{"source_id": id, "message": message} for id, message in warnings],
+            }
+        )
         return 0
     for id, message in warnings:
         print(f"warning: {id}: {message}", file=sys.stderr)
-    print(f"valid: {len(sources)} sources, {granted} granted on {loaded.as_of}, "
-          f"{len(loaded.register.licences)} own licences, "
-          f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings")
+    print(
+        f"valid: {len(sources)} sources, {granted} granted on {loaded.as_of}, "
+        f"{len(loaded.register.licences)} own licences, "
+        f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings"
+    )
     return 0
 
 
@@ -183,9 +204,14 @@ def _run_warnings(found: register.Register, run: params.Params) -> Iterator[tupl
 
 
 def _row(source: register.Source, loaded: Loaded) -> dict[str, Any]:
-    return {"id": source.id, "jurisdiction": source.jurisdiction, "kind": source.kind,
-            "licence": source.licence.spdx, "basis": source.basis.kind,
-            "standing": standing(source, loaded.as_of, loaded.register)}
+    return {
+        "id": source.id,
+        "jurisdiction": source.jurisdiction,
+        "kind": source.kind,
+        "licence": source.licence.spdx,
+        "basis": source.basis.kind,
+        "standing": standing(source, loaded.as_of, loaded.register),
+    }
 
 
 def _list(loaded: Loaded, options: argparse.Namespace) -> int:
@@ -210,8 +236,10 @@ def _show(loaded: Loaded, options: argparse.Namespace) -> int:
     entry = json.loads(source.entry_json)
     facts = {
         "standing": standing(source, loaded.as_of, loaded.register),
-        "as_of": loaded.as_of.isoformat(), "acquired_as": source.acquired_as,
-        "entry_sha256": source.entry_sha256, "evidence_sha256": source.evidence_sha256,
+        "as_of": loaded.as_of.isoformat(),
+        "acquired_as": source.acquired_as,
+        "entry_sha256": source.entry_sha256,
+        "evidence_sha256": source.evidence_sha256,
     }
     if options.json:
         _print_json({"entry": entry, **facts})

@@ -4,6 +4,7 @@ Rows are checked in the stages, natively and by the shard; Great Expectations ju
 counts per shard and leaves a page of evidence behind.  The suites are data, in
 `schemas/expectations/<stage>.json`; their `meta` says which columns add up to which.
 """
+
 from __future__ import annotations
 
 import json
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _ROWS: Final = "expect_table_row_count_to_be_between"
 _KEY: Final = ("lang", "shard")  # what names a row of counts
 _LIMITS: Final = ("min_value", "max_value", "value_set")
-_SHOWN: Final = 5                # shards named per failure
+_SHOWN: Final = 5  # shards named per failure
 
 
 class Failure(NamedTuple):
@@ -78,7 +79,11 @@ def derive(aggregates: pl.DataFrame, meta: dict[str, Any]) -> pl.DataFrame:
 
 
 def validate(
-    stage: str, aggregates: pl.DataFrame, docs: Path, *, min_keep_share: float | None = 0.0,
+    stage: str,
+    aggregates: pl.DataFrame,
+    docs: Path,
+    *,
+    min_keep_share: float | None = 0.0,
 ) -> dict[str, Any]:
     """Judge `aggregates` (a row per shard) by the suite of `stage`.
 
@@ -92,27 +97,41 @@ def validate(
     # a column of nulls alone has no type to compare by
     aggregates = aggregates.with_columns(pl.col(pl.Null).cast(pl.Float64))
     frame = derive(aggregates.sort(pl.all()), spec["meta"]) if len(aggregates) else aggregates
-    outcome = _run(spec, frame, {
-        "min_keep": 0 if min_keep_share is None else 1, "min_keep_share": min_keep_share or 0.0,
-    })
+    outcome = _run(
+        spec,
+        frame,
+        {
+            "min_keep": 0 if min_keep_share is None else 1,
+            "min_keep_share": min_keep_share or 0.0,
+        },
+    )
     failures = [_failure(result.to_json_dict()) for result in outcome.results if not result.success]
     total = len(outcome.results)
     summary = {
-        "stage": stage, "success": not failures, "shards": aggregates.height,
-        "expectations": total, "passed": total - len(failures), "failed": len(failures),
+        "stage": stage,
+        "success": not failures,
+        "shards": aggregates.height,
+        "expectations": total,
+        "passed": total - len(failures),
+        "failed": len(failures),
         "failures": [failure._asdict() for failure in failures],
     }
-    _replace(docs, {
-        "index.html": _page(spec, outcome, failures),
-        "result.json": json.dumps(summary, indent=1, ensure_ascii=False) + "\n",
-    })
+    _replace(
+        docs,
+        {
+            "index.html": _page(spec, outcome, failures),
+            "result.json": json.dumps(summary, indent=1, ensure_ascii=False) + "\n",
+        },
+    )
     if failures:
         raise ExpectationFailed(stage, failures)
     return summary
 
 
 def _run(
-    spec: dict[str, Any], frame: pl.DataFrame, parameters: dict[str, float],
+    spec: dict[str, Any],
+    frame: pl.DataFrame,
+    parameters: dict[str, float],
 ) -> ExpectationSuiteValidationResult:
     """Great Expectations' verdict, without files, telemetry or progress bars.
 
@@ -131,20 +150,23 @@ def _run(
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asked = [
-        one for one in spec["expectations"]
+        one
+        for one in spec["expectations"]
         if (one["type"] == _ROWS if frame.is_empty() else {*_columns(one)} <= {*frame.columns})
     ]
     source = context.data_sources.add_pandas(spec["name"])
     whole = source.add_dataframe_asset("shards").add_batch_definition_whole_dataframe("all")
     definition = gx.ValidationDefinition(
-        name=spec["name"], data=whole,
+        name=spec["name"],
+        data=whole,
         suite=context.suites.add(gx.ExpectationSuite(name=spec["name"], expectations=asked)),
     )
     outcome = context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": frame.to_pandas(use_pyarrow_extension_array=True)},
         expectation_parameters=parameters,
         result_format={
-            "result_format": "SUMMARY", "partial_unexpected_count": _SHOWN,
+            "result_format": "SUMMARY",
+            "partial_unexpected_count": _SHOWN,
             "unexpected_index_column_names": [key for key in _KEY if key in frame.columns],
         },
     )
@@ -165,7 +187,9 @@ def _name(config: Any) -> tuple[str, list[str]]:
 
 def _failure(result: dict[str, Any]) -> Failure:
     config = result["expectation_config"]
-    limits = ", ".join(f"{key} {config['kwargs'][key]}" for key in _LIMITS if key in config["kwargs"])
+    limits = ", ".join(
+        f"{key} {config['kwargs'][key]}" for key in _LIMITS if key in config["kwargs"]
+    )
     wanted = config["meta"]["notes"].rstrip(".") + (f" ({limits})" if limits else "")
     return Failure(config["type"], ",".join(_columns(config)), _observed(result), wanted)
 
@@ -207,7 +231,9 @@ def _replace(docs: Path, files: dict[str, str]) -> None:
 
 
 def _page(
-    spec: dict[str, Any], outcome: ExpectationSuiteValidationResult, failures: list[Failure],
+    spec: dict[str, Any],
+    outcome: ExpectationSuiteValidationResult,
+    failures: list[Failure],
 ) -> str:
     """The Data Docs page of `outcome`, made to stand alone."""
     from great_expectations.render.renderer.page_renderer import (
@@ -225,9 +251,14 @@ def _page(
     document.sections.pop()  # the run's time: `lineage/runs` has it, and pages stay comparable
     # A page of this kind comes without the controls that only scripts could serve.
     html = DefaultJinjaPageView().render(document, renderer_type="ValidationResults")
-    return stand_alone(html, f"Validation of {spec['name']}", [
-        f"{spec['notes']} Judged by Great Expectations {version}.", *map(str, failures),
-    ])
+    return stand_alone(
+        html,
+        f"Validation of {spec['name']}",
+        [
+            f"{spec['notes']} Judged by Great Expectations {version}.",
+            *map(str, failures),
+        ],
+    )
 
 
 def stand_alone(html: str, title: str, lead: list[str]) -> str:
@@ -242,7 +273,7 @@ def stand_alone(html: str, title: str, lead: list[str]) -> str:
     paragraphs = "\n".join(f"<p>{escape(line)}</p>" for line in lead)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'\">\n"
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)}</h1>\n{paragraphs}\n{text}\n</body>\n</html>\n"
@@ -265,8 +296,21 @@ th,.alert,.badge{background:#262c34}th,td{border-color:#454d58}
 .text-danger{color:#ff8a80}.text-success{color:#7ddb9b}}
 """
 _VOID: Final = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
-_GONE: Final = {"embed", "footer", "form", "head", "iframe", "img", "input", "link", "meta",
-                "object", "script", "style", "svg"}
+_GONE: Final = {
+    "embed",
+    "footer",
+    "form",
+    "head",
+    "iframe",
+    "img",
+    "input",
+    "link",
+    "meta",
+    "object",
+    "script",
+    "style",
+    "svg",
+}
 _ANCHOR: Final = re.compile(r"#?section-\d+")  # other names of elements are made up per run
 _KEPT: Final = {"class", "colspan", "hidden", "href", "id", "rowspan", "scope"}
 
@@ -288,8 +332,11 @@ class _Body(HTMLParser):
             if tag not in _VOID:
                 self._inside, self._depth = tag, 1
         elif tag not in ("html", "body"):
-            kept = "".join(f' {name}="{escape(value)}"' for name, value in given.items()
-                           if name not in ("href", "id") or _ANCHOR.fullmatch(value))
+            kept = "".join(
+                f' {name}="{escape(value)}"'
+                for name, value in given.items()
+                if name not in ("href", "id") or _ANCHOR.fullmatch(value)
+            )
             self.out.append(f"<{tag}{kept}>")
 
     def handle_endtag(self, tag: str) -> None:

@@ -117,7 +117,9 @@ def member(data: bytes) -> bytes:
     return b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" + blocks + tail
 
 
-def page(text: Text, paragraphs: list[str], record: dict[str, Any], around: dict[str, Any]) -> bytes:
+def page(
+    text: Text, paragraphs: list[str], record: dict[str, Any], around: dict[str, Any]
+) -> bytes:
     """An HTML page of the text amid its site's furniture, in the record's charset."""
     charset, declared = record.get("charset", "utf-8"), record.get("declared", "both")
     meta = f'<meta charset="{charset}">' if declared in ("meta", "both") else ""
@@ -214,7 +216,9 @@ class Corpus:
     def web(self, name: str) -> bytes:
         file = f"{name}.warc.gz"
         info = {**ids(file, START), "Content-Type": "application/warc-fields"}
-        out = warc("warcinfo", info, b"software: samples/build.py\r\nformat: WARC File Format 1.0\r\n")
+        out = warc(
+            "warcinfo", info, b"software: samples/build.py\r\nformat: WARC File Format 1.0\r\n"
+        )
         for record in self.plan[name]:
             made = response(record, self.body(record), self.when)
             if record.get("torn"):

@@ -123,7 +123,9 @@ def phone(prefix: str, *groups: int) -> Maker:
 
 
 def email(rng: random.Random) -> str:
-    name = rng.choice(("a.sadykova", "kuanysh-b", "o_hrytsenko", "n.rahimov", "l.harutyan", "m.saar"))
+    name = rng.choice(
+        ("a.sadykova", "kuanysh-b", "o_hrytsenko", "n.rahimov", "l.harutyan", "m.saar")
+    )
     host = rng.choice(("mail.example.org", "pochta.example.ru", "post.example.kz"))
     return f"{name}{rng.randint(2, 99)}@{host}"
 

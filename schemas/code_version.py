@@ -1,4 +1,5 @@
 """The version of the code, as lineage records it."""
+
 from __future__ import annotations
 
 import functools

@@ -1,4 +1,5 @@
 """What is wrong with a configuration, all at once, each with its file, line and remedy."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable

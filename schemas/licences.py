@@ -1,4 +1,5 @@
 """SPDX licence expressions, with the `LicenseRef-…` symbols that the register knows."""
+
 from __future__ import annotations
 
 import re
@@ -104,8 +105,9 @@ def _allowed(tree: Any, allow: frozenset[str]) -> bool:
     return tree.render() in allow
 
 
-def purposes_of(expression: str, terms: Mapping[str, LicenceTerms],
-                allow: Collection[str] | None = None) -> frozenset[str] | None:
+def purposes_of(
+    expression: str, terms: Mapping[str, LicenceTerms], allow: Collection[str] | None = None
+) -> frozenset[str] | None:
     """The purposes that the terms of the expression's `LicenseRef-…` leave open; None: no
     limit, as listed SPDX licences set none.  An AND grants what all its branches grant, an OR
     what any does; with `allow`, an OR's branches that are not allowed do not count.
@@ -114,8 +116,9 @@ def purposes_of(expression: str, terms: Mapping[str, LicenceTerms],
     return _purposes(_parse(expression), terms, allow_set)
 
 
-def _purposes(tree: Any, terms: Mapping[str, LicenceTerms],
-              allow: frozenset[str] | None) -> frozenset[str] | None:
+def _purposes(
+    tree: Any, terms: Mapping[str, LicenceTerms], allow: frozenset[str] | None
+) -> frozenset[str] | None:
     branches = _branches(tree)
     if not branches:
         names = references(tree.render())

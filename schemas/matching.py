@@ -1,4 +1,5 @@
 """Which register entry governs a record, by its URL or its collection."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -16,10 +17,15 @@ class MatchIndex:
     domains: dict[str, str] = field(default_factory=dict)
     url_prefixes: dict[str, str] = field(default_factory=dict)
     collections: dict[str, str] = field(default_factory=dict)
-    longest: int = 0                   # characters of the longest URL prefix
+    longest: int = 0  # characters of the longest URL prefix
 
-    def add(self, source_id: str, domains: Iterable[str], url_prefixes: Iterable[str],
-            collections: Iterable[str]) -> list[tuple[str, int, str]]:
+    def add(
+        self,
+        source_id: str,
+        domains: Iterable[str],
+        url_prefixes: Iterable[str],
+        collections: Iterable[str],
+    ) -> list[tuple[str, int, str]]:
         """Enters a source; returns its ties, each as (kind, position, source that holds it)."""
         prefixes = [urls.normal_url(prefix) for prefix in url_prefixes]
         self.longest = max(self.longest, *(len(p) for p in prefixes if p is not None), 0)

@@ -3,6 +3,7 @@
 Every section save `as_of`, `purpose`, `storage_country`, `register`, `inputs`, `licences`,
 `work` and `release` may be left out.  Unknown keys are errors.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -30,8 +31,8 @@ class Input:
     is what the register's `match.collections` refers to, and says nothing about how to read."""
 
     collection: str
-    format: str                        # warc | jsonl | parquet | text
-    paths: tuple[str, ...]             # patterns as written; relative to the params file
+    format: str  # warc | jsonl | parquet | text
+    paths: tuple[str, ...]  # patterns as written; relative to the params file
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,7 +92,7 @@ class Params:
     licences_allow: tuple[str, ...]
     work: Path
     release: ReleaseParams
-    signals: str = "fetch"             # fetch | latest | strictest
+    signals: str = "fetch"  # fetch | latest | strictest
     robots_agents: tuple[str, ...] = ()
     ingest: IngestParams = field(default_factory=IngestParams)
     language: LanguageParams = field(default_factory=LanguageParams)
@@ -117,8 +118,10 @@ class Params:
 
     def _section(self, name: str) -> Any:
         if name == "inputs":
-            return sorted_unique({"collection": i.collection, "format": i.format,
-                                  "fields": dict(i.fields)} for i in self.inputs)
+            return sorted_unique(
+                {"collection": i.collection, "format": i.format, "fields": dict(i.fields)}
+                for i in self.inputs
+            )
         if name == "licences":
             return {"allow": sorted(set(self.licences_allow))}
         value = getattr(self, name)
@@ -133,8 +136,21 @@ class Params:
         return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
 
 
-SECTIONS: Final = ("as_of", "purpose", "storage_country", "inputs", "licences", "release",
-                   "signals", "robots_agents", "ingest", "language", "dedup", "privacy", "guard")
+SECTIONS: Final = (
+    "as_of",
+    "purpose",
+    "storage_country",
+    "inputs",
+    "licences",
+    "release",
+    "signals",
+    "robots_agents",
+    "ingest",
+    "language",
+    "dedup",
+    "privacy",
+    "guard",
+)
 
 
 @cache
@@ -161,8 +177,11 @@ def _dates(source: YamlSource) -> list[Problem]:
     if ("as_of",) not in source.plain_dates:
         return []
     found = source.value["as_of"]
-    return [source.problem(("as_of",), f'quote it: as_of: "{found}" (DVC cannot track a YAML date)',
-                           found)]
+    return [
+        source.problem(
+            ("as_of",), f'quote it: as_of: "{found}" (DVC cannot track a YAML date)', found
+        )
+    ]
 
 
 def _licences(source: YamlSource) -> list[Problem]:
@@ -178,8 +197,11 @@ def _licences(source: YamlSource) -> list[Problem]:
             if not is_single(one):
                 out.append(source.problem(here, "one licence per item, no AND or OR", one))
         except ValueError as error:
-            out.append(source.problem(
-                here, f"must be an SPDX licence or a LicenseRef-… of the register: {error}", one))
+            out.append(
+                source.problem(
+                    here, f"must be an SPDX licence or a LicenseRef-… of the register: {error}", one
+                )
+            )
     return out
 
 
@@ -200,13 +222,21 @@ def _repeated_paths(source: YamlSource) -> list[Problem]:
 def _build(path: Path, value: dict[str, Any]) -> Params:
     path = Path(os.path.abspath(path))
     root = path.parent
-    inputs = tuple(Input(i["collection"], i["format"], tuple(i["paths"]), i.get("fields") or {})
-                   for i in value["inputs"])
+    inputs = tuple(
+        Input(i["collection"], i["format"], tuple(i["paths"]), i.get("fields") or {})
+        for i in value["inputs"]
+    )
     return Params(
-        path=path, root=root, as_of=date.fromisoformat(value["as_of"]), purpose=value["purpose"],
-        storage_country=value["storage_country"], register=_resolved(root, value["register"]),
-        inputs=inputs, licences_allow=tuple(normalise(x) for x in value["licences"]["allow"]),
-        work=_resolved(root, value["work"]), release=_section(ReleaseParams, value["release"]),
+        path=path,
+        root=root,
+        as_of=date.fromisoformat(value["as_of"]),
+        purpose=value["purpose"],
+        storage_country=value["storage_country"],
+        register=_resolved(root, value["register"]),
+        inputs=inputs,
+        licences_allow=tuple(normalise(x) for x in value["licences"]["allow"]),
+        work=_resolved(root, value["work"]),
+        release=_section(ReleaseParams, value["release"]),
         signals=value.get("signals", "fetch"),
         robots_agents=tuple(value.get("robots_agents") or default_robots_agents()),
         ingest=_section(IngestParams, value.get("ingest")),

@@ -1,4 +1,5 @@
 """The register of governed sources: read, checked, digested, and matched with records."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from schemas.matching import MatchIndex
 
 @dataclass(frozen=True)
 class Licence:
-    spdx: str                          # normalised SPDX expression
+    spdx: str  # normalised SPDX expression
     url: str | None = None
     attribution: str | None = None
 
@@ -25,9 +26,9 @@ class Basis:
     """Why the text may be used.  `expires_on` is the last good day, `withdrawn_on` the first
     bad one; `url_scope` narrows the match (empty: all of it)."""
 
-    kind: str                          # licence | consent | contract | statute
+    kind: str  # licence | consent | contract | statute
     reference: str
-    evidence: str                      # path below register/evidence/
+    evidence: str  # path below register/evidence/
     verified_by: str | None
     verified_on: date | None
     url_scope: tuple[str, ...]
@@ -46,27 +47,27 @@ class Source:
     publisher: str
     contact: str
     jurisdiction: str
-    kind: str                          # web | institutional
+    kind: str  # web | institutional
     languages: tuple[str, ...]
-    acquired_as: str                   # default: crawled (web), licensed (institutional)
+    acquired_as: str  # default: crawled (web), licensed (institutional)
     domains: tuple[str, ...]
     url_prefixes: tuple[str, ...]
     collections: tuple[str, ...]
     licence: Licence
     basis: Basis
-    opt_out: str                       # honour | overridden
-    personal_data: str                 # scrub | drop-document | none-expected
+    opt_out: str  # honour | overridden
+    personal_data: str  # scrub | drop-document | none-expected
     residency: tuple[str, ...] | None  # None: any country
     entry_json: str
     entry_sha256: str
-    evidence_sha256: str | None        # None: missing, empty or outside the evidence folder
+    evidence_sha256: str | None  # None: missing, empty or outside the evidence folder
 
 
 @dataclass(frozen=True)
 class Withdrawal:
     """A recorded withdrawal (`register/withdrawals.yaml`): what it bars from every run."""
 
-    scope: str                         # source | url | domain | document | text
+    scope: str  # source | url | domain | document | text
     value: str
     recorded_on: date
     ground: str

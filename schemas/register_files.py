@@ -1,4 +1,5 @@
 """The register's files: read, checked, and put together."""
+
 from __future__ import annotations
 
 import hashlib
@@ -27,8 +28,11 @@ def read_register(directory: Path) -> Register:
     problems = _misplaced(folder)
     terms = _licences(directory / "licences.yaml", problems)
     withdrawals = _withdrawals(directory / "withdrawals.yaml", problems)
-    read_entries = [_entry(path, terms, problems) for path in sorted(folder.glob("*.yaml"))
-                    if not path.name.startswith(".")]
+    read_entries = [
+        _entry(path, terms, problems)
+        for path in sorted(folder.glob("*.yaml"))
+        if not path.name.startswith(".")
+    ]
     entries = {e.value["id"]: e for e in read_entries if e is not None}
     if not read_entries:
         problems.append(Problem(str(folder), None, "", "holds no source: one <id>.yaml each"))
@@ -42,8 +46,11 @@ def read_register(directory: Path) -> Register:
 def _misplaced(folder: Path) -> list[Problem]:
     """Files that would be passed over in silence."""
     message = "not read: an entry is sources/<id>.yaml"
-    return [Problem(str(p), None, "", message) for p in sorted(folder.rglob("*.y*ml"))
-            if not p.name.startswith(".") and (p.parent != folder or p.suffix != ".yaml")]
+    return [
+        Problem(str(p), None, "", message)
+        for p in sorted(folder.rglob("*.y*ml"))
+        if not p.name.startswith(".") and (p.parent != folder or p.suffix != ".yaml")
+    ]
 
 
 def _checked(path: Path, definition: str, problems: list[Problem]) -> YamlSource | None:
@@ -58,23 +65,30 @@ def _checked(path: Path, definition: str, problems: list[Problem]) -> YamlSource
 def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
     source = _checked(path, "licences", problems) if path.exists() else None
     terms = source.value if source is not None else {}
-    return {id: LicenceTerms(id, t["title"], t.get("url"), tuple(t["purposes"]),
-                             t["attribution"], t["share_alike"])
-            for id, t in sorted(terms.items()) if id != "schema_version"}
+    return {
+        id: LicenceTerms(
+            id, t["title"], t.get("url"), tuple(t["purposes"]), t["attribution"], t["share_alike"]
+        )
+        for id, t in sorted(terms.items())
+        if id != "schema_version"
+    }
 
 
 def _withdrawals(path: Path, problems: list[Problem]) -> tuple[Withdrawal, ...]:
     source = _checked(path, "withdrawals", problems) if path.exists() else None
     if source is None:
         return ()
-    rows = sorted_unique({k: v for k, v in w.items() if k != "schema_version"}
-                         for w in source.value)
-    return tuple(Withdrawal(w["scope"], w["value"], _date(w["recorded_on"]), w["ground"])
-                 for w in rows)
+    rows = sorted_unique(
+        {k: v for k, v in w.items() if k != "schema_version"} for w in source.value
+    )
+    return tuple(
+        Withdrawal(w["scope"], w["value"], _date(w["recorded_on"]), w["ground"]) for w in rows
+    )
 
 
-def _entry(path: Path, terms: Mapping[str, LicenceTerms],
-           problems: list[Problem]) -> YamlSource | None:
+def _entry(
+    path: Path, terms: Mapping[str, LicenceTerms], problems: list[Problem]
+) -> YamlSource | None:
     source, found = read(path)
     if source is not None:
         found = found + check(source, SCHEMA, "entry")
@@ -124,30 +138,44 @@ def _source(entry: Mapping[str, Any], evidence: Path) -> Source:
     match, licence, basis = entry["match"], entry["licence"], entry["basis"]
     text = canonical_json(entry)
     return Source(
-        id=entry["id"], title=entry["title"], publisher=entry["publisher"],
-        contact=entry["contact"], jurisdiction=entry["jurisdiction"], kind=entry["kind"],
+        id=entry["id"],
+        title=entry["title"],
+        publisher=entry["publisher"],
+        contact=entry["contact"],
+        jurisdiction=entry["jurisdiction"],
+        kind=entry["kind"],
         languages=tuple(entry["languages"]),
         acquired_as=entry.get("acquired_as", ACQUIRED_AS[entry["kind"]]),
-        domains=tuple(match.get("domains", ())), url_prefixes=tuple(match.get("url_prefixes", ())),
+        domains=tuple(match.get("domains", ())),
+        url_prefixes=tuple(match.get("url_prefixes", ())),
         collections=tuple(match.get("collections", ())),
         licence=Licence(normalise(licence["spdx"]), licence.get("url"), licence.get("attribution")),
-        basis=_basis(basis), opt_out=entry.get("opt_out", "honour"),
+        basis=_basis(basis),
+        opt_out=entry.get("opt_out", "honour"),
         personal_data=entry.get("personal_data", "scrub"),
         residency=tuple(entry["residency"]) if "residency" in entry else None,
-        entry_json=text, entry_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        entry_json=text,
+        entry_sha256=hashlib.sha256(text.encode()).hexdigest(),
         evidence_sha256=_file_digest(evidence / basis["evidence"]),
     )
 
 
 def _basis(basis: Mapping[str, Any]) -> Basis:
-    dates = {k: _date(basis[k]) for k in ("verified_on", "expires_on", "withdrawn_on")
-             if k in basis}
+    dates = {
+        k: _date(basis[k]) for k in ("verified_on", "expires_on", "withdrawn_on") if k in basis
+    }
     return Basis(
-        kind=basis["kind"], reference=basis["reference"], evidence=basis["evidence"],
-        verified_by=basis.get("verified_by"), verified_on=dates.get("verified_on"),
-        url_scope=tuple(basis.get("url_scope", ())), purposes=tuple(basis["purposes"]),
-        granted_on=_date(basis["granted_on"]), expires_on=dates.get("expires_on"),
-        withdrawn_on=dates.get("withdrawn_on"))
+        kind=basis["kind"],
+        reference=basis["reference"],
+        evidence=basis["evidence"],
+        verified_by=basis.get("verified_by"),
+        verified_on=dates.get("verified_on"),
+        url_scope=tuple(basis.get("url_scope", ())),
+        purposes=tuple(basis["purposes"]),
+        granted_on=_date(basis["granted_on"]),
+        expires_on=dates.get("expires_on"),
+        withdrawn_on=dates.get("withdrawn_on"),
+    )
 
 
 def _date(text: str) -> Any:
@@ -165,14 +193,20 @@ def _file_digest(path: Path) -> str | None:
         return None
 
 
-def _digest(sources: Mapping[str, Source], terms: Mapping[str, LicenceTerms],
-            withdrawals: tuple[Withdrawal, ...]) -> str:
+def _digest(
+    sources: Mapping[str, Source],
+    terms: Mapping[str, LicenceTerms],
+    withdrawals: tuple[Withdrawal, ...],
+) -> str:
     """SHA-256 of the register's content: not of its place, nor of the order in its files."""
     content = {
         "sources": {id: [s.entry_sha256, s.evidence_sha256] for id, s in sources.items()},
-        "licences": {id: [t.title, t.url, sorted(t.purposes), t.attribution, t.share_alike]
-                     for id, t in terms.items()},
-        "withdrawals": sorted_unique([w.scope, w.value, w.recorded_on.isoformat(), w.ground]
-                                     for w in withdrawals),
+        "licences": {
+            id: [t.title, t.url, sorted(t.purposes), t.attribution, t.share_alike]
+            for id, t in terms.items()
+        },
+        "withdrawals": sorted_unique(
+            [w.scope, w.value, w.recorded_on.isoformat(), w.ground] for w in withdrawals
+        ),
     }
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()

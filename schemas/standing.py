@@ -1,4 +1,5 @@
 """Whether a source's basis holds on a day."""
+
 from __future__ import annotations
 
 from datetime import date

@@ -4,6 +4,7 @@ A release's tables are the ones in `LINEAGE`; `DOCUMENTS`, `LANGUAGE` and `FINDI
 stages hand documents and findings to each other.  A document is immutable once ingest wrote
 it; later stages write what they found beside it, keyed by `doc_id` within the same shard.
 """
+
 from __future__ import annotations
 
 from typing import Final
@@ -19,74 +20,167 @@ _text, _long = pa.string(), pa.int64()
 
 #: A raw record as ingest saw it.  `offset` and `length` delimit its bytes in `container` as
 #: `locator` says: `member` (a gzip member), `bytes` (after decompression), `row`, `entry`.
-RECORDS: Final = pa.schema([
-    ("doc_id", _text), ("source_id", _text), ("uri", _text), ("uri_hmac", _text),
-    ("collection", _text), ("container", _text), ("container_hmac", _text),
-    ("container_sha256", _text),
-    ("locator", _text), ("offset", _long), ("length", _long),
-    ("payload_sha256", _text), ("captured_at", _text), ("media_type", _text),
-    ("http_status", pa.int32()), ("charset_declared", _text), ("charset", _text),
-])
+RECORDS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("source_id", _text),
+        ("uri", _text),
+        ("uri_hmac", _text),
+        ("collection", _text),
+        ("container", _text),
+        ("container_hmac", _text),
+        ("container_sha256", _text),
+        ("locator", _text),
+        ("offset", _long),
+        ("length", _long),
+        ("payload_sha256", _text),
+        ("captured_at", _text),
+        ("media_type", _text),
+        ("http_status", pa.int32()),
+        ("charset_declared", _text),
+        ("charset", _text),
+    ]
+)
 
-DECISIONS: Final = pa.schema([
-    ("doc_id", _text), ("uri", _text), ("stage", _text), ("outcome", _text), ("reason", _text),
-    ("rule", _text), ("rule_version", _text), ("evidence", _text), ("run_id", _text),
-])
+DECISIONS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("uri", _text),
+        ("stage", _text),
+        ("outcome", _text),
+        ("reason", _text),
+        ("rule", _text),
+        ("rule_version", _text),
+        ("evidence", _text),
+        ("run_id", _text),
+    ]
+)
 
-DUPLICATES: Final = pa.schema([
-    ("doc_id", _text), ("cluster_id", _text), ("kept_doc_id", _text), ("kind", _text),
-    ("similarity", pa.float64()), ("licence", _text), ("source_id", _text),
-])
+DUPLICATES: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("cluster_id", _text),
+        ("kept_doc_id", _text),
+        ("kind", _text),
+        ("similarity", pa.float64()),
+        ("licence", _text),
+        ("source_id", _text),
+    ]
+)
 
-REDACTIONS: Final = pa.schema([
-    ("doc_id", _text), ("entity_type", _text), ("start", _long), ("end", _long),
-    ("original_length", _long), ("score", pa.float64()), ("recogniser", _text),
-    ("operator", _text),
-])
+REDACTIONS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("entity_type", _text),
+        ("start", _long),
+        ("end", _long),
+        ("original_length", _long),
+        ("score", pa.float64()),
+        ("recogniser", _text),
+        ("operator", _text),
+    ]
+)
 
-RELEASED: Final = pa.schema([
-    ("doc_id", _text), ("source_id", _text), ("lang", _text), ("shard", _text), ("row", _long),
-    ("n_chars", _long), ("n_tokens", _long), ("text_sha256", _text), ("leaf_index", _long),
-])
+RELEASED: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("source_id", _text),
+        ("lang", _text),
+        ("shard", _text),
+        ("row", _long),
+        ("n_chars", _long),
+        ("n_tokens", _long),
+        ("text_sha256", _text),
+        ("leaf_index", _long),
+    ]
+)
 
-SOURCES: Final = pa.schema([
-    ("source_id", _text), ("entry", _text), ("entry_sha256", _text), ("evidence_sha256", _text),
-    ("licence", _text), ("jurisdiction", _text),
-])
+SOURCES: Final = pa.schema(
+    [
+        ("source_id", _text),
+        ("entry", _text),
+        ("entry_sha256", _text),
+        ("evidence_sha256", _text),
+        ("licence", _text),
+        ("jurisdiction", _text),
+    ]
+)
 
-RUNS: Final = pa.schema([
-    ("run_id", _text), ("stage", _text), ("code_version", _text), ("params_sha256", _text),
-    ("models", _text), ("runner", _text), ("started", _text), ("ended", _text),
-    ("inputs", _text), ("outputs", _text),
-])
+RUNS: Final = pa.schema(
+    [
+        ("run_id", _text),
+        ("stage", _text),
+        ("code_version", _text),
+        ("params_sha256", _text),
+        ("models", _text),
+        ("runner", _text),
+        ("started", _text),
+        ("ended", _text),
+        ("inputs", _text),
+        ("outputs", _text),
+    ]
+)
 
 LINEAGE: Final = {
-    "records": RECORDS, "decisions": DECISIONS, "duplicates": DUPLICATES,
-    "redactions": REDACTIONS, "documents": RELEASED, "sources": SOURCES, "runs": RUNS,
+    "records": RECORDS,
+    "decisions": DECISIONS,
+    "duplicates": DUPLICATES,
+    "redactions": REDACTIONS,
+    "documents": RELEASED,
+    "sources": SOURCES,
+    "runs": RUNS,
 }
 
 #: What ingest hands on: the text as it is stored, with what identifies it.
-DOCUMENTS: Final = pa.schema([
-    ("doc_id", _text), ("source_id", _text), ("uri", _text), ("captured_at", _text),
-    ("title", _text), ("text", pa.large_string()),
-])
+DOCUMENTS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("source_id", _text),
+        ("uri", _text),
+        ("captured_at", _text),
+        ("title", _text),
+        ("text", pa.large_string()),
+    ]
+)
 
 #: What `language` found about a document.
-LANGUAGE: Final = pa.schema([
-    ("doc_id", _text), ("lang", _text), ("script", _text), ("score", pa.float32()),
-    ("n_bytes", _long),
-])
+LANGUAGE: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("lang", _text),
+        ("script", _text),
+        ("score", pa.float32()),
+        ("n_bytes", _long),
+    ]
+)
 
 #: Spans of personal data in a document's stored text, in characters (code points), end
 #: exclusive; `replacement` is what the release puts in their place.
-FINDINGS: Final = pa.schema([
-    ("doc_id", _text), ("entity_type", _text), ("start", _long), ("end", _long),
-    ("score", pa.float64()), ("recogniser", _text), ("operator", _text), ("replacement", _text),
-])
+FINDINGS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("entity_type", _text),
+        ("start", _long),
+        ("end", _long),
+        ("score", pa.float64()),
+        ("recogniser", _text),
+        ("operator", _text),
+        ("replacement", _text),
+    ]
+)
 
 #: A row of a released shard.
-DATA: Final = pa.schema([
-    ("doc_id", _text), ("text", pa.large_string()), ("lang", _text), ("script", _text),
-    ("source_id", _text), ("licence", _text), ("uri", _text), ("captured_at", _text),
-    ("n_chars", _long), ("n_tokens", _long),
-])
+DATA: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("text", pa.large_string()),
+        ("lang", _text),
+        ("script", _text),
+        ("source_id", _text),
+        ("licence", _text),
+        ("uri", _text),
+        ("captured_at", _text),
+        ("n_chars", _long),
+        ("n_tokens", _long),
+    ]
+)

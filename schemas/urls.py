@@ -8,6 +8,7 @@ section 6.2.2), everything outside ASCII escaped as UTF-8; the fragment is dropp
 backslash is a slash, as browsers have it; where the two readings would name different hosts
 (`https://a.example\\@b.example/`) the URL has none.
 """
+
 from __future__ import annotations
 
 import re
@@ -26,8 +27,7 @@ _ASCII_HOST: Final = re.compile(r"[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*", re.A
 _IP6_HOST: Final = re.compile(r"\[[0-9a-f:.]+\]", re.ASCII)
 _SEPARATOR: Final = re.compile("[/?&=]")
 _ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
-_UNRESERVED: Final = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+_UNRESERVED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _KEPT: Final = "%!$&'()*+,;=:@/?[]-._~"
 
 

@@ -3,6 +3,7 @@
 What is allowed comes from the schema's own `description` of the value, so that schema and
 message cannot part.
 """
+
 from __future__ import annotations
 
 import json
@@ -117,5 +118,12 @@ def _allowed(error: ValidationError) -> str:
     return error.message
 
 
-_KINDS = {"object": "a mapping of keys", "array": "a list", "string": "text", "null": "empty",
-          "boolean": "true or false", "integer": "a whole number", "number": "a number"}
+_KINDS = {
+    "object": "a mapping of keys",
+    "array": "a list",
+    "string": "text",
+    "null": "empty",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+}

@@ -5,6 +5,7 @@ Plain scalars are read by the core schema of YAML 1.2, as DVC reads them: `no` i
 Aliases, tags, several documents in a file and keys given twice are problems: each makes an
 entry say something other than what a reader sees.
 """
+
 from __future__ import annotations
 
 import re
@@ -23,12 +24,22 @@ MAX_BYTES: Final = 32 << 20
 MAX_DEPTH: Final = 32
 _LOADER: Final[Any] = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _CONSTANTS: Final = {
-    "": None, "~": None, "null": None, "Null": None, "NULL": None,
-    "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
 }
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}", re.ASCII)
 _NUMBER: Final = re.compile(
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII)
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,2})?", re.ASCII
+)
 _UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?", re.ASCII)
 
@@ -84,8 +95,15 @@ def read(path: Path, name: str | None = None) -> tuple[YamlSource | None, list[P
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        return None, [Problem(name, line, "", "not UTF-8: save the file as UTF-8",
-                              f"byte 0x{data[error.start]:02x}")]
+        return None, [
+            Problem(
+                name,
+                line,
+                "",
+                "not UTF-8: save the file as UTF-8",
+                f"byte 0x{data[error.start]:02x}",
+            )
+        ]
     return parse(text, name)
 
 
@@ -100,8 +118,9 @@ def parse(text: str, name: str) -> tuple[YamlSource | None, list[Problem]]:
         return None, [*builder.problems, Problem(name, line, "", f"YAML syntax: {error.problem}")]
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        return None, [Problem(name, line, "", "YAML syntax: a control character",
-                              f"U+{error.character:04X}")]
+        return None, [
+            Problem(name, line, "", "YAML syntax: a control character", f"U+{error.character:04X}")
+        ]
     except _Stop:
         return None, builder.problems
     source = YamlSource(name, value, builder.lines, frozenset(builder.plain_dates))
@@ -136,8 +155,9 @@ class _Builder:
                 if seen > 1:
                     self.report(event, (), "only one YAML document per file")
                     raise _Stop
-            elif not isinstance(event, (yaml.StreamStartEvent, yaml.StreamEndEvent,
-                                        yaml.DocumentEndEvent)):
+            elif not isinstance(
+                event, (yaml.StreamStartEvent, yaml.StreamEndEvent, yaml.DocumentEndEvent)
+            ):
                 value = self.node(event, events, ())
         return value
 

@@ -1,4 +1,5 @@
 """What tests ask of a release on disk."""
+
 from __future__ import annotations
 
 import hashlib
@@ -24,8 +25,11 @@ def fates(release: Path) -> dict[str, tuple[str, str | None]]:
 
 def digests(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of all that two runs must have in common."""
-    return {path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(release.rglob("*")) if path.is_file() and "lineage/runs" not in path.as_posix()}
+    return {
+        path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(release.rglob("*"))
+        if path.is_file() and "lineage/runs" not in path.as_posix()
+    }
 
 
 def jsonl(path: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ Every validator takes the identifier without separators and answers whether its 
 hold; none raises.  Birth dates are judged apart (`born`, `kz_born`): whether a date must hold is
 the recogniser's decision, because some registries stopped promising it.
 """
+
 from __future__ import annotations
 
 import datetime
@@ -57,8 +58,11 @@ def ru_snils(value: str) -> bool:
     Source: law 27-FZ and the Pension Fund's rules; numbers up to 001-001-998 bear no check
     digits and are refused here.
     """
-    return (_are_digits(value, 11) and value[:9] > "001001998"
-            and int(value[9:]) == _weighted(value, range(9, 0, -1)) % 101 % 100)
+    return (
+        _are_digits(value, 11)
+        and value[:9] > "001001998"
+        and int(value[9:]) == _weighted(value, range(9, 0, -1)) % 101 % 100
+    )
 
 
 def ru_passport(value: str) -> bool:
@@ -67,8 +71,9 @@ def ru_passport(value: str) -> bool:
     Source: Microsoft Purview's definition of the number.  That digits 3-4 are the year of the
     form (97-99 or 00-35) is unverified [U].
     """
-    return (_are_digits(value, 10) and value[:2] != "00"
-            and (value[2:4] >= "97" or value[2:4] <= "35"))
+    return (
+        _are_digits(value, 10) and value[:2] != "00" and (value[2:4] >= "97" or value[2:4] <= "35")
+    )
 
 
 def kz_iin(value: str) -> bool:
@@ -112,9 +117,16 @@ def by_personal_number(value: str) -> bool:
     Source: a public validator and its published values; the letters of the region and of the
     citizenship (PB, BA, BI) are unverified [U], so any region letter passes.
     """
-    return (len(value) == 14 and value.isascii() and value.isalnum() and _day_first(value)
-            and value[7].isalpha() and value[8:11].isdigit()
-            and value[11:13] in ("PB", "BA", "BI") and str(mrz(value[:13])) == value[13])
+    return (
+        len(value) == 14
+        and value.isascii()
+        and value.isalnum()
+        and _day_first(value)
+        and value[7].isalpha()
+        and value[8:11].isdigit()
+        and value[11:13] in ("PB", "BA", "BI")
+        and str(mrz(value[:13])) == value[13]
+    )
 
 
 def uz_pinfl(value: str) -> bool:
@@ -162,8 +174,13 @@ def lv_personas_kods(value: str) -> bool:
 
 def card(value: str) -> bool:
     """Payment card of 15 or 16 digits by Luhn (ISO/IEC 7812-1, annex B)."""
-    return (len(value) in (15, 16) and value.isascii() and value.isdigit()
-            and len(set(value)) > 1 and _luhn.is_valid(value))
+    return (
+        len(value) in (15, 16)
+        and value.isascii()
+        and value.isdigit()
+        and len(set(value)) > 1
+        and _luhn.is_valid(value)
+    )
 
 
 def iban(value: str) -> bool:
@@ -173,8 +190,11 @@ def iban(value: str) -> bool:
 
 def kg_pin(value: str) -> bool:
     """Kyrgyz ПИН, 14 digits: sex 1-2, ddmmyyyy, five digits; no check digit known [U]."""
-    return (_are_digits(value, 14) and value[0] in "12"
-            and born(int(value[5:9]), int(value[3:5]), int(value[1:3])))
+    return (
+        _are_digits(value, 14)
+        and value[0] in "12"
+        and born(int(value[5:9]), int(value[3:5]), int(value[1:3]))
+    )
 
 
 def am_psn(value: str) -> bool:

@@ -5,6 +5,7 @@ regular expression that must begin a word (inflections are suffixes in the regio
 a plain substring would find `инн` in "старинный").  Cyrillic letters are folded to their Latin
 twins on both sides, so that a spoofed "ИHH" is still the word.
 """
+
 from __future__ import annotations
 
 import re
@@ -20,12 +21,14 @@ _UNITS: Final = (
     r"руб|₽|\$|€|₴|₸|₾|₼|usd|eur[aou]|euro|eur\b|долл|евро\b|євро\b|еўра|теңге|тенге|tenge|тг\b"
     r"|грив|грн|грыў|so[^a-z\s]?m(?:\b|ni|da|ga|lik)|sum\b|сўм|сум\b|сом(?:\b|он|ов|ду)|манат|manat"
     r"|դրամ|ლარ|lei\b|leu|лей\b|лея|dollar|тыс|млн|млрд|тис\b|мың|миң|mln|mlrd|ming\b|tūkst|tuhat"
-    r"|шт\b|штук|кг\b|тонн|км\b|кв\b|чел|%")
+    r"|шт\b|штук|кг\b|тонн|км\b|кв\b|чел|%"
+)
 _SUM_AFTER: Final = re.compile(rf"[\s\u00a0]{{0,3}}\(?(?:{_UNITS})".translate(_TWINS))
 _OTHER: Final = re.compile(
     r"(?<!\w)(?:isbn|issn|doi\b|ean\b|гост\b|заказ|замовл|накладн|артикул|бюдж|budget|budjet"
     r"|byudjet|buget|büdc|eelarve|biudžet|ბიუჯეტ|постанов|пастанов|бұйрық|приказ|наказ|qaror"
-    r"|order\b|трек|track|верс|version|серийн\w+ ном|imei)".translate(_TWINS))
+    r"|order\b|трек|track|верс|version|серийн\w+ ном|imei)".translate(_TWINS)
+)
 _SIGN: Final = re.compile(r"[№$€₽#]\s?$")
 
 
@@ -42,7 +45,7 @@ def stems(pattern: str) -> re.Pattern[str]:
 
 def is_sum(text: str, start: int, end: int) -> bool:
     """Whether `text[start:end]` is a sum or a quantity: a currency or unit comes next."""
-    return bool(_SUM_AFTER.match(fold(text[end:end + 16])))
+    return bool(_SUM_AFTER.match(fold(text[end : end + 16])))
 
 
 def nearness(text: str, start: int, end: int, words: re.Pattern[str]) -> float:
@@ -51,17 +54,17 @@ def nearness(text: str, start: int, end: int, words: re.Pattern[str]) -> float:
     Words before count over 60 characters, words after over 25 and less.  A word that names
     another kind of number (order, ISBN, budget) and stands nearer cancels it.
     """
-    before = fold(text[max(0, start - BEFORE):start])
+    before = fold(text[max(0, start - BEFORE) : start])
     found = max((m.end() for m in words.finditer(before)), default=-1)
     near = 1 - (len(before) - found) / (BEFORE + 5) if found >= 0 else 0.0
     if near and _OTHER.search(before, found):
         near = 0.0
-    if near < 0.6 and (after := words.search(fold(text[end:end + AFTER]))):
+    if near < 0.6 and (after := words.search(fold(text[end : end + AFTER]))):
         near = max(near, 0.6 - after.start() / (2 * AFTER))
     return near
 
 
 def is_other(text: str, start: int) -> bool:
     """Whether the words before say that the number is an order, an ISBN, a budget."""
-    before = fold(text[max(0, start - 30):start])
+    before = fold(text[max(0, start - 30) : start])
     return bool(_OTHER.search(before) or _SIGN.search(before))

@@ -3,6 +3,7 @@
 `phonenumbers`' own matcher walks a text once per region (238 documents a second for eight);
 a candidate's digits parsed once cost forty times less.
 """
+
 from __future__ import annotations
 
 import re
@@ -16,37 +17,75 @@ from pipelines.personal_data.contexts import is_other, is_sum, nearness, stems
 
 #: Digits after the country's code, by code, as `phonenumbers` has them for the 15 countries.
 _NATIONAL: Final = {
-    "7": 10, "375": 9, "380": 9, "998": 9, "996": 9, "992": 9, "993": 8, "374": 8, "994": 9,
-    "995": 9, "373": 8, "371": 8, "370": 8, "372": 8}
-_REGIONS: Final = ("RU", "UA", "BY", "KZ", "UZ", "KG", "TJ", "TM", "AM", "AZ", "GE", "MD", "EE",
-                   "LV", "LT")
+    "7": 10,
+    "375": 9,
+    "380": 9,
+    "998": 9,
+    "996": 9,
+    "992": 9,
+    "993": 8,
+    "374": 8,
+    "994": 9,
+    "995": 9,
+    "373": 8,
+    "371": 8,
+    "370": 8,
+    "372": 8,
+}
+_REGIONS: Final = (
+    "RU",
+    "UA",
+    "BY",
+    "KZ",
+    "UZ",
+    "KG",
+    "TJ",
+    "TM",
+    "AM",
+    "AZ",
+    "GE",
+    "MD",
+    "EE",
+    "LV",
+    "LT",
+)
 _GAP: Final = r"[ \u00a0\u202f().\u2010-\u2015-]{0,3}"
 _FIRST: Final = r"[+(0-9]"
 _PLUS: Final = r"(?:(?<=\+)|(?<=0)0)[ \u00a0]?\(?"
 _KNOWN: Final = "|".join(
-    rf"{_GAP.join(code)}(?:{_GAP}[0-9]){{{n}}}" for code, n in _NATIONAL.items())
+    rf"{_GAP.join(code)}(?:{_GAP}[0-9]){{{n}}}" for code, n in _NATIONAL.items()
+)
 _KNOWN_DIGITS: Final = re.compile(
-    r"\+(?:" + "|".join(rf"{code}[0-9]{{{n}}}" for code, n in _NATIONAL.items()) + ")")
+    r"\+(?:" + "|".join(rf"{code}[0-9]{{{n}}}" for code, n in _NATIONAL.items()) + ")"
+)
 _RIGHT: Final = r"(?![0-9A-Za-z_])"
 
 REGEX: Final = (
     rf"{_FIRST}(?<![0-9A-Za-z_]{_FIRST})(?<![0-9][.,:/-]{_FIRST})"
     rf"(?:{_PLUS}(?:{_KNOWN}){_RIGHT}|{_PLUS}[1-9](?:{_GAP}[0-9]){{7,14}}{_RIGHT}"
     rf"|(?:(?<=\()[0-9]|(?<=[0-9]))(?:{_GAP}[0-9]){{6,11}}{_RIGHT}"
-    rf"|(?<=[0-9])[0-9]{{0,2}}-[0-9]{{2}}-[0-9]{{2}}{_RIGHT})")
-SHAPE: Final = (r"\+[ \u00a0]?\(?[0-9]|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){6}"
-                r"|[0-9]-[0-9]{2}-[0-9]{2}")
+    rf"|(?<=[0-9])[0-9]{{0,2}}-[0-9]{{2}}-[0-9]{{2}}{_RIGHT})"
+)
+SHAPE: Final = (
+    r"\+[ \u00a0]?\(?[0-9]|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){6}"
+    r"|[0-9]-[0-9]{2}-[0-9]{2}"
+)
 STEMS: Final = (
     r"тел(?:\b|еф)|т\.[\s:]{0,2}$|моб(?:\b|ил|іл)|сот(?:\b|ов)|факс|звон|позвон|дзвон|связ|зв.яз|тэл(?:\b|еф)"
     r"|байланыс|ұялы|телефун|whats|вотсап|ватсап|viber|вайбер|phone|mobil|tel(?:\b|ef)|aloqa"
     r"|əlaqə|habarla|հեռ|բջջ|ტელ(?:\b|ეფ)|მობ|დარეკ|tālr|mob\b|faks|fax|call\b|контакт|kontakt|contact"
-    r"|номер тел|қоңырау|чалыңыз|чал(?:\b|гы)|занг|qo.ng.iroq|suna|zvan|skamb|helist")
+    r"|номер тел|қоңырау|чалыңыз|чал(?:\b|гы)|занг|qo.ng.iroq|suna|zvan|skamb|helist"
+)
 _FIND: Final = re.compile(REGEX)
-_MOBILE: Final = re.compile(r"8[ \u00a0(-]{0,2}9[0-9]{2}[) \u00a0-]{0,2}[0-9]{3}"
-                            r"[ \u00a0-]?[0-9]{2}[ \u00a0-]?[0-9]{2}")
-_DATE: Final = re.compile(r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
-                          r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
-                          r"|(?:1[0-9]|20)[0-9]{2} ?[-\u2010-\u2015] ?(?:1[0-9]|20)[0-9]{2}")
+_MOBILE: Final = re.compile(
+    r"8[ \u00a0(-]{0,2}9[0-9]{2}[) \u00a0-]{0,2}[0-9]{3}"
+    r"[ \u00a0-]?[0-9]{2}[ \u00a0-]?[0-9]{2}"
+)
+_DATE: Final = re.compile(
+    r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
+    r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
+    r"|(?:1[0-9]|20)[0-9]{2} ?[-\u2010-\u2015] ?(?:1[0-9]|20)[0-9]{2}"
+)
 _LOCAL: Final = re.compile(r"[0-9]{1,3}-[0-9]{2}-[0-9]{2}")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u202f.][0-9]{3})+")
 
@@ -101,8 +140,9 @@ def find(text: str) -> Iterator[tuple[int, int, float]]:
             continue
         near = nearness(text, start, end, words)
         plus = value[0] == "+"
-        if not plus and (is_other(text, start) and near < 0.8
-                         or _GROUPED.fullmatch(value) and near < 0.6):
+        if not plus and (
+            (is_other(text, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
+        ):
             continue
         if score := _score(value, near):
             yield start, end, round(score, 3)

@@ -7,6 +7,7 @@ They need no language model: each reads the words around a candidate itself, in 
 region's languages at once.  Presidio chooses recognisers by language tag; `ANY` is the single
 tag for engines that serve every language, the cheapest way.
 """
+
 from __future__ import annotations
 
 import re
@@ -29,8 +30,26 @@ from pipelines.personal_data.rules import RULES, THRESHOLD, Rule
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"
-LANGUAGES: Final = ("ru", "uk", "be", "kk", "ky", "uz", "tg", "tk", "az", "hy", "ka", "ro", "et",
-                    "lv", "lt", "tt", "ba", "en")
+LANGUAGES: Final = (
+    "ru",
+    "uk",
+    "be",
+    "kk",
+    "ky",
+    "uz",
+    "tg",
+    "tk",
+    "az",
+    "hy",
+    "ka",
+    "ro",
+    "et",
+    "lv",
+    "lt",
+    "tt",
+    "ba",
+    "en",
+)
 VERSION: Final = "1"
 
 
@@ -39,9 +58,15 @@ class _Recogniser(PatternRecognizer):
 
     def _result(self, start: int, end: int, score: float) -> RecognizerResult:
         return RecognizerResult(
-            self.supported_entities[0], start, end, score, recognition_metadata={
+            self.supported_entities[0],
+            start,
+            end,
+            score,
+            recognition_metadata={
                 RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
-                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id})
+                RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
+            },
+        )
 
 
 class IdentifierRecogniser(_Recogniser):
@@ -49,19 +74,32 @@ class IdentifierRecogniser(_Recogniser):
 
     def __init__(self, rule: Rule, supported_language: str = ANY, number: int = 1) -> None:
         super().__init__(
-            supported_entity=rule.entity, name=f"{rule.entity.lower()}-{number}/{VERSION}",
-            supported_language=supported_language, version=VERSION, global_regex_flags=0,
+            supported_entity=rule.entity,
+            name=f"{rule.entity.lower()}-{number}/{VERSION}",
+            supported_language=supported_language,
+            version=VERSION,
+            global_regex_flags=0,
             patterns=[Pattern(rule.entity.lower(), rule.regex, max(rule.alone, 0.01))],
-            context=rule.stems.split("|"), country_code=rule.country)
+            context=rule.stems.split("|"),
+            country_code=rule.country,
+        )
         self.rule = rule
         self._find = re.compile(rule.regex).finditer
         self._words = stems(rule.stems)
 
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None,
-                regex_flags: int | None = None) -> list[RecognizerResult]:
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],
+        nlp_artifacts: Any = None,
+        regex_flags: int | None = None,
+    ) -> list[RecognizerResult]:
         """Results with a score of 0.8 and more where a word backs them, else the rule's own."""
-        return [self._result(m.start(), m.end(), score) for m in self._find(text)
-                if (score := self._score(text, m.start(), m.end()))]
+        return [
+            self._result(m.start(), m.end(), score)
+            for m in self._find(text)
+            if (score := self._score(text, m.start(), m.end()))
+        ]
 
     def _score(self, text: str, start: int, end: int) -> float:
         rule, value = self.rule, text[start:end]
@@ -83,12 +121,22 @@ class PhoneRecogniser(_Recogniser):
 
     def __init__(self, supported_language: str = ANY) -> None:
         super().__init__(
-            supported_entity="PHONE_NUMBER", name=f"phone_number-1/{VERSION}",
-            supported_language=supported_language, version=VERSION, global_regex_flags=0,
-            patterns=[Pattern("phone_number", phones.REGEX, 0.5)], context=phones.STEMS.split("|"))
+            supported_entity="PHONE_NUMBER",
+            name=f"phone_number-1/{VERSION}",
+            supported_language=supported_language,
+            version=VERSION,
+            global_regex_flags=0,
+            patterns=[Pattern("phone_number", phones.REGEX, 0.5)],
+            context=phones.STEMS.split("|"),
+        )
 
-    def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None,
-                regex_flags: int | None = None) -> list[RecognizerResult]:
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],
+        nlp_artifacts: Any = None,
+        regex_flags: int | None = None,
+    ) -> list[RecognizerResult]:
         """Results of `phones.find`."""
         return [self._result(*found) for found in phones.find(text)]
 
@@ -106,8 +154,9 @@ def recognisers(language: str = ANY) -> list[PatternRecognizer]:
 def registry(languages: Iterable[str] = LANGUAGES) -> RecognizerRegistry:
     """A registry of these recognisers only, each under every tag in `languages`."""
     tags = list(languages)
-    return RecognizerRegistry(recognizers=[r for tag in tags for r in recognisers(tag)],
-                              supported_languages=tags)
+    return RecognizerRegistry(
+        recognizers=[r for tag in tags for r in recognisers(tag)], supported_languages=tags
+    )
 
 
 class _NoEnhancer(ContextAwareEnhancer):
@@ -116,20 +165,27 @@ class _NoEnhancer(ContextAwareEnhancer):
     def __init__(self) -> None:
         super().__init__(0.0, 0.0, 0, 0)
 
-    def enhance_using_context(self, text: str, raw_results: list[RecognizerResult],
-                              nlp_artifacts: Any, recognizers: Any,
-                              context: list[str] | None = None) -> list[RecognizerResult]:
+    def enhance_using_context(
+        self,
+        text: str,
+        raw_results: list[RecognizerResult],
+        nlp_artifacts: Any,
+        recognizers: Any,
+        context: list[str] | None = None,
+    ) -> list[RecognizerResult]:
         return raw_results
 
 
-def analyzer(languages: Iterable[str] = LANGUAGES,
-             threshold: float = THRESHOLD) -> AnalyzerEngine:
+def analyzer(languages: Iterable[str] = LANGUAGES, threshold: float = THRESHOLD) -> AnalyzerEngine:
     """A Presidio engine with these recognisers, without a language model.
 
     Results below `threshold` need the document's language or jurisdiction and are dropped.
     """
     tags = list(languages)
     return AnalyzerEngine(
-        registry=registry(tags), supported_languages=tags, default_score_threshold=threshold,
+        registry=registry(tags),
+        supported_languages=tags,
+        default_score_threshold=threshold,
         nlp_engine=NoOpNlpEngine([{"lang_code": t, "model_name": "none"} for t in tags]),
-        context_aware_enhancer=_NoEnhancer())
+        context_aware_enhancer=_NoEnhancer(),
+    )

@@ -4,6 +4,7 @@ Columns are searched for the shapes of identifiers first; only the documents and
 that a shape leaves go through Presidio.  A value found never leaves this module: rows hold
 positions and classes.
 """
+
 from __future__ import annotations
 
 from bisect import bisect
@@ -26,8 +27,10 @@ _LANGUAGES: Final = {rule.entity: rule.languages for rule in RULES}
 _COUNTRY: Final = {rule.entity: rule.country for rule in RULES}
 #: What nearly every document without personal data fails: an at sign, or five digits hardly
 #: apart (an address of four digits is a version more often).
-_ANYTHING: Final = (r"@|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){4}|::|:[0-9A-Fa-f]+:"
-                    r"|[A-Z0-9]{7}")
+_ANYTHING: Final = (
+    r"@|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){4}|::|:[0-9A-Fa-f]+:"
+    r"|[A-Z0-9]{7}"
+)
 
 
 class Span(NamedTuple):
@@ -49,6 +52,7 @@ def _schema(arrow: pa.Schema) -> pl.Schema:
 def shapes() -> dict[str, str]:
     """Entity to the pattern (no look-around) without which a text cannot hold it."""
     from pipelines.personal_data import phones
+
     found = {"PHONE_NUMBER": phones.SHAPE}
     for rule in RULES:
         found[rule.entity] = "|".join(filter(None, (found.get(rule.entity), rule.shape)))
@@ -62,14 +66,26 @@ def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | No
     then the higher score wins, then the longer span, then the earlier.
     """
     ranked = sorted(
-        (-min(c.score + NATIVE * (lang in _LANGUAGES.get(c.entity, ()))
-              + NATIVE * (jurisdiction is not None and jurisdiction == _COUNTRY.get(c.entity)), 2.0),
-         c.start - c.end, c.start, c.entity, c) for c in candidates)
+        (
+            -min(
+                c.score
+                + NATIVE * (lang in _LANGUAGES.get(c.entity, ()))
+                + NATIVE * (jurisdiction is not None and jurisdiction == _COUNTRY.get(c.entity)),
+                2.0,
+            ),
+            c.start - c.end,
+            c.start,
+            c.entity,
+            c,
+        )
+        for c in candidates
+    )
     taken: list[Span] = []
     for rank, _, _, _, c in ranked:
         at = bisect(taken, (c.start,))
-        free = ((at == 0 or taken[at - 1].end <= c.start)
-                and (at == len(taken) or taken[at].start >= c.end))
+        free = (at == 0 or taken[at - 1].end <= c.start) and (
+            at == len(taken) or taken[at].start >= c.end
+        )
         if -rank >= THRESHOLD and free:
             taken.insert(at, c._replace(score=round(min(1.0, -rank), 3)))
     return taken
@@ -109,14 +125,31 @@ def apply(documents: pl.DataFrame, findings: pl.DataFrame) -> tuple[pl.DataFrame
     replaced = hit.select("doc_id").with_columns(pl.Series("_new", texts, dtype=pl.String))
     moved = hit.select("doc_id", old_start="start").with_columns(
         pl.Series("start", starts, dtype=pl.List(pl.Int64)),
-        pl.Series("end", ends, dtype=pl.List(pl.Int64)))
+        pl.Series("end", ends, dtype=pl.List(pl.Int64)),
+    )
     moved = moved.explode("old_start", "start", "end")
-    rows = moved.join(
-        findings.select("doc_id", "entity_type", "score", "recogniser", "operator",
-                        old_start="start", original_length=pl.col("end") - pl.col("start")),
-        on=["doc_id", "old_start"], maintain_order="left").select(schema.names()).cast(schema)
-    released = documents.join(replaced, on="doc_id", how="left", maintain_order="left").with_columns(
-        text=pl.coalesce("_new", "text")).drop("_new")
+    rows = (
+        moved.join(
+            findings.select(
+                "doc_id",
+                "entity_type",
+                "score",
+                "recogniser",
+                "operator",
+                old_start="start",
+                original_length=pl.col("end") - pl.col("start"),
+            ),
+            on=["doc_id", "old_start"],
+            maintain_order="left",
+        )
+        .select(schema.names())
+        .cast(schema)
+    )
+    released = (
+        documents.join(replaced, on="doc_id", how="left", maintain_order="left")
+        .with_columns(text=pl.coalesce("_new", "text"))
+        .drop("_new")
+    )
     return released, rows
 
 
@@ -128,6 +161,7 @@ class Scrubber:
 
     def __init__(self, entities: tuple[str, ...] | None = None) -> None:
         from pipelines.personal_data.recognisers import ANY, analyzer
+
         known = shapes()
         if unknown := set(entities or ()) - set(known):
             raise ValueError(f"unknown entities {sorted(unknown)}; known: {sorted(known)}")
@@ -138,17 +172,24 @@ class Scrubber:
     def candidates(self, text: str, entities: list[str]) -> list[Span]:
         """All that the recognisers of `entities` find in `text`, also the doubtful."""
         found: list[Any] = self._engine.analyze(
-            text, self._language, entities=entities, nlp_artifacts=self._artifacts)
-        return [Span(r.start, r.end, r.entity_type, r.score,
-                     r.recognition_metadata["recognizer_name"]) for r in found]
+            text, self._language, entities=entities, nlp_artifacts=self._artifacts
+        )
+        return [
+            Span(r.start, r.end, r.entity_type, r.score, r.recognition_metadata["recognizer_name"])
+            for r in found
+        ]
 
     def _possible(self, texts: pl.DataFrame) -> pl.DataFrame:
         """The rows of `texts` that can hold an entity, with the list of those."""
         column = pl.col("text")
         some = texts.filter(column.str.contains(_ANYTHING))
-        return some.with_columns(entities=pl.concat_list(
-            [pl.when(column.str.contains(shape)).then(pl.lit(entity))
-             for entity, shape in self.shapes.items()]).list.drop_nulls()
+        return some.with_columns(
+            entities=pl.concat_list(
+                [
+                    pl.when(column.str.contains(shape)).then(pl.lit(entity))
+                    for entity, shape in self.shapes.items()
+                ]
+            ).list.drop_nulls()
         ).filter(pl.col("entities").list.len() > 0)
 
     def find(self, documents: pl.DataFrame) -> pl.DataFrame:
@@ -160,6 +201,8 @@ class Scrubber:
         rows = [
             (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, OPERATOR, f"<{s.entity}>")
             for doc_id, text, lang, jurisdiction, entities in self._possible(
-                documents.select("doc_id", "text", "lang", "jurisdiction")).iter_rows()
-            for s in resolve(self.candidates(text, entities), lang, jurisdiction)]
+                documents.select("doc_id", "text", "lang", "jurisdiction")
+            ).iter_rows()
+            for s in resolve(self.candidates(text, entities), lang, jurisdiction)
+        ]
         return pl.DataFrame(rows, schema=_schema(FINDINGS), orient="row")

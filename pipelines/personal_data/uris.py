@@ -4,6 +4,7 @@ Numbers abound in paths, so only e-mail addresses, IBANs, numbers backed by a wo
 (`?inn=…`), telephone numbers with a plus sign, and identifiers whose check digits and form
 stand alone are taken; a plain numeric id or a date is not.
 """
+
 from __future__ import annotations
 
 import re
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from pipelines.personal_data.scrub import Scrubber
 
 #: What a uri must hold to be looked at: an at sign, an escape of one, nine digits hardly apart.
-_SHAPE: Final = (r"@|%40|%25|[0-9](?:(?:%[0-9A-Fa-f]{2}|[ .()_+-]){0,3}[0-9]){8}"
-                 r"|[A-Z]{2}[0-9]{2}[0-9A-Z]{8}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_SHAPE: Final = (
+    r"@|%40|%25|[0-9](?:(?:%[0-9A-Fa-f]{2}|[ .()_+-]){0,3}[0-9]){8}"
+    r"|[A-Z]{2}[0-9]{2}[0-9A-Z]{8}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+)
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 #: Delimiters become spaces of the same length, so that numbers and words end where they do.
 _DELIMITERS: Final = str.maketrans("/?&=#;|!$'*", " " * 11)
@@ -31,6 +34,7 @@ _LEFT_OUT: Final = ("IP_ADDRESS", "RU_PASSPORT", "AZ_FIN", "AM_PSN", "GE_PERSONA
 @cache
 def _scrubber() -> Scrubber:
     from pipelines.personal_data.scrub import Scrubber, shapes
+
     return Scrubber(tuple(e for e in shapes() if e not in _LEFT_OUT))
 
 
@@ -39,7 +43,7 @@ def _decode(uri: str) -> tuple[str, list[int], list[int]]:
     pieces, starts, ends, at = [], [], [], 0
     for run in _ESCAPES.finditer(uri):
         decoded = unquote(run[0], errors="replace")
-        pieces += [uri[at:run.start()], decoded]
+        pieces += [uri[at : run.start()], decoded]
         starts += [*range(at, run.start()), *[run.start()] * len(decoded)]
         ends += [*range(at + 1, run.start() + 1), *[run.end()] * len(decoded)]
         at = run.end()
@@ -61,12 +65,16 @@ def redact_uri(uri: str) -> str:
     Where the data is escaped twice (`%2540`), the result is the decoded uri.
     """
     from pipelines.personal_data.scrub import redact, resolve
+
     scrubber = _scrubber()
     decoded, starts, ends = _decode(uri)
     read = _readable(decoded)
-    spans = [s for s in resolve(scrubber.candidates(read, list(scrubber.shapes)), None, None)
-             if s.score >= _CERTAIN
-             and (s.entity != "PHONE_NUMBER" or read[s.start] == "+" or s.score > 0.9)]
+    spans = [
+        s
+        for s in resolve(scrubber.candidates(read, list(scrubber.shapes)), None, None)
+        if s.score >= _CERTAIN
+        and (s.entity != "PHONE_NUMBER" or read[s.start] == "+" or s.score > 0.9)
+    ]
     where: list[tuple[int, int, str]] = []
     for s in spans:  # two spans may share one run of escapes
         start = max(starts[s.start], where[-1][1] if where else 0)
@@ -86,4 +94,4 @@ def redact_uris(uris: pl.Series) -> pl.Series:
         return uris
     at = doubtful.arg_true()
     redacted = pl.Series([redact_uri(u) for u in uris.gather(at)], dtype=pl.String)
-    return uris.scatter(at, redacted)
+    return uris.clone().scatter(at, redacted)  # scatter writes in place

@@ -4,6 +4,7 @@
 included; it decodes no text.  `contents` goes back for the bodies of the records that the
 gate let through.  Neither raises on bad input: an envelope or a content carries the reason.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ class Envelope:
     headers: tuple[tuple[str, str], ...] = ()
     signal: str | None = None
     signal_body: bytes | None = None
+    signal_location: str | None = None
     error: str | None = None
     detail: str | None = None
 

@@ -1,4 +1,5 @@
 """JSON lines, plain or gzip: a record a line.  `fields` names the keys that hold what."""
+
 from __future__ import annotations
 
 import codecs
@@ -25,16 +26,22 @@ def scan(source: Source) -> Iterator[Envelope]:
                 if length > source.max_record_bytes and not line.endswith(b"\n"):
                     length += _skip_line(file)
                     offset += length
-                    yield Envelope("bytes", start, length, error="too-large",
-                                   detail=f"a line of {length} bytes",
-                                   uri=_salvage(line[:4096], source.fields.get("uri")))
+                    yield Envelope(
+                        "bytes",
+                        start,
+                        length,
+                        error="too-large",
+                        detail=f"a line of {length} bytes",
+                        uri=_salvage(line[:4096], source.fields.get("uri")),
+                    )
                     continue
                 offset += length
                 if line.strip():
                     yield _envelope(line, start, source)
     except (OSError, EOFError, zlib.error) as error:
-        yield Envelope("bytes", offset, 0, error="unreadable",
-                       detail=f"{type(error).__name__}: torn file")
+        yield Envelope(
+            "bytes", offset, 0, error="unreadable", detail=f"{type(error).__name__}: torn file"
+        )
 
 
 def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
@@ -51,8 +58,11 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
                 continue
             text = value(row, source.fields.get("text", "text"))
             title = value(row, source.fields.get("title", "title"))
-            yield Content(text=text if isinstance(text, str) else "", media_type="text/plain",
-                          title=title if isinstance(title, str) else None)
+            yield Content(
+                text=text if isinstance(text, str) else "",
+                media_type="text/plain",
+                title=title if isinstance(title, str) else None,
+            )
 
 
 def value(row: Mapping[str, Any], path: str) -> Any:

@@ -1,4 +1,5 @@
 """Gzip members, each inflated by itself and never past a bound."""
+
 from __future__ import annotations
 
 import re
@@ -12,8 +13,9 @@ PATIENCE = 16
 _ZEROS = re.compile(rb"\0+")
 
 
-def inflate(view: memoryview, start: int, bound: int, patience: int = PATIENCE
-            ) -> tuple[bytes, int, str]:
+def inflate(
+    view: memoryview, start: int, bound: int, patience: int = PATIENCE
+) -> tuple[bytes, int, str]:
     """One member of a container.
 
     Returns:
@@ -27,7 +29,7 @@ def inflate(view: memoryview, start: int, bound: int, patience: int = PATIENCE
             if not pending:
                 if position >= len(view):
                     return bytes(held), len(view), "torn gzip member"
-                pending = bytes(view[position:position + CHUNK])
+                pending = bytes(view[position : position + CHUNK])
                 position += len(pending)
             part = inflater.decompress(pending, 1 << 20)
             pending = inflater.unconsumed_tail
@@ -47,7 +49,7 @@ def inflate(view: memoryview, start: int, bound: int, patience: int = PATIENCE
 def begins(data: mmap, position: int, content: bytes) -> bool:
     """Whether a member that holds this at its beginning starts here."""
     try:
-        found = zlib.decompressobj(31).decompress(data[position:position + 512], len(content))
+        found = zlib.decompressobj(31).decompress(data[position : position + 512], len(content))
     except zlib.error:
         return False
     return found == content

@@ -1,4 +1,5 @@
 """Parquet: a record a row.  `fields` names the columns that hold what."""
+
 from __future__ import annotations
 
 import hashlib
@@ -12,8 +13,15 @@ from pipelines.readers import Content, Envelope, Source
 
 BATCH_ROWS, BATCH_BYTES = 2048, 1 << 25
 BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError)
-TEXTUAL = (pa.null(), pa.string(), pa.large_string(), pa.string_view(), pa.binary(),
-           pa.large_binary(), pa.binary_view())
+TEXTUAL = (
+    pa.null(),
+    pa.string(),
+    pa.large_string(),
+    pa.string_view(),
+    pa.binary(),
+    pa.large_binary(),
+    pa.binary_view(),
+)
 NO_TEXT = "the text column holds no text"
 
 
@@ -31,8 +39,9 @@ def scan(source: Source) -> Iterator[Envelope]:
                         yield from _envelopes(batch, names, start, source.max_record_bytes)
                         start += batch.num_rows
                 except BROKEN as error:
-                    yield Envelope("row", start, stop - start, error="unreadable",
-                                   detail=type(error).__name__)
+                    yield Envelope(
+                        "row", start, stop - start, error="unreadable", detail=type(error).__name__
+                    )
                 start = stop
     except BROKEN as error:
         yield Envelope("row", start, 0, error="unreadable", detail=type(error).__name__)
@@ -51,17 +60,19 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             start = stop
 
 
-def _group(file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
-           ) -> Iterator[Content]:
+def _group(
+    file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
+) -> Iterator[Content]:
     start, given = 0, 0
     try:
         for batch in _batches(file, group, [text, title]):
             some = [row - start for row in rows if start <= row < start + batch.num_rows]
-            part = batch.take(pa.array(some, pa.int64()))
-            texts, titles = _bytes(part, text), _strings(part, title)
             start += batch.num_rows
-            for body, name in zip(texts, titles, strict=True):
-                yield _content(body or b"", name)
+            if not some:
+                continue
+            texts, titles = _bytes(batch, text), _strings(batch, title)
+            for row in some:
+                yield _content(texts[row] or b"", titles[row])
                 given += 1
     except BROKEN as error:
         for _ in rows[given:]:
@@ -76,8 +87,9 @@ def _content(body: bytes, title: str | None) -> Content:
         return Content(payload=body, title=title, media_type="text/plain")
 
 
-def _envelopes(batch: pa.RecordBatch, names: dict[str, str], start: int, limit: int
-               ) -> Iterator[Envelope]:
+def _envelopes(
+    batch: pa.RecordBatch, names: dict[str, str], start: int, limit: int
+) -> Iterator[Envelope]:
     readable = names["text"] not in batch.schema.names or _textual(batch.column(names["text"]))
     texts = _bytes(batch, names["text"]) if readable else [None] * batch.num_rows
     uris, dates = _strings(batch, names["uri"]), _strings(batch, names["captured_at"])
@@ -95,8 +107,11 @@ def _batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[p
     about = file.metadata.row_group(group)
     rows = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
     have = set(file.schema_arrow.names)
-    yield from file.iter_batches(min(max(rows, 1), BATCH_ROWS), row_groups=[group],
-                                 columns=[c for c in dict.fromkeys(columns) if c in have])
+    yield from file.iter_batches(
+        min(max(rows, 1), BATCH_ROWS),
+        row_groups=[group],
+        columns=[c for c in dict.fromkeys(columns) if c in have],
+    )
 
 
 def _textual(column: pa.Array) -> bool:

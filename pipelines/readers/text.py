@@ -1,4 +1,5 @@
 """Text files: a file is a record."""
+
 from __future__ import annotations
 
 import hashlib

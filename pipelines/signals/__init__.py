@@ -10,6 +10,7 @@ A protocol is a module with
 
 and is added by naming it in `PROTOCOLS`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence

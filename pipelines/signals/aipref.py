@@ -3,6 +3,7 @@
 Any `n` wins over statements elsewhere (vocab, "Combining Preferences").  Labels of earlier drafts
 and Content-Signal's spelling are understood too: they can only reserve what training would use.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -38,5 +39,8 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
 
 def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     said = [(text, statement(text)) for text in values(headers, "content-usage")]
-    return [Observation(NAME, VERSION, "header", None, value, f"Content-Usage: {text}")
-            for text, value in said if value]
+    return [
+        Observation(NAME, VERSION, "header", None, value, f"Content-Usage: {text}")
+        for text, value in said
+        if value
+    ]

@@ -1,4 +1,5 @@
 """Content-Signal: `search=yes, ai-train=no` in robots.txt groups and in response headers."""
+
 from __future__ import annotations
 
 import re
@@ -35,5 +36,8 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
 
 def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     said = [(text, statement(text)) for text in values(headers, "content-signal")]
-    return [Observation(NAME, VERSION, "header", None, value, f"Content-Signal: {text}")
-            for text, value in said if value]
+    return [
+        Observation(NAME, VERSION, "header", None, value, f"Content-Signal: {text}")
+        for text, value in said
+        if value
+    ]

@@ -4,6 +4,7 @@ RFC 9309 binds a robots.txt to its scheme, host and port.  Here the captures of 
 port of a host speak for the host: for each such variant one capture is chosen, and the most
 restrictive of what they say stands.  A subdomain is another host.
 """
+
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
@@ -18,9 +19,9 @@ from pipelines.signals.protocols import PROTOCOLS
 from pipelines.signals.uris import Parts, split
 
 MODES = ("fetch", "latest", "strictest")
-REDIRECTS = 5                          # that are followed, RFC 9309 2.3.1.2
+REDIRECTS = 5  # that are followed, RFC 9309 2.3.1.2
 
-Variant = tuple[str, str]              # scheme, port
+Variant = tuple[str, str]  # scheme, port
 _ByUri = dict[tuple[str, Parts | None], list[Capture]]
 
 
@@ -52,7 +53,7 @@ def _followed(capture: Capture, by_uri: _ByUri) -> Capture | None:
     for _ in range(REDIRECTS):
         try:
             parts = split(urljoin(target.uri, target.location))
-        except ValueError:             # urljoin's, of a malformed address
+        except ValueError:  # urljoin's, of a malformed address
             return None
         found = by_uri.get((capture.kind, parts), [])
         if not found or not target.location:
@@ -85,8 +86,9 @@ class HostSignals:
     be read is judged as `strictest`.
     """
 
-    def __init__(self, captures: Iterable[Capture], agents: Sequence[str],
-                 mode: str = "fetch") -> None:
+    def __init__(
+        self, captures: Iterable[Capture], agents: Sequence[str], mode: str = "fetch"
+    ) -> None:
         if mode not in MODES:
             raise ValueError(f"mode is one of {', '.join(MODES)}")
         self.agents, self.mode = tuple(agents), mode
@@ -109,8 +111,11 @@ class HostSignals:
                 chosen += captures
                 continue
             times = [_order(c)[0] for c in captures]
-            last = max(bisect_right(times, when) - 1, 0) if self.mode == "fetch" and when \
-                is not None else -1
+            last = (
+                max(bisect_right(times, when) - 1, 0)
+                if self.mode == "fetch" and when is not None
+                else -1
+            )
             chosen += [c for c, t in zip(captures, times, strict=True) if t == times[last]]
         return chosen
 
@@ -131,8 +136,11 @@ class HostSignals:
         for protocol in PROTOCOLS:
             if protocol.KIND is None:
                 continue
-            seen = [o for capture in self._chosen(parts.host, protocol.KIND, when)
-                    for o in self._reader(protocol, capture)(parts.path)]
+            seen = [
+                o
+                for capture in self._chosen(parts.host, protocol.KIND, when)
+                for o in self._reader(protocol, capture)(parts.path)
+            ]
             if seen:
                 out.append(next((o for o in seen if o.value == RESERVED), seen[-1]))
         return out

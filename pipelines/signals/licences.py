@@ -1,4 +1,5 @@
 """Licences that a page states of itself, and whether they are stricter than the register's."""
+
 from __future__ import annotations
 
 import json
@@ -11,14 +12,23 @@ from pipelines.signals.observed import Pairs, values
 VERSION = "1"
 ALL_RIGHTS_RESERVED = "LicenseRef-all-rights-reserved"
 
-_CC = re.compile(r"creativecommons\.org/licen[sc]es/((?:by|nc|nd|sa|sampling)(?:-(?:nc|nd|sa))*)"
-                 r"(?:/(\d\.\d))?(?![\w.-])", re.IGNORECASE)
+_CC = re.compile(
+    r"creativecommons\.org/licen[sc]es/((?:by|nc|nd|sa|sampling)(?:-(?:nc|nd|sa))*)"
+    r"(?:/(\d\.\d))?(?![\w.-])",
+    re.IGNORECASE,
+)
 _ZERO = re.compile(r"creativecommons\.org/publicdomain/(zero|mark)/(\d\.\d)", re.IGNORECASE)
-_SPDX = re.compile(r"(?:spdx\.org/licenses/)?"
-                   r"(CC(?:0|-PDM|-BY(?:-(?:NC|ND|SA))*)-\d\.\d)(?:\.html|\.json)?/?", re.IGNORECASE)
+_SPDX = re.compile(
+    r"(?:spdx\.org/licenses/)?"
+    r"(CC(?:0|-PDM|-BY(?:-(?:NC|ND|SA))*)-\d\.\d)(?:\.html|\.json)?/?",
+    re.IGNORECASE,
+)
 _NAMED = re.compile(r"CC[ -](BY(?:-(?:NC|ND|SA))*)(?:[ -](\d\.\d))?", re.IGNORECASE)
-_CLOSED = re.compile(r"rightsstatements\.org/(?:vocab|page)/InC|"
-                     r"^\s*(?:©.*)?all rights reserved\W*$", re.IGNORECASE)
+_CLOSED = re.compile(
+    r"rightsstatements\.org/(?:vocab|page)/InC|"
+    r"^\s*(?:©.*)?all rights reserved\W*$",
+    re.IGNORECASE,
+)
 _LINK = re.compile(r"<([^>]*)>([^<]*)")
 _RELATION = re.compile(r"(?:^|[\s:])licen[sc]e$")
 _OTHER_WORKS = re.compile(r"Image|Video|Audio|Media|Font|Logo", re.IGNORECASE)
@@ -63,19 +73,33 @@ def _json(text: str) -> Any:
         return None
 
 
-def detect(headers: Pairs = (), metas: Pairs = (), links: Pairs = (),
-           jsonld: Sequence[str] = ()) -> list[str]:
+def detect(
+    headers: Pairs = (), metas: Pairs = (), links: Pairs = (), jsonld: Sequence[str] = ()
+) -> list[str]:
     """SPDX identifiers of the licences a page states, in order, each once.
 
     `links` are (rel, href) of `a` and `link` elements, of which only `rel=license` states the
     page's own; `jsonld` the texts of its JSON-LD scripts.  Licences unknown here are left out.
     """
-    stated = [href for rel, href in links
-              if any(_RELATION.search(token) for token in rel.lower().split())]
-    stated += [target for value in values(headers, "link") for target, more in _LINK.findall(value)
-               if re.search(r"rel\s*=\s*\"?[^\";]*\blicense\b", more, re.IGNORECASE)]
-    stated += values(metas, "license", "dcterms.license", "dc.license", "dc.rights",
-                     "dcterms.rights", "dc.rights.license", "rights")
+    stated = [
+        href for rel, href in links if any(_RELATION.search(token) for token in rel.lower().split())
+    ]
+    stated += [
+        target
+        for value in values(headers, "link")
+        for target, more in _LINK.findall(value)
+        if re.search(r"rel\s*=\s*\"?[^\";]*\blicense\b", more, re.IGNORECASE)
+    ]
+    stated += values(
+        metas,
+        "license",
+        "dcterms.license",
+        "dc.license",
+        "dc.rights",
+        "dcterms.rights",
+        "dc.rights.license",
+        "rights",
+    )
     stated += [licence for text in jsonld for licence in _stated(_json(text))]
     return list(dict.fromkeys(found for text in stated if (found := identify(text))))
 

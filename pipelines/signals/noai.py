@@ -3,6 +3,7 @@
 `noimageai` speaks of images and does not bar text.  A statement that names an agent
 (`GPTBot: noai`, `<meta name="GPTBot">`) counts when that agent is one of ours.
 """
+
 from __future__ import annotations
 
 import re
@@ -26,8 +27,9 @@ resolve = any_reserved
 
 BARRING = frozenset({"noai", "noml"})
 _FOR_ALL = frozenset({"robots", "ai", "*"})
-_WITH_VALUE = frozenset({"unavailable_after", "max-snippet", "max-image-preview",
-                         "max-video-preview"})
+_WITH_VALUE = frozenset(
+    {"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"}
+)
 
 
 @lru_cache(16)
@@ -54,7 +56,8 @@ def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observatio
     seen = []
     for name, value in headers:
         if name.strip().lower() == "x-robots-tag" and any(
-                agent in ours and word in BARRING for agent, word in _directives(value)):
+            agent in ours and word in BARRING for agent, word in _directives(value)
+        ):
             seen.append(("header", f"X-Robots-Tag: {value}"))
     for name, value in metas:
         if name.strip().lower() in ours and BARRING & set(re.split(r"[\s,;]+", value.lower())):

@@ -1,4 +1,5 @@
 """What a signal says, where it was captured, and the small grammar that signals share."""
+
 from __future__ import annotations
 
 import re
@@ -50,7 +51,7 @@ class Capture:
     """
 
     host: str
-    kind: str                          # robots | tdmrep
+    kind: str  # robots | tdmrep
     status: int
     body: bytes
     captured_at: str

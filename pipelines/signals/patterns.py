@@ -1,4 +1,5 @@
 """Path patterns of robots.txt and tdmrep.json: `*` is any text, a final `$` the end."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -54,8 +55,9 @@ class Pattern:
         """Whether it covers the path, given as `subject(path)`."""
         if self.plain.matches(path[0]):
             return True
-        return (self.encoded is not self.plain or path[0] is not path[1]) \
-            and self.encoded.matches(path[1])
+        return (self.encoded is not self.plain or path[0] is not path[1]) and self.encoded.matches(
+            path[1]
+        )
 
 
 def _form(text: str, ends: bool, change: Callable[[str], str]) -> Form:

@@ -1,4 +1,5 @@
 """The protocols that are read: to add one, name its module here."""
+
 from __future__ import annotations
 
 from typing import Final

@@ -9,6 +9,7 @@ everything.  A redirect says nothing by itself: `HostSignals` follows it to the 
 target, whose rules then hold for the first host (2.3.1.2); one whose target is not in the crawl
 is passed over, so that the host's other captures speak, and with none the file is unavailable.
 """
+
 from __future__ import annotations
 
 import re
@@ -32,16 +33,20 @@ VERSION = "RFC 9309"
 KIND = "robots"
 resolve = any_reserved
 
-LIMIT = 500 * 1024                     # bytes that are read, RFC 9309 2.5
+LIMIT = 500 * 1024  # bytes that are read, RFC 9309 2.5
 
 ACCESS = frozenset({"allow", "disallow"})
 #: The usage protocols extend the grammar's `rule`, so their lines end a list of agents too.
 USAGE = ACCESS | {"content-usage", "content-signal"}
 
-_SPELLED = dict.fromkeys(("dissallow", "dissalow", "disalow", "diasllow", "disallaw", "desallow"),
-                         "disallow") | dict.fromkeys(("useragent", "user agent"), "user-agent")
-_LINE = re.compile(r"([A-Za-z][A-Za-z_-]*(?: agent)?)[ \t]*:[ \t]*(.*)|"
-                   r"(user-?agent|disallow|dissallow|disalow)[ \t]+(\S+)$", re.IGNORECASE)
+_SPELLED = dict.fromkeys(
+    ("dissallow", "dissalow", "disalow", "diasllow", "disallaw", "desallow"), "disallow"
+) | dict.fromkeys(("useragent", "user agent"), "user-agent")
+_LINE = re.compile(
+    r"([A-Za-z][A-Za-z_-]*(?: agent)?)[ \t]*:[ \t]*(.*)|"
+    r"(user-?agent|disallow|dissallow|disalow)[ \t]+(\S+)$",
+    re.IGNORECASE,
+)
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 Line = tuple[str, str]
@@ -51,11 +56,11 @@ Line = tuple[str, str]
 def lines(body: bytes) -> tuple[Line, ...]:
     """(field, value) of each line, the field in lower case; comments and other text dropped."""
     head = body[:LIMIT]
-    if len(body) > LIMIT:              # the last line may be cut in two
-        head = head[:max(head.rfind(b"\n"), head.rfind(b"\r"), 0)]
+    if len(body) > LIMIT:  # the last line may be cut in two
+        head = head[: max(head.rfind(b"\n"), head.rfind(b"\r"), 0)]
     mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", "utf-8"))
     errors = "surrogateescape" if charset == "utf-8" else "replace"
-    text = head[len(mark):].decode(charset, errors)
+    text = head[len(mark) :].decode(charset, errors)
     found = []
     for line in re.split(r"\r\n|\r|\n", text):
         match = _LINE.match(line.partition("#")[0].strip(" \t\0"))
@@ -67,7 +72,7 @@ def lines(body: bytes) -> tuple[Line, ...]:
 
 @dataclass
 class Group:
-    agents: list[str]                  # lower case; none: the lines before the first group
+    agents: list[str]  # lower case; none: the lines before the first group
     rules: list[Line]
 
 
@@ -110,29 +115,45 @@ def rules_of(found: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, 
     return held
 
 
-Rule = tuple[Pattern, bool]            # the pattern, and whether it allows
+Rule = tuple[Pattern, bool]  # the pattern, and whether it allows
 
 
 def _access(held: Iterable[Line]) -> list[Rule]:
     """Compiled rules, longest first and `allow` first among equals: the first match decides."""
-    compiled = [(compile_pattern(path), field == "allow") for field, path in held
-                if path and field in ACCESS
-                and (field == "disallow" or path.startswith(("/", "*")))]
+    compiled = [
+        (compile_pattern(path), field == "allow")
+        for field, path in held
+        if path and field in ACCESS and (field == "disallow" or path.startswith(("/", "*")))
+    ]
     return sorted(compiled, key=lambda rule: (-rule[0].length, not rule[1]))
 
 
 def host(capture: Capture, agents: Sequence[str]) -> Reader:
     """Whether all agents may fetch a path; `/robots.txt` itself is always allowed."""
+
     def observed(value: str, raw: str, location: str | None = None) -> list[Observation]:
-        return [Observation(NAME, VERSION, "robots.txt", location, value, raw,
-                            capture.captured_at, capture.doc_id)]
+        return [
+            Observation(
+                NAME,
+                VERSION,
+                "robots.txt",
+                location,
+                value,
+                raw,
+                capture.captured_at,
+                capture.doc_id,
+            )
+        ]
 
     if not 200 <= capture.status < 300:
         value = GRANTED if 300 <= capture.status < 500 else RESERVED
-        return lambda path: observed(GRANTED if path == "/robots.txt" else value,
-                                     f"HTTP {capture.status}")
-    held = [(agent, _access(rules))
-            for rules, agent in rules_of(groups(capture.body, ACCESS), agents).items()]
+        return lambda path: observed(
+            GRANTED if path == "/robots.txt" else value, f"HTTP {capture.status}"
+        )
+    held = [
+        (agent, _access(rules))
+        for rules, agent in rules_of(groups(capture.body, ACCESS), agents).items()
+    ]
 
     def read(path: str) -> list[Observation]:
         if path == "/robots.txt":
@@ -144,6 +165,7 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
                 text = rule[0].text
                 return observed(RESERVED, f"User-agent: {agent}; Disallow: {text}", text)
         return observed(GRANTED, "")
+
     return read
 
 
@@ -151,8 +173,14 @@ def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observatio
     return []
 
 
-def usage(capture: Capture, agents: Sequence[str], field: str, name: str, version: str,
-          meaning: Callable[[str], str | None]) -> Reader:
+def usage(
+    capture: Capture,
+    agents: Sequence[str],
+    field: str,
+    name: str,
+    version: str,
+    meaning: Callable[[str], str | None],
+) -> Reader:
     """The reader of a usage line, `field: [path] statement`, by agent and by longest path.
 
     `meaning` gives what a statement says of training.  Statements that say nothing of it do not
@@ -179,9 +207,18 @@ def usage(capture: Capture, agents: Sequence[str], field: str, name: str, versio
         for agent, stated in said:
             match = next((s for s in stated if s[0].matches(target)), None)
             if match:
-                seen.append(Observation(
-                    name, version, "robots.txt", match[0].text, match[1],
-                    f"User-agent: {agent}; {field}: {match[2]}",
-                    capture.captured_at, capture.doc_id))
+                seen.append(
+                    Observation(
+                        name,
+                        version,
+                        "robots.txt",
+                        match[0].text,
+                        match[1],
+                        f"User-agent: {agent}; {field}: {match[2]}",
+                        capture.captured_at,
+                        capture.doc_id,
+                    )
+                )
         return [any_reserved(seen) or seen[0]] if seen else []
+
     return read

@@ -3,6 +3,7 @@
 The more specific statement stands: file, then header, then HTML; where one is absent or holds
 anything but 0 or 1 (1.0 and `true` are taken for 1), it is unset and resets nothing.
 """
+
 from __future__ import annotations
 
 import json
@@ -28,7 +29,7 @@ NAME = "tdmrep"
 VERSION = "W3C CG TDMRep 3"
 KIND = "tdmrep"
 
-LIMIT = 4 << 20                        # bytes
+LIMIT = 4 << 20  # bytes
 _VALUES = {"1": RESERVED, "1.0": RESERVED, "true": RESERVED, "0": GRANTED}
 
 
@@ -51,8 +52,10 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
         return says_nothing
 
     def observed(value: str, raw: str, location: str | None = None) -> Observation:
-        return Observation(NAME, VERSION, "tdmrep.json", location, value, raw,
-                           capture.captured_at, capture.doc_id)
+        return Observation(
+            NAME, VERSION, "tdmrep.json", location, value, raw, capture.captured_at, capture.doc_id
+        )
+
     try:
         if len(capture.body) > LIMIT:
             raise ValueError
@@ -61,23 +64,40 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
         damaged = observed(UNREADABLE, "not a JSON document")
         return lambda path: [damaged]
     entries = document if isinstance(document, list) else [document]
-    rules = [(compile_pattern(rule[0]), observed(
-                  rule[1], f"location: {rule[0]}; tdm-reservation: {int(rule[1] == RESERVED)}",
-                  rule[0]))
-             for rule in map(_rule, entries) if rule]
+    rules = [
+        (
+            compile_pattern(rule[0]),
+            observed(
+                rule[1],
+                f"location: {rule[0]}; tdm-reservation: {int(rule[1] == RESERVED)}",
+                rule[0],
+            ),
+        )
+        for rule in map(_rule, entries)
+        if rule
+    ]
 
     def read(path: str) -> list[Observation]:
         target = subject(path)
         return [o for pattern, o in rules if pattern.matches(target)][:1]
+
     return read
 
 
 def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    return [Observation(NAME, VERSION, where, None, _VALUES[value.strip().lower()],
-                        f"tdm-reservation: {value.strip()}")
-            for where, pairs in (("header", headers), ("html", metas))
-            for value in values(pairs, "tdm-reservation", "tdm:reservation")
-            if value.strip().lower() in _VALUES]
+    return [
+        Observation(
+            NAME,
+            VERSION,
+            where,
+            None,
+            _VALUES[value.strip().lower()],
+            f"tdm-reservation: {value.strip()}",
+        )
+        for where, pairs in (("header", headers), ("html", metas))
+        for value in values(pairs, "tdm-reservation", "tdm:reservation")
+        if value.strip().lower() in _VALUES
+    ]
 
 
 def resolve(observations: Iterable[Observation]) -> Observation | None:

@@ -1,4 +1,5 @@
 """URIs and paths in the normal form in which rules are compared with them (RFC 9309 2.2.2)."""
+
 from __future__ import annotations
 
 import re

@@ -23,18 +23,35 @@ def test_every_record_resolves_to_its_bytes(release: Release) -> None:
         assert chain["bytes"]["found"]
         if chain["outcome"] == "keep":
             assert chain["bytes"]["payload_matches"] and chain["document"]["text_matches"]
-            assert chain["source"]["entry"]["basis"]["evidence"] and chain["source"]["evidence_sha256"]
-            assert [d["stage"] for d in chain["decisions"]] == ["ingest", "language", "dedup", "privacy"]
+            assert (
+                chain["source"]["entry"]["basis"]["evidence"] and chain["source"]["evidence_sha256"]
+            )
+            assert [d["stage"] for d in chain["decisions"]] == [
+                "ingest",
+                "language",
+                "dedup",
+                "privacy",
+            ]
 
 
 def test_by_url_by_row_and_by_id_it_is_the_same(release: Release) -> None:
     row = releases.table(release.folder, "documents").row(5, named=True)
-    uri = releases.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])["uri"][0]
-    for query in (row["doc_id"], uri, f"{row['shard']}:{row['row']}", f"{row['shard'].removeprefix('data/').removesuffix('.parquet')}:{row['row']}"):
+    uri = releases.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])[
+        "uri"
+    ][0]
+    for query in (
+        row["doc_id"],
+        uri,
+        f"{row['shard']}:{row['row']}",
+        f"{row['shard'].removeprefix('data/').removesuffix('.parquet')}:{row['row']}",
+    ):
         assert row["doc_id"] in release.find(query)
 
 
-@pytest.mark.parametrize("query", ["' OR 1=1 --", "https://nobody.example/'\"", "data/kk/part-00000:999999", "0" * 32, "", "💥"])
+@pytest.mark.parametrize(
+    "query",
+    ["' OR 1=1 --", "https://nobody.example/'\"", "data/kk/part-00000:999999", "0" * 32, "", "💥"],
+)
 def test_what_is_not_there_is_not_found(release: Release, query: str) -> None:
     assert release.find(query) == []
 
@@ -56,7 +73,9 @@ def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
     shutil.copytree(sample_run / "samples", tmp_path / "samples")
     release = Release(sample_run / "release/sample", tmp_path)
     records = releases.table(release.folder, "records")
-    row = records.filter(pl.col("container").str.ends_with(".txt") & pl.col("payload_sha256").is_not_null()).row(0, named=True)
+    row = records.filter(
+        pl.col("container").str.ends_with(".txt") & pl.col("payload_sha256").is_not_null()
+    ).row(0, named=True)
     path = tmp_path / row["container"]
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     assert release.chain(row["doc_id"])["bytes"]["payload_matches"] is False

@@ -1,4 +1,5 @@
 """The gate: each reason, the days on which it turns, and the order of reasons."""
+
 from __future__ import annotations
 
 import json
@@ -19,15 +20,40 @@ from schemas.register import Basis, Licence, Register, Source, Withdrawal
 DAY = date(2026, 11, 22)
 URI = "https://law.example.kz/news/1.html"
 PARAMS = Params(
-    path=Path("params.yaml"), root=Path(), as_of=DAY, purpose="pretraining", storage_country="KZ",
-    register=Path("register"), inputs=(), licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"),
-    work=Path("work"), release=ReleaseParams("r", "release"), robots_agents=("*", "GPTBot"))
+    path=Path("params.yaml"),
+    root=Path(),
+    as_of=DAY,
+    purpose="pretraining",
+    storage_country="KZ",
+    register=Path("register"),
+    inputs=(),
+    licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"),
+    work=Path("work"),
+    release=ReleaseParams("r", "release"),
+    robots_agents=("*", "GPTBot"),
+)
 BASIS = Basis("consent", "N 1", "kz.txt", None, None, (), ("pretraining",), date(2025, 2, 1))
 SOURCE = Source(
-    id="kz", title="t", publisher="p", contact="c", jurisdiction="KZ", kind="web", languages=("kk",),
-    acquired_as="crawled", domains=("law.example.kz",), url_prefixes=(), collections=(),
-    licence=Licence("CC-BY-4.0"), basis=BASIS, opt_out="honour", personal_data="scrub",
-    residency=None, entry_json="{}", entry_sha256="e" * 64, evidence_sha256="f" * 64)
+    id="kz",
+    title="t",
+    publisher="p",
+    contact="c",
+    jurisdiction="KZ",
+    kind="web",
+    languages=("kk",),
+    acquired_as="crawled",
+    domains=("law.example.kz",),
+    url_prefixes=(),
+    collections=(),
+    licence=Licence("CC-BY-4.0"),
+    basis=BASIS,
+    opt_out="honour",
+    personal_data="scrub",
+    residency=None,
+    entry_json="{}",
+    entry_sha256="e" * 64,
+    evidence_sha256="f" * 64,
+)
 DEAL = LicenceTerms("LicenseRef-deal", "d", None, ("evaluation",), True, False)
 
 
@@ -51,7 +77,8 @@ def said(body: str | bytes, path: str = "/news/1.html", kind: str = "robots") ->
     raw = body.encode() if isinstance(body, str) else body
     captures = [Capture("law.example.kz", kind, 200, raw, "2026-10-01T00:00:00Z", "c" * 32)]
     return HostSignals(captures, PARAMS.robots_agents).observations(
-        f"https://law.example.kz{path}", "2026-10-02T00:00:00Z")
+        f"https://law.example.kz{path}", "2026-10-02T00:00:00Z"
+    )
 
 
 TDM = json.dumps([{"location": "/news/*", "tdm-reservation": 1}])
@@ -60,27 +87,33 @@ SIGNAL = "User-agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n"
 USAGE = "User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
 
 
-@pytest.mark.parametrize(("source", "expected"), [
-    (SOURCE, None),
-    (based(withdrawn_on=DAY), "consent-withdrawn"),
-    (based(withdrawn_on=date(2026, 11, 23)), None),
-    (based(expires_on=DAY), None),
-    (based(expires_on=date(2026, 11, 21)), "consent-expired"),
-    (based(granted_on=DAY), None),
-    (based(granted_on=date(2026, 11, 23)), "consent-expired"),
-    (based(purposes=("evaluation",)), "purpose-not-granted"),
-    (replace(SOURCE, licence=Licence("LicenseRef-deal")), "purpose-not-granted"),
-    (replace(SOURCE, licence=Licence("LicenseRef-deal OR CC-BY-NC-4.0")), "purpose-not-granted"),
-    (replace(SOURCE, licence=Licence("LicenseRef-deal OR CC-BY-4.0")), None),
-    (replace(SOURCE, licence=Licence("LicenseRef-deal AND CC-BY-4.0")), "purpose-not-granted"),
-    (replace(SOURCE, licence=Licence("LicenseRef-nobody-knows")), "purpose-not-granted"),
-    (replace(SOURCE, licence=Licence("CC-BY-NC-4.0")), "licence-not-allowed"),
-    (replace(SOURCE, licence=Licence("no licence (")), "licence-not-allowed"),
-    (replace(SOURCE, evidence_sha256=None), "evidence-missing"),
-    (replace(SOURCE, residency=("RU", "UZ")), "residency"),
-    (replace(SOURCE, residency=("RU", "KZ")), None),
-    (replace(SOURCE, residency=()), "residency"),
-])
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (SOURCE, None),
+        (based(withdrawn_on=DAY), "consent-withdrawn"),
+        (based(withdrawn_on=date(2026, 11, 23)), None),
+        (based(expires_on=DAY), None),
+        (based(expires_on=date(2026, 11, 21)), "consent-expired"),
+        (based(granted_on=DAY), None),
+        (based(granted_on=date(2026, 11, 23)), "consent-expired"),
+        (based(purposes=("evaluation",)), "purpose-not-granted"),
+        (replace(SOURCE, licence=Licence("LicenseRef-deal")), "purpose-not-granted"),
+        (
+            replace(SOURCE, licence=Licence("LicenseRef-deal OR CC-BY-NC-4.0")),
+            "purpose-not-granted",
+        ),
+        (replace(SOURCE, licence=Licence("LicenseRef-deal OR CC-BY-4.0")), None),
+        (replace(SOURCE, licence=Licence("LicenseRef-deal AND CC-BY-4.0")), "purpose-not-granted"),
+        (replace(SOURCE, licence=Licence("LicenseRef-nobody-knows")), "purpose-not-granted"),
+        (replace(SOURCE, licence=Licence("CC-BY-NC-4.0")), "licence-not-allowed"),
+        (replace(SOURCE, licence=Licence("no licence (")), "licence-not-allowed"),
+        (replace(SOURCE, evidence_sha256=None), "evidence-missing"),
+        (replace(SOURCE, residency=("RU", "UZ")), "residency"),
+        (replace(SOURCE, residency=("RU", "KZ")), None),
+        (replace(SOURCE, residency=()), "residency"),
+    ],
+)
 def test_standing(source: Source, expected: str | None) -> None:
     tested = gate(source)
     assert reason(tested.standing["kz"]) == expected
@@ -89,38 +122,68 @@ def test_standing(source: Source, expected: str | None) -> None:
 
 def test_reasons_come_in_their_order() -> None:
     source = replace(
-        SOURCE, basis=replace(BASIS, withdrawn_on=DAY, expires_on=date(2026, 1, 1), purposes=(),
-                              url_scope=("https://law.example.kz/other/",)),
-        licence=Licence("CC-BY-NC-4.0"), evidence_sha256=None, residency=("RU",))
+        SOURCE,
+        basis=replace(
+            BASIS,
+            withdrawn_on=DAY,
+            expires_on=date(2026, 1, 1),
+            purposes=(),
+            url_scope=("https://law.example.kz/other/",),
+        ),
+        licence=Licence("CC-BY-NC-4.0"),
+        evidence_sha256=None,
+        residency=("RU",),
+    )
     found = []
     basis: tuple[dict[str, Any], ...] = (
-        {"withdrawn_on": None}, {"expires_on": None}, {"purposes": ("pretraining",)},
-        {"url_scope": ()})
+        {"withdrawn_on": None},
+        {"expires_on": None},
+        {"purposes": ("pretraining",)},
+        {"url_scope": ()},
+    )
     for change in basis:
         found.append(reason(gate(source).register_part("kz", URI, "0" * 32)))
         source = replace(source, basis=replace(source.basis, **change))
     entry: tuple[dict[str, Any], ...] = (
-        {"licence": Licence("CC0-1.0")}, {"evidence_sha256": "f" * 64}, {"residency": None})
+        {"licence": Licence("CC0-1.0")},
+        {"evidence_sha256": "f" * 64},
+        {"residency": None},
+    )
     for change in entry:
         found.append(reason(gate(source).register_part("kz", URI, "0" * 32, said(SHUT))))
         source = replace(source, **change)
     found.append(reason(gate(source).register_part("kz", URI, "0" * 32, said(SHUT))))
-    assert found == ["consent-withdrawn", "consent-expired", "purpose-not-granted",
-                     "purpose-not-granted", "licence-not-allowed", "evidence-missing", "residency",
-                     "opted-out:robots"]
+    assert found == [
+        "consent-withdrawn",
+        "consent-expired",
+        "purpose-not-granted",
+        "purpose-not-granted",
+        "licence-not-allowed",
+        "evidence-missing",
+        "residency",
+        "opted-out:robots",
+    ]
 
 
 def test_ungoverned() -> None:
     assert reason(gate().register_part(None, "https://unknown.example/", "0" * 32)) == "ungoverned"
 
 
-@pytest.mark.parametrize(("scope", "value", "bars"), [
-    ("source", "kz", True), ("source", "ru", False),
-    ("url", "http://LAW.example.kz:80/news/./1.html#top", True),
-    ("url", "https://law.example.kz/news/", False),
-    ("domain", "example.kz", True), ("domain", "Law.Example.kz.", True), ("domain", "w.example.kz", False),
-    ("document", "0" * 32, True), ("document", "1" * 32, False), ("text", "0" * 32, False),
-])
+@pytest.mark.parametrize(
+    ("scope", "value", "bars"),
+    [
+        ("source", "kz", True),
+        ("source", "ru", False),
+        ("url", "http://LAW.example.kz:80/news/./1.html#top", True),
+        ("url", "https://law.example.kz/news/", False),
+        ("domain", "example.kz", True),
+        ("domain", "Law.Example.kz.", True),
+        ("domain", "w.example.kz", False),
+        ("document", "0" * 32, True),
+        ("document", "1" * 32, False),
+        ("text", "0" * 32, False),
+    ],
+)
 def test_withdrawals_stand_first(scope: str, value: str, bars: bool) -> None:
     entry = Withdrawal(scope, value, date(2027, 1, 1), "erasure asked for by a named person")
     tested = gate(based(withdrawn_on=DAY), (entry,))
@@ -133,7 +196,9 @@ def test_withdrawals_stand_first(scope: str, value: str, bars: bool) -> None:
 
 def test_a_withdrawn_domain_without_a_source_is_withdrawn() -> None:
     entry = Withdrawal("domain", "unknown.example", DAY, "g")
-    verdict = gate(withdrawals=(entry,)).register_part(None, "https://a.unknown.example/x", "0" * 32)
+    verdict = gate(withdrawals=(entry,)).register_part(
+        None, "https://a.unknown.example/x", "0" * 32
+    )
     assert reason(verdict) == "withdrawn"
 
 
@@ -143,24 +208,34 @@ def test_withdrawn_text() -> None:
     assert tested.withdrawn_text("cd" * 32) is None
 
 
-@pytest.mark.parametrize(("uri", "expected"), [
-    ("http://law.example.kz/acts/7", None), ("https://law.example.kz/acts", None),
-    ("https://law.example.kz/acts/../private/7", "purpose-not-granted"),
-    ("https://law.example.kz/actsofgod", "purpose-not-granted"),
-    ("https://law.example.kz.evil.example/acts/7", "purpose-not-granted"),
-    ("urn:act:7", "purpose-not-granted"),
-])
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("http://law.example.kz/acts/7", None),
+        ("https://law.example.kz/acts", None),
+        ("https://law.example.kz/acts/../private/7", "purpose-not-granted"),
+        ("https://law.example.kz/actsofgod", "purpose-not-granted"),
+        ("https://law.example.kz.evil.example/acts/7", "purpose-not-granted"),
+        ("urn:act:7", "purpose-not-granted"),
+    ],
+)
 def test_url_scope(uri: str, expected: str | None) -> None:
     tested = gate(based(url_scope=("https://law.example.kz/acts",)))
     assert reason(tested.register_part("kz", uri, "0" * 32)) == expected
     assert tested.varies("kz") and not gate().varies("kz")
 
 
-@pytest.mark.parametrize(("body", "kind", "expected"), [
-    (SHUT, "robots", "opted-out:robots"), (USAGE, "robots", "opted-out:aipref"),
-    (SIGNAL, "robots", "opted-out:content-signal"), (TDM, "tdmrep", "opted-out:tdmrep"),
-    ("User-agent: *\nAllow: /\n", "robots", None), ("[", "tdmrep", None),
-])
+@pytest.mark.parametrize(
+    ("body", "kind", "expected"),
+    [
+        (SHUT, "robots", "opted-out:robots"),
+        (USAGE, "robots", "opted-out:aipref"),
+        (SIGNAL, "robots", "opted-out:content-signal"),
+        (TDM, "tdmrep", "opted-out:tdmrep"),
+        ("User-agent: *\nAllow: /\n", "robots", None),
+        ("[", "tdmrep", None),
+    ],
+)
 def test_host_opt_outs(body: str, kind: str, expected: str | None) -> None:
     tested, seen = gate(), said(body, kind=kind)
     verdict = tested.register_part("kz", URI, "0" * 32, seen)
@@ -182,18 +257,27 @@ def test_a_page_may_lift_what_tdmrep_json_reserves() -> None:
     assert tested.page_part("kz", only, (), [("tdm-reservation", "0")], ()) is None
 
 
-@pytest.mark.parametrize(("headers", "metas", "links", "expected"), [
-    ([("Content-Type", "text/html")], [("viewport", "x")], [("stylesheet", "/a.css")], None),
-    ([("Content-Usage", "train-ai=n")], [], [], "opted-out:aipref"),
-    ([("Content-Signal", "ai-train=no")], [], [], "opted-out:content-signal"),
-    ([("tdm-reservation", "1")], [], [], "opted-out:tdmrep"),
-    ([], [("robots", "noai, noimageai")], [], "opted-out:noai"),
-    ([("X-Robots-Tag", "noai")], [("tdm-reservation", "1")], [], "opted-out:tdmrep"),
-    ([], [], [("license", "https://creativecommons.org/licenses/by-nc/4.0/")], "licence-conflict"),
-    ([], [], [("license", "https://creativecommons.org/licenses/by/4.0/")], None),
-])
-def test_opt_outs_in_headers_and_page(headers: Any, metas: Any, links: Any,
-                                      expected: str | None) -> None:
+@pytest.mark.parametrize(
+    ("headers", "metas", "links", "expected"),
+    [
+        ([("Content-Type", "text/html")], [("viewport", "x")], [("stylesheet", "/a.css")], None),
+        ([("Content-Usage", "train-ai=n")], [], [], "opted-out:aipref"),
+        ([("Content-Signal", "ai-train=no")], [], [], "opted-out:content-signal"),
+        ([("tdm-reservation", "1")], [], [], "opted-out:tdmrep"),
+        ([], [("robots", "noai, noimageai")], [], "opted-out:noai"),
+        ([("X-Robots-Tag", "noai")], [("tdm-reservation", "1")], [], "opted-out:tdmrep"),
+        (
+            [],
+            [],
+            [("license", "https://creativecommons.org/licenses/by-nc/4.0/")],
+            "licence-conflict",
+        ),
+        ([], [], [("license", "https://creativecommons.org/licenses/by/4.0/")], None),
+    ],
+)
+def test_opt_outs_in_headers_and_page(
+    headers: Any, metas: Any, links: Any, expected: str | None
+) -> None:
     assert reason(gate().page_part("kz", (), headers, metas, links)) == expected
     overridden = gate(replace(SOURCE, opt_out="overridden"))
     assert overridden.page_part("kz", (), headers, metas, links) is None
@@ -207,9 +291,13 @@ def test_a_contract_that_outranks_signals_says_so() -> None:
 
 def test_signal_captures_are_dropped_where_the_entry_stands() -> None:
     uri = "https://law.example.kz/robots.txt"
-    verdict = gate(based(url_scope=("https://law.example.kz/acts/",))).signal_part("kz", uri, "0" * 32)
+    verdict = gate(based(url_scope=("https://law.example.kz/acts/",))).signal_part(
+        "kz", uri, "0" * 32
+    )
     assert (verdict.outcome, verdict.reason, verdict.rule) == ("drop", "signal", "signal-capture")
-    assert gate(based(withdrawn_on=DAY)).signal_part("kz", uri, "0" * 32).reason == "consent-withdrawn"
+    assert (
+        gate(based(withdrawn_on=DAY)).signal_part("kz", uri, "0" * 32).reason == "consent-withdrawn"
+    )
     assert gate().signal_part(None, uri, "0" * 32).reason == "ungoverned"
 
 
@@ -219,7 +307,14 @@ def test_keep_names_its_grounds() -> None:
     assert (verdict.outcome, verdict.reason, verdict.rule) == ("keep", None, "gate")
     evidence = json.loads(json.dumps(verdict.evidence))
     assert evidence["observations"][0]["value"] == "granted"
-    assert {k: evidence[k] for k in ("basis", "reference", "licence", "as_of", "purpose", "source_id")} \
-        == {"basis": "consent", "reference": "N 1", "licence": "CC-BY-4.0", "as_of": "2026-11-22",
-            "purpose": "pretraining", "source_id": "kz"}
+    assert {
+        k: evidence[k] for k in ("basis", "reference", "licence", "as_of", "purpose", "source_id")
+    } == {
+        "basis": "consent",
+        "reference": "N 1",
+        "licence": "CC-BY-4.0",
+        "as_of": "2026-11-22",
+        "purpose": "pretraining",
+        "source_id": "kz",
+    }
     assert evidence["evidence_sha256"] == "f" * 64 and evidence["entry_sha256"] == "e" * 64

@@ -1,4 +1,5 @@
 """Check digits: published values pass, made ones pass, and one wrong digit does not."""
+
 from __future__ import annotations
 
 import datetime
@@ -22,19 +23,28 @@ def weighted(digits: str, weights: tuple[int, ...]) -> int:
 
 
 def one_changed(value: str, at: int, by: int) -> str:
-    return value[:at] + str((int(value[at]) + by) % 10) + value[at + 1:]
+    return value[:at] + str((int(value[at]) + by) % 10) + value[at + 1 :]
 
 
-@pytest.mark.parametrize(("check", "value"), [
-    (checksums.ru_inn, "7707083893"), (checksums.ru_inn, "500100732259"),
-    (checksums.ru_snils, "11223344595"),
-    (checksums.ua_rnokpp, "2530414071"), (checksums.ee_isikukood, "36805280109"),
-    (checksums.lt_asmens_kodas, "33309240064"), (checksums.lv_personas_kods, "16117519997"),
-    (checksums.lv_personas_kods, "32867300679"), (checksums.card, "4111111111111111"),
-    (checksums.card, "378282246310005"), (checksums.iban, "KZ86125KZT5004100100"),
-    (checksums.iban, "GE29NB0000000101904917"), (checksums.iban, "BY13NBRB3600900000002Z00AB00"),
-    (checksums.iban, "UA213223130000026007233566001"),
-])
+@pytest.mark.parametrize(
+    ("check", "value"),
+    [
+        (checksums.ru_inn, "7707083893"),
+        (checksums.ru_inn, "500100732259"),
+        (checksums.ru_snils, "11223344595"),
+        (checksums.ua_rnokpp, "2530414071"),
+        (checksums.ee_isikukood, "36805280109"),
+        (checksums.lt_asmens_kodas, "33309240064"),
+        (checksums.lv_personas_kods, "16117519997"),
+        (checksums.lv_personas_kods, "32867300679"),
+        (checksums.card, "4111111111111111"),
+        (checksums.card, "378282246310005"),
+        (checksums.iban, "KZ86125KZT5004100100"),
+        (checksums.iban, "GE29NB0000000101904917"),
+        (checksums.iban, "BY13NBRB3600900000002Z00AB00"),
+        (checksums.iban, "UA213223130000026007233566001"),
+    ],
+)
 def test_published_values(check, value: str) -> None:
     assert check(value)
 
@@ -60,7 +70,8 @@ def test_snils_detects_any_wrong_digit_below_100(body: str, at: int, by: int) ->
 
 @given(births, st.sampled_from("123456"), number(4), st.integers(0, 10), st.integers(1, 9))
 def test_iin_detects_wrong_digits_but_needs_no_date(
-        birth: datetime.date, sex: str, serial: str, at: int, by: int) -> None:
+    birth: datetime.date, sex: str, serial: str, at: int, by: int
+) -> None:
     body = birth.strftime("%y%m%d") + sex + serial
     check = weighted(body, tuple(range(1, 12))) % 11
     if check == 10:
@@ -121,7 +132,23 @@ def test_card_detects_wrong_digits(body: str, at: int, by: int) -> None:
 
 @given(st.text(max_size=20))
 def test_nothing_raises(value: str) -> None:
-    for name in ("ru_inn", "ru_snils", "ru_passport", "kz_iin", "kz_born", "ua_rnokpp",
-                 "by_personal_number", "uz_pinfl", "uz_born", "md_idnp", "ee_isikukood",
-                 "lt_asmens_kodas", "lv_personas_kods", "card", "iban", "kg_pin", "am_psn"):
+    for name in (
+        "ru_inn",
+        "ru_snils",
+        "ru_passport",
+        "kz_iin",
+        "kz_born",
+        "ua_rnokpp",
+        "by_personal_number",
+        "uz_pinfl",
+        "uz_born",
+        "md_idnp",
+        "ee_isikukood",
+        "lt_asmens_kodas",
+        "lv_personas_kods",
+        "card",
+        "iban",
+        "kg_pin",
+        "am_psn",
+    ):
         assert getattr(checksums, name)(value) in (True, False)

@@ -13,11 +13,16 @@ def _fail(_: int) -> int:
     raise ValueError("secret 4512 337788")
 
 
-
 def test_a_failing_step_is_named_without_what_was_read(tmp_path: Path) -> None:
     with pytest.raises(runners.JobFailed) as failure:
-        runners.run(lambda p: p | beam.Create([1]) | "Break" >> beam.Map(_fail), (), 1, tmp_path / "log")
-    assert "ValueError" in str(failure.value) and "Break" in str(failure.value) and "4512" not in str(failure.value)
+        runners.run(
+            lambda p: p | beam.Create([1]) | "Break" >> beam.Map(_fail), (), 1, tmp_path / "log"
+        )
+    assert (
+        "ValueError" in str(failure.value)
+        and "Break" in str(failure.value)
+        and "4512" not in str(failure.value)
+    )
 
 
 def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
@@ -26,17 +31,31 @@ def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
     import sys
 
     script = tmp_path / "job.py"
-    script.write_text("import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines import runners\n"
-                      "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3)\n"
-                      "try:\n    runners.run(lambda p: p | beam.Create([1]) | beam.Map(lambda x: os._exit(9)), (), 2, Path(sys.argv[1]))\n"
-                      "except runners.WorkerLost as error:\n    print(error, file=sys.stderr)\n    sys.exit(3)\n")
-    done = subprocess.run([sys.executable, script, tmp_path / "log"], capture_output=True, text=True, timeout=120,
-                          env=os.environ | {"PYTHONPATH": str(Path(runners.__file__).parents[1])})
+    script.write_text(
+        "import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines import runners\n"
+        "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3)\n"
+        "die = lambda p: p | beam.Create([1]) | beam.Map(lambda x: os._exit(9))\n"
+        "try:\n    runners.run(die, (), 2, Path(sys.argv[1]))\n"
+        "except runners.WorkerLost as error:\n    print(error, file=sys.stderr)\n    sys.exit(3)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "log"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(Path(runners.__file__).parents[1])},
+    )
     assert done.returncode == 3 and "died" in done.stderr and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("args", "name"), [((), "FnApiRunner/2"), (("--runner", "FlinkRunner"), "FlinkRunner"),
-                                            (("--runner=SparkRunner", "--x"), "SparkRunner")])
+@pytest.mark.parametrize(
+    ("args", "name"),
+    [
+        ((), "FnApiRunner/2"),
+        (("--runner", "FlinkRunner"), "FlinkRunner"),
+        (("--runner=SparkRunner", "--x"), "SparkRunner"),
+    ],
+)
 def test_the_runner_is_named(args: tuple[str, ...], name: str) -> None:
     assert runners.runner_name(args, 2) == name
     assert runners.remote(args) == bool(args)

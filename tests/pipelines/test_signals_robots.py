@@ -1,4 +1,5 @@
 """robots.txt: RFC 9309's examples, its edges, and patterns against a naive oracle."""
+
 from __future__ import annotations
 
 import re
@@ -47,14 +48,25 @@ Disallow: /example/page.html
 User-Agent: quxbot"""
 
 
-@pytest.mark.parametrize(("agent", "path", "expected"), [
-    ("*", "/a.gif", False), ("*", "/a.gif?x", True), ("*", "/example/x", False),
-    ("*", "/publications/x", True), ("*", "/", True),
-    ("foobot", "/", False), ("foobot", "/example/page.html", True),
-    ("FooBot", "/example/allowed.gif", True), ("foobot", "/publications/", False),
-    ("barbot", "/example/page.html", False), ("bazbot", "/example/page.html", False),
-    ("bazbot", "/a.gif", True), ("quxbot", "/example/", True), ("other", "/example/", False),
-])
+@pytest.mark.parametrize(
+    ("agent", "path", "expected"),
+    [
+        ("*", "/a.gif", False),
+        ("*", "/a.gif?x", True),
+        ("*", "/example/x", False),
+        ("*", "/publications/x", True),
+        ("*", "/", True),
+        ("foobot", "/", False),
+        ("foobot", "/example/page.html", True),
+        ("FooBot", "/example/allowed.gif", True),
+        ("foobot", "/publications/", False),
+        ("barbot", "/example/page.html", False),
+        ("bazbot", "/example/page.html", False),
+        ("bazbot", "/a.gif", True),
+        ("quxbot", "/example/", True),
+        ("other", "/example/", False),
+    ],
+)
 def test_rfc_5_1_simple_example(agent: str, path: str, expected: bool) -> None:
     assert may(SIMPLE, path, agent) is expected
 
@@ -66,29 +78,45 @@ def test_rfc_5_2_longest_match() -> None:
 
 
 def test_rfc_2_2_1_groups_of_one_agent_merge() -> None:
-    body = ("user-agent: ExampleBot\ndisallow: /foo\ndisallow: /bar\n\n"
-            "user-agent: ExampleBot\ndisallow: /baz\n\nuser-agent: *\ndisallow: /qux\n")
+    body = (
+        "user-agent: ExampleBot\ndisallow: /foo\ndisallow: /bar\n\n"
+        "user-agent: ExampleBot\ndisallow: /baz\n\nuser-agent: *\ndisallow: /qux\n"
+    )
     for path, expected in (("/foo", False), ("/baz", False), ("/qux", True)):
         assert may(body, path, "examplebot") is expected
 
 
-@pytest.mark.parametrize(("pattern", "path"), [
-    ("/foo/bar?baz=quz", "/foo/bar?baz=quz"),
-    ("/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https%3A%2F%2Ffoo.bar"),
-    ("/foo/bar?baz=https%3A%2F%2Ffoo.bar", "/foo/bar?baz=https://foo.bar"),
-    ("/foo/bar/ツ", "/foo/bar/%E3%83%84"), ("/foo/bar/%E3%83%84", "/foo/bar/ツ"),
-    ("/foo/bar/%62%61%7A", "/foo/bar/baz"), ("/foo/bar/baz", "/foo/bar/%62%61%7a"),
-    ("/path/file-with-a-%2A.html", "/path/file-with-a-*.html"),
-    ("/path/foo-%24", "/path/foo-$"), ("/this/path/exactly$", "/this/path/exactly"),
-    ("/this/*/exactly", "/this/is/not/exactly?it"), ("/*/x=/y", "/a?/x=/y"),
-])
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/foo/bar?baz=quz", "/foo/bar?baz=quz"),
+        ("/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https%3A%2F%2Ffoo.bar"),
+        ("/foo/bar?baz=https%3A%2F%2Ffoo.bar", "/foo/bar?baz=https://foo.bar"),
+        ("/foo/bar/ツ", "/foo/bar/%E3%83%84"),
+        ("/foo/bar/%E3%83%84", "/foo/bar/ツ"),
+        ("/foo/bar/%62%61%7A", "/foo/bar/baz"),
+        ("/foo/bar/baz", "/foo/bar/%62%61%7a"),
+        ("/path/file-with-a-%2A.html", "/path/file-with-a-*.html"),
+        ("/path/foo-%24", "/path/foo-$"),
+        ("/this/path/exactly$", "/this/path/exactly"),
+        ("/this/*/exactly", "/this/is/not/exactly?it"),
+        ("/*/x=/y", "/a?/x=/y"),
+    ],
+)
 def test_rfc_2_2_2_encoding(pattern: str, path: str) -> None:
     assert covers(pattern, path)
 
 
-@pytest.mark.parametrize(("pattern", "path"), [
-    ("/a%2Fb", "/a/b"), ("/foo$", "/foobar"), ("/a*b$", "/ab/"), ("/%2A", "/x"), ("/Foo", "/foo"),
-])
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/a%2Fb", "/a/b"),
+        ("/foo$", "/foobar"),
+        ("/a*b$", "/ab/"),
+        ("/%2A", "/x"),
+        ("/Foo", "/foo"),
+    ],
+)
 def test_what_does_not_match(pattern: str, path: str) -> None:
     assert not covers(pattern, path)
 
@@ -104,17 +132,36 @@ def test_robots_txt_itself_is_allowed() -> None:
     assert may("", "/robots.txt", status=503)
 
 
-@pytest.mark.parametrize(("status", "expected"), [
-    (0, False), (100, False), (500, False), (503, False), (599, False), (600, False),
-    (301, True), (400, True), (404, True), (429, True), (499, True),
-])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (0, False),
+        (100, False),
+        (500, False),
+        (503, False),
+        (599, False),
+        (600, False),
+        (301, True),
+        (400, True),
+        (404, True),
+        (429, True),
+        (499, True),
+    ],
+)
 def test_rfc_2_3_1_status(status: int, expected: bool) -> None:
     assert may("User-agent: *\nDisallow: /x", "/y", status=status) is expected
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 def test_line_ends_comments_and_spaces(end: str) -> None:
-    lines = ("# hello", "USER-AGENT : GPTBot # us", "", "Sitemap: /x", "disallow :\t/a b# c", "Disallow:")
+    lines = (
+        "# hello",
+        "USER-AGENT : GPTBot # us",
+        "",
+        "Sitemap: /x",
+        "disallow :\t/a b# c",
+        "Disallow:",
+    )
     body = "\ufeff" + end.join(lines)
     assert not may(body, "/a%20b/c", "gptbot")
     assert may(body, "/a", "GPTBot")
@@ -130,13 +177,18 @@ def test_any_agent_of_ours_suffices() -> None:
     body = "User-agent: GPTBot/1.2\nUser-agent: CCBot\nDisallow: /p/\n"
     assert may(body, "/p/x", "*")
     [seen] = robots.host(capture(body.encode()), ("*", "CCBot", "GPTBot"))("/p/x")
-    assert (seen.value, seen.location, seen.raw) == \
-        ("reserved", "/p/", "User-agent: CCBot; Disallow: /p/")
+    assert (seen.value, seen.location, seen.raw) == (
+        "reserved",
+        "/p/",
+        "User-agent: CCBot; Disallow: /p/",
+    )
 
 
 def test_groups_of_everyone_merge_around_a_named_group() -> None:
-    body = ("User-agent: *\nAllow: /\n\nUser-agent: GPTBot\nUser-agent: CCBot\n"
-            "Disallow: /private/\n\nUser-agent: *\nDisallow: /private/\n")
+    body = (
+        "User-agent: *\nAllow: /\n\nUser-agent: GPTBot\nUser-agent: CCBot\n"
+        "Disallow: /private/\n\nUser-agent: *\nDisallow: /private/\n"
+    )
     for agent in ("*", "GPTBot", "ccbot", "other"):
         assert not may(body, "/private/000001.html", agent)
         assert may(body, "/news/000001.html", agent)
@@ -149,10 +201,16 @@ def test_agents_with_digits_and_blanks() -> None:
     assert may(body, "/", "AI")
 
 
-@pytest.mark.parametrize("body", [
-    "User-agent: *\nDissallow: /x", "useragent: *\ndisallow: /x", "user-agent *\ndisallow /x",
-    "User-agent: *\nDisallow: x", "User-agent: a, *\nDisallow: /x",
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "User-agent: *\nDissallow: /x",
+        "useragent: *\ndisallow: /x",
+        "user-agent *\ndisallow /x",
+        "User-agent: *\nDisallow: x",
+        "User-agent: a, *\nDisallow: /x",
+    ],
+)
 def test_slips_err_on_the_refusing_side(body: str) -> None:
     assert not may(body, "/x")
 
@@ -178,7 +236,7 @@ def test_octets_that_are_no_utf8() -> None:
 def test_the_limit_of_500_kib_drops_the_cut_line() -> None:
     head = "User-agent: *\nDisallow: /x\n"
     body = head + "#" * (robots.LIMIT - len(head) - 12) + "\nDisallow: /yes\nDisallow: /z\n"
-    assert body.encode()[:robots.LIMIT].endswith(b"Disallow: /")
+    assert body.encode()[: robots.LIMIT].endswith(b"Disallow: /")
     assert not may(body, "/x")
     assert may(body, "/yes")
     assert may(body, "/z")
@@ -212,8 +270,9 @@ def test_nothing_raises(body: bytes, path: str) -> None:
 
 @needs_shared
 def test_the_real_files_are_read() -> None:
-    files = [f for f in SHARED.glob("real/*/**/*") if f.is_file()] or \
-        [f for f in SHARED.glob("real/*") if f.is_file()]
+    files = [f for f in SHARED.glob("real/*/**/*") if f.is_file()] or [
+        f for f in SHARED.glob("real/*") if f.is_file()
+    ]
     assert files
     for file in files:
         [seen] = robots.host(capture(file.read_bytes()), ("*", "GPTBot"))("/a/b?c=d")
@@ -221,22 +280,26 @@ def test_the_real_files_are_read() -> None:
 
 
 @needs_shared
-@pytest.mark.parametrize(("name", "agent", "path", "expected"), [
-    ("crawl-delay-group-merging.txt", "mybot", "/private/", False),
-    ("crawl-delay-group-merging.txt", "mybot", "/login/", True),
-    ("crawl-delay-group-merging.txt", "yourbot", "/login/", False),
-    ("crawl-delay-group-merging.txt", "other", "/private/", True),
-    ("extensions-group-merging.txt", "other", "/llms.txt", True),
-    ("extensions-group-merging.txt", "mybot", "/private/", False),
-    ("extensions-group-merging.txt", "mybot", "/x", True),
-    ("merge-rules.txt", "wget", "/tmp/bar", False), ("merge-rules.txt", "wget", "/foo/bar", True),
-    ("precedence-of-rules.txt", "testy", "/foo", False),
-    ("precedence-of-rules.txt", "testy", "/foo/baz", False),
-    ("format-errors-robots.txt", "bot1", "/no-colon/", False),
-    ("format-errors-robots.txt", "bot2", "/no-colon-useragent/", False),
-    ("directive-typos-robots.txt", "bot1", "/dissalow/", False),
-    ("directive-typos-robots.txt", "bot2", "/useragent/", False),
-])
+@pytest.mark.parametrize(
+    ("name", "agent", "path", "expected"),
+    [
+        ("crawl-delay-group-merging.txt", "mybot", "/private/", False),
+        ("crawl-delay-group-merging.txt", "mybot", "/login/", True),
+        ("crawl-delay-group-merging.txt", "yourbot", "/login/", False),
+        ("crawl-delay-group-merging.txt", "other", "/private/", True),
+        ("extensions-group-merging.txt", "other", "/llms.txt", True),
+        ("extensions-group-merging.txt", "mybot", "/private/", False),
+        ("extensions-group-merging.txt", "mybot", "/x", True),
+        ("merge-rules.txt", "wget", "/tmp/bar", False),
+        ("merge-rules.txt", "wget", "/foo/bar", True),
+        ("precedence-of-rules.txt", "testy", "/foo", False),
+        ("precedence-of-rules.txt", "testy", "/foo/baz", False),
+        ("format-errors-robots.txt", "bot1", "/no-colon/", False),
+        ("format-errors-robots.txt", "bot2", "/no-colon-useragent/", False),
+        ("directive-typos-robots.txt", "bot1", "/dissalow/", False),
+        ("directive-typos-robots.txt", "bot2", "/useragent/", False),
+    ],
+)
 def test_crawler_commons_cases(name: str, agent: str, path: str, expected: bool) -> None:
     body = (SHARED / "crawler-commons" / name).read_bytes()
     assert may(body, path, agent) is expected

@@ -58,10 +58,16 @@ def test_check_warns_and_passes(params: Path, capsys: pytest.CaptureFixture[str]
     assert main(["check", "--params", str(params)]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("valid: 5 sources, 2 granted on 2026-11-22")
-    for expected in ("late: expired on 2026-11-21", "soon: expires on 2026-12-01, in 9 days",
-                     "away: withdrawn on 2026-11-22", "away: its licence, MIT, is not in",
-                     "next: evidence/next.txt is missing", "next: may not be stored in KZ",
-                     "next: no input is called x", "LicenseRef-none is not in"):
+    for expected in (
+        "late: expired on 2026-11-21",
+        "soon: expires on 2026-12-01, in 9 days",
+        "away: withdrawn on 2026-11-22",
+        "away: its licence, MIT, is not in",
+        "next: evidence/next.txt is missing",
+        "next: may not be stored in KZ",
+        "next: no input is called x",
+        "LicenseRef-none is not in",
+    ):
         assert expected in err
 
 
@@ -83,12 +89,22 @@ def test_list(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", *place, "--as-of", "2026-11-22", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["sources"]
     assert {r["id"]: r["standing"] for r in rows} == {
-        "good": "granted", "late": "expired", "soon": "granted", "away": "withdrawn",
-        "next": "evidence missing"}
+        "good": "granted",
+        "late": "expired",
+        "soon": "granted",
+        "away": "withdrawn",
+        "next": "evidence missing",
+    }
     assert main(["list", *place]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 6 and lines[0].split() == [
-        "id", "jurisdiction", "kind", "licence", "basis", "standing"]
+        "id",
+        "jurisdiction",
+        "kind",
+        "licence",
+        "basis",
+        "standing",
+    ]
 
 
 def test_show(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,8 +119,16 @@ def test_show(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean good?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("argv", [[], ["list", "--as-of", "tomorrow"], ["show"], ["lsit"],
-                                  ["check", "--params", "no-such-file.yaml"]])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["list", "--as-of", "tomorrow"],
+        ["show"],
+        ["lsit"],
+        ["check", "--params", "no-such-file.yaml"],
+    ],
+)
 def test_bad_usage_is_two(argv: list[str]) -> None:
     try:
         code: object = main(argv)

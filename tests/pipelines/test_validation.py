@@ -21,29 +21,57 @@ Frame = dict[str, list[Any]]
 
 GOOD: dict[str, Frame] = {
     "ingest": {
-        "shard": ["a", "b"], "records": [10, 0], "keep": [6, 0], "refuse": [2, 0],
-        "drop": [1, 0], "damaged": [1, 0], "documents": [6, 0], "null_doc_ids": [0, 0],
-        "repeated_doc_ids": [0, 0], "null_texts": [0, 0], "null_sources": [0, 0],
+        "shard": ["a", "b"],
+        "records": [10, 0],
+        "keep": [6, 0],
+        "refuse": [2, 0],
+        "drop": [1, 0],
+        "damaged": [1, 0],
+        "documents": [6, 0],
+        "null_doc_ids": [0, 0],
+        "repeated_doc_ids": [0, 0],
+        "null_texts": [0, 0],
+        "null_sources": [0, 0],
         "unknown_reasons": [0, 0],
     },
     "language": {
-        "shard": ["a", "b"], "documents": [6, 0], "keep": [4, 0], "drop": [2, 0],
-        "null_langs": [0, 0], "null_scripts": [0, 0], "score_min": [0.2, None],
-        "score_max": [1.0000002, None], "repeated_doc_ids": [0, 0],
+        "shard": ["a", "b"],
+        "documents": [6, 0],
+        "keep": [4, 0],
+        "drop": [2, 0],
+        "null_langs": [0, 0],
+        "null_scripts": [0, 0],
+        "score_min": [0.2, None],
+        "score_max": [1.0000002, None],
+        "repeated_doc_ids": [0, 0],
     },
     "dedup": {
-        "shard": ["a", "b"], "documents": [4, 1], "keep": [2, 1], "drop": [2, 0],
-        "duplicates": [3, 0], "unresolved": [0, 0], "similarity_min": [0.71, None],
+        "shard": ["a", "b"],
+        "documents": [4, 1],
+        "keep": [2, 1],
+        "drop": [2, 0],
+        "duplicates": [3, 0],
+        "unresolved": [0, 0],
+        "similarity_min": [0.71, None],
         "similarity_max": [1.0, None],
     },
     "privacy": {
-        "shard": ["a", "b"], "documents": [2, 1], "keep": [2, 0], "drop": [0, 1],
-        "findings": [5, 0], "bad_spans": [0, 0],
+        "shard": ["a", "b"],
+        "documents": [2, 1],
+        "keep": [2, 0],
+        "drop": [0, 1],
+        "findings": [5, 0],
+        "bad_spans": [0, 0],
     },
     "release": {
-        "shard": ["part-00000", "part-00000"], "lang": ["kk", "ru"], "rows": [1, 1],
-        "null_texts": [0, 0], "null_sources": [0, 0], "null_licences": [0, 0],
-        "repeated_doc_ids": [0, 0], "chars": [900, 40],
+        "shard": ["part-00000", "part-00000"],
+        "lang": ["kk", "ru"],
+        "rows": [1, 1],
+        "null_texts": [0, 0],
+        "null_sources": [0, 0],
+        "null_licences": [0, 0],
+        "repeated_doc_ids": [0, 0],
+        "chars": [900, 40],
     },
 }
 
@@ -58,16 +86,26 @@ BAD: list[tuple[str, Frame, str, str]] = [
     ("ingest", {"shard": ["a", "a"]}, UNIQUE, "shard"),
     ("ingest", {"damaged": [1, None]}, IN_SET, "uncounted"),
     ("ingest", {"documents": [5, 0]}, "expect_column_pair_values_to_be_equal", "documents,keep"),
-    *[("ingest", {name: [0, 1]}, IN_SET, name) for name in (
-        "null_doc_ids", "repeated_doc_ids", "null_texts", "null_sources", "unknown_reasons")],
+    *[
+        ("ingest", {name: [0, 1]}, IN_SET, name)
+        for name in (
+            "null_doc_ids",
+            "repeated_doc_ids",
+            "null_texts",
+            "null_sources",
+            "unknown_reasons",
+        )
+    ],
     ("ingest", {"keep": [0, 0], "documents": [0, 0], "drop": [7, 0]}, SUM, "keep"),
     ("language", {"drop": [1, 1]}, IN_SET, "unaccounted"),
     ("language", {"score_min": [-0.1, None]}, BETWEEN, "score_min"),
     ("language", {"score_min": [float("nan"), None]}, BETWEEN, "score_min"),
     ("language", {"score_max": [1.1, None]}, BETWEEN, "score_max"),
     ("language", {"score_max": [0.1, None]}, GREATER, "score_max,score_min"),
-    *[("language", {name: [0, 1]}, IN_SET, name) for name in (
-        "null_langs", "null_scripts", "repeated_doc_ids")],
+    *[
+        ("language", {name: [0, 1]}, IN_SET, name)
+        for name in ("null_langs", "null_scripts", "repeated_doc_ids")
+    ],
     ("language", {"keep": [0, 0], "drop": [6, 0]}, SUM, "keep"),
     ("dedup", {"keep": [2, 0]}, IN_SET, "unaccounted"),
     ("dedup", {"unresolved": [1, 0]}, IN_SET, "unresolved"),
@@ -80,8 +118,10 @@ BAD: list[tuple[str, Frame, str, str]] = [
     ("release", {"lang": ["ru", "ru"]}, "expect_compound_columns_to_be_unique", "lang,shard"),
     ("release", {"rows": [0, 0]}, SUM, "rows"),
     ("release", {"chars": [900, 0]}, GREATER, "chars,rows"),
-    *[("release", {name: [0, 1]}, IN_SET, name) for name in (
-        "null_texts", "null_sources", "null_licences", "repeated_doc_ids")],
+    *[
+        ("release", {name: [0, 1]}, IN_SET, name)
+        for name in ("null_texts", "null_sources", "null_licences", "repeated_doc_ids")
+    ],
 ]
 
 
@@ -122,7 +162,9 @@ def assert_stands_alone(page: str) -> None:
 def test_passes(stage: str, tmp_path: Path) -> None:
     result = validate(stage, frame(stage), tmp_path / "docs", min_keep_share=0.5)
     assert result["success"] and result["failed"] == 0 and result["shards"] == 2
-    assert result["passed"] == result["expectations"] == len(validation.suite(stage)["expectations"])
+    assert (
+        result["passed"] == result["expectations"] == len(validation.suite(stage)["expectations"])
+    )
     assert json.loads((tmp_path / "docs/result.json").read_text("utf-8")) == result
     page = (tmp_path / "docs/index.html").read_text("utf-8")
     assert_stands_alone(page)
@@ -131,7 +173,11 @@ def test_passes(stage: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stage", "changed", "expectation", "column"), BAD)
 def test_names_the_expectation(
-    stage: str, changed: Frame, expectation: str, column: str, tmp_path: Path,
+    stage: str,
+    changed: Frame,
+    expectation: str,
+    column: str,
+    tmp_path: Path,
 ) -> None:
     error = failed(lambda: validate(stage, frame(stage, **changed), tmp_path / "docs"))
     assert (expectation, column) in [failure[:2] for failure in error.failures]
@@ -144,10 +190,14 @@ def test_names_the_expectation(
 def test_names_the_shards_and_what_was_wanted(tmp_path: Path) -> None:
     changed = frame("ingest", shard=["a", "b"], null_texts=[0, 3])
     error = failed(lambda: validate("ingest", changed, tmp_path / "docs"))
-    assert [*error.failures] == [(
-        IN_SET, "null_texts", "1 of 2 shards: b (null_texts 3)",
-        "A document has text (value_set [0])",
-    )]
+    assert [*error.failures] == [
+        (
+            IN_SET,
+            "null_texts",
+            "1 of 2 shards: b (null_texts 3)",
+            "A document has text (value_set [0])",
+        )
+    ]
     result = json.loads((tmp_path / "docs/result.json").read_text("utf-8"))
     assert (result["success"], result["failed"]) == (False, 1)
     assert result["failures"] == [failure._asdict() for failure in error.failures]
@@ -160,7 +210,8 @@ def test_share_kept_over_all_shards(tmp_path: Path) -> None:
     assert validate("language", counts, tmp_path / "docs", min_keep_share=1 / 6)["success"]
     error = failed(lambda: validate("language", counts, tmp_path / "docs", min_keep_share=0.2))
     assert [failure[:2] for failure in error.failures] == [
-        ("expect_column_min_to_be_between", "kept_share")]
+        ("expect_column_min_to_be_between", "kept_share")
+    ]
 
 
 def test_nothing_left_only_where_allowed(tmp_path: Path) -> None:
@@ -176,7 +227,8 @@ def test_nothing_left_only_where_allowed(tmp_path: Path) -> None:
 def test_no_shards(empty: pl.DataFrame, tmp_path: Path) -> None:
     error = failed(lambda: validate("dedup", empty, tmp_path / "docs"))
     assert [(failure.expectation, failure.observed) for failure in error.failures] == [
-        ("expect_table_row_count_to_be_between", "0")]
+        ("expect_table_row_count_to_be_between", "0")
+    ]
     assert (tmp_path / "docs/index.html").exists()
 
 
@@ -184,12 +236,14 @@ def test_missing_column(tmp_path: Path) -> None:
     short = frame("ingest").drop("refuse", "null_texts")
     error = failed(lambda: validate("ingest", short, tmp_path / "docs"))
     assert [(failure.expectation, failure.observed) for failure in error.failures] == [
-        (COLUMNS, "no null_texts, refuse")]
+        (COLUMNS, "no null_texts, refuse")
+    ]
 
 
 def test_unjudgeable_column_fails_without_paths(tmp_path: Path) -> None:
-    error = failed(lambda: validate(
-        "privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs"))
+    error = failed(
+        lambda: validate("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
+    )
     assert error.failures[0].observed.startswith("no answer, ")
     page = (tmp_path / "docs/index.html").read_text("utf-8")
     assert_stands_alone(page)
@@ -209,7 +263,9 @@ def test_rerun_replaces_and_is_the_same(tmp_path: Path) -> None:
 
 
 def test_calls_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a connection was tried")
@@ -230,7 +286,8 @@ def test_derived_sums(counts: list[tuple[int, int]]) -> None:
     share = sum(kept for kept, _ in counts) / total if total else 1.0
     assert derived["kept_share"].to_list() == [share] * table.height
     short = table.with_columns(pl.col("documents", "keep", "drop").cast(pl.UInt32)).with_columns(
-        pl.col("drop") + 1)
+        pl.col("drop") + 1
+    )
     assert {*validation.derive(short, validation.suite("privacy")["meta"])["unaccounted"]} == {-1}
 
 
@@ -240,13 +297,25 @@ def test_outside_assets_are_removed() -> None:
         '<script src="//cdn.example/a.js">var a = "<p>";</script><img src="https://x.example/i">'
         '<a href="https://docs.example">Manual</a> <a href="#section-2">2</a>'
         '<p style="background:u" id="section-2">1 &lt; 2 &amp; 3</p><footer><p>news</p></footer>',
-        "A <title>", ["a & b"])
+        "A <title>",
+        ["a & b"],
+    )
     assert_stands_alone(page)
     assert '<a>Manual</a> <a href="#section-2">2</a><p id="section-2">1 &lt; 2 &amp; 3</p>' in page
     assert "news" not in page and "A &lt;title&gt;" in page and "<p>a &amp; b</p>" in page
 
 
 def test_a_column_of_nulls_alone_is_in_order(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"shard": ["a"], "documents": [2], "keep": [2], "drop": [0], "duplicates": [0],
-                          "unresolved": [0], "similarity_min": [None], "similarity_max": [None]})
+    frame = pl.DataFrame(
+        {
+            "shard": ["a"],
+            "documents": [2],
+            "keep": [2],
+            "drop": [0],
+            "duplicates": [0],
+            "unresolved": [0],
+            "similarity_min": [None],
+            "similarity_max": [None],
+        }
+    )
     assert validate("dedup", frame, tmp_path / "docs")["success"]

@@ -67,12 +67,14 @@ def texts() -> list[tuple[str, dict[str, Any]]]:
 
 def snils(value: str) -> bool:
     d = re.sub(r"\D", "", value)
-    return sum(int(c) * w for c, w in zip(d, range(9, 0, -1))) % 101 % 100 == int(d[9:])
+    return sum(int(c) * w for c, w in zip(d, range(9, 0, -1), strict=False)) % 101 % 100 == int(
+        d[9:]
+    )
 
 
 def iin(value: str) -> bool:
     for weights in (range(1, 12), (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)):
-        check = sum(int(c) * w for c, w in zip(value, weights)) % 11
+        check = sum(int(c) * w for c, w in zip(value, weights, strict=False)) % 11
         if check < 10:
             return len(value) == 12 and check == int(value[11])
     return False

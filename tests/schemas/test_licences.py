@@ -10,29 +10,52 @@ NAMES = ("MIT", "CC0-1.0", "CC-BY-4.0", "LicenseRef-a", "GPL-2.0-only WITH Class
 EXPRESSIONS = st.recursive(
     st.sampled_from(NAMES).map(lambda n: (n, lambda ok, n=n: n in ok)),
     lambda inner: st.tuples(inner, st.sampled_from(("AND", "OR")), inner).map(
-        lambda t: (f"({t[0][0]}) {t[1]} ({t[2][0]})",
-                   (lambda ok, t=t: t[0][1](ok) and t[2][1](ok)) if t[1] == "AND" else
-                   (lambda ok, t=t: t[0][1](ok) or t[2][1](ok)))),
-    max_leaves=6)
+        lambda t: (
+            f"({t[0][0]}) {t[1]} ({t[2][0]})",
+            (lambda ok, t=t: t[0][1](ok) and t[2][1](ok))
+            if t[1] == "AND"
+            else (lambda ok, t=t: t[0][1](ok) or t[2][1](ok)),
+        )
+    ),
+    max_leaves=6,
+)
 
 
 def terms(id: str, *purposes: str) -> LicenceTerms:
     return LicenceTerms(id, id, None, purposes, True, False)
 
 
-@pytest.mark.parametrize(("given_", "canonical"), [
-    ("cc-by-4.0", "CC-BY-4.0"), ("GPL-2.0+", "GPL-2.0-or-later"), (" MIT ", "MIT"),
-    ("MIT or (Apache-2.0 and CC0-1.0)", "MIT OR (Apache-2.0 AND CC0-1.0)"),
-    ("LicenseRef-a", "LicenseRef-a"),
-])
+@pytest.mark.parametrize(
+    ("given_", "canonical"),
+    [
+        ("cc-by-4.0", "CC-BY-4.0"),
+        ("GPL-2.0+", "GPL-2.0-or-later"),
+        (" MIT ", "MIT"),
+        ("MIT or (Apache-2.0 and CC0-1.0)", "MIT OR (Apache-2.0 AND CC0-1.0)"),
+        ("LicenseRef-a", "LicenseRef-a"),
+    ],
+)
 def test_normal_spelling(given_: str, canonical: str) -> None:
     assert normalise(given_, {"LicenseRef-a"}) == canonical
 
 
-@pytest.mark.parametrize("text", [
-    "", "CC BY 4.0", "MIT OR", "(MIT", "MIT WITH MIT", "Proprietary", "LicenseRef-b", "NOASSERTION",
-    "LicenseRef-scancode-public-domain", "MIT CC0-1.0", "(" * 900 + "MIT", "x" * 5000,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CC BY 4.0",
+        "MIT OR",
+        "(MIT",
+        "MIT WITH MIT",
+        "Proprietary",
+        "LicenseRef-b",
+        "NOASSERTION",
+        "LicenseRef-scancode-public-domain",
+        "MIT CC0-1.0",
+        "(" * 900 + "MIT",
+        "x" * 5000,
+    ],
+)
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(ValueError):
         normalise(text, {"LicenseRef-a"})
@@ -63,8 +86,10 @@ def test_an_exception_is_allowed_only_as_it_stands() -> None:
 
 
 def test_purposes() -> None:
-    known = {"LicenseRef-a": terms("LicenseRef-a", "pretraining", "evaluation"),
-             "LicenseRef-b": terms("LicenseRef-b", "evaluation")}
+    known = {
+        "LicenseRef-a": terms("LicenseRef-a", "pretraining", "evaluation"),
+        "LicenseRef-b": terms("LicenseRef-b", "evaluation"),
+    }
     assert purposes_of("MIT", known) is None
     assert purposes_of("MIT AND LicenseRef-a", known) == {"pretraining", "evaluation"}
     assert purposes_of("LicenseRef-a AND LicenseRef-b", known) == {"evaluation"}

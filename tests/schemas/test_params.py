@@ -54,30 +54,46 @@ def test_the_least_that_runs(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(run)) == run
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "message"), [
-    ('as_of: "2026-11-22"', "as_of: 2026-11-22", 1, "as_of", 'quote it: as_of: "2026-11-22"'),
-    ('as_of: "2026-11-22"', 'as_of: "2026-13-22"', 1, "as_of", "quoted date"),
-    ("purpose: pretraining", "purpose: train", 2, "purpose", "one of: pretraining, finetuning"),
-    ("storage_country: KZ", "storage_country: UK", 3, "storage_country", "ISO 3166-1"),
-    ("work: work\n", "", 1, "work", "missing"),
-    ("work: work", "wrok: work", 13, "wrok", "did you mean `work`"),
-    ("work: work", "work: gs://bucket/work", 13, "work", "path of this machine"),
-    ("work: work", "work: work\ndedup:\n  shingles: 3", 15, "dedup.shingles", "mean `shingle`"),
-    ("work: work", "work: work\ndedup: {threshold: 1.5}", 14, "dedup.threshold", "from 0 to 1"),
-    ("work: work", "work: work\ndedup: {rows: true}", 14, "dedup.rows", "whole number"),
-    ("work: work", "work: work\nlanguage: {floors: {ua: 0.1}}", 14, "language.floors", "ISO 639"),
-    ("work: work", "work: work\nwork: again", 14, "work", "given twice: first on line 13"),
-    ("format: warc", "format: WARC", 6, "inputs[0].format", "one of: warc, jsonl"),
-    ("format: jsonl", "format: text", 10, "inputs[1].fields", "left out"),
-    ("uri: id", "url: id", 10, "inputs[1].fields.url", "did you mean `uri`"),
-    ("[raw/gazette.jsonl.gz]", "['raw/*.warc.gz']", 9, "inputs[1].paths[0]", "read by inputs[0]"),
-    ("CC0-1.0", "CC0 1.0", 12, "licences.allow[0]", "SPDX licence"),
-    ("CC0-1.0", "MIT OR CC0-1.0", 12, "licences.allow[0]", "one licence per item"),
-    ("[CC0-1.0, cc-by-4.0, LicenseRef-x]", "[]", 12, "licences.allow", "at least one licence"),
-    ("name: first", "name: ../first", 14, "release.name", "a name of letters"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "message"),
+    [
+        ('as_of: "2026-11-22"', "as_of: 2026-11-22", 1, "as_of", 'quote it: as_of: "2026-11-22"'),
+        ('as_of: "2026-11-22"', 'as_of: "2026-13-22"', 1, "as_of", "quoted date"),
+        ("purpose: pretraining", "purpose: train", 2, "purpose", "one of: pretraining, finetuning"),
+        ("storage_country: KZ", "storage_country: UK", 3, "storage_country", "ISO 3166-1"),
+        ("work: work\n", "", 1, "work", "missing"),
+        ("work: work", "wrok: work", 13, "wrok", "did you mean `work`"),
+        ("work: work", "work: gs://bucket/work", 13, "work", "path of this machine"),
+        ("work: work", "work: work\ndedup:\n  shingles: 3", 15, "dedup.shingles", "mean `shingle`"),
+        ("work: work", "work: work\ndedup: {threshold: 1.5}", 14, "dedup.threshold", "from 0 to 1"),
+        ("work: work", "work: work\ndedup: {rows: true}", 14, "dedup.rows", "whole number"),
+        (
+            "work: work",
+            "work: work\nlanguage: {floors: {ua: 0.1}}",
+            14,
+            "language.floors",
+            "ISO 639",
+        ),
+        ("work: work", "work: work\nwork: again", 14, "work", "given twice: first on line 13"),
+        ("format: warc", "format: WARC", 6, "inputs[0].format", "one of: warc, jsonl"),
+        ("format: jsonl", "format: text", 10, "inputs[1].fields", "left out"),
+        ("uri: id", "url: id", 10, "inputs[1].fields.url", "did you mean `uri`"),
+        (
+            "[raw/gazette.jsonl.gz]",
+            "['raw/*.warc.gz']",
+            9,
+            "inputs[1].paths[0]",
+            "read by inputs[0]",
+        ),
+        ("CC0-1.0", "CC0 1.0", 12, "licences.allow[0]", "SPDX licence"),
+        ("CC0-1.0", "MIT OR CC0-1.0", 12, "licences.allow[0]", "one licence per item"),
+        ("[CC0-1.0, cc-by-4.0, LicenseRef-x]", "[]", 12, "licences.allow", "at least one licence"),
+        ("name: first", "name: ../first", 14, "release.name", "a name of letters"),
+    ],
+)
 def test_each_error_names_its_line_and_remedy(
-        tmp_path: Path, old: str, new: str, line: int, key: str, message: str) -> None:
+    tmp_path: Path, old: str, new: str, line: int, key: str, message: str
+) -> None:
     assert old in LEAST
     found = [p for p in problems(tmp_path, LEAST.replace(old, new)) if p.key == key]
     assert len(found) == 1 and found[0].line == line, found
@@ -87,8 +103,13 @@ def test_each_error_names_its_line_and_remedy(
 def test_all_errors_at_once(tmp_path: Path) -> None:
     text = LEAST.replace("pretraining", "x").replace("KZ", "XX").replace("warc,", "zip,")
     found = problems(tmp_path, text.replace("work: work\n", "extra: 1\n"))
-    assert {p.key for p in found} == {"purpose", "storage_country", "inputs[0].format", "work",
-                                      "extra"}
+    assert {p.key for p in found} == {
+        "purpose",
+        "storage_country",
+        "inputs[0].format",
+        "work",
+        "extra",
+    }
     shown = str(Invalid(found)).splitlines()
     assert shown[1].startswith(f"{tmp_path / 'params.yaml'}:2: purpose: ")
     assert shown[1].endswith("(found: x)")
@@ -126,17 +147,23 @@ def test_sections(tmp_path: Path) -> None:
     assert run.digest("language", "inputs") == other.digest("inputs", "language")
     assert run.digest("dedup") != other.digest("dedup") and len(run.digest()) == 64
     assert json.loads(run.canonical("release")) == {
-        "release": {"name": "first", "shard_bytes": 256 << 20}}
+        "release": {"name": "first", "shard_bytes": 256 << 20}
+    }
     with pytest.raises(ValueError, match="no such section"):
         run.digest("works")
-    same = params.load(write(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n"))
+    same = params.load(
+        write(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")
+    )
     assert same.digest() == other.digest()
 
 
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=4)
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
 
 
 @settings(max_examples=40)

@@ -71,35 +71,51 @@ def test_an_entry(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(found)) == found
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "message"), [
-    ("id: one", "id: two", 1, "id", "must be the file's name, one"),
-    ("title: Official texts\n", "", 1, "title", "missing"),
-    ("kind: web", "kind: site", 6, "kind", "one of: web, institutional"),
-    ("kind: web", "kind: web\ncolour: red", 7, "colour", "allowed: schema_version, id, title"),
-    ("jurisdiction: KZ", "jurisdiction: SU", 5, "jurisdiction", "ISO 3166-1"),
-    ("[kk, ru]", "[kz, ru]", 7, "languages[0]", "ISO 639-1"),
-    ("[kk, ru]", "[kk, kk]", 7, "languages", "each value once"),
-    ("[one.example.kz]", "[]", 8, "match", "at least one of domains"),
-    ("[one.example.kz]", "['*.example.kz']", 9, "match.domains[0]", "wildcard"),
-    ("[one.example.kz]", "['https://a.kz/']", 9, "match.domains[0]", "host name"),
-    ("domains: [one.example.kz]", "url_prefixes: [a.kz/x]", 9, "match.url_prefixes[0]", "scheme"),
-    ("spdx: CC-BY-4.0", "spdx: CC BY 4.0", 11, "licence.spdx", "SPDX licence expression"),
-    ("spdx: CC-BY-4.0", "spdx: LicenseRef-x", 11, "licence.spdx", "register/licences.yaml"),
-    ("spdx: CC-BY-4.0", "sdpx: CC-BY-4.0", 11, "licence.sdpx", "did you mean `spdx`"),
-    ("one.txt", "../one.txt", 15, "basis.evidence", "inside register/evidence/"),
-    ("one.txt", "/etc/hostname", 15, "basis.evidence", "inside register/evidence/"),
-    ("  purposes: [pretraining, evaluation]\n", "", 12, "basis.purposes", "missing"),
-    ("[pretraining, evaluation]", "[training]", 16, "basis.purposes[0]", "pretraining"),
-    ("2025-02-01", "2025-02-30", 17, "basis.granted_on", "YYYY-MM-DD"),
-    ("2025-02-01", "2025-02-01\n  expires_on: 2024-01-01", 18, "basis.expires_on", "before"),
-    ("2025-02-01", "2025-02-01\n  verified_by: counsel", 12, "basis.verified_on", "goes with"),
-    ("2025-02-01", "2025-02-01\n  kind: consent", 18, "basis.kind", "given twice"),
-    ("2025-02-01", "2025-02-01\nresidency: KZ", 18, "residency", "list of at least one country"),
-    ("2025-02-01", "2025-02-01\nresidency:", 18, "residency", "leave it out"),
-    ("2025-02-01", "'2025-02-01", 18, "", "YAML syntax"),
-])
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key", "message"),
+    [
+        ("id: one", "id: two", 1, "id", "must be the file's name, one"),
+        ("title: Official texts\n", "", 1, "title", "missing"),
+        ("kind: web", "kind: site", 6, "kind", "one of: web, institutional"),
+        ("kind: web", "kind: web\ncolour: red", 7, "colour", "allowed: schema_version, id, title"),
+        ("jurisdiction: KZ", "jurisdiction: SU", 5, "jurisdiction", "ISO 3166-1"),
+        ("[kk, ru]", "[kz, ru]", 7, "languages[0]", "ISO 639-1"),
+        ("[kk, ru]", "[kk, kk]", 7, "languages", "each value once"),
+        ("[one.example.kz]", "[]", 8, "match", "at least one of domains"),
+        ("[one.example.kz]", "['*.example.kz']", 9, "match.domains[0]", "wildcard"),
+        ("[one.example.kz]", "['https://a.kz/']", 9, "match.domains[0]", "host name"),
+        (
+            "domains: [one.example.kz]",
+            "url_prefixes: [a.kz/x]",
+            9,
+            "match.url_prefixes[0]",
+            "scheme",
+        ),
+        ("spdx: CC-BY-4.0", "spdx: CC BY 4.0", 11, "licence.spdx", "SPDX licence expression"),
+        ("spdx: CC-BY-4.0", "spdx: LicenseRef-x", 11, "licence.spdx", "register/licences.yaml"),
+        ("spdx: CC-BY-4.0", "sdpx: CC-BY-4.0", 11, "licence.sdpx", "did you mean `spdx`"),
+        ("one.txt", "../one.txt", 15, "basis.evidence", "inside register/evidence/"),
+        ("one.txt", "/etc/hostname", 15, "basis.evidence", "inside register/evidence/"),
+        ("  purposes: [pretraining, evaluation]\n", "", 12, "basis.purposes", "missing"),
+        ("[pretraining, evaluation]", "[training]", 16, "basis.purposes[0]", "pretraining"),
+        ("2025-02-01", "2025-02-30", 17, "basis.granted_on", "YYYY-MM-DD"),
+        ("2025-02-01", "2025-02-01\n  expires_on: 2024-01-01", 18, "basis.expires_on", "before"),
+        ("2025-02-01", "2025-02-01\n  verified_by: counsel", 12, "basis.verified_on", "goes with"),
+        ("2025-02-01", "2025-02-01\n  kind: consent", 18, "basis.kind", "given twice"),
+        (
+            "2025-02-01",
+            "2025-02-01\nresidency: KZ",
+            18,
+            "residency",
+            "list of at least one country",
+        ),
+        ("2025-02-01", "2025-02-01\nresidency:", 18, "residency", "leave it out"),
+        ("2025-02-01", "'2025-02-01", 18, "", "YAML syntax"),
+    ],
+)
 def test_each_error_names_its_line_and_remedy(
-        tmp_path: Path, old: str, new: str, line: int, key: str, message: str) -> None:
+    tmp_path: Path, old: str, new: str, line: int, key: str, message: str
+) -> None:
     assert old in entry()
     found = problems(write(tmp_path, {"one": entry().replace(old, new, 1)}))
     mine = [p for p in found if p.key == key]
@@ -108,38 +124,62 @@ def test_each_error_names_its_line_and_remedy(
 
 
 def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
-    write(tmp_path, {"a1": entry("a1").replace("KZ", "XX"), "b1": "x: [", "d1": entry("d1", "d.kz"),
-                     "e1": entry("e1", "D.KZ.").replace("CC-BY-4.0", "cc-by-4.0")},
-          licences="LicenseRef-x: {title: x}\nOther: {}\n",
-          withdrawals="- {scope: document, value: zz, recorded_on: 2026-01-01, ground: asked}\n")
+    write(
+        tmp_path,
+        {
+            "a1": entry("a1").replace("KZ", "XX"),
+            "b1": "x: [",
+            "d1": entry("d1", "d.kz"),
+            "e1": entry("e1", "D.KZ.").replace("CC-BY-4.0", "cc-by-4.0"),
+        },
+        licences="LicenseRef-x: {title: x}\nOther: {}\n",
+        withdrawals="- {scope: document, value: zz, recorded_on: 2026-01-01, ground: asked}\n",
+    )
     (tmp_path / "sources/c1.yaml").write_bytes("title: Ә".encode("cp1251", "replace") + b"\xff")
     (tmp_path / "sources/f1.yml").write_text("id: f1\n")
     found = problems(tmp_path)
     assert {Path(p.file).name for p in found} == {
-        "a1.yaml", "b1.yaml", "c1.yaml", "e1.yaml", "f1.yml", "licences.yaml", "withdrawals.yaml"}
+        "a1.yaml",
+        "b1.yaml",
+        "c1.yaml",
+        "e1.yaml",
+        "f1.yml",
+        "licences.yaml",
+        "withdrawals.yaml",
+    }
     [tie] = [p for p in found if p.file.endswith("e1.yaml")]
     assert tie.line == 9 and "claimed by d1 and by e1" in tie.message
 
 
-@pytest.mark.parametrize("match", [
-    ("url_prefixes: ['https://a.kz/x']", "url_prefixes: ['http://A.kz:80/x']"),
-    ("collections: [c]", "collections: [c]"), ("domains: [новости.қаз]",
-                                               "domains: [xn--b1amnebsh.xn--80ao21a]"),
-])
+@pytest.mark.parametrize(
+    "match",
+    [
+        ("url_prefixes: ['https://a.kz/x']", "url_prefixes: ['http://A.kz:80/x']"),
+        ("collections: [c]", "collections: [c]"),
+        ("domains: [новости.қаз]", "domains: [xn--b1amnebsh.xn--80ao21a]"),
+    ],
+)
 def test_ties(tmp_path: Path, match: tuple[str, str]) -> None:
-    texts = {id: entry(id).replace("domains: [one.example.kz]", m)
-             for id, m in zip(("a1", "b1"), match, strict=True)}
+    texts = {
+        id: entry(id).replace("domains: [one.example.kz]", m)
+        for id, m in zip(("a1", "b1"), match, strict=True)
+    }
     [tie] = problems(write(tmp_path, texts))
     assert "claimed by a1 and by b1" in tie.message
 
 
 def test_the_digest_hangs_on_content_alone(tmp_path: Path) -> None:
     entries = {"a1": entry("a1", "a.kz"), "b1": entry("b1", "b.kz")}
-    rows = ["- {scope: source, value: a1, recorded_on: 2026-01-01, ground: asked}\n",
-            "- {scope: url, value: 'https://a.kz/x', recorded_on: 2026-02-01, ground: asked}\n"]
+    rows = [
+        "- {scope: source, value: a1, recorded_on: 2026-01-01, ground: asked}\n",
+        "- {scope: url, value: 'https://a.kz/x', recorded_on: 2026-02-01, ground: asked}\n",
+    ]
     one = register.load(write(tmp_path / "x", entries, withdrawals="".join(rows)))
-    turned = {"b1": entries["b1"], "a1": "".join(sorted(entries["a1"].splitlines(True)[:7]))
-              + "".join(entries["a1"].splitlines(True)[7:])}
+    turned = {
+        "b1": entries["b1"],
+        "a1": "".join(sorted(entries["a1"].splitlines(True)[:7]))
+        + "".join(entries["a1"].splitlines(True)[7:]),
+    }
     two = register.load(write(tmp_path / "y", turned, withdrawals="".join(rows[::-1])))
     assert one.sha256 == two.sha256 and one.withdrawals == two.withdrawals
     (tmp_path / "y/evidence/a1.txt").write_text("other")
@@ -164,15 +204,30 @@ def test_an_empty_register_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
-    texts = {id: entry(id).replace("domains: [one.example.kz]", m) for id, m in (
-        ("host", "domains: [example.kz]"), ("sub", "domains: [law.example.kz]"),
-        ("page", "url_prefixes: ['https://law.example.kz/acts']"),
-        ("coll", "collections: [gazette]"))}
+    texts = {
+        id: entry(id).replace("domains: [one.example.kz]", m)
+        for id, m in (
+            ("host", "domains: [example.kz]"),
+            ("sub", "domains: [law.example.kz]"),
+            ("page", "url_prefixes: ['https://law.example.kz/acts']"),
+            ("coll", "collections: [gazette]"),
+        )
+    }
     texts["page"] += "  url_scope: ['https://law.example.kz/acts/2']\n"
     found = register.load(write(tmp_path, texts))
-    uris = pl.Series(["https://example.kz/", "https://x.example.kz/", "https://a.law.example.kz/",
-                      "https://law.example.kz/acts/1", "https://law.example.kz/acts/2/a",
-                      "https://law.example.kz/actsx", "https://other.kz/", "letter-1.txt", None])
+    uris = pl.Series(
+        [
+            "https://example.kz/",
+            "https://x.example.kz/",
+            "https://a.law.example.kz/",
+            "https://law.example.kz/acts/1",
+            "https://law.example.kz/acts/2/a",
+            "https://law.example.kz/actsx",
+            "https://other.kz/",
+            "letter-1.txt",
+            None,
+        ]
+    )
     expected = ["host", "host", "sub", "page", "page", "sub", None, None, None]
     ids = found.match(uris, "web")
     assert ids.to_list() == expected
@@ -186,13 +241,30 @@ def test_standing(tmp_path: Path) -> None:
     source = register.load(write(tmp_path, {"one": text})).sources["one"]
     days = ("2025-01-31", "2025-02-01", "2026-05-31", "2026-06-01", "2026-07-01")
     assert [standing(source, date.fromisoformat(d)) for d in days] == [
-        "not yet granted", "granted", "granted", "withdrawn", "withdrawn"]
+        "not yet granted",
+        "granted",
+        "granted",
+        "withdrawn",
+        "withdrawn",
+    ]
 
 
 @pytest.mark.skipif(not (SHARED / "tools/gauntlet.py").exists(), reason="no gauntlet at hand")
 def test_the_gauntlets_register_loads(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, SHARED / "tools/gauntlet.py", "--docs", "20", "--out", tmp_path,
-                    "--sentences", SHARED / "data/sentences"], check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            SHARED / "tools/gauntlet.py",
+            "--docs",
+            "20",
+            "--out",
+            tmp_path,
+            "--sentences",
+            SHARED / "data/sentences",
+        ],
+        check=True,
+        capture_output=True,
+    )
     from schemas import params
 
     run = params.load(tmp_path / "params.yaml")
@@ -205,8 +277,11 @@ def test_the_gauntlets_register_loads(tmp_path: Path) -> None:
 
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
-    max_leaves=4)
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
 
 
 @settings(max_examples=40)

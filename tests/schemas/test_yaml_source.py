@@ -11,10 +11,20 @@ from schemas.yaml_source import key_path, parse, read
 
 def test_values_are_read_as_yaml_1_2() -> None:
     source, problems = parse(
-        'a: no\nb: true\nc: 010\nd: 1e3\ne: 2026-01-02\nf: "2026-01-02"\ng:\nh: "1"\ni: .inf\n', "f")
+        'a: no\nb: true\nc: 010\nd: 1e3\ne: 2026-01-02\nf: "2026-01-02"\ng:\nh: "1"\ni: .inf\n', "f"
+    )
     assert not problems and source is not None
-    assert source.value == {"a": "no", "b": True, "c": 10, "d": 1000.0, "e": "2026-01-02",
-                            "f": "2026-01-02", "g": None, "h": "1", "i": ".inf"}
+    assert source.value == {
+        "a": "no",
+        "b": True,
+        "c": 10,
+        "d": 1000.0,
+        "e": "2026-01-02",
+        "f": "2026-01-02",
+        "g": None,
+        "h": "1",
+        "i": ".inf",
+    }
     assert source.plain_dates == {("e",)}
 
 
@@ -27,19 +37,22 @@ def test_lines_of_keys_items_and_what_is_missing() -> None:
     assert key_path(("b", 1, "d")) == "b[1].d"
 
 
-@pytest.mark.parametrize(("text", "line", "key", "message"), [
-    ("a: 1\nb: 2\na: 3\n", 3, "a", "given twice: first on line 1"),
-    ("x:\n  a: 1\n  a: {b: 1}\n", 3, "x.a", "given twice"),
-    ("a: 1\nb: 'open\n", 3, "", "YAML syntax"),
-    ("a: 1\nb: [1, 2\nc: 3\n", 3, "", "YAML syntax"),
-    ("a: 1\n\tb: 2\n", 2, "", "YAML syntax"),
-    ("a: 1\nb: \x01\n", 2, "", "control character"),
-    ("a: &x 1\nb: *x\n", 2, "b", "aliases"),
-    ("a: 1\nb: !!python/object:os.system x\n", 2, "b", "tags"),
-    ("a: 1\n---\nb: 2\n", 2, "", "one YAML document"),
-    ("? [a]\n: 1\n", 1, "", "a key must be plain text"),
-    ('a: 1\nb: "\\0"\n', 2, "b", "NUL"),
-])
+@pytest.mark.parametrize(
+    ("text", "line", "key", "message"),
+    [
+        ("a: 1\nb: 2\na: 3\n", 3, "a", "given twice: first on line 1"),
+        ("x:\n  a: 1\n  a: {b: 1}\n", 3, "x.a", "given twice"),
+        ("a: 1\nb: 'open\n", 3, "", "YAML syntax"),
+        ("a: 1\nb: [1, 2\nc: 3\n", 3, "", "YAML syntax"),
+        ("a: 1\n\tb: 2\n", 2, "", "YAML syntax"),
+        ("a: 1\nb: \x01\n", 2, "", "control character"),
+        ("a: &x 1\nb: *x\n", 2, "b", "aliases"),
+        ("a: 1\nb: !!python/object:os.system x\n", 2, "b", "tags"),
+        ("a: 1\n---\nb: 2\n", 2, "", "one YAML document"),
+        ("? [a]\n: 1\n", 1, "", "a key must be plain text"),
+        ('a: 1\nb: "\\0"\n', 2, "b", "NUL"),
+    ],
+)
 def test_problems_have_their_line(text: str, line: int, key: str, message: str) -> None:
     _, problems = parse(text, "f.yaml")
     assert [(p.file, p.line, p.key) for p in problems] == [("f.yaml", line, key)]
@@ -48,8 +61,9 @@ def test_problems_have_their_line(text: str, line: int, key: str, message: str) 
 
 def test_deep_nesting_and_many_aliases_end_at_once() -> None:
     assert "nested deeper" in parse("[" * 5000, "f")[1][0].message
-    bomb = "a: &a [x]\n" + "".join(f"{c}: &{c} [*{p}, *{p}]\n" for p, c in
-                                   zip("abcdefghijkl", "bcdefghijklm", strict=True))
+    bomb = "a: &a [x]\n" + "".join(
+        f"{c}: &{c} [*{p}, *{p}]\n" for p, c in zip("abcdefghijkl", "bcdefghijklm", strict=True)
+    )
     assert len(parse(bomb, "f")[1]) == 24
 
 

@@ -1,0 +1,61 @@
+"""Text files: one record each, decoded like any other body."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from pipelines import content
+from pipelines.readers import FORMATS, Source, reader, text
+
+LETTER = "Құрметті әріптестер! Жиналыс дүйсенбі күні өтеді, барлығыңыз келіңіздер. " * 6
+RUSSIAN = "Уважаемые коллеги! Собрание состоится в понедельник, приходите все вместе. " * 6
+
+
+def one(path: Path, body: bytes, limit: int = 1 << 20) -> Source:
+    path.write_bytes(body)
+    return Source(path, "raw/letters/1.txt", {}, limit)
+
+
+@pytest.mark.parametrize(
+    "words, charset",
+    [
+        (LETTER, "utf-8"),
+        (LETTER, "utf-8-sig"),
+        (LETTER, "utf-16"),
+        (LETTER, "utf-32"),
+        (LETTER, "kz1048"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859-5"),
+    ],
+)
+def test_charsets(tmp_path, words, charset):
+    source = one(tmp_path / "1.txt", words.encode(charset))
+    (found,) = text.scan(source)
+    assert (found.uri, found.locator, found.media_type) == (source.uri, "bytes", "text/plain")
+    assert found.length == source.path.stat().st_size
+    assert found.payload_sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
+    (body,) = text.contents(source, [(0, found.length)])
+    assert content.document(body, 1 << 20).text == words.strip()
+
+
+def test_an_empty_file_and_one_of_white_space(tmp_path):
+    for body in (b"", b" \r\n\t\n", b"\xef\xbb\xbf", b"\0\0"):
+        source = one(tmp_path / "1.txt", body)
+        (found,) = text.scan(source)
+        assert not found.error
+        (read,) = text.contents(source, [(0, found.length)])
+        assert content.document(read, 100).text == ""
+
+
+def test_a_file_that_is_too_large(tmp_path):
+    assert [e.error for e in text.scan(one(tmp_path / "1.txt", b"x" * 11, 10))] == ["too-large"]
+
+
+def test_every_format_has_its_reader():
+    for name in FORMATS:
+        assert reader(name).scan and reader(name).contents

@@ -1,0 +1,151 @@
+"""Bodies: encodings undone within bounds, media types, and the stored view of a text."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.content import decoded_body, document, supported
+from pipelines.readers import Content
+
+BODY = "<html><p>Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде.</p></html>"
+RAW = BODY.encode()
+TEXT = "Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде."
+LIMIT = 100_000
+
+
+def deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+def chunked(body: bytes, size: int = 20, extension: bytes = b"") -> bytes:
+    parts = [body[n : n + size] for n in range(0, len(body), size)]
+    return b"".join(b"%x%s\r\n%s\r\n" % (len(p), extension, p) for p in parts) + b"0\r\n\r\n"
+
+
+def read(
+    payload: bytes,
+    *headers: tuple[str, str],
+    media_type: str | None = "text/html",
+    limit: int = LIMIT,
+) -> tuple[str, str | None]:
+    found = document(Content(payload=payload, media_type=media_type, headers=headers), limit)
+    return found.text, found.error
+
+
+@pytest.mark.parametrize(
+    "payload, coding",
+    [
+        (gzip.compress(RAW), "gzip"),
+        (gzip.compress(RAW), "X-GZIP"),
+        (zlib.compress(RAW), "deflate"),
+        (deflate(RAW), "deflate"),
+        (RAW, "identity"),
+        (RAW, ""),
+        (RAW, "gzip"),
+        (gzip.compress(gzip.compress(RAW)), "gzip, gzip"),
+        (gzip.compress(zlib.compress(RAW)), "deflate , gzip"),
+        (gzip.compress(RAW[:40]) + gzip.compress(RAW[40:]), "gzip"),
+    ],
+)
+def test_content_encodings(payload, coding):
+    assert read(payload, ("Content-Encoding", coding)) == (TEXT, None)
+
+
+@pytest.mark.parametrize(
+    "payload, coding, reason",
+    [
+        (RAW, "br", "undecodable"),
+        (RAW, "zstd", "undecodable"),
+        (RAW, "x" * 9000, "undecodable"),
+        (gzip.compress(RAW)[:-9], "gzip", "undecodable"),
+        (b"\x1f\x8bnothing", "gzip", "undecodable"),
+        (deflate(RAW * 50)[:-9], "deflate", "undecodable"),
+        (RAW, "deflate", "undecodable"),
+        (gzip.compress(RAW)[:20] + b"\xff" * 40, "gzip", "undecodable"),
+        (gzip.compress(b"a" * (LIMIT + 1)), "gzip", "too-large"),
+        (gzip.compress(b"a" * 50_000_000), "gzip", "too-large"),
+        (deflate(b"a" * 50_000_000), "deflate", "too-large"),
+        (gzip.compress(b"a" * LIMIT) + gzip.compress(b"a"), "gzip", "too-large"),
+        (gzip.compress(gzip.compress(b"\0" * 50_000_000)), "gzip,gzip", "too-large"),
+    ],
+)
+def test_bodies_that_cannot_be_undone(payload, coding, reason):
+    assert read(payload, ("content-encoding", coding)) == ("", reason)
+
+
+def test_exactly_the_bound_is_good():
+    body, error = decoded_body(gzip.compress(b"a" * LIMIT), (("Content-Encoding", "gzip"),), LIMIT)
+    assert (len(body), error) == (LIMIT, None)
+
+
+@pytest.mark.parametrize(
+    "payload, whole",
+    [
+        (chunked(RAW), RAW),
+        (chunked(RAW, 7, b";name=value"), RAW),
+        (RAW, RAW),
+        (chunked(RAW)[:-5], RAW),
+        (chunked(RAW, 1000)[:-30], RAW[: -30 + 7]),
+        (b"", b""),
+        (b"0\r\n\r\n", b""),
+        (b"-5\r\nabc", b"-5\r\nabc"),
+        (b"1_0\r\nabc", b"1_0\r\nabc"),
+        (b"ffffffff\r\nabc", b"abc"),
+        (b"f" * 60 + b"\r\nabc", b"f" * 60 + b"\r\nabc"),
+        (chunked(RAW)[:50] + b"zz\r\n", RAW[:40]),
+    ],
+)
+def test_chunks(payload, whole):
+    body, error = decoded_body(payload, (("Transfer-Encoding", "chunked"),), LIMIT)
+    assert error is None and (body == whole or (whole.startswith(body) and len(body) >= 20))
+
+
+def test_chunks_around_gzip():
+    assert read(
+        chunked(gzip.compress(RAW)), ("Transfer-Encoding", "chunked"), ("Content-Encoding", "gzip")
+    ) == (TEXT, None)
+
+
+@given(
+    st.binary(max_size=200),
+    st.sampled_from(["gzip", "deflate", "gzip, deflate", "br"]),
+    st.sampled_from(["chunked", ""]),
+)
+def test_any_body_at_all(payload, coding, transfer):
+    headers = (("Content-Encoding", coding), ("Transfer-Encoding", transfer))
+    body, error = decoded_body(payload, headers, 1000)
+    assert len(body) <= max(1000, len(payload)) and (error is None or body == b"")
+    document(Content(payload=payload, media_type="text/html", headers=headers), 1000)
+
+
+def test_media_types():
+    assert supported(None) and supported("text/html") and supported("text/plain")
+    assert not supported("application/pdf") and not supported("image/png")
+    assert read(RAW, media_type=None) == (TEXT, None)
+    assert read(b"%PDF-1.7", media_type=None) == ("", "unsupported-media-type")
+    assert read(RAW, media_type="text/plain") == (BODY, None)
+
+
+def test_what_a_reader_could_not_read():
+    found = document(Content(error="unreadable", detail="gone"), LIMIT)
+    assert (found.error, found.detail) == ("unreadable", "gone")
+    assert document(Content(), LIMIT).error == "unsupported-media-type"
+
+
+def test_the_stored_view():
+    text = "\ufeffe\u0301 \ud800\0x\r\n\r\n\r\ny "
+    found = document(Content(text=text, title="\0 \ud800t "), LIMIT)
+    assert (found.text, found.title, found.error) == ("é x\n\ny", "t", None)
+    assert document(Content(text="", title="\0"), LIMIT).title is None
+
+
+def test_bytes_that_are_no_text():
+    noise = bytes(range(1, 256)) * 40
+    assert read(noise, ("Content-Type", "text/html; charset=utf-8"))[1] in (None, "undecodable")
+    assert read(b"", media_type="text/html") == ("", None)

@@ -1,0 +1,174 @@
+"""The index of raw records: ids, tasks and units; each record once, whatever is wrong."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines import readers, scan
+from pipelines.inventory import Container
+from pipelines.readers import Envelope
+
+LIMIT = 1 << 20
+
+
+def container(
+    path: Path,
+    content: bytes | None,
+    format: str = "text",
+    collection: str = "web",
+    fields: tuple[tuple[str, str], ...] = (),
+) -> Container:
+    digest = None
+    if content is not None:
+        path.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+    return Container(
+        collection, format, str(path), f"raw/{path.name}", len(content or b""), digest, fields
+    )
+
+
+def index(*containers: Container) -> pl.DataFrame:
+    table = scan.index(scan.Task("t", containers), LIMIT)
+    assert table.schema == scan.INDEX
+    found = pl.from_arrow(table)
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+def digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def held(number: int = 0) -> Container:
+    return Container("web", "warc", f"/x/{number}", f"raw/{number}", 1, "c" * 64, ())
+
+
+def test_ids():
+    whole = Envelope("member", 7, 9, "urn:a", "f" * 64, "2026-01-01T00:00:00Z")
+    assert scan.doc_id(whole, held()) == digest("urn:a", "2026-01-01T00:00:00Z", "f" * 64)
+    assert scan.doc_id(whole, held()) == scan.doc_id(whole, held(1))
+    parts = ("urn:a", "2026-01-01T00:00:00Z", "f" * 64, "c" * 64, "7")
+    assert scan.doc_id(whole, held(), 1) == scan.doc_id(whole, held(1), 1) == digest(*parts)
+    assert scan.doc_id(whole, held(), 2) == digest(*parts, "raw/0")
+    assert scan.doc_id(whole, held(), 2) != scan.doc_id(whole, held(1), 2)
+
+
+def test_ids_of_what_cannot_be_read():
+    broken = Envelope("member", 7, 9, error="unreadable")
+    missing = Container("web", "warc", "/x", "raw/x", 0, None, ())
+    assert scan.doc_id(broken, held()) == digest("", "", "", "c" * 64, "7")
+    assert scan.doc_id(broken, missing) == digest("", "", "", "raw/x", "7")
+    odd = Envelope("bytes", 0, 1, "urn:\ud800", "f" * 64, None)
+    assert len(scan.doc_id(odd, held())) == 32
+
+
+def test_missing_and_empty_files(tmp_path):
+    some = [container(tmp_path / f"no-{f}", None, f) for f in readers.FORMATS]
+    some += [container(tmp_path / f, b"", f) for f in readers.FORMATS]
+    found = index(*some)
+    assert found["container"].to_list() == list(range(8))
+    assert found["base_id"].n_unique() == 8
+    # an empty text is a document without text
+    assert found["error"].to_list() == ["unreadable"] * 7 + [None]
+    assert found["uri"].to_list() == [c.uri for c in some]
+
+
+def test_files_that_are_not_what_they_are_called(tmp_path):
+    noise = bytes(range(1, 256)) * 3
+    found = index(*(container(tmp_path / f, noise, f) for f in readers.FORMATS))
+    assert set(found["container"]) == {0, 1, 2, 3}
+    assert found.filter(pl.col("error").is_null())["container"].to_list() == [3]
+
+
+def test_a_file_that_went_away_or_a_reader_that_fails(tmp_path, monkeypatch):
+    gone, there = container(tmp_path / "a", b"x"), container(tmp_path / "b", b"y")
+    (tmp_path / "a").unlink()
+    assert index(gone, there)["error"].to_list() == ["unreadable", None]
+
+    class Broken:
+        def scan(self, _: object):
+            yield Envelope("bytes", 3, 1, payload_sha256="f" * 64)
+            raise RuntimeError("secret text")
+
+    monkeypatch.setattr(scan, "reader", lambda _: Broken())
+    found = index(there)
+    assert found["error"].to_list() == [None, "unreadable"] and found["offset"].to_list() == [3, 4]
+    assert found["detail"].to_list() == [None, "RuntimeError"]
+
+
+def test_what_goes_into_the_index_can_be_written(tmp_path):
+    odd = (
+        b'{"uri": "\\ud800", "text": "\\ud800", "captured_at": "\\ud800"}\n'
+        b'{"uri": "a\\u0000b", "text": "", "captured_at": 1e400}\n'
+    )
+    http = b"HTTP/1.1 999 \xff\r\nContent-Type: \xff\xfe/\x00\r\n\r\nx"
+    warc = (
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: \xff\xfe\r\n"
+        b"WARC-Date: \xed\xa0\x80\r\nContent-Type: application/http\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(http)
+    )
+    found = index(
+        container(tmp_path / "a", odd, "jsonl"),
+        container(tmp_path / "b", gzip.compress(warc + http + b"\r\n\r\n"), "warc"),
+    )
+    assert found.height == 3 and found["http_status"].to_list()[-1] == 999
+
+
+def containers(*sizes: int, collection: str = "web", format: str = "text") -> list[Container]:
+    return [
+        Container(collection, format, f"/{n}", f"raw/{n:03}", size, f"{n:064}", ())
+        for n, size in enumerate(sizes)
+    ]
+
+
+def test_small_neighbours_share_a_task():
+    some = containers(10, 10, 10, 100, 10, 10)
+    assert [len(t.containers) for t in scan.tasks(some, 30)] == [3, 1, 2]
+    mixed = containers(1, 1) + containers(1, collection="other") + containers(1, format="jsonl")
+    assert [len(t.containers) for t in scan.tasks(mixed, 30)] == [2, 1, 1]
+    assert scan.tasks([], 30) == []
+
+
+@given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 60))
+def test_tasks_hold_each_container_once(sizes, unit):
+    some = containers(*sizes)
+    dealt = scan.tasks(some, unit)
+    assert [c for t in dealt for c in t.containers] == some
+    assert len({t.key for t in dealt}) == len(dealt)
+    assert dealt == scan.tasks(some, unit)
+    assert all(len(t.containers) == 1 or sum(c.size for c in t.containers) <= unit for t in dealt)
+
+
+ROWS = st.lists(
+    st.tuples(st.sampled_from(["member", "bytes", "row"]), st.integers(0, 5000)), max_size=40
+)
+
+
+@given(ROWS, st.integers(1, 6000))
+def test_units_cover_all_rows_once(rows, unit):
+    table = pa.table(
+        {
+            "locator": pa.array([x for x, _ in rows], pa.string()),
+            "length": pa.array([n for _, n in rows], pa.int64()),
+        }
+    )
+    found = scan.units(table, unit)
+    assert [row for start, stop in found for row in range(start, stop)] == list(range(len(rows)))
+    assert all(start < stop for start, stop in found)
+    for start, stop in found:  # no unit goes far beyond its size
+        sizes = [2048 if x == "row" else n for x, n in rows[start:stop]]
+        assert sum(sizes[:-1]) <= unit
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_ids_are_hex(level):
+    made = scan.doc_id(Envelope("row", 0, 1), held(), level)
+    assert len(made) == 32 and set(made) <= set("0123456789abcdef")
