@@ -12,7 +12,7 @@ corpus: $(READY) $(RAW)  ## the main job on the sample: raw records to a traced 
 	$(BIN)/tamga run --params params.yaml
 
 test: $(READY) $(RAW)  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(READY)  ## style and types
 	$(BIN)/ruff check .

@@ -14,35 +14,12 @@ MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _UNCLOSED = frozenset(
-    {
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "td",
-        "th",
-        "tr",
-        "dt",
-        "dd",
-        "option",
-        "tbody",
-        "thead",
-        "tfoot",
-    }
+    "area base br col embed hr img input link meta source track wbr "
+    "p li td th tr dt dd option tbody thead tfoot".split()
 )
-_SPACES = re.compile(r"[ \t\r\f\v\u00a0]+")
-_BLANK = re.compile(r" ?\n ?(?:\n ?)+")
+# A lone space is left alone and no pattern starts with one: that is most of what a text holds.
+_SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
+_BLANK = re.compile(r"\n ?(?:\n ?)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +60,8 @@ def extract(markup: str) -> Page:
 
 def tidy(text: str) -> str:
     """Runs of blanks squeezed, blank lines to one between paragraphs, ends trimmed."""
-    return _BLANK.sub("\n\n", _SPACES.sub(" ", text.replace("\r\n", "\n"))).strip()
+    squeezed = _SPACES.sub(" ", text.replace("\r\n", "\n"))
+    return _BLANK.sub("\n\n", squeezed).replace(" \n\n", "\n\n").strip()
 
 
 def _deep(markup: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.identify import Identifier, ModelMissing, floor_of, model_path, sample, script
+from pipelines.identify import Identifier, ModelMissing, model_path, sample, script
 from schemas.tables import LANGUAGE
 
 TEXTS = {
@@ -145,8 +145,3 @@ def test_models_that_are_not_there(tmp_path):
     with pytest.raises(ModelMissing, match="not a fastText model"):
         identified(broken, "text")
     assert len(broken.sha256) == 64
-
-
-def test_floors():
-    assert floor_of("kk", {"kk": 0.4}, 0.2) == 0.4
-    assert floor_of("ru", {"kk": 0.4}, 0.2) == floor_of(None, {}, 0.2) == 0.2
