@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import batches
-from pipelines.stage import Context, load
+from pipelines.stage import Context, Stage, load
 from schemas.tables import STAGES
 
 #: Rows per batch: at about 4 KB a text, some 8 MB.
@@ -55,28 +55,26 @@ class Corpus:
                     yield frame.select(columns)
 
 
+class DocumentStage(Stage):
+    """A stage over the documents that the stage before it kept."""
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        earlier = STAGES[: STAGES.index(self.name)]
+        digests = {name: load(context.folder(name), name).digest for name in earlier}
+        return digests | {"register": context.register.sha256}
+
+    def expected(self, context: Context) -> int:
+        before = STAGES[STAGES.index(self.name) - 1]
+        outcomes = load(context.folder(before), before).totals.get("outcome", {})
+        return int(outcomes.get("keep", 0))
+
+    def planned(self, context: Context) -> int | None:
+        return len(shards(context))
+
+
 def shards(context: Context) -> list[str]:
     """The shards that ingest made."""
     return load(context.folder("ingest"), "ingest").shards
-
-
-def before(stage: str) -> str:
-    """The stage whose survivors a stage is handed."""
-    return STAGES[STAGES.index(stage) - 1]
-
-
-def kept_before(context: Context, stage: str) -> int:
-    """How many documents come into a stage, by the account of the one before."""
-    previous = before(stage)
-    return int(load(context.folder(previous), previous).totals.get("outcome", {}).get("keep", 0))
-
-
-def input_digests(context: Context, stage: str) -> dict[str, str]:
-    """The digests of all stages before, and of the register."""
-    earlier = STAGES[: STAGES.index(stage)]
-    return {name: load(context.folder(name), name).digest for name in earlier} | {
-        "register": context.register.sha256
-    }
 
 
 def deal(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:

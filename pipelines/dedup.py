@@ -19,9 +19,9 @@ import pyarrow as pa
 
 from pipelines import batches, clusters, corpus, duplicates, ledger, rights, shards
 from pipelines.command import command
-from pipelines.corpus import Corpus
+from pipelines.corpus import Corpus, DocumentStage
 from pipelines.shingles import fmix64
-from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.params import DedupParams
 from schemas.tables import DUPLICATES
 
@@ -73,7 +73,7 @@ class Plan:
 
 
 def _parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Parted]:
-    for table in frame.to_arrow().combine_chunks().to_batches() if frame.height else ():
+    for table in batches.whole(frame):
         yield from batches.partition(table, keys, partitions)
 
 
@@ -153,7 +153,7 @@ class Verify(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
         for edges in self.plan.measured(batches.frame(element[1]).unique(["left", "right"])):
-            yield 0, edges.to_arrow().combine_chunks().to_batches()[0]
+            yield from ((0, batch) for batch in batches.whole(edges))
 
 
 class Resolve(beam.DoFn):
@@ -273,7 +273,7 @@ def _nothing() -> pl.DataFrame:
     )
 
 
-class Dedup(Stage):
+class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
@@ -281,15 +281,6 @@ class Dedup(Stage):
 
     def __init__(self, context: Context) -> None:
         pass
-
-    def inputs(self, context: Context) -> dict[str, str]:
-        return corpus.input_digests(context, self.name)
-
-    def expected(self, context: Context) -> int:
-        return corpus.kept_before(context, self.name)
-
-    def planned(self, context: Context) -> int:
-        return len(corpus.shards(context))
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str

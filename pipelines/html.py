@@ -13,9 +13,11 @@ from resiliparse.parse.html import HTMLTree
 MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_UNCLOSED = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot"]
+_NO_END_TAG = (
+    "area base br col embed hr img input link meta source track wbr "
+    "p li td th tr dt dd option tbody thead tfoot"
 )
+_UNCLOSED = frozenset(_NO_END_TAG.split())
 # A lone space is left alone and no pattern starts with one: that is most of what a text holds.
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 _BLANK = re.compile(r"\n ?(?:\n ?)+")

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from pipelines import batches, corpus, identify, ledger, shards
 from pipelines.command import command
-from pipelines.corpus import Corpus
-from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from pipelines.corpus import Corpus, DocumentStage
+from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.params import LanguageParams
 from schemas.tables import LANGUAGE
 
@@ -110,7 +110,7 @@ class IdentifyShard(ShardDoFn):
         )
 
 
-class Language(Stage):
+class Language(DocumentStage):
     """Identify, then keep or drop."""
 
     name = "language"
@@ -119,15 +119,6 @@ class Language(Stage):
     def __init__(self, context: Context) -> None:
         self.model = identify.model_path(context.params.language.model, context.params.root)
         self.models = {self.model.name: identify.Identifier(self.model).sha256}
-
-    def inputs(self, context: Context) -> dict[str, str]:
-        return corpus.input_digests(context, self.name)
-
-    def expected(self, context: Context) -> int:
-        return corpus.kept_before(context, self.name)
-
-    def planned(self, context: Context) -> int:
-        return len(corpus.shards(context))
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str

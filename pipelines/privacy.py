@@ -17,9 +17,9 @@ import pyarrow as pa
 
 from pipelines import corpus, ledger, shards
 from pipelines.command import command
-from pipelines.corpus import Corpus
+from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import Scrubber
-from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.register import Source
 from schemas.tables import FINDINGS
 
@@ -142,7 +142,7 @@ def _bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
     return sized.filter(outside | overlaps).height
 
 
-class Privacy(Stage):
+class Privacy(DocumentStage):
     """Find, then keep or drop by the source's policy."""
 
     name = "privacy"
@@ -155,15 +155,6 @@ class Privacy(Stage):
             "presidio-analyzer": version("presidio-analyzer"),
             "phonenumbers": version("phonenumbers"),
         }
-
-    def inputs(self, context: Context) -> dict[str, str]:
-        return corpus.input_digests(context, self.name)
-
-    def expected(self, context: Context) -> int:
-        return corpus.kept_before(context, self.name)
-
-    def planned(self, context: Context) -> int:
-        return len(corpus.shards(context))
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str

@@ -22,10 +22,10 @@ import pyarrow as pa
 from lineage import manifest
 from pipelines import batches, corpus, ledger, shards
 from pipelines.command import command
-from pipelines.corpus import Corpus
+from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
-from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.tables import (
     DATA,
     DECISIONS,
@@ -134,7 +134,8 @@ class Deal(beam.DoFn):
         work = dealt.with_columns(
             shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
         )
-        yield from batches.rows(work.to_arrow().combine_chunks().to_batches()[0])
+        for batch in batches.whole(work):
+            yield from batches.rows(batch)
 
 
 class WritePart(ShardDoFn):
@@ -221,7 +222,7 @@ class WriteLineage(ShardDoFn):
         shard.finish({}, {})
 
 
-class Release(Stage):
+class Release(DocumentStage):
     """Deal out, write, account."""
 
     name = "release"
@@ -229,12 +230,6 @@ class Release(Stage):
 
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
-
-    def inputs(self, context: Context) -> dict[str, str]:
-        return corpus.input_digests(context, self.name)
-
-    def expected(self, context: Context) -> int:
-        return corpus.kept_before(context, self.name)
 
     def target(self, context: Context) -> Path:
         params = context.params
