@@ -6,7 +6,9 @@ same inputs, parameters and code give the same manifest.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from schemas.code_version import code_version
@@ -36,6 +38,15 @@ def build(
             for path, about in sorted(files.items())
         },
     }
+
+
+def is_release(folder: Path) -> bool:
+    """Whether a folder holds a release: whether it has a manifest of this kind."""
+    try:
+        found = json.loads((folder / "manifest.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"schema_version", "name", "files"} <= found.keys()
 
 
 def readme(manifest: Mapping[str, Any], register: Register) -> str:

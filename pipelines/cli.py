@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
-import warnings
 from collections.abc import Sequence
 from importlib import import_module
+
+from pipelines.quiet import quiet
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
@@ -55,15 +55,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-
-
-def quiet() -> None:
-    """Keep libraries from talking over the command's own output, and from calling home."""
-    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    logging.basicConfig(level=logging.ERROR)
-    for name in ("great_expectations", "apache_beam", "presidio-analyzer"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def _usage() -> str:

@@ -8,13 +8,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipelines import stage as stages
+from pipelines.quiet import quiet
+from pipelines.runners import WORKER_LOST, JobFailed, WorkerLost, remote
 from pipelines.stage import Context, Stage, StageError
-from schemas import params as params_module
-from schemas import register as register_module
+from schemas.configuration import load_both
 from schemas.errors import Invalid
+from schemas.params import Params
 
 #: Below this many raw bytes a second process costs more than it brings.
 PARALLEL_BYTES = 48 << 20
@@ -45,7 +46,7 @@ def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.Argument
     )
     made.add_argument(
         "--workers",
-        type=int,
+        type=at_least_one,
         metavar="N",
         help="local worker processes (default: by the size of the input)",
     )
@@ -61,24 +62,52 @@ def context(options: argparse.Namespace, beam_args: Sequence[str]) -> Context:
 
     Raises:
       Invalid: with all that is wrong in either.
+      Usage: for an option that nobody knows.
     """
-    problems: list[Any] = []
-    try:
-        params = params_module.load(options.params)
-    except Invalid as error:
-        raise Invalid([*error.problems, *_register_problems(options.params)]) from None
-    try:
-        register = register_module.load(params.register)
-    except Invalid as error:
-        problems += error.problems
-    if problems:
-        raise Invalid(problems)
+    check_beam_args(beam_args)
+    params, register = load_both(options.params)
     workers = options.workers if options.workers else _workers(params)
     return Context(params, register, workers, tuple(beam_args), dry_run=options.dry_run)
 
 
+class Usage(Exception):
+    """A command line that cannot be meant as it stands."""
+
+
+def check_beam_args(beam_args: Sequence[str]) -> None:
+    """Let options through to Beam, but no slips of the pen: without a runner that may have options
+    of its own, what Beam does not know is an error.
+
+    Raises:
+      Usage: names the option.
+    """
+    if remote(beam_args):
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(known)
+    try:
+        known.exit_on_error = False
+        unknown = known.parse_known_args(list(beam_args))[1]
+    except (argparse.ArgumentError, SystemExit) as error:
+        raise Usage(str(error)) from None
+    if unknown:
+        raise Usage(f"unknown option {unknown[0]}; see --help, and name a --runner for its options")
+
+
+def at_least_one(text: str) -> int:
+    """A number of workers, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
 def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | None = None) -> int:
     """Run one stage from the command line; returns the exit code."""
+    quiet()
     name = getattr(kind, "name", "stage")
     options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
     return guarded(lambda: _one(kind, options, beam_args))
@@ -87,7 +116,6 @@ def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | 
 def guarded(action: Callable[[], int]) -> int:
     """Turn what users can mend into a message and an exit code."""
     from pipelines.identify import ModelMissing
-    from pipelines.runners import WORKER_LOST, JobFailed, WorkerLost
     from pipelines.validation import ExpectationFailed
 
     try:
@@ -98,9 +126,12 @@ def guarded(action: Callable[[], int]) -> int:
     except Invalid as error:
         print(error, file=sys.stderr)
         return 2
-    except ModelMissing as error:
+    except (ModelMissing, Usage) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
+        return 1
     except (StageError, ExpectationFailed, JobFailed) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
@@ -147,19 +178,7 @@ def _one(
     return 0
 
 
-def _workers(params: params_module.Params) -> int:
+def _workers(params: Params) -> int:
     from pipelines import inventory
 
     return (os.cpu_count() or 1) if inventory.total_bytes(params) >= PARALLEL_BYTES else 1
-
-
-def _register_problems(path: Path) -> Sequence[Any]:
-    """What is wrong with the register beside broken parameters, where it can be found."""
-    folder = path.parent / "register"
-    if not folder.is_dir():
-        return ()
-    try:
-        register_module.load(folder)
-    except Invalid as error:
-        return error.problems
-    return ()

@@ -7,8 +7,9 @@ Findings are positions and classes beside the documents; the release puts the pl
 
 from __future__ import annotations
 
+import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -18,20 +19,23 @@ import pyarrow as pa
 from pipelines import corpus, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
-from pipelines.personal_data.scrub import Scrubber
+from pipelines.personal_data.scrub import Scrubber, apply
 from pipelines.stage import Context, Shard, ShardDoFn
-from schemas.register import Source
+from schemas.register import Register
 from schemas.tables import FINDINGS
 
 RULE_VERSION = "1"
 
 
-def judge(documents: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+def judge(
+    documents: pl.DataFrame, findings: pl.DataFrame, barred: Collection[str] = ()
+) -> pl.DataFrame:
     """Decide about documents by what was found in them.
 
     Args:
       documents: doc_id, uri, policy (the source's `personal_data`).
       findings: rows of `schemas.tables.FINDINGS`.
+      barred: doc_id of those whose text, as it would be released, was withdrawn.
 
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence (classes and how many of each).
@@ -41,12 +45,15 @@ def judge(documents: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
         found=pl.concat_str(pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(",")
     )
     seen = documents.join(told, on="doc_id", how="left", maintain_order="left")
+    withdrawn = pl.col("doc_id").is_in(list(barred))
     gone = pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")
+    ends = pl.when(withdrawn).then(pl.lit("refuse")).when(gone).then(pl.lit("drop"))
+    reasons = pl.when(withdrawn).then(pl.lit("withdrawn")).when(gone).then(pl.lit("personal-data"))
     return seen.select(
         "doc_id",
         "uri",
-        outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
-        reason=pl.when(gone).then(pl.lit("personal-data")),
+        outcome=ends.otherwise(pl.lit("keep")),
+        reason=reasons,
         rule=pl.lit("privacy"),
         rule_version=pl.lit(RULE_VERSION),
         evidence=pl.concat_str(
@@ -66,14 +73,17 @@ class ScrubShard(ShardDoFn):
         self,
         state: shards.State,
         source: Corpus,
-        sources: Mapping[str, Source],
+        register: Register,
         entities: tuple[str, ...] | None,
         run_id: str,
     ) -> None:
         super().__init__(state)
         self.source, self.entities, self.run_id = source, entities, run_id
-        self.jurisdictions = {i: s.jurisdiction for i, s in sources.items()}
-        self.policies = {i: s.personal_data for i, s in sources.items()}
+        self.jurisdictions = {i: s.jurisdiction for i, s in register.sources.items()}
+        self.policies = {i: s.personal_data for i, s in register.sources.items()}
+        self.withdrawn = frozenset(
+            w.value.lower() for w in register.withdrawals if w.scope == "text"
+        )
 
     def setup(self) -> None:
         self.scrubber = Scrubber(self.entities)
@@ -90,7 +100,7 @@ class ScrubShard(ShardDoFn):
         documents = [
             pl.DataFrame(schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String))
         ]
-        bad = 0
+        bad, barred = 0, set[str]()
         for batch in self.source.documents(
             shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
         ):
@@ -106,10 +116,11 @@ class ScrubShard(ShardDoFn):
             )
             findings = self.scrubber.find(batch)
             bad += _bad_spans(batch, findings)
+            barred |= _withdrawn(batch, findings, self.withdrawn)
             found.append(findings)
             documents.append(batch.select(documents[0].columns))
         findings, seen = pl.concat(found), pl.concat(documents)
-        decided = ledger.decisions(judge(seen, findings), "privacy", self.run_id)
+        decided = ledger.decisions(judge(seen, findings, barred), "privacy", self.run_id)
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
         shard.write("decisions", decided.to_arrow())
         totals = ledger.outcomes(decided)
@@ -118,12 +129,27 @@ class ScrubShard(ShardDoFn):
                 "shard": shard.name,
                 "documents": seen.height,
                 "keep": totals["keep"],
-                "drop": totals["drop"],
+                "drop": totals["drop"] + totals["refuse"],
                 "findings": findings.height,
                 "bad_spans": bad,
             },
             ledger.counts(decided) | {"entity": ledger.count(findings["entity_type"])},
         )
+
+
+def _withdrawn(
+    documents: pl.DataFrame, findings: pl.DataFrame, digests: frozenset[str]
+) -> set[str]:
+    """The documents whose text with its findings replaced has one of the digests: what a person
+    reads in a release is what that person withdraws."""
+    if not digests:
+        return set()
+    released = apply(documents.select("doc_id", "text"), findings)[0]
+    return {
+        doc_id
+        for doc_id, text in released.iter_rows()
+        if hashlib.sha256(text.encode()).hexdigest() in digests
+    }
 
 
 def _bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
@@ -146,7 +172,7 @@ class Privacy(DocumentStage):
     """Find, then keep or drop by the source's policy."""
 
     name = "privacy"
-    sections = ("privacy",)
+    sections = ("privacy", "guard")
 
     def __init__(self, context: Context) -> None:
         from importlib.metadata import version
@@ -162,7 +188,7 @@ class Privacy(DocumentStage):
         work = ScrubShard(
             state,
             Corpus(str(context.params.work)),
-            context.register.sources,
+            context.register,
             context.params.privacy.entities,
             run_id,
         )

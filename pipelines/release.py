@@ -9,6 +9,7 @@ file; what was found about it is applied on the way.
 from __future__ import annotations
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
 from pipelines.stage import Context, Shard, ShardDoFn
+from schemas.errors import Invalid, Problem
+from schemas.params import SECTIONS, Params
 from schemas.tables import (
     DATA,
     DECISIONS,
@@ -226,10 +229,11 @@ class Release(DocumentStage):
     """Deal out, write, account."""
 
     name = "release"
-    sections = ("release", "as_of", "purpose")
+    sections = SECTIONS  # the manifest covers all parameters
 
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
+        check_target(context.params, self.target(context))
 
     def target(self, context: Context) -> Path:
         params = context.params
@@ -294,6 +298,26 @@ class Release(DocumentStage):
         return [*written, "manifest.json", "README.md"]
 
 
+def check_target(params: Params, target: Path) -> None:
+    """A release replaces the folder in its place: only an older release may stand there.
+
+    Raises:
+      Invalid: where the folder is something else, or holds what the run reads or works with.
+    """
+    folder = target.resolve()
+    claimed = {"register": params.register, "work": params.work, "parameters": params.path}
+    wrong = [name for name, path in claimed.items() if path.resolve().is_relative_to(folder)]
+    message = f"the release would replace {target}, which holds the run's {' and '.join(wrong)}"
+    if not wrong:
+        strange = target.is_file() or (
+            target.is_dir() and any(target.iterdir()) and not manifest.is_release(target)
+        )
+        message = f"the release would replace {target}, which is no release" if strange else ""
+    if message:
+        problem = f"{message}; choose another `path` or `name`"
+        raise Invalid([Problem(str(params.path), None, "release", problem)])
+
+
 def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of `runs`; names of raw files in which personal data is found are redacted."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -303,7 +327,8 @@ def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
         {name: row.get(name) for name in RUNS.names}
         | {
             "models": ledger.evidence(row["models"]),
-            "inputs": ledger.evidence({redact_uri(k): v for k, v in row["inputs"].items()}),
+            # a list: names that were redacted may be alike
+            "inputs": json.dumps([[redact_uri(k), v] for k, v in sorted(row["inputs"].items())]),
         }
         for row in rows
     ]

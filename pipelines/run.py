@@ -17,7 +17,9 @@ from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
 from pipelines.language import Language
+from pipelines.personal_data.uris import redact_uri
 from pipelines.privacy import Privacy
+from pipelines.quiet import quiet
 from pipelines.release import Release
 from pipelines.stage import Context, Published, Stage, StageError
 
@@ -34,8 +36,9 @@ Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output fa
 
 
 def missing(about: Context) -> list[str]:
-    """Raw files that params name and that are not there, or patterns that fit nothing."""
-    return [c.uri for c in about.containers if c.sha256 is None]
+    """Raw files that params name and that are not there, or patterns that fit nothing; personal
+    data in their names redacted."""
+    return [redact_uri(c.uri) for c in about.containers if c.sha256 is None]
 
 
 def run(about: Context) -> list[Published]:
@@ -99,6 +102,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
+    quiet()
     options, beam_args = parser(
         "run", (__doc__ or "").partition("\n")[0], EXAMPLES
     ).parse_known_args(argv)

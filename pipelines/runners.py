@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from pathlib import Path
 
 import apache_beam as beam
 import psutil
@@ -60,16 +59,13 @@ def runner_name(beam_args: Sequence[str], workers: int) -> str:
     return named[0] if named else f"FnApiRunner/{workers}"
 
 
-def run(
-    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path
-) -> None:
+def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int) -> None:
     """Build and run a pipeline to its end.
 
     Args:
       build: wires the job.
       beam_args: options for Beam, as given on the command line.
       workers: how many local processes, where no runner is named.
-      log: where local worker processes write what they have to say.
 
     Raises:
       JobFailed: where a step failed; `TAMGA_DEBUG` shows the whole trace.
@@ -80,69 +76,89 @@ def run(
         if remote(beam_args):
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
                 build(pipeline)
-        elif workers == 1:
-            with beam.Pipeline(FnApiRunner(), PipelineOptions(list(beam_args))) as pipeline:
-                build(pipeline)
-        else:
-            _in_processes(build, beam_args, workers, log)
+            return
+        with _hushed() as heard:
+            if workers == 1:
+                with beam.Pipeline(FnApiRunner(), PipelineOptions(list(beam_args))) as pipeline:
+                    build(pipeline)
+            else:
+                _in_processes(build, beam_args, workers, heard)
     except JobFailed:
         raise
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        raise JobFailed(_where(error)) from None
+        raise JobFailed(_where("".join(traceback.format_exception(error)))) from None
 
 
 def _in_processes(
-    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, log: Path
+    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, heard: _Heard
 ) -> None:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # a shell command: Beam gives it to one
-    command = f"exec {shlex.quote(sys.executable)} -m {WORKER} 2>>{shlex.quote(str(log))}"
-    runner = FnApiRunner(
-        default_environment=SubprocessSDKEnvironment.from_command_string(command_string=command)
-    )
+    # A shell command: Beam gives it to one.  What workers print may quote what was read.
+    unheard = "" if os.environ.get(DEBUG) else " 2>/dev/null"
+    command = f"exec {shlex.quote(sys.executable)} -m {WORKER}{unheard}"
+    environment = SubprocessSDKEnvironment.from_command_string(command_string=command)
     options = PipelineOptions([f"--direct_num_workers={workers}", *beam_args])
-    with _watchdog() as lost, _hushed():
+    with _watchdog(heard) as lost:
         try:
-            with beam.Pipeline(runner, options) as pipeline:
+            with beam.Pipeline(FnApiRunner(default_environment=environment), options) as pipeline:
                 build(pipeline)
         except Exception:
+            # a step's own error ends the workers too; only without one were they lost
+            if heard.failures:
+                raise JobFailed(_where(heard.failures[0])) from None
             if lost:
                 raise WorkerLost(lost[0]) from None
             raise
 
 
-def _where(error: Exception) -> str:
-    """The innermost of our own lines, the step, and the error's class: its message may quote what
-    was read."""
-    told = "".join(traceback.format_exception(error))
+def _where(told: str) -> str:
+    """Of a trace the innermost of our own lines, the step, and the error's class: its message may
+    quote what was read."""
     frames, errors, steps = _FRAME.findall(told), _ERROR.findall(told), _STEP.findall(told)
     place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
     step = f" in step {steps[-1]!r}" if steps else ""
-    name = errors[-1] if errors else type(error).__name__
+    name = errors[-1] if errors else "a step failed"
     return f"{name}{place}{step}; set {DEBUG}=1 to see the whole trace"
 
 
+class _Heard(logging.Handler):
+    """Keeps what workers log of failed steps, and shows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.failures: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = record.getMessage()
+        if "Error processing instruction" in told:
+            self.failures.append(told.replace("\\n", "\n").replace('\\"', '"').replace("\\'", "'"))
+
+
 @contextmanager
-def _hushed() -> Iterator[None]:
-    """Beam's threads print traces of their own when a worker goes; one message is enough."""
-    hook, level = threading.excepthook, logging.getLogger("apache_beam").level
-    if not os.environ.get(DEBUG):
+def _hushed() -> Iterator[_Heard]:
+    """Beam logs whole traces, which may quote what was read, and its threads print theirs when a
+    worker goes; one message is enough."""
+    heard, root, hook = _Heard(), logging.getLogger(), threading.excepthook
+    handlers = root.handlers
+    if os.environ.get(DEBUG):
+        root.handlers = [*handlers, heard]
+    else:
+        root.handlers = [heard]
         threading.excepthook = lambda _: None
-        logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
     try:
-        yield
+        yield heard
     finally:
+        root.handlers = handlers
         threading.excepthook = hook
-        logging.getLogger("apache_beam").setLevel(level)
 
 
 @contextmanager
-def _watchdog(interval: float = 0.2, patience: float = 20) -> Iterator[list[int]]:
+def _watchdog(heard: _Heard, interval: float = 0.2, patience: float = 15) -> Iterator[list[int]]:
     """Watch local worker processes; yields the list that names the dead.
 
-    Where Beam does not end the pipeline within `patience` seconds of a death, this process ends.
+    Beam may wait for ever once a worker died or a step failed in one of several workers: where it
+    has not ended the pipeline within `patience` seconds, this process ends.
     """
     stop, lost = threading.Event(), list[int]()
 
@@ -151,12 +167,12 @@ def _watchdog(interval: float = 0.2, patience: float = 20) -> Iterator[list[int]
         while not stop.wait(interval):
             for process in _workers():
                 seen.setdefault(process.pid, process)
-            dead = [pid for pid, process in seen.items() if not _alive(process)]
-            if dead:
-                lost.extend(dead)
-                # workers end with the pipeline too: then `stop` comes soon
-                if not stop.wait(patience):
-                    _end(dead[0])
+            lost[:] = [pid for pid, process in seen.items() if not _alive(process)]
+            # workers end with the pipeline too: then `stop` comes soon
+            if (heard.failures or lost) and not stop.wait(patience):
+                if heard.failures:
+                    _end(JobFailed(_where(heard.failures[0])), 1)
+                _end(WorkerLost(lost[0]), WORKER_LOST)
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     thread.start()
@@ -185,11 +201,11 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def _end(pid: int) -> None:
-    print(f"tamga: {WorkerLost(pid)}", file=sys.stderr, flush=True)
+def _end(error: JobFailed, code: int) -> None:
+    print(f"tamga: {error}", file=sys.stderr, flush=True)
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
             continue
-    os._exit(WORKER_LOST)
+    os._exit(code)

@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -143,8 +144,9 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
       extra: file name -> JSON value, written beside them.
       folder: what appears; an older one is replaced.
     """
-    for stale in folder.parent.glob(f".{folder.name}.*"):
-        if stale.suffix in (".part", ".old"):  # of a run that was killed while it published
+    left = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}\.(part|old)")
+    for stale in folder.parent.glob(".*"):
+        if left.fullmatch(stale.name):  # of a run that was killed while it published
             shutil.rmtree(stale, ignore_errors=True)
     fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
     try:

@@ -15,11 +15,11 @@ from typing import Any, Final
 import yaml
 
 from schemas import params, register
-from schemas.errors import Invalid, Problem
+from schemas.configuration import load_both
+from schemas.errors import Invalid
 from schemas.licences import allowed, purposes_of, references
 from schemas.standing import EXPIRED, GRANTED, NO_EVIDENCE, NOT_YET, WITHDRAWN, standing
 from schemas.validation import parse_date
-from schemas.yaml_source import read
 
 SOON_DAYS: Final = 60
 EPILOG: Final = """examples:
@@ -100,23 +100,8 @@ def _load(options: argparse.Namespace) -> Loaded:
         found = register.load(options.register)
         return Loaded(found, None, options.as_of or date.today())
     path = options.params or Path("params.yaml")
-    try:
-        run = params.load(path)
-    except Invalid as invalid:
-        raise Invalid([*invalid.problems, *_register_problems(path)]) from None
-    return Loaded(register.load(run.register), run, options.as_of or run.as_of)
-
-
-def _register_problems(path: Path) -> tuple[Problem, ...]:
-    source, _ = read(path)
-    folder = source.value.get("register") if source and isinstance(source.value, dict) else None
-    if not isinstance(folder, str):
-        return ()
-    try:
-        register.load(path.absolute().parent / folder)
-    except Invalid as invalid:
-        return invalid.problems
-    return ()
+    run, found = load_both(path)
+    return Loaded(found, run, options.as_of or run.as_of)
 
 
 def _invalid(invalid: Invalid, as_json: bool) -> int:

@@ -201,10 +201,7 @@ def _run(
     params, started, clock = context.params, datetime.now(UTC), time.monotonic()
     with _progress(stage, context, state):
         runners.run(
-            lambda p: stage.build(p, context, state, run_id),
-            context.beam_args,
-            context.workers,
-            params.work / ".state" / "workers.log",
+            lambda p: stage.build(p, context, state, run_id), context.beam_args, context.workers
         )
     markers = state.all_finished()
     totals = add([m["figures"]["counts"] for m in markers])
@@ -243,6 +240,7 @@ def _run(
         "run_id": run_id,
         "shards": [m["shard"] for m in markers],
         "files": files,
+        "added": {name: (Path(state.root) / name).stat().st_size for name in added},
         "totals": totals,
     }
     seconds = time.monotonic() - clock
@@ -292,17 +290,21 @@ def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: fl
 
 
 def _published(folder: Path, target: Path, run_id: str) -> Published | None:
+    """A stage that was published by the same run and is still whole: every file there with its
+    size, and none that is not its own."""
     path = folder / "stage.json"
     if not path.is_file():
         return None
     summary = json.loads(path.read_bytes())
     if summary.get("run_id") != run_id:
         return None
-    whole = all(
-        (target / name).is_file() and (target / name).stat().st_size == about["bytes"]
-        for name, about in summary["files"].items()
-    )
-    return Published(target, summary) if whole else None
+    wanted = {name: about["bytes"] for name, about in summary["files"].items()} | summary["added"]
+    here = {
+        p.relative_to(target).as_posix(): p.stat().st_size for p in target.rglob("*") if p.is_file()
+    }
+    if target == folder:
+        here = {name: size for name, size in here.items() if name not in ("stage.json", "run.json")}
+    return Published(target, summary) if here == wanted else None
 
 
 def _forget(home: Path, run_id: str) -> None:

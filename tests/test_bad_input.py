@@ -105,3 +105,12 @@ def test_dry_run_writes_nothing(home: Path) -> None:
         "raw/*.txt",
     ]
     assert not (home / "work").exists() and not (home / "release").exists()
+
+
+@pytest.mark.parametrize(
+    "slip", [("--worker", "2"), ("--jsn",), ("--workers", "-1"), ("--param", "x")]
+)
+def test_slips_of_the_pen_are_errors(slip: tuple[str, ...], home: Path) -> None:
+    done = tamga("run", "--params", home / "params.yaml", *slip)
+    assert done.returncode == 2 and slip[0] in done.stderr and "Traceback" not in done.stderr
+    assert not (home / "work").exists()

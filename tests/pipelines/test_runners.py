@@ -15,9 +15,7 @@ def _fail(_: int) -> int:
 
 def test_a_failing_step_is_named_without_what_was_read(tmp_path: Path) -> None:
     with pytest.raises(runners.JobFailed) as failure:
-        runners.run(
-            lambda p: p | beam.Create([1]) | "Break" >> beam.Map(_fail), (), 1, tmp_path / "log"
-        )
+        runners.run(lambda p: p | beam.Create([1]) | "Break" >> beam.Map(_fail), (), 1)
     assert (
         "ValueError" in str(failure.value)
         and "Break" in str(failure.value)
@@ -33,13 +31,13 @@ def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(
         "import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines import runners\n"
-        "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3)\n"
+        "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3.0)\n"
         "die = lambda p: p | beam.Create([1]) | beam.Map(lambda x: os._exit(9))\n"
-        "try:\n    runners.run(die, (), 2, Path(sys.argv[1]))\n"
+        "try:\n    runners.run(die, (), 2)\n"
         "except runners.WorkerLost as error:\n    print(error, file=sys.stderr)\n    sys.exit(3)\n"
     )
     done = subprocess.run(
-        [sys.executable, script, tmp_path / "log"],
+        [sys.executable, script],
         capture_output=True,
         text=True,
         timeout=120,
@@ -59,3 +57,28 @@ def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
 def test_the_runner_is_named(args: tuple[str, ...], name: str) -> None:
     assert runners.runner_name(args, 2) == name
     assert runners.remote(args) == bool(args)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_failing_step_says_nothing_of_what_was_read(workers: int, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    script = tmp_path / "job.py"
+    script.write_text(
+        "import sys, apache_beam as beam\nfrom pipelines import runners\n"
+        "def fail(x):\n    raise ValueError('secret 4512 337788')\n"
+        "try:\n    runners.run(lambda p: p | beam.Create([1]) | 'Break' >> beam.Map(fail), (), "
+        f"{workers})\n"
+        "except runners.WorkerLost:\n    sys.exit('lost')\n"
+        "except runners.JobFailed as error:\n    sys.exit(str(error))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | {"PYTHONPATH": str(Path(runners.__file__).parents[1])},
+    )
+    assert "ValueError" in done.stderr and "Break" in done.stderr
+    assert "337788" not in done.stderr + done.stdout
