@@ -12,9 +12,37 @@ from resiliparse.parse.html import HTMLTree
 #: Above this depth the main-content heuristics (quadratic in depth: 3 s at 20,000) are left out.
 MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
+RSL = "application/rsl+xml"
+_RSL = f'link[rel~=license][type="{RSL}"], script[type="{RSL}"]'
+_JSONLD = 'script[type="application/ld+json"]'
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _UNCLOSED = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot"]
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "td",
+        "th",
+        "tr",
+        "dt",
+        "dd",
+        "option",
+        "tbody",
+        "thead",
+        "tfoot",
+    ]
 )
 # A lone space is left alone and no pattern starts with one: that is most of what a text holds.
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
@@ -24,12 +52,14 @@ _BLANK = re.compile(r"\n ?(?:\n ?)+")
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page's main text with its paragraphs, its title, and the pairs that its markup
-    declares: `metas` as (name, content), `links` as (rel, href)."""
+    declares: `metas` as (name, content), `links` as (rel, href), `jsonld` as the texts of its
+    JSON-LD scripts.  RSL links and documents stand among the metas under their media type."""
 
     text: str
     title: str | None
     metas: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
+    jsonld: tuple[str, ...] = ()
 
 
 def extract(markup: str) -> Page:
@@ -54,7 +84,9 @@ def extract(markup: str) -> Page:
         (str(a.getattr("rel")).lower(), a.getattr("href") or "")
         for a in root.query_selector_all("[rel~=license]")
     )
-    return Page(tidy(text), (tree.title or "").strip() or None, metas, links)
+    metas += tuple((RSL, a.getattr("href") or a.text or "") for a in root.query_selector_all(_RSL))
+    jsonld = tuple(a.text or "" for a in root.query_selector_all(_JSONLD))
+    return Page(tidy(text), (tree.title or "").strip() or None, metas, links, jsonld)
 
 
 def tidy(text: str) -> str:

@@ -37,6 +37,8 @@ class Envelope:
     signal: str | None = None
     signal_body: bytes | None = None
     signal_location: str | None = None
+    signal_marks: str | None = None
+    signal_refers: str | None = None
     error: str | None = None
     detail: str | None = None
 

@@ -38,7 +38,7 @@ def capture(
 
 
 def host(module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENTS) -> str | None:
-    seen = module.host(capture(body, kind=module.KIND or ""), agents)(path)
+    seen = module.host(capture(body, kind=next(iter(module.KINDS), "")), agents)(path)
     return seen[0].value if seen else None
 
 
