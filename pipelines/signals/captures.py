@@ -95,7 +95,7 @@ def settled(captures: Iterable[Capture]) -> list[Capture]:
     told = {(c.kind, where[0]) for c in out if (where := place(c))}
     for capture in unknown:
         where = place(capture)
-        if capture.refers is not None and where and (capture.kind, where[0]) not in told:
+        if where and (capture.kind, where[0]) not in told:
             out.append(replace(capture, status=0, body=b""))
     return sorted(out, key=order)
 
