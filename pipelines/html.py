@@ -84,8 +84,12 @@ def extract(markup: str) -> Page:
         (str(a.getattr("rel")).lower(), a.getattr("href") or "")
         for a in root.query_selector_all("[rel~=license]")
     )
-    metas += tuple((RSL, a.getattr("href") or a.text or "") for a in root.query_selector_all(_RSL))
-    jsonld = tuple(a.text or "" for a in root.query_selector_all(_JSONLD))
+    if RSL in markup:
+        found = root.query_selector_all(_RSL)
+        metas += tuple((RSL, a.getattr("href") or a.text or "") for a in found)
+    jsonld: tuple[str, ...] = ()
+    if "ld+json" in markup:  # a search of the tree costs more
+        jsonld = tuple(a.text or "" for a in root.query_selector_all(_JSONLD))
     return Page(tidy(text), (tree.title or "").strip() or None, metas, links, jsonld)
 
 

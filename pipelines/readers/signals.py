@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from pipelines.content import decoded_body
-from pipelines.readers import MAX_SIGNAL_BYTES, Envelope
+from pipelines.readers import MAX_DOCUMENT_BYTES, MAX_SIGNAL_BYTES, Envelope
 from pipelines.signals.captures import marks
 from pipelines.signals.rsl_terms import MEDIA_TYPE, is_document
 
@@ -43,5 +43,6 @@ def note(found: Envelope, fields: dict[str, str], payload: bytes, limit: int) ->
         return
     found.signal_marks, found.signal_refers = marks(fields)
     if found.signal_refers is None and not error:
-        found.signal_body = body[:MAX_SIGNAL_BYTES]
+        whole = found.signal in ("tdmrep", "rsl")
+        found.signal_body = body[: MAX_DOCUMENT_BYTES if whole else MAX_SIGNAL_BYTES]
         found.signal_location = next((v for k, v in found.headers if k.lower() == "location"), None)

@@ -3,7 +3,8 @@
 A group says of files by their extension whether they may be mined (`Disallow: *.txt`), and of
 everything with `/` or `*`.  Pages seldom have an extension, so each path is also asked about as
 `.txt` and as `.html`: a file that bars either bars text.  No specification says more; status and
-precedence are read as in robots.txt, except that only a 2xx answer says anything.
+precedence are read as in robots.txt, except that only a 2xx answer says anything; a capture that
+could not be read (status 0) bars.
 """
 
 from __future__ import annotations
@@ -33,6 +34,18 @@ TEXT = ("", ".txt", ".html")
 
 def host(capture: Capture, agents: Sequence[str]) -> Reader:
     """Whether text at a path may be mined by all agents; nothing where no group names one."""
+    if not capture.status:
+        unknown = Observation(
+            NAME,
+            VERSION,
+            "ai.txt",
+            None,
+            RESERVED,
+            "could not be read",
+            capture.captured_at,
+            capture.doc_id,
+        )
+        return lambda path: [unknown]
     if not 200 <= capture.status < 300:
         return says_nothing
     found = robots.rules_of(robots.groups(capture.body, robots.ACCESS), (*agents, "*"))

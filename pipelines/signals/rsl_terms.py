@@ -15,6 +15,7 @@ from pipelines.signals.licences import identify
 
 MEDIA_TYPE = "application/rsl+xml"
 NAMESPACE = "https://rslstandard.org/rsl"
+MAX_BYTES = 4 << 20
 MAX_CONTENTS = 20_000
 MAX_DEPTH = 50
 
@@ -148,6 +149,8 @@ def _refuse(*_: object) -> None:
 def contents(body: bytes) -> tuple[Content, ...] | None:
     """The contents of a document; None for what is no RSL: not well-formed, without `<content>`,
     with a DOCTYPE (no entity is ever expanded)."""
+    if len(body) > MAX_BYTES:
+        return None
     reader = _Reader()
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = reader.start

@@ -53,9 +53,10 @@ def _rule(entry: Any) -> tuple[str, str, Any] | None:
 def host(capture: Capture, agents: Sequence[str]) -> Reader:
     """The first rule of the file whose location matches; a damaged file is observed as such.
 
-    Any status but 2xx means that the server does not implement the protocol.
+    Any status but 2xx means that the server does not implement the protocol.  A capture that
+    could not be read (status 0), or is too long to be, reserves: what it says is not known.
     """
-    if not 200 <= capture.status < 300:
+    if capture.status and not 200 <= capture.status < 300:
         return says_nothing
 
     def observed(value: str, raw: str, location: str | None = None) -> Observation:
@@ -63,9 +64,10 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
             NAME, VERSION, "tdmrep.json", location, value, raw, capture.captured_at, capture.doc_id
         )
 
+    if not capture.status or len(capture.body) > LIMIT:
+        unknown = observed(RESERVED, "could not be read whole")
+        return lambda path: [unknown]
     try:
-        if len(capture.body) > LIMIT:
-            raise ValueError
         document = json.loads(capture.body)
     except (ValueError, RecursionError):
         damaged = observed(UNREADABLE, "not a JSON document")

@@ -154,6 +154,8 @@ def test_tdmrep_damage_is_observed() -> None:
     assert host(tdmrep, "null", "/") is None
     assert host(tdmrep, '{"location": "/", "tdm-reservation": 1}', "/") == "reserved"
     assert tdmrep.host(capture("", status=404, kind="tdmrep"), AGENTS)("/") == []
+    for unknown in (capture("", status=0), capture(b" " * (tdmrep.LIMIT + 1) + b"[]")):
+        assert tdmrep.host(unknown, AGENTS)("/")[0].value == "reserved"
 
 
 @pytest.mark.parametrize(

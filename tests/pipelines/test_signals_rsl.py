@@ -298,5 +298,6 @@ def test_ai_txt_always_asks_for_everyone() -> None:
     capture = Capture("a.example", "ai-txt", 200, b"User-Agent: *\nDisallow: /\n", AT, "c")
     assert ai_txt.host(capture, ("GPTBot",))("/")[0].value == "reserved"
     assert ai_txt.host(Capture("a", "ai-txt", 503, b"", AT, "c"), AGENTS)("/") == []
+    assert ai_txt.host(Capture("a", "ai-txt", 0, b"", AT, "c"), AGENTS)("/")[0].value == "reserved"
     found = reservations(HostSignals([capture], AGENTS).observations("https://a.example/x", AT))
     assert list(found) == ["ai-txt"]
