@@ -25,6 +25,7 @@ class Document:
     used: str | None = None
     metas: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    jsonld: tuple[str, ...] = ()
     error: str | None = None
     detail: str | None = None
 
@@ -56,7 +57,13 @@ def document(content: Content, max_bytes: int) -> Document:
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(
-        _stored(page.text), _title(page.title), found.declared, found.used, page.metas, page.links
+        _stored(page.text),
+        _title(page.title),
+        found.declared,
+        found.used,
+        page.metas,
+        page.links,
+        page.jsonld,
     )
 
 

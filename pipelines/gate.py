@@ -8,7 +8,7 @@ no ground of a withdrawal gets into the evidence: they may hold personal data.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -25,6 +25,9 @@ REGISTER_RULE: Final = "1"  # version of the rules on register entries
 WITHDRAWAL_RULE: Final = "1"
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
+
+#: Replaces links among observations by what stands at their ends.
+Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
 
 #: The register's reasons in the order in which they are looked at.
 ORDER: Final = (
@@ -195,7 +198,7 @@ def _opted_out(name: str, found: Observation, source: Source, params: Params) ->
         f"opted-out:{name}",
         f"signal:{name}",
         found.version,
-        _entry(source, params) | {"signals": params.signals, "observation": dict(vars(found))},
+        _entry(source, params) | {"signals": params.signals, "observation": found.evidence()},
     )
 
 
@@ -267,19 +270,23 @@ class Gate:
         metas: Pairs,
         links: Pairs,
         jsonld: Sequence[str] = (),
+        follow: Follow = list,
     ) -> Verdict | None:
         """The first opt-out of the host, the headers and the page together, then a licence that
         is stricter than the register's; None: none.
 
         `metas` are (name, content), `links` (rel, href) pairs, `jsonld` the texts of scripts.
+        A link to terms that `follow` does not replace reserves.
         """
         source = self.sources[source_id]
         if source.opt_out == "overridden":
             return None
-        seen = [*observations, *observe_page(headers, metas, self.params.robots_agents)]
+        page = follow(observe_page(headers, metas, self.params.robots_agents))
+        seen = [*observations, *page]
         for name, observation in reservations(seen).items():
             return _opted_out(name, observation, source, self.params)
-        stated = page_licences.detect(headers, metas, links, jsonld)
+        found = page_licences.detect(headers, metas, links, jsonld)
+        stated = list(dict.fromkeys([*found, *(o.licence for o in seen if o.licence)]))
         bars = [one for one in stated if page_licences.stricter(one, source.licence.spdx)]
         if not bars:
             return None
@@ -293,7 +300,7 @@ class Gate:
         )
 
     def signal_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
-        """The verdict on a capture of robots.txt or tdmrep.json: dropped as a signal where the
+        """The verdict on a capture of robots.txt and its like: dropped as a signal where the
         entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
         is used."""
         found = self.entry_part(source_id, uri, doc_id)
@@ -312,9 +319,14 @@ class Gate:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
         return _withdrawn(self.withdrawals.of_text(digest))
 
-    def keep(self, source_id: str, observations: Sequence[Observation] = ()) -> Verdict:
-        """The grounds on which a record passes.  Reservations that a contract outranks are named
-        as `overridden`."""
+    def keep(
+        self,
+        source_id: str,
+        observations: Sequence[Observation] = (),
+        stated: Sequence[str] = (),
+    ) -> Verdict:
+        """The grounds on which a record passes; `stated` are the licences that its page names.
+        Reservations that a contract outranks are named as `overridden`."""
         source = self.sources[source_id]
         basis = source.basis
         evidence = _entry(source, self.params) | {
@@ -322,8 +334,10 @@ class Gate:
             "reference": basis.reference,
             "licence": source.licence.spdx,
             "evidence_sha256": source.evidence_sha256,
-            "observations": [dict(vars(o)) for o in observations],
+            "observations": [o.evidence() for o in observations],
         }
+        if stated:
+            evidence["stated"] = list(stated)
         if source.opt_out == "overridden":
             evidence["overridden"] = list(reservations(observations))
         return Verdict("keep", None, "gate", GATE_RULE, evidence)

@@ -12,6 +12,9 @@ from resiliparse.parse.html import HTMLTree
 #: Above this depth the main-content heuristics (quadratic in depth: 3 s at 20,000) are left out.
 MAX_DEPTH = 1000
 BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
+RSL = "application/rsl+xml"
+_RSL = f'link[rel~=license][type="{RSL}"], script[type="{RSL}"]'
+_JSONLD = 'script[type="application/ld+json"]'
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _NO_END_TAG = (
     "area base br col embed hr img input link meta source track wbr "
@@ -26,12 +29,14 @@ _BLANK = re.compile(r"\n ?(?:\n ?)+")
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page's main text with its paragraphs, its title, and the pairs that its markup
-    declares: `metas` as (name, content), `links` as (rel, href)."""
+    declares: `metas` as (name, content), `links` as (rel, href), `jsonld` as the texts of its
+    JSON-LD scripts.  RSL links and documents stand among the metas under their media type."""
 
     text: str
     title: str | None
     metas: tuple[tuple[str, str], ...]
     links: tuple[tuple[str, str], ...]
+    jsonld: tuple[str, ...] = ()
 
 
 def extract(markup: str) -> Page:
@@ -56,7 +61,13 @@ def extract(markup: str) -> Page:
         (str(a.getattr("rel")).lower(), a.getattr("href") or "")
         for a in root.query_selector_all("[rel~=license]")
     )
-    return Page(tidy(text), (tree.title or "").strip() or None, metas, links)
+    if RSL in markup:
+        found = root.query_selector_all(_RSL)
+        metas += tuple((RSL, a.getattr("href") or a.text or "") for a in found)
+    jsonld: tuple[str, ...] = ()
+    if "ld+json" in markup:  # a search of the tree costs more
+        jsonld = tuple(a.text or "" for a in root.query_selector_all(_JSONLD))
+    return Page(tidy(text), (tree.title or "").strip() or None, metas, links, jsonld)
 
 
 def tidy(text: str) -> str:

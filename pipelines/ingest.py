@@ -34,6 +34,7 @@ CAPTURES = pl.Schema(
     {
         "host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary,
         "captured_at": pl.String, "doc_id": pl.String, "uri": pl.String, "location": pl.String,
+        "marks": pl.String, "refers": pl.String,
     }
 )  # fmt: skip
 
@@ -159,16 +160,16 @@ def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
 
 
 def _captures(index: pl.DataFrame, register: Register, collection: str) -> pl.DataFrame:
-    """The signal captures of governed hosts; those of others bind nobody who is let in.
+    """The signal captures of governed hosts; those of others bind nobody who is let in, but for
+    RSL terms, which a governed host may link to.
 
     One that cannot be read counts as one that was not answered (status 0), which refuses: what it
-    says is not known.  A revisit says nothing that its original does not.
+    says is not known.
     """
-    unread = pl.col("error").is_not_null() & pl.col("signal_body").is_null()
-    some = index.filter(
-        pl.col("signal").is_not_null() & (unread | pl.col("signal_body").is_not_null())
-    )
-    some = some.filter(register.match(some["uri"], collection).is_not_null())
+    some = index.filter(pl.col("signal").is_not_null())
+    unread = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
+    governed = register.match(some["uri"], collection).is_not_null()
+    some = some.filter(governed | (some["signal"] == "rsl"))
     return some.select(
         host=hosts(some["uri"]).fill_null(""),
         kind="signal",
@@ -181,6 +182,8 @@ def _captures(index: pl.DataFrame, register: Register, collection: str) -> pl.Da
         doc_id="base_id",
         uri="uri",
         location=pl.col("signal_location").fill_null(""),
+        marks=pl.col("signal_marks").fill_null(""),
+        refers="signal_refers",
     ).cast(CAPTURES)
 
 

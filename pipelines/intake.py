@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -18,7 +19,7 @@ from pipelines import content, ledger, scan
 from pipelines.gate import Gate, Verdict
 from pipelines.personal_data.scrub import redact_uris
 from pipelines.readers import Content, Envelope, reader
-from pipelines.signals import HostSignals, Observation
+from pipelines.signals import HostSignals, Observation, licences
 from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
@@ -126,9 +127,13 @@ class Judge:
         if document.error:
             verdict = _damaged(document.error, detail=document.detail)
         else:
-            verdict = self.gate.page_part(
-                source_id, one.seen, body.headers, document.metas, document.links
+            follow = partial(
+                self.signals.follow,
+                uri=one.row["uri"] or "",
+                captured_at=record["captured_at"] or "",
             )
+            declared = (body.headers, document.metas, document.links, document.jsonld)
+            verdict = self.gate.page_part(source_id, one.seen, *declared, follow=follow)
         if verdict is None and not document.text.strip():
             verdict = Verdict(
                 "drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)}
@@ -137,7 +142,7 @@ class Judge:
             digest = hashlib.sha256(document.text.encode()).hexdigest()
             verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
-            verdict = self.gate.keep(source_id, one.seen)
+            verdict = self.gate.keep(source_id, one.seen, licences.detect(*declared))
             out.documents.append(
                 {
                     "doc_id": record["doc_id"],

@@ -29,6 +29,8 @@ INDEX = pa.schema(
         ("signal", pa.string()),
         ("signal_body", pa.binary()),
         ("signal_location", pa.string()),
+        ("signal_marks", pa.string()),
+        ("signal_refers", pa.string()),
         ("error", pa.string()),
         ("detail", pa.string()),
     ]

@@ -16,7 +16,8 @@ MAX_CHARS: Final = 1000
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """What a `LicenseRef-…` of `register/licences.yaml` grants."""
+    """What a `LicenseRef-…` of `register/licences.yaml` grants, and its duties; `text` holds the
+    terms themselves, where they stand nowhere else."""
 
     id: str
     title: str
@@ -24,6 +25,7 @@ class LicenceTerms:
     purposes: tuple[str, ...]
     attribution: bool
     share_alike: bool
+    text: str | None = None
 
 
 @cache

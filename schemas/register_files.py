@@ -67,7 +67,13 @@ def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
     terms = source.value if source is not None else {}
     return {
         id: LicenceTerms(
-            id, t["title"], t.get("url"), tuple(t["purposes"]), t["attribution"], t["share_alike"]
+            id,
+            t["title"],
+            t.get("url"),
+            tuple(t["purposes"]),
+            t["attribution"],
+            t["share_alike"],
+            t.get("text"),
         )
         for id, t in sorted(terms.items())
         if id != "schema_version"
@@ -203,6 +209,7 @@ def _digest(
         "sources": {id: [s.entry_sha256, s.evidence_sha256] for id, s in sources.items()},
         "licences": {
             id: [t.title, t.url, sorted(t.purposes), t.attribution, t.share_alike]
+            + ([] if t.text is None else [t.text])
             for id, t in terms.items()
         },
         "withdrawals": sorted_unique(

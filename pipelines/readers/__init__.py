@@ -15,6 +15,8 @@ from typing import Protocol, cast
 
 #: A signal capture is kept whole up to this size: RFC 9309 asks for 500 KiB of robots.txt.
 MAX_SIGNAL_BYTES = 512 * 1024
+#: One that means nothing when it is cut (JSON, XML): longer than any that is read.
+MAX_DOCUMENT_BYTES = (4 << 20) + 1
 
 
 @dataclass(slots=True)
@@ -37,6 +39,8 @@ class Envelope:
     signal: str | None = None
     signal_body: bytes | None = None
     signal_location: str | None = None
+    signal_marks: str | None = None
+    signal_refers: str | None = None
     error: str | None = None
     detail: str | None = None
 

@@ -15,10 +15,9 @@ from contextlib import closing
 from dataclasses import dataclass
 from mmap import ACCESS_READ, mmap
 from typing import BinaryIO, cast
-from urllib.parse import urlsplit
 
-from pipelines.content import decoded_body
-from pipelines.readers import MAX_SIGNAL_BYTES, Content, Envelope, Source, members
+from pipelines.readers import Content, Envelope, Source, members
+from pipelines.readers.signals import note, signal_kind
 from pipelines.readers.spans import (
     HEAD_END,
     HEADER_ROOM,
@@ -32,7 +31,6 @@ from pipelines.readers.spans import (
 
 RECORDS = ("response", "resource", "conversion", "revisit")
 NO_RECORDS = ("warcinfo", "request", "metadata")
-SIGNAL_PATHS = {"/robots.txt": "robots", "/.well-known/tdmrep.json": "tdmrep"}
 _STATUS = re.compile(rb"[A-Za-z]+(?:/\d+(?:\.\d+)?)?[ \t]+(\d{3})(?!\d)")
 
 Headers = tuple[tuple[str, str], ...]
@@ -90,16 +88,6 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             )
 
 
-def signal_kind(uri: str | None) -> str | None:
-    """`robots` or `tdmrep` where a URI is that of a host's file of signals."""
-    if not uri or not uri.endswith(tuple(SIGNAL_PATHS)):
-        return None
-    try:
-        return SIGNAL_PATHS.get(urlsplit(uri).path)
-    except ValueError:
-        return None
-
-
 def _envelope(span: Span, locator: str, limit: int) -> Envelope | None:
     header = header_of(span.data)
     fields = header.fields if header else {}
@@ -142,10 +130,7 @@ def _envelope(span: Span, locator: str, limit: int) -> Envelope | None:
     found.payload_sha256 = hashlib.sha256(body.payload).hexdigest()
     if len(body.payload) > limit:
         found.error, found.detail = "too-large", f"{len(body.payload)} bytes"
-    if found.signal and header.kind != "revisit":  # a revisit repeats a body without holding it
-        plain, error = decoded_body(body.payload, body.headers, limit)
-        found.signal_body = (body.payload if error else plain)[:MAX_SIGNAL_BYTES]
-        found.signal_location = next((v for k, v in body.headers if k.lower() == "location"), None)
+    note(found, fields, body.payload, limit)
     return found
 
 

@@ -1,9 +1,9 @@
-"""Opt-out signals of a crawl: robots.txt, TDMRep, AIPREF, Content-Signal, noai.
+"""Opt-out signals of a crawl: robots.txt, TDMRep, AIPREF, Content-Signal, noai, RSL, ai.txt.
 
 A protocol is a module with
 
     NAME, VERSION   the name stands in the reason `opted-out:NAME`; the version goes into lineage
-    KIND            the captures it reads (`robots`, `tdmrep`), or None
+    KINDS           the captures it reads: of `robots`, `tdmrep`, `ai-txt`, `rsl`
     host(capture, agents) -> Reader         what the capture says of a path
     page(headers, metas, agents) -> list    what a response's headers and markup say
     resolve(observations) -> Observation | None   the reservation that stands, if any

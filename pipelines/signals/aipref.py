@@ -22,7 +22,7 @@ from pipelines.signals.observed import (
 
 NAME = "aipref"
 VERSION = "draft-ietf-aipref-vocab-07, draft-ietf-aipref-attach-05"
-KIND = "robots"
+KINDS = ("robots",)
 resolve = any_reserved
 
 LABELS = ("train-ai", "ai-train", "train-genai", "genai", "ai", "tdm")

@@ -18,7 +18,7 @@ from pipelines.signals.observed import (
 
 NAME = "content-signal"
 VERSION = "contentsignals.org 2025-09"
-KIND = "robots"
+KINDS = ("robots",)
 resolve = any_reserved
 
 LABELS = ("ai-train", "train-ai")

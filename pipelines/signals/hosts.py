@@ -1,4 +1,4 @@
-"""What the captures of a crawl say of a URL: robots.txt and tdmrep.json, by host and time.
+"""What the captures of a crawl say of a URL, by host and time.
 
 RFC 9309 binds a robots.txt to its scheme, host and port.  Here the captures of every scheme and
 port of a host speak for the host: for each such variant one capture is chosen, and the most
@@ -7,75 +7,26 @@ restrictive of what they say stands.  A subdomain is another host.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urljoin
 
-from pipelines.signals.observed import RESERVED, Capture, Observation, Protocol, Reader
+from pipelines.signals import rsl
+from pipelines.signals.captures import Variant, instant, order, place, settled
+from pipelines.signals.observed import (
+    LINKED,
+    RESERVED,
+    UNSAID,
+    Capture,
+    Observation,
+    Protocol,
+    Reader,
+)
 from pipelines.signals.protocols import PROTOCOLS
 from pipelines.signals.uris import Parts, split
 
 MODES = ("fetch", "latest", "strictest")
-REDIRECTS = 5  # that are followed, RFC 9309 2.3.1.2
-
-Variant = tuple[str, str]  # scheme, port
-_ByUri = dict[tuple[str, Parts | None], list[Capture]]
-
-
-def instant(when: str) -> float | None:
-    """Seconds since 1970 of an ISO 8601 time (UTC where it names no zone); None: unreadable."""
-    try:
-        moment = datetime.fromisoformat(when.strip())
-    except ValueError:
-        return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _place(capture: Capture) -> tuple[str, Variant] | None:
-    """Host and variant of a capture; None where its host is no host's name."""
-    if parts := split(capture.uri):
-        return parts.host, (parts.scheme, parts.port)
-    parts = split(f"https://{capture.host}/")
-    return (parts.host, ("", parts.port)) if parts else None
-
-
-def _order(capture: Capture) -> tuple[float, str]:
-    when = instant(capture.captured_at)
-    return float("-inf") if when is None else when, capture.doc_id
-
-
-def _followed(capture: Capture, by_uri: _ByUri) -> Capture | None:
-    """The capture that a redirect leads to: the first one after it, else the last before."""
-    target = capture
-    for _ in range(REDIRECTS):
-        try:
-            parts = split(urljoin(target.uri, target.location))
-        except ValueError:  # urljoin's, of a malformed address
-            return None
-        found = by_uri.get((capture.kind, parts), [])
-        if not found or not target.location:
-            return None
-        after = bisect_left(found, _order(target), key=_order)
-        target = found[min(after, len(found) - 1)]
-        if not 300 <= target.status < 400:
-            return replace(capture, status=target.status, body=target.body, doc_id=target.doc_id)
-    return None
-
-
-def _settled(captures: Sequence[Capture]) -> Iterable[Capture]:
-    """The captures with redirects followed; those that lead nowhere are left out."""
-    by_uri: _ByUri = {}
-    for capture in captures:
-        if parts := split(capture.uri):
-            by_uri.setdefault((capture.kind, parts), []).append(capture)
-    for capture in captures:
-        redirected = 300 <= capture.status < 400
-        found = _followed(capture, by_uri) if redirected else capture
-        if found:
-            yield found
 
 
 class HostSignals:
@@ -93,31 +44,84 @@ class HostSignals:
             raise ValueError(f"mode is one of {', '.join(MODES)}")
         self.agents, self.mode = tuple(agents), mode
         self._held: dict[tuple[str, str], dict[Variant, list[Capture]]] = {}
-        for capture in _settled(sorted(captures, key=_order)):
-            if place := _place(capture):
-                name, variant = place
+        self._documents: dict[Parts, list[Capture]] = {}
+        for capture in settled(captures):
+            if where := place(capture):
+                name, variant = where
+                if capture.kind == "rsl":  # told apart by address, not by scheme and port
+                    variant = capture.uri, ""
+                    if parts := split(capture.uri):
+                        self._documents.setdefault(_address(parts), []).append(capture)
                 held = self._held.setdefault((name, capture.kind), {})
                 held.setdefault(variant, []).append(capture)
         self.hosts = frozenset(name for name, _ in self._held)
+        self._changing = {
+            name
+            for (name, _), held in self._held.items()
+            if any(len(captures) > 1 for captures in held.values())
+        }
+        if any(len(captures) > 1 for captures in self._documents.values()):
+            self._changing |= self.hosts  # any of them may link to it
         self._readers: dict[tuple[str, Capture], Reader] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_readers": {}}
 
-    def _chosen(self, name: str, kind: str, when: float | None) -> list[Capture]:
-        chosen: list[Capture] = []
-        for captures in self._held.get((name, kind), {}).values():
-            if self.mode == "strictest" or (when is None and self.mode == "fetch"):
-                chosen += captures
-                continue
-            times = [_order(c)[0] for c in captures]
-            last = (
-                max(bisect_right(times, when) - 1, 0)
-                if self.mode == "fetch" and when is not None
-                else -1
-            )
-            chosen += [c for c, t in zip(captures, times, strict=True) if t == times[last]]
-        return chosen
+    def observations(self, uri: str, captured_at: str) -> list[Observation]:
+        """What the host's captures say of the URL, at most one observation a protocol: a
+        reservation if there is one.  Empty where the host has no captures.
+
+        An observation bears in `compared` what stood at the fetch and what stands in the latest
+        capture, where these differ; `unsaid` where a protocol speaks at one of the two alone.
+        """
+        parts = split(uri)
+        if parts is None or parts.host not in self.hosts:
+            return []
+        when, out = instant(captured_at), []
+        for protocol in PROTOCOLS:
+            said = self._said(protocol, parts, when, self.mode)
+            if parts.host in self._changing and protocol.KINDS:
+                at, last = (self._said(protocol, parts, when, m) for m in ("fetch", "latest"))
+                said = _compared(protocol, said, at, last)
+            if said:
+                out.append(said)
+        return out
+
+    def follow(
+        self, observations: Iterable[Observation], uri: str, captured_at: str
+    ) -> list[Observation]:
+        """Observations with links replaced by what the captures at their ends say of the URL;
+        a link whose end is not in the crawl reserves."""
+        parts, when = split(uri), instant(captured_at)
+        return [f for o in observations for f in self._followed(o, parts, when, self.mode)]
+
+    def _followed(
+        self, linked: Observation, parts: Parts | None, when: float | None, mode: str
+    ) -> list[Observation]:
+        if linked.value != LINKED:
+            return [linked]
+        target = split(linked.link or "")
+        ends = self._documents.get(_address(target), []) if target else []
+        if not ends or parts is None:
+            return [replace(linked, value=RESERVED, raw=f"{linked.raw} (not in the crawl)")]
+        return [
+            replace(o, link=linked.link)
+            for capture in _chosen(ends, when, mode)
+            for o in rsl.terms(capture, parts.host, parts.path)
+        ]
+
+    def _said(
+        self, protocol: Protocol, parts: Parts, when: float | None, mode: str
+    ) -> Observation | None:
+        seen = [
+            found
+            for kind in protocol.KINDS
+            for captures in self._held.get((parts.host, kind), {}).values()
+            for capture in _chosen(captures, when, mode)
+            for o in self._reader(protocol, capture)(parts.path)
+            for found in self._followed(o, parts, when, mode)
+        ]
+        return next((o for o in seen if o.value == RESERVED), seen[-1]) if seen else None
 
     def _reader(self, protocol: Protocol, capture: Capture) -> Reader:
         key = (protocol.NAME, capture)
@@ -125,22 +129,34 @@ class HostSignals:
             self._readers[key] = protocol.host(capture, self.agents)
         return self._readers[key]
 
-    def observations(self, uri: str, captured_at: str) -> list[Observation]:
-        """What the host's captures say of the URL, at most one observation a protocol: a
-        reservation if there is one.  Empty where the host has no captures."""
-        parts = split(uri)
-        if parts is None or parts.host not in self.hosts:
-            return []
-        when = instant(captured_at)
-        out = []
-        for protocol in PROTOCOLS:
-            if protocol.KIND is None:
-                continue
-            seen = [
-                o
-                for capture in self._chosen(parts.host, protocol.KIND, when)
-                for o in self._reader(protocol, capture)(parts.path)
-            ]
-            if seen:
-                out.append(next((o for o in seen if o.value == RESERVED), seen[-1]))
-        return out
+
+def _address(parts: Parts) -> Parts:
+    return parts._replace(scheme="")
+
+
+def _chosen(captures: list[Capture], when: float | None, mode: str) -> list[Capture]:
+    if len(captures) == 1 or mode == "strictest" or (when is None and mode == "fetch"):
+        return captures
+    times = [order(c)[0] for c in captures]
+    last = -1
+    if mode == "fetch" and when is not None:
+        last = max(bisect_right(times, when) - 1, 0)
+    return [c for c, t in zip(captures, times, strict=True) if t == times[last]]
+
+
+def _compared(
+    protocol: Protocol, said: Observation | None, at: Observation | None, last: Observation | None
+) -> Observation | None:
+    value = [o.value if o else UNSAID for o in (at, last)]
+    if value[0] == value[1]:
+        return said
+    brief = {
+        name: {"value": UNSAID}
+        if o is None
+        else {"value": o.value, "raw": o.raw, "observed_at": o.observed_at, "capture": o.capture}
+        for name, o in (("fetch", at), ("latest", last))
+    }
+    if said is None:
+        where = next(o.where for o in (at, last) if o)
+        said = Observation(protocol.NAME, protocol.VERSION, where, None, UNSAID, "")
+    return replace(said, compared=brief)

@@ -13,11 +13,13 @@ VERSION = "1"
 ALL_RIGHTS_RESERVED = "LicenseRef-all-rights-reserved"
 
 _CC = re.compile(
-    r"creativecommons\.org/licen[sc]es/((?:by|nc|nd|sa|sampling)(?:-(?:nc|nd|sa))*)"
+    r"creativecommons\.org(?::\d+)?/licen[sc]es/((?:by|nc|nd|sa|sampling)(?:-(?:nc|nd|sa))*)"
     r"(?:/(\d\.\d))?(?![\w.-])",
     re.IGNORECASE,
 )
-_ZERO = re.compile(r"creativecommons\.org/publicdomain/(zero|mark)/(\d\.\d)", re.IGNORECASE)
+_ZERO = re.compile(
+    r"creativecommons\.org(?::\d+)?/publicdomain/(zero|mark)/(\d\.\d)", re.IGNORECASE
+)
 _SPDX = re.compile(
     r"(?:spdx\.org/licenses/)?"
     r"(CC(?:0|-PDM|-BY(?:-(?:NC|ND|SA))*)-\d\.\d)(?:\.html|\.json)?/?",

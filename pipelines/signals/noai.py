@@ -22,7 +22,7 @@ from pipelines.signals.observed import (
 
 NAME = "noai"
 VERSION = "de facto"
-KIND = None
+KINDS = ()
 resolve = any_reserved
 
 BARRING = frozenset({"noai", "noml"})

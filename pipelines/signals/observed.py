@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 from typing import Protocol as Interface
 
 #: (name, value) pairs: HTTP headers, `<meta>` name and content, `rel` and `href` of links.
@@ -14,6 +14,8 @@ Pairs = Sequence[tuple[str, str]]
 RESERVED: Final = "reserved"
 GRANTED: Final = "granted"
 UNREADABLE: Final = "unreadable"
+LINKED: Final = "linked"  # terms stand elsewhere, at `Observation.link`
+UNSAID: Final = "unsaid"
 
 _EXCERPT = 200
 
@@ -22,9 +24,12 @@ _EXCERPT = 200
 class Observation:
     """One statement of one protocol, as it was seen.
 
-    `where` is `robots.txt`, `tdmrep.json`, `header` or `html`; `location` the path pattern that
-    matched, if the statement has one; `value` is `reserved`, `granted` or `unreadable`; `raw` an
-    excerpt; `observed_at` and `capture` (a doc_id) tell which capture said so: None, the record.
+    `where` is the file, `header`, `html` or `embedded`; `location` the path pattern that matched,
+    if the statement has one; `value` is `reserved`, `granted`, `unreadable`, `linked` or `unsaid`;
+    `raw` an excerpt; `observed_at` and `capture` (a doc_id) tell which capture said so: None, the
+    record.  `link` is where linked terms stand; `licence` the SPDX identifier of a licence that
+    the statement names; `compared` what stood at the fetch and stands in the latest capture,
+    where the two differ.
     """
 
     protocol: str
@@ -35,29 +40,40 @@ class Observation:
     raw: str
     observed_at: str | None = None
     capture: str | None = None
+    link: str | None = None
+    licence: str | None = None
+    compared: Mapping[str, Any] | None = field(default=None, hash=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "raw", self.raw[:_EXCERPT])
         if self.location is not None:
             object.__setattr__(self, "location", self.location[:_EXCERPT])
 
+    def evidence(self) -> dict[str, Any]:
+        """What goes into the ledger; what few statements have stands there only if it is set."""
+        rare = ("link", "licence", "compared")
+        return {k: v for k, v in vars(self).items() if v is not None or k not in rare}
+
 
 @dataclass(frozen=True)
 class Capture:
-    """A fetch of a host's robots.txt or tdmrep.json.
+    """A fetch of a host's robots.txt, tdmrep.json or ai.txt, or of RSL terms.
 
     `status` is 0 where nothing answered.  `uri` tells http, https and ports apart; `location` is
-    the Location header of a redirect.
+    the Location header of a redirect.  `marks` are names of the capture, one a line; a revisit
+    has in `refers` those of the capture that it repeats (None: it is no revisit).
     """
 
     host: str
-    kind: str  # robots | tdmrep
+    kind: str  # robots | tdmrep | ai-txt | rsl
     status: int
     body: bytes
     captured_at: str
     doc_id: str
     uri: str = ""
     location: str = ""
+    marks: str = ""
+    refers: str | None = None
 
 
 #: What a capture says of a path (path and query, from `uris.split`).
@@ -72,7 +88,7 @@ class Protocol(Interface):
     @property
     def VERSION(self) -> str: ...
     @property
-    def KIND(self) -> str | None: ...
+    def KINDS(self) -> tuple[str, ...]: ...
     def host(self, capture: Capture, agents: Sequence[str]) -> Reader: ...
     def page(self, headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]: ...
     def resolve(self, observations: Iterable[Observation]) -> Observation | None: ...

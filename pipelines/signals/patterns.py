@@ -51,6 +51,13 @@ class Pattern:
     plain: Form
     encoded: Form
 
+    @property
+    def literal(self) -> str | None:
+        """The text that covered paths start with, where that is all there is to it."""
+        alone = len(self.plain.segments) == 1 and not self.plain.ends
+        same = self.encoded is self.plain and len(self.plain.segments[0]) == self.length
+        return self.plain.segments[0] if alone and same else None
+
     def matches(self, path: tuple[str, str]) -> bool:
         """Whether it covers the path, given as `subject(path)`."""
         if self.plain.matches(path[0]):

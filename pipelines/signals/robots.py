@@ -2,7 +2,8 @@
 
 Where the RFC leaves a choice, the reading that refuses more is taken: known misspellings of
 `disallow` and `user-agent` and a missing colon are understood, a `disallow` path without its
-slash gets one (such an `allow` is passed over), and `A, B` names two agents.
+slash gets one (such an `allow` is passed over), `A, B` names two agents and `*A*` names A, and
+UTF-16 is read, with its mark or without.
 
 Status (2.3.1): 2xx is parsed; 4xx allows everything; 5xx, no answer or no valid status refuses
 everything.  A redirect says nothing by itself: `HostSignals` follows it to the capture of its
@@ -16,6 +17,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pipelines.signals.observed import (
     GRANTED,
@@ -30,7 +32,7 @@ from pipelines.signals.patterns import Pattern, compile_pattern, subject
 
 NAME = "robots"
 VERSION = "RFC 9309"
-KIND = "robots"
+KINDS = ("robots",)
 resolve = any_reserved
 
 LIMIT = 500 * 1024  # bytes that are read, RFC 9309 2.5
@@ -47,6 +49,7 @@ _LINE = re.compile(
     r"(user-?agent|disallow|dissallow|disalow)[ \t]+(\S+)$",
     re.IGNORECASE,
 )
+_END = re.compile(r"\r\n|\r|\n")
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 
 Line = tuple[str, str]
@@ -58,16 +61,24 @@ def lines(body: bytes) -> tuple[Line, ...]:
     head = body[:LIMIT]
     if len(body) > LIMIT:  # the last line may be cut in two
         head = head[: max(head.rfind(b"\n"), head.rfind(b"\r"), 0)]
-    mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", "utf-8"))
+    mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", _unmarked(head)))
     errors = "surrogateescape" if charset == "utf-8" else "replace"
     text = head[len(mark) :].decode(charset, errors)
     found = []
-    for line in re.split(r"\r\n|\r|\n", text):
+    for line in _END.split(text):
         match = _LINE.match(line.partition("#")[0].strip(" \t\0"))
         if match:
             field = (match[1] or match[3]).lower()
             found.append((_SPELLED.get(field, field), (match[2] or match[4] or "").strip()))
     return tuple(found)
+
+
+def _unmarked(head: bytes) -> str:
+    """The charset of a file without a byte-order mark, by where the zeros of ASCII stand."""
+    even, odd = head[0:64:2], head[1:64:2]
+    if len(odd) > 3 and not any(odd) and any(even):
+        return "utf-16-le"
+    return "utf-16-be" if len(odd) > 3 and not any(even) and any(odd) else "utf-8"
 
 
 @dataclass
@@ -81,7 +92,7 @@ def _tokens(value: str) -> list[str]:
     named = []
     for part in value.lower().split(","):
         part = part.strip()
-        short = re.match(r"\*|[a-z0-9_.-]+", part)
+        short = re.match(r"\*(?!\S)", part) or re.match(r"[a-z0-9_.-]+", part := part.strip("*"))
         named += [part, short[0]] if short and short[0] != part else [part]
     return named
 
@@ -115,17 +126,50 @@ def rules_of(found: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, 
     return held
 
 
-Rule = tuple[Pattern, bool]  # the pattern, and whether it allows
+class Rule(NamedTuple):
+    pattern: Pattern
+    allows: bool
 
 
-def _access(held: Iterable[Line]) -> list[Rule]:
-    """Compiled rules, longest first and `allow` first among equals: the first match decides."""
-    compiled = [
-        (compile_pattern(path), field == "allow")
+class Access:
+    """The rules that hold for an agent.  Paths without a wildcard are looked up, so that a file
+    of many rules costs a path no more than one of few."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._exact: dict[str, Rule] = {}
+        self._others: list[Rule] = []
+        for rule in sorted(rules, key=lambda rule: (-rule.pattern.length, not rule.allows)):
+            if (literal := rule.pattern.literal) is None:
+                self._others.append(rule)
+            else:
+                self._exact.setdefault(literal, rule)
+        self._lengths = sorted({len(literal) for literal in self._exact}, reverse=True)
+
+    def deciding(self, path: tuple[str, str]) -> Rule | None:
+        """The longest rule that covers a path, given as `subject(path)`: `allow` among equals;
+        None: no rule does."""
+        found = [
+            next((r for r in self._others if r.pattern.matches(path)), None),
+            *(self._prefix(one) for one in dict.fromkeys(path)),
+        ]
+        return max(
+            (rule for rule in found if rule),
+            key=lambda rule: (rule.pattern.length, rule.allows),
+            default=None,
+        )
+
+    def _prefix(self, path: str) -> Rule | None:
+        lengths = (n for n in self._lengths if n <= len(path))
+        return next((r for n in lengths if (r := self._exact.get(path[:n]))), None)
+
+
+def access(held: Iterable[Line]) -> Access:
+    """The access rules among an agent's lines, compiled."""
+    return Access(
+        Rule(compile_pattern(path), field == "allow")
         for field, path in held
         if path and field in ACCESS and (field == "disallow" or path.startswith(("/", "*")))
-    ]
-    return sorted(compiled, key=lambda rule: (-rule[0].length, not rule[1]))
+    )
 
 
 def host(capture: Capture, agents: Sequence[str]) -> Reader:
@@ -151,7 +195,7 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
             GRANTED if path == "/robots.txt" else value, f"HTTP {capture.status}"
         )
     held = [
-        (agent, _access(rules))
+        (agent, access(rules))
         for rules, agent in rules_of(groups(capture.body, ACCESS), agents).items()
     ]
 
@@ -160,9 +204,9 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
             return observed(GRANTED, "")
         target = subject(path)
         for agent, rules in held:
-            rule = next((r for r in rules if r[0].matches(target)), None)
-            if rule and not rule[1]:
-                text = rule[0].text
+            rule = rules.deciding(target)
+            if rule and not rule.allows:
+                text = rule.pattern.text
                 return observed(RESERVED, f"User-agent: {agent}; Disallow: {text}", text)
         return observed(GRANTED, "")
 

@@ -318,3 +318,26 @@ def test_keep_names_its_grounds() -> None:
         "source_id": "kz",
     }
     assert evidence["evidence_sha256"] == "f" * 64 and evidence["entry_sha256"] == "e" * 64
+
+
+@pytest.mark.parametrize(("mode", "refused"), [("fetch", False), ("latest", True)])
+def test_a_decision_shows_what_stood_at_the_fetch_and_the_latest(mode: str, refused: bool) -> None:
+    captures = [
+        Capture("law.example.kz", "robots", 200, body.encode(), at, at)
+        for body, at in (("User-agent: *\nAllow: /\n", "2026-05-01"), (SHUT, "2026-07-01"))
+    ]
+    seen = HostSignals(captures, ("*",), mode).observations(URI, "2026-06-01")
+    verdict = gate().register_part("kz", URI, "0" * 32, seen)
+    assert reason(verdict) == ("opted-out:robots" if refused else None)
+    shown = verdict.evidence["observation"] if verdict else None
+    shown = shown or gate().keep("kz", seen).evidence["observations"][0]
+    assert [shown["compared"][k]["value"] for k in ("fetch", "latest")] == ["granted", "reserved"]
+    assert [shown["compared"][k]["capture"] for k in ("fetch", "latest")] == [
+        "2026-05-01",
+        "2026-07-01",
+    ]
+
+
+def test_licences_that_a_page_names_are_kept_beside_the_registers() -> None:
+    assert gate().keep("kz", (), ["CC-BY-4.0"]).evidence["stated"] == ["CC-BY-4.0"]
+    assert "stated" not in gate().keep("kz").evidence

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines import html
 from pipelines.html import extract, tidy
 
 PARAGRAPHS = [
@@ -147,3 +148,19 @@ def test_tidy():
 )
 def test_any_markup_at_all(parts):
     assert isinstance(extract("".join(parts)).text, str)
+
+
+def test_declarations_of_licences() -> None:
+    page = html.extract(
+        '<head><link rel="license" href="/by.html">'
+        '<link rel="license" type="application/rsl+xml" href="https://a.kz/l.xml">'
+        '<link rel="alternate" type="application/rsl+xml" href="/no.xml">'
+        '<script type="application/rsl+xml"><rsl><content url=""/></rsl></script>'
+        '<script type="application/ld+json">{"license": "a"}</script></head><p>text'
+    )
+    assert page.jsonld == ('{"license": "a"}',)
+    assert ("license", "/by.html") in page.links
+    assert [value for name, value in page.metas if name == html.RSL] == [
+        "https://a.kz/l.xml",
+        '<rsl><content url=""/></rsl>',
+    ]

@@ -28,6 +28,10 @@ from schemas.tables import DECISIONS, DOCUMENTS, RECORDS
 DAY, WHEN = date(2026, 11, 22), "2026-10-01T00:00:00Z"
 WORDS = "<p>The council opened a new library on the left bank of the river, for everyone.</p>"
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
+RSL = b"<rsl><content url='/'><license><prohibits type='usage'>all</prohibits></license></content></rsl>"
+RSL_LINK = b"<link rel=license type='application/rsl+xml' href='https://good.kz/none.xml'>"
+BY_NC = b"""<script type="application/ld+json">{"@type": "NewsArticle",
+ "license": "https://creativecommons.org/licenses/by-nc/4.0/deed.ru"}</script>"""
 PARAMS = Params(
     path=Path("params.yaml"),
     root=Path(),
@@ -175,6 +179,10 @@ CASES: list[tuple[bytes, str | None]] = [
     (record("https://good.kz/robots.txt?", b"", status=404), "http-status"),
     (record("https://nobody.kz/robots.txt", ROBOTS), "ungoverned"),
     (record("https://good.kz/.well-known/tdmrep.json", b"[]", status=404), "signal"),
+    (record("https://good.kz/ai.txt", b"User-agent: *", media_type="text/plain"), "signal"),
+    (record("https://good.kz/l", RSL, media_type="application/rsl+xml"), "signal"),
+    (record("https://good.kz/license.xml", b"<?xml version='1.0'?>" + RSL), "signal"),
+    (record("https://good.kz/l.xml", b"<rss/>", media_type="text/xml"), "unsupported-media-type"),
     # status and media type, before headers and page
     (record("https://good.kz/4", WORDS.encode(), "X-Robots-Tag: noai", status=500), "http-status"),
     (
@@ -187,6 +195,9 @@ CASES: list[tuple[bytes, str | None]] = [
         "opted-out:noai",
     ),
     (record("https://good.kz/8", WORDS.encode(), "tdm-reservation: 1"), "opted-out:tdmrep"),
+    (record("https://good.kz/8a", RSL_LINK + WORDS.encode()), "opted-out:rsl"),
+    (record("https://good.kz/8b", BY_NC + WORDS.encode()), "licence-conflict"),
+    (record("https://deal.kz/8c", RSL_LINK + BY_NC + WORDS.encode()), None),
     # what is read then
     (record("https://good.kz/9", b"<html><body></body></html>"), "empty"),
     (record("https://good.kz/10", b""), "empty"),

@@ -38,7 +38,7 @@ def capture(
 
 
 def host(module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENTS) -> str | None:
-    seen = module.host(capture(body, kind=module.KIND or ""), agents)(path)
+    seen = module.host(capture(body, kind=next(iter(module.KINDS), "")), agents)(path)
     return seen[0].value if seen else None
 
 
@@ -154,6 +154,8 @@ def test_tdmrep_damage_is_observed() -> None:
     assert host(tdmrep, "null", "/") is None
     assert host(tdmrep, '{"location": "/", "tdm-reservation": 1}', "/") == "reserved"
     assert tdmrep.host(capture("", status=404, kind="tdmrep"), AGENTS)("/") == []
+    for unknown in (capture("", status=0), capture(b" " * (tdmrep.LIMIT + 1) + b"[]")):
+        assert tdmrep.host(unknown, AGENTS)("/")[0].value == "reserved"
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,12 @@ def test_noai(headers: list[tuple[str, str]], metas: list[tuple[str, str]], expe
         ("http://www.creativecommons.org/publicdomain/zero/1.0/", "CC0-1.0"),
         ("https://creativecommons.org/publicdomain/mark/1.0/", "CC-PDM-1.0"),
         ("https://creativecommons.org/licenses/by-nd/", "LicenseRef-CC-BY-ND"),
+        ("https://creativecommons.org/licenses/by/4.0/deed.ru", "CC-BY-4.0"),
+        ("https://creativecommons.org/licenses/by-nc/4.0/legalcode.kk", "CC-BY-NC-4.0"),
+        ("http://creativecommons.org/licenses/by-sa/3.0/ua/", "CC-BY-SA-3.0"),
+        ("https://creativecommons.org/licenses/by/3.0/ee/deed.et", "CC-BY-3.0"),
+        ("https://creativecommons.org:443/licenses/by-nc-nd/2.5/", "CC-BY-NC-ND-2.5"),
+        ("https://creativecommons.org/publicdomain/zero/1.0/deed.uz", "CC0-1.0"),
         ("https://spdx.org/licenses/CC-BY-ND-4.0.html", "CC-BY-ND-4.0"),
         ("CC BY-NC 4.0", "CC-BY-NC-4.0"),
         ("https://rightsstatements.org/vocab/InC/1.0/", licences.ALL_RIGHTS_RESERVED),

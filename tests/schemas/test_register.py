@@ -299,3 +299,20 @@ def test_any_value_in_an_entry_is_read_or_a_problem(tmp_path_factory, data, junk
         register.load(write(folder, {"one": text}))
     except Invalid as invalid:
         assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)
+
+
+def test_terms_of_a_licence_and_its_duties(tmp_path: Path) -> None:
+    texts = {"one": entry().replace("CC-BY-4.0", "LicenseRef-open-data")}
+    licences = (
+        "LicenseRef-open-data:\n  title: Terms of an open-data portal\n"
+        "  url: https://data.example.kz/terms\n  text: |\n    Name the source.\n"
+        "  purposes: [pretraining]\n  attribution: true\n  share_alike: true\n"
+    )
+    found = register.load(write(tmp_path, texts, licences=licences))
+    terms = found.licences["LicenseRef-open-data"]
+    assert (terms.text, terms.url) == ("Name the source.\n", "https://data.example.kz/terms")
+    assert (terms.purposes, terms.attribution, terms.share_alike) == (("pretraining",), True, True)
+    other = register.load(write(tmp_path, texts, licences=licences.replace("source", "author")))
+    assert other.sha256 != found.sha256
+    wrong = write(tmp_path, texts, licences=licences.replace("true", "perhaps", 1))
+    assert "LicenseRef-open-data.attribution" in {p.key for p in problems(wrong)}

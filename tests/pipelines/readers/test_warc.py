@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipelines import scan as scanning
 from pipelines.inventory import Container
-from pipelines.readers import Content, Envelope, Source, warc
+from pipelines.readers import MAX_SIGNAL_BYTES, Content, Envelope, Source, warc
 
 DAMAGED = Path(__file__).parents[3] / "../shared/data/crawl/damaged"
 MIB = 1 << 20
@@ -333,7 +333,7 @@ def test_an_empty_file_has_no_records(tmp_path):
 def test_signals_are_kept_as_text(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
     coded = http(gzip.compress(rules), "Content-Encoding: gzip")
-    large = http(b"#" * (warc.MAX_SIGNAL_BYTES + 5))
+    large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
     found = scan(
         tmp_path,
         members(
@@ -349,7 +349,7 @@ def test_signals_are_kept_as_text(tmp_path):
     )
     assert [e.signal for e in found] == ["robots"] * 4 + ["tdmrep"] + [None] * 3
     assert [e.signal_body for e in found[:2]] == [rules, rules]
-    assert len(found[2].signal_body or b"") == warc.MAX_SIGNAL_BYTES
+    assert len(found[2].signal_body or b"") == MAX_SIGNAL_BYTES
     assert found[3].signal_body is None  # it repeats a body that it does not hold
 
 
