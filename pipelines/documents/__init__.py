@@ -87,8 +87,23 @@ def kind(payload: bytes) -> str | None:
         return "application/msword"
     root = _ROOT.match(payload[:4096].removeprefix(b"\xef\xbb\xbf"))
     name = root[1].rpartition(b":")[2].lower() if root else b""
-    feeds = {b"rss": "application/rss+xml", b"feed": "application/atom+xml", b"rdf": "application/rdf+xml"}
+    feeds = {
+        b"rss": "application/rss+xml",
+        b"feed": "application/atom+xml",
+        b"rdf": "application/rdf+xml",
+    }
     return "application/xhtml+xml" if name == b"html" else feeds.get(name)
+
+
+def settled(media_type: str | None, payload: bytes) -> str | None:
+    """The media type to read a body as: what its bytes show where that may be, else the stated."""
+    if media_type is not None and media_type not in GENERIC and media_type not in MODULES:
+        found = kind(payload) if payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf") else None
+        return found if found and media_type == "text/plain" else media_type
+    found = kind(payload)
+    if found == "application/xhtml+xml" and MODULES.get(media_type or "", "feed") != "feed":
+        return media_type  # a page in a document's place
+    return found or media_type
 
 
 def _packed(payload: bytes) -> str | None:
@@ -97,7 +112,9 @@ def _packed(payload: bytes) -> str | None:
     if stated:
         # an extra field's end and the next entry's magic bound the name
         found = stated[1].decode()
-        return next((name for name in sorted(MODULES, key=len)[::-1] if found.startswith(name)), None)
+        return next(
+            (name for name in sorted(MODULES, key=len)[::-1] if found.startswith(name)), None
+        )
     if b"word/document" in payload:
         return _WORD + "document"
     try:

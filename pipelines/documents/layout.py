@@ -18,7 +18,9 @@ from itertools import pairwise
 MARGIN = 0.12
 #: Characters; columns of running text are no narrower, lists and tables are.
 MIN_COLUMN = 30
-_NUMBER = re.compile(r"\W*(?:(?:стр|page|бет|стор|с)\.?\s*)?\d{1,4}(?:\s*(?:/|of|из|з)\s*\d{1,4})?\W*", re.I)
+_NUMBER = re.compile(
+    r"\W*(?:(?:стр|page|бет|стор|с)\.?\s*)?\d{1,4}(?:\s*(?:/|of|из|з)\s*\d{1,4})?\W*", re.I
+)
 _DIGITS = re.compile(r"\d+")
 _ITEM = re.compile(r"(?:\(?\d{1,3}(?:\.\d{1,3})*[.)]|\[\d{1,3}\]|[a-zа-яё][.)]|[-–—•·▪*○])\s")
 _LEADERS = re.compile(r"(?:\.{4,}|…{2,})\s*\d*$")
@@ -73,7 +75,9 @@ def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
     """Lines without page numbers and without what repeats on a third of the pages, three at
     least."""
     seen = Counter(
-        key for page in pages for key in {_key(line) for line in page.lines if _marginal(line, page)}
+        key
+        for page in pages
+        for key in {_key(line) for line in page.lines if _marginal(line, page)}
     )
     often = max(3, len(pages) / 3)
     for page in pages:
@@ -81,10 +85,7 @@ def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
             line
             for line in page.lines
             if not _marginal(line, page)
-            or (
-                seen[_key(line)] < often
-                and not (len(pages) > 1 and _NUMBER.fullmatch(line.text))
-            )
+            or (seen[_key(line)] < often and not (len(pages) > 1 and _NUMBER.fullmatch(line.text)))
         ]
 
 
@@ -161,4 +162,3 @@ def _clean(text: str) -> str:
     for mark in _SOFT:
         text = text.replace(mark, "")
     return text.strip()
-

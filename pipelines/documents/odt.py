@@ -10,7 +10,16 @@ from pipelines.documents.docx import field
 from pipelines.documents.paragraphs import Paragraphs
 
 _SKIPPED = frozenset(
-    {"tracked-changes", "annotation", "note-citation", "forms", "title", "desc", "binary-data", "ruby-text"}
+    {
+        "tracked-changes",
+        "annotation",
+        "note-citation",
+        "forms",
+        "title",
+        "desc",
+        "binary-data",
+        "ruby-text",
+    }
 )
 _CHARACTERS = {"tab": "\t", "line-break": "\n"}
 

@@ -29,7 +29,9 @@ class Paragraphs:
         if self._open:
             found = "".join(self._open.pop()).strip()
             if found:
-                (self._cells[-1][-1] if self._cells and self._cells[-1] else self._done).append(found)
+                (self._cells[-1][-1] if self._cells and self._cells[-1] else self._done).append(
+                    found
+                )
 
     def row(self) -> None:
         """A row begins."""

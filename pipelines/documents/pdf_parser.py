@@ -34,7 +34,10 @@ def extracted(payload: bytes, limit: int) -> dict[str, Any]:
     except pypdfium2.PdfiumError:
         code = pdfium.FPDF_GetLastError()
         locked = code == pdfium.FPDF_ERR_PASSWORD
-        return {"error": "unreadable", "detail": "encrypted" if locked else "no PDF can be made of it"}
+        return {
+            "error": "unreadable",
+            "detail": "encrypted" if locked else "no PDF can be made of it",
+        }
     protected = pdfium.FPDF_GetSecurityHandlerRevision(document) != -1
     if protected and not pdfium.FPDF_GetDocPermissions(document) & COPY:
         return {"error": "unreadable", "detail": "encrypted: copying is not permitted"}

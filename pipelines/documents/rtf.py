@@ -26,13 +26,19 @@ _CHARACTERS = {
 }  # fmt: skip
 _SYMBOLS = {b"~": "\u00a0", b"_": "\u2011", b"\n": "\n\n", b"\r": "\n\n"}
 _SKIPPED = frozenset(
-    """annotation atnauthor atndate atnicn atnid atnref author bkmkend bkmkstart buptim category
-    colortbl comment company creatim datafield datastore doccomm fldinst footer footerf footerl
-    footerr ftncn ftnsep ftnsepc generator header headerf headerl headerr hlinkbase keywords
-    keycode latentstyles listtable listoverridetable listtext manager nonshppict objdata operator
-    pict pntext pntxta pntxtb printim revtbl revtim rsidtbl rxe shpinst stylesheet subject tc
-    template themedata txe userprops xe xmlnstbl filetbl info""".split()
-)
+    [
+        "annotation", "atnauthor", "atndate", "atnicn", "atnid", "atnref", "author",
+        "bkmkend", "bkmkstart", "buptim", "category", "colortbl", "comment", "company",
+        "creatim", "datafield", "datastore", "doccomm", "fldinst", "footer", "footerf",
+        "footerl", "footerr", "ftncn", "ftnsep", "ftnsepc", "generator", "header",
+        "headerf", "headerl", "headerr", "hlinkbase", "keywords", "keycode",
+        "latentstyles", "listtable", "listoverridetable", "listtext", "manager",
+        "nonshppict", "objdata", "operator", "pict", "pntext", "pntxta", "pntxtb",
+        "printim", "revtbl", "revtim", "rsidtbl", "rxe", "shpinst", "stylesheet",
+        "subject", "tc", "template", "themedata", "txe", "userprops", "xe", "xmlnstbl",
+        "filetbl", "info",
+    ]
+)  # fmt: skip
 _PAGES = {
     0: "cp1252", 77: "mac-roman", 89: "mac-cyrillic", 128: "cp932", 129: "cp949", 130: "johab",
     134: "gbk", 136: "big5", 161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255",
