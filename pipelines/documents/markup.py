@@ -5,11 +5,14 @@ Nothing is taken for navigation there, as it is on a site's page.
 
 from __future__ import annotations
 
+import re
+
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
 from pipelines import html
 
+_INDENT = re.compile("\n +")
 _NO_TEXT = ["script", "style", "nav", "form"]
 
 
@@ -19,4 +22,4 @@ def text(source: str) -> str:
     found = extract_plain_text(
         tree, main_content=False, alt_texts=False, list_bullets=False, skip_elements=_NO_TEXT
     )
-    return html.tidy(found)
+    return _INDENT.sub("\n", html.tidy(found))

@@ -19,7 +19,7 @@ import pypdfium2.raw as pdfium
 
 from pipelines.documents.layout import Line, Page, paragraphs
 
-MEMORY = 2 << 30  # bytes of address space
+MEMORY = 1 << 30  # bytes of address space
 FRAME = struct.Struct(">QQ")
 COPY = 0x10  # ISO 32000-1, table 22: bit 5
 _END = re.compile(r"\r\n|\n|\r")

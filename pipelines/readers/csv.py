@@ -84,7 +84,10 @@ def scan(source: Source) -> Iterator[Envelope]:
 
 def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of rows."""
-    layout = _layout(source)
+    try:
+        layout = _layout(source)
+    except BROKEN:
+        layout = None
     with _open(source.path) as file:
         for offset, length in wanted:
             try:
@@ -243,7 +246,9 @@ def _charset(path: Path, size: int, changed: int) -> str | None:
             while part := file.read(1 << 20):
                 decoder.decode(part)
         except UnicodeDecodeError as error:
-            found = charset.decode(part[max(0, error.start - SAMPLE // 2) :][:SAMPLE])
+            lines = (part[max(0, error.start - 4) :] + file.read(SAMPLE)).split(b"\n")
+            telling = b"\n".join(line for line in lines if not line.isascii())
+            found = charset.decode(telling[:SAMPLE])
             return found.used if found else None
         except BROKEN:  # the part that can be read is
             pass

@@ -51,8 +51,11 @@ def test_lines_become_paragraphs_and_hyphens_words():
 
 def test_running_heads_and_page_numbers_are_left_out():
     pages = [
-        [(60, 780, f"Вестник закона, выпуск {n}"), (300, 20, f"- {n} -")]
-        + body(f"Статья {n}. О порядке", left=60)
+        [
+            (60, 780, f"Вестник закона, выпуск {n}"),
+            (300, 20, f"- {n} -"),
+            (60, 700, f"Статья {n}. О порядке"),
+        ]
         for n in range(1, 6)
     ]
     found = read(pdf(pages)).text
@@ -70,8 +73,8 @@ def test_without_a_text_layer():
 
 
 def test_letters_that_nobody_knows():
-    found = read(pdf([[(60, 700, "\x14\x15\x16 ML<?J \x17\x18")]]))
-    assert (found.text, found.error) == ("", "undecodable") or not found.error
+    mapped = pdf([body("Текст")]).replace(b"<80> <BF> <0410>", b"<80> <BF> <0001>")
+    assert (read(mapped).text, read(mapped).error) == ("", "undecodable")
 
 
 @pytest.mark.parametrize("deflated", [False, True])
@@ -144,21 +147,19 @@ def test_no_pdf(payload):
 
 
 def test_bounds():
-    assert read(pdf([body("x" * 90)] * 40), 2000).error == "too-large"
+    assert read(pdf([body("x" * 90)] * 40), 3000).error == "too-large"
 
 
 def test_a_parser_that_hangs_or_dies_is_replaced(monkeypatch):
-    nested = pdf([[]])
     forms = b"".join(
         b"%d 0 obj <</Type /XObject /Subtype /Form /BBox [0 0 1 1] /Resources <</XObject <</X %d 0 R>>>>"
         b" /Length %d>>\nstream\n%s\nendstream endobj\n" % (n, n + 1, 6 * 60, b"/X Do " * 60)
         for n in range(100, 110)
     )
-    bomb = nested.replace(b"/Font <<", b"/XObject <</X 100 0 R>> /Font <<")
     bomb = pdf([[]], raw=b"/X Do").replace(b"/Font <<", b"/XObject <</X 100 0 R>> /Font <<")
     bomb = bomb.replace(b"xref\n", forms + b"xref\n", 1).replace(b"startxref", b"startnone")
     monkeypatch.setattr(reader, "TIMEOUT", 1.0)
-    assert read(bomb).error in (None, "unreadable")
+    assert read(bomb).detail == "the PDF parser took more than 1 seconds"
     child = reader._PARSER._running()
     child.kill()
     child.wait()
@@ -166,15 +167,14 @@ def test_a_parser_that_hangs_or_dies_is_replaced(monkeypatch):
 
 
 def test_an_inflating_content_stream_is_bounded():
-    found = read(pdf([[]], raw=b" " * (64 << 20)))
-    assert found.error in (None, "unreadable")
+    assert read(pdf([[]], raw=b" " * (32 << 20))).error in (None, "unreadable")
 
 
 def test_the_frames_of_requests(tmp_path):
     import io
     import json
 
-    good, bad = pdf([body("Сөз")[:0] or body("Слово")]), b"%PDF-broken"
+    good, bad = pdf([body("Слово")]), b"%PDF-broken"
     asked = b"".join(pdf_parser.FRAME.pack(len(p), LIMIT) + p for p in (good, bad))
     out = io.BytesIO()
     pdf_parser.serve(io.BytesIO(asked + b"torn"), out)
