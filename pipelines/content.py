@@ -7,7 +7,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from pipelines import charset, html
+from pipelines import charset, documents, html
 from pipelines.readers import Content
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -32,7 +32,9 @@ class Document:
 
 def supported(media_type: str | None) -> bool:
     """Whether text of this media type can be read; None (nothing was said) is sniffed."""
-    return media_type is None or media_type in HTML_TYPES or media_type in TEXT_TYPES
+    if media_type is None or media_type in HTML_TYPES or media_type in TEXT_TYPES:
+        return True
+    return documents.supported(media_type)
 
 
 def document(content: Content, max_bytes: int) -> Document:
@@ -44,8 +46,11 @@ def document(content: Content, max_bytes: int) -> Document:
     body, error = decoded_body(content.payload or b"", content.headers, max_bytes)
     if error:
         return Document(error=error[0], detail=error[1])
-    markup = _is_html(content.media_type, body)
-    if content.media_type is None and not markup:
+    media_type = documents.settled(content.media_type, body)
+    if media_type is not None and documents.supported(media_type):
+        return _of_file(body, media_type, content.title, max_bytes)
+    markup = _is_html(media_type, body)
+    if media_type is None and not markup:
         return Document(error="unsupported-media-type", detail="no media type, and no HTML")
     found = charset.decode(body, _header(content.headers, "content-type"), markup)
     if found is None:
@@ -64,6 +69,16 @@ def document(content: Content, max_bytes: int) -> Document:
         page.metas,
         page.links,
         page.jsonld,
+    )
+
+
+def _of_file(body: bytes, media_type: str, title: str | None, max_bytes: int) -> Document:
+    """The text of an office document or feed."""
+    found = documents.text(body, media_type, max_bytes)
+    if found.error:
+        return Document(error=found.error, detail=found.detail)
+    return Document(
+        _stored(found.text), _title(title or found.title), metas=found.metas, links=found.links
     )
 
 

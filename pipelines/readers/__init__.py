@@ -23,7 +23,8 @@ MAX_DOCUMENT_BYTES = (4 << 20) + 1
 class Envelope:
     """What is known of a record before its text is read.
 
-    `offset` and `length` delimit its bytes as `locator` says (`member`, `bytes`, `row`).
+    `offset` and `length` delimit its bytes as `locator` says (`member`, `bytes`, `row`,
+    `entry`).
     `error` is a reason of the ledger (`unreadable`, `too-large`); `detail` says what was seen.
     """
 
@@ -79,9 +80,21 @@ class Reader(Protocol):
         """The bodies at `(offset, length)`, ascending by offset, one for each."""
 
 
-FORMATS = ("warc", "jsonl", "parquet", "text")
+#: Formats whose files are a record each, with the media type of their bytes.
+FILES = {
+    "text": "text/plain",
+    "html": "text/html",
+    "pdf": "application/pdf",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "odt": "application/vnd.oasis.opendocument.text",
+    "rtf": "application/rtf",
+    "epub": "application/epub+zip",
+}
+FORMATS = ("warc", "jsonl", "parquet", "csv", "feed", *FILES)
 
 
 def reader(format: str) -> Reader:
     """The reader of a format named in params."""
+    if format in FILES:
+        return cast(Reader, import_module("pipelines.readers.file").File(FILES[format]))
     return cast(Reader, import_module(f"pipelines.readers.{format}"))

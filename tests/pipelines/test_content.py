@@ -8,6 +8,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from office import TDM, docx, epub, odt, packed, paragraph, pdf
 
 from pipelines.content import decoded_body, document, supported
 from pipelines.readers import Content
@@ -16,6 +17,7 @@ BODY = "<html><p>Ауа райы ертең жылы болады, кешке қ
 RAW = BODY.encode()
 TEXT = "Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде."
 LIMIT = 100_000
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def deflate(body: bytes) -> bytes:
@@ -126,10 +128,62 @@ def test_any_body_at_all(payload, coding, transfer):
 
 def test_media_types():
     assert supported(None) and supported("text/html") and supported("text/plain")
-    assert not supported("application/pdf") and not supported("image/png")
+    assert supported("application/pdf") and not supported("image/png")
     assert read(RAW, media_type=None) == (TEXT, None)
-    assert read(b"%PDF-1.7", media_type=None) == ("", "unsupported-media-type")
+    assert read(b"%PDF-1.7", media_type=None) == ("", "unreadable")
+    assert read(b"GIF89a", media_type=None) == ("", "unsupported-media-type")
     assert read(RAW, media_type="text/plain") == (BODY, None)
+
+
+RSS = "<rss><channel><item><title>a</title><description>{}</description></item></channel></rss>"
+DOCX = docx(paragraph(TEXT))
+RTF = rb"{\rtf1\ansi text}"
+
+
+@pytest.mark.parametrize(
+    "media_type, body, expected",
+    [
+        ("application/pdf", pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/octet-stream", pdf([[(60, 700, "text")]]), ("text", None)),
+        (None, pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/octet-stream", DOCX, (TEXT, None)),
+        ("application/zip", DOCX, (TEXT, None)),
+        ("application/msword", DOCX, (TEXT, None)),
+        ("application/vnd.oasis.opendocument.text", DOCX, (TEXT, None)),
+        ("application/octet-stream", odt(f"<text:p>{TEXT}</text:p>"), (TEXT, None)),
+        ("application/epub+zip", epub([BODY]), (TEXT, None)),
+        ("application/octet-stream", epub([BODY]), (TEXT, None)),
+        ("application/msword", RTF, ("text", None)),
+        ("text/rtf", RTF, ("text", None)),
+        ("text/plain", RTF, ("text", None)),
+        ("application/xhtml+xml", RAW, (TEXT, None)),
+        ("text/xml", b"<?xml version='1.0'?><!-- a --><!DOCTYPE html>" + RAW, (TEXT, None)),
+        ("application/msword", RAW, (TEXT, None)),
+        ("application/rss+xml", RSS.format(TEXT).encode(), (TEXT, None)),
+        ("text/xml", RSS.format(TEXT).encode(), (TEXT, None)),
+        ("application/xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
+        ("application/rss+xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
+        ("application/octet-stream", b"\x7fELF", ("", "unsupported-media-type")),
+        ("application/zip", packed({"a.txt": "text"}), ("", "unsupported-media-type")),
+        ("application/msword", OLE + b"\0" * 600, ("", "unsupported-media-type")),
+        ("application/pdf", RAW, ("", "unreadable")),
+        ("application/rtf", b"", ("", "unreadable")),
+    ],
+)
+def test_documents_in_bodies(media_type, body, expected):
+    assert read(body, media_type=media_type) == expected
+
+
+def test_a_feed_is_one_document():
+    feed = RSS.format(TEXT).replace("</channel>", "<item><title>Екінші</title></item></channel>")
+    assert read(feed.encode(), media_type="text/xml") == (f"{TEXT}\n\nЕкінші", None)
+
+
+def test_a_document_through_content_encoding_and_its_metadata():
+    body = pdf([[(60, 700, "text")]], TDM.format('tdm:reservation="1"/>').encode())
+    headers = (("Content-Encoding", "gzip"),)
+    stored = Content(payload=gzip.compress(body), media_type="application/pdf", headers=headers)
+    assert document(stored, LIMIT).metas == (("tdm:reservation", "1"),)
 
 
 def test_what_a_reader_could_not_read():

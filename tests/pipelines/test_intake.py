@@ -186,7 +186,7 @@ CASES: list[tuple[bytes, str | None]] = [
     # status and media type, before headers and page
     (record("https://good.kz/4", WORDS.encode(), "X-Robots-Tag: noai", status=500), "http-status"),
     (
-        record("https://good.kz/5", b"%PDF", "X-Robots-Tag: noai", media_type="application/pdf"),
+        record("https://good.kz/5", b"GIF89a", "X-Robots-Tag: noai", media_type="image/gif"),
         "unsupported-media-type",
     ),
     (record("https://good.kz/6", WORDS.encode(), "X-Robots-Tag: noai"), "opted-out:noai"),

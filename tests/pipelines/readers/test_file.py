@@ -1,17 +1,21 @@
-"""Text files: one record each, decoded like any other body."""
+"""Files that are a record each: text in any charset, HTML, office documents."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
+from office import docx, epub, odt, paragraph, pdf
 
 from pipelines import content
-from pipelines.readers import FORMATS, Source, reader, text
+from pipelines.readers import FILES, FORMATS, Source, reader
 
 LETTER = "Құрметті әріптестер! Жиналыс дүйсенбі күні өтеді, барлығыңыз келіңіздер. " * 6
 RUSSIAN = "Уважаемые коллеги! Собрание состоится в понедельник, приходите все вместе. " * 6
+
+text = reader("text")
 
 
 def one(path: Path, body: bytes, limit: int = 1 << 20) -> Source:
@@ -56,6 +60,29 @@ def test_a_file_that_is_too_large(tmp_path):
     assert [e.error for e in text.scan(one(tmp_path / "1.txt", b"x" * 11, 10))] == ["too-large"]
 
 
-def test_every_format_has_its_reader():
+def test_every_format_has_its_reader_and_may_be_named():
+    schema = (Path(__file__).parents[3] / "schemas/params.schema.json").read_text()
+    allowed = json.loads(schema)["$defs"]["input"]["properties"]["format"]["enum"]
+    assert sorted(allowed) == sorted(FORMATS)
     for name in FORMATS:
         assert reader(name).scan and reader(name).contents
+
+
+@pytest.mark.parametrize(
+    "format, body",
+    [
+        ("html", "<html><title>Т</title><p>Сәлем, әлем!</p></html>".encode()),
+        ("pdf", pdf([[(60, 700, "Привет, мир!")]])),
+        ("docx", docx(paragraph("Сәлем, әлем!"))),
+        ("odt", odt("<text:p>Сәлем, әлем!</text:p>")),
+        ("rtf", rb"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2, \u1084?\u1080?\u1088?!}"),
+        ("epub", epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
+    ],
+)
+def test_documents(tmp_path, format, body):
+    source = one(tmp_path / "1", body)
+    (found,) = reader(format).scan(source)
+    assert (found.error, found.media_type) == (None, FILES[format])
+    (read,) = reader(format).contents(source, [(0, found.length)])
+    seen = content.document(read, 1 << 20)
+    assert (seen.text, seen.error) in [("Сәлем, әлем!", None), ("Привет, мир!", None)]

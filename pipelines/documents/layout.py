@@ -1,0 +1,164 @@
+"""From the lines of a PDF's pages to paragraphs.
+
+A PDF knows glyphs and where they stand, no paragraphs.  Lines belong together where the first
+runs to the right edge of its column and the second neither is indented nor stands further off
+than lines do; a hyphen at the edge joins two halves of a word.  What repeats at the head or foot
+of pages is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+#: The parts of a page's height in which running heads and page numbers stand.
+MARGIN = 0.12
+#: Characters; columns of running text are no narrower, lists and tables are.
+MIN_COLUMN = 30
+_NUMBER = re.compile(
+    r"\W*(?:(?:стр|page|бет|стор|с)\.?\s*)?\d{1,4}(?:\s*(?:/|of|из|з)\s*\d{1,4})?\W*", re.I
+)
+_DIGITS = re.compile(r"\d+")
+_ITEM = re.compile(r"(?:\(?\d{1,3}(?:\.\d{1,3})*[.)]|\[\d{1,3}\]|[a-zа-яё][.)]|[-–—•·▪*○])\s")
+_LEADERS = re.compile(r"(?:\.{4,}|…{2,})\s*\d*$")
+_CLOSING = ",.;:)!?"
+_SOFT = ("\u00ad", "\ufffe", "\x02")
+_HYPHENS = ("-", "\u2010", *_SOFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line, in points from the page's lower left corner: where its first letter begins and its
+    last one ends, their bottoms, and the height of its letters.  The bottoms differ where a
+    hyphen at the edge has been undone: then it is two lines."""
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    end: float
+    size: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's lines in the order of the file, and its height."""
+
+    lines: Sequence[Line]
+    height: float
+
+
+def paragraphs(pages: Sequence[Page]) -> str:
+    """The text of pages, a blank line between paragraphs."""
+    out: list[str] = []
+    last: Line | None = None
+    for lines in _without_margins(pages):
+        right = _edges(lines)
+        for number, line in enumerate(lines):
+            before = lines[number - 1] if number else None
+            if before is None:
+                joined = last is not None and _runs_on(last, line)
+            else:
+                joined = _continues(before, line, right[number - 1])
+            if joined and out:
+                out[-1] = _join(out[-1], line.text)
+            else:
+                out.append(line.text)
+        last = lines[-1] if lines else last
+    return "\n\n".join(_clean(p) for p in out)
+
+
+def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
+    """Lines without page numbers and without what repeats on a third of the pages, three at
+    least."""
+    seen = Counter(
+        key
+        for page in pages
+        for key in {_key(line) for line in page.lines if _marginal(line, page)}
+    )
+    often = max(3, len(pages) / 3)
+    for page in pages:
+        yield [
+            line
+            for line in page.lines
+            if not _marginal(line, page)
+            or (seen[_key(line)] < often and not (len(pages) > 1 and _NUMBER.fullmatch(line.text)))
+        ]
+
+
+def _marginal(line: Line, page: Page) -> bool:
+    foot, head = page.height * MARGIN, page.height * (1 - MARGIN)
+    return line.end > head or line.bottom + line.size < foot
+
+
+def _key(line: Line) -> str:
+    return _DIGITS.sub("0", line.text.strip().casefold())
+
+
+def _edges(lines: Sequence[Line]) -> list[float]:
+    """For each line the right edge of its column: the furthest at which two of the ten lines
+    around it end that share its left half, else the furthest."""
+    out = []
+    for number, line in enumerate(lines):
+        middle = (line.left + line.right) / 2
+        near = [one for one in lines[max(0, number - 5) : number + 6] if one.left <= middle]
+        ends = sorted((one.right for one in near or [line]), reverse=True)
+        twice = (a for a, b in pairwise(ends) if a - b < line.size)
+        out.append(next(twice, ends[0]))
+    return out
+
+
+def _continues(first: Line, second: Line, edge: float) -> bool:
+    """Whether a line goes on with the paragraph of the one before it."""
+    size, drop = first.size, first.end - second.bottom
+    beside = abs(drop) < 0.5 * size  # a cell, or a run of the same line
+    if second.text[0] in _CLOSING and -0.5 * size < drop < 2.1 * size:
+        return True
+    if not 0.7 < second.size / size < 1.4 and not _hyphenated(first.text, second.text):
+        return False
+    if beside:
+        return second.left - first.right < 2 * size and second.left >= first.left
+    if not 0 < drop < 2.1 * size:
+        return False
+    if _hyphenated(first.text, second.text):
+        return True
+    if _ITEM.match(second.text) or _LEADERS.search(first.text):
+        return False
+    if second.left > first.left + 1.2 * size and not (
+        first.bottom > first.end + size / 2 or _ITEM.match(first.text)
+    ):
+        return False
+    width = edge - second.left
+    room = edge - first.right
+    word = size * 0.5 * len(second.text.split()[0])
+    if len(first.text) >= MIN_COLUMN and room < max(0.06 * width, 1.3 * word):
+        return second.left > first.left - 6 * size
+    return second.text[:1].islower() and room < 0.4 * width
+
+
+def _runs_on(first: Line, second: Line) -> bool:
+    """Whether the first line of a page goes on with a sentence of the page before."""
+    if _hyphenated(first.text, second.text):
+        return True
+    return second.text[:1].islower() and first.text.rstrip()[-1:] not in ".!?:;"
+
+
+def _hyphenated(first: str, second: str) -> bool:
+    first = first.rstrip()
+    return first[-1:] in _HYPHENS and first[-2:-1].isalpha() and second[:1].islower()
+
+
+def _join(first: str, second: str) -> str:
+    first = first.rstrip()
+    if _hyphenated(first, second):
+        return first[:-1] + second
+    return first + second if second[0] in _CLOSING else f"{first} {second}"
+
+
+def _clean(text: str) -> str:
+    for mark in _SOFT:
+        text = text.replace(mark, "")
+    return text.strip()
