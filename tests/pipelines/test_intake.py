@@ -182,7 +182,7 @@ CASES: list[tuple[bytes, str | None]] = [
     (record("https://good.kz/ai.txt", b"User-agent: *", media_type="text/plain"), "signal"),
     (record("https://good.kz/l", RSL, media_type="application/rsl+xml"), "signal"),
     (record("https://good.kz/license.xml", b"<?xml version='1.0'?>" + RSL), "signal"),
-    (record("https://good.kz/l.xml", b"<rss/>", media_type="text/xml"), "unsupported-media-type"),
+    (record("https://good.kz/l.xml", b"<rss/>", media_type="text/xml"), "empty"),
     # status and media type, before headers and page
     (record("https://good.kz/4", WORDS.encode(), "X-Robots-Tag: noai", status=500), "http-status"),
     (
