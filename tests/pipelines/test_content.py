@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import zlib
 
+import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.content import decoded_body, document, supported
+from pipelines.codings import decoded_body
+from pipelines.content import document, supported
 from pipelines.readers import Content
 
 BODY = "<html><p>Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде.</p></html>"
@@ -48,6 +51,13 @@ def read(
         (RAW, "identity"),
         (RAW, ""),
         (RAW, "gzip"),
+        (RAW, "br"),
+        (RAW, "zstd"),
+        (RAW, "deflate"),
+        (brotli.compress(RAW), "br"),
+        (zstd.compress(RAW), "zstd"),
+        (zstd.compress(RAW[:40]) + zstd.compress(RAW[40:]), "ZSTD"),
+        (gzip.compress(brotli.compress(zstd.compress(RAW))), "zstd, br, gzip"),
         (gzip.compress(gzip.compress(RAW)), "gzip, gzip"),
         (gzip.compress(zlib.compress(RAW)), "deflate , gzip"),
         (gzip.compress(RAW[:40]) + gzip.compress(RAW[40:]), "gzip"),
@@ -60,13 +70,20 @@ def test_content_encodings(payload, coding):
 @pytest.mark.parametrize(
     "payload, coding, reason",
     [
-        (RAW, "br", "undecodable"),
-        (RAW, "zstd", "undecodable"),
+        (brotli.compress(RAW)[:-9], "br", "undecodable"),
+        (zstd.compress(RAW)[:-9], "zstd", "undecodable"),
+        (RAW, "dcz", "undecodable"),
+        (RAW, ", ".join(["gzip"] * 6), "undecodable"),
         (RAW, "x" * 9000, "undecodable"),
         (gzip.compress(RAW)[:-9], "gzip", "undecodable"),
         (b"\x1f\x8bnothing", "gzip", "undecodable"),
         (deflate(RAW * 50)[:-9], "deflate", "undecodable"),
-        (RAW, "deflate", "undecodable"),
+        (b"\x07" + RAW, "deflate", "undecodable"),
+        (b"\x07" + RAW, "br", "undecodable"),
+        (brotli.compress(b"a" * 50_000_000), "br", "too-large"),
+        (zstd.compress(b"a" * 50_000_000), "zstd", "too-large"),
+        (zstd.compress(b"a" * LIMIT) + zstd.compress(b"a"), "zstd", "too-large"),
+        (gzip.compress(brotli.compress(b"a" * 50_000_000)), "br, gzip", "too-large"),
         (gzip.compress(RAW)[:20] + b"\xff" * 40, "gzip", "undecodable"),
         (gzip.compress(b"a" * (LIMIT + 1)), "gzip", "too-large"),
         (gzip.compress(b"a" * 50_000_000), "gzip", "too-large"),
@@ -98,7 +115,10 @@ def test_exactly_the_bound_is_good():
         (b"1_0\r\nabc", b"1_0\r\nabc"),
         (b"ffffffff\r\nabc", b"abc"),
         (b"f" * 60 + b"\r\nabc", b"f" * 60 + b"\r\nabc"),
-        (chunked(RAW)[:50] + b"zz\r\n", RAW[:40]),
+        (chunked(RAW)[:50] + b"zz\r\n", RAW[:40] + b"zz\r\n"),
+        (chunked(RAW).replace(b"14\r\n", b"9\r\n"), RAW),
+        (chunked(RAW).replace(b"14\r\n", b"ffff\r\n"), RAW),
+        (b"5\r\n" + RAW, RAW),
     ],
 )
 def test_chunks(payload, whole):
@@ -112,9 +132,17 @@ def test_chunks_around_gzip():
     ) == (TEXT, None)
 
 
+def test_several_headers_and_transfer_codings():
+    headers = (("Content-Encoding", "br"), ("Content-Encoding", "gzip"))
+    assert decoded_body(gzip.compress(brotli.compress(RAW)), headers, LIMIT) == (RAW, None)
+    wrapped = (("Transfer-Encoding", "gzip, chunked"), ("Content-Encoding", "br"))
+    payload = chunked(gzip.compress(brotli.compress(RAW)))
+    assert decoded_body(payload, wrapped, LIMIT) == (RAW, None)
+
+
 @given(
     st.binary(max_size=200),
-    st.sampled_from(["gzip", "deflate", "gzip, deflate", "br"]),
+    st.sampled_from(["gzip", "deflate", "gzip, deflate", "br", "zstd", "br, zstd"]),
     st.sampled_from(["chunked", ""]),
 )
 def test_any_body_at_all(payload, coding, transfer):
