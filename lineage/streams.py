@@ -66,6 +66,8 @@ def entry(path: Path, number: int) -> io.BufferedReader:
       OSError: where there is none, or it cannot be read.
     """
     try:
+        if number < 1:
+            raise IndexError
         with zipfile.ZipFile(path) as archive:
             raw = archive.open(archive.infolist()[number - 1])
         return unpacked(io.BufferedReader(_Unpacked(raw, lambda same: same), BUFFER))

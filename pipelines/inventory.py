@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines import shards
+from pipelines.readers import sniff
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 
@@ -54,7 +55,15 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
         known.save()
     return sorted(
         (
-            Container(collection, format, str(path), _uri(path, params.root), size, sha256, fields)
+            Container(
+                collection,
+                sniff.kind(path) if format == "auto" else format,
+                str(path),
+                _uri(path, params.root),
+                size,
+                sha256,
+                fields,
+            )
             for (collection, format, fields, path), (size, sha256) in zip(
                 found.values(), digests, strict=True
             )
@@ -98,7 +107,11 @@ def _claimed(params: Params) -> dict[str, tuple[str, str, tuple[tuple[str, str],
 
 
 def _files(root: Path, pattern: str) -> list[Path]:
-    """The files that a pattern fits; itself where it fits none, so that it is accounted for."""
+    """The files that a pattern fits, or all below the folder that it names; itself where there are
+    none, so that it is accounted for."""
+    if (root / pattern).is_dir():
+        below = (Path(home, name) for home, _, names in os.walk(root / pattern) for name in names)
+        return sorted(p for p in below if p.is_file() or p.is_symlink()) or [root / pattern]
     matches = [root / m for m in sorted(glob.glob(pattern, root_dir=root, recursive=True))]
     return [m for m in matches if not m.is_dir()] or [root / pattern]
 

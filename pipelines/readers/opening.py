@@ -53,7 +53,7 @@ def stream(source: Source, entry: int | None = None) -> Iterator[BufferedReader]
     cursor = source.cursor or Cursor()
     try:
         yield cursor.take((source.path, entry), open_)
-    except BaseException:
+    except Exception:  # a reader that was given up (GeneratorExit) may be followed by the next
         cursor.close()
         raise
     finally:

@@ -124,22 +124,24 @@ def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
         for room in (members.CHUNK, bound):
             content, end, state = members.inflate(view, 0, room, 1)
             header = grammar.header(content, 0)
-            if header is None or header.length is None:
+            held = header.end + header.length if header and header.length is not None else None
+            if state == "whole" and (held is None or held > len(content)):
+                return "stream" if _runs_on(data, content, end, grammar) else "member"
+            if held is None:
                 return "member"
-            rest = content[header.end + header.length :].lstrip(b"\r\n")
+            rest = content[held:].lstrip(b"\r\n")
             if grammar.starts.match(rest):
                 return "stream"
             if state == "whole":
-                return "stream" if _runs_on(data, header, content, end, grammar) else "member"
+                return "member"
     return "member"
 
 
-def _runs_on(
-    data: mmap | bytes, header: Header, content: bytes, end: int, grammar: Grammar
-) -> bool:
-    """Whether the first record goes on in the next member: the stream was cut anywhere."""
+def _runs_on(data: mmap | bytes, content: bytes, end: int, grammar: Grammar) -> bool:
+    """Whether a record whose beginning fills the first member goes on in the next: the stream was
+    cut anywhere."""
     return (
-        header.end + (header.length or 0) > len(content)
+        grammar.begins.match(content) is not None
         and data[end : end + 3] == members.MAGIC
         and not members.begins(data, end, grammar.begins)
     )

@@ -16,7 +16,6 @@ from dataclasses import replace
 from io import BufferedReader
 from mmap import ACCESS_READ, mmap
 from tempfile import TemporaryFile
-from typing import IO
 
 from lineage import streams
 from pipelines.readers import Content, Envelope, Source, warc
@@ -33,22 +32,32 @@ from pipelines.readers.spans import (
 
 _NAME = re.compile(r"(?i)(?:.*/)?archive/.*\.warc(?:\.gz|\.zst|\.lz4)?")
 _HEAD, _ENCRYPTED = 30, 1
+#: An entry's layout is told by so much of it.
+_LOOK = 1 << 23
 _POSITION = (1 << streams.ENTRY_BITS) - 1
 
 
 def scan(source: Source) -> Iterator[Envelope]:
-    """The envelopes of all WARC files inside, in the order of the ZIP's directory."""
+    """The envelopes of all WARC files inside: first those that are read in place."""
     try:
         with open_container(source) as file, zipfile.ZipFile(file) as archive:
-            seen, limit = False, source.path.stat().st_size * STREAM_RATIO
-            for number, info in enumerate(archive.infolist(), 1):
-                if not _NAME.fullmatch(info.filename):
-                    continue
-                seen = True
-                for envelope in _entry(source, file, info, number, limit):
+            inside = [
+                (number, info)
+                for number, info in enumerate(archive.infolist(), 1)
+                if _NAME.fullmatch(info.filename)
+            ]
+            packed = []
+            for number, info in sorted(inside, key=lambda one: one[1].header_offset):
+                if _is_stored(info) and (found := _in_place(source, file, info)):
+                    yield from found
+                else:
+                    packed.append((number, info))
+            limit = source.path.stat().st_size * STREAM_RATIO
+            for number, info in sorted(packed, key=lambda one: one[0]):
+                for envelope in _packed(source, info, number, limit):
                     yield envelope
-                    limit -= envelope.length if envelope.locator == "entry" else 0
-            if not seen:
+                    limit -= envelope.length
+            if not inside:
                 yield Envelope("bytes", 0, 0, error="unreadable", detail="no WARC file in it")
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, zlib.error) as error:
         yield Envelope("bytes", 0, 0, error="unreadable", detail=f"{type(error).__name__}: no ZIP")
@@ -70,33 +79,52 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             yield warc.content_of(raw, bound)
 
 
-def _entry(
-    source: Source, file: BufferedReader, info: zipfile.ZipInfo, number: int, limit: int
+def _is_stored(info: zipfile.ZipInfo) -> bool:
+    return info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
+
+
+def _in_place(
+    source: Source, file: BufferedReader, info: zipfile.ZipInfo
+) -> Iterator[Envelope] | None:
+    """The envelopes of an entry that is stored as it is; None where it must be unpacked."""
+    start, bound = _start(file, info), source.max_record_bytes + HEADER_ROOM
+    if start is None or not info.file_size:
+        return None
+    file.seek(start)
+    layout = layout_of(file.read(min(info.file_size, _LOOK)), bound, WARC)
+    return None if layout == "stream" else _stored(source, file, start, info.file_size, layout)
+
+
+def _stored(
+    source: Source, file: BufferedReader, start: int, size: int, layout: str
 ) -> Iterator[Envelope]:
+    bound = source.max_record_bytes + HEADER_ROOM
+    with TemporaryFile() as copy:
+        file.seek(start)
+        while size and (part := file.read(min(size, streams.BUFFER))):
+            size -= copy.write(part)
+        copy.flush()
+        with (
+            mmap(copy.fileno(), 0, access=ACCESS_READ) as data,
+            closing(spans(data, layout, bound, WARC)) as found,
+        ):
+            locator = "member" if layout == "member" else "bytes"
+            yield from _envelopes(found, locator, start, source)
+
+
+def _packed(source: Source, info: zipfile.ZipInfo, number: int, limit: int) -> Iterator[Envelope]:
+    """The envelopes of an entry that must be unpacked, up to `limit` bytes of it."""
     shift, bound = number << streams.ENTRY_BITS, source.max_record_bytes + HEADER_ROOM
-    start = _start(file, info)
     if info.flag_bits & _ENCRYPTED:
         yield Envelope("entry", shift, 0, error="unreadable", detail="the entry is encrypted")
         return
-    if info.compress_type == zipfile.ZIP_STORED and start is not None and info.file_size:
-        with TemporaryFile() as copy:
-            _copy(file, start, info.file_size, copy)
-            with mmap(copy.fileno(), 0, access=ACCESS_READ) as data:
-                layout = layout_of(data, bound, WARC)
-                if layout != "stream":
-                    locator = "member" if layout == "member" else "bytes"
-                    with closing(spans(data, layout, bound, WARC)) as found:
-                        yield from _envelopes(found, locator, start, source)
-                    return
     try:
         with streams.entry(source.path, number) as inner:
-            yield from _envelopes(
-                unpacked(inner, max(limit, 0) + bound, bound, WARC), "entry", shift, source
-            )
+            found = unpacked(inner, max(limit, 0) + bound, bound, WARC)
+            yield from _envelopes(found, "entry", shift, source)
     except streams.BROKEN as error:
-        yield Envelope(
-            "entry", shift, 0, error="unreadable", detail=f"{type(error).__name__}: an entry"
-        )
+        detail = f"{type(error).__name__}: an entry that cannot be read"
+        yield Envelope("entry", shift, 0, error="unreadable", detail=detail)
 
 
 def _envelopes(
@@ -121,11 +149,3 @@ def _start(file: BufferedReader, info: zipfile.ZipInfo) -> int | None:
         + _HEAD
         + sum(int.from_bytes(head[i : i + 2], "little") for i in (26, 28))
     )
-
-
-def _copy(file: BufferedReader, start: int, size: int, copy: IO[bytes]) -> None:
-    file.seek(start)
-    left = size
-    while left and (part := file.read(min(left, streams.BUFFER))):
-        left -= copy.write(part)
-    copy.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -72,7 +73,7 @@ def test_order_does_not_matter(root):
     assert len({c.key for c in one}) == 3
 
 
-@pytest.mark.parametrize("pattern", ["raw/none.txt", "raw/none-*.txt", "raw/deep", "raw/dee*"])
+@pytest.mark.parametrize("pattern", ["raw/none.txt", "raw/none-*.txt", "raw/dee*"])
 def test_what_fits_nothing_is_accounted_for(root, pattern):
     (missing,) = found(root, text("x", pattern))
     assert (missing.uri, missing.size, missing.sha256) == (pattern, 0, None)
@@ -145,3 +146,22 @@ def test_what_goes_into_a_run_id_says_how_files_are_read(root):
     plain = digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "a"}))
     assert plain != digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "b"}))
     assert plain != digests(Input("x", "text", ("raw/d.jsonl",), {"text": "a"}))
+
+
+def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
+    (root / "raw/deep/page.warc.gz").write_bytes(gzip.compress(b"WARC/1.0\r\n"))
+    (root / "raw/.hidden").write_bytes(b"\0")
+    (root / "raw/empty").mkdir()
+    some = found(root, text("all", "raw", format="auto"))
+    assert [(c.uri, c.format) for c in some] == [
+        ("raw/.hidden", "unknown"),
+        ("raw/a.txt", "text"),
+        ("raw/b.txt", "text"),
+        ("raw/d.jsonl", "jsonl"),
+        ("raw/deep/c.txt", "text"),
+        ("raw/deep/page.warc.gz", "warc"),
+    ]
+    (nothing,) = found(root, text("all", "raw/empty", format="auto"))
+    assert (nothing.uri, nothing.sha256) == ("raw/empty", None)
+    (missing,) = found(root, text("all", "raw/nowhere", format="auto"))
+    assert (missing.uri, missing.sha256) == ("raw/nowhere", None)
