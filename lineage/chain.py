@@ -93,7 +93,8 @@ class Release:
         """All that is known of a record, from the released text back to its bytes and its right.
 
         Returns:
-          doc_id, originals (what a revisit repeats), outcome, reason, document (None: not released), record, bytes, source,
+          doc_id, originals (what a revisit repeats), outcome, reason, document (None: not released),
+          record, bytes, source,
           decisions in the order of stages, duplicates, redactions, runs.
         """
         record = self._rows("records", doc_id)[0]
