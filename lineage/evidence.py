@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from lineage import streams
+from lineage import remote, streams
 
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d+)", re.I | re.M)
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -61,7 +62,14 @@ def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
 def check(record: Mapping[str, Any], root: Path) -> Bytes:
     """Look a record's bytes up in its container below `root`, and hold them against its digest."""
     container = record["container"]
-    path = root / container
+    if remote.is_url(container):
+        with TemporaryDirectory() as folder:
+            return _check(record, remote.fetched(container, Path(folder)))
+    return _check(record, root / container)
+
+
+def _check(record: Mapping[str, Any], path: Path) -> Bytes:
+    container = record["container"]
     if not path.is_file():
         return Bytes(
             container,

@@ -9,6 +9,7 @@ import os
 from datetime import date
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from pipelines import inventory
@@ -165,3 +166,25 @@ def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
     assert (nothing.uri, nothing.sha256) == ("raw/empty", None)
     (missing,) = found(root, text("all", "raw/nowhere", format="auto"))
     assert (missing.uri, missing.sha256) == ("raw/nowhere", None)
+
+
+def test_containers_in_an_object_store(root):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/raw/a.txt", b"a letter")
+    memory.pipe("/bucket/raw/b.warc", b"WARC/1.0\r\n")
+    some = found(root, text("all", "memory://bucket/raw", "memory://bucket/none", format="auto"))
+    assert [(c.uri, c.format, c.size) for c in some] == [
+        ("memory:///bucket/raw/a.txt", "text", 8),
+        ("memory:///bucket/raw/b.warc", "warc", 10),
+        ("memory://bucket/none", "unknown", 0),
+    ]
+    assert some[0].sha256 == hashlib.sha256(b"a letter").hexdigest() and some[2].sha256 is None
+    assert Path(some[0].path).read_bytes() == b"a letter"
+    here = params(root, text("all", "memory://bucket/raw", format="auto"))
+    assert inventory.total_bytes(here) == 18
+    before = sorted(root.rglob("*"))
+    inventory.containers(here, remember=False)
+    assert sorted(root.rglob("*")) == before
+    with pytest.raises(Invalid, match="nosuch"):
+        found(root, text("all", "nosuch://x/y"))
+    memory.rm("/bucket", recursive=True)
