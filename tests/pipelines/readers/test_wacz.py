@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lineage import evidence
 from pipelines.readers import Envelope, Source, wacz
@@ -117,3 +119,20 @@ def test_a_bomb_is_bounded(tmp_path):
     found = scan(tmp_path / "a.wacz", a=(bomb, DEFLATED), b=(members(1), STORED))
     assert "too-large" in {e.error for e in found}
     assert [e.uri for e in found if not e.error] == ["https://a.kz/1", "https://a.kz/0"]
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6), st.integers(0, 40))
+def test_a_damaged_zip_never_raises(tmp_path, edits, cut):
+    path = tmp_path / "a.wacz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/a.warc.gz", members(0, 1), STORED)
+        archive.writestr("archive/b.warc.gz", members(2), DEFLATED)
+    raw = bytearray(path.read_bytes())
+    for where, value in edits:
+        raw[int(where * (len(raw) - 1))] = value
+    path.write_bytes(raw[: len(raw) - cut])
+    found = list(wacz.scan(Source(path, path.name, {}, 1 << 20)))
+    assert found and {e.error for e in found} <= {None, "unreadable", "too-large"}
