@@ -20,7 +20,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines import content, corpus, html, identify, inventory, readers, scan
+from pipelines import codings, content, corpus, html, identify, inventory, readers, scan
 from pipelines.minhash import bands, signatures
 from pipelines.shingles import key_view, shingle
 from schemas import params as parameters
@@ -103,7 +103,7 @@ def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str
             readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
         )
         for body, charset in zip(bodies, some["charset"], strict=False):
-            markup, _ = content.decoded_body(body.payload or b"", body.headers, limit)
+            markup, _ = codings.decoded_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
     return [page for page in found if not html._deep(page)]
 

@@ -93,7 +93,8 @@ class Release:
         """All that is known of a record, from the released text back to its bytes and its right.
 
         Returns:
-          doc_id, outcome, reason, document (None: not released), record, bytes, source,
+          doc_id, originals (what a revisit repeats), outcome, reason, document (None: not released),
+          record, bytes, source,
           decisions in the order of stages, duplicates, redactions, runs.
         """
         record = self._rows("records", doc_id)[0]
@@ -116,8 +117,10 @@ class Release:
             .collect()
             .to_dicts()
         )
+        repeats = [d["evidence"] for d in decisions if d["rule"] == "revisit"]
         return {
             "doc_id": doc_id,
+            "originals": self._originals(record, repeats[0]) if repeats else [],
             "outcome": last["outcome"],
             "reason": last["reason"],
             "document": self._document(documents[0]) if documents else None,
@@ -142,6 +145,15 @@ class Release:
                 for r in runs
             ],
         }
+
+    def _originals(self, record: dict[str, Any], said: dict[str, Any]) -> list[str]:
+        """The records that a revisit repeats, by its own word: of that URI (else its own), and of
+        that date, where it names one."""
+        named = pl.col("uri") == said.get("refers_to_uri", record["uri"])
+        if "refers_to_date" in said:
+            named &= pl.col("captured_at") == said["refers_to_date"]
+        found = self.table("records").filter(named & (pl.col("doc_id") != record["doc_id"]))
+        return found.sort("captured_at", "doc_id").collect()["doc_id"].to_list()
 
     def _rows(self, table: str, doc_id: str) -> list[dict[str, Any]]:
         return self.table(table).filter(pl.col("doc_id") == doc_id).collect().to_dicts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import re
@@ -10,9 +9,14 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from lineage import remote, streams
+
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d+)", re.I | re.M)
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_ARC = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:[^\r\n]* (\d{1,15})\r?\n")
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,12 @@ class Bytes:
 
 
 def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
-    """The bytes of a record: `member` (a gzip member, inflated) or `bytes` (after decompression).
+    """The bytes of a record: `member` (a gzip member, inflated), `bytes` (after decompression) or
+    `entry` (of a ZIP, after decompression: `offset` is `streams.ENTRY_BITS` bits of position, and
+    above them the entry's number).
 
     Raises:
-      OSError, zlib.error: where the container cannot be read.
+      OSError, EOFError, zlib.error: where the container cannot be read.
       ValueError: for a locator that names no bytes.
     """
     if locator == "member":
@@ -43,10 +49,12 @@ def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
             file.seek(offset)
             return zlib.decompress(file.read(length), 31)
     if locator == "bytes":
-        with path.open("rb") as probe:
-            zipped = probe.read(2) == b"\x1f\x8b"
-        with gzip.open(path) if zipped else path.open("rb") as file:
+        with streams.opened(path) as file:
             file.seek(offset)
+            return file.read(length)
+    if locator == "entry":
+        with streams.entry(path, offset >> streams.ENTRY_BITS) as file:
+            file.seek(offset & ((1 << streams.ENTRY_BITS) - 1))
             return file.read(length)
     raise ValueError(f"a record located by {locator} has no bytes of its own")
 
@@ -54,7 +62,14 @@ def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
 def check(record: Mapping[str, Any], root: Path) -> Bytes:
     """Look a record's bytes up in its container below `root`, and hold them against its digest."""
     container = record["container"]
-    path = root / container
+    if remote.is_url(container):
+        with TemporaryDirectory() as folder:
+            return _check(record, remote.fetched(container, Path(folder)))
+    return _check(record, root / container)
+
+
+def _check(record: Mapping[str, Any], path: Path) -> Bytes:
+    container = record["container"]
     if not path.is_file():
         return Bytes(
             container,
@@ -87,22 +102,32 @@ def _row(path: Path, record: Mapping[str, Any]) -> Bytes:
 
 
 def _payloads(raw: bytes) -> Iterator[bytes]:
-    """What may be a record's payload: an HTTP body, a WARC block, the texts of a JSON object, or
-    the whole."""
-    head, _, rest = raw.partition(b"\r\n\r\n")
-    if head.startswith(b"WARC/"):
+    """What may be a record's payload: an HTTP body, a block of a WARC or ARC file, the texts of
+    a JSON object, or the whole."""
+    if raw.startswith(b"WARC/"):
+        head, rest = _parted(raw)
         stated = _LENGTH.search(head)
         block = rest[: int(stated[1])] if stated else rest
-        yield block.partition(b"\r\n\r\n")[2]
+        yield _parted(block)[1]
         yield block
         return
     yield raw
+    if arc := _ARC.match(raw):
+        block = raw[arc.end() : arc.end() + int(arc[1])]
+        yield _parted(block)[1]
+        yield block
     if raw[:1] == b"{":
         try:
             values = json.loads(raw)
         except ValueError:
             return
         yield from _texts(values)
+
+
+def _parted(data: bytes) -> tuple[bytes, bytes]:
+    """A head and what stands behind the empty line that ends it."""
+    end = _HEAD_END.search(data)
+    return (data[: end.start()], data[end.end() :]) if end else (data, b"")
 
 
 def _texts(value: Any) -> Iterator[bytes]:

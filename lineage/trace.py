@@ -95,6 +95,8 @@ def _told(chain: dict[str, Any]) -> Iterator[str]:
         told = json.dumps(step["evidence"], ensure_ascii=False)
         rule = f"{step['rule']} (version {step['rule_version']})"
         yield f"{step['stage']:9} {_with_reason(step)}, by {rule}: {told}"
+    for original in chain["originals"]:
+        yield f"repeats   {original}, by the word of the crawler"
     for copy in chain["duplicates"]:
         if copy["doc_id"] != chain["doc_id"]:
             yield (

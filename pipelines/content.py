@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-import zlib
 from dataclasses import dataclass
 
 from pipelines import charset, documents, html
+from pipelines.codings import decoded_body, header
 from pipelines.readers import Content
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain"})
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def document(content: Content, max_bytes: int) -> Document:
     markup = _is_html(media_type, body)
     if media_type is None and not markup:
         return Document(error="unsupported-media-type", detail="no media type, and no HTML")
-    found = charset.decode(body, _header(content.headers, "content-type"), markup)
+    found = charset.decode(body, header(content.headers, "content-type"), markup)
     if found is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
     if not markup:
@@ -82,75 +80,11 @@ def _of_file(body: bytes, media_type: str, title: str | None, max_bytes: int) ->
     )
 
 
-def decoded_body(
-    payload: bytes, headers: tuple[tuple[str, str], ...], max_bytes: int
-) -> tuple[bytes, tuple[str, str] | None]:
-    """Undo Transfer-Encoding and Content-Encoding, never past `max_bytes`.
-
-    Returns:
-      The body, and None or (reason, detail).
-    """
-    if "chunked" in (_header(headers, "transfer-encoding") or "").lower():
-        payload = _dechunked(payload)
-    codings = (_header(headers, "content-encoding") or "").lower().split(",")
-    for coding in (c.strip() for c in reversed(codings)):
-        if coding in ("", "identity", "none", "utf-8"):
-            continue
-        if coding not in ("gzip", "x-gzip", "deflate"):
-            return b"", ("undecodable", f"Content-Encoding {coding[:20]}")
-        # not everything that says gzip is: a crawler may have undone it
-        if coding != "deflate" and payload[:2] != b"\x1f\x8b":
-            continue
-        inflated = _inflated(payload, (47,) if coding != "deflate" else (47, -15), max_bytes)
-        if inflated is None:
-            return b"", ("undecodable", f"broken {coding}")
-        payload = inflated
-        if len(payload) > max_bytes:
-            return b"", ("too-large", f"more than {max_bytes} bytes decompressed")
-    return payload, None
-
-
-def _inflated(payload: bytes, windows: tuple[int, ...], max_bytes: int) -> bytes | None:
-    """All members of a body, the first `max_bytes` + 1 bytes of them; None for one that is
-    broken or torn."""
-    for window in windows:
-        out, rest = bytearray(), payload
-        try:
-            while rest and len(out) <= max_bytes:
-                inflater = zlib.decompressobj(window)
-                out += inflater.decompress(rest, max_bytes + 1 - len(out))
-                if not inflater.eof and len(out) <= max_bytes:
-                    break
-                rest = inflater.unused_data if inflater.unused_data[:2] == b"\x1f\x8b" else b""
-            else:
-                return bytes(out)
-        except zlib.error:
-            continue
-    return None
-
-
-def _dechunked(payload: bytes) -> bytes:
-    """The data of a chunked body; one that is not chunked after all comes back as it is."""
-    parts: list[bytes] = []
-    position = 0
-    while head := _CHUNK.match(payload, position):
-        size, position = int(head[1], 16), head.end() + int(head[1], 16)
-        if not size:
-            return b"".join(parts)
-        parts.append(payload[head.end() : position])
-        position += 2
-    return b"".join(parts) if parts else payload
-
-
 def _is_html(media_type: str | None, body: bytes) -> bool:
     if media_type is not None:
         return media_type in HTML_TYPES
     head = body[:1024].lstrip().lower()
     return head.startswith((b"<!doctype html", b"<html")) or b"<html" in head or b"<head" in head
-
-
-def _header(headers: tuple[tuple[str, str], ...], name: str) -> str | None:
-    return next((v for k, v in headers if k.lower() == name), None)
 
 
 def _stored(text: str) -> str:

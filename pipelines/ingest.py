@@ -50,8 +50,8 @@ class Plan:
     run_id: str
     secret: bytes
 
-    def index(self, key: str) -> pl.DataFrame:
-        return pl.read_parquet(self.state.path("index", key))
+    def index(self, key: str) -> pl.LazyFrame:
+        return pl.scan_parquet(self.state.path("index", key))
 
 
 class Scan(beam.DoFn):
@@ -64,21 +64,30 @@ class Scan(beam.DoFn):
         plan, options = self.plan, self.plan.params.ingest
         for key in element.column("task").to_pylist():
             task = plan.tasks[key]
-            if not plan.state.path("index", key).exists():
-                plan.state.write("index", key, scan.index(task, options.max_record_bytes))
-            found = plan.index(key)
-            for number, (start, stop) in enumerate(
-                scan.units(found.to_arrow(), options.unit_bytes)
-            ):
-                yield batches.plan(
-                    shard=[f"{key}-{number:05d}"], task=[key], start=[start], stop=[stop]
+            path = plan.state.path("index", key)
+            if not path.exists():
+                found = scan.index_batches(task, options.max_record_bytes)
+                shards.write_batches(path, scan.INDEX, found)
+            index = plan.index(key)
+            places = index.select("container", "locator", "length").collect()
+            cuts = scan.units(places.to_arrow(), options.unit_bytes)
+            if cuts:
+                units = batches.plan(
+                    shard=[f"{key}-{number:05d}" for number in range(len(cuts))],
+                    task=[key] * len(cuts),
+                    start=[start for start, _ in cuts],
+                    stop=[stop for _, stop in cuts],
                 )
-            captures = _captures(found, plan.register, task.collection)
+                # what is unpacked from its front is read by one worker, once
+                yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
+            signals = index.filter(pl.col("signal").is_not_null()).collect()
+            captures = _captures(signals, plan.register, task.collection)
             if captures.height:
                 yield beam.pvalue.TaggedOutput(
                     "signals", captures.to_arrow().combine_chunks().to_batches()[0]
                 )
-            yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(found, task))
+            ids = index.select("base_id", "container", "offset").collect()
+            yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(ids, task))
 
 
 class Coincide(beam.DoFn):
@@ -123,9 +132,14 @@ class Read(ShardDoFn):
             )
         return self._judge
 
+    def teardown(self) -> None:
+        if self._judge is not None:
+            self._judge.cursor.close()
+
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         judge = self.judge(*sides)
-        index = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
+        rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
+        index = rows.collect()
         found = judge.unit(self.plan.tasks[row["task"]], index)
         records, decided, documents = intake.tables(found, self.plan.run_id, self.plan.secret)
         shard.write("records", records.to_arrow().cast(RECORDS))

@@ -7,6 +7,7 @@ HTTP status and media type, then headers and page.  Only what passes is decoded.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +20,7 @@ from pipelines import content, ledger, scan
 from pipelines.gate import Gate, Verdict
 from pipelines.personal_data.scrub import redact_uris
 from pipelines.readers import Content, Envelope, reader
+from pipelines.readers.opening import Cursor
 from pipelines.signals import HostSignals, Observation, licences
 from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
@@ -45,6 +47,7 @@ class Judge:
     signals: HostSignals
     coinciding: Mapping[str, int]
     max_record_bytes: int
+    cursor: Cursor = field(default_factory=Cursor)
 
     def unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
         """Judge and read the records of a unit."""
@@ -68,7 +71,7 @@ class Judge:
                 _decide(out, record, verdict)
             else:
                 pending.append(_Pending(record, row, container, seen))
-        for one, body in _bodies(pending, self.max_record_bytes):
+        for one, body in _bodies(pending, self.max_record_bytes, self.cursor):
             self._read(out, one, body)
         return out
 
@@ -101,8 +104,11 @@ class Judge:
             seen = self.signals.observations(uri, row["captured_at"] or "")
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
+        revisit = row["revisit"]
         if seen or self.gate.varies(source_id):
-            refused = self.gate.register_part(source_id, uri, doc_id, seen, page_follows=answered)
+            refused = self.gate.register_part(
+                source_id, uri, doc_id, seen, page_follows=answered and not revisit
+            )
         else:
             refused = (
                 self.gate.standing[source_id]
@@ -111,6 +117,8 @@ class Judge:
             )
         if refused:
             return refused, seen
+        if revisit and (answered or status == 304):
+            return _repeats(revisit), seen
         if not answered:
             return _damaged("http-status", status=status), seen
         if not content.supported(media_type):
@@ -164,8 +172,11 @@ class _Pending:
     seen: Sequence[Observation]
 
 
-def _bodies(pending: Sequence[_Pending], limit: int) -> Iterator[tuple[_Pending, Content]]:
-    """Each pending record with its body; a container is opened once."""
+def _bodies(
+    pending: Sequence[_Pending], limit: int, cursor: Cursor
+) -> Iterator[tuple[_Pending, Content]]:
+    """Each pending record with its body; a container is opened once, and a
+    compressed stream is read on from where the last unit left it."""
     start = 0
     while start < len(pending):
         container = pending[start].container
@@ -174,7 +185,7 @@ def _bodies(pending: Sequence[_Pending], limit: int) -> Iterator[tuple[_Pending,
             stop += 1
         some = pending[start:stop]
         wanted = [(one.row["offset"], one.row["length"]) for one in some]
-        bodies = reader(container.format).contents(scan.source(container, limit), wanted)
+        bodies = reader(container.format).contents(scan.source(container, limit, cursor), wanted)
         for one in some:
             try:
                 body = next(bodies, None)
@@ -193,6 +204,16 @@ def _damaged(reason: str, **seen: Any) -> Verdict:
     return Verdict(
         "damaged", reason, rule, CONTENT_RULE, {k: v for k, v in seen.items() if v is not None}
     )
+
+
+def _repeats(revisit: str) -> Verdict:
+    """A revisit carries no text of its own, only the word of the crawler that an earlier capture
+    has the same.  It is no `exact-duplicate`: nothing was measured, and what it refers to may be
+    refused, or in another crawl.  The evidence names it, so that it can be found."""
+    said = json.loads(revisit)
+    if "refers_to_uri" in said:
+        said["refers_to_uri"] = redact_uris(pl.Series([said["refers_to_uri"]]))[0]
+    return Verdict("drop", "empty", "revisit", CONTENT_RULE, said)
 
 
 def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:

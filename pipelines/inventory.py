@@ -6,12 +6,15 @@ import glob
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from lineage import remote
 from pipelines import shards
+from pipelines.readers import sniff
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 
@@ -48,40 +51,67 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
     """
     found = _claimed(params)
     known = _Digests(params.work / ".state" / "digests.json")
-    with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(known.of, [path for *_, path in found.values()]))
+    with TemporaryDirectory() as passing, ThreadPoolExecutor() as pool:
+        # a dry run writes nothing into the work folder
+        folder = params.work / ".state" / "fetched" if remember else Path(passing)
+        paths = list(pool.map(lambda claim: _local(claim[3], folder), found.values()))
+        digests = list(pool.map(known.of, paths))
+        formats = [
+            sniff.kind(path) if format == "auto" else format
+            for (_, format, *_), path in zip(found.values(), paths, strict=True)
+        ]
     if remember:
         known.save()
     return sorted(
         (
-            Container(collection, format, str(path), _uri(path, params.root), size, sha256, fields)
-            for (collection, format, fields, path), (size, sha256) in zip(
-                found.values(), digests, strict=True
+            Container(collection, format, str(path), _uri(named, params.root), size, sha256, fields)
+            for (collection, _, fields, named), format, path, (size, sha256) in zip(
+                found.values(), formats, paths, digests, strict=True
             )
         ),
         key=lambda c: (c.collection, c.uri),
     )
 
 
+def _local(path: Path | str, folder: Path) -> Path:
+    """Where a file can be read: of an object store, a copy in `folder`."""
+    return path if isinstance(path, Path) else remote.fetched(path, folder)
+
+
 def total_bytes(params: Params) -> int:
     """How much there is to read, missing files left out."""
-    return sum(path.stat().st_size for *_, path in _claimed(params).values() if path.is_file())
+    return sum(
+        remote.size(path)
+        if isinstance(path, str)
+        else (path.stat().st_size if path.is_file() else 0)
+        for *_, path in _claimed(params).values()
+    )
 
 
-def _claimed(params: Params) -> dict[str, tuple[str, str, tuple[tuple[str, str], ...], Path]]:
-    """Path relative to the params file -> collection, format, fields, path.
+Claim = tuple[str, str, tuple[tuple[str, str], ...], Path | str]
+
+
+def _claimed(params: Params) -> dict[str, Claim]:
+    """URL, or path relative to the params file -> collection, format, fields, URL or path.
 
     Raises:
-      Invalid: where two collections claim one file.
+      Invalid: where two collections claim one file, or no driver serves a URL.
     """
-    found: dict[str, tuple[str, str, tuple[tuple[str, str], ...], Path]] = {}
+    found: dict[str, Claim] = {}
     problems = []
     for one in params.inputs:
         fields = tuple(sorted(one.fields.items()))
         for pattern in one.paths:
-            for path in _files(params.root, pattern):
+            try:
+                matches = _files(params.root, pattern)
+            except (ImportError, ValueError) as error:
+                told = f"{pattern}: {error}"
+                problems.append(Problem(str(params.path), None, "inputs", told))
+                continue
+            for path in matches:
                 claim = (one.collection, one.format, fields, path)
-                held = found.setdefault(os.path.relpath(path, params.root), claim)
+                name = path if isinstance(path, str) else os.path.relpath(path, params.root)
+                held = found.setdefault(name, claim)
                 if held[:3] != claim[:3]:
                     problems.append(
                         Problem(
@@ -97,14 +127,23 @@ def _claimed(params: Params) -> dict[str, tuple[str, str, tuple[tuple[str, str],
     return found
 
 
-def _files(root: Path, pattern: str) -> list[Path]:
-    """The files that a pattern fits; itself where it fits none, so that it is accounted for."""
+def _files(root: Path, pattern: str) -> Sequence[Path | str]:
+    """The files that a pattern fits, or all below the folder that it names; itself where there are
+    none, so that it is accounted for."""
+    if remote.is_url(pattern):
+        return remote.matches(pattern)
+    if (root / pattern).is_dir():
+        below = (Path(home, name) for home, _, names in os.walk(root / pattern) for name in names)
+        return sorted(p for p in below if p.is_file() or p.is_symlink()) or [root / pattern]
     matches = [root / m for m in sorted(glob.glob(pattern, root_dir=root, recursive=True))]
     return [m for m in matches if not m.is_dir()] or [root / pattern]
 
 
-def _uri(path: Path, root: Path) -> str:
-    """A path relative to the params file; bytes of a name that are no UTF-8 as `\\xNN`."""
+def _uri(path: Path | str, root: Path) -> str:
+    """A URL as it is, a path relative to the params file; bytes of a name that are no UTF-8 as
+    `\\xNN`."""
+    if isinstance(path, str):
+        return path
     name = Path(os.path.relpath(path, root)).as_posix()
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
+from lineage import streams
 from pipelines.inventory import Container
 from pipelines.readers import Envelope, Source, reader
+from pipelines.readers.opening import Cursor
 
 #: An index row is a raw record; `container` points into the task's list of containers.
 INDEX = pa.schema(
@@ -31,10 +34,13 @@ INDEX = pa.schema(
         ("signal_location", pa.string()),
         ("signal_marks", pa.string()),
         ("signal_refers", pa.string()),
+        ("revisit", pa.string()),
         ("error", pa.string()),
         ("detail", pa.string()),
     ]
 )
+#: An index is made in batches of at most so many rows, or of so many bytes of signals.
+BATCH_ROWS, BATCH_BYTES = 8192, 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +77,32 @@ def _kind(one: Container) -> tuple[object, ...]:
     return one.collection, one.format, one.fields
 
 
-def source(container: Container, max_record_bytes: int) -> Source:
+def source(container: Container, max_record_bytes: int, cursor: Cursor | None = None) -> Source:
     """What a reader is told about a container."""
-    return Source(Path(container.path), container.uri, dict(container.fields), max_record_bytes)
+    return Source(
+        Path(container.path), container.uri, dict(container.fields), max_record_bytes, cursor
+    )
 
 
 def index(task: Task, max_record_bytes: int) -> pa.Table:
     """The index of a task's records, in the order of containers and offsets."""
-    rows = [
-        {
-            "base_id": doc_id(envelope, container),
-            "container": number,
-            **{name: getattr(envelope, name) for name in INDEX.names[2:]},
-        }
-        for number, container in enumerate(task.containers)
-        for envelope in _envelopes(container, max_record_bytes)
-    ]
-    return pa.Table.from_pylist(rows, schema=INDEX)
+    return pa.Table.from_batches(index_batches(task, max_record_bytes), INDEX)
+
+
+def index_batches(task: Task, max_record_bytes: int) -> Iterator[pa.RecordBatch]:
+    """The same, batch by batch: memory does not grow with the number of records."""
+    rows: list[dict[str, Any]] = []
+    held = 0
+    for number, container in enumerate(task.containers):
+        for envelope in _envelopes(container, max_record_bytes):
+            row = {name: getattr(envelope, name) for name in INDEX.names[2:]}
+            rows.append({"base_id": doc_id(envelope, container), "container": number, **row})
+            held += len(envelope.signal_body or b"")
+            if len(rows) >= BATCH_ROWS or held >= BATCH_BYTES:
+                yield pa.RecordBatch.from_pylist(rows, schema=INDEX)
+                rows, held = [], 0
+    if rows:
+        yield pa.RecordBatch.from_pylist(rows, schema=INDEX)
 
 
 def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope]:
@@ -128,6 +143,19 @@ def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:
     if level > 1:
         parts.append(container.uri)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def sequential(task: Task, places: pl.DataFrame) -> bool:
+    """Whether what a task holds is best read in one go: it can only be unpacked from its front.
+
+    Args:
+      places: `container` and `locator` of all rows of the index.
+    """
+    packed = places.filter(pl.col("locator").is_in(["bytes", "entry"])).unique()
+    return any(
+        locator == "entry" or streams.compression_of(Path(task.containers[number].path)) is not None
+        for number, locator in packed.select("container", "locator").iter_rows()
+    )
 
 
 def units(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:

@@ -68,6 +68,23 @@ def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
     return content
 
 
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """A Parquet file with a row group for each of `batches`, none of which is held; there whole or
+    not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
+                for batch in batches:
+                    writer.write_batch(batch)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) -> None:
     """A Parquet file with a row group for each of `groups`, to be read one by one."""
     sink = pa.BufferOutputStream()

@@ -31,7 +31,7 @@ class Input:
     is what the register's `match.collections` refers to, and says nothing about how to read."""
 
     collection: str
-    format: str  # one of pipelines.readers.FORMATS
+    format: str  # one of pipelines.readers.FORMATS, or auto: by each file's bytes and name
     paths: tuple[str, ...]  # patterns as written; relative to the params file
     fields: Mapping[str, str] = field(default_factory=dict)
 

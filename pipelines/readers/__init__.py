@@ -13,6 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
 
+from pipelines.readers.opening import Cursor
+
 #: A signal capture is kept whole up to this size: RFC 9309 asks for 500 KiB of robots.txt.
 MAX_SIGNAL_BYTES = 512 * 1024
 #: One that means nothing when it is cut (JSON, XML): longer than any that is read.
@@ -23,8 +25,7 @@ MAX_DOCUMENT_BYTES = (4 << 20) + 1
 class Envelope:
     """What is known of a record before its text is read.
 
-    `offset` and `length` delimit its bytes as `locator` says (`member`, `bytes`, `row`,
-    `entry`).
+    `offset` and `length` delimit its bytes as `locator` says (`member`, `bytes`, `row`, `entry`).
     `error` is a reason of the ledger (`unreadable`, `too-large`); `detail` says what was seen.
     """
 
@@ -42,6 +43,7 @@ class Envelope:
     signal_location: str | None = None
     signal_marks: str | None = None
     signal_refers: str | None = None
+    revisit: str | None = None  # JSON: what the record repeats, and by whose word
     error: str | None = None
     detail: str | None = None
 
@@ -62,12 +64,14 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A container to read: where it lies, the fields that hold what, the bound on a record."""
+    """A container to read: where it lies, the fields that hold what, the bound on a record, and
+    what keeps a compressed stream open from one call of `contents` to the next."""
 
     path: Path
     uri: str
     fields: Mapping[str, str]
     max_record_bytes: int
+    cursor: Cursor | None = None
 
 
 class Reader(Protocol):
@@ -90,7 +94,7 @@ FILES = {
     "rtf": "application/rtf",
     "epub": "application/epub+zip",
 }
-FORMATS = ("warc", "jsonl", "parquet", "csv", "feed", *FILES)
+FORMATS = ("warc", "arc", "wacz", "jsonl", "parquet", "csv", "feed", *FILES)
 
 
 def reader(format: str) -> Reader:

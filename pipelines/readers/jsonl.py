@@ -1,26 +1,26 @@
-"""JSON lines, plain or gzip: a record a line.  `fields` names the keys that hold what."""
+"""JSON lines, plain or compressed (gzip, zstd, lz4): a record a line.  `fields` names the keys that hold what."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import json
 import re
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import orjson
 
+from lineage import streams
 from pipelines.readers import Content, Envelope, Source
+from pipelines.readers.opening import stream
 
 
 def scan(source: Source) -> Iterator[Envelope]:
     """An envelope a line; blank lines are no records.  Offsets count decompressed bytes."""
     offset = 0
     try:
-        with _open(source) as file:
+        with stream(source) as file:
             while line := file.readline(source.max_record_bytes + 1):
                 length, start = len(line), offset
                 if length > source.max_record_bytes and not line.endswith(b"\n"):
@@ -38,20 +38,20 @@ def scan(source: Source) -> Iterator[Envelope]:
                 offset += length
                 if line.strip():
                     yield _envelope(line, start, source)
-    except (OSError, EOFError, zlib.error) as error:
+    except streams.BROKEN as error:
         yield Envelope(
             "bytes", offset, 0, error="unreadable", detail=f"{type(error).__name__}: torn file"
         )
 
 
 def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The texts of lines; a gzip file is read on from where the last one ended."""
-    with _open(source) as file:
+    """The texts of lines; a compressed file is read on from where the last one ended."""
+    with stream(source) as file:
         for offset, length in wanted:
             try:
                 file.seek(offset)
                 row = _load(file.read(length))
-            except (OSError, EOFError, zlib.error):
+            except streams.BROKEN:
                 row = None
             if row is None:
                 yield Content(error="unreadable", detail="the line changed since it was scanned")
@@ -124,12 +124,6 @@ def _salvage(line: bytes, field: str | None) -> str | None:
     name = re.escape((field or "uri").encode())
     found = re.search(rb'"' + name + rb'"\s*:\s*"([^"\\]*)"', line)
     return found[1].decode("utf-8", "replace") if found else None
-
-
-def _open(source: Source) -> BinaryIO:
-    with source.path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-    return cast(BinaryIO, gzip.open(source.path, "rb") if zipped else source.path.open("rb"))
 
 
 def _skip_line(file: BinaryIO) -> int:

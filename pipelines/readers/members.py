@@ -46,16 +46,16 @@ def inflate(
     return bytes(held), end, "too-large" if total > bound else "whole"
 
 
-def begins(data: mmap, position: int, content: bytes) -> bool:
-    """Whether a member that holds this at its beginning starts here."""
+def begins(data: mmap | bytes, position: int, content: re.Pattern[bytes]) -> bool:
+    """Whether a member starts here in whose first 8 bytes this is found."""
     try:
-        found = zlib.decompressobj(31).decompress(data[position : position + 512], len(content))
+        found = zlib.decompressobj(31).decompress(data[position : position + 512], 8)
     except zlib.error:
         return False
-    return found == content
+    return content.match(found) is not None
 
 
-def following(data: mmap, start: int, content: bytes) -> int:
+def following(data: mmap | bytes, start: int, content: re.Pattern[bytes]) -> int:
     """Where the next member begins that holds `content` at its beginning, or the file's end."""
     position = data.find(MAGIC, start)
     while position != -1 and not begins(data, position, content):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pipelines.content import decoded_body
+from pipelines.codings import decoded_body
 from pipelines.readers import MAX_DOCUMENT_BYTES, MAX_SIGNAL_BYTES, Envelope
 from pipelines.signals.captures import marks
 from pipelines.signals.rsl_terms import MEDIA_TYPE, is_document

@@ -1,26 +1,29 @@
-"""How a WARC container is laid out, and the stretches of it that its records take up."""
+"""How a container of records is laid out, and the stretches of it that its records take up.
+
+What a record looks like is a `Grammar`: WARC's is here, ARC's in its own module.
+"""
 
 from __future__ import annotations
 
-import gzip
 import re
 import tempfile
-import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from mmap import ACCESS_READ, mmap
-from typing import BinaryIO, cast
+from typing import cast
 
+from lineage import streams
 from pipelines.readers import members
 
 HEADER_ROOM = 1 << 20  # envelope and HTTP headers do not count as the record's body
-#: A file that is one gzip stream is unpacked on disk, up to this many times its size.
+#: A file that is one compressed stream is unpacked on disk, up to this many times its size.
 STREAM_RATIO = 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE = re.compile(rb"^([^\s:]+)[ \t]*:(.*)$", re.M)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_NEXT = re.compile(rb"\n\r?\n(?=WARC/[01]\.\d+\r?\n[A-Za-z-]+[ \t]*:)")
 _GAP = re.compile(rb"(?:[\r\n]+\0*)*")
+NO_HEADER = "no header of a record"
 _DIGITS = re.compile(r"\d{1,15}")
 
 
@@ -50,9 +53,25 @@ class Header:
         return self.fields.get("warc-type", "").lower()
 
 
-def spans(data: mmap, layout: str, bound: int) -> Generator[Span, None, None]:
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How records of a format look: `begins` matches at the first bytes of a container or member,
+    `starts` at the first of a record behind another one, `marker` ends where a record starts again
+    behind damage; `header` reads a record's own header."""
+
+    begins: re.Pattern[bytes]
+    starts: re.Pattern[bytes]
+    marker: re.Pattern[bytes]
+    header: Callable[[bytes | mmap, int], Header | None]
+
+
+def spans(data: mmap, layout: str, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
     """All of a container in spans, in its order; each held up to `bound` bytes."""
-    yield from {"member": _members, "stream": _stream, "plain": _plain}[layout](data, bound)
+    if layout == "stream":
+        with streams.unpacked(cast(BufferedReader, _Window(data))) as stream:
+            yield from unpacked(stream, len(data) * STREAM_RATIO + bound, bound, grammar)
+    else:
+        yield from (_members if layout == "member" else _plain)(data, bound, grammar)
 
 
 def header_of(data: bytes | mmap, start: int = 0) -> Header | None:
@@ -72,6 +91,15 @@ def header_of(data: bytes | mmap, start: int = 0) -> Header | None:
     return Header(end.end() - start, fields, length)
 
 
+_WARC = re.compile(rb"WARC/")
+WARC = Grammar(
+    _WARC,
+    _WARC,
+    re.compile(rb"\n\r?\n(?=WARC/[01]\.\d+\r?\n[A-Za-z-]+[ \t]*:)"),
+    header_of,
+)
+
+
 def fields_of(head: bytes, charset: str) -> list[tuple[str, str]]:
     """The `Name: value` lines of a head, folded ones joined."""
     return [
@@ -80,47 +108,63 @@ def fields_of(head: bytes, charset: str) -> list[tuple[str, str]]:
     ]
 
 
-def layout_of(data: mmap, bound: int) -> str:
-    """`plain`, `member` (a gzip member per record) or `stream` (the first member holds several
-    records, as plain files that were compressed whole do).  A broken beginning decides nothing."""
-    if data[:5] == b"WARC/":
+def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
+    """`plain`, `member` (a gzip member per record) or `stream` (zstd, lz4, or a first member that
+    holds several records, as plain files that were compressed whole do).  A broken beginning
+    decides nothing."""
+    if grammar.begins.match(data):
         return "plain"
+    if streams.compression(data[:4]) in ("zstd", "lz4"):
+        return "stream"
     if data[:3] != members.MAGIC:
-        marker = _NEXT.search(data)
-        member = members.following(data, 0, b"WARC/")
+        marker = grammar.marker.search(data)
+        member = members.following(data, 0, grammar.begins)
         return "member" if member < (marker.start() if marker else len(data)) else "plain"
     with memoryview(data) as view:
         for room in (members.CHUNK, bound):
-            content, _, state = members.inflate(view, 0, room, 1)
-            header = header_of(content)
-            if header is None or header.length is None:
+            content, end, state = members.inflate(view, 0, room, 1)
+            header = grammar.header(content, 0)
+            held = header.end + header.length if header and header.length is not None else None
+            if state == "whole" and (held is None or held > len(content)):
+                return "stream" if _runs_on(data, content, end, grammar) else "member"
+            if held is None:
                 return "member"
-            rest = content[header.end + header.length :].lstrip(b"\r\n")
-            if rest:
-                return "stream" if rest.startswith(b"WARC/"[: len(rest)]) else "member"
+            rest = content[held:].lstrip(b"\r\n")
+            if grammar.starts.match(rest):
+                return "stream"
             if state == "whole":
                 return "member"
     return "member"
 
 
-def _members(data: mmap, bound: int) -> Generator[Span, None, None]:
+def _runs_on(data: mmap | bytes, content: bytes, end: int, grammar: Grammar) -> bool:
+    """Whether a record whose beginning fills the first member goes on in the next: the stream was
+    cut anywhere."""
+    return (
+        grammar.begins.match(content) is not None
+        and data[end : end + 3] == members.MAGIC
+        and not members.begins(data, end, grammar.begins)
+    )
+
+
+def _members(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
     position, size, wasted = 0, len(data), 0
     with memoryview(data) as view:
         while position < size:
             start = position
             if data[position : position + 3] != members.MAGIC:
-                position = members.following(data, position + 1, b"WARC/")
+                position = members.following(data, position + 1, grammar.begins)
                 yield Span(start, position - start, b"", "unreadable", "not a gzip member")
                 continue
             content, position, state = members.inflate(view, position, bound)
             if state == "whole":
                 # empty members and zeros are padding
                 if content:
-                    yield from _parted(start, position - start, content)
+                    yield from _parted(start, position - start, content, grammar)
                 position = members.skip_zeros(data, position)
             elif state in ("too-large", "endless"):
                 if state == "endless":
-                    position = members.following(data, position, b"WARC/")
+                    position = members.following(data, position, grammar.begins)
                 yield Span(
                     start,
                     position - start,
@@ -133,18 +177,18 @@ def _members(data: mmap, bound: int) -> Generator[Span, None, None]:
                 # a broken member may hide whole ones; one made of many such must not cost a day
                 wasted += position - start
                 skip = 0 if wasted <= members.PATIENCE * size else position - members.CHUNK
-                position = members.following(data, max(skip, start + 3), b"WARC/")
+                position = members.following(data, max(skip, start + 3), grammar.begins)
                 yield Span(start, position - start, content, "unreadable", state)
 
 
-def _parted(offset: int, length: int, content: bytes) -> Iterator[Span]:
+def _parted(offset: int, length: int, content: bytes, grammar: Grammar) -> Iterator[Span]:
     """A member's record.  What follows it in the same member cannot be delimited: one span."""
-    header = header_of(content)
+    header = grammar.header(content, 0)
     if header and header.length is not None:
         end = _gap(content, header.end + header.length)
-        if content[end:].startswith(b"WARC/"):
+        if grammar.starts.match(content, end):
             yield Span(offset, length, content[:end])
-            number = 1 + len(_NEXT.findall(content, end))
+            number = 1 + len(grammar.marker.findall(content, end))
             yield Span(
                 offset,
                 length,
@@ -157,47 +201,57 @@ def _parted(offset: int, length: int, content: bytes) -> Iterator[Span]:
     yield Span(offset, length, content)
 
 
-def _stream(data: mmap, bound: int) -> Generator[Span, None, None]:
-    """One gzip stream, unpacked on disk; offsets count unpacked bytes."""
-    limit, total, broken = len(data) * STREAM_RATIO + bound, 0, None
+class _Window:
+    """A mapped file as one to be read from its front, which outlives its readers."""
+
+    def __init__(self, data: mmap) -> None:
+        self.read, self.seek, self.tell = data.read, data.seek, data.tell
+
+    def close(self) -> None:
+        """Left to whoever mapped it."""
+
+
+def unpacked(
+    stream: BufferedReader, limit: int, bound: int, grammar: Grammar
+) -> Generator[Span, None, None]:
+    """The spans of a stream, unpacked on disk up to `limit` bytes; offsets count its bytes."""
+    total, broken = 0, None
     with tempfile.TemporaryFile() as file:
-        data.seek(0)
-        with gzip.GzipFile(fileobj=cast(BinaryIO, data)) as stream:
-            try:
-                while total <= limit and (part := stream.read1(members.CHUNK)):
-                    total += file.write(part)
-            except (OSError, EOFError, zlib.error) as error:
-                broken = f"{type(error).__name__}: torn gzip stream"
+        try:
+            while total <= limit and (part := stream.read1(streams.BUFFER)):
+                total += file.write(part)
+        except streams.BROKEN as error:
+            broken = f"{type(error).__name__}: torn or broken stream"
         file.flush()
         if total:
-            with mmap(file.fileno(), 0, access=ACCESS_READ) as unpacked:
-                yield from _plain(unpacked, bound)
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                yield from _plain(data, bound, grammar)
         if total > limit:
             yield Span(total, 0, b"", "too-large", f"more than {limit} bytes decompressed")
         elif broken:
             yield Span(total, 0, b"", "unreadable", broken)
 
 
-def _plain(data: mmap, bound: int) -> Generator[Span, None, None]:
+def _plain(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
     position, size = _gap(data, 0), len(data)
     while position < size:
-        start, header = position, header_of(data, position)
+        start, header = position, grammar.header(data, position)
         end = start + header.end + header.length if header and header.length is not None else size
         following = _gap(data, end)
         if (
             header is None
             or header.length is None
             or end > size
-            or (following < size and data[following : following + 5] != b"WARC/")
+            or (following < size and not grammar.starts.match(data, following))
         ):
-            marker = _NEXT.search(data, start)
+            marker = grammar.marker.search(data, start)
             position = marker.end() if marker else size
             yield Span(
                 start,
                 position - start,
                 data[start : min(position, start + bound)],
                 "unreadable",
-                "the stated length does not end at a record's end" if header else "no WARC header",
+                "the stated length does not end at a record's end" if header else NO_HEADER,
             )
             continue
         if end - start > bound:

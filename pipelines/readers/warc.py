@@ -1,4 +1,4 @@
-"""WARC 0.18 to 1.1: a gzip member per record, one gzip stream of many records, or plain.
+"""WARC 0.18 to 1.1: a gzip member per record, one stream of many records (gzip, zstd, lz4), or plain.
 
 Of a `.warc.gz` each member is inflated by itself, so that a record whose length lies, or a torn
 tail, costs that record alone: reading goes on at the next member.
@@ -6,25 +6,28 @@ tail, costs that record alone: reading goes on at the next member.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import json
 import re
-import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from mmap import ACCESS_READ, mmap
-from typing import BinaryIO, cast
 
+from lineage import streams
 from pipelines.readers import Content, Envelope, Source, members
+from pipelines.readers.opening import open_container, stream
 from pipelines.readers.signals import note, signal_kind
 from pipelines.readers.spans import (
     HEAD_END,
     HEADER_ROOM,
+    NO_HEADER,
+    WARC,
+    Grammar,
     Header,
     Span,
     fields_of,
-    header_of,
     layout_of,
     spans,
 )
@@ -45,51 +48,62 @@ class _Body:
     error: str | None = None
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: Source, grammar: Grammar = WARC) -> Iterator[Envelope]:
     """The envelopes of a WARC file, `warcinfo`, `request` and `metadata` left out."""
     bound = source.max_record_bytes + HEADER_ROOM
-    with source.path.open("rb") as file:
+    with open_container(source) as file:
         if not file.read(1):
             return
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            layout = layout_of(data, bound)
+            layout = layout_of(data, bound, grammar)
             locator, span = "member" if layout == "member" else "bytes", None
-            with closing(spans(data, layout, bound)) as found:
+            with closing(spans(data, layout, bound, grammar)) as found:
                 for span in found:
-                    if envelope := _envelope(span, locator, source.max_record_bytes):
+                    if envelope := envelope_of(span, locator, source.max_record_bytes, grammar):
                         yield envelope
             if span is None:
                 yield Envelope(locator, 0, len(data), error="unreadable", detail="nothing in it")
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(
+    source: Source, wanted: Sequence[tuple[int, int]], grammar: Grammar = WARC
+) -> Iterator[Content]:
     """The bodies of records, cut out of the container again."""
     bound = source.max_record_bytes + HEADER_ROOM
-    with _opened(source, bound) as file:
+    with _opened(source, bound, grammar) as file:
         for offset, length in wanted:
-            try:
-                file.seek(offset)
-                raw = file.read(length)
-            except (OSError, EOFError, zlib.error):
-                raw = b""
-            if raw.startswith(members.MAGIC):
-                raw = members.inflate(memoryview(raw), 0, bound)[0]
-            header = header_of(raw)
-            if header is None or header.length is None:
-                yield Content(error="unreadable", detail="the record changed since it was scanned")
-                continue
-            body = _body(raw, header)
-            yield Content(
-                payload=body.payload,
-                media_type=body.media_type,
-                headers=body.headers,
-                error="unreadable" if body.error else None,
-                detail=body.error,
-            )
+            yield content_of(cut(file, offset, length), bound, grammar)
 
 
-def _envelope(span: Span, locator: str, limit: int) -> Envelope | None:
-    header = header_of(span.data)
+def cut(file: BufferedReader, offset: int, length: int) -> bytes:
+    """Bytes of a file or stream; none where they cannot be read."""
+    try:
+        file.seek(offset)
+        return file.read(length)
+    except streams.BROKEN:
+        return b""
+
+
+def content_of(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
+    """The body in a record's bytes, or in the gzip member that holds it."""
+    if raw.startswith(members.MAGIC):
+        raw = members.inflate(memoryview(raw), 0, bound)[0]
+    header = grammar.header(raw, 0)
+    if header is None or header.length is None:
+        return Content(error="unreadable", detail="the record changed since it was scanned")
+    body = _body(raw, header)
+    return Content(
+        payload=body.payload,
+        media_type=body.media_type,
+        headers=body.headers,
+        error="unreadable" if body.error else None,
+        detail=body.error,
+    )
+
+
+def envelope_of(span: Span, locator: str, limit: int, grammar: Grammar = WARC) -> Envelope | None:
+    """What a span says of its record; None where it holds none that counts."""
+    header = grammar.header(span.data, 0)
     fields = header.fields if header else {}
     found = Envelope(
         locator,
@@ -109,7 +123,7 @@ def _envelope(span: Span, locator: str, limit: int) -> Envelope | None:
         return found
     found.error = "unreadable"
     if header is None:
-        found.detail = "no WARC header"
+        found.detail = NO_HEADER
         return found
     if header.length is None:
         found.detail = "no Content-Length that can be believed"
@@ -126,12 +140,28 @@ def _envelope(span: Span, locator: str, limit: int) -> Envelope | None:
         found.detail = body.error
         return found
     found.error = None
+    if header.kind == "revisit":
+        found.revisit = _repeated(fields)
     found.headers, found.http_status, found.media_type = body.headers, body.status, body.media_type
     found.payload_sha256 = hashlib.sha256(body.payload).hexdigest()
     if len(body.payload) > limit:
         found.error, found.detail = "too-large", f"{len(body.payload)} bytes"
     note(found, fields, body.payload, limit)
     return found
+
+
+def _repeated(fields: dict[str, str]) -> str:
+    """What a revisit says that it repeats: a URI, a date, a digest, and how that was found."""
+    names = {
+        "refers_to_uri": "warc-refers-to-target-uri",
+        "refers_to_date": "warc-refers-to-date",
+        "payload_digest": "warc-payload-digest",
+        "profile": "warc-profile",
+    }
+    said = {key: fields[name] for key, name in names.items() if name in fields}
+    if "refers_to_uri" in said:
+        said["refers_to_uri"] = said["refers_to_uri"].removeprefix("<").removesuffix(">")
+    return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
 def _uri(fields: dict[str, str]) -> str | None:
@@ -163,12 +193,15 @@ def _media_type(value: str | None) -> str | None:
     return (value or "").partition(";")[0].strip().lower()[:100] or None
 
 
-def _opened(source: Source, bound: int) -> BinaryIO:
-    """The file in which offsets count: unpacked, where it is one gzip stream."""
-    file = source.path.open("rb")
-    if file.read(1):  # an empty file cannot be mapped
-        with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            if layout_of(data, bound) == "stream":
-                file.close()
-                return cast(BinaryIO, gzip.open(source.path))
-    return file
+@contextmanager
+def _opened(source: Source, bound: int, grammar: Grammar) -> Iterator[BufferedReader]:
+    """The file in which offsets count: unpacked, where it is one compressed stream."""
+    with open_container(source) as file:
+        if file.read(1):  # an empty file cannot be mapped
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+                layout = layout_of(data, bound, grammar)
+            if layout == "stream":
+                with stream(source) as unpacked:
+                    yield unpacked
+                return
+        yield file

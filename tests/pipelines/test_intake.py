@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from lineage import streams
 from pipelines import intake, ledger, scan
 from pipelines.gate import Gate
 from pipelines.inventory import Container
@@ -24,6 +25,12 @@ from pipelines.signals import Capture, HostSignals
 from schemas.params import Params, ReleaseParams
 from schemas.register import Basis, Licence, Register, Source, Withdrawal
 from schemas.tables import DECISIONS, DOCUMENTS, RECORDS
+
+
+def gz(data: bytes) -> bytes:
+    """The same bytes at any time: ids of tests are made of them."""
+    return gzip.compress(data, mtime=0)
+
 
 DAY, WHEN = date(2026, 11, 22), "2026-10-01T00:00:00Z"
 WORDS = "<p>The council opened a new library on the left bank of the river, for everyone.</p>"
@@ -127,7 +134,7 @@ def record(
         f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {uri}\r\nWARC-Date: {WHEN}\r\n"
         f"Content-Type: application/http\r\nContent-Length: {length or len(http)}\r\n\r\n"
     )
-    return gzip.compress(head.encode() + http + b"\r\n\r\n", mtime=0)
+    return gz(head.encode() + http + b"\r\n\r\n", mtime=0)
 
 
 def container(
@@ -202,16 +209,16 @@ CASES: list[tuple[bytes, str | None]] = [
     (record("https://good.kz/9", b"<html><body></body></html>"), "empty"),
     (record("https://good.kz/10", b""), "empty"),
     (record("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
-    (record("https://good.kz/12", b"x", "Content-Encoding: br"), "undecodable"),
+    (record("https://good.kz/12", b"\x07x", "Content-Encoding: br"), "undecodable"),
     (
-        record("https://good.kz/13", gzip.compress(b"a" * (2 << 20)), "Content-Encoding: gzip"),
+        record("https://good.kz/13", gz(b"a" * (2 << 20)), "Content-Encoding: gzip"),
         "too-large",
     ),
     (record("https://good.kz/14", b"a" * (1 << 20) + b"b"), "too-large"),
     (record("https://good.kz/15"), None),
     (record("https://sub.good.kz/16"), None),
     (record("https://good.kz/17", media_type="Text/HTML; charset=utf-8"), None),
-    (record("https://good.kz/18", gzip.compress(WORDS.encode()), "Content-Encoding: gzip"), None),
+    (record("https://good.kz/18", gz(WORDS.encode()), "Content-Encoding: gzip"), None),
     (record("https://deal.kz/private/19", WORDS.encode(), "X-Robots-Tag: noai"), None),
 ]
 
@@ -268,7 +275,7 @@ def test_all_formats_in_one_task(tmp_path):
     pq.write_table(pa.Table.from_pylist([*rows, {"uri": "urn:null"}]), tmp_path / "c")
     some = [
         container(tmp_path / "a", lines, "jsonl", "files"),
-        container(tmp_path / "b", gzip.compress(lines), "jsonl", "files"),
+        container(tmp_path / "b", gz(lines), "jsonl", "files"),
         container(tmp_path / "c", (tmp_path / "c").read_bytes(), "parquet", "files"),
         container(tmp_path / "d", "Хат мәтіні.".encode("utf-16"), "text", "files"),
         container(tmp_path / "e", b"", "text", "files"),
@@ -337,3 +344,53 @@ def test_uris_with_personal_data_are_redacted(tmp_path):
 def test_a_container_without_records(tmp_path):
     empty = container(tmp_path / "a", b"\n\n", "jsonl")
     assert [frame.height for frame in run(judge(), empty)] == [0, 0, 0]
+
+
+def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
+    said = (
+        b"WARC-Refers-To-Target-URI: https://good.kz/ann@example.org\r\n"
+        b"WARC-Payload-Digest: sha1:ABC\r\nContent-Type: application/http\r\n"
+    )
+
+    def revisit(uri: str, status: int) -> bytes:
+        raw = gzip.decompress(record(uri, b"", status=status))
+        raw = raw.replace(b"WARC-Type: response", b"WARC-Type: revisit")
+        return gz(raw.replace(b"Content-Type: application/http\r\n", said, 1), mtime=0)
+
+    uris = ["https://good.kz/1", "https://good.kz/2", "https://good.kz/3", "https://none.kz/4"]
+    raw = b"".join(map(revisit, uris, (200, 304, 404, 200)))
+    _, decided, _ = run(judge(), container(tmp_path / "a", raw))
+    found = dict(zip(decided["uri"], decided.select("outcome", "reason").iter_rows(), strict=True))
+    assert [found[u] for u in uris] == [
+        ("drop", "empty"), ("drop", "empty"), ("damaged", "http-status"), ("refuse", "ungoverned")
+    ]  # fmt: skip
+    row = decided.filter(pl.col("uri") == uris[0]).row(0, named=True)
+    assert row["rule"] == "revisit"
+    assert json.loads(row["evidence"]) == {
+        "refers_to_uri": "https://good.kz/<EMAIL_ADDRESS>",
+        "payload_digest": "sha1:ABC",
+    }
+
+
+def test_a_file_of_no_known_kind_is_one_row(tmp_path):
+    one = container(tmp_path / "a.png", b"\x89PNG", "unknown")
+    _, decided, _ = run(judge(), one)
+    assert decided.select("outcome", "reason").rows() == [("damaged", "unsupported-media-type")]
+
+
+def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
+    lines = [json.dumps({"uri": f"https://good.kz/{n}", "text": WORDS}).encode() for n in range(9)]
+    one = container(tmp_path / "a", gz(b"\n".join(lines)), "jsonl")
+    task = scan.Task("t", (one,))
+    index = pl.DataFrame(pl.from_arrow(scan.index(task, 1 << 20)))
+    opened = []
+    unpacked = streams.unpacked
+    monkeypatch.setattr(streams, "unpacked", lambda f: opened.append(f) or unpacked(f))
+    who = judge()
+    for start in range(0, 9, 2):
+        found = who.unit(task, index.slice(start, 2))
+        assert [d["text"] for d in found.documents] == [WORDS] * len(found.records)
+    assert len(opened) == 1
+    again = who.unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
+    assert len(again.documents) == 2
+    who.cursor.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 from datetime import date
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from pipelines import inventory
@@ -72,7 +74,7 @@ def test_order_does_not_matter(root):
     assert len({c.key for c in one}) == 3
 
 
-@pytest.mark.parametrize("pattern", ["raw/none.txt", "raw/none-*.txt", "raw/deep", "raw/dee*"])
+@pytest.mark.parametrize("pattern", ["raw/none.txt", "raw/none-*.txt", "raw/dee*"])
 def test_what_fits_nothing_is_accounted_for(root, pattern):
     (missing,) = found(root, text("x", pattern))
     assert (missing.uri, missing.size, missing.sha256) == (pattern, 0, None)
@@ -145,3 +147,44 @@ def test_what_goes_into_a_run_id_says_how_files_are_read(root):
     plain = digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "a"}))
     assert plain != digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "b"}))
     assert plain != digests(Input("x", "text", ("raw/d.jsonl",), {"text": "a"}))
+
+
+def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
+    (root / "raw/deep/page.warc.gz").write_bytes(gzip.compress(b"WARC/1.0\r\n"))
+    (root / "raw/.hidden").write_bytes(b"\0")
+    (root / "raw/empty").mkdir()
+    some = found(root, text("all", "raw", format="auto"))
+    assert [(c.uri, c.format) for c in some] == [
+        ("raw/.hidden", "unknown"),
+        ("raw/a.txt", "text"),
+        ("raw/b.txt", "text"),
+        ("raw/d.jsonl", "jsonl"),
+        ("raw/deep/c.txt", "text"),
+        ("raw/deep/page.warc.gz", "warc"),
+    ]
+    (nothing,) = found(root, text("all", "raw/empty", format="auto"))
+    assert (nothing.uri, nothing.sha256) == ("raw/empty", None)
+    (missing,) = found(root, text("all", "raw/nowhere", format="auto"))
+    assert (missing.uri, missing.sha256) == ("raw/nowhere", None)
+
+
+def test_containers_in_an_object_store(root):
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/bucket/raw/a.txt", b"a letter")
+    memory.pipe("/bucket/raw/b.warc", b"WARC/1.0\r\n")
+    some = found(root, text("all", "memory://bucket/raw", "memory://bucket/none", format="auto"))
+    assert [(c.uri, c.format, c.size) for c in some] == [
+        ("memory:///bucket/raw/a.txt", "text", 8),
+        ("memory:///bucket/raw/b.warc", "warc", 10),
+        ("memory://bucket/none", "unknown", 0),
+    ]
+    assert some[0].sha256 == hashlib.sha256(b"a letter").hexdigest() and some[2].sha256 is None
+    assert Path(some[0].path).read_bytes() == b"a letter"
+    here = params(root, text("all", "memory://bucket/raw", format="auto"))
+    assert inventory.total_bytes(here) == 18
+    before = sorted(root.rglob("*"))
+    inventory.containers(here, remember=False)
+    assert sorted(root.rglob("*")) == before
+    with pytest.raises(Invalid, match="nosuch"):
+        found(root, text("all", "nosuch://x/y"))
+    memory.rm("/bucket", recursive=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,6 +124,34 @@ def test_what_goes_into_the_index_can_be_written(tmp_path):
         container(tmp_path / "b", gzip.compress(warc + http + b"\r\n\r\n"), "warc"),
     )
     assert found.height == 3 and found["http_status"].to_list()[-1] == 999
+
+
+def test_an_index_is_made_batch_by_batch(tmp_path, monkeypatch):
+    monkeypatch.setattr(scan, "BATCH_ROWS", 3)
+    lines = b"".join(b'{"uri": "urn:%d", "text": "x"}\n' % n for n in range(8))
+    task = scan.Task("t", (container(tmp_path / "a", lines, "jsonl"),))
+    made = list(scan.index_batches(task, LIMIT))
+    assert [b.num_rows for b in made] == [3, 3, 2]
+    assert scan.index(task, LIMIT)["uri"].to_pylist() == [f"urn:{n}" for n in range(8)]
+    empty = scan.index(scan.Task("t", ()), LIMIT)
+    assert empty.schema == scan.INDEX and not empty.num_rows
+
+
+def test_what_is_unpacked_from_its_front_is_read_in_one_go(tmp_path):
+    line = b'{"uri": "urn:a", "text": "x"}\n'
+    record = b"WARC/1.0\r\nWARC-Type: resource\r\nContent-Length: 1\r\n\r\nx\r\n\r\n"
+    for content, format, expected in (
+        (line, "jsonl", False),
+        (gzip.compress(line), "jsonl", True),
+        (zstd.compress(line), "jsonl", True),
+        (record, "warc", False),
+        (gzip.compress(record) * 2, "warc", False),
+        (gzip.compress(record * 2), "warc", True),
+        (zstd.compress(record), "warc", True),
+    ):
+        task = scan.Task("t", (container(tmp_path / "a", content, format),))
+        found = pl.DataFrame(pl.from_arrow(scan.index(task, LIMIT)))
+        assert scan.sequential(task, found) is expected
 
 
 def containers(*sizes: int, collection: str = "web", format: str = "text") -> list[Container]:

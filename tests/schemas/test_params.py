@@ -75,7 +75,7 @@ def test_the_least_that_runs(tmp_path: Path) -> None:
             "ISO 639",
         ),
         ("work: work", "work: work\nwork: again", 14, "work", "given twice: first on line 13"),
-        ("format: warc", "format: WARC", 6, "inputs[0].format", "one of: warc, jsonl"),
+        ("format: warc", "format: WARC", 6, "inputs[0].format", "one of: warc, arc"),
         ("format: jsonl", "format: text", 10, "inputs[1].fields", "left out"),
         ("uri: id", "url: id", 10, "inputs[1].fields.url", "did you mean `uri`"),
         (

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import zlib
 from pathlib import Path
 
+import lz4.frame
 import pytest
+from backports import zstd
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from lineage import evidence, streams
 from pipelines import scan as scanning
+from pipelines.content import document
 from pipelines.inventory import Container
-from pipelines.readers import MAX_SIGNAL_BYTES, Content, Envelope, Source, warc
+from pipelines.readers import MAX_SIGNAL_BYTES, Content, Envelope, Source, reader, warc
+
+
+def gz(data: bytes) -> bytes:
+    """The same bytes at any time: ids of tests are made of them."""
+    return gzip.compress(data, mtime=0)
+
 
 DAMAGED = Path(__file__).parents[3] / "../shared/data/crawl/damaged"
 MIB = 1 << 20
@@ -55,7 +66,25 @@ PAGES = [page(n) for n in range(5)]
 
 
 def members(*records: bytes) -> bytes:
-    return b"".join(gzip.compress(one, mtime=0) for one in records)
+    return b"".join(gz(one, mtime=0) for one in records)
+
+
+def cut_anywhere(whole: bytes) -> bytes:
+    return b"".join(gz(whole[n : n + 100]) for n in range(0, len(whole), 100))
+
+
+def with_dictionary(*records: bytes) -> bytes:
+    """As archives are written that share one dictionary: compressed itself, in a frame to skip."""
+    trained = zstd.train_dict([page(n) for n in range(300)], 2000)
+    packed = zstd.compress(trained.dict_content)
+    front = streams.DICTIONARY + len(packed).to_bytes(4, "little") + packed
+    return front + b"".join(zstd.compress(r, zstd_dict=trained) for r in records)
+
+
+def unpack(folder: Path, content: bytes) -> bytes:
+    (folder / "packed").write_bytes(content)
+    with streams.opened(folder / "packed") as file:
+        return file.read()
 
 
 def source(path: Path, content: bytes, limit: int = MIB) -> Source:
@@ -92,21 +121,26 @@ ALL = [f"https://a.kz/{n}" for n in range(5)]
     [
         members,
         lambda *r: b"".join(r),
-        lambda *r: gzip.compress(b"".join(r)),
-        lambda *r: gzip.compress(b"".join(r[:3])) + gzip.compress(b"".join(r[3:])),
+        lambda *r: gz(b"".join(r)),
+        lambda *r: gz(b"".join(r[:3])) + gz(b"".join(r[3:])),
+        lambda *r: cut_anywhere(b"".join(r)),
+        lambda *r: b"".join(map(zstd.compress, r)),
+        lambda *r: zstd.compress(b"".join(r)),
+        with_dictionary,
+        lambda *r: b"".join(map(lz4.frame.compress, r)),
+        lambda *r: lz4.frame.compress(b"".join(r)),
     ],
-    ids=["members", "plain", "one-member", "two-streams"],
-)
+    ids=[
+        "members", "plain", "one-member", "two-streams", "cut-anywhere",
+        "zstd", "zstd-whole", "zstd-dictionary", "lz4", "lz4-whole",
+    ],
+)  # fmt: skip
 def test_records_and_only_records_are_found(tmp_path, pack):
     container = pack(INFO, REQUEST, *PAGES, record(b"a: b", kind="metadata"))
     found = scan(tmp_path, container)
     assert uris(found) == ALL and not errors(found)
     for envelope, raw in zip(found, PAGES, strict=True):
-        unpacked = (
-            container
-            if envelope.locator == "member"
-            else (gzip.decompress(container) if container[:2] == b"\x1f\x8b" else container)
-        )
+        unpacked = container if envelope.locator == "member" else unpack(tmp_path, container)
         cut = unpacked[envelope.offset : envelope.offset + envelope.length]
         cut = gzip.decompress(cut) if envelope.locator == "member" else cut
         assert cut.strip() == raw.strip()
@@ -119,7 +153,7 @@ def test_records_and_only_records_are_found(tmp_path, pack):
 @pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
 def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
     first = record(b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields")
-    assert uris(scan(tmp_path, gzip.compress(first + b"".join(PAGES)))) == ALL
+    assert uris(scan(tmp_path, gz(first + b"".join(PAGES)))) == ALL
 
 
 def test_kinds_of_records(tmp_path):
@@ -139,6 +173,33 @@ def test_a_type_that_is_not_known_is_damage(tmp_path, kind):
     assert errors(found) == ["unreadable"] and uris(found) == ALL[:1]
 
 
+def test_a_conversion_is_text_for_training(tmp_path):
+    """What a WET file holds."""
+    text = "Жиналыс дүйсенбіде өтті.\n\nКелесі жиын сәрсенбіде болады."
+    wet = record(text.encode(), ALL[0], "conversion", content_type="text/plain")
+    for pack in (gzip.compress, zstd.compress):
+        one = source(tmp_path / "a", pack(INFO) + pack(wet))
+        (found,) = warc.scan(one)
+        (body,) = warc.contents(one, [(found.offset, found.length)])
+        made = document(body, MIB)
+        assert (made.text, made.error, found.http_status) == (text, None, None)
+
+
+def test_a_revisit_says_what_it_repeats(tmp_path):
+    said = (
+        "WARC-Refers-To-Target-URI: <https://a.kz/0>\r\nWARC-Refers-To-Date: 2026-01-01T00:00:00Z\r\n"
+        "WARC-Payload-Digest: sha1:ABC\r\nWARC-Profile: urn:same\r\n"
+    )
+    found = scan(tmp_path, members(record(http(b""), kind="revisit", extra=said), PAGES[0]))
+    assert json.loads(found[0].revisit or "") == {
+        "refers_to_uri": "https://a.kz/0",
+        "refers_to_date": "2026-01-01T00:00:00Z",
+        "payload_digest": "sha1:ABC",
+        "profile": "urn:same",
+    }
+    assert found[1].revisit is None
+
+
 def test_uri_as_it_stands(tmp_path):
     odd = ["https://a.kz/x>y", "https://a.kz/ю", "urn: with blank"]
     wrapped = [record(http(b"x"), f"<{uri}>") for uri in odd]
@@ -153,8 +214,14 @@ def test_missing_uri_and_date(tmp_path):
 
 @pytest.mark.parametrize(
     "pack",
-    [members, lambda *r: b"".join(r), lambda *r: gzip.compress(b"".join(r))],
-    ids=["members", "plain", "one-member"],
+    [
+        members,
+        lambda *r: b"".join(r),
+        lambda *r: gz(b"".join(r)),
+        lambda *r: b"".join(map(zstd.compress, r)),
+        lambda *r: b"".join(map(lz4.frame.compress, r)),
+    ],
+    ids=["members", "plain", "one-member", "zstd", "lz4"],
 )
 @pytest.mark.parametrize(
     "length", [99999999, 10**14, "9" * 5000, 20, 0, "-1", "0x20", None], ids=lambda v: str(v)[:9]
@@ -198,9 +265,10 @@ def test_torn_tail(tmp_path, cut):
         assert uris(found) == ALL[:4] and errors(found) == ["unreadable"]
 
 
-def test_a_torn_stream_keeps_what_came_before(tmp_path):
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress, lz4.frame.compress])
+def test_a_torn_stream_keeps_what_came_before(tmp_path, pack):
     body = hashlib.shake_256(b"noise").hexdigest(300_000)
-    whole = gzip.compress(INFO + b"".join(PAGES) + page(9, body) + page(10, body))
+    whole = pack(INFO + b"".join(PAGES) + page(9, body) + page(10, body))
     found = scan(tmp_path, whole[: len(whole) // 2])
     assert uris(found)[:5] == ALL and set(errors(found)) == {"unreadable"}
 
@@ -209,13 +277,7 @@ def test_garbage_and_padding_between_members(tmp_path):
     first, second, third = (members(one) for one in PAGES[:3])
     found = scan(
         tmp_path,
-        first
-        + b"\0" * 5000
-        + second
-        + b"garbage\x1f\x8b\x08more"
-        + third
-        + gzip.compress(b"")
-        + b"\0" * 512,
+        first + b"\0" * 5000 + second + b"garbage\x1f\x8b\x08more" + third + gz(b"") + b"\0" * 512,
     )
     assert uris(found) == ALL[:3] and errors(found) == ["unreadable"]
     assert uris(scan(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
@@ -224,8 +286,8 @@ def test_garbage_and_padding_between_members(tmp_path):
 
 def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
     limit = 100_000
-    bomb = gzip.compress(record(http(b"\0" * 40 * MIB), "urn:bomb"))
-    small = gzip.compress(record(http(b"a" * 2 * MIB), "urn:large"))
+    bomb = gz(record(http(b"\0" * 40 * MIB), "urn:bomb"))
+    small = gz(record(http(b"a" * 2 * MIB), "urn:large"))
     for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
         found = scan(tmp_path, members(PAGES[0]) + one + members(*PAGES[1:]), limit)
         assert uris(found) == ALL
@@ -235,7 +297,7 @@ def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
 
 
 def test_a_bomb_takes_no_memory():
-    held, _, state = warc.members.inflate(memoryview(gzip.compress(b"\0" * 64 * MIB)), 0, MIB)
+    held, _, state = warc.members.inflate(memoryview(gz(b"\0" * 64 * MIB)), 0, MIB)
     assert state == "endless" and len(held) <= 2 * MIB
 
 
@@ -252,7 +314,7 @@ def test_members_inside_members_take_no_day(tmp_path):
     )
     found = scan(tmp_path, unit.ljust(43, b"x") * 20_000)
     assert set(errors(found)) == {"unreadable"}
-    noise = b"".join(gzip.compress(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
+    noise = b"".join(gz(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
     assert len(scan(tmp_path, noise)) == 5000
 
 
@@ -315,8 +377,8 @@ def test_headers_as_they_stand(tmp_path):
         b"WARC/1.0",
         b"WARC/1.0\r\n\r\n" * 3,
         b"%PDF-1.7 " + bytes(range(256)) * 20,
-        gzip.compress(b"hi"),
-        gzip.compress(b""),
+        gz(b"hi"),
+        gz(b""),
         b"\r\n\r\n",
     ],
 )
@@ -332,7 +394,7 @@ def test_an_empty_file_has_no_records(tmp_path):
 
 def test_signals_are_kept_as_text(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
-    coded = http(gzip.compress(rules), "Content-Encoding: gzip")
+    coded = http(gz(rules), "Content-Encoding: gzip")
     large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
     found = scan(
         tmp_path,
@@ -361,7 +423,7 @@ def test_bodies_of_a_file_that_changed_are_reasons(tmp_path):
 
 
 def test_a_scan_may_be_given_up(tmp_path):
-    for content in (members(*PAGES), b"".join(PAGES), gzip.compress(b"".join(PAGES))):
+    for content in (members(*PAGES), b"".join(PAGES), gz(b"".join(PAGES))):
         found = warc.scan(source(tmp_path / "a.warc", content))
         assert next(found).uri == ALL[0]
         found.close()  # type: ignore[attr-defined]
@@ -433,7 +495,7 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 )
 @given(edits=EDITS)
 def test_a_damaged_stream_never_raises(tmp_path, edits):
-    whole = gzip.compress(INFO + b"".join(PAGES), mtime=0)
+    whole = gz(INFO + b"".join(PAGES), mtime=0)
     broken, _ = damage(whole, [0], edits)
     one = source(tmp_path / "a.warc", broken)
     found = list(warc.scan(one))
@@ -448,7 +510,7 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
 @given(
     st.binary(max_size=300),
     st.sampled_from(
-        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip.compress(INFO + PAGES[0])]
+        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gz(INFO + PAGES[0])]
     ),
 )
 def test_any_bytes_at_all(tmp_path, content, before):
@@ -482,14 +544,47 @@ def test_content_is_what_was_stored(tmp_path):
     assert ("Content-Encoding", "deflate") in body.headers
 
 
+#: What is known of each file: records that can be read, and rows that say why one cannot.
+KNOWN = {
+    "bad.arc": (0, 4),  # lengths of -1 and abc; one of 1 without HTTP
+    "block-sized-records.warc": (0, 3),  # of a type that WARC does not know
+    "block-sized-records.warc.gz": (0, 3),
+    "block-sized-records.warc.lz4": (0, 3),
+    "clipped.warc.gz": (0, 1),
+    "clueweb-quirk.warc.gz": (29, 0),  # WARC 0.18
+    "example-bad-non-chunked.warc.gz": (2, 0),
+    "example-digest.warc": (0, 0),  # requests alone
+    "example-iana.org-chunked.warc": (1, 0),
+    "example-resource.warc.gz": (1, 0),
+    "example-space-in-target-uri.warc.gz": (1, 0),
+    "example-space-in-url.arc": (0, 1),  # its line ends were changed: 12 bytes are missing
+    "example-trunc.warc": (0, 1),
+    "example-wget-bad-target-uri.warc.gz": (3, 0),
+    "example-wrong-chunks.warc.gz": (1, 0),  # cut into members anywhere
+    "example.arc": (1, 0),
+    "example.arc.gz": (1, 0),
+    "example.warc": (2, 0),
+    "example.warc.gz": (2, 0),
+    "post-test.warc.gz": (3, 0),
+    "test.warc.gz": (20, 0),
+    "unparsable-date.warc.gz": (1, 0),
+    "warcfile.warc": (16, 0),
+    "warcfile.warc.gz": (16, 0),
+    "warcfile.warc.lz4": (16, 0),
+}
+
+
 @pytest.mark.skipif(not DAMAGED.is_dir(), reason="no shared data")
-def test_real_damaged_files():
-    files = [p for p in sorted(DAMAGED.iterdir()) if p.name.endswith((".warc", ".warc.gz"))]
-    assert files
-    for path in files:
-        one = Source(path, path.name, {}, 64 * MIB)
-        found = list(warc.scan(one))
-        # example-digest.warc holds requests alone
-        assert found or path.name == "example-digest.warc", path.name
-        good = [(e.offset, e.length) for e in found if not e.error]
-        assert not any(body.error for body in warc.contents(one, good))
+@pytest.mark.parametrize("name", KNOWN)
+def test_real_damaged_files(name):
+    path = DAMAGED / name
+    one = Source(path, path.name, {}, 64 * MIB)
+    read = reader("arc" if ".arc" in name else "warc")
+    found = list(read.scan(one))
+    good = [e for e in found if not e.error]
+    assert (len(good), len(found) - len(good)) == KNOWN[name]
+    bodies = read.contents(one, [(e.offset, e.length) for e in good])
+    assert not any(body.error for body in bodies)
+    for envelope in good:
+        row = {k: getattr(envelope, k) for k in ("locator", "offset", "length", "payload_sha256")}
+        assert evidence.check(row | {"container": name}, DAMAGED).payload_matches

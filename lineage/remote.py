@@ -1,0 +1,77 @@
+"""Files in object stores, by URL, through fsspec: `s3://`, `gs://`, `hdfs://`, `file://`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from pathlib import Path
+from typing import Any
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
+_MAGIC = re.compile(r"[*?\[]")
+
+
+def is_url(path: str) -> bool:
+    """Whether a path names a file system."""
+    return _URL.match(path) is not None
+
+
+def matches(pattern: str) -> list[str]:
+    """The URLs of the files that a pattern fits, or of all below the folder that it names; itself
+    where there are none, so that it is accounted for.
+
+    Raises:
+      ImportError, ValueError: where no driver serves the URL's scheme.
+    """
+    filesystem, path = _opened(pattern)
+    try:
+        if _MAGIC.search(path):
+            about = filesystem.glob(path, detail=True)
+            found = [name for name, one in about.items() if one["type"] == "file"]
+        else:
+            found = filesystem.find(path)
+    except OSError:
+        found = []
+    return sorted(filesystem.unstrip_protocol(name) for name in found) or [pattern]
+
+
+def size(url: str) -> int:
+    """How many bytes a file has; 0 where it is not there."""
+    filesystem, path = _opened(url)
+    try:
+        return int(filesystem.info(path)["size"] or 0)
+    except OSError:
+        return 0
+
+
+def fetched(url: str, folder: Path) -> Path:
+    """A copy of a file in `folder`, made anew where the file changed; a path where nothing is, where
+    it cannot be had."""
+    filesystem, path = _opened(url)
+    suffix = "".join(Path(path).suffixes[-2:])[-40:]
+    try:
+        version = str(filesystem.ukey(path))
+    except (OSError, NotImplementedError):
+        version = ""
+    name = hashlib.sha256(f"{url}\0{version}".encode()).hexdigest()
+    copy = folder / f"{name}{suffix}"
+    if version and copy.is_file():
+        return copy
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{name}.{uuid.uuid4().hex}.part"
+    try:
+        filesystem.get_file(path, str(part))
+        part.replace(copy)
+    except OSError:
+        return folder / "not there"
+    finally:
+        part.unlink(missing_ok=True)
+    return copy
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    from fsspec.core import url_to_fs
+
+    filesystem, path = url_to_fs(url)
+    return filesystem, path

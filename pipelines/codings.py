@@ -1,0 +1,169 @@
+"""What HTTP wrapped around a body, undone: transfer and content codings, never past a bound."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Callable, Iterator
+
+Headers = tuple[tuple[str, str], ...]
+
+_SIZE = rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]{0,200})?\r\n"
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r\n")
+_FRAME = re.compile(rb"\r\n(?=" + _SIZE + rb")")
+_CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
+#: More codings than these, one inside the other, are an attack.
+MAX_CODINGS = 5
+_NOTHING = ("", "identity", "none", "utf-8")
+
+
+def decoded_body(
+    payload: bytes, headers: Headers, max_bytes: int
+) -> tuple[bytes, tuple[str, str] | None]:
+    """Undo Transfer-Encoding and Content-Encoding, never past `max_bytes`.
+
+    A coding that is named and was not applied, as of crawlers that undid it and kept the header,
+    is passed over.
+
+    Returns:
+      The body, and None or (reason, detail).
+    """
+    transfer = [c for c in _codings(headers, "transfer-encoding") if c not in _NOTHING]
+    if "chunked" in transfer:
+        payload = dechunked(payload)
+        transfer.remove("chunked")
+    codings = [*(c for c in _codings(headers, "content-encoding") if c not in _NOTHING), *transfer]
+    if len(codings) > MAX_CODINGS:
+        return b"", ("undecodable", f"{len(codings)} codings")
+    for coding in reversed(codings):
+        decode = _DECODERS.get(coding)
+        if decode is None:
+            return b"", ("undecodable", f"Content-Encoding {coding[:20]}")
+        decoded = decode(payload, max_bytes) if payload else payload
+        if decoded is None:
+            return b"", ("undecodable", f"broken {coding}")
+        payload = decoded
+        if len(payload) > max_bytes:
+            return b"", ("too-large", f"more than {max_bytes} bytes decompressed")
+    return payload, None
+
+
+def dechunked(payload: bytes) -> bytes:
+    """The data of a chunked body; one that is not chunked after all comes back as it is.
+
+    A chunk whose size is wrong (no other begins where it ends) runs on to where the next one can
+    be seen to begin, or to the end.
+    """
+    parts: list[bytes] = []
+    position = 0
+    while head := _CHUNK.match(payload, position):
+        start, size = head.end(), int(head[1], 16)
+        if not size:
+            return b"".join(parts)
+        end = start + size
+        after = end + 2
+        if not (
+            payload[end:after] == b"\r\n"
+            and (after >= len(payload) or _CHUNK.match(payload, after))
+        ):
+            frame = _FRAME.search(payload, start)
+            end = frame.start() if frame else len(payload)
+            after = end + 2
+        parts.append(payload[start:end])
+        position = after
+    return b"".join(parts) if parts else payload
+
+
+def header(headers: Headers, name: str) -> str | None:
+    """The first value of a header, by lower-case name."""
+    return next((v for k, v in headers if k.lower() == name), None)
+
+
+def _codings(headers: Headers, name: str) -> Iterator[str]:
+    """The codings that all headers of that name list, in the order in which they were applied."""
+    for key, value in headers:
+        if key.lower() == name:
+            yield from (c.strip() for c in value.lower().split(","))
+
+
+def _gzip(payload: bytes, limit: int) -> bytes | None:
+    return _inflated(payload, 47, limit) if payload[:2] == b"\x1f\x8b" else payload
+
+
+def _deflate(payload: bytes, limit: int) -> bytes | None:
+    """With the header of zlib, as it should be, or without, as it often is."""
+    for window in (47, -15):
+        found = _inflated(payload, window, limit)
+        if found is not None:
+            return found
+    return _as_it_is(payload)
+
+
+def _inflated(payload: bytes, window: int, limit: int) -> bytes | None:
+    """All members of a body, the first `limit` + 1 bytes of them; None for one that is broken or
+    torn."""
+    out, rest = bytearray(), payload
+    try:
+        while rest and len(out) <= limit:
+            inflater = zlib.decompressobj(window)
+            out += inflater.decompress(rest, limit + 1 - len(out))
+            if not inflater.eof and len(out) <= limit:
+                return None
+            rest = inflater.unused_data if inflater.unused_data[:2] == b"\x1f\x8b" else b""
+    except zlib.error:
+        return None
+    return bytes(out)
+
+
+def _brotli(payload: bytes, limit: int) -> bytes | None:
+    """brotli has no mark to be known by: what does not decode and is text was not coded."""
+    import brotli
+
+    decoder, out, rest = brotli.Decompressor(), bytearray(), payload
+    try:
+        while not decoder.is_finished() and len(out) <= limit:
+            part = decoder.process(rest, output_buffer_limit=limit + 1 - len(out))
+            if not part and not rest:
+                return _as_it_is(payload)  # torn
+            out += part
+            rest = b""
+    except brotli.error:
+        return _as_it_is(payload)
+    return bytes(out[: limit + 1])
+
+
+def _zstd(payload: bytes, limit: int) -> bytes | None:
+    from backports import zstd
+
+    if payload[:4] != b"\x28\xb5\x2f\xfd" and payload[1:4] != b"\x2a\x4d\x18":
+        return payload
+    out, rest = bytearray(), payload
+    try:
+        while rest and len(out) <= limit:
+            decoder = zstd.ZstdDecompressor()
+            out += decoder.decompress(rest, limit + 1 - len(out))
+            if not decoder.eof and len(out) <= limit:
+                return None
+            rest = decoder.unused_data if decoder.eof else b""
+    except zstd.ZstdError:
+        return None
+    return bytes(out)
+
+
+def _as_it_is(payload: bytes) -> bytes | None:
+    """A body that is a page or UTF-8 already; None for one that is neither."""
+    if _CONTROL.search(payload, 0, 4096):
+        return None
+    try:
+        return payload if payload.lstrip()[:1] == b"<" or payload.decode() else None
+    except UnicodeDecodeError:
+        return None
+
+
+_DECODERS: dict[str, Callable[[bytes, int], bytes | None]] = {
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": _deflate,
+    "br": _brotli,
+    "zstd": _zstd,
+}
