@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import os
 import shutil
 import subprocess
@@ -10,6 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+# ids of parametrised tests are made of their bytes, and two processes must collect the same
+gzip.compress = functools.partial(gzip.compress, mtime=0)  # type: ignore[assignment]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

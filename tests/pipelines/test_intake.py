@@ -26,12 +26,6 @@ from schemas.params import Params, ReleaseParams
 from schemas.register import Basis, Licence, Register, Source, Withdrawal
 from schemas.tables import DECISIONS, DOCUMENTS, RECORDS
 
-
-def gz(data: bytes) -> bytes:
-    """The same bytes at any time: ids of tests are made of them."""
-    return gzip.compress(data, mtime=0)
-
-
 DAY, WHEN = date(2026, 11, 22), "2026-10-01T00:00:00Z"
 WORDS = "<p>The council opened a new library on the left bank of the river, for everyone.</p>"
 ROBOTS = b"User-agent: *\nDisallow: /private/\n"
@@ -134,7 +128,7 @@ def record(
         f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {uri}\r\nWARC-Date: {WHEN}\r\n"
         f"Content-Type: application/http\r\nContent-Length: {length or len(http)}\r\n\r\n"
     )
-    return gz(head.encode() + http + b"\r\n\r\n", mtime=0)
+    return gzip.compress(head.encode() + http + b"\r\n\r\n", mtime=0)
 
 
 def container(
@@ -211,14 +205,14 @@ CASES: list[tuple[bytes, str | None]] = [
     (record("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
     (record("https://good.kz/12", b"\x07x", "Content-Encoding: br"), "undecodable"),
     (
-        record("https://good.kz/13", gz(b"a" * (2 << 20)), "Content-Encoding: gzip"),
+        record("https://good.kz/13", gzip.compress(b"a" * (2 << 20)), "Content-Encoding: gzip"),
         "too-large",
     ),
     (record("https://good.kz/14", b"a" * (1 << 20) + b"b"), "too-large"),
     (record("https://good.kz/15"), None),
     (record("https://sub.good.kz/16"), None),
     (record("https://good.kz/17", media_type="Text/HTML; charset=utf-8"), None),
-    (record("https://good.kz/18", gz(WORDS.encode()), "Content-Encoding: gzip"), None),
+    (record("https://good.kz/18", gzip.compress(WORDS.encode()), "Content-Encoding: gzip"), None),
     (record("https://deal.kz/private/19", WORDS.encode(), "X-Robots-Tag: noai"), None),
 ]
 
@@ -275,7 +269,7 @@ def test_all_formats_in_one_task(tmp_path):
     pq.write_table(pa.Table.from_pylist([*rows, {"uri": "urn:null"}]), tmp_path / "c")
     some = [
         container(tmp_path / "a", lines, "jsonl", "files"),
-        container(tmp_path / "b", gz(lines), "jsonl", "files"),
+        container(tmp_path / "b", gzip.compress(lines), "jsonl", "files"),
         container(tmp_path / "c", (tmp_path / "c").read_bytes(), "parquet", "files"),
         container(tmp_path / "d", "Хат мәтіні.".encode("utf-16"), "text", "files"),
         container(tmp_path / "e", b"", "text", "files"),
@@ -355,7 +349,7 @@ def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     def revisit(uri: str, status: int) -> bytes:
         raw = gzip.decompress(record(uri, b"", status=status))
         raw = raw.replace(b"WARC-Type: response", b"WARC-Type: revisit")
-        return gz(raw.replace(b"Content-Type: application/http\r\n", said, 1), mtime=0)
+        return gzip.compress(raw.replace(b"Content-Type: application/http\r\n", said, 1), mtime=0)
 
     uris = ["https://good.kz/1", "https://good.kz/2", "https://good.kz/3", "https://none.kz/4"]
     raw = b"".join(map(revisit, uris, (200, 304, 404, 200)))
@@ -380,7 +374,7 @@ def test_a_file_of_no_known_kind_is_one_row(tmp_path):
 
 def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     lines = [json.dumps({"uri": f"https://good.kz/{n}", "text": WORDS}).encode() for n in range(9)]
-    one = container(tmp_path / "a", gz(b"\n".join(lines)), "jsonl")
+    one = container(tmp_path / "a", gzip.compress(b"\n".join(lines)), "jsonl")
     task = scan.Task("t", (one,))
     index = pl.DataFrame(pl.from_arrow(scan.index(task, 1 << 20)))
     opened = []

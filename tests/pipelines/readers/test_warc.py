@@ -20,12 +20,6 @@ from pipelines.content import document
 from pipelines.inventory import Container
 from pipelines.readers import MAX_SIGNAL_BYTES, Content, Envelope, Source, reader, warc
 
-
-def gz(data: bytes) -> bytes:
-    """The same bytes at any time: ids of tests are made of them."""
-    return gzip.compress(data, mtime=0)
-
-
 DAMAGED = Path(__file__).parents[3] / "../shared/data/crawl/damaged"
 MIB = 1 << 20
 
@@ -66,11 +60,11 @@ PAGES = [page(n) for n in range(5)]
 
 
 def members(*records: bytes) -> bytes:
-    return b"".join(gz(one, mtime=0) for one in records)
+    return b"".join(gzip.compress(one, mtime=0) for one in records)
 
 
 def cut_anywhere(whole: bytes) -> bytes:
-    return b"".join(gz(whole[n : n + 100]) for n in range(0, len(whole), 100))
+    return b"".join(gzip.compress(whole[n : n + 100]) for n in range(0, len(whole), 100))
 
 
 def with_dictionary(*records: bytes) -> bytes:
@@ -121,8 +115,8 @@ ALL = [f"https://a.kz/{n}" for n in range(5)]
     [
         members,
         lambda *r: b"".join(r),
-        lambda *r: gz(b"".join(r)),
-        lambda *r: gz(b"".join(r[:3])) + gz(b"".join(r[3:])),
+        lambda *r: gzip.compress(b"".join(r)),
+        lambda *r: gzip.compress(b"".join(r[:3])) + gzip.compress(b"".join(r[3:])),
         lambda *r: cut_anywhere(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: zstd.compress(b"".join(r)),
@@ -153,7 +147,7 @@ def test_records_and_only_records_are_found(tmp_path, pack):
 @pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
 def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
     first = record(b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields")
-    assert uris(scan(tmp_path, gz(first + b"".join(PAGES)))) == ALL
+    assert uris(scan(tmp_path, gzip.compress(first + b"".join(PAGES)))) == ALL
 
 
 def test_kinds_of_records(tmp_path):
@@ -217,7 +211,7 @@ def test_missing_uri_and_date(tmp_path):
     [
         members,
         lambda *r: b"".join(r),
-        lambda *r: gz(b"".join(r)),
+        lambda *r: gzip.compress(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: b"".join(map(lz4.frame.compress, r)),
     ],
@@ -277,7 +271,13 @@ def test_garbage_and_padding_between_members(tmp_path):
     first, second, third = (members(one) for one in PAGES[:3])
     found = scan(
         tmp_path,
-        first + b"\0" * 5000 + second + b"garbage\x1f\x8b\x08more" + third + gz(b"") + b"\0" * 512,
+        first
+        + b"\0" * 5000
+        + second
+        + b"garbage\x1f\x8b\x08more"
+        + third
+        + gzip.compress(b"")
+        + b"\0" * 512,
     )
     assert uris(found) == ALL[:3] and errors(found) == ["unreadable"]
     assert uris(scan(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
@@ -286,8 +286,8 @@ def test_garbage_and_padding_between_members(tmp_path):
 
 def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
     limit = 100_000
-    bomb = gz(record(http(b"\0" * 40 * MIB), "urn:bomb"))
-    small = gz(record(http(b"a" * 2 * MIB), "urn:large"))
+    bomb = gzip.compress(record(http(b"\0" * 40 * MIB), "urn:bomb"))
+    small = gzip.compress(record(http(b"a" * 2 * MIB), "urn:large"))
     for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
         found = scan(tmp_path, members(PAGES[0]) + one + members(*PAGES[1:]), limit)
         assert uris(found) == ALL
@@ -297,7 +297,7 @@ def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
 
 
 def test_a_bomb_takes_no_memory():
-    held, _, state = warc.members.inflate(memoryview(gz(b"\0" * 64 * MIB)), 0, MIB)
+    held, _, state = warc.members.inflate(memoryview(gzip.compress(b"\0" * 64 * MIB)), 0, MIB)
     assert state == "endless" and len(held) <= 2 * MIB
 
 
@@ -314,7 +314,7 @@ def test_members_inside_members_take_no_day(tmp_path):
     )
     found = scan(tmp_path, unit.ljust(43, b"x") * 20_000)
     assert set(errors(found)) == {"unreadable"}
-    noise = b"".join(gz(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
+    noise = b"".join(gzip.compress(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
     assert len(scan(tmp_path, noise)) == 5000
 
 
@@ -377,8 +377,8 @@ def test_headers_as_they_stand(tmp_path):
         b"WARC/1.0",
         b"WARC/1.0\r\n\r\n" * 3,
         b"%PDF-1.7 " + bytes(range(256)) * 20,
-        gz(b"hi"),
-        gz(b""),
+        gzip.compress(b"hi"),
+        gzip.compress(b""),
         b"\r\n\r\n",
     ],
 )
@@ -394,7 +394,7 @@ def test_an_empty_file_has_no_records(tmp_path):
 
 def test_signals_are_kept_as_text(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
-    coded = http(gz(rules), "Content-Encoding: gzip")
+    coded = http(gzip.compress(rules), "Content-Encoding: gzip")
     large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
     found = scan(
         tmp_path,
@@ -423,7 +423,7 @@ def test_bodies_of_a_file_that_changed_are_reasons(tmp_path):
 
 
 def test_a_scan_may_be_given_up(tmp_path):
-    for content in (members(*PAGES), b"".join(PAGES), gz(b"".join(PAGES))):
+    for content in (members(*PAGES), b"".join(PAGES), gzip.compress(b"".join(PAGES))):
         found = warc.scan(source(tmp_path / "a.warc", content))
         assert next(found).uri == ALL[0]
         found.close()  # type: ignore[attr-defined]
@@ -495,7 +495,7 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 )
 @given(edits=EDITS)
 def test_a_damaged_stream_never_raises(tmp_path, edits):
-    whole = gz(INFO + b"".join(PAGES), mtime=0)
+    whole = gzip.compress(INFO + b"".join(PAGES), mtime=0)
     broken, _ = damage(whole, [0], edits)
     one = source(tmp_path / "a.warc", broken)
     found = list(warc.scan(one))
@@ -510,7 +510,7 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
 @given(
     st.binary(max_size=300),
     st.sampled_from(
-        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gz(INFO + PAGES[0])]
+        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip.compress(INFO + PAGES[0])]
     ),
 )
 def test_any_bytes_at_all(tmp_path, content, before):
