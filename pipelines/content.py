@@ -25,6 +25,7 @@ class Document:
     used: str | None = None
     metas: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
+    jsonld: tuple[str, ...] = ()
     error: str | None = None
     detail: str | None = None
 
@@ -34,8 +35,9 @@ def supported(media_type: str | None) -> bool:
     return media_type is None or media_type in HTML_TYPES or media_type in TEXT_TYPES
 
 
-def document(content: Content, max_bytes: int) -> Document:
-    """A body's text.  Never raises: what cannot be read comes back with `error` and `detail`."""
+def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -> Document:
+    """A body's text.  What cannot be read comes back with `error` and `detail`; raises only
+    ImportError, for an `extractor` (see `html.extract`) that is not installed."""
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
@@ -52,11 +54,19 @@ def document(content: Content, max_bytes: int) -> Document:
     if not markup:
         return Document(_stored(found.text), _title(content.title), found.declared, found.used)
     try:
-        page = html.extract(found.text)
+        page = html.extract(found.text, extractor)
+    except ImportError:
+        raise
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(
-        _stored(page.text), _title(page.title), found.declared, found.used, page.metas, page.links
+        _stored(page.text),
+        _title(page.title),
+        found.declared,
+        found.used,
+        page.metas,
+        page.links,
+        page.jsonld,
     )
 
 

@@ -3,50 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, replace
 
-from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from pipelines.main_text import main_text
+from pipelines.main_text import deep, main_text
 
-#: Above this depth the main-content heuristics (quadratic in depth: 3 s at 20,000) are left out.
-MAX_DEPTH = 1000
 #: Characters kept of a JSON-LD script.
 MAX_JSONLD = 64 << 10
 #: How many times a page's characters may be read in search of its paragraphs.
 READ_AT_MOST = 4
-BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_UNCLOSED = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "td",
-        "th",
-        "tr",
-        "dt",
-        "dd",
-        "option",
-        "tbody",
-        "thead",
-        "tfoot",
-    ]
-)
+_DECLARING = "meta, [rel~=license i], script[type='application/ld+json' i]"
 # A lone space is left alone and no pattern starts with one: that is most of what a text holds.
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 _BLANK = re.compile(r"\n ?(?:\n ?)+")
@@ -81,14 +48,11 @@ def extract(markup: str, extractor: str = "resiliparse") -> Page:
     markup = markup.replace("\0", "")
     tree = HTMLTree.parse(markup)
     declared = _declared(tree)  # before the tree is changed
-    if _deep(markup):
-        text = extract_plain_text(
-            tree, main_content=False, alt_texts=False, list_bullets=False, skip_elements=BOILERPLATE
-        )
-    elif extractor == "trafilatura":
+    nested = deep(markup, tree)
+    if extractor == "trafilatura" and nested is None:
         text = _trafilatura(markup)
     else:
-        text = main_text(tree, READ_AT_MOST * len(markup))
+        text = main_text(markup, tree, READ_AT_MOST * len(markup), nested)
     return replace(declared, text=tidy(text))
 
 
@@ -97,21 +61,19 @@ def _declared(tree: HTMLTree) -> Page:
     root = tree.document
     if root is None:
         return Page("", None, (), ())
-    # sliced, since to walk a collection of resiliparse is quadratic
-    metas = tuple(
-        (name.strip().lower(), m.getattr("content") or "")
-        for m in root.query_selector_all("meta")[:]
-        if (name := m.getattr("name") or m.getattr("property"))
-    )
-    links = tuple(
-        (str(a.getattr("rel")).lower(), a.getattr("href") or "")
-        for a in root.query_selector_all("[rel~=license i]")[:]
-    )
-    jsonld = tuple(
-        script.text[:MAX_JSONLD]
-        for script in root.query_selector_all("script[type='application/ld+json' i]")[:]
-    )
-    return Page("", (tree.title or "").strip() or None, metas, links, jsonld)
+    metas: list[tuple[str, str]] = []
+    links: list[tuple[str, str]] = []
+    jsonld: list[str] = []
+    # one query for all, and sliced: to walk a collection of resiliparse is quadratic
+    for element in root.query_selector_all(_DECLARING)[:]:
+        if element.tag == "meta":
+            if name := element.getattr("name") or element.getattr("property"):
+                metas.append((name.strip().lower(), element.getattr("content") or ""))
+        elif element.tag == "script":
+            jsonld.append((element.text or "")[:MAX_JSONLD])
+        else:
+            links.append((str(element.getattr("rel")).lower(), element.getattr("href") or ""))
+    return Page("", (tree.title or "").strip() or None, tuple(metas), tuple(links), tuple(jsonld))
 
 
 def _trafilatura(markup: str) -> str:
@@ -129,21 +91,3 @@ def tidy(text: str) -> str:
     """Runs of blanks squeezed, blank lines to one between paragraphs, ends trimmed."""
     squeezed = _SPACES.sub(" ", text.replace("\r\n", "\n"))
     return _BLANK.sub("\n\n", squeezed).replace(" \n\n", "\n\n").strip()
-
-
-def _deep(markup: str) -> bool:
-    """Whether elements are nested too deep, by a count that overlooks those seldom closed.  An
-    end tag counts against its own name alone: others must not hide the depth."""
-    if markup.count("<") - markup.count("</") < MAX_DEPTH:
-        return False
-    depth, unclosed = 0, Counter[str]()
-    for closing, name in _TAG.findall(markup):
-        name = name.lower()
-        if name in _UNCLOSED or (closing and not unclosed[name]):
-            continue
-        step = -1 if closing else 1
-        unclosed[name] += step
-        depth += step
-        if depth > MAX_DEPTH:
-            return True
-    return False

@@ -44,6 +44,7 @@ class Judge:
     signals: HostSignals
     coinciding: Mapping[str, int]
     max_record_bytes: int
+    extractor: str = "resiliparse"
 
     def unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
         """Judge and read the records of a unit."""
@@ -118,7 +119,7 @@ class Judge:
 
     def _read(self, out: Intake, one: _Pending, body: Content) -> None:
         record = one.record
-        document = content.document(body, self.max_record_bytes)
+        document = content.document(body, self.max_record_bytes, self.extractor)
         record |= {"charset": document.used, "charset_declared": document.declared}
         out.records.append(record)
         source_id = record["source_id"]
@@ -127,7 +128,7 @@ class Judge:
             verdict = _damaged(document.error, detail=document.detail)
         else:
             verdict = self.gate.page_part(
-                source_id, one.seen, body.headers, document.metas, document.links
+                source_id, one.seen, body.headers, document.metas, document.links, document.jsonld
             )
         if verdict is None and not document.text.strip():
             verdict = Verdict(
