@@ -33,7 +33,7 @@ KEPT, SHORT, MOST = 0.4, 1000, 0.5
 _SMALL = ":not(:has(p + p + p, br + br + br))"
 _CLASSES = ("caption", "credit", "related", "read-more", "readmore", "promo", "newsletter", "share")
 SKIPPED: Final = (
-    "h1",  # the title, which is stored beside the text
+    "h1:not(h1 ~ h1)",  # the title, which is stored beside the text
     "aside",
     *(f"{name}{_SMALL}" for name in ("header", "footer", "form")),
     *(f"[class*={name} i]{_SMALL}" for name in _CLASSES),
