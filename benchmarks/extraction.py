@@ -6,8 +6,9 @@ FOLDER is a copy of the article extraction benchmark of Zyte (github.com/scrapin
 article-extraction-benchmark): `ground-truth.json` and `html/<id>.html.gz`.  The measure is that
 set's own: texts become bags of 4-grams of their `\\w+` tokens; precision and recall are means
 over the pages, F1 their harmonic mean.  Halves A and B part the pages by a digest of their ids:
-only pages of A were looked into while the rules were made.  Pages per second are of one process, the best of the rounds, from
-decoded markup to text.  `trafilatura` (run without comments) comes with the extra `extraction`.
+only pages of A were looked into while the rules were made.  Pages per second are of one process,
+the best of the rounds, from decoded markup to text.  `trafilatura` (run without comments) comes
+with the extra `extraction`.
 """
 
 from __future__ import annotations
