@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from resiliparse.parse.html import HTMLTree
 
-from pipelines import codings, content, corpus, html, identify, inventory, readers, scan
+from pipelines import codings, content, corpus, identify, inventory, readers, scan
+from pipelines.main_text import deep
 from pipelines.minhash import bands, signatures
 from pipelines.shingles import key_view, shingle
 from schemas import params as parameters
@@ -105,7 +107,7 @@ def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str
         for body, charset in zip(bodies, some["charset"], strict=False):
             markup, _ = codings.decoded_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
-    return [page for page in found if not html._deep(page)]
+    return [page for page in found if deep(page, HTMLTree.parse(page)) is None]
 
 
 def predict(model: Any, lines: Sequence[str]) -> None:

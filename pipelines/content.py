@@ -35,8 +35,9 @@ def supported(media_type: str | None) -> bool:
     return documents.supported(media_type)
 
 
-def document(content: Content, max_bytes: int) -> Document:
-    """A body's text.  Never raises: what cannot be read comes back with `error` and `detail`."""
+def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -> Document:
+    """A body's text.  What cannot be read comes back with `error` and `detail`; raises only
+    ImportError, for an `extractor` (see `html.extract`) that is not installed."""
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
@@ -56,7 +57,9 @@ def document(content: Content, max_bytes: int) -> Document:
     if not markup:
         return Document(_stored(found.text), _title(content.title), found.declared, found.used)
     try:
-        page = html.extract(found.text)
+        page = html.extract(found.text, extractor)
+    except ImportError:
+        raise
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-#: Above this depth the main-content heuristics (quadratic in depth: 3 s at 20,000) are left out.
-MAX_DEPTH = 1000
-BOILERPLATE = ["nav", "footer", "header", "aside", "form"]
+from pipelines.main_text import deep, main_text
+
+#: The media type of RSL terms; links and documents stand among a page's metas under it.
 RSL = "application/rsl+xml"
 _RSL = f'link[rel~=license][type="{RSL}"], script[type="{RSL}"]'
-_JSONLD = 'script[type="application/ld+json"]'
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-_NO_END_TAG = (
-    "area base br col embed hr img input link meta source track wbr "
-    "p li td th tr dt dd option tbody thead tfoot"
-)
-_UNCLOSED = frozenset(_NO_END_TAG.split())
+#: Characters kept of a JSON-LD script.
+MAX_JSONLD = 64 << 10
+#: How many times a page's characters may be read in search of its paragraphs.
+READ_AT_MOST = 4
+_DECLARING = "meta, [rel~=license i], script[type='application/ld+json' i]"
 # A lone space is left alone and no pattern starts with one: that is most of what a text holds.
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 _BLANK = re.compile(r"\n ?(?:\n ?)+")
@@ -28,9 +24,10 @@ _BLANK = re.compile(r"\n ?(?:\n ?)+")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's main text with its paragraphs, its title, and the pairs that its markup
-    declares: `metas` as (name, content), `links` as (rel, href), `jsonld` as the texts of its
-    JSON-LD scripts.  RSL links and documents stand among the metas under their media type."""
+    """A page's main text with its paragraphs, its title, and what its markup
+    declares: `metas` as (name, content), `links` as (rel, href), `jsonld` the texts of its JSON-LD
+    scripts, each cut at `MAX_JSONLD`.  RSL links and documents stand among the metas under their
+    media type."""
 
     text: str
     title: str | None
@@ -39,56 +36,65 @@ class Page:
     jsonld: tuple[str, ...] = ()
 
 
-def extract(markup: str) -> Page:
-    """Main text without navigation and footers (resiliparse), and the page's declarations."""
+def extract(markup: str, extractor: str = "resiliparse") -> Page:
+    """Main text without navigation and footers, and the page's declarations.
+
+    Args:
+      markup: the decoded page.
+      extractor: `resiliparse` (with `main_text`'s rules) or `trafilatura`.
+
+    Raises:
+      ImportError: trafilatura is asked for and not installed.
+      ValueError: there is no such extractor.
+    """
+    if extractor not in ("resiliparse", "trafilatura"):
+        raise ValueError(f"no such extractor: {extractor}")
     markup = markup.replace("\0", "")
     tree = HTMLTree.parse(markup)
-    if _deep(markup):
-        text = extract_plain_text(
-            tree, main_content=False, alt_texts=False, list_bullets=False, skip_elements=BOILERPLATE
-        )
+    declared = _declared(tree, markup)  # before the tree is changed
+    nested = deep(markup, tree)
+    if extractor == "trafilatura" and nested is None:
+        text = _trafilatura(markup)
     else:
-        text = extract_plain_text(tree, main_content=True, alt_texts=False, list_bullets=False)
+        text = main_text(markup, tree, READ_AT_MOST * len(markup), nested)
+    return replace(declared, text=tidy(text))
+
+
+def _declared(tree: HTMLTree, markup: str) -> Page:
+    """The page without its text."""
     root = tree.document
     if root is None:
-        return Page(tidy(text), None, (), ())
-    metas = tuple(
-        (name.strip().lower(), m.getattr("content") or "")
-        for m in root.get_elements_by_tag_name("meta")
-        if (name := m.getattr("name") or m.getattr("property"))
-    )
-    links = tuple(
-        (str(a.getattr("rel")).lower(), a.getattr("href") or "")
-        for a in root.query_selector_all("[rel~=license]")
-    )
-    if RSL in markup:
-        found = root.query_selector_all(_RSL)
-        metas += tuple((RSL, a.getattr("href") or a.text or "") for a in found)
-    jsonld: tuple[str, ...] = ()
-    if "ld+json" in markup:  # a search of the tree costs more
-        jsonld = tuple(a.text or "" for a in root.query_selector_all(_JSONLD))
-    return Page(tidy(text), (tree.title or "").strip() or None, metas, links, jsonld)
+        return Page("", None, (), ())
+    metas: list[tuple[str, str]] = []
+    links: list[tuple[str, str]] = []
+    jsonld: list[str] = []
+    # one query for all, and sliced: to walk a collection of resiliparse is quadratic
+    for element in root.query_selector_all(_DECLARING)[:]:
+        if element.tag == "meta":
+            if name := element.getattr("name") or element.getattr("property"):
+                metas.append((name.strip().lower(), element.getattr("content") or ""))
+        elif element.tag == "script":
+            jsonld.append((element.text or "")[:MAX_JSONLD])
+        else:
+            links.append((str(element.getattr("rel")).lower(), element.getattr("href") or ""))
+    if RSL in markup:  # a search of the tree costs more
+        found = root.query_selector_all(_RSL)[:]
+        metas += [(RSL, a.getattr("href") or a.text or "") for a in found]
+    return Page("", (tree.title or "").strip() or None, tuple(metas), tuple(links), tuple(jsonld))
+
+
+def _trafilatura(markup: str) -> str:
+    try:
+        from trafilatura import extract as extracted
+    except ImportError as error:
+        raise ImportError("the extractor trafilatura needs: pip install 'tamga[extraction]'") from (
+            error
+        )
+    text = extracted(markup, fast=True, include_comments=False) or ""
+    return text.replace("\n", "\n\n")  # each of its lines is a paragraph
 
 
 def tidy(text: str) -> str:
     """Runs of blanks squeezed, blank lines to one between paragraphs, ends trimmed."""
     squeezed = _SPACES.sub(" ", text.replace("\r\n", "\n"))
     return _BLANK.sub("\n\n", squeezed).replace(" \n\n", "\n\n").strip()
-
-
-def _deep(markup: str) -> bool:
-    """Whether elements are nested too deep, by a count that overlooks those seldom closed.  An
-    end tag counts against its own name alone: others must not hide the depth."""
-    if markup.count("<") < MAX_DEPTH:
-        return False
-    depth, unclosed = 0, Counter[str]()
-    for closing, name in _TAG.findall(markup):
-        name = name.lower()
-        if name in _UNCLOSED or (closing and not unclosed[name]):
-            continue
-        step = -1 if closing else 1
-        unclosed[name] += step
-        depth += step
-        if depth > MAX_DEPTH:
-            return True
-    return False

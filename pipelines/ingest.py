@@ -129,6 +129,7 @@ class Read(ShardDoFn):
                 HostSignals(captures, params.robots_agents, params.signals),
                 levels,
                 params.ingest.max_record_bytes,
+                params.ingest.extractor,
             )
         return self._judge
 

@@ -47,6 +47,7 @@ class Judge:
     signals: HostSignals
     coinciding: Mapping[str, int]
     max_record_bytes: int
+    extractor: str = "resiliparse"
     cursor: Cursor = field(default_factory=Cursor)
 
     def unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
@@ -127,7 +128,7 @@ class Judge:
 
     def _read(self, out: Intake, one: _Pending, body: Content) -> None:
         record = one.record
-        document = content.document(body, self.max_record_bytes)
+        document = content.document(body, self.max_record_bytes, self.extractor)
         record |= {"charset": document.used, "charset_declared": document.declared}
         out.records.append(record)
         source_id = record["source_id"]

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -76,6 +77,7 @@ class GuardParams:
 class IngestParams:
     unit_bytes: int = 16 * MIB
     max_record_bytes: int = 64 * MIB
+    extractor: str = "resiliparse"  # resiliparse | trafilatura
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,9 @@ def load(path: Path) -> Params:
         raise Invalid(problems)
     problems += check(source, "params.schema.json")
     if isinstance(source.value, dict):
-        problems += _dates(source) + _licences(source) + _repeated_paths(source)
+        problems += (
+            _dates(source) + _licences(source) + _repeated_paths(source) + _extractor(source)
+        )
     if problems:
         raise Invalid(problems)
     return _build(path, source.value)
@@ -203,6 +207,16 @@ def _licences(source: YamlSource) -> list[Problem]:
                 )
             )
     return out
+
+
+def _extractor(source: YamlSource) -> list[Problem]:
+    """Trafilatura is an optional dependency: said before a run, not page by page."""
+    section = source.value.get("ingest")
+    chosen = section.get("extractor") if isinstance(section, dict) else None
+    if chosen != "trafilatura" or find_spec("trafilatura"):
+        return []
+    message = "is not installed: pip install 'tamga[extraction]', or choose resiliparse"
+    return [source.problem(("ingest", "extractor"), message, chosen)]
 
 
 def _repeated_paths(source: YamlSource) -> list[Problem]:

@@ -231,3 +231,11 @@ def test_bytes_that_are_no_text():
     noise = bytes(range(1, 256)) * 40
     assert read(noise, ("Content-Type", "text/html; charset=utf-8"))[1] in (None, "undecodable")
     assert read(b"", media_type="text/html") == ("", None)
+
+
+def test_what_a_page_declares_comes_with_its_text():
+    markup = (
+        f'<meta name=robots content=noai><script type="application/ld+json">{{}}</script>{BODY}'
+    )
+    found = document(Content(payload=markup.encode(), media_type="text/html", headers=()), LIMIT)
+    assert (found.text, found.metas, found.jsonld) == (TEXT, (("robots", "noai"),), ("{}",))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines import html
-from pipelines.html import extract, tidy
+from pipelines.html import MAX_JSONLD, extract, tidy
 
 PARAGRAPHS = [
     "The river commission met in the town hall on Tuesday and heard three reports on the floods.",
@@ -43,6 +45,32 @@ def test_what_the_head_declares():
     assert page.metas == (("robots", "noai"), ("og:type", "article"), ("empty", ""))
     assert ("license", "https://e.org/by") in page.links
     assert len(page.links) >= 2
+
+
+def test_json_ld_is_handed_on_and_bounded():
+    page = extract(
+        '<script type="application/ld+json">{"license": "https://e.org/by"}</script><script>no'
+        f'</script><script type="Application/LD+JSON">{"x" * (MAX_JSONLD + 1)}</script>{BODY}'
+    )
+    assert page.jsonld == ('{"license": "https://e.org/by"}', "x" * MAX_JSONLD)
+    assert "license" not in page.text
+
+
+def test_another_extractor():
+    pytest.importorskip("trafilatura")
+    page = extract(f"<html><title>T</title>{LAYOUTS['article']}</html>", "trafilatura")
+    assert page.title == "T" and page.text.split("\n\n")[-4:] == PARAGRAPHS
+
+
+def test_an_extractor_that_is_none():
+    with pytest.raises(ValueError, match="no such extractor: lynx"):
+        extract("<p>a</p>", "lynx")
+
+
+def test_an_extractor_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
+    with pytest.raises(ImportError, match=r"tamga\[extraction\]"):
+        extract(f"<html>{LAYOUTS['article']}</html>", "trafilatura")
 
 
 def test_scripts_and_styles_are_no_text():

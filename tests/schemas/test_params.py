@@ -100,6 +100,18 @@ def test_each_error_names_its_line_and_remedy(
     assert message in found[0].message
 
 
+def test_an_extractor_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = LEAST + "ingest: {extractor: trafilatura}\n"
+    monkeypatch.setattr(params, "find_spec", lambda name: object())
+    assert params.load(write(tmp_path, text)).ingest.extractor == "trafilatura"
+    monkeypatch.setattr(params, "find_spec", lambda name: None)
+    (found,) = problems(tmp_path, text)
+    assert (found.key, found.value, found.line) == ("ingest.extractor", "trafilatura", 15)
+    assert "tamga[extraction]" in found.message
+
+
 def test_all_errors_at_once(tmp_path: Path) -> None:
     text = LEAST.replace("pretraining", "x").replace("KZ", "XX").replace("warc,", "zip,")
     found = problems(tmp_path, text.replace("work: work\n", "extra: 1\n"))
