@@ -39,6 +39,7 @@ ELSEWHERE = {
     "pl": -1.5,
     "hu": -1.5,
     "mk": -1.5,
+    "az-spelt": -1.5,
 }
 IN_CAPITALS = -6.0
 #: The share of capitals in a usual text, and of small letters in one of capitals.
