@@ -11,6 +11,9 @@ where it comes back character by character.
 WARC is a crawl beside whose name stands an index (`NAME.index.tsv`) with the columns `url` and
 `true_encoding_label`; a page counts as right where its text is the one its label gives.
 charset-normalizer takes part where it is installed.
+
+Then the same texts, read with a wrong charset, are repaired; and all sentences of the folder, by
+themselves and ten at a time, are shown to the repair, which must not change any.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipelines.charset import decode
+from pipelines.mojibake import repair
 
 PAIRS: dict[str, tuple[str, ...]] = {
     "ru": ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic", "cp855"),
@@ -47,6 +51,25 @@ WRITTEN = {
     "az": str.maketrans("əƏ", "äÄ"),
     "ro": str.maketrans("șțȘȚ", "şţŞŢ"),
 }
+MISREAD = (
+    ("uk", "koi8-u", "koi8-r"),
+    ("kk", "kz1048", "cp1251"),
+    ("tt", "ptcp154", "cp1251"),
+    ("ky", "ptcp154", "cp1251"),
+    ("tg", "koi8-t", "koi8-r"),
+    ("uk", "cp1125", "cp866"),
+    ("ru", "cp1251", "cp1252"),
+    ("ru", "cp1251", "koi8-r"),
+    ("ru", "koi8-r", "cp1251"),
+    ("ru", "cp866", "cp1251"),
+    ("ru", "cp1251", "cp866"),
+    ("tr", "cp1254", "cp1252"),
+    ("az", "cp1254", "cp1252"),
+    ("lt", "cp1257", "cp1252"),
+    ("lv", "cp1257", "cp1252"),
+    ("ro", "cp1250", "cp1252"),
+    *((la, "utf-8", w) for la in ("ru", "kk", "lt", "ka") for w in ("cp1251", "cp1252", "koi8-r")),
+)
 SIZES = (60, 300, 2000)
 ENOUGH = 0.99
 Decoder = Callable[[bytes], str | None]
@@ -201,6 +224,38 @@ def _text(body: bytes, sent: str | None, html: bool) -> str | None:
     return found and found.text
 
 
+def misread(text: str, right: str, wrong: str) -> str:
+    """A text with its bytes read as another charset; those that are none there stand for
+    themselves, as in browsers."""
+    chars = [(bytes([b]).decode(wrong, "replace"), chr(b)) for b in text.encode(right)]
+    return "".join(itself if char == "\ufffd" else char for char, itself in chars)
+
+
+def repairs(folder: Path, number: int) -> bool:
+    """Print the shares of texts repaired exactly, of those that differ at all; whether no good
+    text was changed."""
+    print(f"\n| misread | repaired, {SIZES} |\n|---|---|")
+    for language, right, wrong in MISREAD:
+        cells = []
+        for size in SIZES:
+            some = [
+                (t, misread(t, right, wrong)) for t in texts(folder, language, right, size, number)
+            ]
+            broken = [(t, m) for t, m in some if t != m]
+            exactly = sum(repair(m)[0] == t for t, m in broken)
+            cells.append(f"{exactly / max(len(broken), 1):.3f}")
+        print(f"| {language} {right} read as {wrong} | {' '.join(cells)} |")
+    good = []
+    for path in sorted(folder.glob("*.txt")):
+        lines = path.read_text("utf-8").splitlines()
+        good += lines + [" ".join(lines[i : i + 10]) for i in range(0, len(lines), 10)]
+    start = time.process_time()
+    changed = sum(repair(text)[0] != text for text in good)
+    rate = len(good) / (time.process_time() - start)
+    print(f"\n{len(good)} good texts: {changed} changed, {rate:.0f} texts/s")
+    return not changed
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
@@ -208,6 +263,7 @@ def main() -> int:
     parser.add_argument("--texts", type=int, default=150, help="at most so many per pair and size")
     args = parser.parse_args()
     good = table(args.folder, args.texts)
+    good &= repairs(args.folder, args.texts)
     if args.crawl:
         good &= crawl(args.crawl)
     return 0 if good else 1

@@ -7,7 +7,7 @@ import unicodedata
 import zlib
 from dataclasses import dataclass
 
-from pipelines import charset, html
+from pipelines import charset, html, mojibake
 from pipelines.readers import Content
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -17,12 +17,15 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r\n")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored text (NFC) and what was seen on the way; or the reason why there is none."""
+    """A stored text (NFC) and what was seen on the way; or the reason why there is none.
+    `overruled`: the bytes contradict the charset declared; `repairs`: mojibake that was undone."""
 
     text: str = ""
     title: str | None = None
     declared: str | None = None
     used: str | None = None
+    overruled: bool = False
+    repairs: tuple[mojibake.Repair, ...] = ()
     metas: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     error: str | None = None
@@ -39,7 +42,9 @@ def document(content: Content, max_bytes: int) -> Document:
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
-        return Document(_stored(content.text), _title(content.title), used="utf-8")
+        text, repairs = mojibake.repair(content.text)
+        title = _repaired(content.title or "", repairs)
+        return Document(_stored(text), _title(title), used="utf-8", repairs=repairs)
     body, error = decoded_body(content.payload or b"", content.headers, max_bytes)
     if error:
         return Document(error=error[0], detail=error[1])
@@ -50,14 +55,51 @@ def document(content: Content, max_bytes: int) -> Document:
     if found is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
     if not markup:
-        return Document(_stored(found.text), _title(content.title), found.declared, found.used)
+        text, repairs = mojibake.repair(found.text)
+        return Document(
+            _stored(text),
+            _title(content.title),
+            found.declared,
+            found.used,
+            found.overruled,
+            repairs,
+        )
     try:
         page = html.extract(found.text)
+        repairs = mojibake.repair(page.text)[1]
+        if repairs:  # anew, because extraction takes no-break spaces for spaces
+            page = html.extract(_repaired(found.text, repairs))
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(
-        _stored(page.text), _title(page.title), found.declared, found.used, page.metas, page.links
+        _stored(page.text),
+        _title(page.title),
+        found.declared,
+        found.used,
+        found.overruled,
+        repairs,
+        page.metas,
+        page.links,
     )
+
+
+def charset_evidence(document: Document) -> dict[str, object]:
+    """What became of a text's charset, for the ledger; empty where nothing was amiss."""
+    if not (document.overruled or document.repairs):
+        return {}
+    found: dict[str, object] = {"declared": document.declared, "used": document.used}
+    if document.overruled:
+        found["overruled"] = True
+    if document.repairs:
+        found["repaired"] = [str(repair) for repair in document.repairs]
+        found["characters"] = sum(repair.characters for repair in document.repairs)
+    return found
+
+
+def _repaired(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
+    for repair in repairs:
+        text = repair.apply(text)
+    return text
 
 
 def decoded_body(

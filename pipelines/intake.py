@@ -7,8 +7,9 @@ HTTP status and media type, then headers and page.  Only what passes is decoded.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -33,6 +34,7 @@ class Intake:
     records: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
+    charsets: Counter[str] = field(default_factory=Counter)  # overruled, and repaired, by kind
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,10 @@ class Judge:
             verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
             verdict = self.gate.keep(source_id, one.seen)
+            if told := content.charset_evidence(document):
+                verdict = replace(verdict, evidence={**verdict.evidence, "charset": told})
+                out.charsets.update(str(repair) for repair in document.repairs)
+                out.charsets.update(["overruled"] * document.overruled)
             out.documents.append(
                 {
                     "doc_id": record["doc_id"],

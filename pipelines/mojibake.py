@@ -34,7 +34,7 @@ RIGHT = frozenset(letters.CHARSETS) - {
 #: First bytes, in UTF-8, of what the region writes: signs, Latin, modifiers, Cyrillic, Armenian;
 #: then those of Georgian and of more signs, which take three, and what can follow them.
 PAIRS = b"\xc2\xc3\xc4\xc5\xc6\xc9\xca\xd0\xd1\xd2\xd3\xd4\xd5\xd6"
-TRIPLES, SECOND = b"\xe1\xe2", b"\x80\x82\x83\x84"
+TRIPLES, SECOND = b"\xe1\xe2", bytes(range(0x80, 0x90))
 CONTINUED = bytes(range(0x80, 0xC0))
 SCRIPTS = frozenset({"LATIN", "CYRILLIC", "ARMENIAN", "GEORGIAN"})
 APOSTROPHES = frozenset("‘’ʻʼ")
@@ -233,8 +233,10 @@ def _legacy(text: str) -> Repair | None:
             continue
         payload = sample.encode(wrong, "ignore")
         fit = letters.fit(payload)
-        if fit and fit.best.charset in RIGHT and contradicts(fit, wrong):
-            best = max(best or (-np.inf, "", ""), (fit.best.score, fit.best.charset, wrong))
+        if fit is None or fit.best.charset not in RIGHT or not contradicts(fit, wrong):
+            continue
+        if best is None or fit.best.score > best[0]:
+            best = fit.best.score, fit.best.charset, wrong
     if best is None:
         return None
     _, right, wrong = best
