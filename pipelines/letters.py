@@ -39,7 +39,7 @@ ELSEWHERE = {
     "pl": -1.5,
     "hu": -1.5,
     "mk": -1.5,
-    "az-spelt": -1.5,
+    "az-spelt": -3.0,
 }
 IN_CAPITALS = -6.0
 #: The share of capitals in a usual text, and of small letters in one of capitals.
@@ -74,8 +74,11 @@ class Reading:
     score: float
     divergence: float
 
-    def plausible(self, slack: float = 0.5, doubt: float = 5.0) -> bool:
-        """Whether it can be a text of the language: a small sample may diverge by more."""
+    def plausible(self, slack: float = 0.5, doubt: float | None = None) -> bool:
+        """Whether it can be a text of the language: a small sample may diverge by more, and by
+        more still where punctuation is much of what is counted."""
+        if doubt is None:
+            doubt = 5.0 if self.language in CYRILLIC else 6.0
         return self.counted > 0 and self.divergence < slack + doubt / self.counted**0.5
 
 
