@@ -1,9 +1,10 @@
 """From bytes to text: which charset, and why.
 
-The order: byte-order mark, HTTP charset, `<meta>`, strict UTF-8, then chardet 7 on what is
-left (facts measured in the field: chardet 7 decodes 0.97–1.0 of the region's legacy charsets,
-others confuse KOI8-U with KOI8-R and KZ-1048 with windows-1251).  A declared charset that the
-bytes contradict is overruled.
+The order: byte-order mark, HTTP charset, `<meta>`, strict UTF-8, then the letters of the region
+(`pipelines.letters`), and chardet 7 where these settle nothing.  A declared charset that the
+bytes contradict is overruled: bytes that are UTF-8 are UTF-8, and a legacy charset gives way to
+another only where the letters leave no doubt, as with KOI8-U called KOI8-R or KZ-1048 called
+windows-1251.
 """
 
 from __future__ import annotations
@@ -11,6 +12,10 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines import letters
 
 DETECT_BYTES = 1 << 16
 BOMS = (
@@ -21,6 +26,7 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _META = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
+_XML = re.compile(rb"\A\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']\s*([A-Za-z0-9_:.-]{2,40})")
 _HTTP = re.compile(r"charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{2,40})", re.I)
 _ALIASES = {
     "win-1251": "cp1251",
@@ -37,6 +43,9 @@ _ALIASES = {
     "iso-8859-1": "cp1252",
     "latin1": "cp1252",
     "latin-1": "cp1252",
+    "iso-8859-9": "cp1254",
+    "latin5": "cp1254",
+    "tis-620": "cp874",
     "us-ascii": "cp1252",
     "ascii": "cp1252",
 }
@@ -101,10 +110,13 @@ CHARSETS = frozenset(
 )
 
 
-#: Cyrillic read as Latin runs on; KOI8 and windows-1251 swap cases; DOS becomes frames.
-_NOISE = re.compile("[\u00c0-\u024f]{4,}|[а-џ][Ѐ-Я]+|[\x80-\x9f¤¦¬\xad†‡‰‹›\u2500-\u259f]")
-_BEYOND_ASCII = re.compile("[^\0-\x7f]")
-MAX_NOISE = 0.01
+#: In UTF-16 and UTF-32 without a mark, and in ISO-2022, which all are valid UTF-8.
+_WIDE = re.compile(rb"[\0\x04\x1b]")
+#: How sure the letters must be to overrule what is declared: how closely they fit a language, and
+#: the log of how much better than as declared, at least and per character counted.
+SLACK, DOUBT = 0.3, 3.0
+GAP, GAP_EACH = 12.0, 0.1
+MIN_COUNTED = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,11 @@ class Decoded:
     declared: str | None
     used: str
 
+    @property
+    def overruled(self) -> bool:
+        """Whether the bytes contradict what was declared."""
+        return self.declared not in (None, self.used)
+
 
 def decode(payload: bytes, content_type: str | None = None, html: bool = False) -> Decoded | None:
     """Decode a body.
@@ -122,7 +139,8 @@ def decode(payload: bytes, content_type: str | None = None, html: bool = False) 
     Args:
       payload: the body, transfer and content encodings undone.
       content_type: the HTTP header's value, with its charset parameter.
-      html: whether a `<meta>` in the first 4 KiB may declare a charset.
+      html: whether a `<meta>` in the first 4 KiB may declare a charset; an XML declaration may
+        always.
 
     Returns:
       The text, or None where nothing decodes it.
@@ -133,21 +151,54 @@ def decode(payload: bytes, content_type: str | None = None, html: bool = False) 
             text = _strict(payload, name)
             if text is not None:
                 return Decoded(text, declared, name.removesuffix("-sig"))
-    if declared:
+    if declared and (declared.startswith(("utf-16", "utf-32")) or payload.isascii()):
         text = _strict(payload, declared)
-        if text is not None and (declared == "utf-8" or not _contradicted(payload, text)):
+        if text is not None:
             return Decoded(text, declared, declared)
+    if _WIDE.search(payload, 0, DETECT_BYTES):
+        wide = _detected(payload)
+        text = _strict(payload, wide) if wide and wide.startswith(("utf-", "iso2022")) else None
+        if wide and text is not None:
+            return Decoded(text, declared, wide)
     text = _strict(payload, "utf-8")
     if text is not None:
         return Decoded(text, declared, "utf-8")
-    return _detected(payload, declared)
+    if _nearly_utf8(payload):
+        return Decoded(payload.decode("utf-8", "replace"), declared, "utf-8")
+    return _legacy(payload, declared)
+
+
+def _legacy(payload: bytes, declared: str | None) -> Decoded | None:
+    """Decode bytes that are not UTF-8."""
+    fit = letters.fit(payload)
+    if declared and declared != "utf-8" and not (fit and contradicts(fit, declared)):
+        text = _strict(payload, declared)
+        if text is not None:
+            return Decoded(text, declared, declared)
+    found = fit.best.charset if fit and fit.best.plausible() else _detected(payload)
+    for name in (found, declared):
+        text = _lenient(payload, name) if name else None
+        if name and text is not None:
+            return Decoded(text, declared, name)
+    return None
+
+
+def contradicts(fit: letters.Fit, charset: str) -> bool:
+    """Whether the letters leave no doubt that bytes read as `charset` are another's."""
+    best = fit.best
+    if best.charset == charset or not best.plausible(SLACK, DOUBT):
+        return False
+    if charset not in fit.scores:
+        return best.counted >= MIN_COUNTED
+    return best.score - fit.scores[charset] > GAP + GAP_EACH * best.counted
 
 
 def _declared(payload: bytes, content_type: str | None, html: bool) -> str | None:
     found = _HTTP.search(content_type or "")
     name = _canonical(found[1]) if found else None
-    if name is None and html and (meta := _META.search(payload[:4096])):
-        name = _canonical(meta[1].decode("ascii"))
+    inside = _XML.search(payload[:512]) or (_META.search(payload[:4096]) if html else None)
+    if name is None and inside:
+        name = _canonical(inside[1].decode("ascii"))
         if name and name.startswith(("utf-16", "utf-32")):
             return "utf-8"  # it was read as ASCII
     return name
@@ -170,34 +221,30 @@ def _strict(payload: bytes, charset: str) -> str | None:
         return None
 
 
-def _contradicted(payload: bytes, text: str) -> bool:
-    """Whether bytes declared as another charset are UTF-8 (chance does not give that), or the
-    text is full of what no language has while that of the charset detected is not."""
-    if payload.isascii():
-        return False
-    if _strict(payload, "utf-8") is not None:
-        return True
-    noise = _noise(text)
-    other = _detected(payload, None) if noise > MAX_NOISE else None
-    return other is not None and _noise(other.text) < noise / 3
-
-
-def _noise(text: str) -> float:
-    """The share of a text's characters beyond ASCII that stand as they do in mojibake."""
-    some = text[:DETECT_BYTES]
-    return sum(map(len, _NOISE.findall(some))) / max(len(_BEYOND_ASCII.findall(some)), 1)
-
-
-def _detected(payload: bytes, declared: str | None) -> Decoded | None:
-    import chardet
-
-    name = _canonical(chardet.detect(payload[:DETECT_BYTES])["encoding"]) or declared
-    if name is None:
-        return None
-    text = _strict(payload, name)
+def _lenient(payload: bytes, charset: str) -> str | None:
+    """A stray byte must not cost the page; many of them mean that it is no text."""
+    text = _strict(payload, charset)
     if text is None:
-        # a stray byte must not cost the page; many of them mean that it is no text
-        text = payload.decode(name, "replace")
+        text = payload.decode(charset, "replace")
         if text.count("\ufffd") > max(3, len(text) // 200):
             return None
-    return Decoded(text, declared, name)
+    return text
+
+
+def _nearly_utf8(payload: bytes) -> bool:
+    """Whether bytes are UTF-8 but for a few strays, or a torn end: nearly all characters are
+    followed by the bytes that their first byte announces."""
+    data = np.frombuffer(payload[:DETECT_BYTES], np.uint8)
+    high = data[data >= 128]
+    lead = int((high >= 0xC2).sum() + (high >= 0xE0).sum() + (high >= 0xF0).sum())
+    rest = int((high < 0xC0).sum())
+    if rest < 4 or abs(lead - rest) > max(3, rest // 50):
+        return False
+    text = payload[:DETECT_BYTES].decode("utf-8", "replace")
+    return text.count("\ufffd") <= max(3, rest // 50)
+
+
+def _detected(payload: bytes) -> str | None:
+    import chardet
+
+    return _canonical(chardet.detect(payload[:DETECT_BYTES])["encoding"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-from pipelines import charset, documents, html
+from pipelines import charset, documents, html, mojibake
 from pipelines.codings import decoded_body, header
 from pipelines.readers import Content
 
@@ -15,12 +15,15 @@ TEXT_TYPES = frozenset({"text/plain"})
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored text (NFC) and what was seen on the way; or the reason why there is none."""
+    """A stored text (NFC) and what was seen on the way; or the reason why there is none.
+    `overruled`: the bytes contradict the charset declared; `repairs`: mojibake that was undone."""
 
     text: str = ""
     title: str | None = None
     declared: str | None = None
     used: str | None = None
+    overruled: bool = False
+    repairs: tuple[mojibake.Repair, ...] = ()
     metas: tuple[tuple[str, str], ...] = ()
     links: tuple[tuple[str, str], ...] = ()
     jsonld: tuple[str, ...] = ()
@@ -41,7 +44,9 @@ def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
-        return Document(_stored(content.text), _title(content.title), used="utf-8")
+        text, repairs = mojibake.repair(content.text)
+        title = _repaired(content.title or "", repairs)
+        return Document(_stored(text), _title(title), used="utf-8", repairs=repairs)
     body, error = decoded_body(content.payload or b"", content.headers, max_bytes)
     if error:
         return Document(error=error[0], detail=error[1])
@@ -55,9 +60,20 @@ def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -
     if found is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
     if not markup:
-        return Document(_stored(found.text), _title(content.title), found.declared, found.used)
+        text, repairs = mojibake.repair(found.text)
+        return Document(
+            _stored(text),
+            _title(content.title),
+            found.declared,
+            found.used,
+            found.overruled,
+            repairs,
+        )
     try:
         page = html.extract(found.text, extractor)
+        repairs = mojibake.repair(page.text)[1]
+        if repairs:  # anew, because extraction takes no-break spaces for spaces
+            page = html.extract(_repaired(found.text, repairs), extractor)
     except ImportError:
         raise
     except Exception as error:  # the parser's own classes
@@ -67,10 +83,31 @@ def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -
         _title(page.title),
         found.declared,
         found.used,
+        found.overruled,
+        repairs,
         page.metas,
         page.links,
         page.jsonld,
     )
+
+
+def charset_evidence(document: Document) -> dict[str, object]:
+    """What became of a text's charset, for the ledger; empty where nothing was amiss."""
+    if not (document.overruled or document.repairs):
+        return {}
+    found: dict[str, object] = {"declared": document.declared, "used": document.used}
+    if document.overruled:
+        found["overruled"] = True
+    if document.repairs:
+        found["repaired"] = [str(repair) for repair in document.repairs]
+        found["characters"] = sum(repair.characters for repair in document.repairs)
+    return found
+
+
+def _repaired(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
+    for repair in repairs:
+        text = repair.apply(text)
+    return text
 
 
 def _of_file(body: bytes, media_type: str, title: str | None, max_bytes: int) -> Document:

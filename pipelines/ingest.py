@@ -163,6 +163,7 @@ class Read(ShardDoFn):
             | {
                 "source": ledger.count(records["source_id"]),
                 "source_outcome": _by_source(records, decided),
+                "charset": dict(found.charsets),
             },
         )
 

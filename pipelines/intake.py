@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,7 @@ class Intake:
     records: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
+    charsets: Counter[str] = field(default_factory=Counter)  # overruled, and repaired, by kind
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,10 @@ class Judge:
             verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
             verdict = self.gate.keep(source_id, one.seen, licences.detect(*declared))
+            if told := content.charset_evidence(document):
+                verdict = replace(verdict, evidence={**verdict.evidence, "charset": told})
+                out.charsets.update(str(repair) for repair in document.repairs)
+                out.charsets.update(["overruled"] * document.overruled)
             out.documents.append(
                 {
                     "doc_id": record["doc_id"],

@@ -52,6 +52,42 @@ LT = (
     "parašykite kaimynams, kad ir jūsų balsas būtų įskaitytas. Ačiū už supratimą ir kantrybę, "
     "mieli žmonės, iki greito pasimatymo šį ąžuolų kiemą! "
 )
+KY = (
+    "Үйүбүздүн тургундарынын чогулушу шаршемби күнү кечинде, жумуштан кийин өтөт. Чатырды оңдоону, "
+    "балдар үчүн жаңы аянтчаны жана короону тазалоону сүйлөшөбүз. Эгер келе албасаңыз, "
+    "коңшуларыңызга алдын ала жазып коюңуз. Түшүнгөнүңүз үчүн ыраазычылык билдиребиз! "
+)
+TT = (
+    "Йортыбызда яшәүчеләрнең җыелышы чәршәмбе көнне кич белән, эштән соң була. Түбәне төзәтү, "
+    "балалар өчен яңа мәйданчык һәм ишегалдын җыештыру турында сөйләшербез. Килә алмасагыз, "
+    "күршеләрегезгә алдан языгыз, шулай итеп сезнең тавышыгыз да исәпкә алыныр. Рәхмәт! "
+)
+BA = (
+    "Йортобоҙҙа йәшәүселәрҙең йыйылышы шаршамбы көнө кис, эштән һуң була. Ҡыйыҡты төҙәтеү, балалар "
+    "өсөн яңы майҙансыҡ һәм ихатаны таҙартыу тураһында һөйләшәсәкбеҙ. Килә алмаһағыҙ, "
+    "күршеләрегеҙгә алдан яҙығыҙ, шулай итеп һеҙҙең тауышығыҙ ҙа иҫәпкә алыныр. Рәхмәт! "
+)
+AZ = (
+    "Evimizin sakinlərinin yığıncağı çərşənbə günü axşam, işdən sonra keçiriləcək. Damın təmirini, "
+    "uşaqlar üçün yeni meydançanı və həyətin təmizlənməsini müzakirə edəcəyik. Gələ bilmirsinizsə, "
+    "qonşularınıza əvvəlcədən yazın. Anlayışınız üçün təşəkkür edirik! "
+).translate(str.maketrans("əƏ", "äÄ"))
+ET = (
+    "Meie maja elanike koosolek toimub kolmapäeva õhtul pärast tööd. Räägime katuse "
+    "parandamisest, uuest mänguväljakust ja hoovi koristamisest. Kui te ei saa tulla, kirjutage "
+    "naabritele ette, et ka teie häält kuulda võetaks. Šeff Žanna küpsetab külalistele "
+    "õunakooki, täname mõistmise eest! "
+)
+LV = (
+    "Mūsu mājas iedzīvotāju sapulce notiks trešdien vakarā pēc darba. Apspriedīsim jumta remontu, "
+    "jauno bērnu laukumu un pagalma uzkopšanu. Ja nevarat atnākt, rakstiet kaimiņiem iepriekš, "
+    "lai arī jūsu balss tiktu ņemta vērā. Paldies par sapratni un pacietību, mīļie ļaudis! "
+)
+RO = (
+    "Adunarea locatarilor din casa noastră va avea loc miercuri seara, după lucru. Vom discuta "
+    "reparaţia acoperişului, noul teren de joacă şi curăţenia în curte. Dacă nu puteţi veni, "
+    "scrieţi vecinilor din timp, ca şi părerea dumneavoastră să fie auzită. Vă mulţumim! "
+)
 
 TABLE = (
     [(RU, c) for c in ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic", "cp855")]
@@ -61,12 +97,23 @@ TABLE = (
         (BE, "iso8859-5"),
         (KK, "kz1048"),
         (KK, "ptcp154"),
+        (KY, "ptcp154"),
+        (TT, "ptcp154"),
+        (BA, "ptcp154"),
         (TG, "koi8-t"),
+        (UK, "cp1125"),
+        (UK.replace("ґ", "г"), "iso8859-5"),
+        (AZ, "cp1254"),
+        (RO, "cp1250"),
+        (RO, "iso8859-2"),
+        (LT, "iso8859-4"),
         (TR, "cp1254"),
         (TR, "iso8859-9"),
         (LT, "cp1257"),
         (LT, "iso8859-13"),
     ]
+    + [(text, c) for text in (ET, LV) for c in ("cp1257", "iso8859-4", "iso8859-13")]
+    + [(text.upper(), c) for text in (RU, UK) for c in ("cp1251", "koi8-u")]
     + [(text, c) for text in (RU, KK, TR) for c in ("utf-8", "utf-16", "utf-32", "utf-8-sig")]
 )
 
@@ -123,7 +170,71 @@ def test_utf8_is_declared_and_is_not_there(text, charset):
 def test_another_charset_is_declared_than_is_there(text, charset, declared):
     payload = b"<html><body><p>" + (text * 2).encode(charset) + b"</p></body></html>"
     found = done(decode(payload, f"text/html; charset={declared}", html=True))
-    assert text in found.text and found.declared
+    assert text in found.text and found.declared and found.overruled
+
+
+@pytest.mark.parametrize(
+    "text, charset, declared",
+    [
+        (UK, "koi8-u", "koi8-r"),
+        (KK, "kz1048", "windows-1251"),
+        (TT, "ptcp154", "windows-1251"),
+        (TG, "koi8-t", "koi8-r"),
+        (UK, "cp1125", "ibm866"),
+        (TR, "cp1254", "iso-8859-1"),
+        (LT, "cp1257", "windows-1252"),
+        (RO, "cp1250", "iso-8859-1"),
+        (RU, "cp1251", "gbk"),
+        (RU, "cp1251", "windows-1256"),
+    ],
+)
+def test_the_letters_betray_a_declaration(text, charset, declared):
+    found = done(decode((text * 2).encode(charset), f"text/html; charset={declared}"))
+    assert found.text == text * 2 and found.overruled and found.declared
+
+
+@pytest.mark.parametrize("text, charset", [row for row in TABLE if row[1] != "utf-8-sig"])
+def test_what_is_declared_rightly_is_not_overruled(text, charset):
+    assert not done(decode(text.encode(charset), f"text/html; charset={charset}")).overruled
+
+
+@pytest.mark.parametrize(
+    "text, charset",
+    [
+        ("図書館は来週の月曜日に再び開館します。新しい本を借りることができます。" * 5, "cp932"),
+        ("图书馆将于下周一重新开放,届时读者可以借阅新到的书籍和杂志。" * 5, "gbk"),
+        ("도서관은 다음 주 월요일에 다시 문을 엽니다. 새로 들어온 책도 있습니다. " * 5, "euc_kr"),
+        ("Η βιβλιοθήκη θα ανοίξει ξανά την επόμενη Δευτέρα για τους αναγνώστες. " * 5, "cp1253"),
+        ("הספרייה תיפתח מחדש ביום שני הבא והקוראים יוכלו לשאול ספרים חדשים. " * 5, "cp1255"),
+        ("ستفتح المكتبة أبوابها من جديد يوم الاثنين القادم أمام جميع القراء. " * 5, "cp1256"),
+        (
+            "Knihovna bude příští pondělí opět otevřena, těšíme se na všechny čtenáře. " * 5,
+            "cp1250",
+        ),
+        ("Bókasafnið opnar aftur á mánudaginn og það þykir okkur öllum gott. " * 5, "cp1252"),
+    ],
+)
+def test_other_regions_keep_what_they_declare(text, charset):
+    found = done(decode(text.encode(charset), f"text/html; charset={charset}"))
+    assert (found.text, found.overruled) == (text, False)
+    if charset in ("cp932", "gbk", "euc_kr", "cp1253", "cp1255"):
+        assert done(decode(text.encode(charset))).text == text
+
+
+def test_an_xml_declaration_counts():
+    page = '<?xml version="1.0" encoding="koi8-u"?><rss><title>' + UK[:30]
+    found = done(decode(page.encode("koi8-u")))
+    assert (found.text, found.declared) == (page, "koi8-u")
+
+
+@pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_mark(charset):
+    assert done(decode(RU.encode(charset))).text == RU
+
+
+def test_a_torn_end_is_utf8_still():
+    found = done(decode(KK.encode()[:-1] + "ғ".encode()[:1], "text/html; charset=windows-1251"))
+    assert found.text.startswith(KK[:-1]) and found.used == "utf-8"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from office import TDM, docx, epub, odt, packed, paragraph, pdf
 
 from pipelines.codings import decoded_body
-from pipelines.content import document, supported
+from pipelines.content import charset_evidence, document, supported
 from pipelines.readers import Content
 
 BODY = "<html><p>Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде.</p></html>"
@@ -239,3 +239,34 @@ def test_what_a_page_declares_comes_with_its_text():
     )
     found = document(Content(payload=markup.encode(), media_type="text/html", headers=()), LIMIT)
     assert (found.text, found.metas, found.jsonld) == (TEXT, (("robots", "noai"),), ("{}",))
+
+
+def test_an_overruled_charset_is_told():
+    page = BODY.replace("</p>", " " + TEXT * 2 + "</p>").encode("kz1048")
+    headers = (("Content-Type", "text/html; charset=windows-1251"),)
+    found = document(Content(payload=page, media_type="text/html", headers=headers), LIMIT)
+    assert TEXT in found.text and found.overruled
+    assert charset_evidence(found) == {"declared": "cp1251", "used": "kz1048", "overruled": True}
+
+
+@pytest.mark.parametrize("markup", [True, False])
+def test_mojibake_is_undone_and_told(markup):
+    broken = (
+        (BODY if markup else TEXT).encode().decode("cp1251", "replace").replace("\ufffd", "\x98")
+    )
+    if markup:
+        title = "Ауа".encode().decode("cp1251")
+        broken = broken.replace("<p>", f"<head><title>{title}</title></head><p>")
+        found = document(Content(payload=broken.encode(), media_type="text/html"), LIMIT)
+        assert found.title == "Ауа"
+    else:
+        found = document(Content(text=broken), LIMIT)
+    assert found.text == TEXT and not found.overruled
+    told = charset_evidence(found)
+    assert told["repaired"] == ["utf-8 read as cp1251"]
+    assert told["characters"] == sum(not c.isascii() for c in TEXT)
+
+
+def test_a_good_text_has_nothing_to_tell():
+    found = document(Content(payload=RAW, media_type="text/html"), LIMIT)
+    assert charset_evidence(found) == {}
