@@ -17,13 +17,16 @@ KEY_BYTES = 32
 def key(folder: Path) -> bytes:
     """The key of a work folder, made where there is none yet (readable by its owner alone)."""
     path = folder / "lookup.key"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
+    if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        part = folder / f".lookup.{secrets.token_hex(8)}.part"
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(secrets.token_bytes(KEY_BYTES))
-        return path.read_bytes()
+        part.replace(path)
+    secret = path.read_bytes()
+    if len(secret) < KEY_BYTES:
+        raise ValueError(f"{path} is too short for a key; remove it, and a new one is made")
+    return secret
 
 
 def digest(secret: bytes, value: str) -> str:

@@ -81,7 +81,8 @@ def _sound(chain: dict[str, Any]) -> bool:
     document = chain["document"]
     if document and not document["text_matches"]:
         return False
-    return chain["bytes"]["payload_matches"] is not False
+    matches = chain["bytes"]["payload_matches"]
+    return bool(matches) if chain["record"]["payload_sha256"] else matches is not False
 
 
 def _told(chain: dict[str, Any]) -> Iterator[str]:

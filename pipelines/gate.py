@@ -315,6 +315,11 @@ class Gate:
             _entry(self.sources[source_id], self.params),
         )
 
+    def withdrawn_document(self, doc_ids: Iterable[str]) -> Verdict | None:
+        """A withdrawal of a document under any of the ids that its record may have had."""
+        found = (self.withdrawals.by_value.get(("document", one)) for one in doc_ids)
+        return _withdrawn(next(filter(None, found), None))
+
     def withdrawn_text(self, digest: str) -> Verdict | None:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
         return _withdrawn(self.withdrawals.of_text(digest))

@@ -175,17 +175,15 @@ def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
     return ledger.count(pairs.to_series())
 
 
-def _captures(index: pl.DataFrame, register: Register, collection: str) -> pl.DataFrame:
-    """The signal captures of governed hosts; those of others bind nobody who is let in, but for
-    RSL terms, which a governed host may link to.
+def _captures(index: pl.DataFrame) -> pl.DataFrame:
+    """The signal captures, of all hosts: a capture whose own address nobody governs still binds
+    what a narrower entry, or another collection, lets in.
 
     One that cannot be read counts as one that was not answered (status 0), which refuses: what it
     says is not known.
     """
     some = index.filter(pl.col("signal").is_not_null())
     unread = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
-    governed = register.match(some["uri"], collection).is_not_null()
-    some = some.filter(governed | (some["signal"] == "rsl"))
     return some.select(
         host=hosts(some["uri"]).fill_null(""),
         kind="signal",

@@ -69,6 +69,7 @@ class Judge:
                 "container_sha256": container.sha256,
             }
             verdict, seen = self._before(row, doc_id, source_id, host)
+            verdict = self._withdrawn(row, container) or verdict
             if verdict:
                 out.records.append(record)
                 _decide(out, record, verdict)
@@ -80,18 +81,13 @@ class Judge:
 
     def _doc_id(self, row: Mapping[str, Any], container: Any) -> str:
         level = self.coinciding.get(row["base_id"], 0)
-        if not level:
-            return str(row["base_id"])
-        envelope = Envelope(
-            row["locator"],
-            row["offset"],
-            row["length"],
-            row["uri"],
-            row["payload_sha256"],
-            row["captured_at"],
-            error=row["error"],
-        )
-        return scan.doc_id(envelope, container, level)
+        return _id_at(row, container, level) if level else str(row["base_id"])
+
+    def _withdrawn(self, row: Mapping[str, Any], container: Any) -> Verdict | None:
+        """A copy of a record gives both a longer id: a withdrawal bars it under each of them."""
+        if "document" not in self.gate.withdrawals.scopes:
+            return None
+        return self.gate.withdrawn_document(_id_at(row, container, level) for level in range(3))
 
     def _before(
         self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
@@ -169,6 +165,20 @@ class Judge:
                 }
             )
         _decide(out, record, verdict)
+
+
+def _id_at(row: Mapping[str, Any], container: Any, level: int) -> str:
+    """A record's id as it is, or as it would be where others coincide with it (`scan.doc_id`)."""
+    envelope = Envelope(
+        row["locator"],
+        row["offset"],
+        row["length"],
+        row["uri"],
+        row["payload_sha256"],
+        row["captured_at"],
+        error=row["error"],
+    )
+    return scan.doc_id(envelope, container, level)
 
 
 @dataclass(slots=True)

@@ -166,8 +166,9 @@ class _Digests:
             stat = path.stat()
             name = ascii(str(path))
             entry = self._known.get(name)
-            if not entry or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
-                entry = [stat.st_size, stat.st_mtime_ns, shards.sha256_file(path)]
+            mark = f"{stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
+            if not entry or entry[:2] != [stat.st_size, mark]:
+                entry = [stat.st_size, mark, shards.sha256_file(path)]
             self._seen[name] = entry
             return stat.st_size, str(entry[2])
         except OSError:

@@ -252,7 +252,7 @@ def _build(path: Path, value: dict[str, Any]) -> Params:
         work=_resolved(root, value["work"]),
         release=_section(ReleaseParams, value["release"]),
         signals=value.get("signals", "fetch"),
-        robots_agents=tuple(value.get("robots_agents") or default_robots_agents()),
+        robots_agents=tuple(sorted(value.get("robots_agents") or default_robots_agents())),
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
         dedup=_section(DedupParams, value.get("dedup")),

@@ -18,6 +18,7 @@ LINKED: Final = "linked"  # terms stand elsewhere, at `Observation.link`
 UNSAID: Final = "unsaid"
 
 _EXCERPT = 200
+_DOUBTFUL: Final = re.compile(r"@|%40|[0-9](?:[^0-9a-z]{0,3}[0-9]){8}")
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,19 @@ class Observation:
             object.__setattr__(self, "location", self.location[:_EXCERPT])
 
     def evidence(self) -> dict[str, Any]:
-        """What goes into the ledger; what few statements have stands there only if it is set."""
+        """What goes into the ledger; what few statements have stands there only if it is set.  A
+        publisher's rule may name a person (`Disallow: /users/…`): that is redacted."""
         rare = ("link", "licence", "compared")
-        return {k: v for k, v in vars(self).items() if v is not None or k not in rare}
+        told = {k: v for k, v in vars(self).items() if v is not None or k not in rare}
+        return told | {k: _redacted(told[k]) for k in ("raw", "location", "link") if told.get(k)}
+
+
+def _redacted(excerpt: str) -> str:
+    if not _DOUBTFUL.search(excerpt):
+        return excerpt
+    from pipelines.personal_data.uris import redact_uri  # loads the recognisers
+
+    return redact_uri(excerpt)
 
 
 @dataclass(frozen=True)

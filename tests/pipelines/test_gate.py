@@ -341,3 +341,12 @@ def test_a_decision_shows_what_stood_at_the_fetch_and_the_latest(mode: str, refu
 def test_licences_that_a_page_names_are_kept_beside_the_registers() -> None:
     assert gate().keep("kz", (), ["CC-BY-4.0"]).evidence["stated"] == ["CC-BY-4.0"]
     assert "stated" not in gate().keep("kz").evidence
+
+
+def test_a_rule_that_names_a_person_is_told_without_the_name() -> None:
+    from pipelines.signals import Observation
+
+    rule = "Disallow: /users/anna.sidorova@mail.example.ru/"
+    seen = Observation("robots", "9309", "robots.txt", rule[10:], "reserved", rule)
+    told = str(seen.evidence())
+    assert "sidorova" not in told and "EMAIL_ADDRESS" in told

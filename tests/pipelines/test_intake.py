@@ -388,3 +388,24 @@ def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     again = who.unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
     assert len(again.documents) == 2
     who.cursor.close()
+
+
+def test_what_became_of_charsets_is_told_and_counted(tmp_path):
+    told = (
+        "<p>Ауылдағы жаңа кітапхана келесі дүйсенбіде ашылады, барлық тұрғындар шақырылады. "
+        "Мұнда балаларға арналған үлкен бөлме де болады, қызық кештер өткізіледі.</p>"
+    )
+    pages = (
+        record("https://good.kz/1", told.encode()),
+        record("https://good.kz/2", told.encode("kz1048"), media_type="text/html;charset=cp1251"),
+        record("https://good.kz/3", told.encode().decode("koi8-r").encode()),
+    )
+    task = scan.Task("t", (container(tmp_path / "a", b"".join(pages)),))
+    index = pl.from_arrow(scan.index(task, 1 << 20))
+    found = judge().unit(task, index)
+    assert [d["text"] for d in found.documents] == [told[3:-4]] * 3
+    evidence = [json.loads(d["evidence"]).get("charset") for d in found.decisions]
+    assert evidence[0] is None
+    assert evidence[1] == {"declared": "cp1251", "used": "kz1048", "overruled": True}
+    assert evidence[2]["repaired"] == ["utf-8 read as koi8-r"]
+    assert found.charsets == {"overruled": 1, "utf-8 read as koi8-r": 1}
