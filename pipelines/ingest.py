@@ -81,7 +81,7 @@ class Scan(beam.DoFn):
                 # what is unpacked from its front is read by one worker, once
                 yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
             signals = index.filter(pl.col("signal").is_not_null()).collect()
-            captures = _captures(signals, plan.register, task.collection)
+            captures = _captures(signals)
             if captures.height:
                 yield beam.pvalue.TaggedOutput(
                     "signals", captures.to_arrow().combine_chunks().to_batches()[0]
