@@ -59,7 +59,7 @@ def reasons(path: Path, register: Register, *records: bytes) -> list[str]:
     one = Container("web", "warc", str(file), "raw/a", file.stat().st_size, "0" * 64, ())
     index = pl.from_arrow(scan.index(scan.Task("t", (one,)), 1 << 20))
     assert isinstance(index, pl.DataFrame)
-    captures = ingest._captures(index, register, "web")
+    captures = ingest._captures(index)
     signals = HostSignals([Capture(**row) for row in captures.to_dicts()], ("*", "GPTBot"))
     return list(reservations(signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")))
 
