@@ -129,9 +129,12 @@ def _zstd(file: Any) -> Any:
     dictionary, head = None, file.read(8)
     if head[:4] == DICTIONARY:
         content = file.read(min(int.from_bytes(head[4:], "little"), MAX_DICTIONARY))
-        if compression(content) == "zstd":
-            content = zstd.ZstdDecompressor().decompress(content, MAX_DICTIONARY)
-        dictionary = zstd.ZstdDict(content)
+        try:
+            if compression(content) == "zstd":
+                content = zstd.ZstdDecompressor().decompress(content, MAX_DICTIONARY)
+            dictionary = zstd.ZstdDict(content)
+        except (ValueError, zstd.ZstdError):
+            pass  # torn: what needs it cannot be read, and says so
     file.seek(0)
     return zstd.ZstdFile(file, zstd_dict=dictionary)
 

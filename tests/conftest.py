@@ -12,9 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # ids of parametrised tests are made of their bytes, and two processes must collect the same
 gzip.compress = functools.partial(gzip.compress, mtime=0)  # type: ignore[assignment]
+
+# machines are loaded, and what is tested before a landing is the same each time
+settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("steady")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

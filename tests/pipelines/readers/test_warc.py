@@ -513,6 +513,7 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
         [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip.compress(INFO + PAGES[0])]
     ),
 )
+@example(b"]*M\x18", b"")
 def test_any_bytes_at_all(tmp_path, content, before):
     one = source(tmp_path / "a.warc", before + content)
     for envelope in warc.scan(one):
