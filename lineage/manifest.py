@@ -1,7 +1,8 @@
 """A release's manifest: every file with its digest, the counts, what it was made from.
 
-`lineage/runs` says when and on what machine stages ran; it is not in the manifest, so that the
-same inputs, parameters and code give the same manifest.
+`lineage/runs` says when and on what machine stages ran, and the leaves of the Merkle tree are
+salted at random: they are not in the manifest, so that the same inputs, parameters and code give
+the same one.  The signed statement covers them beside it (`lineage.seal`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ def build(
     files: Mapping[str, Mapping[str, Any]],
     counts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest as a JSON value; `files`: path in the release -> rows, bytes, sha256."""
+    """The manifest as a JSON value; `files`: path in the release -> rows (null: no table), bytes,
+    sha256."""
     return {
         "schema_version": SCHEMA_VERSION,
         "name": params.release.name,
@@ -34,7 +36,7 @@ def build(
         "register_sha256": register.sha256,
         "counts": dict(counts),
         "files": {
-            path: {k: about[k] for k in ("rows", "bytes", "sha256")}
+            path: {k: about.get(k) for k in ("rows", "bytes", "sha256")}
             for path, about in sorted(files.items())
         },
     }
@@ -71,5 +73,6 @@ its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 |---|---|---|---|---|
 {sources}
 `data/<lang>/` holds the documents, `lineage/<table>/` what happened to them, `manifest.json` the
-digest of every file.
+digests of files and the counts, `seal/` the leaves of the Merkle tree over the documents,
+`manifest.dsse.json` a signed statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
 """

@@ -19,6 +19,8 @@ COMMANDS = {
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "verify": ("lineage.verification", "is a release, to the last byte, what was signed?"),
+    "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }

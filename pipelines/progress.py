@@ -129,6 +129,12 @@ def closing(told: Mapping[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    if told["signed"]["key"] != "configured":
+        out.print(
+            f"signed with a key that was made here; its public half: {told['signed']['key']}",
+            highlight=False,
+            soft_wrap=True,
+        )
     out.print(
         f"{told['documents']} documents released: {told['release']}",
         highlight=False,

@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
-from pipelines import batches, corpus, ledger, shards
+from pipelines import batches, corpus, ledger, sealing, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
@@ -234,6 +234,8 @@ class Release(DocumentStage):
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
+        if not context.dry_run:
+            sealing.key(context.params)
 
     def target(self, context: Context) -> Path:
         params = context.params
@@ -287,15 +289,31 @@ class Release(DocumentStage):
         )
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
-        written = [added["file"], state.write("lineage/runs", "part-00000", runs, level=3)["file"]]
-        whole = manifest.build(
-            context.params, context.register, files, _counts(self.source, markers)
+        ran = state.write("lineage/runs", "part-00000", runs, level=3)
+        counts = _counts(self.source, markers)
+        root = Path(state.root)
+        readme = manifest.readme(
+            manifest.build(context.params, context.register, {}, counts), context.register
         )
-        shards.write_json(Path(state.root) / "manifest.json", whole)
-        shards.write_bytes(
-            Path(state.root) / "README.md", manifest.readme(whole, context.register).encode()
+        files["README.md"] = _written(root / "README.md", readme.encode())
+        whole = manifest.build(context.params, context.register, files, counts)
+        about = _written(root / "manifest.json", shards.json_bytes(whole))
+        sealed = sealing.seal_release(
+            context,
+            root,
+            whole,
+            {"manifest.json": about["sha256"], ran["file"]: ran["sha256"]},
         )
-        return [*written, "manifest.json", "README.md"]
+        return [added["file"], ran["file"], "manifest.json", "README.md", *sealed]
+
+    def published(self, context: Context) -> None:
+        """Enter the release into the log, once."""
+        sealing.enter(context, self.target(context))
+
+
+def _written(path: Path, content: bytes) -> dict[str, Any]:
+    shards.write_bytes(path, content)
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def check_target(params: Params, target: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import progress, stage
+from pipelines import progress, sealing, stage
 from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
@@ -83,6 +83,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
             for name, n in released["lang"].items()
         },
         "redactions": released.get("entity", {}),
+        "signed": sealing.signed_with(about),
         "missing": missing(about),
         "stages": {
             name: {

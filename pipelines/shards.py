@@ -42,10 +42,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def json_bytes(value: Any) -> bytes:
+    """Canonical, readable JSON."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
+    return (text + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write canonical, readable JSON atomically."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)
-    write_bytes(path, (text + "\n").encode())
+    write_bytes(path, json_bytes(value))
 
 
 def read_json(path: Path) -> Any:
@@ -179,16 +184,20 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as this process lives; False where another process holds it."""
+def only_one(path: Path, wait: bool = False) -> Iterator[bool]:
+    """Hold a lock, on a file made for it or on a folder; False where another process holds it,
+    unless it is to be waited for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
-            return
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    file = os.open(path, flags, 0o666)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        yield False
+    else:
         yield True
+    finally:
+        os.close(file)
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

@@ -154,6 +154,10 @@ class Stage(ABC):
         """Add files that cover the whole stage to its state; returns their paths."""
         return []
 
+    def published(self, context: Context) -> None:  # noqa: B027 most stages have nothing left
+        """What is left to do once the output stands in its place; done again where the stage is
+        taken up as it is, so it must not add up."""
+
     def run_id(self, context: Context, inputs: Mapping[str, str]) -> str:
         """Derived from code, canonical parameters and inputs: the same work has the same id."""
         parts = [
@@ -184,12 +188,12 @@ def execute(stage: Stage, context: Context) -> Published:
                 "wait for it, or name another `work` in the parameters"
             )
         done = _published(context.folder(stage.name), stage.target(context), run_id)
-        if done:
-            return done
-        _forget(home, run_id)
-        published = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
-        shutil.rmtree(home, ignore_errors=True)
-        return published
+        if done is None:
+            _forget(home, run_id)
+            done = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
+            shutil.rmtree(home, ignore_errors=True)
+        stage.published(context)
+        return done
 
 
 def _run(

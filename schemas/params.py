@@ -74,6 +74,14 @@ class GuardParams:
 
 
 @dataclass(frozen=True)
+class SealParams:
+    """Where the keys lie that sign releases and verify them; None: those under `work`."""
+
+    signing_key: Path | None = None
+    public_key: Path | None = None
+
+
+@dataclass(frozen=True)
 class IngestParams:
     unit_bytes: int = 16 * MIB
     max_record_bytes: int = 64 * MIB
@@ -101,12 +109,13 @@ class Params:
     dedup: DedupParams = field(default_factory=DedupParams)
     privacy: PrivacyParams = field(default_factory=PrivacyParams)
     guard: GuardParams = field(default_factory=GuardParams)
+    seal: SealParams = field(default_factory=SealParams)
 
     def canonical(self, *sections: str) -> bytes:
         """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
 
-        Nothing in it says where things are: no `work`, `register`, `release.path` or `root`,
-        and of inputs only collection, format and fields: the digests of the files that their
+        Nothing in it says where things are: no `work`, `register`, `release.path`, `seal` or
+        `root`, and of inputs only collection, format and fields: the digests of the files that their
         patterns resolve to stand for the rest.  ValueError for an unknown section."""
         unknown = set(sections) - set(SECTIONS)
         if unknown:
@@ -258,6 +267,7 @@ def _build(path: Path, value: dict[str, Any]) -> Params:
         dedup=_section(DedupParams, value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
+        seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
     )
 
 

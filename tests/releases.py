@@ -23,12 +23,16 @@ def fates(release: Path) -> dict[str, tuple[str, str | None]]:
     return {i: found.get(i, ("keep", None)) for i in table(release, "records")["doc_id"]}
 
 
+#: When stages ran, random salts, and what is signed over them.
+OWN = ("lineage/runs/", "seal/", "manifest.dsse.json")
+
+
 def digests(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of all that two runs must have in common."""
     return {
-        path.relative_to(release).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(release.rglob("*"))
-        if path.is_file() and "lineage/runs" not in path.as_posix()
+        if path.is_file() and not (name := path.relative_to(release).as_posix()).startswith(OWN)
     }
 
 

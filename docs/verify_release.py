@@ -1,0 +1,79 @@
+"""Is a Tamga release what was signed?  Standard library and `cryptography` alone.
+
+    python verify_release.py RELEASE PUBLIC_KEY.pem
+
+Holds the signature, the digest of every file and the Merkle root against the public key; exits
+with 0 where all hold, else with 1 and the first thing that is wrong.
+"""
+
+import base64
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+
+
+def canonical(value):
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode()
+
+
+def statement(envelope, key):
+    """The signed statement; the envelope has one form only, so that no byte of it is free."""
+    read = json.loads(envelope)
+    payload = base64.b64decode(read["payload"], validate=True)
+    signature = base64.b64decode(read["signatures"][0]["sig"], validate=True)
+    kind = "application/vnd.in-toto+json"
+    raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    signed = {"keyid": hashlib.sha256(raw).hexdigest(), "sig": read["signatures"][0]["sig"]}
+    told = {"payload": read["payload"], "payloadType": kind, "signatures": [signed]}
+    assert canonical(told) + b"\n" == envelope, "manifest.dsse.json is not in its canonical form"
+    assert base64.b64encode(payload).decode() == read["payload"], "a payload that is not canonical"
+    assert base64.b64encode(signature).decode() == signed["sig"], "a signature not canonical"
+    key.verify(signature, b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload))
+    return json.loads(payload)
+
+
+def root(hashes):
+    """The Merkle root of RFC 6962."""
+    while len(hashes) > 1:
+        pairs = zip(hashes[::2], hashes[1::2], strict=False)
+        odd = hashes[-1:] if len(hashes) % 2 else []
+        hashes = [hashlib.sha256(b"\x01" + a + b).digest() for a, b in pairs] + odd
+    return (hashes[0] if hashes else hashlib.sha256(b"").digest()).hex()
+
+
+def verify(release, key):
+    signed = statement((release / "manifest.dsse.json").read_bytes(), key)
+    assert signed["predicateType"] == "urn:tamga:release:v1", "a statement on something else"
+    digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+    content = (release / "manifest.json").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == digests["manifest.json"], "manifest.json differs"
+    manifest = json.loads(content)
+    digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
+    for name, digest in sorted(digests.items()):
+        with (release / name).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        assert found == digest, f"{name} does not have the bytes that were signed"
+    there = {p.relative_to(release).as_posix() for p in release.rglob("*") if not p.is_dir()}
+    strange = there - {*digests, "manifest.dsse.json"}
+    assert not strange, f"{min(strange)} does not belong to the release"
+    leaves = (release / "seal/leaves").read_bytes()
+    tree = signed["predicate"]["merkle"]
+    assert len(leaves) == 32 * int(tree["size"]), "seal/leaves is cut"
+    hashes = [leaves[i : i + 32] for i in range(0, len(leaves), 32)]
+    assert root(hashes) == tree["root"], "seal/leaves has another Merkle root"
+
+
+if __name__ == "__main__":
+    try:
+        public = serialization.load_pem_public_key(Path(sys.argv[2]).read_bytes())
+        verify(Path(sys.argv[1]), public)
+    except InvalidSignature:
+        sys.exit("the signature does not hold")
+    except (AssertionError, OSError, ValueError, LookupError, TypeError) as error:
+        sys.exit(f"not what was signed: {error}")
+    print("sound")

@@ -1,0 +1,194 @@
+"""Whether a release is what was signed: every byte, every count, the root, the chain.
+
+From the outside in: the signature, the manifest, the files, what the tables say of each other, the
+Merkle root, the log of releases.  Nothing of ours but the public key is needed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from lineage import dsse, log, merkle, seal
+from schemas.tables import LINEAGE
+
+MANIFEST, STATEMENT = "manifest.json", "manifest.dsse.json"
+LEAVES, SALTS = "seal/leaves", "seal/salts"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """What is wrong, and in which file of the release."""
+
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+def defects(folder: Path, key: Ed25519PublicKey, history: Path | None) -> Iterator[Defect]:
+    """What is wrong with a release, the outermost first; where a part is broken on which others
+    rest, nothing after it is looked at.
+
+    Args:
+      folder: the release.
+      key: the public half of the key that signs releases.
+      history: the log of releases; None: the chain is not checked.
+    """
+    try:
+        envelope = (folder / STATEMENT).read_bytes()
+        content = (folder / MANIFEST).read_bytes()
+        signed = dsse.opened(envelope, key)
+    except OSError as error:
+        yield Defect(Path(str(error.filename)).name, f"cannot be read ({error.strerror})")
+        return
+    except dsse.BadEnvelope as error:
+        yield Defect(STATEMENT, str(error))
+        return
+    yield from (outer := list(_statement(content, signed)))
+    if outer:
+        return
+    manifest = json.loads(content)
+    yield from (outer := list(_files(folder, manifest, signed)))
+    if outer:
+        return
+    yield from _tables(folder, manifest)
+    yield from _root(folder, manifest, signed["predicate"]["merkle"])
+    if history is not None:
+        yield from _chain(history, envelope, signed)
+
+
+def _statement(content: bytes, signed: Any) -> Iterator[Defect]:
+    """The statement is about this manifest, and says what it says."""
+    try:
+        kind, told = signed["predicateType"], signed["predicate"]
+        digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+        tree = int(told["merkle"]["size"]), told["merkle"]["root"]
+        head = int(told["log"]["size"]), told["log"]["root"]
+    except (LookupError, TypeError, ValueError):
+        kind, digests = None, {}
+    if kind != seal.PREDICATE_TYPE or MANIFEST not in digests:
+        yield Defect(STATEMENT, "is a statement about something else than a release")
+    elif digests[MANIFEST] != sha256(content).hexdigest():
+        yield Defect(MANIFEST, "is not the manifest that was signed")
+    elif seal.statement(digests, json.loads(content), tree, head) != signed:
+        yield Defect(STATEMENT, "says other counts or another name than the manifest")
+
+
+def _files(folder: Path, manifest: dict[str, Any], signed: Any) -> Iterator[Defect]:
+    """Each file that is named is there with its bytes, and no other is."""
+    digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+    digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
+    for name, digest in sorted(digests.items()):
+        path = folder / name
+        if path.is_symlink() or not path.is_file():
+            yield Defect(name, "is not there")
+            continue
+        with path.open("rb") as file:
+            if file_digest(file, "sha256").hexdigest() != digest:
+                yield Defect(name, "does not have the bytes that were signed")
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if (path.is_symlink() or not path.is_dir()) and name not in {*digests, STATEMENT}:
+            yield Defect(name, "does not belong to the release")
+
+
+def _scan(folder: Path, manifest: dict[str, Any], table: str) -> pl.LazyFrame:
+    start = f"lineage/{table}/"
+    files = [folder / name for name in sorted(manifest["files"]) if name.startswith(start)]
+    if not files:  # nothing was released, or nothing redacted
+        return pl.DataFrame(LINEAGE[table].empty_table()).lazy()
+    return pl.scan_parquet(files, hive_partitioning=False)
+
+
+def _tables(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
+    """Rows are as many as the manifest says; each record ends once; each document stands where
+    `documents` says, with its text."""
+    table = partial(_scan, folder, manifest)
+    for name, about in manifest["files"].items():
+        if name.endswith(".parquet"):
+            rows = pl.scan_parquet(folder / name).select(pl.len()).collect().item()
+            if rows != about["rows"]:
+                yield Defect(name, f"has {rows} rows, and the manifest says {about['rows']}")
+    counts = manifest["counts"]
+    records = table("records").select("doc_id").collect()["doc_id"]
+    documents = table("documents").collect()
+    for place, rows, said in (
+        ("lineage/records", len(records), counts["records"]),
+        ("lineage/documents", documents.height, counts["documents"]),
+    ):
+        if rows != said:
+            yield Defect(place, f"has {rows} rows, and the manifest counts {said}")
+    ended = table("decisions").filter(pl.col("outcome") != "keep").select("doc_id")
+    ends = pl.concat([ended.collect()["doc_id"], documents["doc_id"]]).sort()
+    if not ends.equals(records.sort()):
+        yield Defect("lineage/decisions", "does not end each record exactly once")
+    for (shard,), rows in documents.sort("row").group_by("shard", maintain_order=True):
+        yield from _shard(folder, str(shard), rows)
+
+
+def _shard(folder: Path, shard: str, rows: pl.DataFrame) -> Iterator[Defect]:
+    try:
+        data = pl.read_parquet(folder / shard, columns=["doc_id", "text"], hive_partitioning=False)
+    except (OSError, pl.exceptions.PolarsError):
+        yield Defect(shard, "holds documents by lineage/documents, and cannot be read")
+        return
+    if not data["doc_id"].equals(rows["doc_id"]):
+        yield Defect(shard, "holds other documents than lineage/documents says")
+        return
+    digests = [sha256(text.encode()).hexdigest() for text in data["text"]]
+    if digests != rows["text_sha256"].to_list():
+        yield Defect(shard, "holds a text whose digest is not the one in lineage/documents")
+
+
+def _root(folder: Path, manifest: dict[str, Any], said: dict[str, str]) -> Iterator[Defect]:
+    """The leaves have the root, and every document has its leaf."""
+    try:
+        hashes = seal.unpacked((folder / LEAVES).read_bytes(), seal.HASH_BYTES)
+        salts = seal.unpacked((folder / SALTS).read_bytes(), seal.SALT_BYTES)
+    except (OSError, ValueError) as error:
+        yield Defect("seal", str(error))
+        return
+    if len(hashes) != int(said["size"]) or len(salts) != len(hashes):
+        yield Defect(LEAVES, f"is not of {said['size']} leaves, as the statement says")
+        return
+    if merkle.root(hashes).hex() != said["root"]:
+        yield Defect(LEAVES, "has another Merkle root than the statement")
+        return
+    documents = _scan(folder, manifest, "documents").sort("leaf_index").collect()
+    live = [i for i, salt in enumerate(salts) if salt != seal.ERASED]
+    if documents["leaf_index"].to_list() != live:
+        yield Defect(SALTS, "does not have a salt for each document, and for no other leaf")
+        return
+    salted = pl.Series([salts[i] for i in live], dtype=pl.Binary)
+    if seal.leaf_hashes(documents, salted) != [hashes[i] for i in live]:
+        yield Defect(LEAVES, "has a leaf that is not of its document")
+
+
+def _chain(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
+    """The release stands in the log, after the head that it signed."""
+    try:
+        entries = log.read(history)
+    except log.BadLog as error:
+        yield Defect(log.NAME, str(error))
+        return
+    digest = sha256(envelope).hexdigest()
+    places = [e["seq"] for e in entries if e["statement_sha256"] == digest]
+    if not places:
+        yield Defect(log.NAME, "has no entry of this release")
+        return
+    if log.entry(places[0], envelope, signed) != entries[places[0]]:
+        yield Defect(log.NAME, f"entry {places[0]} says other things than the release")
+    said = signed["predicate"]["log"]
+    size = int(said["size"])
+    if size > places[0] or log.head(entries, size) != (size, said["root"]):
+        yield Defect(log.NAME, "is not the log after which the release was signed")
