@@ -18,6 +18,7 @@ COMMANDS = {
     "privacy": ("pipelines.privacy", "where personal data stands in each document"),
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
+    "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),
     "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
