@@ -15,7 +15,7 @@ from typing import Any
 
 import polars as pl
 
-from lineage.chain import Release
+from lineage.chain import NoRelease, Release
 from schemas.policy import Packs
 from schemas.ruling import Circumstances, Ruling, Subject, rule
 from schemas.validation import parse_date
@@ -46,10 +46,12 @@ def flips(release: Release, before: Side, after: Side, country: str | None = Non
       country: stands in where the decisions do not say where the text is stored.
 
     Raises:
-      lineage.chain.NoRelease: where there is none.
+      lineage.chain.NoRelease: where there is none, or its decisions do not say enough.
     """
     judged = _judged(release, country)
     facts = judged.select(FACTS).unique().collect()
+    if facts.select("as_of", "purpose").null_count().sum_horizontal().item():
+        raise NoRelease(f"{release.folder}: decisions of ingest do not say on what day they judged")
     subjects = _subjects(release)
     rows = []
     for row in facts.iter_rows(named=True):

@@ -42,7 +42,6 @@ ORDER: Final = (
     "licence-not-allowed",
     "evidence-missing",
     "residency",
-    "policy",  # a family: policy:basis, policy:training, …
 )
 
 
@@ -389,5 +388,4 @@ class Gate:
 
 def _precedes(verdict: Verdict, reason: str) -> bool:
     """Whether a verdict's reason stands at or before another in the order."""
-    family = (verdict.reason or "").partition(":")[0]
-    return ORDER.index(family) <= ORDER.index(reason)
+    return verdict.reason in ORDER[: ORDER.index(reason) + 1]

@@ -91,6 +91,10 @@ def test_a_release_that_says_less_needs_to_be_told_the_country(
     assert said(capsys, "diff", *days)[0] == 0
     assert said(capsys, "diff", *days, "--storage-country", "KZ")[0] == 1
     assert said(capsys, "diff", *days, "--storage-country", "RU")[0] == 0
+    table = pl.read_parquet(tmp_path / "lineage/decisions/part-0.parquet")
+    broken = table.with_columns(evidence=pl.lit("{torn"))
+    broken.write_parquet(tmp_path / "lineage/decisions/part-0.parquet")
+    assert said(capsys, "diff", *days)[0] == 1
 
 
 @pytest.mark.parametrize("name", ["KZ@soon", "nothing.yaml", "QQ"])
