@@ -16,15 +16,18 @@ from typing import Any, Final
 from pipelines.signals import Observation, observe_page, reservations
 from pipelines.signals import licences as page_licences
 from pipelines.signals.observed import Pairs
+from schemas import policy
 from schemas.licences import allowed, purposes_of
 from schemas.params import Params
 from schemas.register import Register, Source, Withdrawal
+from schemas.ruling import Circumstances, Ruling, Subject, rule
 from schemas.urls import authority_host, covers, normal_url
 
 REGISTER_RULE: Final = "1"  # version of the rules on register entries
 WITHDRAWAL_RULE: Final = "1"
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
+POLICY_RULE: Final = "1"  # where there is no pack that has a version
 
 #: Replaces links among observations by what stands at their ends.
 Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
@@ -202,15 +205,50 @@ def _opted_out(name: str, found: Observation, source: Source, params: Params) ->
     )
 
 
-class Gate:
-    """The gate of a run.  Picklable; `standing` has a verdict (None: good) per source."""
+def _policy(source: Source, params: Params, ruling: Ruling) -> Verdict | None:
+    """What the source's pack bars, where the parameters have packs refuse."""
+    bar = ruling.bar
+    if bar is None or params.policy.enforce != "refuse":
+        return None
+    return Verdict(
+        "refuse",
+        f"policy:{bar.drives}",
+        f"policy:{ruling.pack or source.jurisdiction}/{bar.rule or bar.drives}",
+        ruling.version or POLICY_RULE,
+        _entry(source, params) | {"barred": bar.message},
+    )
 
-    def __init__(self, params: Params, register: Register) -> None:
+
+class Gate:
+    """The gate of a run.  Picklable; `standing` has a verdict (None: good) per source.
+
+    `packs` are the policy packs, by default those of this installation.
+    """
+
+    def __init__(
+        self, params: Params, register: Register, packs: policy.Packs | None = None
+    ) -> None:
         self.params, self.sources = params, register.sources
+        packs = packs or policy.load()
+        about = Circumstances(params.as_of, params.purpose, params.storage_country)
+        self.rulings = {
+            id: rule(packs.of(source.jurisdiction), Subject.of(source), about)
+            for id, source in register.sources.items()
+        }
         self.standing = {
-            source.id: standing(source, params, register) for source in register.sources.values()
+            id: standing(source, params, register) or _policy(source, params, self.rulings[id])
+            for id, source in register.sources.items()
         }
         self.withdrawals = Withdrawals.of(register.withdrawals)
+
+    def policy(self, source_id: str) -> Mapping[str, Any]:
+        """For the evidence of any decision about a governed record: the pack and version that were
+        held against its source, the rules that bar it, and whether they refuse."""
+        return {
+            **self.rulings[source_id].evidence(),
+            "enforce": self.params.policy.enforce,
+            "storage_country": self.params.storage_country,
+        }
 
     def varies(self, source_id: str | None) -> bool:
         """Whether a record's verdict may differ from its source's `standing` by the register:
@@ -350,4 +388,4 @@ class Gate:
 
 def _precedes(verdict: Verdict, reason: str) -> bool:
     """Whether a verdict's reason stands at or before another in the order."""
-    return ORDER.index(verdict.reason or "") <= ORDER.index(reason)
+    return verdict.reason in ORDER[: ORDER.index(reason) + 1]

@@ -24,7 +24,9 @@ from pipelines.command import command
 from pipelines.gate import Gate
 from pipelines.signals import Capture, HostSignals
 from pipelines.stage import Context, Shard, ShardDoFn, Stage
+from schemas import policy
 from schemas.params import Params
+from schemas.policy import Packs
 from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
@@ -46,6 +48,7 @@ class Plan:
     state: shards.State
     params: Params
     register: Register
+    packs: Packs
     tasks: Mapping[str, scan.Task]
     run_id: str
     secret: bytes
@@ -124,7 +127,7 @@ class Read(ShardDoFn):
                 row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
             }
             self._judge = intake.Judge(
-                Gate(params, self.plan.register),
+                Gate(params, self.plan.register, self.plan.packs),
                 self.plan.register,
                 HostSignals(captures, params.robots_agents, params.signals),
                 levels,
@@ -225,14 +228,20 @@ class Ingest(Stage):
         "licences",
         "signals",
         "robots_agents",
+        "policy",
         "ingest",
     )
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers
+        self.packs = policy.load(context.params.policy.path)
 
     def inputs(self, context: Context) -> dict[str, str]:
-        return {**inventory.digests(self.containers), "register": context.register.sha256}
+        return {
+            **inventory.digests(self.containers),
+            "register": context.register.sha256,
+            "policy": self.packs.sha256,
+        }
 
     def expected(self, context: Context) -> int:
         home = context.params.work / ".state" / self.name
@@ -249,6 +258,7 @@ class Ingest(Stage):
             state,
             context.params,
             context.register,
+            self.packs,
             {t.key: t for t in tasks},
             run_id,
             lookup.key(context.params.work / "keys"),

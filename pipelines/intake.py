@@ -72,7 +72,7 @@ class Judge:
             verdict = self._withdrawn(row, container) or verdict
             if verdict:
                 out.records.append(record)
-                _decide(out, record, verdict)
+                self._decide(out, record, verdict)
             else:
                 pending.append(_Pending(record, row, container, seen))
         for one, body in _bodies(pending, self.max_record_bytes, self.cursor):
@@ -164,7 +164,23 @@ class Judge:
                     "text": document.text,
                 }
             )
-        _decide(out, record, verdict)
+        self._decide(out, record, verdict)
+
+    def _decide(self, out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
+        """Enter a verdict; of a governed record, with the policy pack that was applied."""
+        source_id = record["source_id"]
+        policy = {} if source_id is None else {"policy": self.gate.policy(source_id)}
+        out.decisions.append(
+            {
+                "doc_id": record["doc_id"],
+                "uri": record["uri"],
+                "outcome": verdict.outcome,
+                "reason": verdict.reason,
+                "rule": verdict.rule,
+                "rule_version": verdict.rule_version,
+                "evidence": ledger.evidence({**verdict.evidence, **policy}),
+            }
+        )
 
 
 def _id_at(row: Mapping[str, Any], container: Any, level: int) -> str:
@@ -231,20 +247,6 @@ def _repeats(revisit: str) -> Verdict:
     if "refers_to_uri" in said:
         said["refers_to_uri"] = redact_uris(pl.Series([said["refers_to_uri"]]))[0]
     return Verdict("drop", "empty", "revisit", CONTENT_RULE, said)
-
-
-def _decide(out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
-    out.decisions.append(
-        {
-            "doc_id": record["doc_id"],
-            "uri": record["uri"],
-            "outcome": verdict.outcome,
-            "reason": verdict.reason,
-            "rule": verdict.rule,
-            "rule_version": verdict.rule_version,
-            "evidence": ledger.evidence(verdict.evidence),
-        }
-    )
 
 
 def tables(

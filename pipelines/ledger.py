@@ -22,6 +22,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "licence-not-allowed",
         "evidence-missing",
         "residency",
+        "policy:",
         "opted-out:",
         "licence-conflict",
     ),

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from pipelines import policies
 from schemas import params, register
 from schemas.configuration import load_both
 from schemas.errors import Invalid
@@ -165,6 +166,7 @@ def _warnings(loaded: Loaded) -> Iterator[tuple[str, str]]:
             yield id, f"opt_out: overridden rests on a contract, and its basis is {basis.kind}"
     if loaded.params is not None:
         yield from _run_warnings(loaded.register, loaded.params)
+    yield from policies.warnings(loaded.register, loaded.params, loaded.as_of)
 
 
 def _run_warnings(found: register.Register, run: params.Params) -> Iterator[tuple[str, str]]:

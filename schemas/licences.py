@@ -17,7 +17,7 @@ MAX_CHARS: Final = 1000
 @dataclass(frozen=True)
 class LicenceTerms:
     """What a `LicenseRef-…` of `register/licences.yaml` grants, and its duties; `text` holds the
-    terms themselves, where they stand nowhere else."""
+    terms themselves, where they stand nowhere else.  One that is `unverified` grants nothing."""
 
     id: str
     title: str
@@ -26,6 +26,10 @@ class LicenceTerms:
     attribution: bool
     share_alike: bool
     text: str | None = None
+    jurisdiction: str | None = None  # whose law or state it comes from
+    citation: str | None = None
+    verified_on: str | None = None  # YYYY-MM-DD
+    unverified: bool = False
 
 
 @cache

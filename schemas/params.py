@@ -62,6 +62,12 @@ class PrivacyParams:
 
 
 @dataclass(frozen=True)
+class PolicyParams:
+    path: Path | None = None  # a folder of packs that take the place of this installation's
+    enforce: str = "warn"  # warn | refuse
+
+
+@dataclass(frozen=True)
 class ReleaseParams:
     name: str
     path: str
@@ -104,6 +110,7 @@ class Params:
     release: ReleaseParams
     signals: str = "fetch"  # fetch | latest | strictest
     robots_agents: tuple[str, ...] = ()
+    policy: PolicyParams = field(default_factory=PolicyParams)
     ingest: IngestParams = field(default_factory=IngestParams)
     language: LanguageParams = field(default_factory=LanguageParams)
     dedup: DedupParams = field(default_factory=DedupParams)
@@ -156,6 +163,7 @@ SECTIONS: Final = (
     "release",
     "signals",
     "robots_agents",
+    "policy",
     "ingest",
     "language",
     "dedup",
@@ -262,12 +270,20 @@ def _build(path: Path, value: dict[str, Any]) -> Params:
         release=_section(ReleaseParams, value["release"]),
         signals=value.get("signals", "fetch"),
         robots_agents=tuple(sorted(value.get("robots_agents") or default_robots_agents())),
+        policy=_policy(root, value.get("policy") or {}),
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
         dedup=_section(DedupParams, value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
+    )
+
+
+def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
+    folder = value.get("path")
+    return PolicyParams(
+        _resolved(root, folder) if folder else None, value.get("enforce", PolicyParams.enforce)
     )
 
 

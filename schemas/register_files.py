@@ -74,6 +74,10 @@ def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
             t["attribution"],
             t["share_alike"],
             t.get("text"),
+            t.get("jurisdiction"),
+            t.get("citation"),
+            t.get("verified_on"),
+            t.get("unverified", False),
         )
         for id, t in sorted(terms.items())
         if id != "schema_version"
@@ -209,7 +213,8 @@ def _digest(
         "sources": {id: [s.entry_sha256, s.evidence_sha256] for id, s in sources.items()},
         "licences": {
             id: [t.title, t.url, sorted(t.purposes), t.attribution, t.share_alike]
-            + ([] if t.text is None else [t.text])
+            + [x for x in (t.text, t.jurisdiction, t.citation, t.verified_on) if x is not None]
+            + ([True] if t.unverified else [])
             for id, t in terms.items()
         },
         "withdrawals": sorted_unique(

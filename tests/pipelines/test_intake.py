@@ -253,7 +253,12 @@ def test_evidence_says_what_was_seen(tmp_path):
     )
     _, decided, _ = run(judge(), container(tmp_path / "a", raw))
     seen = {r["reason"]: json.loads(r["evidence"]) for r in decided.iter_rows(named=True)}
-    assert seen["http-status"] == {"status": 503}
+    policy = {
+        "pack": "KZ", "version": "2026.11", "against": [], "enforce": "warn",
+        "storage_country": "KZ",
+    }  # fmt: skip
+    assert seen["http-status"] == {"status": 503, "policy": policy}
+    assert seen[None]["policy"] == policy and "policy" not in seen["unreadable"]
     assert seen[None]["source_id"] == "good" and seen[None]["evidence_sha256"] == "1" * 64
     assert "99999" in seen["unreadable"]["detail"]
     assert "secret" not in decided.filter(pl.col("reason") == "unreadable")["evidence"][0]
@@ -360,7 +365,9 @@ def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     ]  # fmt: skip
     row = decided.filter(pl.col("uri") == uris[0]).row(0, named=True)
     assert row["rule"] == "revisit"
-    assert json.loads(row["evidence"]) == {
+    evidence = json.loads(row["evidence"])
+    assert evidence.pop("policy")["pack"] == "KZ"
+    assert evidence == {
         "refers_to_uri": "https://good.kz/<EMAIL_ADDRESS>",
         "payload_digest": "sha1:ABC",
     }

@@ -1,0 +1,267 @@
+"""Policy packs: what the law of a jurisdiction asks of a corpus, rule by rule, each dated and cited.
+
+A pack is a YAML file of `schemas/policies/` or of a folder that the parameters name.  A rule's
+history stands in its pack: the same id several times, with ranges of days that do not overlap.
+What the rules make of a source is in `schemas.ruling`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.canonical import canonical_json
+from schemas.errors import Invalid, Problem
+from schemas.validation import check, parse_date
+from schemas.yaml_source import YamlSource, read
+
+BUILT_IN: Final = Path(__file__).parent / "policies"
+SCHEMA: Final = "policy.schema.json"
+#: Members of the European Union, for `EU` in a list of countries.
+EU: Final = frozenset(
+    [
+        "AT",
+        "BE",
+        "BG",
+        "CY",
+        "CZ",
+        "DE",
+        "DK",
+        "EE",
+        "ES",
+        "FI",
+        "FR",
+        "GR",
+        "HR",
+        "HU",
+        "IE",
+        "IT",
+        "LT",
+        "LU",
+        "LV",
+        "MT",
+        "NL",
+        "PL",
+        "PT",
+        "RO",
+        "SE",
+        "SI",
+        "SK",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule on the days from `effective_from` to `effective_to`, both included.  What it says in
+    particular is in the fields of what it `drives`; the others are empty."""
+
+    id: str
+    drives: str  # basis | official-texts | training | residency | transfer | identifiers
+    jurisdictions: tuple[str, ...]
+    citation: str
+    says: str
+    effective_from: date | None  # None: not established
+    effective_to: date | None  # None: still in force
+    verified_on: date | None
+    verified_by: str | None
+    confidence: str  # high | medium | low
+    unverified: bool = False
+    source: str | None = None
+    kinds: tuple[str, ...] = ()  # basis: of these kinds
+    accepted: bool = True
+    requires: str | None = None  # basis: what counsel must have seen to
+    licences: tuple[str, ...] = ()  # official-texts: under these a statute is a basis
+    exception: str = "none"  # training: none | research | any
+    opt_out: str = "none"  # training: none | machine-readable
+    purposes: tuple[str, ...] = ()
+    storage: frozenset[str] | None = None  # residency; None: any country
+    copies_abroad: bool = False
+    limited_to: str | None = None  # residency: only of such data
+    free: frozenset[str] = frozenset()  # transfer: without conditions to these
+    conditions: tuple[str, ...] = ()
+    entities: tuple[str, ...] = ()  # identifiers: must be scrubbed
+
+    def in_force(self, day: date) -> bool:
+        """Whether it binds on a day; one whose start is not established binds on every day."""
+        begun = self.effective_from is None or self.effective_from <= day
+        return begun and (self.effective_to is None or day <= self.effective_to)
+
+    def grants(self, day: date) -> bool:
+        """Whether it may be relied on to permit something on a day: in force since a day that is
+        known, verified, and held with more than low confidence.  All else only forbids or warns."""
+        known = self.effective_from is not None and not self.unverified
+        return known and self.confidence != "low" and self.in_force(day)
+
+
+@dataclass(frozen=True)
+class Pack:
+    """The rules of one or several jurisdictions, in the order of their file."""
+
+    name: str
+    version: str
+    title: str
+    jurisdictions: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    sha256: str
+
+    def in_force(self, day: date, jurisdiction: str | None = None) -> list[Rule]:
+        """The rules that bind on a day, in all its jurisdictions or in one."""
+        return [
+            rule
+            for rule in self.rules
+            if rule.in_force(day) and (jurisdiction is None or jurisdiction in rule.jurisdictions)
+        ]
+
+
+@dataclass(frozen=True)
+class Packs:
+    """The packs of a run, one per jurisdiction."""
+
+    by_jurisdiction: Mapping[str, Pack]
+
+    @property
+    def packs(self) -> list[Pack]:
+        """Each pack once, by name."""
+        return sorted({p.name: p for p in self.by_jurisdiction.values()}.values(), key=_name)
+
+    @property
+    def sha256(self) -> str:
+        """Over the content of all packs."""
+        content = sorted((j, p.sha256) for j, p in self.by_jurisdiction.items())
+        return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+    def of(self, jurisdiction: str) -> Pack | None:
+        return self.by_jurisdiction.get(jurisdiction)
+
+
+def _name(pack: Pack) -> str:
+    return pack.name
+
+
+@lru_cache(8)
+def load(folder: Path | None = None) -> Packs:
+    """The packs of this installation; those of `folder` take the place of what they cover.
+
+    Raises:
+      Invalid: with all problems of all files.
+    """
+    own = dict(_folder(BUILT_IN))
+    if folder is not None:
+        own |= _folder(folder)
+    return Packs(own)
+
+
+def load_file(path: Path) -> Pack:
+    """One pack; raises `Invalid`."""
+    pack, problems = _read(path)
+    if pack is None:
+        raise Invalid(problems)
+    return pack
+
+
+def of_packs(packs: Iterable[Pack]) -> Packs:
+    """These packs alone."""
+    return Packs({j: pack for pack in packs for j in pack.jurisdictions})
+
+
+def _folder(folder: Path) -> dict[str, Pack]:
+    found: dict[str, Pack] = {}
+    problems: list[Problem] = []
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise Invalid(
+            [Problem(str(folder), None, "", "holds no policy pack: one <NAME>.yaml each")]
+        )
+    for path in paths:
+        pack, wrong = _read(path)
+        problems += wrong
+        if pack is None:
+            continue
+        for jurisdiction in pack.jurisdictions:
+            other = found.setdefault(jurisdiction, pack)
+            if other is not pack:
+                message = f"{jurisdiction} is covered by {other.name} too: one pack for each"
+                problems.append(Problem(str(path), None, "jurisdictions", message))
+    if problems:
+        raise Invalid(problems)
+    return found
+
+
+def _read(path: Path) -> tuple[Pack | None, list[Problem]]:
+    source, problems = read(path)
+    if source is not None:
+        problems += check(source, SCHEMA)
+    if source is None or problems:
+        return None, problems
+    problems = _meaning(source, path.stem)
+    return (None, problems) if problems else (_pack(source.value), [])
+
+
+def _meaning(source: YamlSource, stem: str) -> list[Problem]:
+    """What a schema cannot say: the name, ranges that begin before they end, one version a day."""
+    value, out = source.value, []
+    if value["pack"] != stem:
+        out.append(source.problem(("pack",), f"must be the file's name, {stem}", value["pack"]))
+    last: dict[str, list[tuple[date, date]]] = {}
+    for i, rule in enumerate(value["rules"]):
+        here = ("rules", i)
+        for country in rule.get("jurisdictions", ()):
+            if country not in value["jurisdictions"]:
+                message = "not among the pack's jurisdictions"
+                out.append(source.problem((*here, "jurisdictions"), message, country))
+        begin = _day(rule["effective_from"]) or date.min
+        end = _day(rule["effective_to"]) or date.max
+        if end < begin:
+            message = "must not be before effective_from"
+            out.append(source.problem((*here, "effective_to"), message, rule["effective_to"]))
+        others = last.setdefault(rule["id"], [])
+        if any(begin <= b and a <= end for a, b in others):
+            message = "two versions of the rule on one day: end one before the other begins"
+            out.append(source.problem((*here, "id"), message, rule["id"]))
+        others.append((begin, end))
+    return out
+
+
+def _pack(value: Mapping[str, Any]) -> Pack:
+    jurisdictions = tuple(value["jurisdictions"])
+    content = {k: v for k, v in value.items() if k != "schema_version"}
+    return Pack(
+        value["pack"],
+        value["version"],
+        value["title"],
+        jurisdictions,
+        tuple(_rule(rule, jurisdictions) for rule in value["rules"]),
+        hashlib.sha256(canonical_json(content).encode()).hexdigest(),
+    )
+
+
+def _rule(value: Mapping[str, Any], jurisdictions: tuple[str, ...]) -> Rule:
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    fields |= {k: _day(v) for k, v in value.items() if k in _DATES}
+    storage = value.get("storage", "any")
+    return Rule(
+        **fields
+        | {
+            "jurisdictions": fields.get("jurisdictions", jurisdictions),
+            "storage": None if storage == "any" else _countries(storage),
+            "free": _countries(value.get("free", ())),
+        }
+    )
+
+
+_DATES: Final = ("effective_from", "effective_to", "verified_on")
+
+
+def _day(text: str | None) -> date | None:
+    return parse_date(text) if text else None
+
+
+def _countries(names: Iterable[str]) -> frozenset[str]:
+    named = frozenset(names)
+    return (named - {"EU"}) | EU if "EU" in named else named

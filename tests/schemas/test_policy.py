@@ -1,0 +1,184 @@
+"""Policy packs: those of the installation, their dates, and what a bad one is told."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.personal_data.rules import RULES
+from schemas import policy, register
+from schemas.errors import Invalid
+from schemas.policy import EU, Pack
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKS = policy.load()
+COUNTRIES = [
+    "RU",
+    "KZ",
+    "UZ",
+    "BY",
+    "UA",
+    "KG",
+    "TJ",
+    "TM",
+    "AM",
+    "AZ",
+    "GE",
+    "MD",
+    "EE",
+    "LV",
+    "LT",
+]
+
+GOOD = """schema_version: 1
+pack: XX
+version: "1"
+title: A country
+jurisdictions: [XX]
+rules:
+  - id: xx-residency
+    drives: residency
+    storage: [XX, EU]
+    citation: "Law 1, Art. 2"
+    says: Kept at home.
+    effective_from: 2025-01-01
+    effective_to: 2025-06-30
+    verified_on: 2026-11-22
+    verified_by: counsel
+    confidence: high
+"""
+
+
+def written(folder: Path, text: str = GOOD, name: str = "XX") -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("country", COUNTRIES)
+def test_every_country_has_a_pack(country: str) -> None:
+    pack = PACKS.of(country)
+    assert pack is not None and country in pack.jurisdictions
+
+
+@pytest.mark.parametrize("pack", PACKS.packs, ids=lambda p: p.name)
+def test_every_rule_is_dated_cited_and_doubted(pack: Pack) -> None:
+    for rule in pack.rules:
+        assert rule.citation and rule.says and rule.verified_on is not None
+        assert rule.id.split("-")[0].upper() in (pack.name, *pack.jurisdictions)
+        if rule.effective_from is None or rule.unverified or rule.confidence == "low":
+            assert not rule.grants(date.max)
+
+
+def test_packs_and_the_register_name_the_same_terms() -> None:
+    terms = register.load(ROOT / "register").licences
+    for pack in PACKS.packs:
+        for rule in pack.rules:
+            for name in rule.licences:
+                assert terms[name].jurisdiction in rule.jurisdictions
+                assert terms[name].unverified is rule.unverified
+                assert not (rule.unverified and terms[name].purposes)
+
+
+def test_identifiers_are_known_to_the_recognisers() -> None:
+    named = {e for pack in PACKS.packs for rule in pack.rules for e in rule.entities}
+    assert named <= {rule.entity for rule in RULES}
+
+
+@pytest.mark.parametrize(
+    ("pack", "id", "day", "versions"),
+    [
+        ("KZ", "kz-training", "2026-01-17", 0),
+        ("KZ", "kz-training", "2026-01-18", 1),
+        ("KZ", "kz-residency", "2026-06-30", 1),
+        ("KZ", "kz-residency", "2026-07-01", 1),
+        ("RU", "ru-residency", "2025-06-30", 0),
+        ("RU", "ru-residency", "2025-07-01", 1),
+        ("KG", "kg-consent", "2026-02-05", 1),
+        ("KG", "kg-consent", "2026-02-06", 1),
+        ("MD", "md-consent", "2026-08-23", 1),
+    ],
+)
+def test_a_rule_is_in_force_on_its_days(pack: str, id: str, day: str, versions: int) -> None:
+    found = PACKS.of(pack)
+    assert found is not None
+    in_force = [r for r in found.in_force(date.fromisoformat(day)) if r.id == id]
+    assert len(in_force) == versions
+
+
+def test_history_is_replayed_by_dates() -> None:
+    pack = PACKS.of("KZ")
+    assert pack is not None
+    turn = date(2026, 7, 1)
+    before, after = (
+        next(r for r in pack.in_force(day) if r.id == "kz-residency")
+        for day in (turn - timedelta(1), turn)
+    )
+    assert before.grants(turn - timedelta(1)) and not after.grants(turn)
+
+
+def test_eu_in_a_list_stands_for_its_members(tmp_path: Path) -> None:
+    rule = policy.load_file(written(tmp_path)).rules[0]
+    assert rule.storage == EU | {"XX"} and len(EU) == 27
+    assert rule.in_force(date(2025, 6, 30)) and not rule.in_force(date(2025, 7, 1))
+
+
+def test_a_folder_takes_the_place_of_what_it_covers(tmp_path: Path) -> None:
+    written(tmp_path, GOOD.replace("pack: XX", "pack: OWN").replace("[XX]", "[KZ, LV]"), "OWN")
+    packs = policy.load(tmp_path)
+    assert {j: packs.by_jurisdiction[j].name for j in ("KZ", "LV", "LT", "RU")} == {
+        "KZ": "OWN", "LV": "OWN", "LT": "EU", "RU": "RU",
+    }  # fmt: skip
+    assert packs.sha256 != PACKS.sha256
+
+
+def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
+    one = policy.load_file(written(tmp_path)).sha256
+    commented = policy.load_file(written(tmp_path, "# a remark\n" + GOOD)).sha256
+    other = policy.load_file(written(tmp_path, GOOD.replace("high", "low"))).sha256
+    assert one == commented != other
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("pack: XX", "pack: YY", "pack: must be the file's name, XX"),
+        ("confidence: high", "confidence: sure", "confidence: must be one of: high, medium, low"),
+        ("    citation: \"Law 1, Art. 2\"\n", "", "citation: missing"),
+        ("2025-06-30", "2024-06-30", "effective_to: must not be before effective_from"),
+        ("2025-06-30", "soon", "effective_to: must be a date"),
+        ("storage: [XX, EU]\n", "kinds: [consent]\n", "XX.yaml:"),
+        ("drives: residency", "drives: taxes", "drives: must be one of: basis"),
+        ("    verified_by", "    jurisdictions: [KZ]\n    verified_by", "not among the pack's"),
+        ("version: \"1\"", "version: \"1\"\nversoin: 2", "unknown key: did you mean `version`?"),
+    ],
+    ids=range(9),
+)  # fmt: skip
+def test_a_bad_pack_is_told_file_line_and_key(
+    tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    path = written(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(Invalid) as found:
+        policy.load_file(path)
+    assert told in str(found.value) and "XX.yaml:" in str(found.value)
+
+
+def test_two_versions_on_one_day_are_an_error(tmp_path: Path) -> None:
+    again = GOOD.partition("rules:\n")[2].replace("2025-01-01", "2025-06-30")
+    path = written(tmp_path, GOOD + again.replace("effective_to: 2025-06-30", "effective_to: null"))
+    with pytest.raises(Invalid, match="two versions of the rule on one day"):
+        policy.load_file(path)
+    path = written(tmp_path, GOOD + again.replace("2025-06-30", "2025-07-01", 1).replace(
+        "effective_to: 2025-06-30", "effective_to: null"))  # fmt: skip
+    assert len(policy.load_file(path).rules) == 2
+
+
+def test_a_folder_without_packs_or_with_two_for_one_country(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="holds no policy pack"):
+        policy.load(tmp_path / "none")
+    written(tmp_path)
+    written(tmp_path, GOOD.replace("pack: XX", "pack: YY"), "YY")
+    with pytest.raises(Invalid, match="one pack for each"):
+        policy.load(tmp_path)
