@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import atheris
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
@@ -60,6 +62,14 @@ SEEDS: dict[str, list[bytes]] = {
             b"</permits><payment type='free'/></license></content></rsl>"],
     "ai-txt": [b"User-Agent: *\nDisallow: *.txt\nAllow: /\n"],
 }  # fmt: skip
+
+
+def a_table() -> bytes:
+    """A small Parquet file."""
+    out = pa.BufferOutputStream()
+    table = pa.table({"uri": ["urn:1", "urn:2"], "text": ["kitap", None]})
+    pq.write_table(table, out, row_group_size=1)
+    return out.getvalue().to_pybytes()
 
 
 def of_file(format: str) -> Callable[[bytes], None]:
@@ -115,6 +125,8 @@ def main() -> None:
         for name, (build, _) in HOSTILE.items()
         if f".{target}" in name and not name.startswith(("bomb", "long"))
     ]
+    if target == "parquet":
+        built.append(a_table())
     for number, seed in enumerate([*SEEDS.get(target, []), *built]):
         (seeds / str(number)).write_bytes(seed)
     one = (
