@@ -22,7 +22,8 @@ def matches(pattern: str) -> list[str]:
     where there are none, so that it is accounted for.
 
     Raises:
-      ImportError, ValueError: where no driver serves the URL's scheme.
+      ImportError: where the driver of the URL's scheme is not installed.
+      ValueError: where there is none, or the store cannot be asked (no connection, no right).
     """
     filesystem, path = _opened(pattern)
     try:
@@ -31,8 +32,11 @@ def matches(pattern: str) -> list[str]:
             found = [name for name, one in about.items() if one["type"] == "file"]
         else:
             found = filesystem.find(path)
-    except OSError:
+    except FileNotFoundError:
         found = []
+    except Exception as error:  # drivers raise what their libraries do
+        told = f"{type(error).__name__}: cannot be listed; check the endpoint and the credentials"
+        raise ValueError(told) from error
     return sorted(filesystem.unstrip_protocol(name) for name in found) or [pattern]
 
 
@@ -41,7 +45,7 @@ def size(url: str) -> int:
     filesystem, path = _opened(url)
     try:
         return int(filesystem.info(path)["size"] or 0)
-    except OSError:
+    except Exception:  # drivers raise what their libraries do
         return 0
 
 
@@ -52,7 +56,7 @@ def fetched(url: str, folder: Path) -> Path:
     suffix = "".join(Path(path).suffixes[-2:])[-40:]
     try:
         version = str(filesystem.ukey(path))
-    except (OSError, NotImplementedError):
+    except Exception:
         version = ""
     name = hashlib.sha256(f"{url}\0{version}".encode()).hexdigest()
     copy = folder / f"{name}{suffix}"
@@ -63,7 +67,7 @@ def fetched(url: str, folder: Path) -> Path:
     try:
         filesystem.get_file(path, str(part))
         part.replace(copy)
-    except OSError:
+    except Exception:
         return folder / "not there"
     finally:
         part.unlink(missing_ok=True)

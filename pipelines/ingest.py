@@ -28,6 +28,7 @@ from schemas import policy
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
+from schemas.snapshot import snapshot
 from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
 
@@ -288,6 +289,16 @@ class Ingest(Stage):
                 Read(plan), beam.pvalue.AsList(signals), beam.pvalue.AsList(coinciding)
             ).with_output_types(pa.RecordBatch)
         )
+
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
+        """The register as it stood: what `tamga sources check` compares with."""
+        return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

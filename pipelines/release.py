@@ -29,6 +29,7 @@ from pipelines.personal_data.uris import redact_uri
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
+from schemas.snapshot import snapshot
 from schemas.tables import (
     DATA,
     DECISIONS,
@@ -37,7 +38,6 @@ from schemas.tables import (
     REDACTIONS,
     RELEASED,
     RUNS,
-    SOURCES,
     STAGES,
 )
 
@@ -272,21 +272,9 @@ class Release(DocumentStage):
         run: Mapping[str, Any],
     ) -> list[str]:
         """Sources, runs, manifest and README: the paths of what was added."""
-        sources = [
-            {
-                "source_id": s.id,
-                "entry": s.entry_json,
-                "entry_sha256": s.entry_sha256,
-                "evidence_sha256": s.evidence_sha256,
-                "licence": s.licence.spdx,
-                "jurisdiction": s.jurisdiction,
-            }
-            for _, s in sorted(context.register.sources.items())
-        ]
         files = {f["file"]: f for m in markers for f in m["files"]}
-        added = state.write(
-            "lineage/sources", "part-00000", pa.Table.from_pylist(sources, SOURCES), level=3
-        )
+        register = snapshot(context.register)
+        added = state.write("lineage/sources", "part-00000", register, level=3)
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
         ran = state.write("lineage/runs", "part-00000", runs, level=3)

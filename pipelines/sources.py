@@ -1,11 +1,11 @@
-"""`tamga sources`: the register checked, listed, and one of its entries shown."""
+"""`tamga sources`: the register checked, listed, one of its entries shown, and its schema."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from difflib import get_close_matches
@@ -14,41 +14,58 @@ from typing import Any, Final
 
 import yaml
 
-from pipelines import policies
+from lineage.chain import NoRelease
+from pipelines import coverage, policies, register_warnings
+from pipelines.coverage import Coverage
 from schemas import params, register
 from schemas.configuration import load_both
 from schemas.errors import Invalid
-from schemas.licences import allowed, purposes_of, references
-from schemas.standing import EXPIRED, GRANTED, NO_EVIDENCE, NOT_YET, WITHDRAWN, standing
-from schemas.validation import parse_date
+from schemas.standing import GRANTED, standing
+from schemas.validation import parse_date, schema_of
 
-SOON_DAYS: Final = 60
 EPILOG: Final = """examples:
   tamga sources check                          the register that params.yaml names
   tamga sources check --register register      a register without parameters
+  tamga sources check --release release/sample what that release's run found of it
   tamga sources list --as-of 2026-12-31        how each source will stand on that day
   tamga sources show kz-official --json        one entry, its digests and its standing
+  tamga sources schema > register.schema.json  for an editor to check entries while they are written
 
-exit codes: 0 yes; 1 no such source; 2 bad usage, or a configuration that is invalid
+exit codes: 0 yes; 1 no such source; 2 bad usage, no such release, or an invalid configuration
 """
+#: What `schema` prints: the file of schemas, and the definition in it.
+SCHEMAS: Final = {
+    "source": ("register.schema.json", "entry"),
+    "licences": ("register.schema.json", "licences"),
+    "withdrawals": ("register.schema.json", "withdrawals"),
+    "params": ("params.schema.json", "params"),
+}
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A valid register, the parameters if they were given, and the day to judge on."""
+    """A valid register, the parameters if they were given, the day to judge on, and the last run
+    if there was one."""
 
     register: register.Register
     params: params.Params | None
     as_of: date
+    last: Coverage | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)
+    if options.command == "schema":
+        _print_json(schema_of(*SCHEMAS[options.of]))
+        return 0
     try:
         loaded = _load(options)
     except Invalid as invalid:
         return _invalid(invalid, options.json)
+    except NoRelease as missing:
+        print(missing, file=sys.stderr)
+        return 2
     command = {"check": _check, "list": _list, "show": _show}[options.command]
     return command(loaded, options)
 
@@ -58,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "tamga sources", description=__doc__, epilog=EPILOG, formatter_class=shape
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="check|list|show")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="check|list|show|schema"
+    )
     for name, help_text in (
         ("check", "every problem of the parameters and the register, and what to look after"),
         ("list", "a line per source: id, jurisdiction, kind, licence, basis, standing"),
@@ -85,6 +104,32 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="JSON on standard output")
         if name == "show":
             command.add_argument("id", metavar="ID", help="a source's id")
+        if name == "check":
+            command.add_argument(
+                "--release",
+                type=Path,
+                metavar="DIR",
+                help="a release, in place of the last run in the parameters' work folder",
+            )
+            command.add_argument(
+                "--top",
+                type=int,
+                default=20,
+                metavar="N",
+                help="how many ungoverned hosts are named (default: %(default)s)",
+            )
+    help_text = "the JSON Schema of an entry, of licences.yaml, withdrawals.yaml or params.yaml"
+    command = commands.add_parser(
+        "schema", help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
+    )
+    command.add_argument(
+        "of",
+        nargs="?",
+        choices=list(SCHEMAS),
+        default="source",
+        help="of which file (default: %(default)s)",
+    )
+    command.add_argument("--json", action="store_true", help="it is JSON in any case")
     return parser
 
 
@@ -97,12 +142,15 @@ def _day(text: str) -> date:
 
 def _load(options: argparse.Namespace) -> Loaded:
     """Both files' problems at once: a register is checked even when the parameters are bad."""
+    release = getattr(options, "release", None)
+    last = coverage.of_release(release) if release else None
     if options.register is not None:
         found = register.load(options.register)
-        return Loaded(found, None, options.as_of or date.today())
+        return Loaded(found, None, options.as_of or date.today(), last)
     path = options.params or Path("params.yaml")
     run, found = load_both(path)
-    return Loaded(found, run, options.as_of or run.as_of)
+    last = last or coverage.of_work(run.work)
+    return Loaded(found, run, options.as_of or run.as_of, last)
 
 
 def _invalid(invalid: Invalid, as_json: bool) -> int:
@@ -119,6 +167,7 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     warnings = list(_warnings(loaded))
     sources = loaded.register.sources
     granted = sum(standing(s, loaded.as_of, loaded.register) == GRANTED for s in sources.values())
+    hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
     if options.json:
         _print_json(
             {
@@ -129,6 +178,8 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
                 "sources": len(sources),
                 "granted": granted,
                 "warnings": [{"source_id": id, "message": message} for id, message in warnings],
+                "last_run": str(loaded.last.folder) if loaded.last else None,
+                "ungoverned": hosts,
             }
         )
         return 0
@@ -139,55 +190,26 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
         f"{len(loaded.register.licences)} own licences, "
         f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings"
     )
+    if hosts:
+        print("\nwhat to license next: refused as ungoverned in the last run, by bytes as stored")
+        _print_table(
+            [
+                {"host": one["host"] or f"(collection {one['collection']})"}
+                | {"records": one["records"], "bytes": one["bytes"]}
+                for one in hosts
+            ]
+        )
     return 0
 
 
-def _warnings(loaded: Loaded) -> Iterator[tuple[str, str]]:
+def _warnings(loaded: Loaded) -> register_warnings.Warnings:
     """What is valid and may still not be meant, as (source or section, message)."""
-    for id, source in loaded.register.sources.items():
-        basis = source.basis
-        state = standing(source, loaded.as_of, loaded.register)
-        detail = {
-            WITHDRAWN: f"withdrawn on {basis.withdrawn_on or 'a day that was recorded'}",
-            EXPIRED: f"expired on {basis.expires_on}",
-            NOT_YET: f"not granted before {basis.granted_on}",
-            NO_EVIDENCE: f"evidence/{basis.evidence} is missing or empty",
-        }.get(state)
-        if detail:
-            yield id, f"{detail}: its records are refused"
-        elif basis.expires_on and (left := (basis.expires_on - loaded.as_of).days) <= SOON_DAYS:
-            yield id, f"expires on {basis.expires_on}, in {left} days"
-        if state not in (NO_EVIDENCE, GRANTED) and source.evidence_sha256 is None:
-            yield id, f"evidence/{basis.evidence} is missing or empty"
-        for domain in source.domains:
-            if "." not in domain.strip("."):
-                yield id, f"the domain {domain} has one label: it stands for that host alone"
-        if source.opt_out == "overridden" and basis.kind != "contract":
-            yield id, f"opt_out: overridden rests on a contract, and its basis is {basis.kind}"
+    yield from register_warnings.of_entries(loaded.register, loaded.as_of)
     if loaded.params is not None:
-        yield from _run_warnings(loaded.register, loaded.params)
+        yield from register_warnings.of_params(loaded.register, loaded.params)
+    if loaded.last is not None:
+        yield from register_warnings.of_last_run(loaded.register, loaded.last)
     yield from policies.warnings(loaded.register, loaded.params, loaded.as_of)
-
-
-def _run_warnings(found: register.Register, run: params.Params) -> Iterator[tuple[str, str]]:
-    for one in run.licences_allow:
-        if references(one) - set(found.licences):
-            yield "licences.allow", f"{one} is not in the register's licences.yaml"
-    for id, source in found.sources.items():
-        spdx = source.licence.spdx
-        if not allowed(spdx, run.licences_allow):
-            yield id, f"its licence, {spdx}, is not in licences.allow: its records are refused"
-        limit = purposes_of(spdx, found.licences, run.licences_allow)
-        if run.purpose not in source.basis.purposes:
-            yield id, f"its basis does not grant {run.purpose}: its records are refused"
-        elif limit is not None and run.purpose not in limit:
-            yield id, f"its licence, {spdx}, does not grant {run.purpose}"
-        if source.residency is not None and run.storage_country not in source.residency:
-            yield id, f"may not be stored in {run.storage_country}: its records are refused"
-    inputs = {i.collection for i in run.inputs}
-    for id, source in found.sources.items():
-        for collection in sorted(set(source.collections) - inputs):
-            yield id, f"no input is called {collection}"
 
 
 def _row(source: register.Source, loaded: Loaded) -> dict[str, Any]:
@@ -206,10 +228,7 @@ def _list(loaded: Loaded, options: argparse.Namespace) -> int:
     if options.json:
         _print_json({"as_of": loaded.as_of.isoformat(), "sources": rows})
         return 0
-    table = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for line in table:
-        print("  ".join(map(str.ljust, line, widths)).rstrip())
+    _print_table(rows)
     return 0
 
 
@@ -236,6 +255,13 @@ def _show(loaded: Loaded, options: argparse.Namespace) -> int:
     for key, value in facts.items():
         print(f"{key}: {value if value is not None else 'missing or empty'}")
     return 0
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    table = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
 
 
 def _print_json(value: Any) -> None:

@@ -53,10 +53,16 @@ def parse_date(text: str) -> date | None:
 
 @cache
 def _validator(schema: str, definition: str | None) -> Draft202012Validator:
-    document = json.loads((Path(__file__).parent / schema).read_text("utf-8"))
+    return Draft202012Validator(schema_of(schema, definition), format_checker=_FORMATS)
+
+
+def schema_of(schema: str, definition: str | None = None) -> dict[str, Any]:
+    """The JSON Schema of a file of `schemas/`, or of one of the definitions in it.  It refers to
+    nothing outside itself, so that it can stand alone."""
+    document: dict[str, Any] = json.loads((Path(__file__).parent / schema).read_text("utf-8"))
     if definition is not None:
-        document = {"$defs": document["$defs"], "$ref": f"#/$defs/{definition}"}
-    return Draft202012Validator(document, format_checker=_FORMATS)
+        document |= {"$ref": f"#/$defs/{definition}"}
+    return document
 
 
 def check(source: YamlSource, schema: str, definition: str | None = None) -> list[Problem]:

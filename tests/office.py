@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
 import zlib
@@ -145,6 +146,37 @@ def pdf(
         start,
     )
     return bytes(out)
+
+
+def encrypted_pdf(user: bytes, permissions: int) -> bytes:
+    """A PDF with a standard security handler (40 bits, revision 2)."""
+    pad = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
+
+    def rc4(key: bytes, data: bytes) -> bytes:
+        box, j = list(range(256)), 0
+        for i in range(256):
+            j = (j + box[i] + key[i % len(key)]) % 256
+            box[i], box[j] = box[j], box[i]
+        out, i, j = bytearray(), 0, 0
+        for byte in data:
+            i = (i + 1) % 256
+            j = (j + box[i]) % 256
+            box[i], box[j] = box[j], box[i]
+            out.append(byte ^ box[(box[i] + box[j]) % 256])
+        return bytes(out)
+
+    owner = rc4(hashlib.md5((b"owner" + pad)[:32]).digest()[:5], (user + pad)[:32])
+    flags = (permissions & 0xFFFFFFFF).to_bytes(4, "little")
+    key = hashlib.md5((user + pad)[:32] + owner + flags + b"0123456789abcdef").digest()[:5]
+    plain = pdf([[]], raw=b" ")
+    extra = (
+        b"/Encrypt <</Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P %d>> "
+        b"/ID [<%s> <%s>]" % (
+            owner.hex().encode(), rc4(key, pad).hex().encode(), permissions,
+            b"0123456789abcdef".hex().encode(), b"0123456789abcdef".hex().encode(),
+        )
+    )  # fmt: skip
+    return plain.replace(b"trailer <<", b"trailer <<" + extra)
 
 
 def _coded(text: str) -> bytes:

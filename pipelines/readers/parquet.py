@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +24,7 @@ TEXTUAL = (
     pa.binary_view(),
 )
 NO_TEXT = "the text column holds no text"
+CHANGED = "the file changed since it was scanned"
 
 
 def scan(source: Source) -> Iterator[Envelope]:
@@ -50,20 +52,23 @@ def scan(source: Source) -> Iterator[Envelope]:
 def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of rows; row groups without any are passed over."""
     text, title = source.fields.get("text", "text"), source.fields.get("title", "title")
-    start, rows = 0, [offset for offset, _ in wanted]
-    with pq.ParquetFile(source.path) as file:
+    start, rows, given = 0, [offset for offset, _ in wanted], 0
+    with suppress(*BROKEN), pq.ParquetFile(source.path) as file:
         for group in range(file.num_row_groups):
             stop = start + file.metadata.row_group(group).num_rows
             mine = [row - start for row in rows if start <= row < stop]
             if mine:
                 yield from _group(file, group, mine, text, title)
+                given += len(mine)
             start = stop
+    for _ in rows[given:]:
+        yield Content(error="unreadable", detail=CHANGED)
 
 
 def _group(
     file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
 ) -> Iterator[Content]:
-    start, given = 0, 0
+    start, given, failed = 0, 0, CHANGED
     try:
         for batch in _batches(file, group, [text, title]):
             some = [row - start for row in rows if start <= row < start + batch.num_rows]
@@ -75,8 +80,9 @@ def _group(
                 yield _content(texts[row] or b"", titles[row])
                 given += 1
     except BROKEN as error:
-        for _ in rows[given:]:
-            yield Content(error="unreadable", detail=type(error).__name__)
+        failed = type(error).__name__
+    for _ in rows[given:]:
+        yield Content(error="unreadable", detail=failed)
 
 
 def _content(body: bytes, title: str | None) -> Content:

@@ -55,3 +55,18 @@ def test_evidence(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
     assert evidence.check(record, tmp_path).payload_matches
     gone = evidence.check(record | {"container": "memory://store/none"}, tmp_path)
     assert not gone.found
+
+
+def test_a_store_that_cannot_be_asked(
+    store: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise RuntimeError("no connection")  # not an OSError, as some drivers have it
+
+    for name in ("find", "glob", "info", "ukey", "get_file"):
+        monkeypatch.setattr(type(store), name, lost)
+    for pattern in ("memory://store/raw", "memory://store/raw/*"):
+        with pytest.raises(ValueError, match="RuntimeError: cannot be listed"):
+            remote.matches(pattern)
+    assert remote.size("memory://store/raw/a.txt") == 0
+    assert not remote.fetched("memory://store/raw/a.txt", tmp_path).exists()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
+from jsonschema import Draft202012Validator
 
 from pipelines.sources import main
+from schemas.yaml_source import read
 
 ENTRY = """id: {id}
 title: t
@@ -117,6 +121,37 @@ def test_show(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "evidence_sha256: missing or empty" in capsys.readouterr().out
     assert main(["show", "goood", *place]) == 1
     assert "did you mean good?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("of", ["source", "licences", "withdrawals", "params"])
+def test_schemas_stand_alone(of: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", of]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    Draft202012Validator.check_schema(schema)
+    assert not Draft202012Validator(schema).is_valid("neither a list nor a mapping")
+    assert set(refs(schema)) <= {f"#/$defs/{name}" for name in schema["$defs"]}
+
+
+def refs(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for one in value.values():
+            yield from refs(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from refs(one)
+
+
+@pytest.mark.parametrize("pattern", ["params.yaml", "register/sources/*.yaml"])
+def test_editors_find_the_schema_of_a_file(pattern: str) -> None:
+    for path in ROOT.glob(pattern):
+        first = path.read_text().splitlines()[0]
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        schema = json.loads((path.parent / named).read_text())
+        source, _ = read(path)  # as an editor reads YAML 1.2, in which a date is text
+        assert source is not None
+        assert not list(Draft202012Validator(schema).iter_errors(source.value)), path
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from office import TDM, pdf
+from office import TDM, encrypted_pdf, pdf
 
 from pipelines import documents
 from pipelines.documents import Extracted, pdf_parser, xmp
@@ -100,45 +100,12 @@ def test_xmp_of_other_things_and_broken():
     assert xmp.of_pdf(b"<</Type /Metadata>>stream\n" + bomb) == ((), False)
 
 
-def encrypted(user: bytes, permissions: int, plain_metadata: bool = True) -> bytes:
-    """A PDF with a standard security handler (40 bits, revision 2)."""
-    import hashlib
-
-    pad = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
-
-    def rc4(key: bytes, data: bytes) -> bytes:
-        box, j = list(range(256)), 0
-        for i in range(256):
-            j = (j + box[i] + key[i % len(key)]) % 256
-            box[i], box[j] = box[j], box[i]
-        out, i, j = bytearray(), 0, 0
-        for byte in data:
-            i = (i + 1) % 256
-            j = (j + box[i]) % 256
-            box[i], box[j] = box[j], box[i]
-            out.append(byte ^ box[(box[i] + box[j]) % 256])
-        return bytes(out)
-
-    owner = rc4(hashlib.md5((b"owner" + pad)[:32]).digest()[:5], (user + pad)[:32])
-    flags = (permissions & 0xFFFFFFFF).to_bytes(4, "little")
-    key = hashlib.md5((user + pad)[:32] + owner + flags + b"0123456789abcdef").digest()[:5]
-    plain = pdf([[]], raw=b" ")
-    extra = (
-        b"/Encrypt <</Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P %d>> "
-        b"/ID [<%s> <%s>]" % (
-            owner.hex().encode(), rc4(key, pad).hex().encode(), permissions,
-            b"0123456789abcdef".hex().encode(), b"0123456789abcdef".hex().encode(),
-        )
-    )  # fmt: skip
-    return plain.replace(b"trailer <<", b"trailer <<" + extra)
-
-
 def test_encrypted():
-    locked = read(encrypted(b"secret", -4))
+    locked = read(encrypted_pdf(b"secret", -4))
     assert (locked.error, locked.detail) == ("unreadable", "encrypted")
-    forbidden = read(encrypted(b"", -4 & ~0x10))
+    forbidden = read(encrypted_pdf(b"", -4 & ~0x10))
     assert forbidden.error == "unreadable" and "copying" in (forbidden.detail or "")
-    assert read(encrypted(b"", -4)).error is None
+    assert read(encrypted_pdf(b"", -4)).error is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"%PDF-", b"%PDF-1.7\n" + b"\0" * 5000, b"GIF89a"])

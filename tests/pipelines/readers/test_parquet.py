@@ -211,5 +211,15 @@ def test_flipped_bytes_never_raise(tmp_path, flips):
     found = list(parquet.scan(one))
     assert found
     wanted = [(e.offset, e.length) for e in found if not e.error]
-    if wanted:
-        assert len(list(parquet.contents(one, wanted))) == len(wanted)
+    assert len(list(parquet.contents(one, wanted))) == len(wanted)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5])
+def test_bodies_of_a_file_that_changed(tmp_path, kept):
+    one = written(tmp_path / "a", table(["мәтін"] * 9), row_group_size=4)
+    wanted = [(e.offset, e.length) for e in parquet.scan(one)]
+    written(one.path, table(["мәтін"] * kept), row_group_size=4)
+    bodies = list(parquet.contents(one, wanted))
+    assert [b.error for b in bodies] == [None] * kept + ["unreadable"] * (9 - kept)
+    one.path.write_bytes(b"")
+    assert {b.error for b in parquet.contents(one, wanted)} == {"unreadable"}

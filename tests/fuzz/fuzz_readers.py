@@ -1,0 +1,146 @@
+"""Feeds mutated files to a reader under coverage, with atheris; no part of the test suite.
+
+    python tests/fuzz/fuzz_readers.py jsonl -max_total_time=60
+    python tests/fuzz/fuzz_readers.py docx CORPUS -max_total_time=60
+
+The first argument is a format of `pipelines.readers.FORMATS`, or `page` (markup through the gate's
+eyes), `robots`, `tdmrep`, `rsl`, `ai-txt`; the rest goes to libFuzzer.  What is found is kept in
+CORPUS, and starts from the sound and hostile files that tests build.  A crash leaves its input in
+`crash-…` in the current folder.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
+    from pipelines import content, html
+    from pipelines.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
+    from pipelines.ledger import known
+    from pipelines.readers import FILES, FORMATS, Source, csv, jsonl, parquet, reader, wacz  # noqa: F401
+    from pipelines.signals import Capture, HostSignals, observe_page
+
+import office  # noqa: E402, after what is instrumented
+from hostile import HOSTILE, members, page, warc  # noqa: E402
+
+LIMIT = 1 << 18
+SIGNALS = ("robots", "tdmrep", "rsl", "ai-txt")
+AGENTS = ("*", "GPTBot")
+ROW = b'{"uri": "urn:1", "text": "kitap", "captured_at": "2026-01-01"}\n'
+SEEDS: dict[str, list[bytes]] = {
+    "warc": [warc(page("a")), members(warc(page("b")), warc(page("c")))],
+    "arc": [b"http://a.kz/ 1.2.3.4 20140216050221 text/html 29\nHTTP/1.1 200 OK\r\n\r\n<p>kitap\n\n"],
+    "wacz": [office.packed({"archive/a.warc.gz": members(warc(page("d")))})],
+    "jsonl": [ROW * 2, gzip.compress(ROW)],
+    "csv": [b"uri,text,captured_at\nurn:1,\"a, b\",2026\n", "uri;text\n1;кітап\n".encode("utf-16")],
+    "feed": [b"<rss><channel><item><title>a</title><link>http://a/</link><description>b</description>"
+             b"</item></channel></rss>", b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>a</id>"
+             b"<content type='xhtml'><div>b</div></content></entry></feed>"],
+    "text": ["Құрметті әріптестер".encode("utf-16"), "Уважаемые коллеги".encode("cp1251")],
+    "docx": [office.docx(office.paragraph("a"))],
+    "odt": [office.odt("<text:p>a</text:p>")],
+    "epub": [office.epub(["<html><body><p>a</p></body></html>"])],
+    "pdf": [office.pdf([[(60, 700, "a")]]), office.encrypted_pdf(b"", -4)],
+    "rtf": [rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0\fcharset204 A;}}\f0 \'cf\u1179 ?{\footnote x}\par}"],
+    "html": [page("e"), b"<table><tr><td>a<td>b</table><!-- c --><![CDATA[x]]><script>//</script>"],
+    "page": [b"<meta name=robots content=noai><link rel=license href='https://creativecommons.org/licenses/by/4.0/'>"
+             b"<script type='application/ld+json'>{\"license\": \"x\"}</script><p>a"],
+    "robots": [b"User-agent: *\nDisallow: /*a$\nContent-Usage: /x train-ai=n\nContent-Signal: ai-train=no\n"
+               b"License: https://a.kz/l.xml\n"],
+    "tdmrep": [b'[{"location": "/*a$", "tdm-reservation": 1, "tdm-policy": "https://a.kz"}]'],
+    "rsl": [b"<rsl xmlns='https://rslstandard.org/rsl'><content url='/'><license><permits type='usage'>all"
+            b"</permits><payment type='free'/></license></content></rsl>"],
+    "ai-txt": [b"User-Agent: *\nDisallow: *.txt\nAllow: /\n"],
+}  # fmt: skip
+
+
+def a_table() -> bytes:
+    """A small Parquet file."""
+    out = pa.BufferOutputStream()
+    table = pa.table({"uri": ["urn:1", "urn:2"], "text": ["kitap", None]})
+    pq.write_table(table, out, row_group_size=1)
+    return out.getvalue().to_pybytes()
+
+
+def of_file(format: str) -> Callable[[bytes], None]:
+    """Whatever a file holds: each record an envelope, each envelope a body, each body an outcome."""
+    path = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)) / "a"
+    read = reader(format)
+
+    def one(data: bytes) -> None:
+        path.write_bytes(data)
+        source = Source(path, "a", {}, LIMIT)
+        found = list(read.scan(source))
+        assert all(e.error is None or known("damaged", e.error) for e in found)
+        good = sorted({(e.offset, e.length) for e in found if not e.error})
+        bodies = list(read.contents(source, good))
+        assert len(bodies) == len(good)
+        for body in bodies:
+            seen = content.document(body, LIMIT)
+            assert seen.error is None or known("damaged", seen.error)
+            seen.text.encode()
+
+    return one
+
+
+def of_signal(kind: str) -> Callable[[bytes], None]:
+    """Whatever a capture holds: what it says can be asked for, and written down."""
+
+    def one(data: bytes) -> None:
+        uri = "https://a.kz/robots.txt"
+        signals = HostSignals([Capture("a.kz", kind, 200, data, "2026-01-01", "id", uri)], AGENTS)
+        for path in ("/", "/x/a?b=c", "/%D2%9B"):
+            for seen in signals.observations(f"https://a.kz{path}", "2026-02-01"):
+                seen.evidence()
+
+    return one
+
+
+def of_page(data: bytes) -> None:
+    """Markup, and its metadata as the gate reads them."""
+    found = html.extract(data.decode("utf-8", "replace"))
+    found.text.encode()
+    for seen in observe_page(found.metas, found.metas, AGENTS):
+        seen.evidence()
+
+
+def main() -> None:
+    """Fuzz the target that is named."""
+    if len(sys.argv) < 2 or sys.argv[1] not in {*FORMATS, *SIGNALS, "page"}:
+        sys.exit(__doc__)
+    target = sys.argv.pop(1)
+    seeds = Path(tempfile.mkdtemp(prefix="seeds-"))
+    built = [
+        build()
+        for name, (build, _) in HOSTILE.items()
+        if f".{target}" in name and not name.startswith(("bomb", "long"))
+    ]
+    if target == "parquet":
+        built.append(a_table())
+    for number, seed in enumerate([*SEEDS.get(target, []), *built]):
+        (seeds / str(number)).write_bytes(seed)
+    one = (
+        of_page if target == "page" else of_signal(target) if target in SIGNALS else of_file(target)
+    )
+    corpus = [a for a in sys.argv[1:] if not a.startswith("-")] or [
+        tempfile.mkdtemp(prefix="corpus-")
+    ]
+    options = [a for a in sys.argv[1:] if a.startswith("-")]
+    atheris.Setup(
+        [sys.argv[0], "-timeout=20", "-rss_limit_mb=3000", *options, *corpus, str(seeds)], one
+    )
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Hostile files through a whole run: each record in the ledger, memory bounded, nothing escaped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from conftest import ROOT
+from hostile import BURST, HOSTILE
+
+PARAMS = """as_of: "2026-11-22"
+purpose: pretraining
+storage_country: KZ
+register: register
+inputs: [{collection: hostile, format: auto, paths: [raw]}]
+licences: {allow: [CC0-1.0]}
+ingest: {max_record_bytes: 8388608}
+guard: {min_keep_share: 0.0}
+work: work
+release: {name: r, path: release}
+"""
+ENTRY = """id: all
+title: t
+publisher: p
+contact: c
+jurisdiction: KZ
+kind: web
+languages: [en]
+match: {collections: [hostile]}
+licence: {spdx: CC0-1.0}
+basis: {kind: licence, reference: "1", evidence: all.txt, purposes: [pretraining], granted_on: 2025-01-01}
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """The folder of a finished run, the peak of resident bytes, and what it said."""
+    home = tmp_path_factory.mktemp("hostile") / "in"
+    for name in ("raw", "register/sources", "register/evidence"):
+        (home / name).mkdir(parents=True)
+    (home / "register/sources/all.yaml").write_text(ENTRY)
+    (home / "register/evidence/all.txt").write_text("terms")
+    (home / "params.yaml").write_text(PARAMS)
+    for name, (build, _) in HOSTILE.items():
+        (home / "raw" / name).write_bytes(build())
+    with open(home / "said", "w+b") as said:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pipelines.cli",
+                "run",
+                "--params",
+                home / "params.yaml",
+                "--json",
+            ],
+            cwd=ROOT,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        told = said.read().decode()
+    assert process.returncode == 0, told[-3000:]
+    return home, used.ru_maxrss * (1 if sys.platform == "darwin" else 1024), told
+
+
+def table(home: Path, name: str) -> pl.DataFrame:
+    return pl.read_parquet(home / "work/ingest" / name / "*.parquet")
+
+
+def test_every_record_is_accounted_for(run: tuple[Path, int, str]) -> None:
+    home, _, _ = run
+    rows = (
+        table(home, "records")
+        .join(table(home, "decisions"), on="doc_id", validate="1:1")
+        .sort("container", "offset")
+        .select(
+            pl.col("container").str.replace("raw/", ""),
+            pl.concat_str("outcome", "reason", separator=" ", ignore_nulls=True),
+        )
+    )
+    found: dict[str, list[str]] = {}
+    for name, outcome in rows.iter_rows():
+        found.setdefault(name, []).append(outcome)
+    assert found == {name: list(outcomes) for name, (_, outcomes) in HOSTILE.items()}
+
+
+def test_memory_is_bounded(run: tuple[Path, int, str]) -> None:
+    _, peak, _ = run
+    assert peak < 4.5 * BURST  # of which the libraries of a run without records take most
+
+
+def test_nothing_escapes_and_nothing_is_said(run: tuple[Path, int, str]) -> None:
+    home, _, told = run
+    assert not list(home.parent.rglob("*escaped*"))
+    assert "Traceback" not in told and "library on the left bank" not in told
+
+
+def test_later_stages_bear_it(run: tuple[Path, int, str]) -> None:
+    home, _, _ = run
+    manifest = json.loads((home / "release/r/manifest.json").read_text())
+    assert manifest["counts"]["records"] == sum(len(o) for _, o in HOSTILE.values())
+    assert manifest["counts"]["documents"] > 0
