@@ -34,6 +34,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         "exact-duplicate",
         "near-duplicate",
         "personal-data",
+        "not-selected",
+        "mixture-cap",
     ),
 }
 
