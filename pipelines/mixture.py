@@ -45,12 +45,8 @@ def leave_out(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
     left, kept = _select(table, mixture)
     ordered = _ordered(kept, mixture)
     full, told = _capped(ordered, mixture.caps)
-    over = ordered.select("doc_id", cap=pl.Series(full)).filter(pl.col("cap") > 0)
-    capped = over.select(
-        "doc_id",
-        reason=pl.lit("mixture-cap"),
-        evidence=pl.col("cap").replace_strict(told, return_dtype=pl.String),
-    )
+    over = ordered.select("doc_id", cap=pl.Series(full)).join(told, on="cap", maintain_order="left")
+    capped = over.select("doc_id", reason=pl.lit("mixture-cap"), evidence="evidence")
     return (
         pl.concat([left, capped])
         .with_columns(rule=pl.lit("mixture"), rule_version=pl.lit(RULE_VERSION))
@@ -68,7 +64,9 @@ def _select(table: pl.DataFrame, mixture: Mixture) -> tuple[pl.DataFrame, pl.Dat
             continue
         fits = column.is_in(list(wanted)).fill_null(False)
         told = pl.struct(filter=pl.lit(f"select.{name}"), found=column).struct.json_encode()
-        out.append(rest.filter(~fits).select("doc_id", reason=pl.lit("not-selected"), evidence=told))
+        out.append(
+            rest.filter(~fits).select("doc_id", reason=pl.lit("not-selected"), evidence=told)
+        )
         rest = rest.filter(fits)
     nothing = pl.DataFrame(schema=dict.fromkeys(("doc_id", "reason", "evidence"), pl.String))
     return pl.concat([nothing, *out]), rest
@@ -87,20 +85,20 @@ def _ordered(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
     return keyed.sort(by)
 
 
-def _capped(ordered: pl.DataFrame, caps: tuple[Cap, ...]) -> tuple[np.ndarray, dict[int, str]]:
-    """For each document the number of the cap (from 1) that leaves it out, 0 for none; and by the
-    cap's number the evidence."""
+def _capped(ordered: pl.DataFrame, caps: tuple[Cap, ...]) -> tuple[np.ndarray, pl.DataFrame]:
+    """For each document the number of the cap (from 1) that leaves it out, 0 for none; and the
+    evidence by the number of the cap."""
     chars = ordered["n_chars"].to_numpy().astype(np.int64)
     groups = [_members(ordered, cap) for cap in caps]
     size = _size(chars, caps, groups) if any(cap.unit == "share" for cap in caps) else 0
-    over, told = np.zeros(len(chars), np.int32), {}
+    over, told = np.zeros(len(chars), np.int32), []
     for number, (cap, group) in enumerate(zip(caps, groups, strict=True), 1):
         limit = int(cap.limit * size if cap.unit == "share" else cap.limit)
         left = group[over[group] == 0]
         sizes = np.ones(len(left), np.int64) if cap.unit == "documents" else chars[left]
         over[left[~fill(sizes, limit)]] = number
-        told[number] = _told(number, cap, limit, size)
-    return over, told
+        told.append((number, _told(number, cap, limit, size)))
+    return over, pl.DataFrame(told, {"cap": pl.Int32, "evidence": pl.String}, orient="row")
 
 
 def _members(ordered: pl.DataFrame, cap: Cap) -> np.ndarray:

@@ -21,13 +21,13 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
-from pipelines import batches, corpus, ledger, shards
+from pipelines import batches, corpus, guarding, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
 from pipelines.selection import Selection
-from pipelines.stage import Context, Shard, ShardDoFn
+from pipelines.stage import Context, Shard, ShardDoFn, StageError
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.tables import (
@@ -247,6 +247,7 @@ class Release(DocumentStage):
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
+        guarding.last_release(context.params, self.target(context))
 
     def target(self, context: Context) -> Path:
         params = context.params
@@ -262,9 +263,7 @@ class Release(DocumentStage):
         decided = (
             dealt
             | "Split"
-            >> beam.ParDo(Split(selection, licences)).with_output_types(
-                tuple[int, pa.RecordBatch]
-            )
+            >> beam.ParDo(Split(selection, licences)).with_output_types(tuple[int, pa.RecordBatch])
             | "All" >> beam.GroupByKey()
             | "DealParts"
             >> beam.ParDo(Deal(selection, release.shard_bytes)).with_output_types(pa.RecordBatch)
@@ -277,6 +276,19 @@ class Release(DocumentStage):
         dealt | "WriteLineage" >> beam.ParDo(
             WriteLineage(selection), beam.pvalue.AsList(decided)
         ).with_output_types(pa.RecordBatch)
+
+    def admit(self, context: Context) -> None:
+        guarding.stop_if_short(context, self.target(context))
+
+    def check(self, context: Context, totals: Mapping[str, Mapping[str, int]]) -> None:
+        """A mixture that leaves nothing is a slip of the pen."""
+        outcome, reasons = totals.get("outcome", {}), totals.get("reason", {})
+        if outcome.get("drop") and not outcome.get("keep"):
+            told = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+            raise StageError(
+                f"release: the mixture leaves nothing ({told}); wider filters help, or shares that "
+                "add up to 1 where they cover everything"
+            )
 
     def finish(
         self,
@@ -305,7 +317,10 @@ class Release(DocumentStage):
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
         written = [added["file"], state.write("lineage/runs", "part-00000", runs, level=3)["file"]]
         whole = manifest.build(
-            context.params, context.register, files, _counts(self.source, markers)
+            context.params,
+            context.register,
+            files,
+            _counts(self.source, markers) | {"yields": guarding.measured(context).as_json()},
         )
         shards.write_json(Path(state.root) / "manifest.json", whole)
         shards.write_bytes(

@@ -13,7 +13,6 @@ import polars as pl
 
 from pipelines import ledger, mixture, shards
 from pipelines.corpus import Corpus
-from pipelines.stage import StageError
 from schemas.mixture import Mixture
 
 ABOUT: Final = ("doc_id", "lang", "domain", "source_id", "n_chars", "score")
@@ -40,11 +39,7 @@ class Selection:
 
     def choose(self, sizes: pl.DataFrame) -> pl.DataFrame:
         """Decide over all shards in `sizes` (shard, lang, group, rows, bytes); returns the sizes of
-        what is taken up.
-
-        Raises:
-          StageError: where nothing would be.
-        """
+        what is taken up."""
         if self.wanted is None:
             return sizes
         names = sorted(sizes["shard"].unique())
@@ -53,8 +48,6 @@ class Selection:
             for name in names
         )
         left = mixture.leave_out(about.select(ABOUT), self.wanted)
-        if left.height == about.height:
-            raise StageError(_nothing(left))
         placed = left.join(about.select("doc_id", "shard"), on="doc_id", maintain_order="left")
         by_shard = placed.partition_by("shard", as_dict=True, include_key=False)
         for name in names:
@@ -86,11 +79,3 @@ class Selection:
         rows = self.left_out(shard).join(uris, on="doc_id", how="left")
         ended = rows.with_columns(outcome=pl.lit("drop"))
         return ledger.decisions(ended, "release", self.run_id)
-
-
-def _nothing(left: pl.DataFrame) -> str:
-    reasons = ", ".join(f"{n} {reason}" for reason, n in sorted(ledger.count(left["reason"]).items()))
-    return (
-        f"release: the mixture leaves nothing of {left.height} documents ({reasons}): wider filters "
-        "help, or shares that add up to 1 where they cover everything"
-    )

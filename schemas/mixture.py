@@ -74,10 +74,9 @@ def load(path: Path) -> tuple[Mixture | None, list[Problem]]:
     if problems:
         return None, problems
     value = source.value
-    wanted = {key: tuple(named) for key, named in value.get("select", {}).items()}
-    caps = tuple(_cap(one) for one in value.get("caps", ()))
-    order = {key: value[key] for key in ("order", "seed") if key in value}
-    return Mixture(**wanted, caps=caps, **order), []
+    given: dict[str, Any] = {k: tuple(named) for k, named in value.get("select", {}).items()}
+    given |= {key: value[key] for key in ("order", "seed") if key in value}
+    return Mixture(caps=tuple(_cap(one) for one in value.get("caps", ())), **given), []
 
 
 def _cap(value: dict[str, Any]) -> Cap:

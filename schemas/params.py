@@ -81,6 +81,10 @@ class GuardParams:
     against: str | None = None  # the last release; None: the one in the place of this one
     allow: tuple[str, ...] = ()  # languages, sources and stages that may fall
 
+    def allows(self, kind: str, name: str) -> bool:
+        """Whether a `language`, `source` or `stage` may fall: by its name, or as `kind:name`."""
+        return bool({name, f"{kind}:{name}"} & {*self.allow})
+
 
 @dataclass(frozen=True)
 class IngestParams:
@@ -145,8 +149,8 @@ class Params:
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against"):
             section.pop(place, None)
-        if isinstance(section.get("mixture"), Mixture):
-            section["mixture"] = section["mixture"].canonical()
+        if mixture := section.pop("mixture", None):
+            section["mixture"] = mixture.canonical()
         return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
 
 
