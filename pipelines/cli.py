@@ -19,6 +19,7 @@ COMMANDS = {
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }
