@@ -22,7 +22,7 @@ EPILOG = """examples:
 The page stands alone and asks for nothing from elsewhere. It shows texts of released documents
 only, with personal data replaced; --with-texts adds texts of dropped ones, as they were read.
 
-Exit codes: 0 written, 1 it could not be written, 2 wrong usage, or no release."""
+Exit codes: 0 written, 1 damaged tables or not writable, 2 wrong usage, or no release."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,11 +56,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--json", action="store_true", help="print the figures as JSON; a page only with --out"
     )
     options = parser.parse_args(argv)
+    import polars as pl
+    import pyarrow as pa
+
     try:
         return _profile(options)
     except (Invalid, NoRelease) as error:
         print(error, file=sys.stderr)
         return 2
+    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+        print(f"tamga: a table of the release is damaged: {type(error).__name__}", file=sys.stderr)
+        return 1
     except OSError as error:
         print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
         return 1

@@ -187,18 +187,24 @@ def _counts(rows: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def _lengths(drawn: Sequence[Mapping[str, Any]]) -> list[str]:
-    """All documents in a large plot, languages in small ones."""
-    out = []
-    for one in drawn:
-        every = max(1, len(one["bins"]) // (8 if one["lang"] is None else 4))
-        label = f"Lengths of documents in {one['lang'] or 'all languages'}, in characters"
-        if one["lang"] is None:
-            out.append(plots.histogram(one["bins"], label, every=every))
-            out.append('<p class="soft">Documents by length in characters.</p><div class="small">')
-        else:
-            drawing = plots.histogram(one["bins"], label, every=every, size=(270, 120))
-            out.append(f"<figure>{drawing}<figcaption>{_name(one['lang'])}</figcaption></figure>")
-    return [*out, "</div>"] if out else []
+    """All documents, which come first, in a large plot, languages in small ones."""
+    if not drawn:
+        return []
+    bins, languages = drawn[0]["bins"], drawn[1:]
+    label = "Lengths of documents, in characters"
+    small = [
+        f"<figure>{_small(one['bins'], label)}<figcaption>{_name(one['lang'])}</figcaption></figure>"
+        for one in languages
+    ]
+    return [
+        plots.histogram(bins, label, every=max(1, len(bins) // 8)),
+        '<p class="soft">Documents by length in characters.</p>',
+        f'<div class="small">{"".join(small)}</div>',
+    ]
+
+
+def _small(bins: Sequence[Mapping[str, Any]], label: str) -> str:
+    return plots.histogram(bins, label, every=max(1, len(bins) // 3), size=(270, 120))
 
 
 def _scores(bins: Sequence[Mapping[str, Any]]) -> str:
