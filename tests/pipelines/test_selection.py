@@ -29,9 +29,7 @@ def home(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("register", "samples", "work"):
         shutil.copytree(sample_run / name, folder / name)
     text = (sample_run / "params.yaml").read_text()
-    mixed = text.replace(
-        "{name: sample, path: release,", "{name: m, path: release, mixture: m.yaml,"
-    )
+    mixed = text.replace("{name: sample,", "{name: m,").replace("mixture: }", "mixture: m.yaml}")
     (folder / "params.yaml").write_text(mixed)
     (folder / "m.yaml").write_text(MIXTURE)
     done = tamga("run", "--params", folder / "params.yaml", "--workers", "1", "--json")
