@@ -79,14 +79,15 @@ def _profile(options: argparse.Namespace) -> int:
 
     folder, work = _places(options)
     release = Release(folder, folder)
-    told = figures(release)
+    told = figures(release, work)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     if options.json and not options.out:
         return 0
     ids = _shown(told)
     texts = edges.excerpts(release, ids)
-    raw = edges.raw_excerpts(work, [i for i in ids if i not in texts]) if work else {}
+    missing = [i for i in ids if i not in texts]
+    raw = edges.raw_excerpts(work, missing) if work and options.with_texts else {}
     out = options.out or Path(f"{folder.resolve().name}-profile.html")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(page(told, raw | texts, raw=bool(raw)), "utf-8")
@@ -96,7 +97,7 @@ def _profile(options: argparse.Namespace) -> int:
 
 
 def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
-    """The release's folder, and the work folder where its texts are asked for."""
+    """The release's folder, and the work folder of the run that made it, where that is known."""
     if options.release and not options.with_texts:
         return options.release, None
     if not options.params.is_file():
@@ -106,7 +107,7 @@ def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
         )
     about = params.load(options.params)
     folder = options.release or about.root / about.release.path / about.release.name
-    return folder, about.work if options.with_texts else None
+    return folder, about.work
 
 
 def _shown(told: dict[str, Any]) -> list[str]:

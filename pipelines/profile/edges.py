@@ -1,7 +1,8 @@
 """What was measured of documents against a threshold, and the documents that stand at its edge.
 
 A decision's evidence says what was measured: a language's `score` against its `floor`, a
-duplicate's `similarity` and, of any other rule, a `value`, against the `threshold`.
+duplicate's `similarity` against the `threshold`, and of any other rule a `value`, or the first of
+those in `failed`.
 """
 
 from __future__ import annotations
@@ -19,24 +20,29 @@ from schemas.tables import STAGES
 #: Documents shown on either side of a threshold, and characters of each that is shown.
 SHOWN: Final = 3
 EXCERPT: Final = 320
-#: Stage -> (name of the value, name of the threshold, whether what lies above it goes).
+#: Stage -> (name of the value, name of the threshold).
 _NAMES: Final = {
-    "language": ("score", "floor", False),
-    "dedup": ("similarity", "threshold", True),
+    "language": ("score", "floor"),
+    "dedup": ("similarity", "threshold"),
 }
-_OTHER: Final = ("value", "threshold", None)
+_OTHER: Final = ("value", "threshold")
 
 
 def measured(release: Release) -> pl.DataFrame:
     """gauge (a stage, or a rule of one), stage, doc_id, kept, value, threshold, lang, other (the
     copy that stayed), a row per measurement; what was compared with itself is left out."""
+    listed = pl.col("evidence").str.contains('"failed"', literal=True)
     decisions = release.table("decisions").filter(pl.col("stage") != "ingest")
     parts = [
-        _read(decisions.filter(pl.col("stage") == stage), pl.col("stage"), *names[:2])
+        _read(decisions.filter(pl.col("stage") == stage), pl.col("stage"), *names)
         for stage, names in _NAMES.items()
     ]
-    rest = decisions.filter(~pl.col("stage").is_in(list(_NAMES)), pl.col("outcome") != "keep")
-    parts.append(_read(rest, pl.col("rule"), *_OTHER[:2]))
+    compared = pl.col("evidence").str.contains('"threshold"', literal=True)
+    rest = decisions.filter(~pl.col("stage").is_in(list(_NAMES)) & compared)
+    parts += [
+        _read(rest.filter(~listed), pl.col("rule"), *_OTHER),
+        _read(rest.filter(listed), pl.col("rule"), *(f"failed[0].{key}" for key in _OTHER)),
+    ]
     rows: pl.DataFrame = pl.concat(parts).collect()
     return rows.filter(
         pl.col("value").is_finite(), (pl.col("other") != pl.col("doc_id")).fill_null(True)

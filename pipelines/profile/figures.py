@@ -5,29 +5,29 @@ Everything that comes out is a JSON value of the same shape for an empty release
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from lineage.chain import Release
-from pipelines.profile import edges
+from pipelines.profile import edges, tags
 from schemas.tables import OUTCOMES, STAGES
 
 #: Edges of lengths in characters, eight to a power of ten: 1, 2, 3, 4, 6, 7, 10, 13, … 10^9.
 LENGTHS: Final = np.unique(np.round(10 ** np.arange(0, 9.125, 0.125)).astype(np.int64))
-SCORES: Final = np.linspace(0, 1, 41)
 #: Languages whose lengths are drawn one by one.
 DRAWN: Final = 12
 _FEW: Final = 3
 
 
-def figures(release: Release) -> dict[str, Any]:
-    """All counts of a release.
+def figures(release: Release, work: Path | None = None) -> dict[str, Any]:
+    """All counts of a release; of the work folder, where it is named, what `quality` measured.
 
     Returns:
       release (name, as_of, purpose, code_version), totals, stages, reasons, languages, sources,
-      domains, lengths, scores, gauges, redactions.
+      domains, lengths, scores, statistics, gauges, redactions.
 
     Raises:
       lineage.chain.NoRelease: where there is none.
@@ -43,10 +43,11 @@ def figures(release: Release) -> dict[str, Any]:
         "reasons": _counted(ended, "stage", "outcome", "reason").to_dicts(),
         "languages": _languages(documents, measured),
         "sources": _sources(records, ended, documents),
-        "domains": _domains(release),
+        "domains": tags.domains(release, work),
         "lengths": _lengths(documents),
-        "scores": _scores(release),
-        "gauges": edges.gauges(measured, SCORES),
+        "scores": tags.scores(release, work),
+        "statistics": tags.statistics(release, work),
+        "gauges": edges.gauges(measured, tags.SCORES),
         "redactions": _counted(release.table("redactions"), "entity_type").to_dicts(),
     }
 
@@ -121,31 +122,6 @@ def _sources(
     joined = by_source.join(chars, on="source_id", how="left", nulls_equal=True)
     filled = joined.with_columns(pl.col("chars").fill_null(0))
     return filled.sort("records", "source_id", descending=[True, False], nulls_last=True).to_dicts()
-
-
-def _data(release: Release) -> pl.LazyFrame | None:
-    files = sorted((release.folder / "data").glob("*/*.parquet"))
-    return pl.scan_parquet(files, hive_partitioning=False) if files else None
-
-
-def _column(release: Release, name: str) -> pl.LazyFrame | None:
-    """A column that not every release has."""
-    data = _data(release)
-    return data.select(name) if data is not None and name in data.collect_schema() else None
-
-
-def _domains(release: Release) -> list[dict[str, Any]]:
-    domains = _column(release, "domain")
-    return [] if domains is None else _counted(domains, "domain").to_dicts()
-
-
-def _scores(release: Release) -> list[dict[str, Any]]:
-    """How many released documents have which quality score, where they have one."""
-    scores = _column(release, "score")
-    if scores is None:
-        return []
-    values = scores.drop_nulls().collect()["score"].to_numpy()
-    return edges.histogram(values, SCORES) if len(values) else []
 
 
 def _lengths(documents: pl.LazyFrame) -> list[dict[str, Any]]:

@@ -35,6 +35,7 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
         _section("Sources", _sources(told["sources"])),
         _section("Domains", _counts(told["domains"], "domain")),
         _section("Quality scores", _scores(told["scores"])),
+        _section("Quality measured", _statistics(told["statistics"])),
         *(_gauge(gauge, texts) for gauge in told["gauges"]),
         _section("Personal data replaced", _counts(told["redactions"], "entity_type")),
     ]
@@ -209,6 +210,18 @@ def _small(bins: Sequence[Mapping[str, Any]], label: str) -> str:
 
 def _scores(bins: Sequence[Mapping[str, Any]]) -> str:
     return plots.histogram(bins, "Quality scores of released documents") if bins else ""
+
+
+def _statistics(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Percentiles side by side: of what was released, and of what was not."""
+    if not rows:
+        return ""
+    columns = [f"#{side} {p}" for side in ("released", "others") for p in ("5 %", "median", "95 %")]
+    shown = [
+        (_name(r["statistic"].replace("_", " ")), *map(number, r["released"] + r["others"]))
+        for r in rows
+    ]
+    return _table(("statistic", *columns), shown)
 
 
 def _gauge(gauge: Mapping[str, Any], texts: Mapping[str, str]) -> str:

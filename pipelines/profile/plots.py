@@ -5,6 +5,7 @@ Every string that comes from data is escaped by `safe`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
@@ -23,7 +24,7 @@ def safe(value: object) -> str:
 
 def number(value: float | None) -> str:
     """A count with thin spaces between thousands, a fraction in three places; a dash for none."""
-    if value is None:
+    if value is None or not math.isfinite(value):
         return "–"
     if value != int(value):
         return f"{value:,.3g}" if abs(value) < 100 else number(round(value))

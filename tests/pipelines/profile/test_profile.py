@@ -196,9 +196,61 @@ def test_a_rule_s_values_have_bins_of_their_own() -> None:
     assert [b["ended"] for b in gauge["bins"]] == [1, *[0] * 8, 2]
 
 
+def test_what_quality_measured_comes_from_the_work_folder(release: Path, tmp_path: Path) -> None:
+    ids = releases.table(release, "documents").sort("doc_id")["doc_id"].head(4).to_list()
+    table = pl.DataFrame(
+        {
+            "doc_id": [*ids, "f" * 32],
+            "domain": ["law", "law", None, "news", "law"],
+            "score": pl.Series([0.1, 0.2, None, 0.9, 0.9], dtype=pl.Float32),
+            "failed": [[], [], [], [], ["digit_share"]],
+            "digit_share": pl.Series([0.1, 0.2, 0.3, float("nan"), 0.9], dtype=pl.Float32),
+        }
+    )
+    (tmp_path / "quality/quality").mkdir(parents=True)
+    table.write_parquet(tmp_path / "quality/quality/a.parquet")
+    told = figures(Release(release, release), tmp_path)
+    assert [(d["domain"], d["n"]) for d in told["domains"]] == [("law", 2), ("news", 1), (None, 1)]
+    assert sum(b["n"] for b in told["scores"]) == 3
+    (digits,) = told["statistics"]
+    assert digits["others"] == pytest.approx([0.9] * 3) and digits["statistic"] == "digit_share"
+    assert {"Domains", "Quality scores", "Quality measured"} <= {
+        *re.findall("<h2>(.*?)</h2>", page(told, {}))
+    }
+
+
+def test_a_rule_s_value_is_read_from_its_evidence(release: Path, tmp_path: Path) -> None:
+    shutil.copytree(release, tmp_path / "release")
+    path = next((tmp_path / "release/lineage/decisions").glob("*.parquet"))
+    table = pl.read_parquet(path)
+    evidence = [
+        '{"failed":[{"rule":"symbols","value":0.4,"threshold":0.1}]}',
+        '{"value":0.3,"threshold":0.2}',
+    ]
+    more = table.head(2).with_columns(
+        stage=pl.lit("privacy"),
+        outcome=pl.lit("drop"),
+        rule=pl.lit("symbols"),
+        evidence=pl.Series(evidence),
+    )
+    pl.concat([table, more]).write_parquet(path)
+    rows = edges.measured(Release(tmp_path / "release", tmp_path)).filter(
+        pl.col("gauge") == "symbols"
+    )
+    found = rows.select("value", "threshold", "kept").sort("value").rows()
+    assert found == [(0.3, 0.2, False), (0.4, 0.1, False)]
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (0, "0"), (1234567, "1\u202f234\u202f567"), (0.8623, "0.862"), (551.5, "552")],
+    [
+        (None, "–"),
+        (float("nan"), "–"),
+        (0, "0"),
+        (1234567, "1\u202f234\u202f567"),
+        (0.8623, "0.862"),
+        (551.5, "552"),
+    ],
 )
 def test_numbers(value: float | None, shown: str) -> None:
     assert plots.number(value) == shown
