@@ -32,7 +32,10 @@ def stop_if_short(context: Context, release: Path) -> None:
     """
     params, now = context.params.guard, measured(context)
     last = last_release(context.params, release)
-    short = guard.shortfalls(now, _yields(last), params)
+    before = _yields(last)
+    if before:  # what was taken out of the register is not expected to yield
+        before = before.of(context.register.sources.keys())
+    short = guard.shortfalls(now, before, params)
     if not short:
         return
     lines = ["the guard stops the run; nothing was published"]

@@ -6,7 +6,7 @@ it says nothing about how well a stage did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,10 @@ class Yields:
 
     cells: pl.DataFrame
     stages: Mapping[str, tuple[int, int]]
+
+    def of(self, sources: Collection[str]) -> Yields:
+        """The same of these sources alone."""
+        return Yields(self.cells.filter(pl.col("source_id").is_in(list(sources))), self.stages)
 
     def as_json(self) -> dict[str, Any]:
         """What a release's manifest says of them."""

@@ -64,6 +64,7 @@ def test_a_source_that_is_gone_falls_short_and_one_that_was_barred_does_not() ->
     assert named(shortfalls(gone, last, SERVING)) == ["language:ky", "source:b"]
     withdrawn = counted(("a", "kk", 0, 1000, 600), ("b", None, 500, 0, 0))
     assert shortfalls(withdrawn, last, SERVING) == []
+    assert shortfalls(gone, last.of(["a"]), SERVING) == []  # taken out of the register
 
 
 def test_yields_are_read_back() -> None:
