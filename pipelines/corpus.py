@@ -36,6 +36,13 @@ class Corpus:
             self.path(stage, table, shard), columns=columns, hive_partitioning=False
         )
 
+    def tags(self, shard: str) -> pl.DataFrame:
+        """doc_id, domain and score of a shard's documents; no rows where no stage found them."""
+        columns = {"doc_id": pl.String, "domain": pl.String, "score": pl.Float32}
+        if not self.path("quality", "quality", shard).is_file():
+            return pl.DataFrame(schema=columns)
+        return self.table("quality", "quality", shard, list(columns)).cast(columns)  # type: ignore[arg-type]
+
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""
         decided = self.table(stage, "decisions", shard, ["doc_id", "outcome"])

@@ -277,7 +277,7 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup", "guard")
+    sections = ("dedup",)
 
     def __init__(self, context: Context) -> None:
         pass

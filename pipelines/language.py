@@ -114,7 +114,7 @@ class Language(DocumentStage):
     """Identify, then keep or drop."""
 
     name = "language"
-    sections = ("language", "guard")
+    sections = ("language",)
 
     def __init__(self, context: Context) -> None:
         self.model = identify.model_path(context.params.language.model, context.params.root)

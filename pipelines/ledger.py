@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -35,6 +35,8 @@ REASONS: dict[str, tuple[str, ...]] = {
         "exact-duplicate",
         "near-duplicate",
         "personal-data",
+        "not-selected",
+        "mixture-cap",
     ),
 }
 
@@ -88,3 +90,35 @@ def outcomes(decided: pl.DataFrame) -> dict[str, int]:
 def count(values: pl.Series) -> dict[str, int]:
     table = values.cast(pl.String).fill_null("-").value_counts(sort=True)
     return {str(k): int(n) for k, n in table.iter_rows()}
+
+
+def told(ended: pl.DataFrame, number: int = 5) -> list[str]:
+    """What explains best why records ended: how many for each reason, then `number` of them, from
+    each reason in proportion.
+
+    Args:
+      ended: doc_id, stage, reason, rule, evidence; any number of rows.
+
+    Returns:
+      Lines: ids, reasons, rules and evidence, no personal data.
+    """
+    if not ended.height:
+        return []
+    why = ["stage", "reason"]
+    reasons = ended.group_by(why).len("n").sort("n", *why, descending=[True, False, False])
+    counted = ", ".join(f"{n} {stage} {reason}" for stage, reason, n in reasons.head(8).iter_rows())
+    rank = (pl.int_range(pl.len()).over(why) + 0.5) / pl.len().over(why)
+    some = ended.sort("doc_id").with_columns(rank=rank).sort("rank", "doc_id").head(number)
+    return [
+        counted,
+        *map(
+            _line,
+            some.select("doc_id", *why, "rule", pl.col("evidence").fill_null("{}")).iter_rows(),
+        ),
+    ]
+
+
+def _line(row: Sequence[Any]) -> str:
+    doc_id, stage, reason, rule, evidence = row
+    value = evidence if len(evidence) <= 200 else evidence[:199] + "…"
+    return f"{doc_id} {stage} {reason}, by {rule}: {value}"

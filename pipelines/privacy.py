@@ -172,7 +172,7 @@ class Privacy(DocumentStage):
     """Find, then keep or drop by the source's policy."""
 
     name = "privacy"
-    sections = ("privacy", "guard")
+    sections = ("privacy",)
 
     def __init__(self, context: Context) -> None:
         from importlib.metadata import version

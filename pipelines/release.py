@@ -21,12 +21,13 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
-from pipelines import batches, corpus, ledger, sealing, shards
+from pipelines import batches, corpus, guarding, ledger, sealing, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
-from pipelines.stage import Context, Shard, ShardDoFn
+from pipelines.selection import Selection
+from pipelines.stage import Context, Shard, ShardDoFn, StageError
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
@@ -79,8 +80,9 @@ class Split(beam.DoFn):
     languages in a shard.
     """
 
-    def __init__(self, state: shards.State, source: Corpus, licences: Mapping[str, str]) -> None:
-        self.state, self.source, self.licences = state, source, dict(licences)
+    def __init__(self, selection: Selection, licences: Mapping[str, str]) -> None:
+        self.selection, self.licences = selection, dict(licences)
+        self.state, self.source = selection.state, selection.source
 
     def process(self, element: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
         for name in element.column("shard").to_pylist():
@@ -93,6 +95,7 @@ class Split(beam.DoFn):
             groups = [g for _, g in data.group_by("lang", maintain_order=True)]
             shards.write_groups(self.state.path("pieces", name), groups, DATA)
             self.state.write("redacted", name, redactions.to_arrow())
+            self.selection.describe(name, data)
             for batch in (
                 sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches()
             ):
@@ -126,14 +129,14 @@ class Split(beam.DoFn):
 
 
 class Deal(beam.DoFn):
-    """All sizes -> a row of work per part."""
+    """All sizes -> what the mixture takes up -> a row of work per part."""
 
-    def __init__(self, shard_bytes: int) -> None:
-        self.shard_bytes = shard_bytes
+    def __init__(self, selection: Selection, shard_bytes: int) -> None:
+        self.selection, self.shard_bytes = selection, shard_bytes
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         sizes = batches.frame(element[1])
-        dealt = parts(sizes, self.shard_bytes)
+        dealt = parts(self.selection.choose(sizes), self.shard_bytes)
         work = dealt.with_columns(
             shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
         )
@@ -144,12 +147,17 @@ class Deal(beam.DoFn):
 class WritePart(ShardDoFn):
     """The pieces of a part -> a file of the release, its redactions, its rows of `documents`."""
 
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection.state)
+        self.selection = selection
+
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         lang, name = row["lang"], f"part-{row['part']:05d}"
         pieces = zip(row["shards"], row["groups"], strict=True)
         data = pl.concat(
             [shards.read_group(self.state.path("pieces", piece), group) for piece, group in pieces]
         )
+        data = self.selection.taken(row["shards"], data)
         redactions = pl.concat(
             [pl.read_parquet(self.state.path("redacted", piece)) for piece in row["shards"]]
         ).join(data, on="doc_id", how="semi", maintain_order="left")
@@ -197,15 +205,20 @@ class WritePart(ShardDoFn):
 
 
 class WriteLineage(ShardDoFn):
-    """A shard of ingest -> its records, and what all stages decided about them."""
+    """A shard of ingest -> its records, and what all stages decided about them.
 
-    def __init__(self, state: shards.State, source: Corpus) -> None:
-        super().__init__(state)
-        self.source = source
+    What comes in beside it is not looked at: it says that the mixture is decided.
+    """
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(selection.state)
+        self.selection, self.source = selection, selection.source
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         name = row["shard"]
-        decided = pl.concat([self.source.table(stage, "decisions", name) for stage in DECIDING])
+        before = pl.concat([self.source.table(stage, "decisions", name) for stage in DECIDING])
+        left_out = self.selection.decisions(name, before)
+        decided = pl.concat([before, left_out])
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)})
         shard.write(
             "lineage/records",
@@ -222,7 +235,7 @@ class WriteLineage(ShardDoFn):
             self.source.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
             level=3,
         )
-        shard.finish({}, {})
+        shard.finish({}, ledger.counts(left_out))
 
 
 class Release(DocumentStage):
@@ -234,6 +247,7 @@ class Release(DocumentStage):
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
+        guarding.last_release(context.params, self.target(context))
         if not context.dry_run:
             sealing.key(context.params)
 
@@ -245,24 +259,38 @@ class Release(DocumentStage):
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
+        release = context.params.release
+        selection = Selection(state, self.source, release.mixture, run_id)
         dealt = corpus.deal(pipeline, corpus.shards(context))
-        (
+        decided = (
             dealt
             | "Split"
-            >> beam.ParDo(Split(state, self.source, licences)).with_output_types(
-                tuple[int, pa.RecordBatch]
-            )
+            >> beam.ParDo(Split(selection, licences)).with_output_types(tuple[int, pa.RecordBatch])
             | "All" >> beam.GroupByKey()
             | "DealParts"
-            >> beam.ParDo(Deal(context.params.release.shard_bytes)).with_output_types(
-                pa.RecordBatch
-            )
+            >> beam.ParDo(Deal(selection, release.shard_bytes)).with_output_types(pa.RecordBatch)
+        )
+        (
+            decided
             | "SpreadParts" >> beam.Reshuffle()
-            | "WritePart" >> beam.ParDo(WritePart(state)).with_output_types(pa.RecordBatch)
+            | "WritePart" >> beam.ParDo(WritePart(selection)).with_output_types(pa.RecordBatch)
         )
-        dealt | "WriteLineage" >> beam.ParDo(WriteLineage(state, self.source)).with_output_types(
-            pa.RecordBatch
-        )
+        dealt | "WriteLineage" >> beam.ParDo(
+            WriteLineage(selection), beam.pvalue.AsList(decided)
+        ).with_output_types(pa.RecordBatch)
+
+    def admit(self, context: Context) -> None:
+        guarding.stop_if_short(context, self.target(context))
+
+    def check(self, context: Context, totals: Mapping[str, Mapping[str, int]]) -> None:
+        """A mixture that leaves nothing is a slip of the pen."""
+        outcome, reasons = totals.get("outcome", {}), totals.get("reason", {})
+        if outcome.get("drop") and not outcome.get("keep"):
+            told = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+            raise StageError(
+                f"release: the mixture leaves nothing ({told}); wider filters help, or shares that "
+                "add up to 1 where they cover everything"
+            )
 
     def finish(
         self,
@@ -278,7 +306,7 @@ class Release(DocumentStage):
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
         ran = state.write("lineage/runs", "part-00000", runs, level=3)
-        counts = _counts(self.source, markers)
+        counts = _counts(self.source, markers) | {"yields": guarding.measured(context).as_json()}
         root = Path(state.root)
         readme = manifest.readme(
             manifest.build(context.params, context.register, {}, counts), context.register
@@ -347,7 +375,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
     seen = shards.read_json(Path(source.work) / "ingest" / "stage.json")["totals"]["outcome"]
     return {
         "records": sum(seen.values()),
-        "documents": sum(totals.get("outcome", {}).values()),
+        "documents": totals.get("outcome", {}).get("keep", 0),
         "chars": sum(totals.get("chars", {}).values()),
         "by_language": totals.get("lang", {}),
         "by_source": totals.get("source", {}),

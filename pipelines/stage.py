@@ -24,7 +24,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import inventory, runners, shards
+from pipelines import inventory, ledger, runners, shards
 from pipelines.inventory import Container
 from schemas.code_version import code_version
 from schemas.params import Params
@@ -144,6 +144,22 @@ class Stage(ABC):
         """Where the files go; `stage.json` and `run.json` stay in the stage's work folder."""
         return context.folder(self.name)
 
+    def admit(self, context: Context) -> None:
+        """Look at what is handed in before the job starts.
+
+        Raises:
+          StageError: where the run should not go on.
+        """
+        return
+
+    def check(self, context: Context, totals: Mapping[str, Mapping[str, int]]) -> None:
+        """Look at what came out before it is validated; `totals`: nested counters.
+
+        Raises:
+          StageError: where that must not be published.
+        """
+        return
+
     def finish(
         self,
         context: Context,
@@ -203,6 +219,7 @@ def _run(
     from pipelines import validation
 
     params, started, clock = context.params, datetime.now(UTC), time.monotonic()
+    stage.admit(context)
     with _progress(stage, context, state):
         runners.run(
             lambda p: stage.build(p, context, state, run_id), context.beam_args, context.workers
@@ -215,13 +232,20 @@ def _run(
             f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
             f"published. Remove {Path(state.root).parent} and run the stage again"
         )
+    stage.check(context, totals)
     aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
-    validation.validate(
-        stage.name,
-        pl.DataFrame(aggregates, infer_schema_length=None),
-        params.work / "validation" / stage.name,
-        min_keep_share=params.guard.min_keep_share,
-    )
+    allowed = params.guard.allows("stage", stage.name)
+    try:
+        validation.validate(
+            stage.name,
+            pl.DataFrame(aggregates, infer_schema_length=None),
+            params.work / "validation" / stage.name,
+            min_keep_share=0.0 if allowed else params.guard.min_keep_share,
+        )
+    except validation.ExpectationFailed as error:
+        if error.too_little_kept:
+            error.explained += _explained(state, [m["shard"] for m in markers])
+        raise
     files = {
         f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
         for m in markers
@@ -261,6 +285,14 @@ def _run(
         shards.publish(state, [*files, *added], {}, target)
     shards.publish(state, [*files, *added] if target == folder else [], about, folder)
     return Published(target, summary, seconds, fresh=True)
+
+
+def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
+    """Where the documents of an unfinished stage went, by its decisions where it makes any."""
+    paths = [p for name in names if (p := state.path("decisions", name)).is_file()]
+    if not paths:
+        return []
+    return ledger.told(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
 
 
 def digest(files: Mapping[str, Any]) -> str:

@@ -42,14 +42,20 @@ class Failure(NamedTuple):
 
 
 class ExpectationFailed(Exception):
-    """A stage's output falls short of its suite; holds every expectation that failed."""
+    """A stage's output falls short of its suite; holds every expectation that failed, and lines
+    that explain where the documents went, if someone who knows adds them."""
 
     def __init__(self, stage: str, failures: list[Failure]) -> None:
         super().__init__(stage, failures)
-        self.stage, self.failures = stage, failures
+        self.stage, self.failures, self.explained = stage, failures, list[str]()
 
     def __str__(self) -> str:
-        return "\n".join(f"{self.stage}: {failure}" for failure in self.failures)
+        lines = [f"{self.stage}: {failure}" for failure in self.failures]
+        return "\n".join([*lines, *(f"  {line}" for line in self.explained)])
+
+    @property
+    def too_little_kept(self) -> bool:
+        return any(failure.column in ("keep", "kept_share") for failure in self.failures)
 
 
 def suite(stage: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from typing import Any, Final, TypeVar
 from schemas.canonical import canonical_json, sorted_unique
 from schemas.errors import Invalid, Problem
 from schemas.licences import is_single, normalise
+from schemas.mixture import Mixture
+from schemas.mixture import load as load_mixture
 from schemas.validation import check
 from schemas.yaml_source import YamlSource, read
 
@@ -72,11 +74,22 @@ class ReleaseParams:
     name: str
     path: str
     shard_bytes: int = 256 * MIB
+    mixture: Mixture | None = None
 
 
 @dataclass(frozen=True)
 class GuardParams:
-    min_keep_share: float = 0.02
+    """What stops a run, see `pipelines.guard`."""
+
+    min_keep_share: float = 0.02  # the least share of its input
+    max_fall: float = 0.5  # the most that it may keep less than it did in the last release
+    min_documents: int = 100  # fewer are not judged
+    against: str | None = None  # the last release; None: the one in the place of this one
+    allow: tuple[str, ...] = ()  # languages, sources and stages that may fall
+
+    def allows(self, kind: str, name: str) -> bool:
+        """Whether a `language`, `source` or `stage` may fall: by its name, or as `kind:name`."""
+        return bool({name, f"{kind}:{name}"} & {*self.allow})
 
 
 @dataclass(frozen=True)
@@ -150,7 +163,10 @@ class Params:
         if isinstance(value, str):
             return value
         section = {f.name: getattr(value, f.name) for f in fields(value)}
-        section.pop("path", None)
+        for place in ("path", "against"):
+            section.pop(place, None)
+        if mixture := section.pop("mixture", None):
+            section["mixture"] = mixture.canonical()
         return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
 
 
@@ -189,9 +205,23 @@ def load(path: Path) -> Params:
         problems += (
             _dates(source) + _licences(source) + _repeated_paths(source) + _extractor(source)
         )
-    if problems:
-        raise Invalid(problems)
-    return _build(path, source.value)
+    mixture, more = _mixture(path, source)
+    if problems + more:
+        raise Invalid(problems + more)
+    return _build(path, source.value, mixture)
+
+
+def _mixture(path: Path, source: YamlSource) -> tuple[Mixture | None, list[Problem]]:
+    """The mixture that the release names, read with the parameters: an error in it is told before
+    a run, not at its end."""
+    section = source.value.get("release") if isinstance(source.value, dict) else None
+    named = section.get("mixture") if isinstance(section, dict) else None
+    if not isinstance(named, str) or not named.strip():
+        return None, []
+    file = _resolved(Path(os.path.abspath(path)).parent, named)
+    if not file.is_file():
+        return None, [source.problem(("release", "mixture"), "no such file", named)]
+    return load_mixture(file)
 
 
 def _dates(source: YamlSource) -> list[Problem]:
@@ -250,7 +280,7 @@ def _repeated_paths(source: YamlSource) -> list[Problem]:
     return out
 
 
-def _build(path: Path, value: dict[str, Any]) -> Params:
+def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params:
     path = Path(os.path.abspath(path))
     root = path.parent
     inputs = tuple(
@@ -267,7 +297,7 @@ def _build(path: Path, value: dict[str, Any]) -> Params:
         inputs=inputs,
         licences_allow=tuple(normalise(x) for x in value["licences"]["allow"]),
         work=_resolved(root, value["work"]),
-        release=_section(ReleaseParams, value["release"]),
+        release=_section(ReleaseParams, {**value["release"], "mixture": mixture}),
         signals=value.get("signals", "fetch"),
         robots_agents=tuple(sorted(value.get("robots_agents") or default_robots_agents())),
         policy=_policy(root, value.get("policy") or {}),

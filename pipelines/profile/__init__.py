@@ -1,0 +1,1 @@
+"""A release to look at: counted (`figures`, `edges`), drawn (`plots`) and laid out (`page`)."""

@@ -1,0 +1,120 @@
+"""`tamga profile`: a release to look at, as one HTML page."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lineage.chain import NoRelease, Release
+from schemas import params
+from schemas.errors import Invalid
+
+EPILOG = """examples:
+  tamga profile
+  tamga profile release/sample --out sample.html
+  tamga profile --params params.yaml --with-texts --out work/profile.html
+  tamga profile release/sample --json
+
+The page stands alone and asks for nothing from elsewhere. It shows texts of released documents
+only, with personal data replaced; --with-texts adds texts of dropped ones, as they were read.
+
+Exit codes: 0 written, 1 damaged tables or not writable, 2 wrong usage, or no release."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tamga profile",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "release",
+        nargs="?",
+        type=Path,
+        metavar="RELEASE",
+        help="a release's folder (default: the one in params)",
+    )
+    parser.add_argument(
+        "--params",
+        type=Path,
+        default=Path("params.yaml"),
+        help="whose release and work folder (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, help="the page (default: NAME-profile.html here)")
+    parser.add_argument(
+        "--with-texts",
+        action="store_true",
+        help="show texts of dropped documents too, from the work folder: they hold personal data",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the figures as JSON; a page only with --out"
+    )
+    options = parser.parse_args(argv)
+    import polars as pl
+    import pyarrow as pa
+
+    try:
+        return _profile(options)
+    except (Invalid, NoRelease) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
+        print(f"tamga: a table of the release is damaged: {type(error).__name__}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
+        return 1
+
+
+def _profile(options: argparse.Namespace) -> int:
+    from pipelines.profile import edges
+    from pipelines.profile.figures import figures
+    from pipelines.profile.page import page
+
+    folder, work = _places(options)
+    release = Release(folder, folder)
+    told = figures(release, work)
+    if options.json:
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    if options.json and not options.out:
+        return 0
+    ids = _shown(told)
+    texts = edges.excerpts(release, ids)
+    missing = [i for i in ids if i not in texts]
+    raw = edges.raw_excerpts(work, missing) if work and options.with_texts else {}
+    out = options.out or Path(f"{folder.resolve().name}-profile.html")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(told, raw | texts, raw=bool(raw)), "utf-8")
+    if not options.json:
+        print(f"{told['totals']['documents']} documents profiled: {out}")
+    return 0
+
+
+def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
+    """The release's folder, and the work folder of the run that made it, where that is known."""
+    if options.release and not options.with_texts:
+        return options.release, None
+    if not options.params.is_file():
+        raise NoRelease(
+            f"{options.params} is not there: name a params file by --params"
+            + ("" if options.with_texts else ", or a release")
+        )
+    about = params.load(options.params)
+    folder = options.release or about.root / about.release.path / about.release.name
+    return folder, about.work
+
+
+def _shown(told: dict[str, Any]) -> list[str]:
+    """The documents that the page shows: those at the edges, and the copies that stayed."""
+    examples = [e for gauge in told["gauges"] for e in gauge["examples"]]
+    return list(dict.fromkeys(i for e in examples for i in (e["doc_id"], e["other"]) if i))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

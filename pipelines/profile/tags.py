@@ -1,0 +1,76 @@
+"""Domains, quality scores and statistics of documents: of the release's own columns where it has
+them, else of the table that the stage `quality` left in the work folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from lineage.chain import Release
+from pipelines.profile import edges
+
+SCORES: Final = np.linspace(0, 1, 41)
+QUANTILES: Final = (0.05, 0.5, 0.95)
+
+
+def domains(release: Release, work: Path | None) -> list[dict[str, Any]]:
+    """How many released documents are of which domain (null: none)."""
+    found = _column(release, work, "domain")
+    if found is None:
+        return []
+    counted = found.group_by("domain").agg(pl.len().alias("n")).collect()
+    named = counted.sort("n", "domain", descending=[True, False], nulls_last=True)
+    return named.to_dicts() if named["domain"].drop_nulls().len() else []
+
+
+def scores(release: Release, work: Path | None) -> list[dict[str, Any]]:
+    """A histogram of the quality scores of released documents, where they have one."""
+    found = _column(release, work, "score")
+    if found is None:
+        return []
+    values = found.collect()["score"].drop_nulls().to_numpy()
+    return edges.histogram(values, SCORES) if len(values) else []
+
+
+def statistics(release: Release, work: Path | None) -> list[dict[str, Any]]:
+    """Of each statistic of quality the 5th, 50th and 95th percentile, of released documents and of
+    the others that were measured: statistic, released, others."""
+    table = _measured(work)
+    if table is None:
+        return []
+    schema = table.collect_schema()
+    names = [n for n, kind in schema.items() if kind.is_numeric() and n != "score"]
+    mine = release.table("documents").select("doc_id", released=pl.lit(True))
+    rows = table.join(mine, on="doc_id", how="left").with_columns(
+        pl.col("released").fill_null(False)
+    )
+    asked = [
+        pl.col(n).quantile(q).cast(pl.Float64).alias(f"{n}/{q}") for n in names for q in QUANTILES
+    ]
+    found = {
+        row["released"]: row for row in rows.group_by("released").agg(asked).collect().to_dicts()
+    }
+
+    def told(name: str, released: bool) -> list[float | None]:
+        return [found.get(released, {}).get(f"{name}/{q}") for q in QUANTILES]
+
+    return [{"statistic": n, "released": told(n, True), "others": told(n, False)} for n in names]
+
+
+def _measured(work: Path | None) -> pl.LazyFrame | None:
+    files = sorted((work / "quality" / "quality").glob("*.parquet")) if work else []
+    return pl.scan_parquet(files, hive_partitioning=False) if files else None
+
+
+def _column(release: Release, work: Path | None, name: str) -> pl.LazyFrame | None:
+    files = sorted((release.folder / "data").glob("*/*.parquet"))
+    data = pl.scan_parquet(files, hive_partitioning=False) if files else None
+    if data is not None and name in data.collect_schema():
+        return data.select(name)
+    table = _measured(work)
+    if table is None:
+        return None
+    return table.join(release.table("documents"), on="doc_id", how="semi").select(name)
