@@ -190,6 +190,7 @@ CASES: list[tuple[bytes, str | None]] = [
         record("https://good.kz/5", b"GIF89a", "X-Robots-Tag: noai", media_type="image/gif"),
         "unsupported-media-type",
     ),
+    (record("https://good.kz/5a", media_type="Aliya Bekova"), "unsupported-media-type"),
     (record("https://good.kz/6", WORDS.encode(), "X-Robots-Tag: noai"), "opted-out:noai"),
     (
         record("https://good.kz/7", b"<meta name=robots content=noai>" + WORDS.encode()),
@@ -257,6 +258,14 @@ def test_evidence_says_what_was_seen(tmp_path):
     assert seen[None]["source_id"] == "good" and seen[None]["evidence_sha256"] == "1" * 64
     assert "99999" in seen["unreadable"]["detail"]
     assert "secret" not in decided.filter(pl.col("reason") == "unreadable")["evidence"][0]
+
+
+def test_what_is_no_media_type_stands_nowhere(tmp_path):
+    raw = record("https://good.kz/1", media_type="Aliya Bekova")
+    records, decided, _ = run(judge(), container(tmp_path / "a", raw))
+    assert records["media_type"].to_list() == [None]
+    assert decided["reason"].to_list() == ["unsupported-media-type"]
+    assert json.loads(decided["evidence"][0]) == {}
 
 
 def test_all_formats_in_one_task(tmp_path):
@@ -343,7 +352,7 @@ def test_a_container_without_records(tmp_path):
 def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     said = (
         b"WARC-Refers-To-Target-URI: https://good.kz/ann@example.org\r\n"
-        b"WARC-Payload-Digest: sha1:ABC\r\nContent-Type: application/http\r\n"
+        b"WARC-Payload-Digest: sha1:ABC\r\nWARC-Refers-To-Date: Ann\r\nContent-Type: application/http\r\n"
     )
 
     def revisit(uri: str, status: int) -> bytes:

@@ -13,7 +13,7 @@ from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import readers, scan
+from pipelines import readers, scan, stated
 from pipelines.inventory import Container
 from pipelines.readers import Envelope
 
@@ -124,6 +124,27 @@ def test_what_goes_into_the_index_can_be_written(tmp_path):
         container(tmp_path / "b", gzip.compress(warc + http + b"\r\n\r\n"), "warc"),
     )
     assert found.height == 3 and found["http_status"].to_list()[-1] == 999
+
+
+def test_a_field_that_holds_something_else_is_not_taken_over(tmp_path):
+    lines = (
+        b'{"uri": "urn:1", "text": "a", "captured_at": "Aliya Bekova"}\n'
+        b'{"uri": "urn:2", "text": "a", "captured_at": "1962-03-01"}\n'
+        b'{"uri": "urn:3", "text": "a", "captured_at": "9999-12-31T00:00:00Z"}\n'
+    )
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: Aliya Bekova\r\n\r\nx"
+    warc = (
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Date: yesterday\r\n"
+        b"Content-Type: application/http\r\nContent-Length: %d\r\n\r\n" % len(http)
+    )
+    found = index(
+        container(tmp_path / "a", lines, "jsonl"),
+        container(tmp_path / "b", warc + http + b"\r\n\r\n", "warc"),
+    )
+    times = [None, "1962-03-01", "9999-12-31T00:00:00Z", None]
+    assert found["captured_at"].to_list() == times and found["error"].null_count() == 4
+    assert found["media_type"].to_list() == ["text/plain"] * 3 + [stated.UNKNOWN_TYPE]
+    assert found["base_id"][0] == digest("urn:1", "", hashlib.sha256(b"a").hexdigest())
 
 
 def test_an_index_is_made_batch_by_batch(tmp_path, monkeypatch):
