@@ -126,13 +126,18 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
             "bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty"
         )
         return
-    last = -1
+    last = None
     try:
         for envelope in reader(container.format).scan(source(container, max_record_bytes)):
             last = envelope.offset
             yield envelope
     except Exception as error:  # a reader's bug must not cost the other containers
+        last = -1 if last is None else last
         yield Envelope("bytes", last + 1, 0, error="unreadable", detail=type(error).__name__)
+    if last is None:
+        yield Envelope(
+            "bytes", 0, 0, uri=container.uri, error="unreadable", detail="no record in it"
+        )
 
 
 def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:

@@ -344,9 +344,10 @@ def test_uris_with_personal_data_are_redacted(tmp_path):
     assert keyed.hexdigest() in records["uri_hmac"].to_list()
 
 
-def test_a_container_without_records(tmp_path):
-    empty = container(tmp_path / "a", b"\n\n", "jsonl")
-    assert [frame.height for frame in run(judge(), empty)] == [0, 0, 0]
+def test_a_container_without_records_is_one_row(tmp_path):
+    records, decided, _ = run(judge(), container(tmp_path / "a", b"\n\n", "jsonl"))
+    assert records["uri"].to_list() == ["raw/a"]
+    assert decided.select("outcome", "reason").rows() == [("damaged", "unreadable")]
 
 
 def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):

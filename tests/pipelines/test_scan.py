@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 from hypothesis import given
@@ -81,6 +85,43 @@ def test_missing_and_empty_files(tmp_path):
     expected = [None if c.format == "text" and c.sha256 else "unreadable" for c in some]
     assert found["error"].to_list() == expected
     assert found["uri"].to_list() == [c.uri for c in some]
+
+
+def warcinfo() -> bytes:
+    return b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+
+
+def wacz(**entries: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(f"archive/{name}.warc", content)
+    return out.getvalue()
+
+
+def parquet(rows: int) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"uri": ["urn:a"] * rows, "text": ["x"] * rows}), out)
+    return out.getvalue()
+
+
+BARE = {
+    "jsonl": [b"\n", b" \r\n\t\n", codecs.BOM_UTF8, gzip.compress(b""), gzip.compress(b"\n \n")],
+    "csv": [b"\n", b"\r\n\r\n", b"uri,text\n", b"uri,text", codecs.BOM_UTF8, gzip.compress(b"")],
+    "parquet": [b"\n", parquet(0)],
+    "warc": [b"\r\n\r\n", warcinfo(), gzip.compress(warcinfo()), gzip.compress(b"")],
+    "arc": [b"\n\n", b"filedesc://a 0.0.0.0 20140216050221 text/plain 4\n1 0\n\n"],
+    "wacz": [b"\n", wacz(), wacz(a=b""), wacz(a=warcinfo()), wacz(a=warcinfo(), b=b"")],
+    "feed": [b"\n", b"<rss/>", b"<rss><channel/></rss>"],
+}
+
+
+@pytest.mark.parametrize(
+    ("format", "number"), [(name, n) for name, some in BARE.items() for n in range(len(some))]
+)
+def test_a_file_without_records_is_one_row(tmp_path, format, number):
+    found = index(container(tmp_path / "a", BARE[format][number], format))
+    assert found["error"].to_list() == ["unreadable"]
 
 
 def test_files_that_are_not_what_they_are_called(tmp_path):
