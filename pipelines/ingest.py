@@ -29,7 +29,8 @@ from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
 
-PARTITIONS = 256
+#: About so long is a record as it is stored: by it their number is guessed before they are seen.
+RECORD_BYTES = 4096
 CAPTURES = pl.Schema(
     {
         "host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary,
@@ -49,6 +50,7 @@ class Plan:
     tasks: Mapping[str, scan.Task]
     run_id: str
     secret: bytes
+    partitions: int
 
     def index(self, key: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.state.path("index", key))
@@ -82,12 +84,11 @@ class Scan(beam.DoFn):
                 yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
             signals = index.filter(pl.col("signal").is_not_null()).collect()
             captures = _captures(signals)
-            if captures.height:
-                yield beam.pvalue.TaggedOutput(
-                    "signals", captures.to_arrow().combine_chunks().to_batches()[0]
-                )
+            for batch in batches.whole(captures):
+                yield beam.pvalue.TaggedOutput("signals", batch)
             ids = index.select("base_id", "container", "offset").collect()
-            yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(ids, task))
+            for part in _ids(ids, task, plan.partitions):
+                yield beam.pvalue.TaggedOutput("ids", part)
 
 
 class Coincide(beam.DoFn):
@@ -103,7 +104,7 @@ class Coincide(beam.DoFn):
                 .agg(level=pl.when(copied.any()).then(2).otherwise(1).first())
                 .sort("base_id")
             )
-            yield levels.to_arrow().combine_chunks().to_batches()[0]
+            yield from batches.whole(levels)
 
 
 class Read(ShardDoFn):
@@ -201,7 +202,9 @@ def _captures(index: pl.DataFrame) -> pl.DataFrame:
     ).cast(CAPTURES)
 
 
-def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _ids(
+    index: pl.DataFrame, task: scan.Task, partitions: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     digests = [c.sha256 or c.uri for c in task.containers]
     ids = index.select(
         "base_id",
@@ -209,8 +212,8 @@ def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordB
         sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String),
     )
     keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
-    for batch in ids.to_arrow().combine_chunks().to_batches() if ids.height else ():
-        yield from batches.partition(batch, keys, PARTITIONS)
+    for batch in batches.whole(ids):
+        yield from batches.partition(batch, keys, partitions)
 
 
 class Ingest(Stage):
@@ -252,6 +255,7 @@ class Ingest(Stage):
             {t.key: t for t in tasks},
             run_id,
             lookup.key(context.params.work / "keys"),
+            batches.partitions(sum(c.size for c in self.containers) // RECORD_BYTES),
         )
         todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
         scanned = (
