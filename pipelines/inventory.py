@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lineage import remote
+from lineage import lookup, remote
 from pipelines import shards
 from pipelines.readers import sniff
 from schemas.errors import Invalid, Problem
@@ -140,12 +140,8 @@ def _files(root: Path, pattern: str) -> Sequence[Path | str]:
 
 
 def _uri(path: Path | str, root: Path) -> str:
-    """A URL as it is, a path relative to the params file; bytes of a name that are no UTF-8 as
-    `\\xNN`."""
-    if isinstance(path, str):
-        return path
-    name = Path(os.path.relpath(path, root)).as_posix()
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """A URL as it is, a path relative to the params file."""
+    return path if isinstance(path, str) else lookup.stored_name(path, root)
 
 
 class _Digests:
