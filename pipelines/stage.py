@@ -25,6 +25,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines import inventory, runners, shards
+from pipelines.digests import Digests
 from pipelines.inventory import Container
 from schemas.code_version import code_version
 from schemas.params import Params
@@ -77,6 +78,12 @@ class Published:
     def totals(self) -> Mapping[str, Any]:
         totals: Mapping[str, Any] = self.summary["totals"]
         return totals
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Path -> SHA-256 of all files, those that cover the whole stage among them."""
+        files = self.summary["files"] | self.summary["added"]
+        return {name: about["sha256"] for name, about in files.items()}
 
     @property
     def digest(self) -> str:
@@ -183,12 +190,14 @@ def execute(stage: Stage, context: Context) -> Published:
                 f"{stage.name}: another process is at work in {context.params.work}; "
                 "wait for it, or name another `work` in the parameters"
             )
-        done = _published(context.folder(stage.name), stage.target(context), run_id)
+        known = home.with_suffix(".digests.json")
+        done = _published(context.folder(stage.name), stage.target(context), run_id, known)
         if done:
             return done
         _forget(home, run_id)
         published = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
         shutil.rmtree(home, ignore_errors=True)
+        _remember(published, known)  # after it, because it changes files' ctime by their links
         return published
 
 
@@ -240,7 +249,7 @@ def _run(
         "run_id": run_id,
         "shards": [m["shard"] for m in markers],
         "files": files,
-        "added": {name: (Path(state.root) / name).stat().st_size for name in added},
+        "added": {name: {"sha256": shards.sha256_file(Path(state.root) / name)} for name in added},
         "totals": totals,
     }
     seconds = time.monotonic() - clock
@@ -289,22 +298,34 @@ def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: fl
     shards.write_json(work / "plots" / f"{stage}.json", rows)
 
 
-def _published(folder: Path, target: Path, run_id: str) -> Published | None:
+def _published(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
     """A stage that was published by the same run and is still whole: every file there with its
-    size, and none that is not its own."""
+    digest, and none that is not its own.  Files that did not change since they were last looked
+    at are not read: `known` keeps their digests."""
     path = folder / "stage.json"
     if not path.is_file():
         return None
     summary = json.loads(path.read_bytes())
     if summary.get("run_id") != run_id:
         return None
-    wanted = {name: about["bytes"] for name, about in summary["files"].items()} | summary["added"]
-    here = {
-        p.relative_to(target).as_posix(): p.stat().st_size for p in target.rglob("*") if p.is_file()
-    }
+    published = Published(target, summary)
+    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     if target == folder:
-        here = {name: size for name, size in here.items() if name not in ("stage.json", "run.json")}
-    return Published(target, summary) if here == wanted else None
+        here -= {"stage.json", "run.json"}
+    if here != published.digests.keys():
+        return None
+    digests = Digests(known)
+    whole = all(digests.of(target / n)[1] == sha256 for n, sha256 in published.digests.items())
+    digests.save()
+    return published if whole else None
+
+
+def _remember(published: Published, known: Path) -> None:
+    """Keep what is known of the files anyway, so that they need not be read for it."""
+    digests = Digests(known)
+    for name, sha256 in published.digests.items():
+        digests.note(published.folder / name, sha256)
+    digests.save()
 
 
 def _forget(home: Path, run_id: str) -> None:
