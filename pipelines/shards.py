@@ -180,15 +180,30 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
 
 @contextmanager
 def only_one(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as this process lives; False where another process holds it."""
+    """Hold a lock, for as long as this process lives at the most; False where another process
+    holds it.  The file goes with the lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            yield False
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            if not _is_at(file.fileno(), path):
+                continue  # its last holder removed it before it was locked here
+            try:
+                yield True
+            finally:
+                path.unlink(missing_ok=True)
             return
-        yield True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -184,12 +185,13 @@ def execute(stage: Stage, context: Context) -> Published:
     run_id = stage.run_id(context, inputs)
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
     home = context.params.work / ".state" / stage.name
-    with shards.only_one(home.with_suffix(".lock")) as alone:
-        if not alone:
-            raise StageError(
-                f"{stage.name}: another process is at work in {context.params.work}; "
-                "wait for it, or name another `work` in the parameters"
-            )
+    with ExitStack() as locks:
+        for lock, where, key in _locks(stage, context, home):
+            if not locks.enter_context(shards.only_one(lock)):
+                raise StageError(
+                    f"{stage.name}: another process is at work in {where}; "
+                    f"wait for it, or name another `{key}` in the parameters"
+                )
         known = home.with_suffix(".digests.json")
         done = _published(context.folder(stage.name), stage.target(context), run_id, known)
         if done:
@@ -199,6 +201,16 @@ def execute(stage: Stage, context: Context) -> Published:
         shutil.rmtree(home, ignore_errors=True)
         _remember(published, known)  # after it, because it changes files' ctime by their links
         return published
+
+
+def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
+    """What is held while a stage runs (lock, folder, the parameter that names it): its work, and a
+    folder elsewhere that it replaces, which parameters with another `work` may name too."""
+    target = stage.target(context)
+    locks = [(home.with_suffix(".lock"), context.params.work, "work")]
+    if target != context.folder(stage.name):
+        locks.append((target.with_name(f".{target.name}.lock"), target, stage.name))
+    return locks
 
 
 def _run(
