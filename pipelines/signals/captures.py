@@ -5,6 +5,10 @@ to (payload digest, record, address and time), the nearest before it; where it n
 is in the crawl, the last one before it of the same address, unless the digests tell them apart.
 Where there is no such capture, what it said is not known: it counts as unanswered (status 0),
 which for robots.txt refuses, unless the host has other captures of that kind, which then speak.
+
+Where a server failed to give tdmrep.json (5xx), it "does not implement this protocol" (TDMRep 3,
+section on the file at the origin); since "absence MUST not reset current values", what an earlier
+or later capture says stands as if that one were not there.
 """
 
 from __future__ import annotations
@@ -90,7 +94,8 @@ def settled(captures: Iterable[Capture]) -> list[Capture]:
     out = []
     for capture in known:
         redirected = 300 <= capture.status < 400
-        if found := _followed(capture, by_uri) if redirected else capture:
+        found = _followed(capture, by_uri) if redirected else capture
+        if found and not (found.kind == "tdmrep" and found.status >= 500):
             out.append(found)
     told = {(c.kind, where[0]) for c in out if (where := place(c))}
     for capture in unknown:
