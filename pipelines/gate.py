@@ -244,7 +244,7 @@ class Gate:
         """The first reason to refuse a record before its response is read; None: go on.
 
         `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
-        answered 200, or is no HTTP, and its headers and page will be read) a reservation in tdmrep.json, which they
+        answered 200, or is no HTTP, and will be read itself) a reservation in tdmrep.json, which it
         may lift, and what stands after it are left to `page_part`.
         """
         found = self.entry_part(source_id, uri, doc_id)

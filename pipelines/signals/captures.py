@@ -17,9 +17,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
-from pipelines.signals.observed import Capture
+from pipelines.signals.observed import TARGET, Capture
 from pipelines.signals.uris import Parts, split
 
 DIGEST = "digest "  # begins the mark that is a payload digest
@@ -77,8 +77,9 @@ def _names(digest: str, uris: Sequence[str], record: str, uri: str, date: str) -
 
 def settled(captures: Iterable[Capture]) -> list[Capture]:
     """The captures by time, revisits and redirects replaced by what they stand for; redirects
-    that lead nowhere are left out."""
-    ordered = sorted(captures, key=order)
+    that lead nowhere are left out, and so is what is there for redirects alone (`TARGET`)."""
+    every = sorted(captures, key=order)
+    ordered = [c for c in every if c.kind != TARGET]
     whole = [c for c in ordered if not _repeats(c)]
     by_mark: dict[tuple[str, str], list[Capture]] = {}
     for capture in whole:
@@ -90,7 +91,7 @@ def settled(captures: Iterable[Capture]) -> list[Capture]:
     for capture in ordered:
         original = _original(capture, by_mark, by_uri) if _repeats(capture) else capture
         (known if original else unknown).append(original or capture)
-    by_uri = _by_uri(known)
+    by_uri = _by_uri(known + [c for c in every if c.kind == TARGET])
     out = []
     for capture in known:
         redirected = 300 <= capture.status < 400
@@ -138,25 +139,42 @@ def _as(revisit: Capture, original: Capture) -> Capture:
         revisit,
         status=original.status,
         body=original.body,
+        stored=original.stored,
         location=original.location,
         doc_id=original.doc_id,
         refers=None,
     )
 
 
+def led_to(redirect: Capture) -> str | None:
+    """The address that a redirect leads to; None for what is no redirect, or names none."""
+    if not (300 <= redirect.status < 400 and redirect.location):
+        return None
+    try:
+        return urldefrag(urljoin(redirect.uri, redirect.location)).url
+    except ValueError:  # a malformed address
+        return None
+
+
 def _followed(capture: Capture, by_uri: _ByUri) -> Capture | None:
     """The capture that a redirect leads to: the first one after it, else the last before."""
     target = capture
     for _ in range(REDIRECTS):
-        try:
-            parts = split(urljoin(target.uri, target.location))
-        except ValueError:  # urljoin's, of a malformed address
-            return None
-        found: Sequence[Capture] = by_uri.get((capture.kind, parts), [])
-        if not found or not target.location:
+        address = led_to(target)
+        parts = split(address) if address else None
+        found: Sequence[Capture] = by_uri.get((capture.kind, parts)) or by_uri.get(
+            (TARGET, parts), []
+        )
+        if not found:
             return None
         after = bisect_left(found, order(target), key=order)
         target = found[min(after, len(found) - 1)]
         if not 300 <= target.status < 400:
-            return replace(capture, status=target.status, body=target.body, doc_id=target.doc_id)
+            return replace(
+                capture,
+                status=target.status,
+                body=target.body,
+                stored=target.stored,
+                doc_id=target.doc_id,
+            )
     return None
