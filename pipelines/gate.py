@@ -7,10 +7,8 @@ no ground of a withdrawal gets into the evidence: they may hold personal data.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from pipelines.signals import Observation, observe_page, reservations
@@ -176,7 +174,6 @@ def _withdrawn_key(scope: str, value: str) -> str:
 def _withdrawn(found: Withdrawal | None) -> Verdict | None:
     if found is None:
         return None
-    entry = [found.scope, found.value, found.recorded_on.isoformat(), found.ground]
     named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
     return Verdict(
         "refuse",
@@ -187,7 +184,7 @@ def _withdrawn(found: Withdrawal | None) -> Verdict | None:
         | {
             "scope": found.scope,
             "recorded_on": found.recorded_on.isoformat(),
-            "withdrawal_sha256": sha256(json.dumps(entry).encode()).hexdigest(),
+            "withdrawal_sha256": found.sha256,
         },
     )
 

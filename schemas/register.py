@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -71,6 +73,12 @@ class Withdrawal:
     value: str
     recorded_on: date
     ground: str
+
+    @property
+    def sha256(self) -> str:
+        """Names it where its ground and value, which may hold personal data, must not stand."""
+        entry = [self.scope, self.value, self.recorded_on.isoformat(), self.ground]
+        return hashlib.sha256(json.dumps(entry).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
