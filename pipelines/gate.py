@@ -16,6 +16,7 @@ from pipelines.signals import licences as page_licences
 from pipelines.signals.observed import Pairs
 from schemas.licences import allowed, purposes_of
 from schemas.params import Params
+from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
 from schemas.urls import authority_host, covers, normal_url
 
@@ -26,18 +27,6 @@ GATE_RULE: Final = "1"
 
 #: Replaces links among observations by what stands at their ends.
 Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
-
-#: The register's reasons in the order in which they are looked at.
-ORDER: Final = (
-    "withdrawn",
-    "ungoverned",
-    "consent-withdrawn",
-    "consent-expired",
-    "purpose-not-granted",
-    "licence-not-allowed",
-    "evidence-missing",
-    "residency",
-)
 
 
 @dataclass(frozen=True)
@@ -347,4 +336,4 @@ class Gate:
 
 def _precedes(verdict: Verdict, reason: str) -> bool:
     """Whether a verdict's reason stands at or before another in the order."""
-    return ORDER.index(verdict.reason or "") <= ORDER.index(reason)
+    return REGISTER.index(verdict.reason or "") <= REGISTER.index(reason)

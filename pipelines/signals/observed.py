@@ -139,6 +139,17 @@ def preference(members: dict[str, str], labels: Iterable[str]) -> str | None:
     return RESERVED if said & {"n", "no"} else GRANTED if said & {"y", "yes"} else None
 
 
+def in_headers(
+    headers: Pairs, field: str, name: str, version: str, statement: Callable[[str], str | None]
+) -> list[Observation]:
+    """What the fields of a response say, where `statement` makes anything of them."""
+    return [
+        Observation(name, version, "header", None, value, f"{field}: {text}")
+        for text in values(headers, field.lower())
+        if (value := statement(text))
+    ]
+
+
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 

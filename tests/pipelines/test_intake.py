@@ -23,6 +23,7 @@ from pipelines.gate import Gate
 from pipelines.inventory import Container
 from pipelines.signals import Capture, HostSignals
 from schemas.params import Params, ReleaseParams
+from schemas.reasons import REASONS
 from schemas.register import Basis, Licence, Register, Source, Withdrawal
 from schemas.tables import DECISIONS, DOCUMENTS, RECORDS
 
@@ -224,7 +225,7 @@ def test_the_order_of_judgement(tmp_path, number):
     _, decided, documents = run(judge(), container(tmp_path / "a", raw))
     assert decided["reason"].to_list() == [reason]
     assert decided["outcome"][0] == next(
-        (o for o, some in ledger.REASONS.items() if reason and ledger.known(o, reason)), "keep"
+        (o for o, some in REASONS.items() if reason and ledger.known(o, reason)), "keep"
     )
     assert documents.height == (reason is None)
 

@@ -71,58 +71,6 @@ def test_an_entry(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(found)) == found
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "line", "key", "message"),
-    [
-        ("id: one", "id: two", 1, "id", "must be the file's name, one"),
-        ("title: Official texts\n", "", 1, "title", "missing"),
-        ("kind: web", "kind: site", 6, "kind", "one of: web, institutional"),
-        ("kind: web", "kind: web\ncolour: red", 7, "colour", "allowed: schema_version, id, title"),
-        ("jurisdiction: KZ", "jurisdiction: SU", 5, "jurisdiction", "ISO 3166-1"),
-        ("[kk, ru]", "[kz, ru]", 7, "languages[0]", "ISO 639-1"),
-        ("[kk, ru]", "[kk, kk]", 7, "languages", "each value once"),
-        ("[one.example.kz]", "[]", 8, "match", "at least one of domains"),
-        ("[one.example.kz]", "['*.example.kz']", 9, "match.domains[0]", "wildcard"),
-        ("[one.example.kz]", "['https://a.kz/']", 9, "match.domains[0]", "host name"),
-        (
-            "domains: [one.example.kz]",
-            "url_prefixes: [a.kz/x]",
-            9,
-            "match.url_prefixes[0]",
-            "scheme",
-        ),
-        ("spdx: CC-BY-4.0", "spdx: CC BY 4.0", 11, "licence.spdx", "SPDX licence expression"),
-        ("spdx: CC-BY-4.0", "spdx: LicenseRef-x", 11, "licence.spdx", "register/licences.yaml"),
-        ("spdx: CC-BY-4.0", "sdpx: CC-BY-4.0", 11, "licence.sdpx", "did you mean `spdx`"),
-        ("one.txt", "../one.txt", 15, "basis.evidence", "inside register/evidence/"),
-        ("one.txt", "/etc/hostname", 15, "basis.evidence", "inside register/evidence/"),
-        ("  purposes: [pretraining, evaluation]\n", "", 12, "basis.purposes", "missing"),
-        ("[pretraining, evaluation]", "[training]", 16, "basis.purposes[0]", "pretraining"),
-        ("2025-02-01", "2025-02-30", 17, "basis.granted_on", "YYYY-MM-DD"),
-        ("2025-02-01", "2025-02-01\n  expires_on: 2024-01-01", 18, "basis.expires_on", "before"),
-        ("2025-02-01", "2025-02-01\n  verified_by: counsel", 12, "basis.verified_on", "goes with"),
-        ("2025-02-01", "2025-02-01\n  kind: consent", 18, "basis.kind", "given twice"),
-        (
-            "2025-02-01",
-            "2025-02-01\nresidency: KZ",
-            18,
-            "residency",
-            "list of at least one country",
-        ),
-        ("2025-02-01", "2025-02-01\nresidency:", 18, "residency", "leave it out"),
-        ("2025-02-01", "'2025-02-01", 18, "", "YAML syntax"),
-    ],
-)
-def test_each_error_names_its_line_and_remedy(
-    tmp_path: Path, old: str, new: str, line: int, key: str, message: str
-) -> None:
-    assert old in entry()
-    found = problems(write(tmp_path, {"one": entry().replace(old, new, 1)}))
-    mine = [p for p in found if p.key == key]
-    assert len(mine) == 1 and (mine[0].line, message in mine[0].message) == (line, True), found
-    assert mine[0].file == str(tmp_path / "sources/one.yaml")
-
-
 def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
     write(
         tmp_path,
