@@ -132,6 +132,8 @@ class Withdrawals:
 
     def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
         """The withdrawal that bars a record; a domain bars its subdomains too."""
+        if not self.scopes - {"text"}:
+            return None
         keys = [("source", source_id or ""), ("document", doc_id)]
         if self.scopes & {"url", "domain"}:
             url = normal_url(uri)
@@ -198,26 +200,21 @@ class Gate:
         }
         self.withdrawals = Withdrawals.of(register.withdrawals)
 
-    def varies(self, source_id: str | None) -> bool:
-        """Whether a record's verdict may differ from its source's `standing` by the register:
-        by withdrawals or a URL scope.  Signals come on top, on hosts that have captures."""
-        if self.withdrawals.scopes - {"text"}:
-            return True
-        return source_id is not None and bool(self.sources[source_id].basis.url_scope)
+    def ungoverned(self, uri: str, doc_id: str) -> Verdict:
+        """The refusal of a record that no entry governs; a withdrawal names it first."""
+        found = self.withdrawals.of_record(None, uri, doc_id)
+        return _withdrawn(found) or Verdict(
+            "refuse",
+            "ungoverned",
+            "register:ungoverned",
+            REGISTER_RULE,
+            {"as_of": self.params.as_of.isoformat()},
+        )
 
-    def entry_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict | None:
-        """Withdrawals, governance, the entry's standing: the register without its URL scope."""
-        if barred := _withdrawn(self.withdrawals.of_record(source_id, uri, doc_id)):
-            return barred
-        if source_id is None:
-            return Verdict(
-                "refuse",
-                "ungoverned",
-                "register:ungoverned",
-                REGISTER_RULE,
-                {"as_of": self.params.as_of.isoformat()},
-            )
-        return self.standing[source_id]
+    def entry_part(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
+        """Withdrawals and the entry's standing: the register without its URL scope."""
+        found = self.withdrawals.of_record(source_id, uri, doc_id)
+        return _withdrawn(found) or self.standing[source_id]
 
     def register_part(
         self,
@@ -233,8 +230,10 @@ class Gate:
         answered 200, or is no HTTP, and will be read itself) a reservation in tdmrep.json, which it
         may lift, and what stands after it are left to `page_part`.
         """
+        if source_id is None:
+            return self.ungoverned(uri, doc_id)
         found = self.entry_part(source_id, uri, doc_id)
-        if source_id is None or (found and _precedes(found, "purpose-not-granted")):
+        if found and _precedes(found, "purpose-not-granted"):
             return found
         source = self.sources[source_id]
         scope = source.basis.url_scope
@@ -289,11 +288,9 @@ class Gate:
         """The verdict on a capture of robots.txt and its like: dropped as a signal where the
         entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
         is used."""
-        found = self.entry_part(source_id, uri, doc_id)
-        if found:
-            return found
-        assert source_id is not None  # else ungoverned
-        return Verdict(
+        if source_id is None:
+            return self.ungoverned(uri, doc_id)
+        return self.entry_part(source_id, uri, doc_id) or Verdict(
             "drop",
             "signal",
             "signal-capture",

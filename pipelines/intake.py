@@ -105,16 +105,9 @@ class Judge:
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
         revisit = row["revisit"]
-        if seen or self.gate.varies(source_id):
-            refused = self.gate.register_part(
-                source_id, uri, doc_id, seen, page_follows=answered and not revisit
-            )
-        else:
-            refused = (
-                self.gate.standing[source_id]
-                if source_id
-                else self.gate.entry_part(None, uri, doc_id)
-            )
+        refused = self.gate.register_part(
+            source_id, uri, doc_id, seen, page_follows=answered and not revisit
+        )
         if refused:
             return refused, seen
         if revisit and (answered or status == 304):

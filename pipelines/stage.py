@@ -25,7 +25,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import inventory, runners, shards
+from pipelines import batches, inventory, runners, shards
 from pipelines.digests import Digests
 from pipelines.inventory import Container
 from schemas.code_version import code_version
@@ -376,7 +376,7 @@ class _progress:
 class ShardDoFn(beam.DoFn):
     """Calls `work(shard)` for each shard of a plan that is not done yet.
 
-    The plan's batches have a column `shard`; what comes out are the shards' aggregates.
+    The plan's batches have a column `shard`; what comes out names the shards that are done.
     """
 
     def __init__(self, state: shards.State) -> None:
@@ -385,12 +385,9 @@ class ShardDoFn(beam.DoFn):
     # Beam takes annotations for type hints, and misreads `*sides`
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         for row in element.to_pylist():
-            marker = self.state.finished(row["shard"])
-            if marker is None:
+            if self.state.finished(row["shard"]) is None:
                 self.work(Shard(row["shard"], self.state), row, *sides)
-                marker = self.state.finished(row["shard"])
-            assert marker is not None
-            yield pa.RecordBatch.from_pylist([{"shard": row["shard"]}])
+            yield batches.plan(shard=[row["shard"]])
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         raise NotImplementedError
