@@ -135,14 +135,14 @@ def _original(
 
 
 def _as(revisit: Capture, original: Capture) -> Capture:
+    said = _saying(revisit, original)
+    return replace(said, location=original.location, refers=None)
+
+
+def _saying(capture: Capture, other: Capture) -> Capture:
+    """A capture with the answer of another."""
     return replace(
-        revisit,
-        status=original.status,
-        body=original.body,
-        stored=original.stored,
-        location=original.location,
-        doc_id=original.doc_id,
-        refers=None,
+        capture, status=other.status, body=other.body, stored=other.stored, doc_id=other.doc_id
     )
 
 
@@ -170,11 +170,5 @@ def _followed(capture: Capture, by_uri: _ByUri) -> Capture | None:
         after = bisect_left(found, order(target), key=order)
         target = found[min(after, len(found) - 1)]
         if not 300 <= target.status < 400:
-            return replace(
-                capture,
-                status=target.status,
-                body=target.body,
-                stored=target.stored,
-                doc_id=target.doc_id,
-            )
+            return _saying(capture, target)
     return None

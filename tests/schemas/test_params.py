@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import params
@@ -121,28 +121,3 @@ def test_sections(tmp_path: Path) -> None:
         write(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")
     )
     assert same.digest() == other.digest()
-
-
-JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=4,
-)
-
-
-@settings(max_examples=40)
-@given(data=st.data(), junk=JUNK)
-def test_any_value_is_read_or_a_problem(tmp_path_factory, data, junk) -> None:  # type: ignore[no-untyped-def]
-    value = yaml.safe_load(LEAST)
-    place, key = value, data.draw(st.sampled_from(sorted(value)))
-    while isinstance(place[key], dict) and data.draw(st.booleans()):
-        place = place[key]
-        key = data.draw(st.sampled_from(sorted(place)))
-    place[key] = junk
-    folder = tmp_path_factory.mktemp("junk")
-    try:
-        params.load(write(folder, yaml.safe_dump(value, allow_unicode=True))).digest()
-    except Invalid as invalid:
-        assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)

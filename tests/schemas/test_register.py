@@ -9,9 +9,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from schemas import register
 from schemas.errors import Invalid, Problem
@@ -220,32 +217,6 @@ def test_the_gauntlets_register_loads(tmp_path: Path) -> None:
     hosts = truth["uri"].drop_nulls()
     assert found.match(hosts, "web").drop_nulls().n_unique() > 10
     assert [s.id for s in found.sources.values() if s.evidence_sha256 is None] == ["ge-nopaper"]
-
-
-JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8)),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=4,
-)
-
-
-@settings(max_examples=40)
-@given(data=st.data(), junk=JUNK)
-def test_any_value_in_an_entry_is_read_or_a_problem(tmp_path_factory, data, junk) -> None:  # type: ignore[no-untyped-def]
-    value = yaml.safe_load(entry())
-    place, key = value, data.draw(st.sampled_from(sorted(value)))
-    while isinstance(place[key], dict) and data.draw(st.booleans()):
-        place = place[key]
-        key = data.draw(st.sampled_from(sorted(place)))
-    place[key] = junk
-    folder = tmp_path_factory.mktemp("junk")
-    try:
-        text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=None)
-        register.load(write(folder, {"one": text}))
-    except Invalid as invalid:
-        assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)
 
 
 def test_terms_of_a_licence_and_its_duties(tmp_path: Path) -> None:
