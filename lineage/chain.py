@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,14 @@ class Release:
             raise NoRelease(f"{self.folder} holds no release (no readable manifest.json)") from None
         return read
 
+    def named(self, queries: Sequence[str]) -> list[str]:
+        """The ids of all records that the queries name, each once."""
+        return list(dict.fromkeys(i for query in queries for i in self.find(query)))
+
     def find(self, query: str) -> list[str]:
-        """The ids of the records that a query names: an id, a URI, or `SHARD:ROW`, where a shard is
-        `data/kk/part-00000.parquet`, or shorter from the left or without the ending."""
+        """The ids of the records that a query names: an id, a URI, a raw file (by its path, or its
+        name alone), or `SHARD:ROW`, where a shard is `data/kk/part-00000.parquet`, or shorter from
+        the left or without the ending."""
         if _ID.fullmatch(query):
             return (
                 self.table("records")
@@ -75,19 +81,38 @@ class Release:
             )
             if found:
                 return found
-        return self._by_uri(query)
+        return self._named("uri", [query]) or self._named("container", self._files(query))
 
-    def _by_uri(self, uri: str) -> list[str]:
-        named = pl.col("uri") == uri
-        if self.keys is not None and (self.keys / "lookup.key").is_file():
-            named |= pl.col("uri_hmac") == lookup.digest(lookup.key(self.keys), uri)
-        return (
-            self.table("records")
-            .filter(named)
-            .sort("captured_at", "doc_id")
-            .collect()["doc_id"]
-            .to_list()
-        )
+    @cached_property
+    def _secret(self) -> bytes | None:
+        """The key of what is stored redacted, where it is at hand."""
+        if self.keys is None or not (self.keys / "lookup.key").is_file():
+            return None
+        return lookup.key(self.keys)
+
+    def _named(self, column: str, names: Sequence[str]) -> list[str]:
+        """The ids of records with one of the names in a column, as it stands or by its digest."""
+        named = pl.col(column).is_in(names)
+        if self._secret is not None:
+            digests = [lookup.digest(self._secret, name) for name in names]
+            named |= pl.col(f"{column}_hmac").is_in(digests)
+        found = self.table("records").filter(named).sort("captured_at", "doc_id")
+        return found.collect()["doc_id"].to_list()
+
+    def _files(self, query: str) -> list[str]:
+        """What a file's name may stand for: itself, or a file of that name in any folder."""
+        path = query.removeprefix("./")
+        if not path or "/" in path:
+            return [path]
+        folders = self.table("records").select(pl.col("container").str.extract(r"^(.*/)")).unique()
+        return [path, *(f"{folder}{path}" for folder in folders.collect().to_series().drop_nulls())]
+
+    def _bytes(self, record: dict[str, Any]) -> dict[str, Any]:
+        name = None
+        if record["container_hmac"] and self._secret is not None:
+            keyed, redacted = record["container_hmac"], record["container"]
+            name = lookup.file_of(self._secret, keyed, redacted, self.root)
+        return evidence.check(record, self.root, name).as_json()
 
     def chain(self, doc_id: str) -> dict[str, Any]:
         """All that is known of a record, from the released text back to its bytes and its right.
@@ -125,7 +150,7 @@ class Release:
             "reason": last["reason"],
             "document": self._document(documents[0]) if documents else None,
             "record": record,
-            "bytes": evidence.check(record, self.root).as_json(),
+            "bytes": self._bytes(record),
             "source": source[0] if source else None,
             "decisions": decisions,
             "duplicates": self._cluster(doc_id),
@@ -191,9 +216,3 @@ class Release:
             "script": there["script"][0] if text else None,
             "licence": there["licence"][0] if text else None,
         }
-
-
-def chains(release: Release, queries: Sequence[str]) -> list[dict[str, Any]]:
-    """The chains of all records that the queries name, each once."""
-    ids = dict.fromkeys(i for query in queries for i in release.find(query))
-    return [release.chain(i) for i in ids]

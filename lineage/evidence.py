@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lineage import remote, streams
+from lineage import payloads, remote, streams
 
-_LENGTH = re.compile(rb"^Content-Length:[ \t]*(\d+)", re.I | re.M)
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_ARC = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:[^\r\n]* (\d{1,15})\r?\n")
+EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
 class Bytes:
     """What is found at a record's place: `found` whether the container is there, `length` of the
-    bytes, `sha256` of them, and whether the payload's digest is the one in the records."""
+    bytes, `sha256` of them, and whether the payload's digest is the one in the records (None: no
+    digest was recorded, or `note` says why it cannot be told)."""
 
     container: str
     found: bool
@@ -59,16 +57,27 @@ def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
     raise ValueError(f"a record located by {locator} has no bytes of its own")
 
 
-def check(record: Mapping[str, Any], root: Path) -> Bytes:
-    """Look a record's bytes up in its container below `root`, and hold them against its digest."""
-    container = record["container"]
-    if remote.is_url(container):
+def check(record: Mapping[str, Any], root: Path, container: str | None = None) -> Bytes:
+    """Look a record's bytes up in its container below `root`, and hold them against its digest.
+
+    What was read out of the row of a table or the item of a feed is told by itself where it can
+    be; else by the digest of the whole file.
+
+    Args:
+      record: a row of `records`.
+      root: what containers are relative to.
+      container: its name, where the one in the record is redacted.
+    """
+    name = container or record["container"]
+    if remote.is_url(name):
         with TemporaryDirectory() as folder:
-            return _check(record, remote.fetched(container, Path(folder)))
-    return _check(record, root / container)
+            return _check(record, remote.fetched(name, Path(folder)))
+    return _check(record, root / name)
 
 
 def _check(record: Mapping[str, Any], path: Path) -> Bytes:
+    from pyarrow import ArrowException
+
     container = record["container"]
     if not path.is_file():
         return Bytes(
@@ -76,63 +85,56 @@ def _check(record: Mapping[str, Any], path: Path) -> Bytes:
             False,
             note=f"{container} is not there; name the folder it is relative to by --root",
         )
-    wanted = record["payload_sha256"]
+    locator, wanted = record["locator"], record["payload_sha256"]
     try:
-        if record["locator"] == "row":
-            return _row(path, record)
-        raw = cut(path, record["locator"], record["offset"], record["length"])
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+        if locator == "row":
+            texts = payloads.of_row(path, record["offset"])
+            return _told(record, path, sum(map(len, texts)), None, _among(texts, wanted))
+        if locator == "entry" and not record["offset"] >> streams.ENTRY_BITS:  # item of a feed
+            return _told(record, path, path.stat().st_size, None, None)
+        raw = cut(path, locator, record["offset"], record["length"])
+    except (OSError, EOFError, zlib.error, ValueError, ArrowException) as error:
         return Bytes(container, True, note=f"cannot be read: {type(error).__name__}")
-    matches = (
-        None
-        if wanted is None
-        else any(hashlib.sha256(p).hexdigest() == wanted for p in _payloads(raw))
-    )
-    return Bytes(container, True, len(raw), hashlib.sha256(raw).hexdigest(), matches)
-
-
-def _row(path: Path, record: Mapping[str, Any]) -> Bytes:
-    """A row of a columnar file: its texts are its bytes."""
-    import polars as pl
-
-    row = pl.scan_parquet(path).slice(record["offset"], 1).collect()
-    texts = [str(v).encode() for v in row.row(0)] if row.height else []
-    matches = any(hashlib.sha256(t).hexdigest() == record["payload_sha256"] for t in texts)
-    return Bytes(record["container"], True, sum(map(len, texts)), None, matches)
-
-
-def _payloads(raw: bytes) -> Iterator[bytes]:
-    """What may be a record's payload: an HTTP body, a block of a WARC or ARC file, the texts of
-    a JSON object, or the whole."""
+    digest = hashlib.sha256(raw).hexdigest()
+    if wanted is None or wanted == record.get("container_sha256"):  # of a whole file
+        return Bytes(container, True, len(raw), digest, digest == wanted if wanted else None)
+    matches = _among(payloads.of_archive(raw), wanted)
     if raw.startswith(b"WARC/"):
-        head, rest = _parted(raw)
-        stated = _LENGTH.search(head)
-        block = rest[: int(stated[1])] if stated else rest
-        yield _parted(block)[1]
-        yield block
-        return
-    yield raw
-    if arc := _ARC.match(raw):
-        block = raw[arc.end() : arc.end() + int(arc[1])]
-        yield _parted(block)[1]
-        yield block
-    if raw[:1] == b"{":
-        try:
-            values = json.loads(raw)
-        except ValueError:
-            return
-        yield from _texts(values)
+        return Bytes(container, True, len(raw), digest, matches)
+    matches = matches or _among(payloads.of_line(raw), wanted)
+    return _told(record, path, len(raw), digest, matches if matches or _is_utf8(raw) else None)
 
 
-def _parted(data: bytes) -> tuple[bytes, bytes]:
-    """A head and what stands behind the empty line that ends it."""
-    end = _HEAD_END.search(data)
-    return (data[: end.start()], data[end.end() :]) if end else (data, b"")
+def _told(
+    record: Mapping[str, Any], path: Path, length: int, digest: str | None, matches: bool | None
+) -> Bytes:
+    """The same of a part of a file that says itself that it matches, that it does not, or (None)
+    neither: an empty text among other fields says nothing."""
+    wanted = record["payload_sha256"]
+    if wanted is None or matches:
+        return Bytes(record["container"], True, length, digest, matches if wanted else None)
+    stat = path.stat()
+    if _file_digest(path, stat.st_size, stat.st_mtime_ns) == record.get("container_sha256"):
+        return Bytes(record["container"], True, length, digest, True)
+    if matches is None or wanted == EMPTY:
+        note = "the file has changed, and this part of it cannot be told by itself"
+        return Bytes(record["container"], True, length, digest, None, note)
+    return Bytes(record["container"], True, length, digest, False)
 
 
-def _texts(value: Any) -> Iterator[bytes]:
-    if isinstance(value, str):
-        yield value.encode("utf-8", "surrogatepass")
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from _texts(one)
+def _among(texts: Iterable[bytes], wanted: str | None) -> bool:
+    return any(hashlib.sha256(text).hexdigest() == wanted for text in texts)
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@lru_cache(64)
+def _file_digest(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 KEY_BYTES = 32
 
@@ -32,3 +32,32 @@ def key(folder: Path) -> bytes:
 def digest(secret: bytes, value: str) -> str:
     """HMAC-SHA-256 of a URI or file name, hex."""
     return hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def file_of(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
+    """The name, relative to `root`, of the file whose name was stored redacted; None where it is
+    not there.  It is looked for below the folder that the redacted name still tells.
+
+    Args:
+      secret: the key.
+      keyed: the digest of the name.
+      redacted: the name as stored, with `<ENTITY>` in place of what was found in it.
+    """
+    folder = root
+    for part in PurePosixPath(redacted).parts[:-1]:
+        if not (folder / part).is_dir():
+            break
+        folder /= part
+    for home, _, names in os.walk(folder):
+        for name in names:
+            stored = stored_name(Path(home, name), root)
+            if hmac.compare_digest(digest(secret, stored), keyed):
+                return os.path.relpath(Path(home, name), root)
+    return None
+
+
+def stored_name(path: Path, root: Path) -> str:
+    """A file's name as lineage has it: relative to `root`, with slashes; bytes that are no UTF-8
+    as `\\xNN`."""
+    name = Path(os.path.relpath(path, root)).as_posix()
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

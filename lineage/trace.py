@@ -1,4 +1,4 @@
-"""`tamga trace`: from a document, a URL, or a shard and row to its bytes and its right."""
+"""`tamga trace`: from a document, a URL, a file, or a shard and row to its bytes and its right."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lineage.chain import NoRelease, Release, chains
+from lineage.chain import NoRelease, Release
 from schemas import params
 from schemas.errors import Invalid
 
 EPILOG = """examples:
   tamga trace 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
   tamga trace https://law.example.kz/news/1.html --json
+  tamga trace letters/1998-03-12.txt
   tamga trace data/kk/part-00000.parquet:17
   tamga trace kk/part-00000:17 --release release/sample --root .
 
@@ -31,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("query", nargs="+", metavar="DOC_ID|URL|SHARD:ROW", help="what to trace")
+    parser.add_argument(
+        "query", nargs="+", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="what to trace"
+    )
     parser.add_argument(
         "--params",
         type=Path,
@@ -44,17 +47,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, help="what containers are relative to (default: where params is)"
     )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FOLDER",
+        help="where lookup.key lies, which finds names that are stored redacted (default: `keys` in "
+        "the work folder of params; with --release none)",
+    )
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=20,
+        metavar="N",
+        help="how many records to tell of, where a file holds more (default: %(default)s)",
+    )
     parser.add_argument("--json", action="store_true", help="print the chains as JSON")
     options = parser.parse_args(argv)
+    if options.most < 1:
+        parser.error("--most takes a number from 1")
     try:
-        found = chains(_release(options), options.query)
+        release = _release(options)
+        ids = release.named(options.query)
+        found = [release.chain(i) for i in ids[: options.most]]
     except (Invalid, NoRelease) as error:
         print(error, file=sys.stderr)
         return 2
     if options.json:
-        print(json.dumps({"query": options.query, "chains": found}, ensure_ascii=False, indent=1))
+        told = {"query": options.query, "records": len(ids), "chains": found}
+        print(json.dumps(told, ensure_ascii=False, indent=1))
     elif found:
         print("\n\n".join("\n".join(_told(chain)) for chain in found))
+        if len(ids) > len(found):
+            print(f"\n{len(ids) - len(found)} records more; see --most", file=sys.stderr)
     else:
         print(f"no record of {' '.join(options.query)} in this release", file=sys.stderr)
     return 0 if found and all(map(_sound, found)) else 1
@@ -63,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _release(options: argparse.Namespace) -> Release:
     if options.release:
         root = options.root or options.params.parent
-        return Release(options.release, root)
+        return Release(options.release, root, options.keys)
     if not options.params.is_file():
         raise NoRelease(
             f"{options.params} is not there: name a params file by --params, "
@@ -73,7 +97,7 @@ def _release(options: argparse.Namespace) -> Release:
     return Release(
         about.root / about.release.path / about.release.name,
         options.root or about.root,
-        about.work / "keys",
+        options.keys or about.work / "keys",
     )
 
 

@@ -7,10 +7,8 @@ no ground of a withdrawal gets into the evidence: they may hold personal data.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from pipelines.signals import Observation, observe_page, reservations
@@ -19,6 +17,7 @@ from pipelines.signals.observed import Pairs
 from schemas import policy
 from schemas.licences import allowed, purposes_of
 from schemas.params import Params
+from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
 from schemas.ruling import Circumstances, Ruling, Subject, rule
 from schemas.urls import authority_host, covers, normal_url
@@ -31,18 +30,6 @@ POLICY_RULE: Final = "1"  # where there is no pack that has a version
 
 #: Replaces links among observations by what stands at their ends.
 Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
-
-#: The register's reasons in the order in which they are looked at.
-ORDER: Final = (
-    "withdrawn",
-    "ungoverned",
-    "consent-withdrawn",
-    "consent-expired",
-    "purpose-not-granted",
-    "licence-not-allowed",
-    "evidence-missing",
-    "residency",
-)
 
 
 @dataclass(frozen=True)
@@ -148,6 +135,8 @@ class Withdrawals:
 
     def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
         """The withdrawal that bars a record; a domain bars its subdomains too."""
+        if not self.scopes - {"text"}:
+            return None
         keys = [("source", source_id or ""), ("document", doc_id)]
         if self.scopes & {"url", "domain"}:
             url = normal_url(uri)
@@ -179,7 +168,6 @@ def _withdrawn_key(scope: str, value: str) -> str:
 def _withdrawn(found: Withdrawal | None) -> Verdict | None:
     if found is None:
         return None
-    entry = [found.scope, found.value, found.recorded_on.isoformat(), found.ground]
     named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
     return Verdict(
         "refuse",
@@ -190,7 +178,7 @@ def _withdrawn(found: Withdrawal | None) -> Verdict | None:
         | {
             "scope": found.scope,
             "recorded_on": found.recorded_on.isoformat(),
-            "withdrawal_sha256": sha256(json.dumps(entry).encode()).hexdigest(),
+            "withdrawal_sha256": found.sha256,
         },
     )
 
@@ -250,26 +238,21 @@ class Gate:
             "storage_country": self.params.storage_country,
         }
 
-    def varies(self, source_id: str | None) -> bool:
-        """Whether a record's verdict may differ from its source's `standing` by the register:
-        by withdrawals or a URL scope.  Signals come on top, on hosts that have captures."""
-        if self.withdrawals.scopes - {"text"}:
-            return True
-        return source_id is not None and bool(self.sources[source_id].basis.url_scope)
+    def ungoverned(self, uri: str, doc_id: str) -> Verdict:
+        """The refusal of a record that no entry governs; a withdrawal names it first."""
+        found = self.withdrawals.of_record(None, uri, doc_id)
+        return _withdrawn(found) or Verdict(
+            "refuse",
+            "ungoverned",
+            "register:ungoverned",
+            REGISTER_RULE,
+            {"as_of": self.params.as_of.isoformat()},
+        )
 
-    def entry_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict | None:
-        """Withdrawals, governance, the entry's standing: the register without its URL scope."""
-        if barred := _withdrawn(self.withdrawals.of_record(source_id, uri, doc_id)):
-            return barred
-        if source_id is None:
-            return Verdict(
-                "refuse",
-                "ungoverned",
-                "register:ungoverned",
-                REGISTER_RULE,
-                {"as_of": self.params.as_of.isoformat()},
-            )
-        return self.standing[source_id]
+    def entry_part(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
+        """Withdrawals and the entry's standing: the register without its URL scope."""
+        found = self.withdrawals.of_record(source_id, uri, doc_id)
+        return _withdrawn(found) or self.standing[source_id]
 
     def register_part(
         self,
@@ -282,11 +265,13 @@ class Gate:
         """The first reason to refuse a record before its response is read; None: go on.
 
         `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
-        answers 2xx and its headers and page will be read) a reservation in tdmrep.json, which they
+        answered 200, or is no HTTP, and will be read itself) a reservation in tdmrep.json, which it
         may lift, and what stands after it are left to `page_part`.
         """
+        if source_id is None:
+            return self.ungoverned(uri, doc_id)
         found = self.entry_part(source_id, uri, doc_id)
-        if source_id is None or (found and _precedes(found, "purpose-not-granted")):
+        if found and _precedes(found, "purpose-not-granted"):
             return found
         source = self.sources[source_id]
         scope = source.basis.url_scope
@@ -341,11 +326,9 @@ class Gate:
         """The verdict on a capture of robots.txt and its like: dropped as a signal where the
         entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
         is used."""
-        found = self.entry_part(source_id, uri, doc_id)
-        if found:
-            return found
-        assert source_id is not None  # else ungoverned
-        return Verdict(
+        if source_id is None:
+            return self.ungoverned(uri, doc_id)
+        return self.entry_part(source_id, uri, doc_id) or Verdict(
             "drop",
             "signal",
             "signal-capture",
@@ -388,4 +371,4 @@ class Gate:
 
 def _precedes(verdict: Verdict, reason: str) -> bool:
     """Whether a verdict's reason stands at or before another in the order."""
-    return verdict.reason in ORDER[: ORDER.index(reason) + 1]
+    return verdict.reason in REGISTER[: REGISTER.index(reason) + 1]

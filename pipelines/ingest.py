@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -19,10 +20,10 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import lookup
-from pipelines import batches, intake, inventory, ledger, scan, shards
+from pipelines import batches, crawl_signals, intake, inventory, ledger, scan, shards
 from pipelines.command import command
 from pipelines.gate import Gate
-from pipelines.signals import Capture, HostSignals
+from pipelines.signals import HostSignals
 from pipelines.stage import Context, Shard, ShardDoFn, Stage
 from schemas import policy
 from schemas.params import Params
@@ -30,16 +31,9 @@ from schemas.policy import Packs
 from schemas.register import Register
 from schemas.snapshot import snapshot
 from schemas.tables import DOCUMENTS, RECORDS
-from schemas.urls import hosts
 
-PARTITIONS = 256
-CAPTURES = pl.Schema(
-    {
-        "host": pl.String, "kind": pl.String, "status": pl.Int64, "body": pl.Binary,
-        "captured_at": pl.String, "doc_id": pl.String, "uri": pl.String, "location": pl.String,
-        "marks": pl.String, "refers": pl.String,
-    }
-)  # fmt: skip
+#: About so long is a record as it is stored: by it their number is guessed before they are seen.
+RECORD_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -53,9 +47,13 @@ class Plan:
     tasks: Mapping[str, scan.Task]
     run_id: str
     secret: bytes
+    partitions: int
 
     def index(self, key: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.state.path("index", key))
+
+    def bodies(self, key: str) -> Path:
+        return Path(self.state.root) / "bodies" / key
 
 
 class Scan(beam.DoFn):
@@ -84,14 +82,11 @@ class Scan(beam.DoFn):
                 )
                 # what is unpacked from its front is read by one worker, once
                 yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
-            signals = index.filter(pl.col("signal").is_not_null()).collect()
-            captures = _captures(signals)
-            if captures.height:
-                yield beam.pvalue.TaggedOutput(
-                    "signals", captures.to_arrow().combine_chunks().to_batches()[0]
-                )
+            for batch in batches.whole(crawl_signals.captures(path, plan.bodies(key))):
+                yield beam.pvalue.TaggedOutput("signals", batch)
             ids = index.select("base_id", "container", "offset").collect()
-            yield from (beam.pvalue.TaggedOutput("ids", part) for part in _ids(ids, task))
+            for part in _ids(ids, task, plan.partitions):
+                yield beam.pvalue.TaggedOutput("ids", part)
 
 
 class Coincide(beam.DoFn):
@@ -107,7 +102,27 @@ class Coincide(beam.DoFn):
                 .agg(level=pl.when(copied.any()).then(2).otherwise(1).first())
                 .sort("base_id")
             )
-            yield levels.to_arrow().combine_chunks().to_batches()[0]
+            yield from batches.whole(levels)
+
+
+class Redirected(beam.DoFn):
+    """All captures of signals -> what else of the crawl their redirects lead to."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(
+        self, element: pa.RecordBatch, signals: Iterable[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        plan = self.plan
+        found = crawl_signals.targets(
+            crawl_signals.read(signals),
+            plan.tasks.values(),
+            plan.index,
+            plan.params.ingest.max_record_bytes,
+            plan.bodies("redirected"),
+        )
+        yield from batches.whole(found)
 
 
 class Read(ShardDoFn):
@@ -119,11 +134,14 @@ class Read(ShardDoFn):
         self._judge: intake.Judge | None = None
 
     def judge(
-        self, signals: Iterable[pa.RecordBatch], coinciding: Iterable[pa.RecordBatch]
+        self,
+        signals: Iterable[pa.RecordBatch],
+        redirected: Iterable[pa.RecordBatch],
+        coinciding: Iterable[pa.RecordBatch],
     ) -> intake.Judge:
         if self._judge is None:
             params = self.plan.params
-            captures = [Capture(**row) for batch in signals for row in batch.to_pylist()]
+            captures = crawl_signals.read([*signals, *redirected])
             levels = {
                 row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
             }
@@ -144,7 +162,7 @@ class Read(ShardDoFn):
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         judge = self.judge(*sides)
         rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
-        index = rows.collect()
+        index = rows.drop("signal_body").collect()
         found = judge.unit(self.plan.tasks[row["task"]], index)
         records, decided, documents = intake.tables(found, self.plan.run_id, self.plan.secret)
         shard.write("records", records.to_arrow().cast(RECORDS))
@@ -179,33 +197,9 @@ def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
     return ledger.count(pairs.to_series())
 
 
-def _captures(index: pl.DataFrame) -> pl.DataFrame:
-    """The signal captures, of all hosts: a capture whose own address nobody governs still binds
-    what a narrower entry, or another collection, lets in.
-
-    One that cannot be read counts as one that was not answered (status 0), which refuses: what it
-    says is not known.
-    """
-    some = index.filter(pl.col("signal").is_not_null())
-    unread = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
-    return some.select(
-        host=hosts(some["uri"]).fill_null(""),
-        kind="signal",
-        status=pl.when(unread)
-        .then(0)
-        .otherwise(pl.col("http_status").fill_null(200))
-        .cast(pl.Int64),
-        body=pl.col("signal_body").fill_null(b""),
-        captured_at=pl.col("captured_at").fill_null(""),
-        doc_id="base_id",
-        uri="uri",
-        location=pl.col("signal_location").fill_null(""),
-        marks=pl.col("signal_marks").fill_null(""),
-        refers="signal_refers",
-    ).cast(CAPTURES)
-
-
-def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordBatch]]:
+def _ids(
+    index: pl.DataFrame, task: scan.Task, partitions: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
     digests = [c.sha256 or c.uri for c in task.containers]
     ids = index.select(
         "base_id",
@@ -213,8 +207,8 @@ def _ids(index: pl.DataFrame, task: scan.Task) -> Iterator[tuple[int, pa.RecordB
         sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String),
     )
     keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
-    for batch in ids.to_arrow().combine_chunks().to_batches() if ids.height else ():
-        yield from batches.partition(batch, keys, PARTITIONS)
+    for batch in batches.whole(ids):
+        yield from batches.partition(batch, keys, partitions)
 
 
 class Ingest(Stage):
@@ -263,6 +257,7 @@ class Ingest(Stage):
             {t.key: t for t in tasks},
             run_id,
             lookup.key(context.params.work / "keys"),
+            batches.partitions(sum(c.size for c in self.containers) // RECORD_BYTES),
         )
         todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
         scanned = (
@@ -280,13 +275,24 @@ class Ingest(Stage):
         signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(
             pa.RecordBatch
         )
+        redirected = (
+            pipeline
+            | "Once" >> beam.Create([batches.plan(step=["redirected"])], reshuffle=False)
+            | "Redirected"
+            >> beam.ParDo(Redirected(plan), beam.pvalue.AsList(signals)).with_output_types(
+                pa.RecordBatch
+            )
+        )
         (
             scanned.units
             | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
             | "Deal" >> beam.Reshuffle()
             | "Read"
             >> beam.ParDo(
-                Read(plan), beam.pvalue.AsList(signals), beam.pvalue.AsList(coinciding)
+                Read(plan),
+                beam.pvalue.AsList(signals),
+                beam.pvalue.AsList(redirected),
+                beam.pvalue.AsList(coinciding),
             ).with_output_types(pa.RecordBatch)
         )
 

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from lineage import lookup
-from pipelines import content, ledger, scan
+from pipelines import content, ledger, scan, stated
 from pipelines.gate import Gate, Verdict
 from pipelines.personal_data.scrub import redact_uris
 from pipelines.readers import Content, Envelope, reader
@@ -64,6 +64,7 @@ class Judge:
             record = {name: row.get(name) for name in RECORDS.names} | {
                 "doc_id": doc_id,
                 "source_id": source_id,
+                "media_type": row["media_type"] or None,
                 "collection": task.collection,
                 "container": container.uri,
                 "container_sha256": container.sha256,
@@ -104,16 +105,9 @@ class Judge:
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
         revisit = row["revisit"]
-        if seen or self.gate.varies(source_id):
-            refused = self.gate.register_part(
-                source_id, uri, doc_id, seen, page_follows=answered and not revisit
-            )
-        else:
-            refused = (
-                self.gate.standing[source_id]
-                if source_id
-                else self.gate.entry_part(None, uri, doc_id)
-            )
+        refused = self.gate.register_part(
+            source_id, uri, doc_id, seen, page_follows=answered and not revisit
+        )
         if refused:
             return refused, seen
         if revisit and (answered or status == 304):
@@ -121,7 +115,7 @@ class Judge:
         if not answered:
             return _damaged("http-status", status=status), seen
         if not content.supported(media_type):
-            return _damaged("unsupported-media-type", media_type=media_type), seen
+            return _damaged("unsupported-media-type", media_type=media_type or None), seen
         return None, seen
 
     def _read(self, out: Intake, one: _Pending, body: Content) -> None:
@@ -243,10 +237,19 @@ def _repeats(revisit: str) -> Verdict:
     """A revisit carries no text of its own, only the word of the crawler that an earlier capture
     has the same.  It is no `exact-duplicate`: nothing was measured, and what it refers to may be
     refused, or in another crawl.  The evidence names it, so that it can be found."""
-    said = json.loads(revisit)
-    if "refers_to_uri" in said:
-        said["refers_to_uri"] = redact_uris(pl.Series([said["refers_to_uri"]]))[0]
-    return Verdict("drop", "empty", "revisit", CONTENT_RULE, said)
+    forms = {
+        "refers_to_uri": _redacted,
+        "refers_to_date": stated.capture_time,
+        "payload_digest": stated.digest,
+        "profile": _redacted,
+    }
+    named = {name: forms[name](value) for name, value in json.loads(revisit).items()}
+    told = {name: value for name, value in named.items() if value is not None}
+    return Verdict("drop", "empty", "revisit", CONTENT_RULE, told)
+
+
+def _redacted(uri: str) -> str | None:
+    return redact_uris(pl.Series([uri]))[0]
 
 
 def tables(

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from lineage import remote
-from pipelines import shards
+from lineage import lookup, remote
+from pipelines.digests import Digests
 from pipelines.readers import sniff
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
@@ -50,7 +50,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
       Invalid: where two collections claim one file.
     """
     found = _claimed(params)
-    known = _Digests(params.work / ".state" / "digests.json")
+    known = Digests(params.work / ".state" / "digests.json")
     with TemporaryDirectory() as passing, ThreadPoolExecutor() as pool:
         # a dry run writes nothing into the work folder
         folder = params.work / ".state" / "fetched" if remember else Path(passing)
@@ -140,42 +140,8 @@ def _files(root: Path, pattern: str) -> Sequence[Path | str]:
 
 
 def _uri(path: Path | str, root: Path) -> str:
-    """A URL as it is, a path relative to the params file; bytes of a name that are no UTF-8 as
-    `\\xNN`."""
-    if isinstance(path, str):
-        return path
-    name = Path(os.path.relpath(path, root)).as_posix()
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
-
-
-class _Digests:
-    """Digests of files, remembered by path, size and time of change."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._known: dict[str, list[str | int]] = {}
-        try:
-            known = json.loads(path.read_bytes())
-            self._known = {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 3}
-        except (OSError, ValueError, AttributeError):  # not there, or not as it was written
-            pass
-        self._seen: dict[str, list[str | int]] = {}
-
-    def of(self, path: Path) -> tuple[int, str | None]:
-        try:
-            stat = path.stat()
-            name = ascii(str(path))
-            entry = self._known.get(name)
-            mark = f"{stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"
-            if not entry or entry[:2] != [stat.st_size, mark]:
-                entry = [stat.st_size, mark, shards.sha256_file(path)]
-            self._seen[name] = entry
-            return stat.st_size, str(entry[2])
-        except OSError:
-            return 0, None
-
-    def save(self) -> None:
-        shards.write_json(self._path, self._seen)
+    """A URL as it is, a path relative to the params file."""
+    return path if isinstance(path, str) else lookup.stored_name(path, root)
 
 
 def digests(found: list[Container]) -> Mapping[str, str]:

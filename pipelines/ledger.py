@@ -8,37 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from schemas.reasons import REASONS
 from schemas.tables import DECISIONS, OUTCOMES
-
-#: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
-REASONS: dict[str, tuple[str, ...]] = {
-    "keep": (),
-    "refuse": (
-        "withdrawn",
-        "ungoverned",
-        "consent-withdrawn",
-        "consent-expired",
-        "purpose-not-granted",
-        "licence-not-allowed",
-        "evidence-missing",
-        "residency",
-        "policy:",
-        "opted-out:",
-        "licence-conflict",
-    ),
-    "damaged": ("unreadable", "too-large", "unsupported-media-type", "http-status", "undecodable"),
-    "drop": (
-        "signal",
-        "empty",
-        "language-",
-        "quality-",
-        "exact-duplicate",
-        "near-duplicate",
-        "personal-data",
-        "not-selected",
-        "mixture-cap",
-    ),
-}
 
 
 def evidence(value: Mapping[str, Any]) -> str:

@@ -129,6 +129,13 @@ def closing(told: Mapping[str, Any]) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    for one in told["idle_withdrawals"]:
+        out.print(
+            f"warning: the withdrawal of {one['scope']} {one['value']}, recorded on "
+            f"{one['recorded_on']}, barred no record of this run; check how it is spelt",
+            highlight=False,
+            soft_wrap=True,
+        )
     if told["signed"]["key"] != "configured":
         out.print(
             f"signed with a key that was made here; its public half: {told['signed']['key']}",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import progress, sealing, stage
+from pipelines import progress, sealing, stage, withdrawals
 from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
@@ -85,6 +85,14 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "redactions": released.get("entity", {}),
         "signed": sealing.signed_with(about),
         "missing": missing(about),
+        "idle_withdrawals": [
+            {
+                "scope": one.scope,
+                "value": redact_uri(one.value),
+                "recorded_on": one.recorded_on.isoformat(),
+            }
+            for one in withdrawals.idle(about.register.withdrawals, done[0].folder)
+        ],
         "stages": {
             name: {
                 "documents": sum(one.totals["outcome"].values()),

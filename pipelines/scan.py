@@ -12,11 +12,13 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import streams
+from pipelines import stated
 from pipelines.inventory import Container
 from pipelines.readers import Envelope, Source, reader
 from pipelines.readers.opening import Cursor
 
-#: An index row is a raw record; `container` points into the task's list of containers.
+#: An index row is a raw record; `container` points into the task's list of containers.  A
+#: `media_type` of no known form is `stated.UNKNOWN_TYPE`.
 INDEX = pa.schema(
     [
         ("base_id", pa.string()),
@@ -95,6 +97,8 @@ def index_batches(task: Task, max_record_bytes: int) -> Iterator[pa.RecordBatch]
     held = 0
     for number, container in enumerate(task.containers):
         for envelope in _envelopes(container, max_record_bytes):
+            envelope.captured_at = stated.capture_time(envelope.captured_at)
+            envelope.media_type = stated.media_type(envelope.media_type)
             row = {name: getattr(envelope, name) for name in INDEX.names[2:]}
             rows.append({"base_id": doc_id(envelope, container), "container": number, **row})
             held += len(envelope.signal_body or b"")
@@ -122,13 +126,18 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
             "bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty"
         )
         return
-    last = -1
+    last = None
     try:
         for envelope in reader(container.format).scan(source(container, max_record_bytes)):
             last = envelope.offset
             yield envelope
     except Exception as error:  # a reader's bug must not cost the other containers
+        last = -1 if last is None else last
         yield Envelope("bytes", last + 1, 0, error="unreadable", detail=type(error).__name__)
+    if last is None:
+        yield Envelope(
+            "bytes", 0, 0, uri=container.uri, error="unreadable", detail="no record in it"
+        )
 
 
 def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:

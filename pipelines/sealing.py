@@ -88,7 +88,7 @@ def enter(context: Context, release: Path) -> None:
             "release to have it made and signed anew"
         ) from None
     path = _log(context)
-    with shards.only_one(path.parent, wait=True):
+    with shards.in_turn(path.parent):
         entries = _history(context)
         fresh = log.entry(len(entries), envelope, signed)
         if all(one["statement_sha256"] != fresh["statement_sha256"] for one in entries):

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 import pyarrow as pa
@@ -28,18 +28,25 @@ import pyarrow.parquet as pq
 ROW_GROUP_ROWS = 122_880
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, which is there whole when this ends, or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def json_bytes(value: Any) -> bytes:
@@ -76,18 +83,12 @@ def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
     """A Parquet file with a row group for each of `batches`, none of which is held; there whole or
     not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("wb") as file:
-            with pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer:
-                for batch in batches:
-                    writer.write_batch(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with (
+        whole_file(path) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) -> None:
@@ -184,20 +185,43 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
 
 
 @contextmanager
-def only_one(path: Path, wait: bool = False) -> Iterator[bool]:
-    """Hold a lock, on a file made for it or on a folder; False where another process holds it,
-    unless it is to be waited for."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    file = os.open(path, flags, 0o666)
+def in_turn(folder: Path) -> Iterator[None]:
+    """Hold the lock on a folder, once no other process does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        yield False
-    else:
-        yield True
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(file)
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[bool]:
+    """Hold a lock, for as long as this process lives at the most; False where another process
+    holds it.  The file goes with the lock."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with path.open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                yield False
+                return
+            if not _is_at(file.fileno(), path):
+                continue  # its last holder removed it before it was locked here
+            try:
+                yield True
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:

@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -24,7 +25,8 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import inventory, ledger, runners, shards
+from pipelines import batches, inventory, ledger, runners, shards
+from pipelines.digests import Digests
 from pipelines.inventory import Container
 from schemas.code_version import code_version
 from schemas.params import Params
@@ -77,6 +79,12 @@ class Published:
     def totals(self) -> Mapping[str, Any]:
         totals: Mapping[str, Any] = self.summary["totals"]
         return totals
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """Path -> SHA-256 of all files, those that cover the whole stage among them."""
+        files = self.summary["files"] | self.summary["added"]
+        return {name: about["sha256"] for name, about in files.items()}
 
     @property
     def digest(self) -> str:
@@ -197,19 +205,32 @@ def execute(stage: Stage, context: Context) -> Published:
     run_id = stage.run_id(context, inputs)
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
     home = context.params.work / ".state" / stage.name
-    with shards.only_one(home.with_suffix(".lock")) as alone:
-        if not alone:
-            raise StageError(
-                f"{stage.name}: another process is at work in {context.params.work}; "
-                "wait for it, or name another `work` in the parameters"
-            )
-        done = _published(context.folder(stage.name), stage.target(context), run_id)
+    with ExitStack() as locks:
+        for lock, where, key in _locks(stage, context, home):
+            if not locks.enter_context(shards.only_one(lock)):
+                raise StageError(
+                    f"{stage.name}: another process is at work in {where}; "
+                    f"wait for it, or name another `{key}` in the parameters"
+                )
+        known = home.with_suffix(".digests.json")
+        done = _published(context.folder(stage.name), stage.target(context), run_id, known)
         if done is None:
             _forget(home, run_id)
             done = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
             shutil.rmtree(home, ignore_errors=True)
+            _remember(done, known)  # after it, because it changes files' ctime by their links
         stage.published(context)
         return done
+
+
+def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
+    """What is held while a stage runs (lock, folder, the parameter that names it): its work, and a
+    folder elsewhere that it replaces, which parameters with another `work` may name too."""
+    target = stage.target(context)
+    locks = [(home.with_suffix(".lock"), context.params.work, "work")]
+    if target != context.folder(stage.name):
+        locks.append((target.with_name(f".{target.name}.lock"), target, stage.name))
+    return locks
 
 
 def _run(
@@ -268,7 +289,7 @@ def _run(
         "run_id": run_id,
         "shards": [m["shard"] for m in markers],
         "files": files,
-        "added": {name: (Path(state.root) / name).stat().st_size for name in added},
+        "added": {name: {"sha256": shards.sha256_file(Path(state.root) / name)} for name in added},
         "totals": totals,
     }
     seconds = time.monotonic() - clock
@@ -325,22 +346,34 @@ def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: fl
     shards.write_json(work / "plots" / f"{stage}.json", rows)
 
 
-def _published(folder: Path, target: Path, run_id: str) -> Published | None:
+def _published(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
     """A stage that was published by the same run and is still whole: every file there with its
-    size, and none that is not its own."""
+    digest, and none that is not its own.  Files that did not change since they were last looked
+    at are not read: `known` keeps their digests."""
     path = folder / "stage.json"
     if not path.is_file():
         return None
     summary = json.loads(path.read_bytes())
     if summary.get("run_id") != run_id:
         return None
-    wanted = {name: about["bytes"] for name, about in summary["files"].items()} | summary["added"]
-    here = {
-        p.relative_to(target).as_posix(): p.stat().st_size for p in target.rglob("*") if p.is_file()
-    }
+    published = Published(target, summary)
+    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
     if target == folder:
-        here = {name: size for name, size in here.items() if name not in ("stage.json", "run.json")}
-    return Published(target, summary) if here == wanted else None
+        here -= {"stage.json", "run.json"}
+    if here != published.digests.keys():
+        return None
+    digests = Digests(known)
+    whole = all(digests.of(target / n)[1] == sha256 for n, sha256 in published.digests.items())
+    digests.save()
+    return published if whole else None
+
+
+def _remember(published: Published, known: Path) -> None:
+    """Keep what is known of the files anyway, so that they need not be read for it."""
+    digests = Digests(known)
+    for name, sha256 in published.digests.items():
+        digests.note(published.folder / name, sha256)
+    digests.save()
 
 
 def _forget(home: Path, run_id: str) -> None:
@@ -379,7 +412,7 @@ class _progress:
 class ShardDoFn(beam.DoFn):
     """Calls `work(shard)` for each shard of a plan that is not done yet.
 
-    The plan's batches have a column `shard`; what comes out are the shards' aggregates.
+    The plan's batches have a column `shard`; what comes out names the shards that are done.
     """
 
     def __init__(self, state: shards.State) -> None:
@@ -388,12 +421,9 @@ class ShardDoFn(beam.DoFn):
     # Beam takes annotations for type hints, and misreads `*sides`
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         for row in element.to_pylist():
-            marker = self.state.finished(row["shard"])
-            if marker is None:
+            if self.state.finished(row["shard"]) is None:
                 self.work(Shard(row["shard"], self.state), row, *sides)
-                marker = self.state.finished(row["shard"])
-            assert marker is not None
-            yield pa.RecordBatch.from_pylist([{"shard": row["shard"]}])
+            yield batches.plan(shard=[row["shard"]])
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         raise NotImplementedError

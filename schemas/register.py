@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -72,6 +74,12 @@ class Withdrawal:
     recorded_on: date
     ground: str
 
+    @property
+    def sha256(self) -> str:
+        """Names it where its ground and value, which may hold personal data, must not stand."""
+        entry = [self.scope, self.value, self.recorded_on.isoformat(), self.ground]
+        return hashlib.sha256(json.dumps(entry).encode()).hexdigest()
+
 
 @dataclass(frozen=True)
 class Register:
@@ -95,20 +103,6 @@ class Register:
         is matched by its collection alone.  A prefix ends with a path segment: see
         `urls.prefixes`."""
         return self._index.match(uris, collection)
-
-    def in_scope(self, uris: pl.Series, source_ids: pl.Series) -> pl.Series:
-        """Whether each uri is within what its source's basis grants (Boolean): always where
-        `basis.url_scope` is empty; never for a null source, nor for a scope and no URL."""
-        scopes = {id: s.basis.url_scope for id, s in self.sources.items() if s.basis.url_scope}
-        free = source_ids.is_in([id for id in self.sources if id not in scopes])
-        out = free.fill_null(False)
-        for id, scope in scopes.items():
-            index = MatchIndex()
-            index.add(id, (), scope, ())
-            mine = uris.filter(source_ids == id).drop_nulls().unique()
-            inside = [uri for uri in mine if index.by_prefix(uri)]
-            out |= ((source_ids == id) & uris.is_in(inside)).fill_null(False)
-        return out.alias("in_scope")
 
 
 def load(directory: Path) -> Register:

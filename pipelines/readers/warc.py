@@ -190,7 +190,7 @@ def _body(data: bytes, header: Header) -> _Body:
 
 
 def _media_type(value: str | None) -> str | None:
-    return (value or "").partition(";")[0].strip().lower()[:100] or None
+    return (value or "").partition(";")[0].strip().lower() or None
 
 
 @contextmanager

@@ -16,8 +16,8 @@ from pipelines.signals.observed import (
     Reader,
     any_reserved,
     dictionary,
+    in_headers,
     preference,
-    values,
 )
 
 NAME = "aipref"
@@ -38,9 +38,4 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
 
 
 def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    said = [(text, statement(text)) for text in values(headers, "content-usage")]
-    return [
-        Observation(NAME, VERSION, "header", None, value, f"Content-Usage: {text}")
-        for text, value in said
-        if value
-    ]
+    return in_headers(headers, "Content-Usage", NAME, VERSION, statement)

@@ -5,6 +5,10 @@ to (payload digest, record, address and time), the nearest before it; where it n
 is in the crawl, the last one before it of the same address, unless the digests tell them apart.
 Where there is no such capture, what it said is not known: it counts as unanswered (status 0),
 which for robots.txt refuses, unless the host has other captures of that kind, which then speak.
+
+Where a server failed to give tdmrep.json (5xx), it "does not implement this protocol" (TDMRep 3,
+section on the file at the origin); since "absence MUST not reset current values", what an earlier
+or later capture says stands as if that one were not there.
 """
 
 from __future__ import annotations
@@ -13,9 +17,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urljoin
+from urllib.parse import urldefrag, urljoin
 
-from pipelines.signals.observed import Capture
+from pipelines.signals.observed import TARGET, Capture
 from pipelines.signals.uris import Parts, split
 
 DIGEST = "digest "  # begins the mark that is a payload digest
@@ -73,8 +77,9 @@ def _names(digest: str, uris: Sequence[str], record: str, uri: str, date: str) -
 
 def settled(captures: Iterable[Capture]) -> list[Capture]:
     """The captures by time, revisits and redirects replaced by what they stand for; redirects
-    that lead nowhere are left out."""
-    ordered = sorted(captures, key=order)
+    that lead nowhere are left out, and so is what is there for redirects alone (`TARGET`)."""
+    every = sorted(captures, key=order)
+    ordered = [c for c in every if c.kind != TARGET]
     whole = [c for c in ordered if not _repeats(c)]
     by_mark: dict[tuple[str, str], list[Capture]] = {}
     for capture in whole:
@@ -86,11 +91,12 @@ def settled(captures: Iterable[Capture]) -> list[Capture]:
     for capture in ordered:
         original = _original(capture, by_mark, by_uri) if _repeats(capture) else capture
         (known if original else unknown).append(original or capture)
-    by_uri = _by_uri(known)
+    by_uri = _by_uri(known + [c for c in every if c.kind == TARGET])
     out = []
     for capture in known:
         redirected = 300 <= capture.status < 400
-        if found := _followed(capture, by_uri) if redirected else capture:
+        found = _followed(capture, by_uri) if redirected else capture
+        if found and not (found.kind == "tdmrep" and found.status >= 500):
             out.append(found)
     told = {(c.kind, where[0]) for c in out if (where := place(c))}
     for capture in unknown:
@@ -129,29 +135,40 @@ def _original(
 
 
 def _as(revisit: Capture, original: Capture) -> Capture:
+    said = _saying(revisit, original)
+    return replace(said, location=original.location, refers=None)
+
+
+def _saying(capture: Capture, other: Capture) -> Capture:
+    """A capture with the answer of another."""
     return replace(
-        revisit,
-        status=original.status,
-        body=original.body,
-        location=original.location,
-        doc_id=original.doc_id,
-        refers=None,
+        capture, status=other.status, body=other.body, stored=other.stored, doc_id=other.doc_id
     )
+
+
+def led_to(redirect: Capture) -> str | None:
+    """The address that a redirect leads to; None for what is no redirect, or names none."""
+    if not (300 <= redirect.status < 400 and redirect.location):
+        return None
+    try:
+        return urldefrag(urljoin(redirect.uri, redirect.location)).url
+    except ValueError:  # a malformed address
+        return None
 
 
 def _followed(capture: Capture, by_uri: _ByUri) -> Capture | None:
     """The capture that a redirect leads to: the first one after it, else the last before."""
     target = capture
     for _ in range(REDIRECTS):
-        try:
-            parts = split(urljoin(target.uri, target.location))
-        except ValueError:  # urljoin's, of a malformed address
-            return None
-        found: Sequence[Capture] = by_uri.get((capture.kind, parts), [])
-        if not found or not target.location:
+        address = led_to(target)
+        parts = split(address) if address else None
+        found: Sequence[Capture] = by_uri.get((capture.kind, parts)) or by_uri.get(
+            (TARGET, parts), []
+        )
+        if not found:
             return None
         after = bisect_left(found, order(target), key=order)
         target = found[min(after, len(found) - 1)]
         if not 300 <= target.status < 400:
-            return replace(capture, status=target.status, body=target.body, doc_id=target.doc_id)
+            return _saying(capture, target)
     return None

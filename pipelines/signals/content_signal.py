@@ -12,8 +12,8 @@ from pipelines.signals.observed import (
     Pairs,
     Reader,
     any_reserved,
+    in_headers,
     preference,
-    values,
 )
 
 NAME = "content-signal"
@@ -35,9 +35,4 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
 
 
 def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    said = [(text, statement(text)) for text in values(headers, "content-signal")]
-    return [
-        Observation(NAME, VERSION, "header", None, value, f"Content-Signal: {text}")
-        for text, value in said
-        if value
-    ]
+    return in_headers(headers, "Content-Signal", NAME, VERSION, statement)

@@ -24,8 +24,11 @@ from pipelines.signals.observed import (
     Reader,
 )
 from pipelines.signals.protocols import PROTOCOLS
+from pipelines.signals.stored import whole
 from pipelines.signals.uris import Parts, split
 
+#: So many compiled captures are held.
+READERS = 4096
 MODES = ("fetch", "latest", "strictest")
 
 
@@ -107,7 +110,7 @@ class HostSignals:
         return [
             replace(o, link=linked.link)
             for capture in _chosen(ends, when, mode)
-            for o in rsl.terms(capture, parts.host, parts.path)
+            for o in rsl.terms(whole(capture), parts.host, parts.path)
         ]
 
     def _said(
@@ -126,7 +129,9 @@ class HostSignals:
     def _reader(self, protocol: Protocol, capture: Capture) -> Reader:
         key = (protocol.NAME, capture)
         if key not in self._readers:
-            self._readers[key] = protocol.host(capture, self.agents)
+            if len(self._readers) >= READERS:  # of hosts that were read long ago, mostly
+                self._readers.clear()
+            self._readers[key] = protocol.host(whole(capture), self.agents)
         return self._readers[key]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from typing import Protocol as Interface
 
 #: (name, value) pairs: HTTP headers, `<meta>` name and content, `rel` and `href` of links.
@@ -66,17 +66,26 @@ def _redacted(excerpt: str) -> str:
     return redact_uri(excerpt)
 
 
-@dataclass(frozen=True)
+class Stored(NamedTuple):
+    """Where a body lies."""
+
+    path: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """A fetch of a host's robots.txt, tdmrep.json or ai.txt, or of RSL terms.
 
     `status` is 0 where nothing answered.  `uri` tells http, https and ports apart; `location` is
     the Location header of a redirect.  `marks` are names of the capture, one a line; a revisit
-    has in `refers` those of the capture that it repeats (None: it is no revisit).
+    has in `refers` those of the capture that it repeats (None: it is no revisit).  The body is in
+    `body`, or where `stored` says (`stored.whole` reads it).
     """
 
     host: str
-    kind: str  # robots | tdmrep | ai-txt | rsl
+    kind: str  # robots | tdmrep | ai-txt | rsl, or `TARGET`
     status: int
     body: bytes
     captured_at: str
@@ -85,7 +94,11 @@ class Capture:
     location: str = ""
     marks: str = ""
     refers: str | None = None
+    stored: Stored | None = None
 
+
+#: The kind of a capture that is no signal of itself: redirects of signals lead to it.
+TARGET: Final = "target"
 
 #: What a capture says of a path (path and query, from `uris.split`).
 Reader = Callable[[str], list[Observation]]
@@ -124,6 +137,17 @@ def preference(members: dict[str, str], labels: Iterable[str]) -> str | None:
     """`reserved` when any label says no, else `granted` when one says yes, else None."""
     said = {members.get(label) for label in labels}
     return RESERVED if said & {"n", "no"} else GRANTED if said & {"y", "yes"} else None
+
+
+def in_headers(
+    headers: Pairs, field: str, name: str, version: str, statement: Callable[[str], str | None]
+) -> list[Observation]:
+    """What the fields of a response say, where `statement` makes anything of them."""
+    return [
+        Observation(name, version, "header", None, value, f"{field}: {text}")
+        for text in values(headers, field.lower())
+        if (value := statement(text))
+    ]
 
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')

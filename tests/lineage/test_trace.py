@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import releases
 from conftest import tamga
 
+from lineage import lookup
 from lineage.chain import Release
+from pipelines import intake
+from schemas.tables import LINEAGE, RECORDS
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +74,6 @@ def test_command(sample_run: Path, release: Release) -> None:
 
 
 def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
-    import shutil
-
     shutil.copytree(sample_run / "samples", tmp_path / "samples")
     release = Release(sample_run / "release/sample", tmp_path)
     records = releases.table(release.folder, "records")
@@ -79,3 +83,54 @@ def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
     path = tmp_path / row["container"]
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     assert release.chain(row["doc_id"])["bytes"]["payload_matches"] is False
+
+
+@pytest.fixture
+def redacted(tmp_path: Path) -> Release:
+    """A release of three letters, whose names hold an address or do not."""
+    rows = []
+    for name in ("letters/aigul.test@example.org.txt", "b@example.org/note.txt", "letters/2.txt"):
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        sha256 = hashlib.sha256(name.encode()).hexdigest()
+        row = dict.fromkeys(RECORDS.names) | {
+            "doc_id": sha256[:32], "uri": f"urn:{len(rows)}", "container": f"raw/{name}",
+            "container_sha256": sha256, "locator": "bytes", "offset": 0, "length": len(name),
+            "payload_sha256": sha256,
+        }  # fmt: skip
+        rows.append(row)
+    records = pl.DataFrame(rows, schema=pl.DataFrame(RECORDS.empty_table()).schema)
+    secret = lookup.key(tmp_path / "keys")
+    records = intake.redacted(records, {"container": "container_hmac"}, secret)
+    assert records["container_hmac"].null_count() == 1
+    for name, schema in LINEAGE.items():
+        path = tmp_path / "release/lineage" / name / "part.parquet"
+        path.parent.mkdir(parents=True)
+        table = records.to_arrow().cast(schema) if name == "records" else schema.empty_table()
+        pq.write_table(table, path)
+    return Release(tmp_path / "release", tmp_path, tmp_path / "keys")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["raw/letters/aigul.test@example.org.txt", "./raw/letters/aigul.test@example.org.txt",
+     "aigul.test@example.org.txt", "raw/b@example.org/note.txt", "raw/letters/2.txt", "2.txt"],
+)  # fmt: skip
+def test_by_the_name_of_a_file_though_it_is_redacted(redacted: Release, query: str) -> None:
+    (doc_id,) = redacted.named([query])
+    found = redacted.chain(doc_id)
+    assert found["bytes"]["payload_matches"] and "@" not in str(found)
+
+
+def test_without_the_key_a_redacted_name_is_not_found(redacted: Release) -> None:
+    blind = Release(redacted.folder, redacted.root)
+    assert blind.named(["aigul.test@example.org.txt"]) == []
+    assert len(blind.named(["2.txt"])) == 1
+
+
+def test_of_many_records_some_are_told(sample_run: Path) -> None:
+    options = ("--params", sample_run / "params.yaml", "--most", "2", "--json")
+    told = json.loads(tamga("trace", "web-00.warc.gz", *options).stdout)
+    assert told["records"] > 2 and len(told["chains"]) == 2
+    assert tamga("trace", "x", "--most", "0").returncode == 2

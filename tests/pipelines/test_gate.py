@@ -6,54 +6,21 @@ import json
 import pickle
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
+import judging
 import pytest
+from judging import DAY
 
 from pipelines.gate import Gate, Verdict
 from pipelines.signals import Capture, HostSignals, Observation
 from schemas.licences import LicenceTerms
-from schemas.params import Params, ReleaseParams
-from schemas.register import Basis, Licence, Register, Source, Withdrawal
+from schemas.register import Licence, Register, Source, Withdrawal
 
-DAY = date(2026, 11, 22)
 URI = "https://law.example.kz/news/1.html"
-PARAMS = Params(
-    path=Path("params.yaml"),
-    root=Path(),
-    as_of=DAY,
-    purpose="pretraining",
-    storage_country="KZ",
-    register=Path("register"),
-    inputs=(),
-    licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"),
-    work=Path("work"),
-    release=ReleaseParams("r", "release"),
-    robots_agents=("*", "GPTBot"),
-)
-BASIS = Basis("consent", "N 1", "kz.txt", None, None, (), ("pretraining",), date(2025, 2, 1))
-SOURCE = Source(
-    id="kz",
-    title="t",
-    publisher="p",
-    contact="c",
-    jurisdiction="KZ",
-    kind="web",
-    languages=("kk",),
-    acquired_as="crawled",
-    domains=("law.example.kz",),
-    url_prefixes=(),
-    collections=(),
-    licence=Licence("CC-BY-4.0"),
-    basis=BASIS,
-    opt_out="honour",
-    personal_data="scrub",
-    residency=None,
-    entry_json="{}",
-    entry_sha256="e" * 64,
-    evidence_sha256="f" * 64,
-)
+PARAMS = replace(judging.PARAMS, licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"))
+SOURCE = judging.source("kz", "law.example.kz", kind="consent")
+BASIS = SOURCE.basis
 DEAL = LicenceTerms("LicenseRef-deal", "d", None, ("evaluation",), True, False)
 
 
@@ -191,7 +158,6 @@ def test_withdrawals_stand_first(scope: str, value: str, bars: bool) -> None:
     assert reason(verdict) == ("withdrawn" if bars else "consent-withdrawn")
     assert verdict is not None and "named person" not in json.dumps(verdict.evidence)
     assert tested.signal_part("kz", URI, "0" * 32).reason == reason(verdict)
-    assert tested.varies("kz") is tested.varies(None) is (scope != "text")
 
 
 def test_a_withdrawn_domain_without_a_source_is_withdrawn() -> None:
@@ -222,7 +188,6 @@ def test_withdrawn_text() -> None:
 def test_url_scope(uri: str, expected: str | None) -> None:
     tested = gate(based(url_scope=("https://law.example.kz/acts",)))
     assert reason(tested.register_part("kz", uri, "0" * 32)) == expected
-    assert tested.varies("kz") and not gate().varies("kz")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from pipelines import ledger
+from schemas.reasons import REASONS
 from schemas.tables import DECISIONS, OUTCOMES
 
 
@@ -53,7 +54,7 @@ def test_reasons(outcome, reason, good):
 
 
 def test_every_outcome_has_its_reasons():
-    assert set(ledger.REASONS) == set(OUTCOMES)
+    assert set(REASONS) == set(OUTCOMES)
 
 
 def test_the_shape_of_decisions():

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from conftest import tamga
 
+from pipelines import shards
 from pipelines.release import check_target, parts
 from schemas import params as params_module
 from schemas.errors import Invalid
@@ -56,3 +57,12 @@ def test_a_release_that_lost_a_file_is_made_again(sample_home: Path, tmp_path: P
     (release / "data/ru/part-99999.parquet").touch()
     assert tamga("run", "--params", tmp_path / "params.yaml").returncode == 0
     assert {p.relative_to(release) for p in release.rglob("*")} == whole
+
+
+def test_a_release_that_another_run_is_writing_is_left_alone(sample_run: Path) -> None:
+    params = sample_run / "params.yaml"
+    with shards.only_one(sample_run / "release/.sample.lock"):
+        done = tamga("release", "--params", params)
+    assert done.returncode == 1 and "another process is at work" in done.stderr
+    assert tamga("release", "--params", params).returncode == 0
+    assert not list((sample_run / "release").glob(".*"))

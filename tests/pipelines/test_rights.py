@@ -6,35 +6,10 @@ import itertools
 from dataclasses import replace
 from datetime import date
 
+from judging import source
+
 from pipelines.rights import ranks
-from schemas.register import Basis, Licence, Register, Source
-
-
-def source(
-    id: str, kind: str = "licence", spdx: str = "CC-BY-4.0", until: date | None = None
-) -> Source:
-    basis = Basis(kind, "N 1", "e.txt", None, None, (), ("pretraining",), date(2025, 1, 1), until)
-    return Source(
-        id,
-        "t",
-        "p",
-        "c",
-        "KZ",
-        "web",
-        ("kk",),
-        "crawled",
-        (),
-        (),
-        (),
-        Licence(spdx),
-        basis,
-        "honour",
-        "scrub",
-        None,
-        "{}",
-        "0" * 64,
-        "1" * 64,
-    )
+from schemas.register import Register, Source
 
 
 def ordered(*sources: Source) -> list[str]:
@@ -49,10 +24,10 @@ def ordered(*sources: Source) -> list[str]:
 
 def test_the_basis_comes_first():
     assert ordered(
-        source("a", "licence", "CC0-1.0"),
-        source("b", "consent"),
-        source("c", "contract"),
-        source("d", "statute", "LicenseRef-x"),
+        source("a", spdx="CC0-1.0"),
+        source("b", kind="consent"),
+        source("c", kind="contract"),
+        source("d", kind="statute", spdx="LicenseRef-x"),
     ) == list("dcba")
 
 

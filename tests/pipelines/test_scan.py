@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
+import io
+import zipfile
 from pathlib import Path
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import readers, scan
+from pipelines import readers, scan, stated
 from pipelines.inventory import Container
 from pipelines.readers import Envelope
 
@@ -83,6 +87,43 @@ def test_missing_and_empty_files(tmp_path):
     assert found["uri"].to_list() == [c.uri for c in some]
 
 
+def warcinfo() -> bytes:
+    return b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n"
+
+
+def wacz(**entries: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(f"archive/{name}.warc", content)
+    return out.getvalue()
+
+
+def parquet(rows: int) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.table({"uri": ["urn:a"] * rows, "text": ["x"] * rows}), out)
+    return out.getvalue()
+
+
+BARE = {
+    "jsonl": [b"\n", b" \r\n\t\n", codecs.BOM_UTF8, gzip.compress(b""), gzip.compress(b"\n \n")],
+    "csv": [b"\n", b"\r\n\r\n", b"uri,text\n", b"uri,text", codecs.BOM_UTF8, gzip.compress(b"")],
+    "parquet": [b"\n", parquet(0)],
+    "warc": [b"\r\n\r\n", warcinfo(), gzip.compress(warcinfo()), gzip.compress(b"")],
+    "arc": [b"\n\n", b"filedesc://a 0.0.0.0 20140216050221 text/plain 4\n1 0\n\n"],
+    "wacz": [b"\n", wacz(), wacz(a=b""), wacz(a=warcinfo()), wacz(a=warcinfo(), b=b"")],
+    "feed": [b"\n", b"<rss/>", b"<rss><channel/></rss>"],
+}
+
+
+@pytest.mark.parametrize(
+    ("format", "number"), [(name, n) for name, some in BARE.items() for n in range(len(some))]
+)
+def test_a_file_without_records_is_one_row(tmp_path, format, number):
+    found = index(container(tmp_path / "a", BARE[format][number], format))
+    assert found["error"].to_list() == ["unreadable"]
+
+
 def test_files_that_are_not_what_they_are_called(tmp_path):
     noise = bytes(range(1, 256)) * 3
     found = index(*(container(tmp_path / f, noise, f) for f in readers.FORMATS))
@@ -124,6 +165,27 @@ def test_what_goes_into_the_index_can_be_written(tmp_path):
         container(tmp_path / "b", gzip.compress(warc + http + b"\r\n\r\n"), "warc"),
     )
     assert found.height == 3 and found["http_status"].to_list()[-1] == 999
+
+
+def test_a_field_that_holds_something_else_is_not_taken_over(tmp_path):
+    lines = (
+        b'{"uri": "urn:1", "text": "a", "captured_at": "Aliya Bekova"}\n'
+        b'{"uri": "urn:2", "text": "a", "captured_at": "1962-03-01"}\n'
+        b'{"uri": "urn:3", "text": "a", "captured_at": "9999-12-31T00:00:00Z"}\n'
+    )
+    http = b"HTTP/1.1 200 OK\r\nContent-Type: Aliya Bekova\r\n\r\nx"
+    warc = (
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Date: yesterday\r\n"
+        b"Content-Type: application/http\r\nContent-Length: %d\r\n\r\n" % len(http)
+    )
+    found = index(
+        container(tmp_path / "a", lines, "jsonl"),
+        container(tmp_path / "b", warc + http + b"\r\n\r\n", "warc"),
+    )
+    times = [None, "1962-03-01", "9999-12-31T00:00:00Z", None]
+    assert found["captured_at"].to_list() == times and found["error"].null_count() == 4
+    assert found["media_type"].to_list() == ["text/plain"] * 3 + [stated.UNKNOWN_TYPE]
+    assert found["base_id"][0] == digest("urn:1", "", hashlib.sha256(b"a").hexdigest())
 
 
 def test_an_index_is_made_batch_by_batch(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,3 +97,27 @@ def test_publishing_over_file_systems(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", other)
     assert names(published(tmp_path, 3)) == ["manifest.json", "records/s.parquet"]
+
+
+def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "deep/.lock"
+    for _ in range(2):
+        with shards.only_one(path) as first, shards.only_one(path) as second:
+            assert first and not second and path.exists()
+        assert not path.exists()
+
+
+def test_a_lock_that_goes_as_another_comes_is_still_one(tmp_path: Path) -> None:
+    inside, most = [0], [0]
+
+    def work(_: int) -> None:
+        for _ in range(200):
+            with shards.only_one(tmp_path / ".lock") as alone:
+                if alone:
+                    inside[0] += 1
+                    most[0] = max(most[0], inside[0])
+                    inside[0] -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    assert most == [1] and not (tmp_path / ".lock").exists()

@@ -161,6 +161,22 @@ def test_tdmrep_directories() -> None:
     assert read("/directory-b/html/1")[0].raw.endswith("policies/policy.json")
 
 
+@pytest.mark.parametrize("status", [500, 503, 599])
+def test_a_server_error_of_tdmrep_says_nothing_and_undoes_nothing(status: int) -> None:
+    uri = "https://a.example/.well-known/tdmrep.json"
+    said = capture(b'[{"location": "/", "tdm-reservation": 1}]', MAY, uri=uri, kind="tdmrep")
+    failed = capture(b"", JUNE, status, uri, "tdmrep")
+    gone = capture(b"", JUNE, 404, uri, "tdmrep")
+
+    def reserved(*captures: Capture) -> bool:
+        seen = HostSignals(captures, AGENTS).observations("https://a.example/x", JULY)
+        return "tdmrep" in reservations(seen)
+
+    assert not reserved(failed)
+    assert reserved(said, failed)
+    assert not reserved(said, gone)
+
+
 @pytest.mark.parametrize(
     ("headers", "metas", "where"),
     [

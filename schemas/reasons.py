@@ -1,0 +1,41 @@
+"""Why a record did not pass: the reasons that may stand in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+#: The register's reasons in the order in which they are looked at.
+REGISTER: Final = (
+    "withdrawn",
+    "ungoverned",
+    "consent-withdrawn",
+    "consent-expired",
+    "purpose-not-granted",
+    "licence-not-allowed",
+    "evidence-missing",
+    "residency",
+)
+
+#: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
+REASONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "keep": (),
+    "refuse": (
+        *REGISTER,
+        "policy:",
+        "opted-out:",
+        "licence-conflict",
+    ),
+    "damaged": ("unreadable", "too-large", "unsupported-media-type", "http-status", "undecodable"),
+    "drop": (
+        "signal",
+        "empty",
+        "language-",
+        "quality-",
+        "exact-duplicate",
+        "near-duplicate",
+        "personal-data",
+        "not-selected",
+        "mixture-cap",
+    ),
+}
