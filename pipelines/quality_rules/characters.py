@@ -40,7 +40,8 @@ _SETS: Final = {
     "ellipsis": "\u2026",
     "bullet": "\u2022\u2023\u2043\u2219\u25a0\u25a1\u25aa\u25ab\u25b6\u25b8\u25ba\u25cb\u25cf"
     "\u25e6\u2605\u2713\u2714\u27a2\u27a4\u00b7",
-    "code": "{}=<>_\\|&$#@^~*[];+/",
+    "code": "{}=<>_\\^",
+    "symbol": "#@&*",
 }
 #: Blocks whose languages are written without spaces between words.
 _UNSPACED: Final = (
@@ -91,7 +92,7 @@ def _kinds() -> npt.NDArray[np.uint8]:
 def _of_category(category: str, code: int) -> str:
     if code in (0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029):
         return "newline"
-    if code in (0x09, 0xFEFF, 0x200B) or category == "Zs":
+    if code in (0x09, 0x1361, 0xFEFF, 0x200B) or category == "Zs":
         return "space"
     first = category[0]
     if code == 0xFFFD or first == "C":

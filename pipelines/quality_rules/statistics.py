@@ -6,7 +6,8 @@ letters, marks, digits and apostrophes, and each letter a word in scripts that w
 spaces; shares are of characters or words, so that they mean the same in all languages:
 
   mean_word_length        characters, of words that begin with a letter; null in unspaced scripts
-  digit_, symbol_, emoji_, code_, odd_share    of the characters that are no space
+  digit_, symbol_, emoji_, odd_share    of the characters that are no space
+  code_share              of the same, {}=<>_\\^ that stand beside no other of their kind
   number_share            of words, those that begin with a digit
   stop_word_share         of words, those in the language's list; null where it has none
   long_run_share          of characters, those in runs without a space longer than LONG
@@ -146,6 +147,9 @@ def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     bounds = np.concatenate(([0], np.cumsum(lengths + 1)))  # each document's newline before it
     kind = kinds(codes)
     counted = _count(kind, bounds, n)
+    code = np.flatnonzero(kind == KIND["code"])  # a rule of = or _ is none
+    code = code[(codes[code] != codes[code - 1]) & (codes[code] != codes[code + 1])]
+    n_code = np.bincount(np.searchsorted(bounds, code, "right") - 1, minlength=n)
     solid = np.maximum(lengths - counted["newline"] - counted["space"], 1)
     words = _words(kind, bounds)
     prefix = np.concatenate((np.zeros(1, np.uint64), hashes(codes)))
@@ -171,7 +175,7 @@ def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
         "digit_share": counted["digit"] / solid,
         "symbol_share": (counted["symbol"] + counted["code"] + counted["bullet"]) / solid,
         "emoji_share": counted["emoji"] / solid,
-        "code_share": counted["code"] / solid,
+        "code_share": n_code / solid,
         "odd_share": counted["odd"] / solid,
         "number_share": np.bincount(words.owner[number], minlength=n) / np.maximum(n_words, 1),
         "stop_word_share": _where(listed & (n_words > 0), stops / np.maximum(n_words, 1)),
