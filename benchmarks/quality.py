@@ -49,9 +49,7 @@ def texts(sentences: dict[str, list[str]], number: int) -> pl.DataFrame:
 def ours(documents: pl.DataFrame) -> int:
     """All statistics and all rules; how many documents fail one."""
     measured = measure(documents["text"], documents["lang"].to_list())
-    judged = rules.judge(
-        measured.with_columns(documents["lang"], kind=pl.lit("web")), rules.load()
-    )
+    judged = rules.judge(measured.with_columns(documents["lang"], kind=pl.lit("web")), rules.load())
     return judged.filter(pl.col("failures").list.len() > 0).height
 
 
@@ -74,7 +72,9 @@ def peers(lang: str) -> dict[str, Callable[[pl.DataFrame], int]]:
     return {kind: run(getattr(filters, f"{kind}Filter")(language=lang)) for kind in kinds}
 
 
-def rate(work: Callable[[pl.DataFrame], int], documents: pl.DataFrame, rounds: int) -> tuple[float, int]:
+def rate(
+    work: Callable[[pl.DataFrame], int], documents: pl.DataFrame, rounds: int
+) -> tuple[float, int]:
     """Documents per CPU second, and how many fail."""
     work(documents.head(2))  # tables and tokenizers are loaded
     best, failed = float("inf"), 0
@@ -98,7 +98,14 @@ def calibrated(sentences: dict[str, list[str]]) -> None:
         length, stops = found["mean_word_length"], found["stop_word_share"]
         told = f"measured {length.min():.1f} to {length.max():.1f}, stretched"
         rows = [
-            ("long-words", "mean_word_length", "max", f"{max(10.0, length.max() * ABOVE):.1f}", "*", told),
+            (
+                "long-words",
+                "mean_word_length",
+                "max",
+                f"{max(10.0, length.max() * ABOVE):.1f}",
+                "*",
+                told,
+            ),
             ("short-words", "mean_word_length", "min", f"{length.min() * BELOW:.1f}", "*", told),
         ]
         if stops.null_count() == 0:

@@ -31,7 +31,9 @@ FILES = {
 OTHER = {"az": "azj_cyrl", "sr": "srp_latn", "tk": "tuk_cyrl", "uz": "uzn_cyrl"}
 SHORT, OFTEN = 5, 8
 _WORD = r"\p{L}[\p{L}\p{M}'\u2018\u2019\u02bb\u02bc\u200c]*"
-HEADER = "# language, its function words; made by benchmarks/stop_words.py, see there for the sources"
+HEADER = (
+    "# language, its function words; made by benchmarks/stop_words.py, see there for the sources"
+)
 
 
 def words(passage: str) -> list[str]:

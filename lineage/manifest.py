@@ -70,6 +70,7 @@ its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 | source | title | licence | attribution | documents |
 |---|---|---|---|---|
 {sources}
-`data/<lang>/` holds the documents, `lineage/<table>/` what happened to them, `manifest.json` the
+`data/<lang>/` holds the documents, each with its `domain` and a score of `quality` where these are
+known, `lineage/<table>/` what happened to them, `manifest.json` the
 digest of every file.
 """

@@ -46,15 +46,20 @@ class Judge:
             self.tagger = tagger and Classifier(
                 params.root / tagger.model, "quality.domains.classifier"
             )
-            if self.scorer and scorer:
-                self.scorer.check(scorer.label)
-            if self.tagger:
-                self.tagger.check()
+            self.warm()
         except (rules.BadThresholds, NoModel) as error:
             raise Invalid([Problem(str(params.path), None, "quality", str(error))]) from None
         if scorer and scorer.floor is not None:
             floor: dict[tuple[str, str], float | None] = {(rules.ANY, rules.ANY): scorer.floor}
             self.rules.append(Rule("classifier", "score", "min", (), floor))
+
+    def warm(self) -> None:
+        """Load the models; raises NoModel."""
+        about = self.params.classifier
+        if self.scorer and about:
+            self.scorer.check(about.label)
+        if self.tagger:
+            self.tagger.check()
 
     @property
     def models(self) -> dict[str, str]:
@@ -139,6 +144,9 @@ class JudgeShard(ShardDoFn):
         super().__init__(state)
         self.source, self.by, self.run_id = source, by, run_id
         self.kinds = {i: s.kind for i, s in register.sources.items()}
+
+    def setup(self) -> None:
+        self.by.warm()
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         labels = self.source.table("language", "language", shard.name, ["doc_id", "lang"])

@@ -98,7 +98,7 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
         raise BadInput("name labelled files, or both --curated and --raw; see --help")
     columns = Columns(options.text_column, options.label_column, options.lang_column)
     settings = Settings(**{f.name: getattr(options, f.name) for f in fields(Settings)})
-    parts, inputs = [], {}
+    parts, inputs = [], []
     for paths, label in (
         (options.labelled, None),
         (options.curated, "curated"),
@@ -106,16 +106,11 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
     ):
         for path in training.files(paths):
             parts.append(training.read(path, columns, label))
-            inputs[f"{label or 'labelled'}:{path.name}:{len(inputs)}"] = shards.sha256_file(path)
+            inputs.append((label or "labelled", path.name, shards.sha256_file(path)))
     prepared = training.prepare(_identified(pl.concat(parts)), options.held_out)
-    model = training.train(prepared, settings, loud=sys.stderr.isatty())
+    model = training.train(prepared, settings, options.out, loud=sys.stderr.isatty())
     rows = training.evaluate(model, prepared, settings.loss == "ova")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        model.save_model(str(options.out))
-    except ValueError:
-        raise OSError(None, "cannot be written", str(options.out)) from None
-    told = training.card(options.out, prepared, settings, inputs, rows)
+    told = training.card(model, prepared, settings, inputs, rows)
     shards.write_json(options.out.with_name(f"{options.out.name}.card.json"), told)
     return told
 

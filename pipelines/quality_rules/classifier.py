@@ -75,8 +75,9 @@ class Classifier:
 
     def check(self, label: str | None = None) -> None:
         """Raise NoModel unless the file is a classifier, and knows the label."""
-        if label is not None and label not in self.labels:
-            known = ", ".join(sorted(self.labels)[:20])
+        labels = self.labels
+        if label is not None and label not in labels:
+            known = ", ".join(sorted(labels)[:20])
             raise NoModel(f"{self.key}: {self.path} has no label {label!r}, but {known}")
 
     def probability(self, texts: pl.Series, label: str) -> pl.Series:

@@ -49,16 +49,17 @@ ORDERS: Final = (2, 3, 4, 5, 10)
 #: Share of letters of unspaced scripts from which lengths of words and runs say nothing.
 UNSPACED: Final = 0.1
 #: What stands where a page's text should be: filler, and the words of an empty page's script.
+#: Case does not count for ASCII alone, so other words lack the first letter, which may be large.
 MARKERS: Final = (
     "lorem ipsum",
     "enable javascript",
     "javascript is disabled",
     "javascript is required",
     "requires javascript",
-    "включите javascript",
-    "включить javascript",
+    "ключите javascript",
+    "ключить javascript",
     "javascript отключен",
-    "увімкніть javascript",
+    "вімкніть javascript",
 )
 
 #: Name -> type, as in the table `quality`.
@@ -103,7 +104,7 @@ def measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     empty = pl.DataFrame(schema=STATISTICS)
     found = pl.concat(parts) if parts else empty
     scale = pl.Series("scale", np.maximum(lengths / LIMIT, 1.0))
-    markers = full.str.head(LIMIT).str.find_many(MARKERS, ascii_case_insensitive=True).list.len()
+    markers = full.str.head(LIMIT).str.find_many([*MARKERS], ascii_case_insensitive=True).list.len()
     return found.with_columns(
         n_chars=pl.Series(lengths),
         n_words=(pl.col("n_words") * scale).round().cast(pl.Int64),
@@ -169,9 +170,7 @@ def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     listed = np.array([language in stop_words.languages() for language in languages])
     figures = {
         "n_words": n_words,
-        "mean_word_length": _where(
-            (n_lexical > 0) & ~unspaced, letters / np.maximum(n_lexical, 1)
-        ),
+        "mean_word_length": _where((n_lexical > 0) & ~unspaced, letters / np.maximum(n_lexical, 1)),
         "digit_share": counted["digit"] / solid,
         "symbol_share": (counted["symbol"] + counted["code"] + counted["bullet"]) / solid,
         "emoji_share": counted["emoji"] / solid,
@@ -179,9 +178,7 @@ def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
         "odd_share": counted["odd"] / solid,
         "number_share": np.bincount(words.owner[number], minlength=n) / np.maximum(n_words, 1),
         "stop_word_share": _where(listed & (n_words > 0), stops / np.maximum(n_words, 1)),
-        "long_run_share": _where(
-            ~unspaced, np.bincount(runs.owner[long], length[long], n) / solid
-        ),
+        "long_run_share": _where(~unspaced, np.bincount(runs.owner[long], length[long], n) / solid),
         **_lines(kind, runs, prefix, n),
     }
     for order, found in repeats.ngrams(hashed, words.owner, n, ORDERS).items():
@@ -254,9 +251,7 @@ def _lines(
         "closed_line_share": share(closed),
         "bullet_line_share": share((kind[lines.starts] == KIND["bullet"]) & ~closed),
         "ellipsis_line_share": share((ending == KIND["ellipsis"]) | dots),
-        "duplicate_line_share": repeats.repeated_share(
-            _hash(prefix, lines), size, lines.owner, n
-        ),
+        "duplicate_line_share": repeats.repeated_share(_hash(prefix, lines), size, lines.owner, n),
         "duplicate_paragraph_share": repeats.repeated_share(
             _hash(prefix, paragraphs), paragraphs.ends - paragraphs.starts, paragraphs.owner, n
         ),
@@ -270,9 +265,7 @@ def _hash(prefix: U64, spans: Spans) -> U64:
     return total
 
 
-def _where(
-    known: Mask, values: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
+def _where(known: Mask, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Values, NaN where they have no meaning."""
     return np.where(known, values, np.nan)
 

@@ -12,14 +12,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
 from pipelines.quality_rules.classifier import LABEL, Classifier, shown
-
-if TYPE_CHECKING:
-    from fasttext.FastText import _FastText
+from pipelines.quality_rules.fit import GaveUp, fit
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".parquet", ".txt")
 DOCUMENTS: Final = {"text": pl.String, "labels": pl.List(pl.String), "lang": pl.String}
@@ -96,7 +94,8 @@ def read(path: Path, columns: Columns, label: str | None) -> pl.DataFrame:
         if kind == ".parquet":
             frame = pl.read_parquet(path, hive_partitioning=False)
         else:
-            raw = gzip.open(path).read() if kind.endswith(".gz") else path.read_bytes()
+            raw = path.read_bytes()
+            raw = gzip.decompress(raw) if kind.endswith(".gz") else raw
             frame = pl.read_ndjson(raw, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__})") from None
@@ -162,30 +161,30 @@ def prepare(documents: pl.DataFrame, held_out: float) -> pl.DataFrame:
     return parted
 
 
-def train(prepared: pl.DataFrame, settings: Settings, loud: bool = False) -> _FastText:
-    """A model from the documents that are not held out.
+def train(prepared: pl.DataFrame, settings: Settings, out: Path, loud: bool = False) -> Classifier:
+    """A model from the documents that are not held out, saved at `out`.
 
     Raises:
       BadInput: where fastText gives up (a learning rate that is too high, no memory).
+      OSError: where the model cannot be written.
     """
-    from fasttext.FastText import train_supervised
-
     part = prepared.filter(~pl.col("held"))
     marks = pl.col("labels").list.eval(pl.lit(LABEL) + pl.element()).list.join(" ")
     lines = part.select(pl.concat_str(marks, pl.lit(" "), "line")).to_series()
-    with tempfile.TemporaryDirectory(prefix="tamga-train-") as folder:
-        path = Path(folder) / "lines.txt"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".train-", dir=out.parent) as folder:
+        path, model = Path(folder) / "lines.txt", Path(folder) / "model.bin"
         path.write_text("\n".join(lines) + "\n", "utf-8")
-        path.chmod(0o600)
+        arguments = {"input": str(path), "verbose": 2 if loud else 0, **asdict(settings)}
         try:
-            return train_supervised(
-                input=str(path), thread=1, verbose=2 if loud else 0, **asdict(settings)
-            )
-        except (RuntimeError, ValueError, MemoryError) as error:
+            fit(arguments, str(model))
+        except GaveUp as error:
             raise BadInput(f"fastText gave up: {error}; try a lower --lr or --dim") from None
+        model.replace(out)
+    return Classifier(out, "model")
 
 
-def evaluate(model: _FastText, prepared: pl.DataFrame, several: bool) -> list[dict[str, Any]]:
+def evaluate(model: Classifier, prepared: pl.DataFrame, several: bool) -> list[dict[str, Any]]:
     """Precision and recall on the documents held out, by label and language.
 
     Args:
@@ -197,7 +196,7 @@ def evaluate(model: _FastText, prepared: pl.DataFrame, several: bool) -> list[di
       recall (null where nothing was predicted, or bears it).
     """
     held = prepared.filter("held")
-    found = model.f.multilinePredict(
+    found = model.model.f.multilinePredict(
         [line + "\n" for line in held["line"]], -1 if several else 1, 0.5 if several else 0.0,
         "strict",
     )[0]  # fmt: skip
@@ -225,22 +224,26 @@ def evaluate(model: _FastText, prepared: pl.DataFrame, several: bool) -> list[di
 
 
 def card(
-    model: Path,
+    model: Classifier,
     prepared: pl.DataFrame,
     settings: Settings,
-    inputs: Mapping[str, str],
+    inputs: Sequence[tuple[str, str, str]],
     rows: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What a model is, as a JSON value: digest, settings, inputs by digest, counts, figures."""
+    """What a model is, as a JSON value: digest, settings, inputs (label, name, SHA-256), counts,
+    figures; the same in whatever order the inputs came."""
     from importlib.metadata import version
 
     counted = prepared.explode("labels").group_by("labels", "held").len()
     return {
-        "model": model.name,
-        "sha256": Classifier(model, "model").sha256,
+        "model": model.path.name,
+        "sha256": model.sha256,
         "trainer": f"fasttext-numpy2 {version('fasttext-numpy2')}",
         "settings": asdict(settings),
-        "inputs": dict(sorted(inputs.items())),
+        "inputs": [
+            {"label": label, "file": name, "sha256": digest}
+            for label, name, digest in sorted(inputs)
+        ],
         "documents": {
             label: {
                 name: int(counted.filter(labels=label, held=held)["len"].sum())
@@ -262,8 +265,10 @@ def _lines(path: Path, label: str | None) -> pl.DataFrame:
     if label is not None:
         labels, text = pl.lit([label]), pl.col("text")
     else:
-        labels = pl.col("text").str.extract_all(LABEL + r"\S+").list.eval(
-            pl.element().str.strip_prefix(LABEL)
+        labels = (
+            pl.col("text")
+            .str.extract_all(LABEL + r"\S+")
+            .list.eval(pl.element().str.strip_prefix(LABEL))
         )
         text = pl.col("text").str.replace_all(LABEL + r"\S+", "")
         bare = frame.filter(labels.list.len() == 0, pl.col("text").str.strip_chars() != "")
