@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 import pytest
 import yaml
-from conftest import tamga
 
+from pipelines import cli
 from pipelines.quality import Judge, judge
 from schemas import params
 from schemas.errors import Invalid
@@ -54,6 +55,26 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
+class Done(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def tamga(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """The command line in this process, which has its imports behind it."""
+
+    def call(*args: str | Path) -> Done:
+        try:
+            code = cli.main([*map(str, args)])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Done(code, *capsys.readouterr())
+
+    return call
+
+
 def change(home: Path, **quality: Any) -> None:
     whole = yaml.safe_load((home / "params.yaml").read_text())
     whole["quality"] |= quality
@@ -64,10 +85,10 @@ def table(home: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(home / f"work/quality/{name}/*.parquet", hive_partitioning=False)
 
 
-def test_drop_annotate_and_release(home: Path) -> None:
+def test_drop_annotate_and_release(home: Path, tamga: Callable[..., Done]) -> None:
     done = tamga("run", "--params", home / "params.yaml", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["outcomes"]["drop quality-repeated-lines"] == 1
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["outcomes"]["drop quality-repeated-lines"] == 1
     found = table(home, "quality").join(table(home, "decisions"), on="doc_id")
     assert table(home, "quality").columns == QUALITY.names
     rows = {row["uri"].rsplit("/", 2)[-1]: row for row in found.to_dicts()}
@@ -83,18 +104,18 @@ def test_drop_annotate_and_release(home: Path) -> None:
     assert data.filter(pl.col("domain") == "law").height == 1
     change(home, mode="annotate")
     done = tamga("quality", "--params", home / "params.yaml", "--json")
-    assert done.returncode == 0, done.stderr
-    totals = json.loads(done.stdout)["totals"]
+    assert done.code == 0, done.err
+    totals = json.loads(done.out)["totals"]
     assert totals["outcome"] == {"keep": 4} and totals["failed"]["repeated-lines"] == 1
 
 
-def test_models_score_and_tag(home: Path) -> None:
+def test_models_score_and_tag(home: Path, tamga: Callable[..., Done]) -> None:
     for name, words in (("good", GOOD.split()), ("raw", BAD.split())):
         lines = [" ".join(words[i % 5 :][:6]) + f" {i}" for i in range(60)]
         (home / f"{name}.txt").write_text("\n".join(lines))
     done = tamga("quality", "train", "--curated", home / "good.txt", "--raw", home / "raw.txt",
                  "--out", home / "models/q.bin", "--dim", "8", "--bucket", "1000")  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     change(
         home,
         classifier={"model": "models/q.bin", "floor": 0.5},
@@ -105,7 +126,7 @@ def test_models_score_and_tag(home: Path) -> None:
     )
     for stage in ("ingest", "language", "quality"):
         done = tamga(stage, "--params", home / "params.yaml")
-        assert done.returncode == 0, done.stderr
+        assert done.code == 0, done.err
     found = table(home, "quality").join(table(home, "decisions"), on="doc_id")
     scores = {row["uri"][-5:]: row["score"] for row in found.to_dicts()}
     assert scores["law/1"] > 0.5 > scores["law/2"]
@@ -133,11 +154,13 @@ def test_models_score_and_tag(home: Path) -> None:
         ({"floor": 1}, "floor"),
     ],
 )
-def test_wrong_parameters(section: dict[str, Any], message: str, home: Path) -> None:
+def test_wrong_parameters(
+    section: dict[str, Any], message: str, home: Path, tamga: Callable[..., Done]
+) -> None:
     change(home, **section)
     done = tamga("quality", "--params", home / "params.yaml", "--dry-run")
-    assert done.returncode == 2, done.stdout
-    assert message in done.stderr and "Traceback" not in done.stderr
+    assert done.code == 2, done.out
+    assert message in done.err and "Traceback" not in done.err
 
 
 def test_params_have_defaults_and_a_digest(home: Path) -> None:

@@ -113,7 +113,9 @@ def test_a_long_text_is_judged_by_windows() -> None:
     assert found["duplicate_line_share"] < 0.01 < found["duplicate_5gram_share"]
 
 
-plain = st.lists(st.sampled_from(["а", "б", "в", "где", "же\nи\n\nк", "12", "北京", "."]), max_size=40)
+plain = st.lists(
+    st.sampled_from(["а", "б", "в", "где", "же\nи\n\nк", "12", "北京", "."]), max_size=40
+)
 
 
 @given(plain)

@@ -13,7 +13,19 @@ from pipelines.quality_rules import training
 from pipelines.quality_rules.classifier import Classifier, NoModel, shown
 from pipelines.quality_rules.training import Columns
 
-LAW = ["қаулы", "заң", "бап", "тармақ", "сот", "келісім", "статья", "закон", "суд", "договор", "приказ"]
+LAW = [
+    "қаулы",
+    "заң",
+    "бап",
+    "тармақ",
+    "сот",
+    "келісім",
+    "статья",
+    "закон",
+    "суд",
+    "договор",
+    "приказ",
+]
 HEALTH = ["дәрігер", "аурухана", "ем", "дәрі", "врач", "больница", "лечение", "анализ", "пациент"]
 
 
