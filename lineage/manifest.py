@@ -72,7 +72,8 @@ its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 | source | title | licence | attribution | documents |
 |---|---|---|---|---|
 {sources}
-`data/<lang>/` holds the documents, `lineage/<table>/` what happened to them, `manifest.json` the
-digests of files and the counts, `seal/` the leaves of the Merkle tree over the documents,
-`manifest.dsse.json` a signed statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
+`data/<lang>/` holds the documents, each with its `domain` and a score of `quality` where these are
+known, `lineage/<table>/` what happened to them, `manifest.json` the digests of files and the
+counts, `seal/` the leaves of the Merkle tree over the documents, `manifest.dsse.json` a signed
+statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
 """

@@ -14,6 +14,7 @@ COMMANDS = {
     "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
     "ingest": ("pipelines.ingest", "raw containers through the gate to documents"),
     "language": ("pipelines.language", "which language and script each document is in"),
+    "quality": ("pipelines.quality", "what documents are like; or `quality train`: a classifier"),
     "dedup": ("pipelines.dedup", "exact and near-duplicates, each compared before it goes"),
     "privacy": ("pipelines.privacy", "where personal data stands in each document"),
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),

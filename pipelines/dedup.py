@@ -90,7 +90,7 @@ class Sign(beam.DoFn):
                 signed = [
                     duplicates.sign(batch, self.plan.ranks, self.plan.params)
                     for batch in self.plan.source.documents(
-                        name, "language", ["doc_id", "uri", "source_id", "captured_at", "text"]
+                        name, "quality", ["doc_id", "uri", "source_id", "captured_at", "text"]
                     )
                 ]
                 table = (

@@ -42,7 +42,7 @@ from schemas.tables import (
     STAGES,
 )
 
-DECIDING = ("ingest", "language", "dedup", "privacy")
+DECIDING = ("ingest", "language", "quality", "dedup", "privacy")
 NO_LANGUAGE = "und"
 DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
 
@@ -104,6 +104,9 @@ class Split(beam.DoFn):
     def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """A shard's kept documents with the findings applied, by language, then id."""
         labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"])
+        labels = labels.join(self.source.tags(name), on="doc_id", how="left").rename(
+            {"score": "quality"}
+        )
         findings = self.source.table("privacy", "findings", name)
         done = [
             apply(
@@ -112,7 +115,7 @@ class Split(beam.DoFn):
             )
             for batch in self.source.documents(name, "privacy", DOCUMENT)
         ]
-        empty = dict.fromkeys((*DOCUMENT, "lang", "script"), pl.String)
+        empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
         data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
         redactions = [d[1] for d in done] or [
             apply(pl.DataFrame(schema=empty), findings.clear())[1]

@@ -19,11 +19,19 @@ from pipelines.ingest import Ingest
 from pipelines.language import Language
 from pipelines.personal_data.uris import redact_uri
 from pipelines.privacy import Privacy
+from pipelines.quality import Quality
 from pipelines.quiet import quiet
 from pipelines.release import Release
 from pipelines.stage import Context, Published, Stage, StageError
 
-STAGES: tuple[Callable[[Context], Stage], ...] = (Ingest, Language, Dedup, Privacy, Release)
+STAGES: tuple[Callable[[Context], Stage], ...] = (
+    Ingest,
+    Language,
+    Quality,
+    Dedup,
+    Privacy,
+    Release,
+)
 
 EXAMPLES = """examples:
   tamga run --params params.yaml

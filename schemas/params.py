@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from functools import cache
 from importlib.util import find_spec
@@ -46,6 +46,31 @@ class LanguageParams:
     floors: Mapping[str, float] = field(default_factory=dict)
     allow: tuple[str, ...] | None = None
     model: str | None = None
+
+
+@dataclass(frozen=True)
+class ClassifierParams:
+    """A fastText classifier by path.  `label`: whose probability is the score; `floor`: of
+    quality, below which a document fails (None: none does); of domains, to be tagged."""
+
+    model: str
+    label: str | None = None
+    floor: float | None = None
+
+
+@dataclass(frozen=True)
+class DomainParams:
+    sources: Mapping[str, str] = field(default_factory=dict)
+    urls: tuple[tuple[str, str], ...] = ()  # (pattern, domain), the first that fits counts
+    classifier: ClassifierParams | None = None
+
+
+@dataclass(frozen=True)
+class QualityParams:
+    mode: str = "drop"  # drop | annotate
+    thresholds: str | None = None
+    classifier: ClassifierParams | None = None
+    domains: DomainParams = field(default_factory=DomainParams)
 
 
 @dataclass(frozen=True)
@@ -126,6 +151,7 @@ class Params:
     policy: PolicyParams = field(default_factory=PolicyParams)
     ingest: IngestParams = field(default_factory=IngestParams)
     language: LanguageParams = field(default_factory=LanguageParams)
+    quality: QualityParams = field(default_factory=QualityParams)
     dedup: DedupParams = field(default_factory=DedupParams)
     privacy: PrivacyParams = field(default_factory=PrivacyParams)
     guard: GuardParams = field(default_factory=GuardParams)
@@ -162,6 +188,8 @@ class Params:
             return sorted(set(value))
         if isinstance(value, str):
             return value
+        if isinstance(value, QualityParams):
+            return asdict(value)
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against"):
             section.pop(place, None)
@@ -182,6 +210,7 @@ SECTIONS: Final = (
     "policy",
     "ingest",
     "language",
+    "quality",
     "dedup",
     "privacy",
     "guard",
@@ -303,6 +332,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         policy=_policy(root, value.get("policy") or {}),
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
+        quality=_quality(value.get("quality") or {}),
         dedup=_section(DedupParams, value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
@@ -319,6 +349,31 @@ def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
 
 def _resolved(root: Path, path: str) -> Path:
     return Path(os.path.abspath(root / Path(path).expanduser()))
+
+
+def _quality(value: Mapping[str, Any]) -> QualityParams:
+    domains = value.get("domains") or {}
+    return QualityParams(
+        mode=value.get("mode", "drop"),
+        thresholds=value.get("thresholds"),
+        classifier=_classifier(value.get("classifier"), label="curated", floor=None),
+        domains=DomainParams(
+            sources=dict(sorted((domains.get("sources") or {}).items())),
+            urls=tuple((one["pattern"], one["domain"]) for one in domains.get("urls") or ()),
+            classifier=_classifier(domains.get("classifier"), label=None, floor=0.5),
+        ),
+    )
+
+
+def _classifier(
+    value: Mapping[str, Any] | None, label: str | None, floor: float | None
+) -> ClassifierParams | None:
+    if not value:
+        return None
+    found = value.get("floor")
+    return ClassifierParams(
+        value["model"], value.get("label", label), floor if found is None else float(found)
+    )
 
 
 def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:

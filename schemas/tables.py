@@ -1,7 +1,7 @@
 """Arrow schemas of the documents, of what stages find about them, and of the lineage tables.
 
-A release's tables are the ones in `LINEAGE`; `DOCUMENTS`, `LANGUAGE` and `FINDINGS` are how
-stages hand documents and findings to each other.  A document is immutable once ingest wrote
+A release's tables are the ones in `LINEAGE`; `DOCUMENTS`, `LANGUAGE`, `QUALITY` and `FINDINGS` are
+how stages hand documents and findings to each other.  A document is immutable once ingest wrote
 it; later stages write what they found beside it, keyed by `doc_id` within the same shard.
 """
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION: Final = 1
 
-STAGES: Final = ("ingest", "language", "dedup", "privacy", "release")
+STAGES: Final = ("ingest", "language", "quality", "dedup", "privacy", "release")
 OUTCOMES: Final = ("keep", "refuse", "drop", "damaged")
 
 _text, _long = pa.string(), pa.int64()
@@ -154,6 +154,47 @@ LANGUAGE: Final = pa.schema(
     ]
 )
 
+#: What `quality` found about a document: its domain and what told it (`source`, `url`,
+#: `classifier`), a classifier's score, the rules that it failed, and the figures they judge.
+QUALITY: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("domain", _text),
+        ("domain_by", _text),
+        ("score", pa.float32()),
+        ("failed", pa.list_(_text)),
+        ("n_chars", _long),
+        ("n_words", _long),
+        ("n_lines", _long),
+        *(
+            (name, pa.float32())
+            for name in (
+                "mean_word_length",
+                "digit_share",
+                "symbol_share",
+                "emoji_share",
+                "code_share",
+                "odd_share",
+                "number_share",
+                "stop_word_share",
+                "long_run_share",
+                "short_line_share",
+                "closed_line_share",
+                "bullet_line_share",
+                "ellipsis_line_share",
+                "duplicate_line_share",
+                "duplicate_paragraph_share",
+                "top_2gram_share",
+                "top_3gram_share",
+                "top_4gram_share",
+                "duplicate_5gram_share",
+                "duplicate_10gram_share",
+                "marker_rate",
+            )
+        ),
+    ]
+)
+
 #: Spans of personal data in a document's stored text, in characters (code points), end
 #: exclusive; `replacement` is what the release puts in their place.
 FINDINGS: Final = pa.schema(
@@ -182,5 +223,7 @@ DATA: Final = pa.schema(
         ("captured_at", _text),
         ("n_chars", _long),
         ("n_tokens", _long),
+        ("domain", _text),
+        ("quality", pa.float32()),
     ]
 )

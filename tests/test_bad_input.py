@@ -84,6 +84,7 @@ def test_wrong_usage_is_exit_2(args: tuple[str, ...]) -> None:
         "run",
         "ingest",
         "language",
+        "quality",
         "dedup",
         "privacy",
         "release",

@@ -123,7 +123,8 @@ def test_tamga_commands_parse(page: Path) -> None:
         if words[1] not in cli.COMMANDS:
             assert re.search(rf"no `tamga {words[1]}`", page.read_text("utf-8")), line
             continue
-        sub = words[1:3] if words[1] == "sources" and len(words) > 2 else words[1:2]
+        nested = words[1] == "sources" or words[1:3] == ["quality", "train"]
+        sub = words[1:3] if nested and len(words) > 2 else words[1:2]
         told = usage(*sub)
         if "--runner" not in words:
             assert {*_OPTION.findall(line)} <= {*_OPTION.findall(told)}, line
@@ -233,7 +234,9 @@ def test_all_parameters_are_told_with_their_defaults() -> None:
 def test_the_parameters_in_the_table_exist() -> None:
     told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
     properties = parameters()
-    for name in re.findall(r"`((?:ingest|language|dedup|privacy|release|guard)\.[a-z_]+)`", told):
+    for name in re.findall(
+        r"`((?:ingest|language|quality|dedup|privacy|release|guard)\.[a-z_]+)`", told
+    ):
         section, _, key = name.partition(".")
         assert key in properties[section]["properties"], name
 

@@ -36,6 +36,11 @@ def _language(release: Path) -> pl.DataFrame:
     )
 
 
+def _quality(release: Path) -> pl.DataFrame:
+    decided = releases.table(release, "decisions").filter(pl.col("stage") == "quality")
+    return _named(release, decided).select("name", "outcome", "reason", "rule", "evidence")
+
+
 def _dedup(release: Path) -> pl.DataFrame:
     members = releases.table(release, "duplicates")
     kept = _named(release, members.select(doc_id="kept_doc_id")).unique()
@@ -56,7 +61,7 @@ def _release(release: Path) -> pl.DataFrame:
     return documents.select("name", "lang", "n_chars", "text_sha256")
 
 
-@pytest.mark.parametrize("stage", [_ingest, _language, _dedup, _privacy, _release])
+@pytest.mark.parametrize("stage", [_ingest, _language, _quality, _dedup, _privacy, _release])
 def test_a_stage_gives_what_it_gave(
     stage: Callable[[Path], pl.DataFrame], sample_run: Path, request: pytest.FixtureRequest
 ) -> None:

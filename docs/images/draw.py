@@ -26,7 +26,7 @@ _TABLE = re.compile(r"^(?P<title>\S.*)\n(?P<body>┏[\s\S]+?┘)", re.M)
 _WORD = re.compile(r"(?<=│ )(keep|refuse|drop|damaged)\b")
 _LABEL = re.compile(
     r"^(document|outcome|released|uri|captured|bytes|source|licence|right|evidence"
-    r"|ingest|language|dedup|privacy|copy|redacted)(?= )"
+    r"|ingest|language|quality|dedup|privacy|copy|redacted)(?= )"
 )
 Row = tuple[float, float, str]  # column, line, markup
 FRAME = """\

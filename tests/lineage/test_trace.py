@@ -35,6 +35,7 @@ def test_every_record_resolves_to_its_bytes(release: Release) -> None:
             assert [d["stage"] for d in chain["decisions"]] == [
                 "ingest",
                 "language",
+                "quality",
                 "dedup",
                 "privacy",
             ]
