@@ -56,7 +56,7 @@ def stems(written: Iterable[str]) -> re.Pattern[str]:
 
 def literal(written: str) -> str:
     """What a folded text must hold for the stem to be in it."""
-    return re.split(r"[*$ ]", fold(written).strip(), maxsplit=1)[0]
+    return max(re.split(r"[*$ ]", fold(written)), key=len)
 
 
 def is_sum(folded: str, end: int) -> bool:
@@ -64,12 +64,14 @@ def is_sum(folded: str, end: int) -> bool:
     return bool(_SUM_AFTER.match(folded, end, end + 16))
 
 
-def nearness(folded: str, start: int, end: int, words: re.Pattern[str]) -> float:
+def nearness(folded: str, start: int, end: int, words: re.Pattern[str] | None) -> float:
     """How near a stem stands to `folded[start:end]`: 1 beside it, 0 when there is none.
 
     Words before count over 60 characters, words after over 25 and less.  A word that names
     another kind of number (order, ISBN, budget) and stands nearer cancels it.
     """
+    if words is None:
+        return 0.0
     low, found = max(0, start - BEFORE), -1
     for match in words.finditer(folded, low, start):
         found = match.end()

@@ -17,7 +17,8 @@ from typing import Final
 import polars as pl
 
 from pipelines.personal_data.findings import Span
-from pipelines.personal_data.rules import Rule, entities, load
+from pipelines.personal_data.numbers import numbers
+from pipelines.personal_data.rules import Found, Rule, entities, load
 from pipelines.personal_data.views import Batch, View
 
 #: A text that fails this holds nothing (Rust's `\d` is any decimal digit).
@@ -44,10 +45,11 @@ class Finder:
         self.rules = tuple(r for r in load() if r.entity in asked)
         self._literals: dict[str, list[int]] = defaultdict(list)
         for number, rule in enumerate(self.rules):
-            for literal in rule.literals if rule.needs_word else ():
+            for literal in rule.literals:
                 self._literals[literal].append(number)
         self._free = frozenset(n for n, rule in enumerate(self.rules) if not rule.needs_word)
         self._marks = sorted({rule.mark for rule in self.rules if rule.mark})
+        self._shortest = min((r.digits for r in self.rules if r.digits), default=0)
         self._fewest = min((r.needs for r in self.rules if not r.mark), default=0)
 
     def find(self, texts: Sequence[str | None]) -> Iterator[tuple[int, list[Span]]]:
@@ -66,12 +68,24 @@ class Finder:
     def _batch(self, batch: Batch) -> Iterator[tuple[int, list[Span]]]:
         places = self._places(batch)
         documents = sorted(places)
-        live = self._live([batch.folded(d) for d in documents])
-        for document, rules in zip(documents, live, strict=True):
-            view = batch.view(document)
-            spans = [s for n in rules for s in _search(self.rules[n], view, places[document])]
-            if spans:
+        folded = [batch.folded(d) for d in documents]
+        for document, text, told in zip(documents, folded, self._told(folded), strict=True):
+            view = View(batch.plain(document), text, told)
+            if spans := list(self._spans(view, places[document])):
                 yield document, spans
+
+    def _spans(self, view: View, places: dict[str, _Places]) -> Iterator[Span]:
+        most = max((p[2] for p in places.get("", ())), default=0)
+        written = numbers(view.plain) if most >= self._shortest else {}
+        assert view.told is not None
+        for number in sorted(self._free.union(*(self._literals[w] for w in view.told))):
+            rule = self.rules[number]
+            if rule.digits:
+                found = rule.among(view, written.get(rule.digits, ()))
+            else:
+                found = _search(rule, view, places)
+            for a, b, score in found:
+                yield Span(a, b, rule.entity, score, rule.name)
 
     def _places(self, batch: Batch) -> dict[int, dict[str, _Places]]:
         """Document to what may hold something: clusters of digits under "", and marks."""
@@ -85,26 +99,21 @@ class Finder:
                 found[document][mark].append((at, at + 1, 0))
         return found
 
-    def _live(self, folded: list[str]) -> list[list[int]]:
-        """For each text the rules that may find something, by the words in it."""
-        words = pl.Series(folded, dtype=pl.String)
+    def _told(self, folded: list[str]) -> list[frozenset[str]]:
+        """For each text the beginnings of words in it, of those that back a rule."""
         if not self._literals:
-            return [sorted(self._free)] * len(folded)
-        hits = words.str.extract_many(list(self._literals), overlapping=True).list.unique()
-        return [
-            sorted(self._free.union(*(self._literals[w] for w in told)))
-            for told in hits.fill_null([]).to_list()
-        ]
+            return [frozenset()] * len(folded)
+        hits = pl.Series(folded, dtype=pl.String).str.extract_many(
+            list(self._literals), overlapping=True
+        )
+        return [frozenset(told) for told in hits.to_list()]
 
 
-def _search(rule: Rule, view: View, places: dict[str, _Places]) -> Iterator[Span]:
+def _search(rule: Rule, view: View, places: dict[str, _Places]) -> Iterator[Found]:
     needs, (before, after) = rule.needs, rule.reach
     here = [p for p in places.get(rule.mark or "", ()) if p[2] >= needs]
-    if not here:
-        return
     for start, end in _windows(here, before, after, len(view.plain)):
-        for a, b, score in rule.find(view, start, end):
-            yield Span(a, b, rule.entity, score, rule.name)
+        yield from rule.find(view, start, end)
 
 
 def _windows(places: _Places, before: int, after: int, length: int) -> list[tuple[int, int]]:

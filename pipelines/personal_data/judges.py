@@ -23,35 +23,41 @@ _STREET: Final = re.compile(fragments.ADDRESS)
 
 def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     """A number: refused where its check digits fail or it is a sum; 0.8 and more beside a word."""
+    folded = view.folded
+    own, shared = rule.words(view)
+    near = nearness(folded, start, end, own)
+    if near < GLUED and start and folded[start - 1].isalpha():
+        return 0.0
+    score = 0.8 + 0.15 * near + (0.04 if rule.alone else 0.0) if near else _unnamed(rule, view, start, end, shared)
     value = view.plain[start:end]
-    if not rule.check(value):
+    if not score or not rule.check(value):
         return 0.0
     if rule.certain:
         return rule.alone
-    folded = view.folded
-    if is_sum(folded, end):
-        return 0.0
-    near = nearness(folded, start, end, rule.words)
-    if near < GLUED and start and folded[start - 1].isalpha():
-        return 0.0
-    if near:
-        return 0.8 + 0.15 * near + (0.04 if rule.alone else 0.0)
-    if rule.common and (near := nearness(folded, start, end, rule.common)):
+    return 0.0 if is_sum(folded, end) else score
+
+
+def _unnamed(
+    rule: Rule, view: View, start: int, end: int, shared: re.Pattern[str] | None
+) -> float:
+    """The score without a word of its own: by a word that others share, or by its form."""
+    if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)
-    if (
-        not rule.alone
-        or not rule.form.fullmatch(value)
-        or not rule.plausible(value)
-        or not stands_free(view.plain, start, end)
-        or is_other(folded, start)
+    value = view.plain[start:end]
+    if rule.certain or (
+        rule.alone
+        and rule.form.fullmatch(value)
+        and rule.plausible(value)
+        and stands_free(view.plain, start, end)
+        and not is_other(view.folded, start)
     ):
-        return 0.0
-    return rule.alone
+        return rule.alone
+    return 0.0
 
 
 def beside(rule: Rule, view: View, start: int, end: int) -> float:
     """What has no check and common shapes (a date, a name with @): a word within a few letters."""
-    near = nearness(view.folded, start, end, rule.words)
+    near = nearness(view.folded, start, end, rule.words(view)[0])
     return 0.6 + 0.3 * near if near > 0.5 and rule.check(view.plain[start:end]) else 0.0
 
 
@@ -75,7 +81,12 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
     """A telephone number: see `phones.judge`."""
     from pipelines.personal_data import phones
 
-    return phones.judge(view, start, end, nearness(view.folded, start, end, rule.words))
+    return phones.judge(view, start, end, nearness(view.folded, start, end, rule.words(view)[0]))
+
+
+def street(rule: Rule, view: View, start: int, end: int) -> float:
+    """A street and a house, which its pattern settles."""
+    return rule.alone
 
 
 def certain(rule: Rule, view: View, start: int, end: int) -> float:
@@ -93,7 +104,7 @@ def host(rule: Rule, view: View, start: int, end: int) -> float:
     value = view.plain[start:end]
     if not checksums.address(value):
         return 0.0
-    if near := nearness(view.folded, start, end, rule.words):
+    if near := nearness(view.folded, start, end, rule.words(view)[0]):
         return 0.84 + 0.15 * near
     if not rule.form.fullmatch(value) or is_other(view.folded, start):
         return 0.0

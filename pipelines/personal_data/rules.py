@@ -25,9 +25,9 @@ A score below `THRESHOLD` needs the document's language or jurisdiction to agree
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from typing import Any, Final
 
@@ -57,6 +57,7 @@ class Rule:
     entity: str
     country: str | None
     languages: tuple[str, ...]
+    digits: int | None
     regex: str
     stems: tuple[str, ...]
     check: Callable[[str], bool]
@@ -77,21 +78,19 @@ class Rule:
     def pattern(self) -> re.Pattern[str]:
         return re.compile(self.regex)
 
-    @cached_property
-    def words(self) -> re.Pattern[str]:
-        """The search for its own words."""
-        return stems(s for s in self.stems if s[0] != "~")
-
-    @cached_property
-    def common(self) -> re.Pattern[str] | None:
-        """The search for words that others share."""
-        shared = [s[1:] for s in self.stems if s[0] == "~"]
-        return stems(shared) if shared else None
+    def words(self, view: View) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        """The searches for its own words and for those that it shares with others, of which
+        `view.told` knows; None where there are none."""
+        if (found := view.searches.get(self.name)) is None:
+            told = None if view.told is None else view.told & self.literals
+            found = view.searches[self.name] = _searches(self.stems, told)
+        return found
 
     @property
     def needs_word(self) -> bool:
         """Whether a text without any of its words cannot hold it."""
-        return not self.alone and self.judge in (judges.identifier, judges.beside, judges.birth)
+        backed = self.judge in (judges.identifier, judges.beside, judges.birth)
+        return self.judge is judges.street or (backed and not self.alone)
 
     @cached_property
     def literals(self) -> frozenset[str]:
@@ -99,8 +98,11 @@ class Rule:
         return frozenset(literal(s.removeprefix("~")) for s in self.stems)
 
     def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[Found]:
-        """(start, end, score) of each in `view[start:end]`; a refused candidate is tried anew
-        from its next character, since a number before the real one may have joined it."""
+        """(start, end, score) of each in `view[start:end]`.
+
+        After a refused candidate the search goes on from its next character: a number before
+        the real one may have joined it.
+        """
         end = len(view.plain) if end is None else end
         search, judge = self.pattern.search, self.judge
         while match := search(view.plain, start, end):
@@ -112,7 +114,26 @@ class Rule:
                 start = a + 1
 
 
+    def among(self, view: View, candidates: Iterable[tuple[int, int]]) -> Iterator[Found]:
+        """`find` where the candidates are known, sorted by start."""
+        free = 0
+        for a, b in candidates:
+            if a >= free and (score := self.judge(self, view, a, b)):
+                yield a, b, round(score, 3)
+                free = b
+
+
 Found = tuple[int, int, float]
+
+
+@lru_cache(maxsize=4096)
+def _searches(
+    written: tuple[str, ...], told: frozenset[str] | None
+) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    some = [s for s in written if told is None or literal(s.removeprefix("~")) in told]
+    own = [s for s in some if s[0] != "~"]
+    shared = [s[1:] for s in some if s[0] == "~"]
+    return stems(own) if own else None, stems(shared) if shared else None
 
 
 def compact(value: str) -> str:
@@ -141,6 +162,7 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
         entity=raw["entity"],
         country=of.get("country"),
         languages=tuple(raw.get("languages", of.get("languages", ()))),
+        digits=digits,
         regex=fragments.digits(digits) if digits else fragments.expand(raw["pattern"]),
         stems=tuple(raw.get("stems", ())),
         check=_check(raw.get("check")),

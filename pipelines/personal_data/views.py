@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -42,11 +43,18 @@ _ODD: Final = {
 }
 
 
-class View(NamedTuple):
-    """A text as patterns and words read it; both have the text's length."""
+@dataclass(frozen=True)
+class View:
+    """A text as patterns and words read it; both have the text's length.
+
+    `told`, where it is known, holds the beginnings of words (`contexts.literal`) in the text;
+    `searches` keeps what rules made of that.
+    """
 
     plain: str
     folded: str
+    told: frozenset[str] | None = None
+    searches: dict[str, Any] = field(default_factory=dict)
 
 
 class Clusters(NamedTuple):
@@ -113,9 +121,9 @@ class Batch:
         start = self._starts[document]
         return _text(of[start : start + self._lengths[document]])
 
-    def view(self, document: int) -> View:
-        """The views of one text."""
-        return View(self._part(self._plain, document), self._part(self._folded, document))
+    def plain(self, document: int) -> str:
+        """The plain view of one text."""
+        return self._part(self._plain, document)
 
     def folded(self, document: int) -> str:
         """The folded view of one text."""
