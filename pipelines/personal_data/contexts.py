@@ -29,8 +29,8 @@ _UNITS: Final = (
 )
 _SUM_AFTER: Final = re.compile(rf"[\s\u00a0]{{0,3}}\(?(?:{fold(_UNITS)})")
 _OTHERS: Final = (
-    r"isbn|issn|doi\b|ean\b|udk\b|удк\b|гост\b|штрих|barcode|barkod|артикул|артыкул|sku\b|imei"
-    r"|заказ|замовл|заказ|тапсырыс|буюртма|buyurtma|sifariş|պատվեր|შეკვეთ|comand|tellimus"
+    r"isbn|issn|doi\b|ean\b|udk\b|удк\b|гост\b|штрих|barcode|barkod|арт[иы]ку|art[iy][kc]|արտիկ|არტიკ|sku\b|imei"
+    r"|заказ|замовл|фармоиш|sargyt|тапсырыс|буюртма|buyurtma|sifariş|պատվեր|შეკვეთ|comand|tellimus"
     r"|pasūtīj|užsakym|накладн|order\b|invoice|трек|track|посылк"
     r"|бюдж|budget|budjet|byudjet|buget|büdc|eelarve|biudžet|budžet|ბიუჯეტ|բյուջե|буҷет"
     r"|постанов|пастанов|бұйрық|буйрук|приказ|наказ|загад|qaror|қарор|hotărâr|nutarim|lēmum|otsus"

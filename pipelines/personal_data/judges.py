@@ -6,10 +6,18 @@ A judge takes a rule, a text's views and a candidate's span, and returns a score
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pipelines.personal_data import checksums, fragments
-from pipelines.personal_data.contexts import GLUED, is_other, is_sum, nearness, stands_free
+from pipelines.personal_data.contexts import (
+    GLUED,
+    is_other,
+    is_sum,
+    nearness,
+    stands_free,
+    stems,
+)
 
 if TYPE_CHECKING:
     from pipelines.personal_data.rules import Rule
@@ -50,9 +58,24 @@ def _unnamed(
         and rule.plausible(value)
         and stands_free(view.plain, start, end)
         and not is_other(view.folded, start)
+        and not labelled(view.folded, start)
     ):
         return rule.alone
     return 0.0
+
+
+@cache
+def _labels() -> re.Pattern[str]:
+    from pipelines.personal_data.rules import load
+
+    words = {s for rule in load() if rule.country for s in rule.stems if s[0] != "~"}
+    return re.compile(rf"(?:{stems(sorted(words)).pattern})[^\w+]{{0,3}}\Z")
+
+
+def labelled(folded: str, start: int) -> bool:
+    """Whether the word for some identifier stands right before a number: where it is not the
+    candidate's own, the number is another, and perhaps a wrong one."""
+    return bool(_labels().search(folded, max(0, start - 40), start))
 
 
 def beside(rule: Rule, view: View, start: int, end: int) -> float:
@@ -81,7 +104,10 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
     """A telephone number: see `phones.judge`."""
     from pipelines.personal_data import phones
 
-    return phones.judge(view, start, end, nearness(view.folded, start, end, rule.words(view)[0]))
+    near = nearness(view.folded, start, end, rule.words(view)[0])
+    if not near and view.plain[start] != "+" and labelled(view.folded, start):
+        return 0.0
+    return phones.judge(view, start, end, near)
 
 
 def street(rule: Rule, view: View, start: int, end: int) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import phonenumbers
 
@@ -18,40 +18,55 @@ from pipelines.personal_data.fragments import PHONE_CODES
 from pipelines.personal_data.views import View
 
 COUNTRIES: Final = tuple("RU UA BY KZ UZ KG TJ TM AM AZ GE MD EE LV LT".split())
-_KINDS: Final = (
-    "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail"
-).split()
-_MOBILE: Final = re.compile(
-    r"8[ (-]{0,2}9[0-9]{2}[) -]{0,2}[0-9]{3}[ -]?[0-9]{2}[ -]?[0-9]{2}"
-)
+_OWN: Final = "fixed_line mobile personal_number voip pager voicemail".split()
+#: Numbers that firms publish: taken only right beside a word.
+_SERVICES: Final = "toll_free premium_rate shared_cost uan".split()
 _DATE: Final = re.compile(
     r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
     r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
     r"|(?:1[0-9]|20)[0-9]{2} ?- ?(?:1[0-9]|20)[0-9]{2}"
 )
 _LOCAL: Final = re.compile(r"[0-9]{1,3}-[0-9]{2}-[0-9]{2}")
+#: Digits and a blank before a candidate: it is the tail of a longer number.
+_TAIL: Final = re.compile(r"[0-9][ -]\Z")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ .][0-9]{3})+")
 
 
+class _Plan(NamedTuple):
+    """A country's code, what may precede a national number, its numbers and its services'."""
+
+    code: str
+    trunk: re.Pattern[str]
+    own: re.Pattern[str]
+    services: re.Pattern[str]
+
+
 @cache
-def _plan(country: str) -> tuple[str, re.Pattern[str], re.Pattern[str]]:
-    """A country's code, what may precede a national number, and all its valid numbers."""
+def _plan(country: str) -> _Plan:
     data = phonenumbers.PhoneMetadata.metadata_for_region(country)
-    kinds = (getattr(data, kind) for kind in _KINDS)
-    valid = "|".join({k.national_number_pattern for k in kinds if k and k.national_number_pattern})
+
+    def of(kinds: list[str]) -> re.Pattern[str]:
+        told = {k.national_number_pattern for kind in kinds if (k := getattr(data, kind))}
+        return re.compile("|".join(sorted(filter(None, told))) or "(?!)")
+
     trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
-    return str(data.country_code), re.compile(f"(?:{trunk})?"), re.compile(valid)
+    return _Plan(str(data.country_code), re.compile(f"(?:{trunk})?"), of(_OWN), of(_SERVICES))
+
+
+def _matches(number: str, plan: _Plan, valid: re.Pattern[str]) -> bool:
+    if valid.fullmatch(number):
+        return True
+    prefix = plan.trunk.match(number)
+    return bool(prefix and valid.fullmatch(number, prefix.end()))
 
 
 @lru_cache(maxsize=65536)
 def _international(number: str) -> bool:
     """Whether digits after a plus sign are a valid number of any country."""
-    for country in COUNTRIES:
-        code, trunk, valid = _plan(country)
-        if number.startswith(code):
-            rest = number[len(code) :]
-            prefix = trunk.match(rest)
-            if valid.fullmatch(rest) or (prefix and valid.fullmatch(rest[prefix.end() :])):
+    for plan in map(_plan, COUNTRIES):
+        if number.startswith(plan.code):
+            rest = number[len(plan.code) :]
+            if _matches(rest, plan, plan.own) or _matches(rest, plan, plan.services):
                 return True
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse("+" + number))
@@ -60,14 +75,12 @@ def _international(number: str) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _national(number: str) -> bool:
-    """Whether digits are a valid number as one of the 15 countries dials it."""
-    for country in COUNTRIES:
-        _, trunk, valid = _plan(country)
-        prefix = trunk.match(number)
-        if valid.fullmatch(number) or (prefix and valid.fullmatch(number[prefix.end() :])):
-            return True
-    return False
+def _national(number: str) -> float:
+    """How near a word must stand to digits that one of the 15 countries dials (over 1: none)."""
+    plans = [_plan(country) for country in COUNTRIES]
+    if any(_matches(number, plan, plan.own) for plan in plans):
+        return 0.01
+    return 0.95 if any(_matches(number, plan, plan.services) for plan in plans) else 2.0
 
 
 def _known(number: str) -> bool:
@@ -87,7 +100,7 @@ def judge(view: View, start: int, end: int, near: float) -> float:
         (is_other(folded, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
     ):
         return 0.0
-    if not near and view.plain[end : end + 1].isalnum():
+    if not near and (view.plain[end : end + 1].isalnum() or _TAIL.search(view.plain, max(0, start - 2), start)):
         return 0.0
     return _score(value, near)
 
@@ -101,12 +114,10 @@ def _score(value: str, near: float) -> float:
         if not 8 <= len(number) <= 15:
             return 0.0
         return 0.8 + 0.1 * near if near else (0.5 if _known(number) else 0.0)
-    if _MOBILE.fullmatch(value):
-        return 0.8 + 0.15 * near if near else (0.35 if value.isdigit() else 0.6)
     if not near:
         return 0.0
     if len(number) >= 11 and _international(number):
         return 0.8 + 0.15 * near
     if near > 0.6 and _LOCAL.fullmatch(value):
         return 0.6
-    return 0.7 + 0.15 * near if _national(number) else 0.0
+    return 0.7 + 0.15 * near if near >= _national(number) else 0.0
