@@ -30,7 +30,7 @@ from pipelines.personal_data.findings import Span, resolve
 from pipelines.personal_data.phones import COUNTRIES
 
 sys.path.insert(0, str(Path(__file__).parent))
-from privacy_set import SENTENCES, Case, cases  # noqa: E402
+from privacy_set import SENTENCES, Case, cases
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 LEAST = 0.98
@@ -57,7 +57,9 @@ def plain_presidio(some: list[Case]) -> _Found:
     registry.load_predefined_recognizers(languages=["en"])
     registry.remove_recognizer("SpacyRecognizer")
     engine = AnalyzerEngine(
-        registry, NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]), supported_languages=["en"]
+        registry,
+        NoOpNlpEngine([{"lang_code": "en", "model_name": "none"}]),
+        supported_languages=["en"],
     )
     wanted = engine.get_supported_entities("en")
     return [
@@ -106,10 +108,15 @@ def phones(finder: Finder, metadata: Path) -> tuple[float, list[str]]:
             continue
         lang = homes[home]
         for kind in territory:
-            if (example := kind.findtext("exampleNumber")) is None or kind.tag == "noInternationalDialling":
+            if (
+                example := kind.findtext("exampleNumber")
+            ) is None or kind.tag == "noInternationalDialling":
                 continue
             number = phonenumbers.parse(example, home)
-            for form in (phonenumbers.PhoneNumberFormat.INTERNATIONAL, phonenumbers.PhoneNumberFormat.NATIONAL):
+            for form in (
+                phonenumbers.PhoneNumberFormat.INTERNATIONAL,
+                phonenumbers.PhoneNumberFormat.NATIONAL,
+            ):
                 value = phonenumbers.format_number(number, form)
                 for frame in SENTENCES[lang]["frames"]:
                     text = frame.format(l=SENTENCES[lang]["labels"]["PHONE_NUMBER"], v=value)
@@ -215,7 +222,10 @@ def main() -> int:
 
 
 def _table(told: dict[str, Any]) -> str:
-    lines = [f"{told['set']} sentences", "class\tplanted\trecall\tprecision\tPresidio's recall, precision"]
+    lines = [
+        f"{told['set']} sentences",
+        "class\tplanted\trecall\tprecision\tPresidio's recall, precision",
+    ]
     for e, v in told["classes"].items():
         p = told["presidio"][e]
         other = f"{p['recall']:.3f}\t{p['precision']:.3f}" if p["recall"] else "-"

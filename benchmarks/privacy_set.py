@@ -109,7 +109,8 @@ def _phone(home: str) -> Draw:
 
 def _mail(rng: random.Random) -> str:
     name = rng.choice(("s.orlova", "a_kim", "timur", "n-berdi", "olena.p", "info.desk"))
-    return f"{name}{rng.randint(1, 99)}@{rng.choice(('bolnica.example.org', 'mektep.example.kz', 'kooli.example.ee'))}"
+    host = rng.choice(("bolnica.example.org", "mektep.example.kz", "kooli.example.ee"))
+    return f"{name}{rng.randint(1, 99)}@{host}"
 
 
 _STREETS = {
@@ -152,7 +153,8 @@ IDENTIFIERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "UA_UNZR": ("UA", "{yyyy}{m}{d}-#####", "ua_unzr", {"uk": "УНЗР", "ru": "УНЗР"}),
     "UA_PASSPORT": ("UA", "МЮ######~СО ######~FE######", "", {"uk": "паспорт", "ru": "паспорт"}),
     "UA_ID_CARD": ("UA", "00#######", "", {"uk": "ID-картка", "ru": "ID-карта"}),
-    "BY_PERSONAL_NUMBER": ("BY", "3{d}{m}{y}@###PB#", "by_personal_number", {"be": "асабісты нумар", "ru": "личный номер"}),
+    "BY_PERSONAL_NUMBER": ("BY", "3{d}{m}{y}@###PB#", "by_personal_number",
+                           {"be": "асабісты нумар", "ru": "личный номер"}),
     "BY_PASSPORT": ("BY", "MP#######~AB #######", "", {"be": "пашпарт", "ru": "паспорт"}),
     "BY_UNP": ("BY", "1########", "by_unp", {"be": "УНП", "ru": "УНП"}),
     "KZ_IIN": ("KZ", "{y}{m}{d}3#####", "kz_iin", {"kk": "ЖСН", "ru": "ИИН"}),
@@ -177,7 +179,8 @@ IDENTIFIERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "MD_IDNP": ("MD", "2############", "md_idnp", {"ro": "IDNP", "ru": "персональный код"}),
     "EE_ISIKUKOOD": ("EE", "3{y}{m}{d}####", "ee_isikukood", {"et": "isikukood", "ru": "личный код"}),
     "LT_ASMENS_KODAS": ("LT", "3{y}{m}{d}####", "lt_asmens_kodas", {"lt": "asmens kodas", "ru": "личный код"}),
-    "LV_PERSONAS_KODS": ("LV", "{d}{m}{y}-#####~32####-#####", "lv_personas_kods", {"lv": "personas kods", "ru": "персональный код"}),
+    "LV_PERSONAS_KODS": ("LV", "{d}{m}{y}-#####~32####-#####", "lv_personas_kods",
+                         {"lv": "personas kods", "ru": "персональный код"}),
 }  # fmt: skip
 
 
@@ -243,12 +246,16 @@ def _sources() -> Iterator[tuple[str, str, str, str, Draw, Draw | None]]:
 def _decoy(rng: random.Random, frame: str) -> str:
     whole = rng.randint(10**5, 10**10)
     return frame.format(
-        order=drawn("######~########~##########~############~А-#####~###-####-##~##############")(rng),
+        order=drawn("######~########~##########~############~А-#####~###-####-##~##############")(
+            rng
+        ),
         sum=rng.choice((str(whole), f"{whole:,}".replace(",", " "), f"{whole / 100:.2f}")),
         date=drawn("{d}.{m}.2024~2024-{m}-{d}~{d}.{m}.2023 18:30")(rng),
         isbn=drawn("978-5-###-#####-#~978##########~9965-##-###-#")(rng),
         place=drawn("43.2#####, 76.9#####~5#.####° N 3#.####° E~N54 43 ##.# E25 16 ##.#")(rng),
-        code=drawn("8-915-###-##-##~495###-##-##~##-##-##~7#########~#### #### ####~AB-####-##")(rng),
+        code=drawn("8-915-###-##-##~495###-##-##~##-##-##~7#########~#### #### ####~AB-####-##")(
+            rng
+        ),
     )
 
 

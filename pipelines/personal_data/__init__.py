@@ -1,8 +1,8 @@
 """Personal data of the region: rules as data, Presidio recognisers, and finding by batch.
 
-    from pipelines.personal_data import recognizers
+from pipelines.personal_data import recognizers
 
-    registry = RecognizerRegistry(recognizers=recognizers("ru"), supported_languages=["ru"])
+registry = RecognizerRegistry(recognizers=recognizers("ru"), supported_languages=["ru"])
 """
 
 from __future__ import annotations

@@ -230,9 +230,7 @@ def ru_oms(value: str) -> bool:
 
 def kz_bin(value: str) -> bool:
     """Kazakhstani БИН: yymm, kind 4-6, sign 0-3, and the IIN's check.  Source: OECD sheet."""
-    return (
-        kz_iin(value) and 1 <= int(value[2:4]) <= 12 and value[4] in "456" and value[5] in "0123"
-    )
+    return kz_iin(value) and 1 <= int(value[2:4]) <= 12 and value[4] in "456" and value[5] in "0123"
 
 
 def ua_unzr(value: str) -> bool:

@@ -80,10 +80,11 @@ class Finder:
         assert view.told is not None
         for number in sorted(self._free.union(*(self._literals[w] for w in view.told))):
             rule = self.rules[number]
-            if rule.digits:
-                found = rule.among(view, written.get(rule.digits, ()))
-            else:
-                found = _search(rule, view, places)
+            found = (
+                rule.among(view, written.get(rule.digits, ()))
+                if rule.digits
+                else _search(rule, view, places)
+            )
             for a, b, score in found:
                 yield Span(a, b, rule.entity, score, rule.name)
 

@@ -50,7 +50,8 @@ _LOWER: Final = "".join(c for c in map(chr, range(0x80, 0x588)) if c.islower())
 _CAPITAL: Final = rf"[^\W\d_a-z{_LOWER}]"
 _WORD: Final = rf"{_CAPITAL}[\w'.-]{{0,24}}"
 _NAME: Final = (
-    rf"[«\"]?(?:{_WORD}|[0-9]{{1,3}}(?:-\w{{1,3}})?(?: лет)?(?= [«]?{_CAPITAL}))(?: {_WORD}){{0,3}}[»\"]?"
+    rf"[«\"]?(?:{_WORD}|[0-9]{{1,3}}(?:-\w{{1,3}})?(?: лет)?(?= [«]?{_CAPITAL}))"
+    rf"(?: {_WORD}){{0,3}}[»\"]?"
 )
 _STREET_BEFORE: Final = (
     r"(?:[Уу]л\.|[Уу]лиц[аыеу]|[Пп]р-к?т|[Пп]росп\.?|[Пп]роспект[аеу]?|[Пп]ер\.?|[Пп]ереулк?[а-я]{1,3}"

@@ -36,7 +36,11 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     near = nearness(folded, start, end, own)
     if near < GLUED and start and folded[start - 1].isalpha():
         return 0.0
-    score = 0.8 + 0.15 * near + (0.04 if rule.alone else 0.0) if near else _unnamed(rule, view, start, end, shared)
+    score = (
+        0.8 + 0.15 * near + (0.04 if rule.alone else 0.0)
+        if near
+        else _unnamed(rule, view, start, end, shared)
+    )
     value = view.plain[start:end]
     if not score or not rule.check(value):
         return 0.0
@@ -45,9 +49,7 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     return 0.0 if is_sum(folded, end) else score
 
 
-def _unnamed(
-    rule: Rule, view: View, start: int, end: int, shared: re.Pattern[str] | None
-) -> float:
+def _unnamed(rule: Rule, view: View, start: int, end: int, shared: re.Pattern[str] | None) -> float:
     """The score without a word of its own: by a word that others share, or by its form."""
     if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)

@@ -6,6 +6,7 @@ same as a pattern per length, and the two are held against each other in the tes
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import defaultdict
 from typing import Final
@@ -26,7 +27,7 @@ def numbers(plain: str) -> dict[int, list[tuple[int, int]]]:
     # whether a run continues the one before it, may begin a number, may end one
     joined = [False] + [
         b - a > 1 and 1 <= c - b <= 3 and bool(_JOINT.fullmatch(plain, b, c))
-        for (a, b), (c, _) in zip(runs, runs[1:], strict=False)
+        for (a, b), (c, _) in itertools.pairwise(runs)
     ]
     found: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for first, (start, _) in enumerate(runs):

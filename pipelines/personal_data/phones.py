@@ -17,10 +17,26 @@ from pipelines.personal_data.contexts import GLUED, is_other, is_sum
 from pipelines.personal_data.fragments import PHONE_CODES
 from pipelines.personal_data.views import View
 
-COUNTRIES: Final = tuple("RU UA BY KZ UZ KG TJ TM AM AZ GE MD EE LV LT".split())
-_OWN: Final = "fixed_line mobile personal_number voip pager voicemail".split()
+COUNTRIES: Final = (
+    "RU",
+    "UA",
+    "BY",
+    "KZ",
+    "UZ",
+    "KG",
+    "TJ",
+    "TM",
+    "AM",
+    "AZ",
+    "GE",
+    "MD",
+    "EE",
+    "LV",
+    "LT",
+)
+_OWN: Final = ["fixed_line", "mobile", "personal_number", "voip", "pager", "voicemail"]
 #: Numbers that firms publish: taken only right beside a word.
-_SERVICES: Final = "toll_free premium_rate shared_cost uan".split()
+_SERVICES: Final = ["toll_free", "premium_rate", "shared_cost", "uan"]
 _DATE: Final = re.compile(
     r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
     r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
@@ -44,6 +60,7 @@ class _Plan(NamedTuple):
 @cache
 def _plan(country: str) -> _Plan:
     data = phonenumbers.PhoneMetadata.metadata_for_region(country)
+    assert data is not None
 
     def of(kinds: list[str]) -> re.Pattern[str]:
         told = {k.national_number_pattern for kind in kinds if (k := getattr(data, kind))}
@@ -100,7 +117,9 @@ def judge(view: View, start: int, end: int, near: float) -> float:
         (is_other(folded, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
     ):
         return 0.0
-    if not near and (view.plain[end : end + 1].isalnum() or _TAIL.search(view.plain, max(0, start - 2), start)):
+    if not near and (
+        view.plain[end : end + 1].isalnum() or _TAIL.search(view.plain, max(0, start - 2), start)
+    ):
         return 0.0
     return _score(value, near)
 

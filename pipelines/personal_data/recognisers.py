@@ -30,7 +30,26 @@ from pipelines.personal_data.views import view
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"
-LANGUAGES: Final = tuple("ru uk be kk ky uz tg tk az hy ka ro et lv lt tt ba en".split())
+LANGUAGES: Final = (
+    "ru",
+    "uk",
+    "be",
+    "kk",
+    "ky",
+    "uz",
+    "tg",
+    "tk",
+    "az",
+    "hy",
+    "ka",
+    "ro",
+    "et",
+    "lv",
+    "lt",
+    "tt",
+    "ba",
+    "en",
+)
 #: For Presidio's `RecognizerRegistryProvider(conf_file=REGISTRY)`.
 REGISTRY: Final = Path(__file__).with_name("registry.yaml")
 
@@ -72,9 +91,7 @@ class RegionalRecognizer(PatternRecognizer):
     ) -> list[RecognizerResult]:
         """Results with 0.8 and more where a word backs them, else the rule's own score."""
         views = view(text)
-        return [
-            self._result(rule, *found) for rule in self.rules for found in rule.find(views)
-        ]
+        return [self._result(rule, *found) for rule in self.rules for found in rule.find(views)]
 
     def _result(self, rule: Rule, start: int, end: int, score: float) -> RecognizerResult:
         return RecognizerResult(

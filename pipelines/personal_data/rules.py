@@ -44,8 +44,27 @@ VERSION: Final = "2"
 
 _JUNK: Final = re.compile(r"[^0-9A-Za-z]")
 _KEYS: Final = frozenset(
-    "entity about digits pattern reach needs mark check stems alone form plausible certain judge"
-    " source unverified drawn passes languages".split()
+    [
+        "entity",
+        "about",
+        "digits",
+        "pattern",
+        "reach",
+        "needs",
+        "mark",
+        "check",
+        "stems",
+        "alone",
+        "form",
+        "plausible",
+        "certain",
+        "judge",
+        "source",
+        "unverified",
+        "drawn",
+        "passes",
+        "languages",
+    ]
 )
 
 
@@ -112,7 +131,6 @@ class Rule:
                 start = max(b, a + 1)
             else:
                 start = a + 1
-
 
     def among(self, view: View, candidates: Iterable[tuple[int, int]]) -> Iterator[Found]:
         """`find` where the candidates are known, sorted by start."""
@@ -190,7 +208,9 @@ def load() -> tuple[Rule, ...]:
     for file in sorted(folder.iterdir(), key=lambda f: f.name):
         if not file.name.endswith(".yaml"):
             continue
-        of = yaml.load(file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        of = yaml.load(
+            file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
         for raw in of["rules"]:
             number = seen[raw["entity"]] = seen.get(raw["entity"], 0) + 1
             rules.append(_rule(raw, of, number))
