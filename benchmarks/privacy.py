@@ -140,8 +140,8 @@ def texts(sentences: Path, lang: str, count: int) -> list[str]:
 
 
 def notices(news: list[str], some: list[Case]) -> list[str]:
-    """Half of each text replaced by sentences of the labelled set, planted and decoys."""
-    size = 18
+    """Half of each text replaced by Russian sentences of the labelled set, planted and decoys."""
+    size, some = 18, [case for case in some if case.lang == "ru"]
     return [
         (" ".join(c.text for c in (some * 2)[i * 7 % len(some) :][:size]) + " " + text)[:2000]
         for i, text in enumerate(news)

@@ -36,17 +36,17 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     near = nearness(folded, start, end, own)
     if near < GLUED and start and folded[start - 1].isalpha():
         return 0.0
-    score = (
-        0.8 + 0.15 * near + (0.04 if rule.alone else 0.0)
-        if near
-        else _unnamed(rule, view, start, end, shared)
-    )
-    value = view.plain[start:end]
-    if not score or not rule.check(value):
+    if not near and not shared and not rule.alone:
+        return 0.0
+    if not rule.check(view.plain[start:end]):
         return 0.0
     if rule.certain:
         return rule.alone
-    return 0.0 if is_sum(folded, end) else score
+    if is_sum(folded, end):
+        return 0.0
+    if near:
+        return 0.8 + 0.15 * near + (0.04 if rule.alone else 0.0)
+    return _unnamed(rule, view, start, end, shared)
 
 
 def _unnamed(rule: Rule, view: View, start: int, end: int, shared: re.Pattern[str] | None) -> float:
@@ -54,7 +54,7 @@ def _unnamed(rule: Rule, view: View, start: int, end: int, shared: re.Pattern[st
     if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)
     value = view.plain[start:end]
-    if rule.certain or (
+    if (
         rule.alone
         and rule.form.fullmatch(value)
         and rule.plausible(value)
@@ -107,8 +107,9 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
     from pipelines.personal_data import phones
 
     near = nearness(view.folded, start, end, rule.words(view)[0])
-    if not near and view.plain[start] != "+" and labelled(view.folded, start):
-        return 0.0
+    if not near and view.plain[start] != "+":
+        if not view.plain.startswith("00", start) or labelled(view.folded, start):
+            return 0.0
     return phones.judge(view, start, end, near)
 
 
@@ -141,14 +142,15 @@ def host(rule: Rule, view: View, start: int, end: int) -> float:
 
 def birth(rule: Rule, view: View, start: int, end: int) -> float:
     """A date of birth: a date that may be one, close to a word that says so."""
+    score = beside(rule, view, start, end)
+    if not score:
+        return 0.0
     numbers = [int(n) for n in _NUMBER.findall(view.plain, start, end)]
     year = max(numbers)
     rest = [n for n in numbers if n != year]
     if not checksums.OLDEST <= year <= checksums.NEWEST or any(n > 31 for n in rest):
         return 0.0
-    if len(rest) == 2 and min(rest) > 12:
-        return 0.0
-    return beside(rule, view, start, end)
+    return 0.0 if len(rest) == 2 and min(rest) > 12 else score
 
 
 _FILES: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])$", re.I)

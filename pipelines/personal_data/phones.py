@@ -48,56 +48,48 @@ _TAIL: Final = re.compile(r"[0-9][ -]\Z")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ .][0-9]{3})+")
 
 
-class _Plan(NamedTuple):
-    """A country's code, what may precede a national number, its numbers and its services'."""
+class _Plans(NamedTuple):
+    """Digits as one of the 15 countries dials them, and as all do; numbers of services apart."""
 
-    code: str
-    trunk: re.Pattern[str]
     own: re.Pattern[str]
     services: re.Pattern[str]
+    abroad: re.Pattern[str]
 
 
 @cache
-def _plan(country: str) -> _Plan:
-    data = phonenumbers.PhoneMetadata.metadata_for_region(country)
-    assert data is not None
+def _plans() -> _Plans:
+    own, services, abroad = [], [], []
+    for country in COUNTRIES:
+        data = phonenumbers.PhoneMetadata.metadata_for_region(country)
+        assert data is not None
 
-    def of(kinds: list[str]) -> re.Pattern[str]:
-        told = {k.national_number_pattern for kind in kinds if (k := getattr(data, kind))}
-        return re.compile("|".join(sorted(filter(None, told))) or "(?!)")
+        def of(kinds: list[str], of: phonenumbers.PhoneMetadata = data) -> str:
+            told = {k.national_number_pattern for kind in kinds if (k := getattr(of, kind))}
+            return "|".join(sorted(filter(None, told))) or "(?!)"
 
-    trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
-    return _Plan(str(data.country_code), re.compile(f"(?:{trunk})?"), of(_OWN), of(_SERVICES))
-
-
-def _matches(number: str, plan: _Plan, valid: re.Pattern[str]) -> bool:
-    if valid.fullmatch(number):
-        return True
-    prefix = plan.trunk.match(number)
-    return bool(prefix and valid.fullmatch(number, prefix.end()))
+        trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
+        own.append(f"(?:{trunk})?(?:{of(_OWN)})")
+        services.append(f"(?:{trunk})?(?:{of(_SERVICES)})")
+        abroad.append(f"{data.country_code}(?:{trunk})?(?:{of(_OWN + _SERVICES)})")
+    return _Plans(*(re.compile("|".join(written)) for written in (own, services, abroad)))
 
 
 @lru_cache(maxsize=65536)
 def _international(number: str) -> bool:
     """Whether digits after a plus sign are a valid number of any country."""
-    for plan in map(_plan, COUNTRIES):
-        if number.startswith(plan.code):
-            rest = number[len(plan.code) :]
-            if _matches(rest, plan, plan.own) or _matches(rest, plan, plan.services):
-                return True
+    if _plans().abroad.fullmatch(number):
+        return True
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse("+" + number))
     except phonenumbers.NumberParseException:
         return False
 
 
-@lru_cache(maxsize=65536)
-def _national(number: str) -> float:
-    """How near a word must stand to digits that one of the 15 countries dials (over 1: none)."""
-    plans = [_plan(country) for country in COUNTRIES]
-    if any(_matches(number, plan, plan.own) for plan in plans):
+def _least(number: str) -> float:
+    """How near a word must stand to digits dialled at home (over 1: they are no number)."""
+    if _plans().own.fullmatch(number):
         return 0.01
-    return 0.95 if any(_matches(number, plan, plan.services) for plan in plans) else 2.0
+    return 0.95 if _plans().services.fullmatch(number) else 2.0
 
 
 def _known(number: str) -> bool:
@@ -139,4 +131,4 @@ def _score(value: str, near: float) -> float:
         return 0.8 + 0.15 * near
     if near > 0.6 and _LOCAL.fullmatch(value):
         return 0.6
-    return 0.7 + 0.15 * near if near >= _national(number) else 0.0
+    return 0.7 + 0.15 * near if near >= _least(number) else 0.0
