@@ -107,9 +107,11 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
     from pipelines.personal_data import phones
 
     near = nearness(view.folded, start, end, rule.words(view)[0])
-    if not near and view.plain[start] != "+":
-        if not view.plain.startswith("00", start) or labelled(view.folded, start):
-            return 0.0
+    alone = view.plain[start] == "+" or (
+        view.plain.startswith("00", start) and not labelled(view.folded, start)
+    )
+    if not near and not alone:
+        return 0.0
     return phones.judge(view, start, end, near)
 
 
