@@ -35,7 +35,7 @@ _OTHERS: Final = (
     r"|бюдж|budget|budjet|byudjet|buget|büdc|eelarve|biudžet|budžet|ბიუჯეტ|բյուջե|буҷет"
     r"|постанов|пастанов|бұйрық|буйрук|приказ|наказ|загад|qaror|қарор|hotărâr|nutarim|lēmum|otsus"
     r"|распоряж|рашэнн|рішенн|решени|kərar|qərar|դադգ|որոշ|დადგენ|верс|version|серийн\w+ ном"
-    r"|координат|широт|долгот|coord|арт\.|кадастр|инв\."
+    r"|reģ\.|reg\.? ?n[ro]|registrikood|регистрационн\w+ ном|координат|широт|долгот|coord|арт\.|кадастр|инв\."
 )
 _OTHER: Final = re.compile(rf"(?<!\w)(?:{fold(_OTHERS)})")
 _SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
