@@ -19,7 +19,7 @@ import polars as pl
 from lineage import lookup
 from pipelines import content, ledger, scan, stated
 from pipelines.gate import Gate, Verdict
-from pipelines.personal_data.scrub import redact_uris
+from pipelines.personal_data.uris import redact_uris
 from pipelines.readers import Content, Envelope, reader
 from pipelines.readers.opening import Cursor
 from pipelines.signals import HostSignals, Observation, licences

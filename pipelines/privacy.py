@@ -178,7 +178,7 @@ class Privacy(DocumentStage):
         from importlib.metadata import version
 
         self.models = {
-            "presidio-analyzer": version("presidio-analyzer"),
+            "python-stdnum": version("python-stdnum"),
             "phonenumbers": version("phonenumbers"),
         }
 

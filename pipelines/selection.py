@@ -30,10 +30,10 @@ class Selection:
     run_id: str
 
     def describe(self, shard: str, data: pl.DataFrame) -> None:
-        """Leave the table of a shard's documents `data` (doc_id, lang, source_id, n_chars, text)."""
+        """Leave the table of a shard's documents: `data` has rows of a release's shard."""
         if self.wanted is None:
             return
-        about = data.join(self.source.tags(shard), on="doc_id", how="left", maintain_order="left")
+        about = data.rename({"quality": "score"})
         sized = about.select(*ABOUT, n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64))
         self.state.write("about", shard, sized.to_arrow())
 

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from pipelines import cli
-from pipelines.personal_data.scrub import shapes
+from pipelines.personal_data.rules import entities
 from pipelines.signals.protocols import PROTOCOLS
 from schemas.reasons import REASONS
 from schemas.tables import DATA, LINEAGE
@@ -252,7 +252,7 @@ def test_all_classes_tables_and_columns_are_told() -> None:
     engineers, trainers = (
         (ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("data-engineers", "trainers")
     )
-    assert {e for e in shapes() if f"`{e}`" not in engineers} == set()
+    assert {e for e in entities() if f"`{e}`" not in engineers} == set()
     assert {n for n in (*DATA.names, *LINEAGE) if f"`{n}`" not in trainers} == set()
 
 

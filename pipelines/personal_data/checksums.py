@@ -8,15 +8,19 @@ the recogniser's decision, because some registries stopped promising it.
 from __future__ import annotations
 
 import datetime
+import ipaddress
 from collections.abc import Iterable
 from typing import Final
 
 from stdnum import iban as _iban
 from stdnum import luhn as _luhn
+from stdnum.az import voen as _voen
+from stdnum.by import unp as _unp
 from stdnum.ee import ik as _ik
 from stdnum.lt import asmens as _asmens
 from stdnum.lv import pvn as _pvn
 from stdnum.ru import inn as _inn
+from stdnum.ru import ogrn as _ogrn
 from stdnum.ua import rntrc as _rntrc
 
 OLDEST: Final = 1900
@@ -200,3 +204,93 @@ def kg_pin(value: str) -> bool:
 def am_psn(value: str) -> bool:
     """Armenian ՀԾՀ, 10 digits: sex with day, month, year; the check formula is not public [U]."""
     return _are_digits(value, 10) and 1 <= int(value[2:4]) <= 12 and value[:2] != "00"
+
+
+def ru_ogrnip(value: str) -> bool:
+    """Russian ОГРНИП of an entrepreneur, 15 digits.  Source: python-stdnum `ru.ogrn`."""
+    return _are_digits(value, 15) and _ogrn.is_valid(value)
+
+
+def ru_account(account: str, bik: str) -> bool:
+    """Whether a Russian account's key holds for a bank's БИК.
+
+    Source: order 515 of the Central Bank, 8.09.1997: over the last three digits of the БИК (for
+    a correspondent account 0 and digits 5-6) and the account, weights 7, 1, 3, last digits summed.
+    """
+    if not (_are_digits(account, 20) and _are_digits(bik, 9)):
+        return False
+    bank = f"0{bik[4:6]}" if account.startswith("30101") else bik[6:]
+    return _weighted(bank + account, (7, 1, 3) * 8) % 10 == 0
+
+
+def ru_oms(value: str) -> bool:
+    """Russian ОМС policy (ЕНП), 16 digits: Luhn over all; the rule is unverified [U]."""
+    return _are_digits(value, 16) and len(set(value)) > 1 and _luhn.is_valid(value)
+
+
+def kz_bin(value: str) -> bool:
+    """Kazakhstani БИН: yymm, kind 4-6, sign 0-3, and the IIN's check.  Source: OECD sheet."""
+    return kz_iin(value) and 1 <= int(value[2:4]) <= 12 and value[4] in "456" and value[5] in "0123"
+
+
+def ua_unzr(value: str) -> bool:
+    """Ukrainian УНЗР, 13 digits: yyyymmdd, four, 7-3-1.  Source: Ministry of Internal Affairs."""
+    return (
+        _are_digits(value, 13)
+        and born(int(value[:4]), int(value[4:6]), int(value[6:8]))
+        and str(mrz(value[:12])) == value[12]
+    )
+
+
+def by_unp(value: str) -> bool:
+    """Belarusian УНП, nine characters.  Source: python-stdnum `by.unp`."""
+    return len(value) == 9 and value.isascii() and value.isalnum() and _unp.is_valid(value)
+
+
+def uz_stir(value: str) -> bool:
+    """Uzbekistani СТИР, 9 digits: firms begin with 2-3, persons with 4-7; no public check."""
+    return _are_digits(value, 9) and value[0] in "234567"
+
+
+def az_voen(value: str) -> bool:
+    """Azerbaijani VÖEN, 10 digits, the last 1 or 2.  Source: python-stdnum `az.voen`."""
+    return _are_digits(value, 10) and _voen.is_valid(value)
+
+
+def az_fin(value: str) -> bool:
+    """Azerbaijani FİN: 7 digits and capitals without O; no public check.
+
+    Source: OECD by a secondary page.  All digits or all letters are taken for something else.
+    """
+    return (
+        len(value) == 7
+        and value.isascii()
+        and "O" not in value
+        and not value.isdigit()
+        and any(map(str.isdigit, value))
+    )
+
+
+def address(value: str) -> bool:
+    """An IP address of a host: not private, loopback, link-local, multicast, unspecified.
+
+    Ranges set aside for documentation do count: text that is not a manual misuses them.
+    """
+    try:
+        ip = ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return not (
+        any(ip.version == net.version and ip in net for net in _INNER)
+        or ip.is_loopback
+        or ip.is_link_local
+        or ip.is_multicast
+        or ip.is_unspecified
+        or ip == ipaddress.ip_address("255.255.255.255")
+    )
+
+
+_INNER: Final = [
+    ipaddress.ip_network(n)
+    for n in ("0.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+]

@@ -1,70 +1,103 @@
 """The words around a number that say what it is, or that it is a sum.
 
-Presidio's own enhancer compares lemmas and is dead without a language model.  Here a stem is a
-regular expression that must begin a word (inflections are suffixes in the region's languages;
-a plain substring would find `инн` in "старинный").  Cyrillic letters are folded to their Latin
-twins on both sides, so that a spoofed "ИHH" is still the word.
+Presidio's own enhancer compares lemmas and is dead without a language model.  Here a stem must
+begin a word (inflections are suffixes in the region's languages; a plain substring would find
+`инн` in "старинный").  Everything is read in folded views (`views`), so that a spoofed "ИHH" is
+still the word.
+
+A stem is written as data: `*` stands for the rest of a word, `$` for its end.
 """
 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
+
+from pipelines.personal_data.views import fold
 
 BEFORE: Final = 60
 AFTER: Final = 25
-
-_TWINS: Final = str.maketrans("авеікмнорстухһ", "abeikmhopctyxh")
+#: A word nearer than this may be glued to the number (`ИНН500100732259`).
+GLUED: Final = 0.75
 
 _UNITS: Final = (
-    r"руб|₽|\$|€|₴|₸|₾|₼|usd|eur[aou]|euro|eur\b|долл|евро\b|євро\b|еўра|теңге|тенге|tenge|тг\b"
-    r"|грив|грн|грыў|so[^a-z\s]?m(?:\b|ni|da|ga|lik)|sum\b|сўм|сум\b|сом(?:\b|он|ов|ду)|манат|manat"
-    r"|դրամ|ლარ|lei\b|leu|лей\b|лея|dollar|тыс|млн|млрд|тис\b|мың|миң|mln|mlrd|ming\b|tūkst|tuhat"
-    r"|шт\b|штук|кг\b|тонн|км\b|кв\b|чел|%"
+    r"руб|₽|\$|€|₴|₸|₾|₼|֏|usd|eur[aou]|euro|eur\b|долл|евро\b|євро\b|еўра|теңге|тенге|tenge|тг\b"
+    r"|грив|грн|грыў|so[^a-z\s]?m(?:\b|ni|da|ga|lik)|sum\b|сўм|сум\b|сом(?:\b|он|ов|ду|го)"
+    r"|манат|manat|դրամ|ლარ|lei\b|leu|лей\b|лея|dollar|тыс|млн|млрд|тис\b|мың|миң|mln|mlrd|ming\b"
+    r"|tūkst|tuhat|шт\b|штук|кг\b|тонн|км\b|кв\b|м²|га\b|чел|%|°"
 )
-_SUM_AFTER: Final = re.compile(rf"[\s\u00a0]{{0,3}}\(?(?:{_UNITS})".translate(_TWINS))
-_OTHER: Final = re.compile(
-    r"(?<!\w)(?:isbn|issn|doi\b|ean\b|гост\b|заказ|замовл|накладн|артикул|бюдж|budget|budjet"
-    r"|byudjet|buget|büdc|eelarve|biudžet|ბიუჯეტ|постанов|пастанов|бұйрық|приказ|наказ|qaror"
-    r"|order\b|трек|track|верс|version|серийн\w+ ном|imei)".translate(_TWINS)
+_SUM_AFTER: Final = re.compile(rf"[\s\u00a0]{{0,3}}\(?(?:{fold(_UNITS)})")
+_OTHERS: Final = (
+    r"isbn|issn|doi\b|ean\b|udk\b|удк\b|гост\b|штрих|barcode|barkod|арт[иы]ку|art[iy][kc]|արտիկ|არტიკ|sku\b|imei"
+    r"|заказ|замовл|фармоиш|sargyt|тапсырыс|буюртма|buyurtma|sifariş|պատվեր|შეკვეთ|comand|tellimus"
+    r"|pasūtīj|užsakym|накладн|order\b|invoice|трек|track|посылк"
+    r"|бюдж|budget|budjet|byudjet|buget|büdc|eelarve|biudžet|budžet|ბიუჯეტ|բյուջե|буҷет"
+    r"|постанов|пастанов|бұйрық|буйрук|приказ|наказ|загад|qaror|қарор|hotărâr|nutarim|lēmum|otsus"
+    r"|распоряж|рашэнн|рішенн|решени|kərar|qərar|դադգ|որոշ|დადგენ|верс|version|серийн\w+ ном"
+    r"|reģ\.|reg\.? ?n[ro]|registrikood|регистрационн\w+ ном|координат|широт|долгот|coord|арт\.|кадастр|инв\."
 )
-_SIGN: Final = re.compile(r"[№$€₽#]\s?$")
+_OTHER: Final = re.compile(rf"(?<!\w)(?:{fold(_OTHERS)})")
+_SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
+#: A word after a number belongs to it up to the end of the sentence, line or cell, or a digit.
+_STOP: Final = re.compile(r"[.;!?](?:\s|$)|[\n|0-9]")
 
 
-def fold(text: str) -> str:
-    """`text` in lower case with Cyrillic letters replaced by the Latin ones they look like."""
-    return text.lower().replace("i\u0307", "i").translate(_TWINS)
+def _stem(written: str) -> str:
+    found = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
+    return found.replace(r"\ ", r"[\s.:-]{1,3}")
 
 
-@lru_cache(maxsize=128)
-def stems(pattern: str) -> re.Pattern[str]:
-    """The compiled search for alternatives of stems (`a|b|c`), each beginning a word."""
-    return re.compile(rf"(?<!\w)(?:{fold(pattern)})")
+def stems(written: Iterable[str]) -> re.Pattern[str]:
+    """The compiled search for any of the stems, each beginning a word."""
+    found = "|".join(map(_stem, written))
+    return re.compile(rf"(?<!\w)(?:{found})" if found else r"(?!)")
 
 
-def is_sum(text: str, start: int, end: int) -> bool:
-    """Whether `text[start:end]` is a sum or a quantity: a currency or unit comes next."""
-    return bool(_SUM_AFTER.match(fold(text[end : end + 16])))
+def literal(written: str) -> str:
+    """What a folded text must hold for the stem to be in it."""
+    return max(re.split(r"[*$ ]", fold(written)), key=len)
 
 
-def nearness(text: str, start: int, end: int, words: re.Pattern[str]) -> float:
-    """How near a stem stands to `text[start:end]`: 1 beside it, 0 when there is none.
+def is_sum(folded: str, end: int) -> bool:
+    """Whether what ends at `end` is a sum or a quantity: a currency or unit comes next."""
+    return bool(_SUM_AFTER.match(folded, end, end + 16))
+
+
+def nearness(folded: str, start: int, end: int, words: re.Pattern[str] | None) -> float:
+    """How near a stem stands to `folded[start:end]`: 1 beside it, 0 when there is none.
 
     Words before count over 60 characters, words after over 25 and less.  A word that names
     another kind of number (order, ISBN, budget) and stands nearer cancels it.
     """
-    before = fold(text[max(0, start - BEFORE) : start])
-    found = max((m.end() for m in words.finditer(before)), default=-1)
-    near = 1 - (len(before) - found) / (BEFORE + 5) if found >= 0 else 0.0
-    if near and _OTHER.search(before, found):
+    if words is None:
+        return 0.0
+    low, found = max(0, start - BEFORE), -1
+    for match in words.finditer(folded, low, start):
+        found = match.end()
+    near = 1 - (start - found) / (BEFORE + 5) if found >= 0 else 0.0
+    if near and _OTHER.search(folded, found, start):
         near = 0.0
-    if near < 0.6 and (after := words.search(fold(text[end : end + AFTER]))):
-        near = max(near, 0.6 - after.start() / (2 * AFTER))
+    if near < 0.6:
+        stop = _STOP.search(folded, end, end + AFTER)
+        if after := words.search(folded, end, stop.start() if stop else end + AFTER):
+            near = max(near, 0.6 - (after.start() - end) / (2 * AFTER))
     return near
 
 
-def is_other(text: str, start: int) -> bool:
+def is_other(folded: str, start: int) -> bool:
     """Whether the words before say that the number is an order, an ISBN, a budget."""
-    before = fold(text[max(0, start - 30) : start])
-    return bool(_OTHER.search(before) or _SIGN.search(before))
+    before = max(0, start - 30)
+    return bool(_OTHER.search(folded, before, start) or _SIGN.search(folded[before:start]))
+
+
+def stands_free(plain: str, start: int, end: int) -> bool:
+    """Whether nothing but blanks and punctuation touches `plain[start:end]`."""
+    left, right = plain[max(0, start - 1) : start], plain[end : end + 2]
+    return not (
+        left.isalnum()
+        or left in tuple("_-/.#=+№")
+        or right[:1].isalnum()
+        or right[:1] == "_"
+        or (right[:1] in tuple("-/.") and right[1:].isalnum())
+    )

@@ -1,38 +1,23 @@
-"""Telephone numbers: candidates by shape, then `phonenumbers` for those alone.
+"""Whether a candidate is a telephone number.
 
-`phonenumbers`' own matcher walks a text once per region (238 documents a second for eight);
-a candidate's digits parsed once cost forty times less.
+`phonenumbers`' own matcher walks a text once per region (238 documents a second for eight).
+Here candidates come by shape; numbers of the 15 countries are judged by that library's own
+patterns, compiled once, and it parses only what is written with another country's code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import lru_cache
-from typing import Final
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 
 import phonenumbers
 
-from pipelines.personal_data.contexts import is_other, is_sum, nearness, stems
+from pipelines.personal_data.contexts import GLUED, is_other, is_sum
+from pipelines.personal_data.fragments import PHONE_CODES
+from pipelines.personal_data.views import View
 
-#: Digits after the country's code, by code, as `phonenumbers` has them for the 15 countries.
-_NATIONAL: Final = {
-    "7": 10,
-    "375": 9,
-    "380": 9,
-    "998": 9,
-    "996": 9,
-    "992": 9,
-    "993": 8,
-    "374": 8,
-    "994": 9,
-    "995": 9,
-    "373": 8,
-    "371": 8,
-    "370": 8,
-    "372": 8,
-}
-_REGIONS: Final = (
+COUNTRIES: Final = (
     "RU",
     "UA",
     "BY",
@@ -49,100 +34,101 @@ _REGIONS: Final = (
     "LV",
     "LT",
 )
-_GAP: Final = r"[ \u00a0\u202f().\u2010-\u2015-]{0,3}"
-_FIRST: Final = r"[+(0-9]"
-_PLUS: Final = r"(?:(?<=\+)|(?<=0)0)[ \u00a0]?\(?"
-_KNOWN: Final = "|".join(
-    rf"{_GAP.join(code)}(?:{_GAP}[0-9]){{{n}}}" for code, n in _NATIONAL.items()
-)
-_KNOWN_DIGITS: Final = re.compile(
-    r"\+(?:" + "|".join(rf"{code}[0-9]{{{n}}}" for code, n in _NATIONAL.items()) + ")"
-)
-_RIGHT: Final = r"(?![0-9A-Za-z_])"
-
-REGEX: Final = (
-    rf"{_FIRST}(?<![0-9A-Za-z_]{_FIRST})(?<![0-9][.,:/-]{_FIRST})"
-    rf"(?:{_PLUS}(?:{_KNOWN}){_RIGHT}|{_PLUS}[1-9](?:{_GAP}[0-9]){{7,14}}{_RIGHT}"
-    rf"|(?:(?<=\()[0-9]|(?<=[0-9]))(?:{_GAP}[0-9]){{6,11}}{_RIGHT}"
-    rf"|(?<=[0-9])[0-9]{{0,2}}-[0-9]{{2}}-[0-9]{{2}}{_RIGHT})"
-)
-SHAPE: Final = (
-    r"\+[ \u00a0]?\(?[0-9]|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){6}"
-    r"|[0-9]-[0-9]{2}-[0-9]{2}"
-)
-STEMS: Final = (
-    r"тел(?:\b|еф)|т\.[\s:]{0,2}$|моб(?:\b|ил|іл)|сот(?:\b|ов)|факс|звон|позвон|дзвон|связ|зв.яз|тэл(?:\b|еф)"
-    r"|байланыс|ұялы|телефун|whats|вотсап|ватсап|viber|вайбер|phone|mobil|tel(?:\b|ef)|aloqa"
-    r"|əlaqə|habarla|հեռ|բջջ|ტელ(?:\b|ეფ)|მობ|დარეკ|tālr|mob\b|faks|fax|call\b|контакт|kontakt|contact"
-    r"|номер тел|қоңырау|чалыңыз|чал(?:\b|гы)|занг|qo.ng.iroq|suna|zvan|skamb|helist"
-)
-_FIND: Final = re.compile(REGEX)
-_MOBILE: Final = re.compile(
-    r"8[ \u00a0(-]{0,2}9[0-9]{2}[) \u00a0-]{0,2}[0-9]{3}"
-    r"[ \u00a0-]?[0-9]{2}[ \u00a0-]?[0-9]{2}"
-)
+_OWN: Final = ["fixed_line", "mobile", "personal_number", "voip", "pager", "voicemail"]
+#: Numbers that firms publish: taken only right beside a word.
+_SERVICES: Final = ["toll_free", "premium_rate", "shared_cost", "uan"]
 _DATE: Final = re.compile(
     r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
     r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
-    r"|(?:1[0-9]|20)[0-9]{2} ?[-\u2010-\u2015] ?(?:1[0-9]|20)[0-9]{2}"
+    r"|(?:1[0-9]|20)[0-9]{2} ?- ?(?:1[0-9]|20)[0-9]{2}"
 )
 _LOCAL: Final = re.compile(r"[0-9]{1,3}-[0-9]{2}-[0-9]{2}")
-_GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ \u00a0\u202f.][0-9]{3})+")
+#: Digits and a blank before a candidate: it is the tail of a longer number.
+_TAIL: Final = re.compile(r"[0-9][ -]\Z")
+_GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ .][0-9]{3})+")
 
 
-@lru_cache(maxsize=4096)
-def _valid(number: str, region: str | None) -> bool:
+class _Plans(NamedTuple):
+    """Digits as one of the 15 countries dials them, and as all do; numbers of services apart."""
+
+    own: re.Pattern[str]
+    services: re.Pattern[str]
+    abroad: re.Pattern[str]
+
+
+@cache
+def _plans() -> _Plans:
+    own, services, abroad = [], [], []
+    for country in COUNTRIES:
+        data = phonenumbers.PhoneMetadata.metadata_for_region(country)
+        assert data is not None
+
+        def of(kinds: list[str], of: phonenumbers.PhoneMetadata = data) -> str:
+            told = {k.national_number_pattern for kind in kinds if (k := getattr(of, kind))}
+            return "|".join(sorted(filter(None, told))) or "(?!)"
+
+        trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
+        own.append(f"(?:{trunk})?(?:{of(_OWN)})")
+        services.append(f"(?:{trunk})?(?:{of(_SERVICES)})")
+        abroad.append(f"{data.country_code}(?:{trunk})?(?:{of(_OWN + _SERVICES)})")
+    return _Plans(*(re.compile("|".join(written)) for written in (own, services, abroad)))
+
+
+@lru_cache(maxsize=65536)
+def _international(number: str) -> bool:
+    """Whether digits after a plus sign are a valid number of any country."""
+    if _plans().abroad.fullmatch(number):
+        return True
     try:
-        return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
+        return phonenumbers.is_valid_number(phonenumbers.parse("+" + number))
     except phonenumbers.NumberParseException:
         return False
 
 
-def _possible(number: str) -> bool:
-    try:
-        return phonenumbers.is_possible_number(phonenumbers.parse(number))
-    except phonenumbers.NumberParseException:
-        return False
+def _least(number: str) -> float:
+    """How near a word must stand to digits dialled at home (over 1: they are no number)."""
+    if _plans().own.fullmatch(number):
+        return 0.01
+    return 0.95 if _plans().services.fullmatch(number) else 2.0
+
+
+def _known(number: str) -> bool:
+    """Whether it has the length of one of the 15 countries' international numbers."""
+    return any(number.startswith(c) and len(number) == len(c) + n for c, n in PHONE_CODES.items())
+
+
+def judge(view: View, start: int, end: int, near: float) -> float:
+    """The score of a candidate; `near` is how near a word for telephone stands (0: none)."""
+    value, folded = view.plain[start:end], view.folded
+    if _DATE.fullmatch(value) or is_sum(folded, end):
+        return 0.0
+    plus = value[0] == "+"
+    if start and folded[start - 1].isalpha() and near < GLUED and not plus:
+        return 0.0
+    if not plus and (
+        (is_other(folded, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
+    ):
+        return 0.0
+    if not near and (
+        view.plain[end : end + 1].isalnum() or _TAIL.search(view.plain, max(0, start - 2), start)
+    ):
+        return 0.0
+    return _score(value, near)
 
 
 def _score(value: str, near: float) -> float:
-    """0 where `value` is no number; `near` is how near a word for telephone stands."""
-    number = "".join(filter(str.isdigit, value))
+    number = re.sub("[^0-9]", "", value)
     if value[0] == "+" or value.startswith("00"):
-        number = "+" + number.removeprefix("00")
-        if _valid(number, None):
+        number = number.removeprefix("00")
+        if _international(number):
             return 0.85 + 0.15 * near
-        if not _possible(number):
+        if not 8 <= len(number) <= 15:
             return 0.0
-        return 0.8 + 0.1 * near if near else (0.5 if _KNOWN_DIGITS.fullmatch(number) else 0.0)
-    if _MOBILE.fullmatch(value):
-        return 0.8 + 0.15 * near if near else (0.35 if value.isdigit() else 0.6)
+        return 0.8 + 0.1 * near if near else (0.5 if _known(number) else 0.0)
     if not near:
         return 0.0
-    if len(number) >= 11 and _valid("+" + number, None):
+    if len(number) >= 11 and _international(number):
         return 0.8 + 0.15 * near
     if near > 0.6 and _LOCAL.fullmatch(value):
         return 0.6
-    if any(_valid(number, region) for region in _REGIONS):
-        return 0.7 + 0.15 * near
-    return 0.0
-
-
-def find(text: str) -> Iterator[tuple[int, int, float]]:
-    """(start, end, score) of each telephone number in `text`; local numbers need a word."""
-    words = stems(STEMS)
-    for match in _FIND.finditer(text):
-        start, end = match.span()
-        value = match[0]
-        if value[0] == "(" and ")" not in value:
-            start, value = start + 1, value[1:]
-        if _DATE.fullmatch(value) or is_sum(text, start, end):
-            continue
-        near = nearness(text, start, end, words)
-        plus = value[0] == "+"
-        if not plus and (
-            (is_other(text, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
-        ):
-            continue
-        if score := _score(value, near):
-            yield start, end, round(score, 3)
+    return 0.7 + 0.15 * near if near >= _least(number) else 0.0

@@ -1,17 +1,18 @@
-"""Presidio recognisers for the region's identifiers, usable with any `AnalyzerEngine`.
+"""Presidio recognisers for the region's personal data, usable with any `AnalyzerEngine`.
 
     engine = analyzer(languages=("ru", "kk"))
     engine.analyze("ЖСН 900101300017", language="kk")
 
 They need no language model: each reads the words around a candidate itself, in all the
 region's languages at once.  Presidio chooses recognisers by language tag; `ANY` is the single
-tag for engines that serve every language, the cheapest way.
+tag for engines that serve every language, the cheapest way.  `registry.yaml` beside this module
+names them for Presidio's registry provider; import this module first.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 from presidio_analyzer import (
@@ -24,9 +25,8 @@ from presidio_analyzer import (
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
-from pipelines.personal_data import phones
-from pipelines.personal_data.contexts import is_other, is_sum, nearness, stems
-from pipelines.personal_data.rules import RULES, THRESHOLD, Rule
+from pipelines.personal_data.rules import THRESHOLD, VERSION, Rule, entities, load
+from pipelines.personal_data.views import view
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"
@@ -50,112 +50,77 @@ LANGUAGES: Final = (
     "ba",
     "en",
 )
-VERSION: Final = "1"
+#: For Presidio's `RecognizerRegistryProvider(conf_file=REGISTRY)`.
+REGISTRY: Final = Path(__file__).with_name("registry.yaml")
 
 
-class _Recogniser(PatternRecognizer):
-    name: str
+class RegionalRecognizer(PatternRecognizer):
+    """All ways to write one class: patterns, judged by check digits and the words around them.
 
-    def _result(self, start: int, end: int, score: float) -> RecognizerResult:
+    Raises ValueError for a class that no rule finds.
+    """
+
+    def __init__(
+        self,
+        supported_entity: str,
+        supported_language: str = ANY,
+        name: str | None = None,
+        context: list[str] | None = None,
+    ) -> None:
+        self.rules = tuple(rule for rule in load() if rule.entity == supported_entity)
+        if not self.rules:
+            raise ValueError(f"unknown class {supported_entity!r}; known: {', '.join(entities())}")
+        words = dict.fromkeys(word for rule in self.rules for word in rule.stems)
+        super().__init__(
+            supported_entity=supported_entity,
+            name=name or supported_entity.lower(),
+            supported_language=supported_language,
+            version=VERSION,
+            global_regex_flags=0,
+            patterns=[Pattern(r.name, r.regex, max(r.alone, 0.01)) for r in self.rules],
+            context=[*(context or ()), *words],
+            country_code=self.rules[0].country,
+        )
+
+    def analyze(
+        self,
+        text: str,
+        entities: list[str],
+        nlp_artifacts: Any = None,
+        regex_flags: int | None = None,
+    ) -> list[RecognizerResult]:
+        """Results with 0.8 and more where a word backs them, else the rule's own score."""
+        views = view(text)
+        return [self._result(rule, *found) for rule in self.rules for found in rule.find(views)]
+
+    def _result(self, rule: Rule, start: int, end: int, score: float) -> RecognizerResult:
         return RecognizerResult(
-            self.supported_entities[0],
+            rule.entity,
             start,
             end,
             score,
             recognition_metadata={
-                RecognizerResult.RECOGNIZER_NAME_KEY: self.name,
+                RecognizerResult.RECOGNIZER_NAME_KEY: rule.name,
                 RecognizerResult.RECOGNIZER_IDENTIFIER_KEY: self.id,
             },
         )
 
 
-class IdentifierRecogniser(_Recogniser):
-    """Candidates by a rule's pattern, judged by its check digits and the words around them."""
-
-    def __init__(self, rule: Rule, supported_language: str = ANY, number: int = 1) -> None:
-        super().__init__(
-            supported_entity=rule.entity,
-            name=f"{rule.entity.lower()}-{number}/{VERSION}",
-            supported_language=supported_language,
-            version=VERSION,
-            global_regex_flags=0,
-            patterns=[Pattern(rule.entity.lower(), rule.regex, max(rule.alone, 0.01))],
-            context=rule.stems.split("|"),
-            country_code=rule.country,
-        )
-        self.rule = rule
-        self._find = re.compile(rule.regex).finditer
-        self._words = stems(rule.stems)
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],
-        nlp_artifacts: Any = None,
-        regex_flags: int | None = None,
-    ) -> list[RecognizerResult]:
-        """Results with a score of 0.8 and more where a word backs them, else the rule's own."""
-        return [
-            self._result(m.start(), m.end(), score)
-            for m in self._find(text)
-            if (score := self._score(text, m.start(), m.end()))
-        ]
-
-    def _score(self, text: str, start: int, end: int) -> float:
-        rule, value = self.rule, text[start:end]
-        if not rule.check(value):
-            return 0.0
-        if rule.certain:
-            return rule.alone
-        if is_sum(text, start, end):
-            return 0.0
-        if near := nearness(text, start, end, self._words):
-            return round(0.8 + 0.15 * near + (0.04 if rule.alone else 0.0), 3)
-        if not rule.alone or is_other(text, start) or not rule.plain(value):
-            return 0.0
-        return rule.alone
-
-
-class PhoneRecogniser(_Recogniser):
-    """Telephone numbers of the 15 countries, and any written with a plus sign."""
-
-    def __init__(self, supported_language: str = ANY) -> None:
-        super().__init__(
-            supported_entity="PHONE_NUMBER",
-            name=f"phone_number-1/{VERSION}",
-            supported_language=supported_language,
-            version=VERSION,
-            global_regex_flags=0,
-            patterns=[Pattern("phone_number", phones.REGEX, 0.5)],
-            context=phones.STEMS.split("|"),
-        )
-
-    def analyze(
-        self,
-        text: str,
-        entities: list[str],
-        nlp_artifacts: Any = None,
-        regex_flags: int | None = None,
-    ) -> list[RecognizerResult]:
-        """Results of `phones.find`."""
-        return [self._result(*found) for found in phones.find(text)]
-
-
-def recognisers(language: str = ANY) -> list[PatternRecognizer]:
-    """One instance of each recogniser, for one language tag."""
-    seen: dict[str, int] = {}
-    found: list[PatternRecognizer] = [PhoneRecogniser(language)]
-    for rule in RULES:
-        seen[rule.entity] = seen.get(rule.entity, 0) + 1
-        found.append(IdentifierRecogniser(rule, language, seen[rule.entity]))
-    return found
+def recognizers(
+    language: str = ANY, countries: Iterable[str] | None = None
+) -> list[RegionalRecognizer]:
+    """One recogniser of each class, for one language tag; `countries` (ISO 3166-1) leaves the
+    identifiers of others out, contacts stay."""
+    every = [RegionalRecognizer(entity, language) for entity in entities()]
+    wanted = None if countries is None else {c.upper() for c in countries}
+    return [r for r in every if wanted is None or (r.rules[0].country or "") in {"", *wanted}]
 
 
 def registry(languages: Iterable[str] = LANGUAGES) -> RecognizerRegistry:
     """A registry of these recognisers only, each under every tag in `languages`."""
     tags = list(languages)
     return RecognizerRegistry(
-        recognizers=[r for tag in tags for r in recognisers(tag)], supported_languages=tags
+        recognizers=[r for tag in tags for r in recognizers(tag)], supported_languages=tags
     )
 
 

@@ -1,322 +1,238 @@
-"""What each identifier of the region looks like, who issues it, and how far it may be trusted.
+"""What each identifier looks like, who issues it, and how far it may be trusted.
 
-A rule is data.  `regex` finds candidates and is linear (bounded repeats between digit
-boundaries); `shape` is the same without look-around, for a search over whole columns.  `check`
-and `plain` judge the candidate as it is written.  `alone` is the score of a candidate that no word backs
-and that `plain` accepts; a score below `THRESHOLD` needs the document's language or
-jurisdiction to agree, and 0 never stands without a word.  Shares of random numbers that pass
-each check, measured: ИНН-12 and СНИЛС 1 %, dated IIN, PINFL, EE, LT 0.2-0.3 %, others 10 %.
+A rule is data: `identifiers/*.yaml`, a file per country and one for contacts.  Its keys:
+
+  entity, about         the class, and what it is
+  digits                so many digits, at most one separator or line break between two; or
+  pattern               a regular expression over the plain view; `<<name>>` is a fragment
+  reach                 how far a match may stretch before and after a cluster of digits
+  needs                 fewest digits in that cluster (default: `digits`); or
+  mark                  the character that every match holds (`@`, `/`, `:`)
+  check                 a function of `checksums` that the candidate, compacted, must pass
+  stems                 words that back it (see `contexts`); `~` before one that is too common: the
+                        document's language or jurisdiction must agree
+  alone                 score without a word (absent: never stands without one)
+  form, plausible       what the candidate must look like, or pass, to stand alone
+  certain               no word is needed and no sum can look like it
+  judge                 a function of `judges` that scores instead
+  source, unverified    where this is from, and what of it nobody confirmed
+  drawn, passes         how random strings are drawn (# a digit, @ a capital) and what share of
+                        them passes `check`, measured (`passes_share`)
+
+A score below `THRESHOLD` needs the document's language or jurisdiction to agree.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import cache, cached_property, lru_cache
+from importlib import resources
+from typing import Any, Final
 
-from pipelines.personal_data import checksums
+import yaml
+
+from pipelines.personal_data import checksums, fragments, judges
+from pipelines.personal_data.contexts import literal, stems
+from pipelines.personal_data.views import View
 
 THRESHOLD: Final = 0.4
 #: What agreeing language and agreeing jurisdiction each add to a score.
 NATIVE: Final = 0.1
+VERSION: Final = "2"
 
-SEPARATOR: Final = r"[ \u00a0\u202f.\u2010-\u2015-]"
-_RIGHT: Final = r"(?![0-9A-Za-z_])(?![.,][0-9]{2}(?![0-9]))"
-_TWINS: Final = str.maketrans("АВСЕНКМОРТХІ", "ABCEHKMOPTXI")
 _JUNK: Final = re.compile(r"[^0-9A-Za-z]")
-
-Check = Callable[[str], bool]
+_KEYS: Final = frozenset(
+    [
+        "entity",
+        "about",
+        "digits",
+        "pattern",
+        "reach",
+        "needs",
+        "mark",
+        "check",
+        "stems",
+        "alone",
+        "form",
+        "plausible",
+        "certain",
+        "judge",
+        "source",
+        "unverified",
+        "drawn",
+        "passes",
+        "languages",
+    ]
+)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """An identifier.  `country` is ISO 3166-1, `languages` those in which it is native."""
+    """One way to write one identifier.  `country` is ISO 3166-1, `languages` its own."""
 
+    name: str
     entity: str
     country: str | None
     languages: tuple[str, ...]
+    digits: int | None
     regex: str
-    shape: str
-    stems: str
-    check: Check
-    alone: float = 0.0
-    plain: Check = str.isalnum
-    certain: bool = False  # no word is needed and no sum can look like it
+    stems: tuple[str, ...]
+    check: Callable[[str], bool]
+    alone: float
+    form: re.Pattern[str]
+    plausible: Callable[[str], bool]
+    certain: bool
+    judge: Callable[[Rule, View, int, int], float]
+    needs: int
+    mark: str | None
+    reach: tuple[int, int]
+    source: str
+    unverified: str
+    drawn: str | None
+    passes: float | None
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.regex)
+
+    def words(self, view: View) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        """The searches for its own words and for those that it shares with others, of which
+        `view.told` knows; None where there are none."""
+        if (found := view.searches.get(self.name)) is None:
+            told = None if view.told is None else view.told & self.literals
+            found = view.searches[self.name] = _searches(self.stems, told)
+        return found
+
+    @property
+    def needs_word(self) -> bool:
+        """Whether a text without any of its words cannot hold it."""
+        backed = self.judge in (judges.identifier, judges.beside, judges.birth)
+        return self.judge is judges.street or (backed and not self.alone)
+
+    @cached_property
+    def literals(self) -> frozenset[str]:
+        """One of these stands in every folded text that holds one of its words."""
+        return frozenset(literal(s.removeprefix("~")) for s in self.stems)
+
+    def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[Found]:
+        """(start, end, score) of each in `view[start:end]`.
+
+        After a refused candidate the search goes on from its next character: a number before
+        the real one may have joined it.
+        """
+        end = len(view.plain) if end is None else end
+        search, judge = self.pattern.search, self.judge
+        while match := search(view.plain, start, end):
+            a, b = match.span()
+            if score := judge(self, view, a, b):
+                yield a, b, round(score, 3)
+                start = max(b, a + 1)
+            else:
+                start = a + 1
+
+    def among(self, view: View, candidates: Iterable[tuple[int, int]]) -> Iterator[Found]:
+        """`find` where the candidates are known, sorted by start."""
+        free = 0
+        for a, b in candidates:
+            if a >= free and (score := self.judge(self, view, a, b)):
+                yield a, b, round(score, 3)
+                free = b
+
+
+Found = tuple[int, int, float]
+
+
+@lru_cache(maxsize=4096)
+def _searches(
+    written: tuple[str, ...], told: frozenset[str] | None
+) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+    some = [s for s in written if told is None or literal(s.removeprefix("~")) in told]
+    own = [s for s in some if s[0] != "~"]
+    shared = [s[1:] for s in some if s[0] == "~"]
+    return stems(own) if own else None, stems(shared) if shared else None
 
 
 def compact(value: str) -> str:
-    """`value` without separators, Cyrillic capitals folded to their Latin twins."""
-    return _JUNK.sub("", value.translate(_TWINS))
-
-
-def bounded(first: str, rest: str) -> str:
-    """A regex for `first` (one character) and `rest`, not inside a longer number or word.
-
-    What may not stand before is asked after the first character: a pattern that begins with a
-    set of characters is searched five times faster than one that begins with look-around.
-    """
-    return (
-        rf"{first}(?<![0-9A-Za-z_]{first})(?<![0-9][.,]{first})(?<![0-9A-Za-z]-{first})"
-        rf"(?:{rest}){_RIGHT}"
-    )
-
-
-def digits(n: int) -> tuple[str, str]:
-    """(regex, shape) of `n` digits with at most one separator between two of them."""
-    rest = rf"(?:{SEPARATOR}?[0-9]){{{n - 1}}}"
-    return bounded("[0-9]", rest), rf"(?:^|[^0-9])[0-9]{rest}(?:[^0-9]|$)"
-
-
-def _exact(first: str, rest: str) -> tuple[str, str]:
-    return bounded(first, rest), rf"{first}(?:{rest})"
-
-
-def _like(pattern: str) -> Check:
-    compiled = re.compile(pattern)
-    return lambda value: bool(compiled.fullmatch(value))
-
-
-def _of(validator: Check) -> Check:
-    """`validator` of the candidate without its separators."""
-    return lambda value: validator(compact(value))
+    """`value` of a plain view without its separators."""
+    return _JUNK.sub("", value)
 
 
 def _any(_: str) -> bool:
     return True
 
 
-_BINS: Final = r"(?:220[0-4]|2[2-7]|4|5[1-5]|6[02]|35|37|34|8600|5614|9860|9112)[0-9 \u00a0-]*"
-_GROUPS: Final = (
-    r"[0-9]{14,15}|[0-9]{3}(?:[ \u00a0-][0-9]{4}){3}"
-    r"|[47][0-9]{2}[ -][0-9]{6}[ -][0-9]{5}"
-)
-#: Lengths of IBANs, ISO 13616 registry: the region and those its banks deal with.
-_IBAN_LENGTHS: Final = (
-    "KZ20 UA29 BY28 GE22 AZ28 MD24 EE20 LV21 LT20 RU33 AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 "
-    "ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IL23 IS26 IT27 LI21 LU20 MC27 ME22 MK19 MN20 MT31 "
-    "NL18 NO15 PL28 PT25 RO24 RS22 SE24 SI19 SK24 TR26 AE23 SA24 QA29 KW30 PK24"
-)
-_IBAN: Final = "|".join(
-    rf"(?<={c[0]}){c[1]}[0-9]{{2}}(?:[ \u00a0-]?[0-9A-Z]){{{int(c[2:]) - 4}}}"
-    for c in _IBAN_LENGTHS.split()
-)
-_PASSPORT: Final = (
-    r"[0-9][ \u00a0]?[0-9]{2}(?:[ \u00a0-]|[ \u00a0,]{0,2}"
-    r"(?:№|N|номер|ном\.)[ \u00a0]?)?[0-9]{6}"
-)
-_ADDRESS = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
-_ADDRESS6 = r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7}"
-#: Endings of file names that look like domains (`logo@2x.png`).
-_FILES: Final = r"(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])"
+def _check(name: str | None) -> Callable[[str], bool]:
+    if name is None:
+        return _any
+    validator: Callable[[str], bool] = getattr(checksums, name)
+    return lambda value: validator(compact(value))
 
 
-def _address(value: str) -> bool:
-    """A host's address: neither private, loopback, link-local, multicast nor unspecified.
-
-    Ranges set aside for documentation do count: text that is not a manual misuses them.
-    """
-    try:
-        ip = ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    inner = any(ip.version == net.version and ip in net for net in _INNER)
-    return not (
-        inner
-        or ip.is_loopback
-        or ip.is_link_local
-        or ip.is_multicast
-        or ip.is_unspecified
-        or ip == ipaddress.ip_address("255.255.255.255")
+def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
+    if unknown := set(raw) - _KEYS:
+        raise ValueError(f"{raw.get('entity')}: unknown keys {sorted(unknown)}")
+    digits, judge = raw.get("digits"), raw.get("judge", "identifier")
+    before, after = raw.get("reach", (0, 0))
+    return Rule(
+        name=f"{raw['entity'].lower()}-{number}/{VERSION}",
+        entity=raw["entity"],
+        country=of.get("country"),
+        languages=tuple(raw.get("languages", of.get("languages", ()))),
+        digits=digits,
+        regex=fragments.digits(digits) if digits else fragments.expand(raw["pattern"]),
+        stems=tuple(raw.get("stems", ())),
+        check=_check(raw.get("check")),
+        alone=float(raw.get("alone", 0)),
+        form=re.compile(raw.get("form", "[0-9A-Za-z]+")),
+        plausible=_check(raw.get("plausible")),
+        certain=bool(raw.get("certain", False)),
+        judge=getattr(judges, judge),
+        needs=int(raw.get("needs", digits or 0)),
+        mark=raw.get("mark"),
+        reach=(before, after),
+        source=raw["source"],
+        unverified=raw.get("unverified", ""),
+        drawn=raw.get("drawn"),
+        passes=raw.get("passes"),
     )
 
 
-_INNER: Final = [
-    ipaddress.ip_network(n)
-    for n in ("0.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
-]
+@cache
+def load() -> tuple[Rule, ...]:
+    """All rules, by file and place in it.  Raises ValueError for a key that is not known."""
+    rules: list[Rule] = []
+    seen: dict[str, int] = {}
+    folder = resources.files(__package__) / "identifiers"
+    for file in sorted(folder.iterdir(), key=lambda f: f.name):
+        if not file.name.endswith(".yaml"):
+            continue
+        of = yaml.load(
+            file.read_text("utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        )
+        for raw in of["rules"]:
+            number = seen[raw["entity"]] = seen.get(raw["entity"], 0) + 1
+            rules.append(_rule(raw, of, number))
+    return tuple(rules)
 
-RULES: Final[tuple[Rule, ...]] = (
-    Rule(
-        "EMAIL_ADDRESS",
-        None,
-        (),
-        r"(?<![\w%+'-])\w[\w.%+'-]{0,63}@(?:(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}"
-        r"|(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})(?!\w)",
-        "@",
-        r"e-?mail|почт|пошт",
-        _like(rf"(?!.*\.{_FILES}$).*"),
-        1.0,
-        _any,
-        certain=True,
-    ),
-    Rule(
-        "CREDIT_CARD",
-        None,
-        (),
-        *_exact("[0-9]", _GROUPS),
-        r"карт(?!ин|оф|огр)|card|kart(?!ul|in)|kort|visa|виза\b|master|мир\b|ბარათ|քարտ|uzcard|humo",
-        _of(checksums.card),
-        0.55,
-        _like(_BINS),
-    ),
-    Rule(
-        "IBAN_CODE",
-        None,
-        (),
-        bounded("[A-Z]", _IBAN),
-        "[A-Z]{2}[0-9]{2}[ \u00a0-]?[0-9A-Z]",
-        r"iban|сч[её]т|счет|шот|рахун|ანგარიშ|hisob|cont\b|konto|sąskait|р/с",
-        _of(checksums.iban),
-        0.95,
-        _any,
-        certain=True,
-    ),
-    Rule(
-        "IP_ADDRESS",
-        None,
-        (),
-        rf"(?<![0-9A-Za-z_.:])(?:{_ADDRESS}(?!\.?[0-9A-Za-z_])|{_ADDRESS6}(?![0-9A-Za-z_.:]))",
-        rf"{_ADDRESS}|[0-9A-Fa-f]{{0,4}}:[0-9A-Fa-f]{{0,4}}:",
-        r"ip\b|ip-|адрес|вход",
-        _address,
-        0.6,
-        _like(r"(?:[^0-9]*[0-9]){6}.*|.*:.*"),
-    ),
-    Rule(
-        "RU_INN",
-        "RU",
-        ("ru",),
-        *digits(12),
-        r"инн\b|inn\b|идентификационн\w+ ном\w+ налог",
-        _of(checksums.ru_inn),
-        0.35,
-    ),
-    Rule("RU_INN", "RU", ("ru",), *digits(10), r"инн\b|inn\b|инн/", _of(checksums.ru_inn)),
-    Rule(
-        "RU_SNILS",
-        "RU",
-        ("ru",),
-        *digits(11),
-        r"снилс|snils|страхов\w+ (?:ном|свид)|пенсионн",
-        _of(checksums.ru_snils),
-        0.7,
-        _like(r"[0-9]{3}[-\u2010-\u2015 ][0-9]{3}[-\u2010-\u2015 ][0-9]{3}[ \u00a0-][0-9]{2}"),
-    ),
-    Rule(
-        "RU_PASSPORT",
-        "RU",
-        ("ru",),
-        *_exact("[0-9]", _PASSPORT),
-        r"паспорт|passport|сери[яиюей]|выдан",
-        _of(checksums.ru_passport),
-    ),
-    Rule(
-        "KZ_IIN",
-        "KZ",
-        ("kk",),
-        *digits(12),
-        r"жсн|иин\b|iin\b|жеке с[әа]йкестендіру|индивидуальн\w+ идентиф|zhsn",
-        _of(checksums.kz_iin),
-        0.6,
-        checksums.kz_born,
-    ),
-    Rule(
-        "UA_RNOKPP",
-        "UA",
-        ("uk",),
-        *digits(10),
-        r"рнокпп|іпн\b|ідентифікаційн|податк|rnokpp|ипн\b|реєстраційн|инн\b|ідн\b",
-        _of(checksums.ua_rnokpp),
-    ),
-    Rule(
-        "BY_PERSONAL_NUMBER",
-        "BY",
-        ("be",),
-        *_exact("[1-6]", r"[0-9]{6}[A-ZАВСЕНКМ][0-9]{3}(?:[PР][BВ]|[BВ][AАIІ])[0-9]"),
-        r"ідэнтыфікацыйн|асабіст|личн\w+ ном|идентификацион|пашпарт|паспорт",
-        _of(checksums.by_personal_number),
-        0.85,
-        certain=True,
-    ),
-    Rule(
-        "UZ_PINFL",
-        "UZ",
-        ("uz",),
-        *digits(14),
-        r"jsh ?shir|pinfl|жш ?шир|пинфл|shaxsiy|шахсий|персональн\w+ идентиф",
-        _of(checksums.uz_pinfl),
-        0.6,
-        checksums.uz_born,
-    ),
-    Rule(
-        "MD_IDNP",
-        "MD",
-        ("ro",),
-        *digits(13),
-        r"idnp|cod\w* (?:personal|numeric)|număr\w* (?:personal|de identif)|персональн\w+ код",
-        _of(checksums.md_idnp),
-        0.25,
-    ),
-    Rule(
-        "EE_ISIKUKOOD",
-        "EE",
-        ("et",),
-        *digits(11),
-        r"isikukood|isikukoodi|личн\w+ код|personal code|эстонск",
-        _of(checksums.ee_isikukood),
-        0.6,
-    ),
-    Rule(
-        "LT_ASMENS_KODAS",
-        "LT",
-        ("lt",),
-        *digits(11),
-        r"asmens kod|a\. ?k\b|личн\w+ код|personal code|литовск",
-        _of(checksums.lt_asmens_kodas),
-        0.6,
-    ),
-    Rule(
-        "LV_PERSONAS_KODS",
-        "LV",
-        ("lv",),
-        *digits(11),
-        r"personas kod|pers\. ?kod|p\. ?k\b|личн\w+ код|персональн\w+ код|personal code",
-        _of(checksums.lv_personas_kods),
-        0.6,
-        _like(r"[0-9]{6}[-\u2010-\u2015][0-9]{5}"),
-    ),
-    Rule(
-        "GE_PERSONAL_NUMBER",
-        "GE",
-        ("ka",),
-        *_exact("[0-9]", "[0-9]{10}"),
-        r"პირადი ნომ|პ/ნ|personal (?:no|num)",
-        str.isdigit,
-    ),
-    Rule(
-        "KG_PIN",
-        "KG",
-        ("ky",),
-        *_exact("[0-9]", "[0-9]{13}"),
-        r"пин\b|инн\b|жеке ном|персональн\w+ идентиф|идентификациялык",
-        _of(checksums.kg_pin),
-    ),
-    Rule(
-        "AM_PSN",
-        "AM",
-        ("hy",),
-        *_exact("[0-9]", "[0-9]{9}"),
-        r"հծհ|հանրային ծառայ|սոց",
-        _of(checksums.am_psn),
-    ),
-    Rule(
-        "AZ_FIN",
-        "AZ",
-        ("az",),
-        *_exact("[0-9A-HJ-NP-Z]", "[0-9A-HJ-NP-Z]{6}"),
-        r"fin\b|fin kod|fərdi identif|фин\b|фин-код",
-        lambda v: any(map(str.isdigit, v)),
-    ),
-)
+
+def entities() -> tuple[str, ...]:
+    """The classes that the rules find, sorted."""
+    return tuple(sorted({rule.entity for rule in load()}))
+
+
+def passes_share(rule: Rule, draws: int = 20_000, seed: int = 1) -> float:
+    """The share of random strings, drawn as `rule.drawn` says, that pass `rule.check`."""
+    import random
+
+    rng = random.Random(seed)
+    alphabet = {"#": "0123456789", "@": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+    drawn = rule.drawn or ""
+    return (
+        sum(
+            rule.check("".join(rng.choice(alphabet.get(ch, ch)) for ch in drawn))
+            for _ in range(draws)
+        )
+        / draws
+    )

@@ -1,94 +1,29 @@
-"""Find personal data in batches of documents, and replace it.
+"""Scrub batches of documents: find their personal data, and put placeholders in its place.
 
-Columns are searched for the shapes of identifiers first; only the documents and the recognisers
-that a shape leaves go through Presidio.  A value found never leaves this module: rows hold
-positions and classes.
+A value found never leaves this package: rows hold positions and classes.
 """
 
 from __future__ import annotations
 
-from bisect import bisect
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from pipelines.personal_data.rules import NATIVE, RULES, THRESHOLD
-from pipelines.personal_data.uris import redact_uri, redact_uris
+from pipelines.personal_data.finder import Finder
+from pipelines.personal_data.findings import Span, resolve
 from schemas.tables import FINDINGS, REDACTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Scrubber", "Span", "apply", "redact", "redact_uri", "redact_uris", "resolve", "shapes"]
-
 OPERATOR: Final = "replace"
-_LANGUAGES: Final = {rule.entity: rule.languages for rule in RULES}
-_COUNTRY: Final = {rule.entity: rule.country for rule in RULES}
-#: What nearly every document without personal data fails: an at sign, or five digits hardly
-#: apart (an address of four digits is a version more often).
-_ANYTHING: Final = (
-    r"@|[0-9](?:[ \u00a0\u202f().\u2010-\u2015-]{0,3}[0-9]){4}|::|:[0-9A-Fa-f]+:"
-    r"|[A-Z0-9]{7}"
-)
-
-
-class Span(NamedTuple):
-    """A found identifier: code points, end exclusive."""
-
-    start: int
-    end: int
-    entity: str
-    score: float
-    recogniser: str
 
 
 def _schema(arrow: pa.Schema) -> pl.Schema:
     empty = pl.from_arrow(arrow.empty_table())
     assert isinstance(empty, pl.DataFrame)
     return empty.schema
-
-
-def shapes() -> dict[str, str]:
-    """Entity to the pattern (no look-around) without which a text cannot hold it."""
-    from pipelines.personal_data import phones
-
-    found = {"PHONE_NUMBER": phones.SHAPE}
-    for rule in RULES:
-        found[rule.entity] = "|".join(filter(None, (found.get(rule.entity), rule.shape)))
-    return found
-
-
-def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | None) -> list[Span]:
-    """The candidates that stand, apart from each other, by start.
-
-    The document's language and its source's jurisdiction each lend a native identifier 0.1;
-    then the higher score wins, then the longer span, then the earlier.
-    """
-    ranked = sorted(
-        (
-            -min(
-                c.score
-                + NATIVE * (lang in _LANGUAGES.get(c.entity, ()))
-                + NATIVE * (jurisdiction is not None and jurisdiction == _COUNTRY.get(c.entity)),
-                2.0,
-            ),
-            c.start - c.end,
-            c.start,
-            c.entity,
-            c,
-        )
-        for c in candidates
-    )
-    taken: list[Span] = []
-    for rank, _, _, _, c in ranked:
-        at = bisect(taken, (c.start,))
-        free = (at == 0 or taken[at - 1].end <= c.start) and (
-            at == len(taken) or taken[at].start >= c.end
-        )
-        if -rank >= THRESHOLD and free:
-            taken.insert(at, c._replace(score=round(min(1.0, -rank), 3)))
-    return taken
 
 
 def redact(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:
@@ -154,43 +89,18 @@ def apply(documents: pl.DataFrame, findings: pl.DataFrame) -> tuple[pl.DataFrame
 
 
 class Scrubber:
-    """The recognisers, built once per worker.
+    """The rules, made ready once per worker.
 
     `entities` limits what is looked for (None: all); an unknown name raises ValueError.
     """
 
     def __init__(self, entities: tuple[str, ...] | None = None) -> None:
-        from pipelines.personal_data.recognisers import ANY, analyzer
+        self._finder = Finder(entities)
+        self.entities = self._finder.entities
 
-        known = shapes()
-        if unknown := set(entities or ()) - set(known):
-            raise ValueError(f"unknown entities {sorted(unknown)}; known: {sorted(known)}")
-        self.shapes = {e: s for e, s in known.items() if entities is None or e in entities}
-        self._engine, self._language = analyzer((ANY,), threshold=0.0), ANY
-        self._artifacts = self._engine.nlp_engine.process_text("", ANY)
-
-    def candidates(self, text: str, entities: list[str]) -> list[Span]:
-        """All that the recognisers of `entities` find in `text`, also the doubtful."""
-        found: list[Any] = self._engine.analyze(
-            text, self._language, entities=entities, nlp_artifacts=self._artifacts
-        )
-        return [
-            Span(r.start, r.end, r.entity_type, r.score, r.recognition_metadata["recognizer_name"])
-            for r in found
-        ]
-
-    def _possible(self, texts: pl.DataFrame) -> pl.DataFrame:
-        """The rows of `texts` that can hold an entity, with the list of those."""
-        column = pl.col("text")
-        some = texts.filter(column.str.contains(_ANYTHING))
-        return some.with_columns(
-            entities=pl.concat_list(
-                [
-                    pl.when(column.str.contains(shape)).then(pl.lit(entity))
-                    for entity, shape in self.shapes.items()
-                ]
-            ).list.drop_nulls()
-        ).filter(pl.col("entities").list.len() > 0)
+    def candidates(self, text: str) -> list[Span]:
+        """All that is found in `text`, also the doubtful."""
+        return next((spans for _, spans in self._finder.find([text])), [])
 
     def find(self, documents: pl.DataFrame) -> pl.DataFrame:
         """Findings in `documents` (doc_id, text, lang, jurisdiction; the last two nullable).
@@ -198,11 +108,12 @@ class Scrubber:
         Out: rows of FINDINGS in the documents' order, then by start; spans lie apart and count
         code points of the text.
         """
+        ids, texts, langs, jurisdictions = (
+            documents[c].to_list() for c in ("doc_id", "text", "lang", "jurisdiction")
+        )
         rows = [
-            (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, OPERATOR, f"<{s.entity}>")
-            for doc_id, text, lang, jurisdiction, entities in self._possible(
-                documents.select("doc_id", "text", "lang", "jurisdiction")
-            ).iter_rows()
-            for s in resolve(self.candidates(text, entities), lang, jurisdiction)
+            (ids[i], s.entity, s.start, s.end, s.score, s.recogniser, OPERATOR, f"<{s.entity}>")
+            for i, spans in self._finder.find(texts)
+            for s in resolve(spans, langs[i], jurisdictions[i])
         ]
         return pl.DataFrame(rows, schema=_schema(FINDINGS), orient="row")

@@ -33,9 +33,10 @@ _LEFT_OUT: Final = ("IP_ADDRESS", "RU_PASSPORT", "AZ_FIN", "AM_PSN", "GE_PERSONA
 
 @cache
 def _scrubber() -> Scrubber:
-    from pipelines.personal_data.scrub import Scrubber, shapes
+    from pipelines.personal_data.rules import entities
+    from pipelines.personal_data.scrub import Scrubber
 
-    return Scrubber(tuple(e for e in shapes() if e not in _LEFT_OUT))
+    return Scrubber(tuple(e for e in entities() if e not in _LEFT_OUT))
 
 
 def _decode(uri: str) -> tuple[str, list[int], list[int]]:
@@ -64,14 +65,15 @@ def redact_uri(uri: str) -> str:
 
     Where the data is escaped twice (`%2540`), the result is the decoded uri.
     """
-    from pipelines.personal_data.scrub import redact, resolve
+    from pipelines.personal_data.findings import resolve
+    from pipelines.personal_data.scrub import redact
 
     scrubber = _scrubber()
     decoded, starts, ends = _decode(uri)
     read = _readable(decoded)
     spans = [
         s
-        for s in resolve(scrubber.candidates(read, list(scrubber.shapes)), None, None)
+        for s in resolve(scrubber.candidates(read), None, None)
         if s.score >= _CERTAIN
         and (s.entity != "PHONE_NUMBER" or read[s.start] == "+" or s.score > 0.9)
     ]

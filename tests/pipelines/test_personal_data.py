@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.personal_data import checksums, rules, scrub
-from pipelines.personal_data.scrub import Scrubber, Span
+from pipelines.personal_data import checksums, findings, rules, scrub, uris
+from pipelines.personal_data.findings import Span
+from pipelines.personal_data.scrub import Scrubber
 from schemas.tables import FINDINGS, REDACTIONS
 
 SCRUBBER = Scrubber()
@@ -286,7 +287,7 @@ spans = st.lists(
 @given(spans)
 def test_resolved_spans_lie_apart(candidates: list[tuple[int, int, str, int]]) -> None:
     given_ = [Span(a, a + n, e, s / 10, "r") for a, n, e, s in candidates]
-    out = scrub.resolve(given_, None, None)
+    out = findings.resolve(given_, None, None)
     assert all(a.end <= b.start for a, b in itertools.pairwise(out))
     strong = [c for c in given_ if c.score >= rules.THRESHOLD]
     for c in strong:  # whatever was left out touches something at least as good
@@ -342,8 +343,8 @@ def test_hostile_texts_do_not_hang(text: str) -> None:
     ],
 )
 def test_uris(uri: str, wanted: str | None) -> None:
-    assert scrub.redact_uri(uri) == (uri if wanted is None else wanted)
-    assert scrub.redact_uris(pl.Series([None, uri, "https://a.b/c"])).to_list() == [
+    assert uris.redact_uri(uri) == (uri if wanted is None else wanted)
+    assert uris.redact_uris(pl.Series([None, uri, "https://a.b/c"])).to_list() == [
         None,
         uri if wanted is None else wanted,
         "https://a.b/c",
@@ -354,13 +355,13 @@ def test_the_recognisers_serve_plain_presidio() -> None:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
-    from pipelines.personal_data.recognisers import analyzer, recognisers
+    from pipelines.personal_data.recognisers import analyzer, recognizers
 
     iin = MAKERS["KZ_IIN"](random.Random(1))
     results = analyzer(("ru", "kk")).analyze(f"ЖСН {iin}", language="kk")
     assert [(r.entity_type, r.start, r.end) for r in results] == [("KZ_IIN", 4, 16)]
     engine = AnalyzerEngine(
-        RecognizerRegistry(recognizers=recognisers("ru"), supported_languages=["ru"]),
+        RecognizerRegistry(recognizers=recognizers("ru"), supported_languages=["ru"]),
         NoOpNlpEngine([{"lang_code": "ru", "model_name": "none"}]),
         supported_languages=["ru"],
     )

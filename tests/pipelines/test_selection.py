@@ -91,8 +91,9 @@ def test_a_mixture_that_leaves_nothing_stops_the_run(home: Path) -> None:
     assert "the mixture leaves nothing (78 drop not-selected)" in done.stderr
 
 
-def test_tags_of_a_stage_decide(tmp_path: Path) -> None:
-    """Domain and score come from the table of another stage where it is there."""
+@pytest.mark.parametrize("tagged", [True, False])
+def test_tags_decide(tmp_path: Path, tagged: bool) -> None:
+    """Domain and score are those of the documents; where none was found, none is wanted."""
     data = pl.DataFrame(
         {
             "doc_id": [f"{i:032x}" for i in range(3)],
@@ -100,21 +101,15 @@ def test_tags_of_a_stage_decide(tmp_path: Path) -> None:
             "source_id": ["s-1"] * 3,
             "n_chars": [5] * 3,
             "text": ["text!"] * 3,
-        }
+            "domain": ["law", "law", "news"] if tagged else [None] * 3,
+            "quality": [0.1, 0.9, 1.0],
+        },
+        schema_overrides={"domain": pl.String},
     )
-    tags = data.select(
-        "doc_id", domain=pl.Series(["law", "law", "news"]), score=pl.Series([0.1, 0.9, 1])
-    )
-    path = Corpus(str(tmp_path / "work")).path("quality", "quality", "a")
-    path.parent.mkdir(parents=True)
-    tags.write_parquet(path)
     wanted = Mixture(domains=("law",), caps=(Cap("documents", 1),), order="quality")
-    for work, left in (("work", ["mixture-cap", "not-selected"]), ("none", ["not-selected"] * 3)):
-        state = State(str(tmp_path / f"state-{work}"))
-        chosen = Selection(state, Corpus(str(tmp_path / work)), wanted, "run")
-        chosen.describe("a", data)
-        sizes = pl.DataFrame(
-            {"shard": ["a"], "lang": ["kk"], "group": [0], "rows": [3], "bytes": [15]}
-        )
-        assert chosen.choose(sizes)["rows"].to_list() == ([1] if work == "work" else [])
-        assert chosen.left_out("a")["reason"].to_list() == left
+    chosen = Selection(State(str(tmp_path)), Corpus("none"), wanted, "run")
+    chosen.describe("a", data)
+    sizes = pl.DataFrame({"shard": ["a"], "lang": ["kk"], "group": [0], "rows": [3], "bytes": [15]})
+    assert chosen.choose(sizes)["rows"].to_list() == ([1] if tagged else [])
+    left = ["mixture-cap", "not-selected"] if tagged else ["not-selected"] * 3
+    assert chosen.left_out("a")["reason"].to_list() == left

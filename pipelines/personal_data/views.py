@@ -1,0 +1,149 @@
+"""Texts as patterns read them: two views of the same length as the text.
+
+`plain` keeps case; every decimal digit is ASCII, every horizontal blank a space, every dash a
+hyphen, a tab or table rule `|`, and Cyrillic capitals are the Latin ones they look like.
+`folded` is `plain` in lower case with small twins folded too, for words.  A position in a view is
+the same position in the text.  A batch is viewed at once: one look-up per code point.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.uint32]
+
+#: Between two documents of a batch: longer than any gap inside a cluster of digits.
+_APART: Final = "\n\0\0\0\0\0\0\n"
+#: Digits this far apart or nearer belong to one cluster (`NWBK` and its spaces in an IBAN).
+_GAP: Final = 7
+_CAPITALS: Final = ("АВСЕНКМОРТУХІЈЅԌԚԜ", "ABCEHKMOPTYXIJSGQW")
+_SMALL: Final = ("авеікмнорстухһјѕ", "abeikmhopctyxhjs")
+_ODD: Final = {
+    **dict.fromkeys("\u00a0\u1680\u202f\u205f\u3000\u00ad\u2060\ufeff\r\v\f", " "),
+    **{chr(c): " " for c in range(0x2000, 0x2010)},
+    **{chr(c): "-" for c in (*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D, 0x30FC)},
+    **dict.fromkeys("\t\u2502\u2503\u00a6\uff5c", "|"),
+    **dict.fromkeys("\uff0e\u2024\u06d4", "."),
+    **dict.fromkeys("\u2044\u2215\uff0f", "/"),
+    **dict.fromkeys("\u02bb\u02bc\u2018\u2019\u0060\u00b4", "'"),
+    "\uff0b": "+",
+    "\uff20": "@",
+    "\uff1a": ":",
+    "\uff08": "(",
+    "\uff09": ")",
+    "\u0130": "I",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A text as patterns and words read it; both have the text's length.
+
+    `told`, where it is known, holds the beginnings of words (`contexts.literal`) in the text;
+    `searches` keeps what rules made of that.
+    """
+
+    plain: str
+    folded: str
+    told: frozenset[str] | None = None
+    searches: dict[str, Any] = field(default_factory=dict)
+
+
+class Clusters(NamedTuple):
+    """Where digits stand together in a batch: document, start, end (in it), how many digits."""
+
+    document: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    digits: NDArray[np.int64]
+
+
+@cache
+def _tables() -> tuple[Codes, Codes]:
+    plain = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    for code in range(0x80, 0x1FC00):
+        if (value := unicodedata.decimal(chr(code), None)) is not None:
+            plain[code] = 48 + value
+        elif 0xFF21 <= code <= 0xFF5A:  # full-width letters
+            plain[code] = code - 0xFEE0
+    for old, new in [*_ODD.items(), *zip(*_CAPITALS, strict=True)]:
+        plain[ord(old)] = ord(new)
+    small = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    for code in range(0x1E944):
+        if len(lower := chr(code).lower()) == 1:
+            small[code] = ord(lower)
+    twins = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    for old, new in zip(*_SMALL, strict=True):
+        twins[ord(old)] = ord(new)
+    return plain, twins[small[plain]]
+
+
+def _codes(text: str) -> Codes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _text(codes: Codes) -> str:
+    return codes.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+@lru_cache(maxsize=4)
+def view(text: str) -> View:
+    """The views of one text."""
+    plain, folded = _tables()
+    codes = _codes(text)
+    return View(_text(plain[codes]), _text(folded[codes]))
+
+
+def fold(text: str) -> str:
+    """`text` as it reads in a folded view."""
+    return view(text).folded
+
+
+class Batch:
+    """The views of many texts, made at once and handed out one by one."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        plain, folded = _tables()
+        codes = _codes(_APART.join(texts))
+        self._plain, self._folded = plain[codes], folded[codes]
+        self._lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        self._starts = np.cumsum(self._lengths + len(_APART)) - self._lengths - len(_APART)
+
+    def _part(self, of: Codes, document: int) -> str:
+        start = self._starts[document]
+        return _text(of[start : start + self._lengths[document]])
+
+    def plain(self, document: int) -> str:
+        """The plain view of one text."""
+        return self._part(self._plain, document)
+
+    def folded(self, document: int) -> str:
+        """The folded view of one text."""
+        return self._part(self._folded, document)
+
+    def clusters(self) -> Clusters:
+        """All clusters of digits, by document and start."""
+        at = np.flatnonzero(self._plain - np.uint32(48) < 10)
+        if not len(at):
+            return Clusters(at, at, at, at)
+        cut = np.flatnonzero(np.diff(at) > _GAP)
+        first = np.concatenate(([0], cut + 1))
+        last = np.concatenate((cut, [len(at) - 1]))
+        document, start = self._locate(at[first])
+        return Clusters(document, start, start + at[last] - at[first] + 1, last - first + 1)
+
+    def marks(self, mark: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(document, position) of each place where the character `mark` stands."""
+        return self._locate(np.flatnonzero(self._plain == ord(mark)))
+
+    def _locate(self, at: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        document = np.searchsorted(self._starts, at, side="right") - 1
+        return document, at - self._starts[document]
