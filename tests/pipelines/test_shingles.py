@@ -62,6 +62,7 @@ def reference(text: str, width: int) -> list[int]:
         ("«Сөз», (сөз) — сөз…", "сөз сөз сөз"),
         ("-5 и −7, но - нет", "-5 и −7 но нет"),
         ("a\u00a0b\u2009c\u3000d\u0085e", "a b c d e"),
+        ("İSTANBUL İstanbul I\u0307stanbul istanbul", "istanbul istanbul istanbul istanbul"),
         ("  ... — ", ""),
         ("", ""),
     ],
