@@ -40,8 +40,8 @@ _K = np.uint64(0x9E3779B97F4A7C15)
 _SPACES = [chr(c) for c in (*range(0x9, 0xE), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                             0x2028, 0x2029, 0x202F, 0x205F, 0x3000)]  # fmt: skip
 _IGNORED = list("\u02bb\u02bc\u2018\u2019'`\u00b4\u00ad\u200b\u2060\ufeff")
-_DROPPED = _SPACES + _IGNORED
-_INSTEAD = [" "] * len(_SPACES) + [""] * len(_IGNORED)
+_DROPPED = [*_SPACES, *_IGNORED, "ё", "Ё"]
+_INSTEAD = [*[" "] * len(_SPACES), *[""] * len(_IGNORED), "е", "Е"]
 # Latin, Cyrillic, Armenian and Georgian letters that no normalisation changes.
 _STABLE = r"\x00-\u{2FF}\u{400}-\u{482}\u{48A}-\u{58F}\u{10A0}-\u{10FF}"
 _COMPOSABLE = rf"[^{_STABLE}\u{{2010}}-\u{{2027}}№]"
@@ -91,9 +91,7 @@ def words(texts: pl.Series) -> Words:
     spaced = texts.cast(pl.String).fill_null("").str.replace_many(_DROPPED, _INSTEAD)
     raw = _encode(spaced.str.split(" "))
     lower = pc.utf8_lower(raw.vocabulary.to_arrow())
-    found = _where(cast(pl.Series, pl.from_arrow(lower)), _COMPOSABLE, _composed)
-    found = found.str.replace_all("ё", "е", literal=True)
-    found = _where(found, _EDGES, lambda some: some.str.replace_all(_EDGES, ""))
+    found = _where(cast(pl.Series, pl.from_arrow(lower)), f"{_COMPOSABLE}|{_EDGES}", _cleared)
     # Distinct words may have become one, and some nothing.
     empty = (found == "").to_numpy()
     keep = ~empty[raw.codes]
@@ -145,10 +143,14 @@ def shingle(
     grams = np.empty(offsets[-1], np.uint64)
     if full.any():
         last = len(hashes) - width + 1
-        owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        inside = owner[:last] == owner[width - 1 :]
+        inside = np.ones(len(hashes), bool)  # a window starts here and ends in the same text
+        for step in range(1, width):
+            inside[np.maximum(tokens.offsets[1:] - step, 0)] = False
         windows = _combine([hashes[i : last + i] for i in range(width)])
-        grams[np.repeat(full, np.diff(offsets))] = windows[inside]
+        whole = windows[inside[:last]]
+        if full.all():
+            return _distinct(whole, offsets)
+        grams[np.repeat(full, np.diff(offsets))] = whole
     for length in range(1, min(width, int(counts.max(initial=0)) + 1)):
         if len(rows := np.flatnonzero(counts == length)):
             columns = [hashes[starts[rows] + i] for i in range(length)]
@@ -240,9 +242,15 @@ def _where(words: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Seri
     return words.scatter(some.arg_true(), change(words.filter(some)))
 
 
+def _cleared(words: pl.Series) -> pl.Series:
+    """Composed, and without punctuation at the ends."""
+    return _where(words, _COMPOSABLE, _composed).str.replace_all(_EDGES, "")
+
+
 def _composed(words: pl.Series) -> pl.Series:
-    """NFC; an i keeps no dot of its own, which lower case leaves of an İ that is two characters."""
-    return words.str.normalize("NFC").str.replace_all("i\u0307", "i", literal=True)
+    """NFC; ё is е, and an i keeps no dot of its own, which lower case leaves of a two-part İ."""
+    composed = words.str.normalize("NFC").str.replace_all("ё", "е", literal=True)
+    return composed.str.replace_all("i\u0307", "i", literal=True)
 
 
 def hash_words(vocabulary: pl.Series) -> U64:
