@@ -145,7 +145,8 @@ def shingle(
         last = len(hashes) - width + 1
         inside = np.ones(len(hashes), bool)  # a window starts here and ends in the same text
         for step in range(1, width):
-            inside[np.maximum(tokens.offsets[1:] - step, 0)] = False
+            ends = tokens.offsets[1:] - step
+            inside[ends[ends >= 0]] = False
         windows = _combine([hashes[i : last + i] for i in range(width)])
         whole = windows[inside[:last]]
         if full.all():
