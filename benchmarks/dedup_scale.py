@@ -4,9 +4,9 @@
 
 Documents of 60 to 100 words; of each hundred ten are another's with one word changed, five are
 exact copies.  Each number is a process of its own, the job alone (ingest's files are made before
-the clock starts), in memory of one local worker; what steps hand to each other across a shuffle
-is counted where it is divided into partitions, without Arrow's framing.  The last line is the exponent of time between the first and the
-last number: 1 is linear.
+the clock starts), in memory of one local worker.  What steps hand to each other across a shuffle
+is counted where it is divided into partitions, without Arrow's framing.  The last line is the
+exponent of time between the first and the last number: 1 is linear.
 """
 
 from __future__ import annotations
