@@ -1,4 +1,4 @@
-"""The command `tamga dedup` on the sample: its guard of sources, its parameters."""
+"""The command `tamga dedup` on the sample: its guard of sources."""
 
 from __future__ import annotations
 
@@ -42,18 +42,3 @@ def test_a_source_that_loses_too_much_stops_the_run_until_it_is_meant(home: Path
     change(home, guard=strict | {"accept_source_loss": sorted(lost)})
     done = tamga("dedup", "--params", path, "--workers", "1")
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize(
-    ("section", "values", "told"),
-    [
-        ("dedup", {"figures": "perhaps"}, "dedup.figures: must be distinguish or ignore"),
-        ("dedup", {"figures": {"letters": "ignore"}}, "dedup.figures"),
-        ("dedup", {"shingle_of": "lines"}, "must be one of: words, characters"),
-        ("dedup", {"containment": 2}, "dedup.containment: must be a number from 0 to 1"),
-        ("guard", {"accept_source_loss": ["a>b"]}, "two sources: LOSER > KEEPER"),
-    ],
-)
-def test_wrong_parameters(home: Path, section: str, values: dict[str, object], told: str) -> None:
-    done = tamga("dedup", "--params", change(home, **{section: values}))
-    assert done.returncode == 2 and told in done.stderr

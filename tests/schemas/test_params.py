@@ -69,6 +69,23 @@ def test_the_least_that_runs(tmp_path: Path) -> None:
         ("work: work", "work: work\ndedup: {rows: true}", 14, "dedup.rows", "whole number"),
         (
             "work: work",
+            "work: work\ndedup: {shingle_of: lines}",
+            14,
+            "dedup.shingle_of",
+            "words, ch",
+        ),
+        ("work: work", "work: work\ndedup: {containment: 2}", 14, "dedup.containment", "from 0"),
+        ("work: work", "work: work\ndedup: {figures: maybe}", 14, "dedup.figures", "or ignore"),
+        ("work: work", "work: work\ndedup: {figures: {x: ignore}}", 14, "dedup.figures", "or igno"),
+        (
+            "work: work",
+            "work: work\nguard: {accept_source_loss: [a>b]}",
+            14,
+            "guard.accept_source_loss[0]",
+            "LOSER > KEEPER",
+        ),
+        (
+            "work: work",
             "work: work\nlanguage: {floors: {ua: 0.1}}",
             14,
             "language.floors",
@@ -192,3 +209,19 @@ def test_any_value_is_read_or_a_problem(tmp_path_factory, data, junk) -> None:  
         params.load(write(folder, yaml.safe_dump(value, allow_unicode=True))).digest()
     except Invalid as invalid:
         assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)
+
+
+@pytest.mark.parametrize(
+    ("written", "institutional", "web"),
+    [
+        ("ignore", "ignore", "ignore"),
+        ("{web: distinguish}", "distinguish", "distinguish"),
+        ("{institutional: ignore}", "ignore", "ignore"),
+    ],
+)
+def test_figures_by_kind_of_source(
+    tmp_path: Path, written: str, institutional: str, web: str
+) -> None:
+    text = LEAST.replace("work: work", f"work: work\ndedup: {{figures: {written}}}")
+    found = params.load(write(tmp_path, text)).dedup
+    assert found.figures == {"institutional": institutional, "web": web}
