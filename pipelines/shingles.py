@@ -238,7 +238,7 @@ def _encode(lists: pl.Series) -> Words:
 
 
 def _where(words: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The words with those changed that match."""
+    """The words with those changed that match; in place, as Polars' `scatter` does it."""
     some = words.str.contains(pattern)
     return words.scatter(some.arg_true(), change(words.filter(some)))
 
