@@ -24,7 +24,7 @@ from resiliparse.parse.html import HTMLTree
 from pipelines import codings, content, corpus, identify, inventory, readers, scan
 from pipelines.main_text import deep
 from pipelines.minhash import bands, signatures
-from pipelines.shingles import key_view, shingle
+from pipelines.shingles import shingle, views, words
 from schemas import params as parameters
 from schemas.params import Params
 from schemas.tables import STAGES
@@ -165,7 +165,7 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     number = bands(options.candidate, options.recall, options.rows) * options.rows
     told = texts(params, STAGES[STAGES.index("dedup") - 1])
     batch = pl.Series(told, dtype=pl.String)
-    views = key_view(batch).to_list()
+    viewed = views(words(batch)).to_list()
     add(
         "signatures, one batch",
         "dedup",
@@ -178,7 +178,7 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
         "dedup",
         len(told),
         _bytes(told),
-        lambda: minhashes(views, options.shingle, number),
+        lambda: minhashes(viewed, options.shingle, number),
     )
 
     engine, unlike = analyzer((ANY,)), texts(params, STAGES[STAGES.index("privacy") - 1])

@@ -6,7 +6,7 @@ module before a pipeline is built, so that the coder is known for `pyarrow.Recor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, cast
 
@@ -80,6 +80,13 @@ def frame(data: pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch]) -> pl.Data
         data if isinstance(data, (pa.Table, pa.RecordBatch)) else pa.Table.from_batches(list(data))
     )
     return cast(pl.DataFrame, pl.from_arrow(arrow))
+
+
+def union(parts: Iterable[pa.RecordBatch], columns: Mapping[str, Any]) -> pl.DataFrame:
+    """The batches of a group in one frame of these columns (name -> Polars type), empty where
+    there are none."""
+    found = list(parts)
+    return frame(found).select(list(columns)) if found else pl.DataFrame(schema=dict(columns))
 
 
 def whole(table: pl.DataFrame) -> Iterator[pa.RecordBatch]:

@@ -6,7 +6,6 @@ known: the star of a hot bucket then has the likely survivor as its centre.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -25,32 +24,21 @@ _CHUNK = 1 << 22  # shingles gathered at a time
 
 
 def candidate_pairs(keys: pl.DataFrame, hot: int = HOT) -> pl.DataFrame:
-    """Documents that share a band -> distinct pairs [left, right], left < right, sorted.
+    """Documents that share a key -> distinct pairs [left, right], left < right, sorted.
 
-    keys: band_key u64, doc u64, and optionally `tie` u64, a digest of what tells documents of
-    one template apart.  A bucket of up to `hot` members yields all its pairs.  A larger one
-    yields a star (its least document with each) and a chain (each with the next, by tie, then
-    number); its members of equal tie are moreover treated as a bucket of their own.  So a key
-    costs at most 2 + (hot - 1) / 2 pairs, and a template does not go quadratic.  Buckets
-    with the same members are expanded once.
+    keys: key u64, doc u64.  A bucket of up to `hot` members yields all its pairs.  A larger one
+    yields a star (its least document with each) and a chain (each with the next), so that a key
+    costs at most (hot - 1) / 2 pairs and a template does not go quadratic.  Buckets with the
+    same members are expanded once.
     """
-    columns = ["band_key", "tie", "doc"] if "tie" in keys.columns else ["band_key", "doc"]
-    rows = keys.filter(pl.col("band_key").is_duplicated()).unique(["band_key", "doc"]).sort(columns)
+    rows = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"]).sort("key", "doc")
     if rows.is_empty():
         return _pairs([])
-    band, doc = rows["band_key"].to_numpy(), rows["doc"].cast(pl.UInt64).to_numpy()
-    starts = _runs(band)
+    key, doc = rows["key"].to_numpy(), rows["doc"].cast(pl.UInt64).to_numpy()
+    starts = _runs(key)
     chosen = _unlike(doc, starts)
-    bounds = np.append(starts, len(doc))
-    sizes = np.diff(bounds)
-    parts = list(_edges(doc, starts[chosen], sizes[chosen], hot))
-    if "tie" in columns:
-        finer = _runs(band, rows["tie"].to_numpy())
-        parent = np.searchsorted(starts, finer, side="right") - 1
-        wanted = chosen[parent] & (sizes[parent] > hot)
-        lengths = np.diff(np.append(finer, len(doc)))
-        parts += _edges(doc, finer[wanted], lengths[wanted], hot)
-    return _pairs(parts)
+    sizes = np.diff(np.append(starts, len(doc)))
+    return _pairs(list(_edges(doc, starts[chosen], sizes[chosen], hot)))
 
 
 def jaccard(
@@ -90,17 +78,23 @@ def components(edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"doc": docs, "component": docs[first[labels]]})
 
 
-def anchors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
-    """The pairs to measure besides: each component's best-ranked document with each member.
+def anchors(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """The pairs to measure besides: each component's best-ranked text with each of its texts.
 
-    edges [left, right], rank [doc, rank] -> [left, right] without those in edges.  One pair per
-    document at most; with them verified, `survivors` keeps one document of a hot bucket.
+    edges [left, right], texts [text, component, rank] -> [left, right, component] without those
+    in edges.  One pair per text at most; with them verified, `survivors` keeps one document of
+    a hot bucket, and what goes was compared with what stays.
     """
-    members = components(edges).join(rank, on="doc").sort("rank", "doc")
-    best = pl.col("doc").first().over("component")
-    pairs = members.select(
-        left=pl.min_horizontal("doc", best), right=pl.max_horizontal("doc", best)
-    ).filter(pl.col("left") != pl.col("right"))
+    best = pl.col("text").first().over("component")
+    pairs = (
+        texts.sort("rank", "text")
+        .select(
+            left=pl.min_horizontal("text", best),
+            right=pl.max_horizontal("text", best),
+            component="component",
+        )
+        .filter(pl.col("left") != pl.col("right"))
+    )
     known = _oriented(edges.select("left", "right"))
     return pairs.join(known, on=["left", "right"], how="anti").sort("left", "right")
 
@@ -149,13 +143,6 @@ def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
         .select("doc", pl.col("kept").fill_null(pl.col("doc")), "similarity")
         .sort("doc")
     )
-
-
-def cluster_id(members: pl.DataFrame) -> pl.DataFrame:
-    """[component, doc_id] -> [component, cluster_id]: 32 hex digits from the least doc_id."""
-    least = members.group_by("component").agg(pl.col("doc_id").min()).sort("component")
-    digests = [hashlib.sha256(b"cluster:" + doc.encode()).hexdigest() for doc in least["doc_id"]]
-    return least.select("component", pl.Series("cluster_id", digests, pl.String).str.head(32))
 
 
 def _edges(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:

@@ -8,187 +8,43 @@ Signatures stay in files; between workers travel exact keys, band keys and docum
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apache_beam as beam
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, clusters, corpus, duplicates, ledger, rights, shards
+from pipelines import batches, corpus, duplicates, ledger, rights, shards, source_loss
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
-from pipelines.shingles import fmix64
-from pipelines.stage import Context, Shard, ShardDoFn
+from pipelines.dedup_plan import Plan
+from pipelines.near import Near
+from pipelines.settle import Settled
+from pipelines.stage import Context, Shard, ShardDoFn, StageError, add
 from schemas.params import DedupParams
+from schemas.register import Register
 from schemas.tables import DUPLICATES
 
-ABOUT = ["doc", "right", "captured_at", "doc_id"]
 DECIDED = {
     "doc": pl.UInt64,
     "kept_doc_id": pl.String,
+    "kept_source_id": pl.String,
     "similarity": pl.Float64,
     "kind": pl.String,
+    "measure": pl.String,
     "cluster_id": pl.String,
 }
-Parted = tuple[int, pa.RecordBatch]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What all steps of the job know; a plain value that travels to workers."""
-
-    state: shards.State
-    source: Corpus
-    shards: tuple[str, ...]
-    params: DedupParams
-    ranks: dict[str, int]
-    licences: dict[str, str]
-    run_id: str
-    partitions: int
-
-    def signed(self, place: int, columns: Sequence[str]) -> pl.DataFrame:
-        """A shard's signatures, with the documents' numbers."""
-        frame = pl.read_parquet(
-            self.state.path("signatures", self.shards[place]),
-            columns=[c for c in columns if c != "doc"] or ["doc_id"],
-        )
-        return frame.with_columns(duplicates.numbers(place, frame.height)).select(columns)
-
-    def measured(self, pairs: pl.DataFrame) -> Iterator[pl.DataFrame]:
-        """Pairs [left, right] -> those whose shingles reach the threshold, with the similarity;
-        the shingles of two shards are held at a time."""
-        for a, b, some in duplicates.shards_of(pairs):
-            signed = pl.concat(
-                [self.signed(place, ["doc", "shingles"]) for place in sorted({a, b})]
-            )
-            named = pl.concat([some["left"], some["right"]]).unique()
-            edges = duplicates.verify(
-                some, signed.filter(pl.col("doc").is_in(named.implode())), self.params.threshold
-            )
-            if edges.height:
-                yield edges
-
-
-def _parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Parted]:
-    for table in batches.whole(frame):
-        yield from batches.partition(table, keys, partitions)
-
-
-class Sign(beam.DoFn):
-    """A shard -> its signatures on disk, its exact keys by partition."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-
-    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
-        for name in element.column("shard").to_pylist():
-            path = self.plan.state.path("signatures", name)
-            if not path.exists():
-                signed = [
-                    duplicates.sign(batch, self.plan.ranks, self.plan.params)
-                    for batch in self.plan.source.documents(
-                        name, "quality", ["doc_id", "uri", "source_id", "captured_at", "text"]
-                    )
-                ]
-                table = (
-                    pl.concat(signed)
-                    if signed
-                    else duplicates.sign(_nothing(), self.plan.ranks, self.plan.params)
-                )
-                self.plan.state.write("signatures", name, table.to_arrow())
-            place = self.plan.shards.index(name)
-            keys = self.plan.signed(place, ["exact", *ABOUT])
-            low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
-            yield from _parts(keys, low, self.plan.partitions)
-
-
-class FindExact(beam.DoFn):
-    """Exact keys of a partition -> [doc, kept] of all copies but the best, by shard; 0 for the rest."""
-
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        pairs = duplicates.exact_pairs(batches.frame(element[1]))
-        yield from _parts(pairs, duplicates.place_of(pairs["doc"]), 1 << 30)
-
-
-class Band(beam.DoFn):
-    """A shard and its exact copies -> the band keys of the other documents, by partition."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-
-    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
-        place, sides = element
-        copies = duplicates.union(
-            map(batches.frame, ([b] for b in sides["exact"])), {"doc": pl.UInt64, "kept": pl.UInt64}
-        )
-        signed = self.plan.signed(place, ["doc", "shingles", "signature"])
-        for start in range(0, signed.height, 1 << 15):
-            some = signed[start : start + (1 << 15)].join(
-                copies, on="doc", how="anti", maintain_order="left"
-            )
-            keys = duplicates.bands(some, self.plan.params)
-            yield from _parts(keys, keys["band_key"].to_numpy(), self.plan.partitions)
-
-
-class Pair(beam.DoFn):
-    """Band keys of a partition -> candidate pairs, by the shards they touch."""
-
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        pairs = clusters.candidate_pairs(batches.frame(element[1]))
-        if pairs.height:
-            touched = fmix64(duplicates.place_of(pairs["left"])) + duplicates.place_of(
-                pairs["right"]
-            )
-            yield from _parts(pairs, touched, 256)
-
-
-class Verify(beam.DoFn):
-    """Candidate pairs of a partition -> those whose measured similarity reaches the threshold."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        for edges in self.plan.measured(batches.frame(element[1]).unique(["left", "right"])):
-            yield from ((0, batch) for batch in batches.whole(edges))
-
-
-class Resolve(beam.DoFn):
-    """All exact copies and verified edges -> who stays, by shard."""
-
-    def __init__(self, plan: Plan) -> None:
-        self.plan = plan
-
-    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
-        _, sides = element
-        exact = duplicates.union(
-            map(batches.frame, ([b] for b in sides["exact"])), {"doc": pl.UInt64, "kept": pl.UInt64}
-        )
-        edges = duplicates.union(
-            map(batches.frame, ([b] for b in sides["edges"])),
-            {"left": pl.UInt64, "right": pl.UInt64, "similarity": pl.Float64},
-        )
-        named = pl.concat([exact["doc"], exact["kept"], edges["left"], edges["right"]]).unique()
-        places = sorted(set(duplicates.place_of(named).tolist()))
-        if places:
-            about = pl.concat([self.plan.signed(place, ABOUT) for place in places]).join(
-                named.to_frame("doc"), on="doc", how="semi"
-            )
-            edges = pl.concat(
-                [
-                    edges,
-                    *self.plan.measured(
-                        clusters.anchors(edges.select("left", "right"), duplicates.order(about))
-                    ),
-                ]
-            )
-            decided = duplicates.resolve(exact, edges, about)
-            yield from _parts(
-                decided.select(list(DECIDED)), duplicates.place_of(decided["doc"]), 1 << 30
-            )
+APART: dict[str, type[pl.DataType] | pl.DataType] = {
+    "doc": pl.UInt64,
+    "other_doc_id": pl.String,
+    "similarity": pl.Float64,
+    "documents": pl.Int64,
+    "number": pl.UInt32,
+    "date": pl.UInt32,
+    "docket": pl.UInt32,
+    "at": pl.List(pl.Int64),
+}
 
 
 class Decide(ShardDoFn):
@@ -201,14 +57,16 @@ class Decide(ShardDoFn):
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         place, groups = element
         one = batches.plan(shard=[self.plan.shards[place]])
-        yield from super().process(one, place, groups["decided"])  # type: ignore[no-untyped-call]
+        yield from super().process(one, place, groups)  # type: ignore[no-untyped-call]
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
-        members = duplicates.union(map(batches.frame, ([b] for b in groups)), DECIDED)
         signed = self.plan.signed(place, ["doc", "doc_id", "uri", "source_id"])
-        seen = signed.join(members, on="doc", how="left", maintain_order="left")
-        decided = ledger.decisions(_judge(seen, self.plan.params), "dedup", self.plan.run_id)
+        seen = signed.join(
+            batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
+        )
+        told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
+        decided = ledger.decisions(told, "dedup", self.plan.run_id)
         clustered = (
             seen.filter(pl.col("kept_doc_id").is_not_null())
             .with_columns(
@@ -216,12 +74,11 @@ class Decide(ShardDoFn):
                     self.plan.licences, default=None, return_dtype=pl.String
                 )
             )
-            .select(DUPLICATES.names)
             .sort("doc_id")
         )
         shard.files.append(_described(self.plan.state, shard.name))
         shard.write("decisions", decided.to_arrow())
-        shard.write("duplicates", clustered.to_arrow().cast(DUPLICATES))
+        shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
         totals = ledger.outcomes(decided)
         gone = clustered.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
         kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
@@ -236,24 +93,60 @@ class Decide(ShardDoFn):
                 "similarity_min": gone["similarity"].min(),
                 "similarity_max": gone["similarity"].max(),
             },
-            ledger.counts(decided) | {"source": ledger.count(kept["source_id"])},
+            ledger.counts(decided)
+            | {
+                "source": ledger.count(kept["source_id"]),
+                "source before": ledger.count(seen["source_id"]),
+                "source lost": ledger.count(source_loss.counted(gone)),
+            },
         )
 
 
-def _judge(seen: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """doc_id, uri, kept_doc_id, similarity, kind, cluster_id -> decisions, with what was measured."""
+def nearest(apart: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `duplicates.kept_apart`, several per document -> one per document."""
+    ordered = apart.sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
+    return ordered.group_by("doc", maintain_order=True).agg(
+        pl.exclude("documents").first(), pl.col("documents").sum()
+    )
+
+
+def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Documents with what was resolved of them -> decisions, with what was measured.
+
+    The evidence has no figures: how many differ, of what kinds, and the places of the first of
+    these words in the key view of the document's text.
+    """
     gone = pl.col("kept_doc_id").is_not_null() & (pl.col("kept_doc_id") != pl.col("doc_id"))
+    cluster: list[Any] = [
+        "kept_doc_id",
+        "cluster_id",
+        "kind",
+        "measure",
+        "similarity",
+        pl.lit(params.threshold).alias("threshold"),
+    ]
     told = pl.struct(
-        "kept_doc_id", "cluster_id", "kind", "similarity", threshold=pl.lit(params.threshold)
-    ).struct.json_encode()
-    return seen.select(
+        documents="documents",
+        nearest="other_doc_id",
+        similarity="similarity_apart",
+        differing=pl.struct("number", "date", "docket"),
+        at="at",
+    ).alias("apart")
+    clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
+    return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
         "uri",
         outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
         reason=pl.when(gone).then(pl.concat_str("kind", pl.lit("-duplicate"))),
         rule=pl.lit("dedup"),
         rule_version=pl.lit(duplicates.RULE_VERSION),
-        evidence=pl.when(pl.col("kept_doc_id").is_not_null()).then(told).otherwise(pl.lit("{}")),
+        evidence=pl.when(clustered & lonely)
+        .then(pl.struct(cluster).struct.json_encode())
+        .when(clustered)
+        .then(pl.struct(*cluster, told).struct.json_encode())
+        .when(~lonely)
+        .then(pl.struct(told).struct.json_encode())
+        .otherwise(pl.lit("{}")),
     )
 
 
@@ -267,9 +160,26 @@ def _described(state: shards.State, shard: str) -> dict[str, Any]:
     }
 
 
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema=dict.fromkeys(("doc_id", "uri", "source_id", "captured_at", "text"), pl.String)
+def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
+    """The sources whose documents figures tell apart, by the kind of source."""
+    return tuple(
+        sorted(
+            s.id for s in register.sources.values() if params.figures.get(s.kind) == "distinguish"
+        )
+    )
+
+
+def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
+    """The job: near-duplicates, who stays, decisions."""
+    places = pipeline | "Places" >> beam.Create(
+        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    ).with_output_types(tuple[int, pa.RecordBatch])
+    copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
+    decided = (copies, edges) | "Settled" >> Settled(plan)
+    _ = (
+        {"shard": places, "decided": decided, "apart": kept_apart}
+        | "Decided" >> beam.CoGroupByKey()
+        | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
     )
 
 
@@ -285,58 +195,40 @@ class Dedup(DocumentStage):
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
-        names = tuple(corpus.shards(context))
-        licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
+        params, register = context.params, context.register
         plan = Plan(
             state,
-            Corpus(str(context.params.work)),
-            names,
-            context.params.dedup,
-            rights.ranks(context.register),
-            licences,
+            Corpus(str(params.work)),
+            tuple(corpus.shards(context)),
+            params.dedup,
+            rights.ranks(register),
+            {s.id: s.licence.spdx for s in register.sources.values()},
+            apart(register, params.dedup),
             run_id,
-            batches.partitions(self.expected(context)),
+            self.expected(context),
         )
-        keyed = tuple[int, pa.RecordBatch]
-        places = pipeline | "Places" >> beam.Create(
-            [(i, batches.plan(shard=[n])) for i, n in enumerate(names)]
-        ).with_output_types(keyed)
-        exact = (
-            corpus.deal(pipeline, names)
-            | "Sign" >> beam.ParDo(Sign(plan)).with_output_types(keyed)
-            | "ByText" >> beam.GroupByKey()
-            | "FindExact" >> beam.ParDo(FindExact()).with_output_types(keyed)
-        )
-        edges = (
-            {"shard": _after(places, exact, "Signed"), "exact": exact}
-            | "Copies" >> beam.CoGroupByKey()
-            | "Band" >> beam.ParDo(Band(plan)).with_output_types(keyed)
-            | "ByBand" >> beam.GroupByKey()
-            | "Pair" >> beam.ParDo(Pair()).with_output_types(keyed)
-            | "ByShards" >> beam.GroupByKey()
-            | "Verify" >> beam.ParDo(Verify(plan)).with_output_types(keyed)
-        )
-        together = exact | "Together" >> beam.MapTuple(
-            lambda _, batch: (0, batch)
-        ).with_output_types(keyed)
-        decided = (
-            {"exact": together, "edges": edges}
-            | "Clusters" >> beam.CoGroupByKey()
-            | "Resolve" >> beam.ParDo(Resolve(plan)).with_output_types(keyed)
-        )
-        (
-            {"shard": _after(places, decided, "Resolved"), "decided": decided}
-            | "Members" >> beam.CoGroupByKey()
-            | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
-        )
+        wire(pipeline, plan)
 
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
+        """Stop where a source lost more to another than the parameters allow.
 
-def _after(places: beam.PCollection, other: beam.PCollection, label: str) -> beam.PCollection:
-    """The places of shards, once all of `other` is there: files that a step wrote are complete."""
-    return places | label >> beam.Map(
-        lambda place, _: place,
-        beam.pvalue.AsIter(other | f"{label}Count" >> beam.combiners.Count.Globally()),
-    ).with_output_types(tuple[int, pa.RecordBatch])
+        Raises:
+          StageError: names both sources, counts, some pairs.
+        """
+        guard = context.params.guard
+        totals = add([m["figures"]["counts"] for m in markers])
+        found = source_loss.losses(
+            totals.get("source lost", {}), totals.get("source before", {}), guard
+        )
+        if found:
+            raise StageError(source_loss.message(state, found, guard))
+        return []
 
 
 def main(argv: Sequence[str] | None = None) -> int:

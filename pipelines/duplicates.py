@@ -1,48 +1,75 @@
-"""What the stage `dedup` computes, without Beam: signatures, exact and near duplicates, decisions.
+"""What the stage `dedup` computes, without Beam: signatures, keys, verified edges, who stays.
 
 A document's number is 64 bits: its shard's place in the sorted list of shards, then its row in
-that shard's signatures; with a band's 64-bit key it is all that is shuffled for near-duplicates.
+that shard's signatures; with a 64-bit key it is all that is shuffled to find near-duplicates.
+Of documents with the same key view one number stands for the *text*; edges are between texts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
 
-from pipelines import clusters, minhash, shingles
+from pipelines import clusters, figures, minhash, shingles
 from schemas.params import DedupParams
 
-RULE_VERSION = f"{minhash.ALGORITHM}/1"
+RULE_VERSION = f"{minhash.ALGORITHM}/{figures.ALGORITHM}/2"
 ROW_BITS = 32
+FIGURE_KEYS = 6
+"""Keys of figures with one value of the signature each: texts of similarity s and the same
+figures meet in one of them with 1 - (1 - s)**6, 0.9998 at 0.75."""
+
+PAIR = {"left": pl.UInt64, "right": pl.UInt64}
+EDGE = {
+    **PAIR,
+    "similarity": pl.Float64,  # what was measured: Jaccard, or containment of the shorter
+    "contained": pl.UInt64,  # the shorter text, where containment decided; else null
+    "apart": pl.Boolean,  # similar, and two documents by their figures
+}
+MEMBER = {
+    "doc": pl.UInt64,
+    "text": pl.UInt64,
+    "component": pl.UInt64,
+    "right": pl.Int64,
+    "captured_at": pl.String,
+    "doc_id": pl.String,
+    "source_id": pl.String,
+}
 
 
-def sign(documents: pl.DataFrame, ranks: dict[str, int], params: DedupParams) -> pl.DataFrame:
-    """Documents doc_id, uri, source_id, captured_at, text -> the same without the text, with
-    `right` (place in the order of right), `exact` (16 bytes), `shingles` (sorted distinct u64)
-    and `signature` (u32)."""
-    grams = shingles.shingle(documents["text"], params.shingle)
+def sign(
+    documents: pl.DataFrame, ranks: Mapping[str, int], apart: Iterable[str], params: DedupParams
+) -> pl.DataFrame:
+    """What is kept of documents doc_id, uri, source_id, captured_at, text.
+
+    Args:
+      documents: n of them.
+      ranks: source -> place in the order of right.
+      apart: sources whose documents figures tell apart.
+
+    Returns:
+      The same without the text, with `right`, `exact` (16 bytes), `shingles` (sorted distinct
+      u64), `signature` (u32), `figures` (u64, in order), `figures_at` (i64), `figured` (u64,
+      their digest) and `distinguish` (bool).
+    """
+    words = shingles.words(documents["text"])
+    by_word = params.shingle_of == "words"
+    grams = shingles.shingle(words, params.shingle, "word" if by_word else "character")
+    told = figures.figures(words)
     number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
-    owner = np.repeat(np.arange(len(grams)), grams.sizes)
-    flat = pl.DataFrame(
-        {"row": owner, "shingles": grams.hashes}, {"row": pl.Int64, "shingles": pl.UInt64}
-    )
-    nested = flat.group_by("row", maintain_order=True).agg("shingles")
-    rows = documents.select("doc_id", "uri", "source_id", "captured_at").with_row_index("row")
-    right = pl.col("source_id").replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64)
-    columns = pl.Series(signature if len(signature) else [], dtype=pl.Array(pl.UInt32, number))
-    return (
-        rows.with_columns(pl.col("row").cast(pl.Int64))
-        .join(nested, on="row", how="left", maintain_order="left")
-        .with_columns(
-            pl.col("shingles").fill_null([]),
-            right=right,
-            exact=shingles.exact_key(documents["text"]),
-            signature=columns,
-        )
-        .drop("row")
+    source = pl.col("source_id")
+    return documents.select("doc_id", "uri", "source_id", "captured_at").with_columns(
+        right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
+        distinguish=source.is_in(sorted(apart)).fill_null(False),
+        exact=shingles.exact_keys(words, documents["text"]),
+        shingles=shingles.lists(grams.hashes, grams.offsets),
+        signature=pl.Series(signature if len(signature) else [], dtype=pl.Array(pl.UInt32, number)),
+        figures=shingles.lists(told.hashes, told.offsets),
+        figures_at=shingles.lists(told.at, told.offsets),
+        figured=pl.Series(told.digests()),
     )
 
 
@@ -57,101 +84,174 @@ def place_of(docs: pl.Series) -> np.ndarray:
     return docs.to_numpy() >> np.uint64(ROW_BITS)
 
 
-def exact_pairs(keys: pl.DataFrame) -> pl.DataFrame:
-    """exact, doc, right, captured_at, doc_id -> [doc, kept] for all but the best copy of each text:
-    best right first, then earliest capture, then the least id."""
-    repeated = keys.filter(pl.col("exact").is_duplicated()).sort(
-        "exact", "right", "captured_at", "doc_id", nulls_last=True
-    )
-    return (
-        repeated.with_columns(kept=pl.col("doc").first().over("exact"))
-        .filter(pl.col("doc") != pl.col("kept"))
-        .select("doc", "kept")
-    )
+def row_of(docs: pl.Series) -> np.ndarray:
+    """The rows of documents in their shards, by number."""
+    return docs.to_numpy() & np.uint64((1 << ROW_BITS) - 1)
 
 
-def bands(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """doc, signature, shingles -> band_key, doc: what is shuffled; nothing of texts without
-    words."""
+def copies(keys: pl.DataFrame) -> pl.DataFrame:
+    """exact, doc -> [doc, text] of all documents but one per key: the least stands for the text."""
+    text = pl.col("doc").min().over("exact")
+    return keys.select("doc", text=text).filter(pl.col("doc") != pl.col("text"))
+
+
+def band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """doc, signature, shingles, figured, distinguish -> [key, doc]: what is shuffled.
+
+    A key per band; where figures tell documents apart, moreover `FIGURE_KEYS` that also hold the
+    figures: a template's bands have many members, of which only those with the same figures can
+    be one document.  Texts without words have none.
+    """
     number = minhash.bands(params.candidate, params.recall, params.rows)
     filled = signed.filter(pl.col("shingles").list.len() > 0)
     flat = filled["signature"].explode().cast(pl.UInt32).to_numpy()
-    keys = minhash.band_keys(flat.reshape(filled.height, number * params.rows), number, params.rows)
-    docs = np.repeat(filled["doc"].to_numpy(), number)
-    return pl.DataFrame({"band_key": keys.ravel(), "doc": docs})
+    signature = flat.reshape(filled.height, number * params.rows)
+    keys = minhash.band_keys(signature, number, params.rows)
+    docs = filled["doc"].to_numpy()
+    some = (filled["distinguish"] & (filled["figured"] != 0)).to_numpy()
+    step = max(1, signature.shape[1] // FIGURE_KEYS)
+    values = signature[some][:, ::step][:, :FIGURE_KEYS]
+    finer = minhash.band_keys(values, values.shape[1], 1)
+    finer = shingles.fmix64(finer + filled["figured"].to_numpy()[some, None])
+    return pl.DataFrame(
+        {
+            "key": np.concatenate([keys.ravel(), finer.ravel()]),
+            "doc": np.concatenate(
+                [np.repeat(docs, number), np.repeat(docs[some], values.shape[1])]
+            ),
+        }
+    )
 
 
-def verify(pairs: pl.DataFrame, signed: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    """Candidate pairs -> [left, right, similarity] of those whose shingles' Jaccard similarity
-    reaches the threshold; `signed` holds doc and shingles of all that are named."""
-    known = signed.sort("doc")
-    lengths = known["shingles"].list.len().to_numpy().astype(np.int64)
-    flat = known["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
-    grams = shingles.Shingles(flat, np.concatenate([[0], np.cumsum(lengths)]))
-    distinct = pairs.unique(["left", "right"]).sort("left", "right")
-    measured = clusters.jaccard(distinct, grams, known["doc"].to_numpy())
-    return measured.filter(pl.col("similarity") >= threshold).select("left", "right", "similarity")
-
-
-def order(about: pl.DataFrame) -> pl.DataFrame:
-    """doc, right, captured_at, doc_id -> [doc, rank]: best right first, then earliest capture."""
-    ranked = about.sort("right", "captured_at", "doc_id", nulls_last=True)
-    return ranked.with_row_index("rank").select("doc", "rank")
-
-
-def resolve(exact: pl.DataFrame, edges: pl.DataFrame, about: pl.DataFrame) -> pl.DataFrame:
-    """Decide who stays.
+def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Compare candidate pairs.
 
     Args:
-      exact: [doc, kept] of exact copies.
-      edges: [left, right, similarity], verified, between texts that differ.
-      about: doc, right, captured_at, doc_id of all documents that the two name.
+      pairs: left, right.
+      signed: doc (ascending), shingles, figured, distinguish of all that are named.
 
     Returns:
-      doc, kept_doc_id, similarity, kind, cluster_id: the members of every cluster; the one
-      that stays is its own `kept`, with similarity 1.  Each document that goes was compared
-      with the one that is kept for it.
+      `EDGE`: the pairs whose Jaccard similarity reaches the threshold, or, where the parameters
+      ask for it, of which the shorter is contained in the longer; `apart` if figures differ and
+      either comes from a source in which they count.
     """
-    near = (
-        clusters.survivors(edges, order(about))
-        if edges.height
-        else pl.DataFrame(schema={"doc": pl.UInt64, "kept": pl.UInt64, "similarity": pl.Float64})
-    )
-    near = near.filter(pl.col("doc") != pl.col("kept"))
-    copies = exact.join(
-        near.rename({"kept": "final"}), left_on="kept", right_on="doc", how="left"
-    ).select(
-        "doc",
-        kept=pl.coalesce("final", "kept"),
-        similarity=pl.col("similarity").fill_null(1.0),
-        kind=pl.when(pl.col("final").is_null()).then(pl.lit("exact")).otherwise(pl.lit("near")),
-    )
-    gone = pl.concat([near.with_columns(kind=pl.lit("near")).select(copies.columns), copies])
-    ids = about.select("doc", "doc_id")
-    stays = (
-        gone.select(doc="kept")
-        .unique()
-        .with_columns(kept=pl.col("doc"), similarity=pl.lit(1.0), kind=pl.lit("exact"))
-    )
-    members = pl.concat([gone, stays.select(gone.columns)])
+    sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
+    flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
+    grams = shingles.Shingles(flat, shingles.offsets_of(sizes))
+    distinct = pairs.unique(["left", "right"]).sort("left", "right")
+    measured = clusters.jaccard(distinct, grams, signed["doc"].to_numpy())
+    near = pl.col("similarity") >= params.threshold
+    inside = pl.lit(False)
+    if params.containment is not None:
+        inside = ~near & (pl.col("containment") >= params.containment)
+    some = measured.with_columns(near=near, inside=inside).filter(pl.col("near") | pl.col("inside"))
+    about = signed.select("doc", "figured", "distinguish", size=pl.Series(sizes))
+    shorter = pl.when(pl.col("size") < pl.col("size_right")).then("left").otherwise("right")
     return (
-        members.join(ids.rename({"doc": "kept", "doc_id": "kept_doc_id"}), on="kept")
-        .with_columns(cluster_id=pl.col("kept_doc_id"))
-        .drop("kept")
+        some.join(about, left_on="left", right_on="doc", how="left", maintain_order="left")
+        .join(about, left_on="right", right_on="doc", how="left", maintain_order="left")
+        .select(
+            "left",
+            "right",
+            similarity=pl.when("near").then("similarity").otherwise("containment"),
+            contained=pl.when("inside").then(shorter),
+            apart=(pl.col("distinguish") | pl.col("distinguish_right"))
+            & (pl.col("figured") != pl.col("figured_right")),
+        )
+    )
+
+
+def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
+    """Of pairs that figures keep apart, a row per document: how many there are, the one that is
+    most alike, and in how many figures, of what kinds, the document differs from it.
+
+    Args:
+      edges: `EDGE`, all of them apart.
+      signed: doc, doc_id, figures, figures_at of all that are named.
+
+    Returns:
+      doc, other_doc_id, similarity, documents, number, date, docket, at.
+    """
+    turned = edges.rename({"left": "right", "right": "left"}).select(edges.columns)
+    ids = signed.select("doc", "doc_id")
+    nearest = (
+        pl.concat([edges, turned])
+        .select("similarity", doc="left", other="right")
+        .join(ids.rename({"doc": "other", "doc_id": "other_doc_id"}), on="other")
+        .sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
+        .with_columns(documents=pl.len().over("doc").cast(pl.Int64))
+        .unique("doc", keep="first", maintain_order=True)
+    )
+    differ = figures.differing(
+        nearest.select("doc", "other"), signed.select("doc", "figures", "figures_at")
+    )
+    return nearest.drop("other").join(differ, on="doc", maintain_order="left")
+
+
+def order(members: pl.DataFrame) -> pl.DataFrame:
+    """The same with `rank`: best right first, then earliest capture, then the least id."""
+    ranked = members.sort("right", "captured_at", "doc_id", nulls_last=True)
+    return ranked.with_row_index("rank")
+
+
+def texts(members: pl.DataFrame) -> pl.DataFrame:
+    """`MEMBER` -> text, component, rank, and the best document of each text: doc, doc_id,
+    source_id."""
+    return order(members).unique("text", keep="first", maintain_order=True)
+
+
+def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Decide who stays in whole components.
+
+    Args:
+      members: `MEMBER`, all documents of the components.
+      edges: `EDGE` between their texts, verified, none apart.
+
+    Returns:
+      doc, kept_doc_id, kept_source_id, similarity, kind, measure, cluster_id: the members of
+      every cluster of at least two; the one that stays is its own `kept`, with similarity 1.
+      Each document that goes was compared with the one that is kept for it.  A text contained
+      in another goes only if the other has the better right.
+    """
+    best = texts(members)
+    rank = best.select("rank", doc="text")
+    place = {side: rank.rename({"doc": side, "rank": f"{side}_rank"}) for side in ("left", "right")}
+    better = pl.when(pl.col("left_rank") < pl.col("right_rank")).then("left").otherwise("right")
+    allowed = (
+        edges.join(place["left"], on="left", how="left")
+        .join(place["right"], on="right", how="left")
+        .filter(pl.col("contained").is_null() | (pl.col("contained") != better))
+        .select("left", "right", "similarity", "contained")
+    )
+    near = clusters.survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
+    measured = near.with_columns(
+        left=pl.min_horizontal("doc", "kept"), right=pl.max_horizontal("doc", "kept")
+    ).join(allowed.unique(["left", "right"]), on=["left", "right"], suffix="_edge")
+    gone = measured.select(
+        "similarity",
+        text="doc",
+        final="kept",
+        measure=pl.when(pl.col("contained").is_null())
+        .then(pl.lit("jaccard"))
+        .otherwise(pl.lit("containment")),
+    )
+    stays = best.select("source_id", "doc_id", final="text", kept="doc")
+    kept = (
+        members.select("doc", "text")
+        .join(gone, on="text", how="left")
+        .with_columns(final=pl.coalesce("final", "text"), near=pl.col("final").is_not_null())
+        .join(stays, on="final")
+    )
+    return (
+        kept.filter(pl.len().over("kept") > 1)
+        .select(
+            "doc",
+            kept_doc_id="doc_id",
+            kept_source_id="source_id",
+            similarity=pl.col("similarity").fill_null(1.0),
+            kind=pl.when("near").then(pl.lit("near")).otherwise(pl.lit("exact")),
+            measure=pl.col("measure").fill_null("exact"),
+            cluster_id="doc_id",
+        )
         .sort("doc")
     )
-
-
-def shards_of(pairs: pl.DataFrame) -> Iterator[tuple[int, int, pl.DataFrame]]:
-    """Pairs grouped by the two shards they touch."""
-    placed = pairs.with_columns(
-        a=pl.col("left") // (1 << ROW_BITS), b=pl.col("right") // (1 << ROW_BITS)
-    )
-    for (a, b), group in placed.group_by("a", "b", maintain_order=True):
-        yield int(a), int(b), group.select(pairs.columns)
-
-
-def union(frames: Iterable[pl.DataFrame], columns: dict[str, type[pl.DataType]]) -> pl.DataFrame:
-    """All frames in one, or an empty one of these columns."""
-    found = [f for f in frames if f.height]
-    return pl.concat(found) if found else pl.DataFrame(schema=columns)

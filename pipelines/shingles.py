@@ -11,7 +11,7 @@ dictionary, and all text work happens on the distinct words only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
@@ -19,12 +19,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
-ALGORITHM = "shingles-xxh3-horner-1"
+ALGORITHM = "shingles-xxh3-horner-2"
 """Names the key view and the hash below in whatever is stored; either changes: so does this.
 
 A token's hash w is the XXH3-64 of its UTF-8.  A shingle of L tokens is a polynomial in the odd
@@ -39,6 +40,8 @@ _K = np.uint64(0x9E3779B97F4A7C15)
 _SPACES = [chr(c) for c in (*range(0x9, 0xE), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                             0x2028, 0x2029, 0x202F, 0x205F, 0x3000)]  # fmt: skip
 _IGNORED = list("\u02bb\u02bc\u2018\u2019'`\u00b4\u00ad\u200b\u2060\ufeff")
+_DROPPED = [*_SPACES, *_IGNORED, "ё", "Ё"]
+_INSTEAD = [*[" "] * len(_SPACES), *[""] * len(_IGNORED), "е", "Е"]
 # Latin, Cyrillic, Armenian and Georgian letters that no normalisation changes.
 _STABLE = r"\x00-\u{2FF}\u{400}-\u{482}\u{48A}-\u{58F}\u{10A0}-\u{10FF}"
 _COMPOSABLE = rf"[^{_STABLE}\u{{2010}}-\u{{2027}}№]"
@@ -46,10 +49,12 @@ _COMPOSABLE = rf"[^{_STABLE}\u{{2010}}-\u{{2027}}№]"
 _EDGES = r"^[\p{P}--[%\-]]+|[\p{P}--%]+$"
 
 
-class _Tokens(NamedTuple):
+class Words(NamedTuple):
+    """The words of the key views of n texts, as `words` makes them."""
+
     codes: npt.NDArray[np.int32]  # into vocabulary, all documents one after another
     offsets: I64  # n + 1
-    vocabulary: pl.Series  # distinct tokens, none empty
+    vocabulary: pl.Series  # distinct words, none empty
 
 
 @dataclass(frozen=True)
@@ -73,54 +78,80 @@ class Shingles:
     def take(self, rows: I64) -> Shingles:
         """The sets of the given rows, in their order."""
         sizes = self.sizes[rows]
-        return Shingles(self.hashes[ranges(self.offsets[rows], sizes)], _offsets(sizes))
+        return Shingles(self.hashes[ranges(self.offsets[rows], sizes)], offsets_of(sizes))
 
 
-def key_view(texts: pl.Series) -> pl.Series:
-    """Strings -> their key views: words as they count, joined by single spaces.
+def words(texts: pl.Series) -> Words:
+    """Strings -> the words of their key views; null counts as empty.
 
     Per word: ignored characters go (apostrophes, soft hyphens, zero-width spaces), lower case,
     NFC, ё becomes е, punctuation (Unicode P, except %) is stripped from both ends, except a
-    leading hyphen; punctuation inside stays (12.05.2024, 34-п, 7/215).  Null counts as empty.
+    leading hyphen; punctuation inside stays (12.05.2024, 34-п, 7/215).
     """
-    tokens = _words(texts)
-    words = pa.DictionaryArray.from_arrays(tokens.codes, tokens.vocabulary.to_arrow())
-    flat = words.dictionary_decode().cast(pa.large_string())
-    return _lists(tokens.offsets, flat).list.join(" ").alias("key_view")
+    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_DROPPED, _INSTEAD)
+    raw = _encode(spaced.str.split(" "))
+    lower = pc.utf8_lower(raw.vocabulary.to_arrow())
+    found = _where(cast(pl.Series, pl.from_arrow(lower)), f"{_COMPOSABLE}|{_EDGES}", _cleared)
+    # Distinct words may have become one, and some nothing.
+    empty = (found == "").to_numpy()
+    keep = ~empty[raw.codes]
+    renumbered = np.cumsum(~empty, dtype=np.int32) - np.int32(1)
+    return Words(
+        renumbered[raw.codes[keep]], offsets_of(keep)[raw.offsets], found.filter(found != "")
+    )
 
 
-def exact_key(texts: pl.Series) -> pl.Series:
-    """Strings -> 16-byte digests (SHA-256, truncated) of their key views, as Binary.
+def views(words: Words) -> pl.Series:
+    """The key views themselves: words as they count, joined by single spaces."""
+    coded = pa.DictionaryArray.from_arrays(words.codes, words.vocabulary.to_arrow())
+    flat = coded.dictionary_decode().cast(pa.large_string())
+    return lists(flat, words.offsets).list.join(" ").alias("key_view")
 
-    A cryptographic hash, as exact duplicates are not compared again.
+
+def exact_keys(words: Words, texts: pl.Series) -> pl.Series:
+    """16-byte digests (SHA-256, truncated) of key views, as Binary: equal for exact duplicates.
+
+    A cryptographic hash, as exact duplicates are not compared again.  Of a text without a word
+    the text itself is digested, or all such texts would be one.
     """
-    views = key_view(texts).cast(pl.Binary)
-    digests = [hashlib.sha256(view).digest()[:16] for view in views]
+    bare = np.diff(words.offsets) == 0
+    whole = pl.lit(" ") + texts.cast(pl.String).fill_null("")
+    compared = (
+        views(words).to_frame().select(pl.when(pl.Series(bare)).then(whole).otherwise("key_view"))
+    )
+    digests = [hashlib.sha256(one).digest()[:16] for one in compared.to_series().cast(pl.Binary)]
     return pl.Series("exact_key", digests, dtype=pl.Binary)
 
 
 def shingle(
-    texts: pl.Series, width: int = 5, unit: Literal["word", "character"] = "word"
+    texts: pl.Series | Words, width: int = 5, unit: Literal["word", "character"] = "word"
 ) -> Shingles:
-    """Strings -> the distinct n-grams of the tokens of their key views, hashed (`ALGORITHM`).
+    """Texts -> the distinct n-grams of the words or characters of their key views, hashed
+    (`ALGORITHM`).
 
-    A text of fewer tokens than `width` is one shingle, one without any has none.
-    Raises ValueError for a width below 1.
+    A text of fewer tokens than `width` is one shingle, the whole of it, and so is like nothing
+    but its copies; one without any has none.  Raises ValueError for a width below 1.
     """
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
-    tokens = _words(texts) if unit == "word" else _characters(texts)
-    hashes = _token_hashes(tokens.vocabulary)[tokens.codes]
+    read = texts if isinstance(texts, Words) else words(texts)
+    tokens = read if unit == "word" else _encode(views(read).str.split(""))
+    hashes = hash_words(tokens.vocabulary)[tokens.codes]
     starts, counts = tokens.offsets[:-1], np.diff(tokens.offsets)
     full = counts >= width
-    offsets = _offsets(np.where(full, counts - width + 1, counts > 0))
+    offsets = offsets_of(np.where(full, counts - width + 1, counts > 0))
     grams = np.empty(offsets[-1], np.uint64)
     if full.any():
         last = len(hashes) - width + 1
-        owner = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-        inside = owner[:last] == owner[width - 1 :]
+        inside = np.ones(len(hashes), bool)  # a window starts here and ends in the same text
+        for step in range(1, width):
+            ends = tokens.offsets[1:] - step
+            inside[ends[ends >= 0]] = False
         windows = _combine([hashes[i : last + i] for i in range(width)])
-        grams[np.repeat(full, np.diff(offsets))] = windows[inside]
+        whole = windows[inside[:last]]
+        if full.all():
+            return _distinct(whole, offsets)
+        grams[np.repeat(full, np.diff(offsets))] = whole
     for length in range(1, min(width, int(counts.max(initial=0)) + 1)):
         if len(rows := np.flatnonzero(counts == length)):
             columns = [hashes[starts[rows] + i] for i in range(length)]
@@ -161,7 +192,7 @@ def _distinct(hashes: U64, offsets: I64) -> Shingles:
     new = np.ones(len(flat), bool)
     new[1:] = flat[1:] != flat[:-1]
     new[offsets[:-1][np.diff(offsets) > 0]] = True
-    return Shingles(flat[new], _offsets(new)[offsets])
+    return Shingles(flat[new], offsets_of(new)[offsets])
 
 
 def _sort_runs(hashes: U64, offsets: I64) -> U64:
@@ -182,57 +213,61 @@ def _sort_runs(hashes: U64, offsets: I64) -> U64:
     return flat
 
 
-def _words(texts: pl.Series) -> _Tokens:
-    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
-    raw = _encode(spaced.str.split(" "))
-    words = raw.vocabulary.str.replace_many(_IGNORED, [""] * len(_IGNORED))
-    words = _nfc(words.str.to_lowercase()).str.replace_all("ё", "е", literal=True)
-    words = words.str.replace_all(_EDGES, "")
-    # Distinct words may have become one, and some nothing.
-    empty = (words == "").to_numpy()
-    keep = ~empty[raw.codes]
-    renumbered = np.cumsum(~empty, dtype=np.int32) - np.int32(1)
-    return _Tokens(
-        renumbered[raw.codes[keep]], _offsets(keep)[raw.offsets], words.filter(words != "")
-    )
-
-
-def _characters(texts: pl.Series) -> _Tokens:
-    return _encode(key_view(texts).str.split(""))
-
-
-def _encode(lists: pl.Series) -> _Tokens:
+def _encode(lists: pl.Series) -> Words:
     """Lists of strings -> numbers into a dictionary of the batch.
 
-    Equal strings are brought together by sorting 64-bit hashes that live no longer than this
-    call: three times as fast as a hash table, which a multilingual batch pushes out of cache.
+    Equal strings are brought together by 64-bit hashes that live no longer than this call: each
+    writes its place into a slot of a table by its upper bits, and those that then do not find
+    their own hash there are sorted.  Several times as fast as a hash table of strings.
     """
     flat = lists.list.explode(empty_as_null=False)
     hashes = flat.hash().to_numpy()
-    order = np.argsort(hashes)
-    ordered = hashes[order]
-    first = np.ones(len(flat), bool)
-    first[1:] = ordered[1:] != ordered[:-1]
-    codes = np.empty(len(flat), np.int32)
-    codes[order] = np.cumsum(first, dtype=np.int32) - np.int32(1)
-    return _Tokens(codes, _offsets(lists.list.len().to_numpy()), flat.gather(order[first]))
+    at = np.arange(len(flat), dtype=np.int32)
+    bits = max(10, len(flat).bit_length() - 1)
+    slots = (hashes >> np.uint64(64 - bits)).view(np.int64)
+    table = np.empty(1 << bits, np.int32)
+    table[slots] = at
+    same = table[slots]  # of each string, where one that equals it stands
+    others = np.flatnonzero(hashes[same] != hashes)
+    _, first, number = np.unique(hashes[others], return_index=True, return_inverse=True)
+    same[others] = others[first][number]
+    chosen = same == at
+    numbers = np.cumsum(chosen, dtype=np.int32) - np.int32(1)
+    offsets = offsets_of(lists.list.len().to_numpy())
+    return Words(numbers[same], offsets, flat.gather(np.flatnonzero(chosen)))
 
 
-def _nfc(words: pl.Series) -> pl.Series:
-    unsure = words.str.contains(_COMPOSABLE)
-    return words.scatter(unsure.arg_true(), words.filter(unsure).str.normalize("NFC"))
+def _where(words: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """The words with those changed that match; in place, as Polars' `scatter` does it."""
+    some = words.str.contains(pattern)
+    return words.scatter(some.arg_true(), change(words.filter(some)))
 
 
-def _token_hashes(vocabulary: pl.Series) -> U64:
+def _cleared(words: pl.Series) -> pl.Series:
+    """Composed, and without punctuation at the ends."""
+    return _where(words, _COMPOSABLE, _composed).str.replace_all(_EDGES, "")
+
+
+def _composed(words: pl.Series) -> pl.Series:
+    """NFC; ё is е, and an i keeps no dot of its own, which lower case leaves of a two-part İ."""
+    composed = words.str.normalize("NFC").str.replace_all("ё", "е", literal=True)
+    return composed.str.replace_all("i\u0307", "i", literal=True)
+
+
+def hash_words(vocabulary: pl.Series) -> U64:
+    """XXH3-64 of each word's UTF-8."""
     encoded = vocabulary.cast(pl.Binary).to_list()
     return np.fromiter(map(xxhash.xxh3_64_intdigest, encoded), np.uint64, len(encoded))
 
 
-def _lists(offsets: I64, flat: pa.Array) -> pl.Series:
-    return cast(pl.Series, pl.from_arrow(pa.LargeListArray.from_arrays(offsets, flat)))
+def lists(flat: pa.Array | npt.NDArray[np.generic], offsets: I64) -> pl.Series:
+    """Flat values as one list per document."""
+    values = flat if isinstance(flat, pa.Array) else pa.array(flat)
+    return cast(pl.Series, pl.from_arrow(pa.LargeListArray.from_arrays(offsets, values)))
 
 
-def _offsets(sizes: npt.NDArray[np.generic]) -> I64:
+def offsets_of(sizes: npt.NDArray[np.generic]) -> I64:
+    """Where the runs of these sizes start and end: one more than there are."""
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets

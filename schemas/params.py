@@ -76,11 +76,16 @@ class QualityParams:
 @dataclass(frozen=True)
 class DedupParams:
     shingle: int = 5
+    shingle_of: str = "words"  # words | characters
     threshold: float = 0.7
     candidate: float = 0.75
     recall: float = 0.999
     rows: int = 5
     seed: int = 1
+    containment: float | None = None  # None: a text inside a longer one is not looked at
+    figures: Mapping[str, str] = field(  # kind of source -> distinguish | ignore
+        default_factory=lambda: {"institutional": "distinguish", "web": "ignore"}
+    )
 
 
 @dataclass(frozen=True)
@@ -104,13 +109,16 @@ class ReleaseParams:
 
 @dataclass(frozen=True)
 class GuardParams:
-    """What stops a run, see `pipelines.guard`."""
+    """What stops a run, see `pipelines.guard` and `pipelines.source_loss`."""
 
     min_keep_share: float = 0.02  # the least share of its input
     max_fall: float = 0.5  # the most that it may keep less than it did in the last release
     min_documents: int = 100  # fewer are not judged
     against: str | None = None  # the last release; None: the one in the place of this one
     allow: tuple[str, ...] = ()  # languages, sources and stages that may fall
+    max_source_loss: float = 0.5  # of a source's documents, to one other source
+    min_source_loss: int = 50  # documents; fewer are not looked at
+    accept_source_loss: tuple[str, ...] = ()  # "LOSER > KEEPER": looked at, and meant
 
     def allows(self, kind: str, name: str) -> bool:
         """Whether a `language`, `source` or `stage` may fall: by its name, or as `kind:name`."""
@@ -333,7 +341,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
         quality=_quality(value.get("quality") or {}),
-        dedup=_section(DedupParams, value.get("dedup")),
+        dedup=_dedup(value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
@@ -382,9 +390,20 @@ def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
     return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
 
 
+def _dedup(value: Mapping[str, Any] | None) -> DedupParams:
+    """A kind of source that `figures` does not name has its default; one word is for all."""
+    defaults, section = DedupParams().figures, dict(value or {})
+    given = section.get("figures", {})
+    named = dict.fromkeys(defaults, given) if isinstance(given, str) else given
+    return _section(DedupParams, {**section, "figures": {**defaults, **named}})
+
+
 def _typed(kind: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, dict):
-        return {k: float(v) for k, v in value.items()}
-    return {"float": float, "int": int}.get(kind, lambda same: same)(value)
+        return {k: v if isinstance(v, str) else float(v) for k, v in value.items()}
+    if value is None:
+        return None
+    plain = kind.removesuffix(" | None")
+    return {"float": float, "int": int}.get(plain, lambda same: same)(value)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from pipelines.clusters import (
     anchors,
     candidate_pairs,
-    cluster_id,
     components,
     jaccard,
     survivors,
@@ -29,7 +28,7 @@ EDGES = st.lists(
 
 def keyed(buckets: dict[int, list[int]]) -> pl.DataFrame:
     rows = [(key, doc) for key, docs in buckets.items() for doc in docs]
-    return pl.DataFrame(rows, {"band_key": pl.UInt64, "doc": pl.UInt64}, orient="row")
+    return pl.DataFrame(rows, {"key": pl.UInt64, "doc": pl.UInt64}, orient="row")
 
 
 def edged(rows: list[tuple[int, int, int]]) -> pl.DataFrame:
@@ -60,7 +59,7 @@ def texts(number: int) -> list[str]:
 def banded(shingles: Shingles, bands: int, rows: int) -> pl.DataFrame:
     keys = band_keys(signatures(shingles, bands * rows), bands, rows)
     docs = np.repeat(np.arange(len(shingles), dtype=np.uint64), bands)
-    return pl.DataFrame({"band_key": keys.ravel(), "doc": docs})
+    return pl.DataFrame({"key": keys.ravel(), "doc": docs})
 
 
 def as_sets(shingles: Shingles) -> list[set[int]]:
@@ -86,22 +85,10 @@ def test_small_buckets_give_all_pairs(buckets: dict[int, list[int]], hot: int) -
     assert components(fewer).equals(joined), "hot buckets stay connected"
 
 
-def test_ties_bring_like_members_of_a_hot_bucket_together() -> None:
-    docs = np.arange(200, dtype=np.uint64)
-    keys = pl.DataFrame(
-        {"band_key": np.zeros(200, np.uint64), "doc": docs, "tie": docs[::-1] // 4 * 7}
-    )
-    pairs = set(candidate_pairs(keys).rows())
-    assert all(
-        p in pairs for i in range(0, 200, 4) for p in itertools.combinations(range(i, i + 4), 2)
-    )
-    assert len(pairs) < 800
-
-
 def test_a_million_keys_of_identical_documents() -> None:
     documents = np.tile(np.arange(100_000, dtype=np.uint64), 10)
     keys = pl.DataFrame(
-        {"band_key": np.repeat(np.arange(10, dtype=np.uint64), 100_000), "doc": documents}
+        {"key": np.repeat(np.arange(10, dtype=np.uint64), 100_000), "doc": documents}
     )
     pairs = candidate_pairs(keys)
     assert len(pairs) == 2 * 99_999 - 1
@@ -237,20 +224,13 @@ def test_anchors_let_the_best_ranked_keep_a_hot_bucket() -> None:
     pairs = candidate_pairs(keyed({1: list(range(100))}))
     rank = ranked([*range(100, 1, -1), 0])  # the last is best, the star's centre is the first
     assert survivors(pairs.with_columns(similarity=1.0), rank)["kept"].n_unique() > 1
-    more = anchors(pairs, rank)
+    texts = rank.select("rank", text="doc", component=pl.lit(7, pl.UInt64))
+    more = anchors(pairs, texts)
     assert len(more) <= 99 and more["right"].unique().to_list() == [99]
-    every = pl.concat([pairs, more]).with_columns(similarity=1.0)
+    every = pl.concat([pairs, more.drop("component")]).with_columns(similarity=1.0)
     assert survivors(every, rank)["kept"].unique().to_list() == [99]
 
 
 def test_survivors_need_ranks() -> None:
     with pytest.raises(KeyError, match="1 documents"):
         survivors(edged([(0, 1, 90)]), ranked([0]))
-
-
-def test_cluster_id() -> None:
-    members = pl.DataFrame({"component": [7, 7, 9], "doc_id": ["b" * 32, "a" * 32, "c" * 32]})
-    found = cluster_id(members)
-    assert found.equals(cluster_id(members.reverse()))
-    assert found["component"].to_list() == [7, 9] and found["cluster_id"].n_unique() == 2
-    assert found["cluster_id"].str.contains(r"^[0-9a-f]{32}$").all()

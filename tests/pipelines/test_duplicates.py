@@ -1,7 +1,8 @@
-"""Who stays of documents that are alike, and what is measured of those that go."""
+"""What is measured of documents that are alike, and who stays."""
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import polars as pl
@@ -9,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import duplicates
+from pipelines import clusters, duplicates
 from schemas.params import DedupParams
 
 PARAMS = DedupParams()
-WORDS = [f"word{n}" for n in range(60)]
+WORDS = [f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]
 TEXT = " ".join(WORDS)
 LIKE = " ".join([*WORDS[:50], "other", *WORDS[51:]])
-APART = " ".join(f"elsewhere{n}" for n in range(60))
+APART = " ".join(w.replace("word", "elsewhere") for w in WORDS)
+COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text")
 
 
 def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
@@ -24,27 +26,48 @@ def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
         {"doc_id": i, "uri": f"urn:{i}", "source_id": s, "captured_at": t, "text": x}
         for i, s, t, x in rows
     ]
-    return pl.DataFrame(
-        some, schema=dict.fromkeys(("doc_id", "uri", "source_id", "captured_at", "text"), pl.String)
+    return pl.DataFrame(some, schema=dict.fromkeys(COLUMNS, pl.String))
+
+
+def signed(
+    rows: list[tuple[str, str | None, str | None, str]], params: DedupParams = PARAMS
+) -> pl.DataFrame:
+    found = duplicates.sign(documents(*rows), {"best": 0, "good": 1}, ["best"], params)
+    return found.with_columns(duplicates.numbers(3, found.height))
+
+
+def edges(read: pl.DataFrame, params: DedupParams = PARAMS) -> pl.DataFrame:
+    keys = duplicates.band_keys(read, params)
+    pairs = [(a, b) for (_,), g in keys.group_by("key") for a, b in pairwise(sorted(g["doc"]))]
+    frame = pl.DataFrame(pairs, duplicates.PAIR, orient="row")
+    return duplicates.verify(frame, read, params)
+
+
+def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """All documents as one component."""
+    return read.join(copies, on="doc", how="left").select(
+        "doc",
+        pl.coalesce("text", "doc").alias("text"),
+        pl.lit(0, pl.UInt64).alias("component"),
+        "right",
+        "captured_at",
+        "doc_id",
+        "source_id",
     )
 
 
-def resolved(*rows: tuple[str, str | None, str | None, str]) -> dict[str, tuple[str, str, float]]:
+def resolved(
+    *rows: tuple[str, str | None, str | None, str], params: DedupParams = PARAMS
+) -> dict[str, tuple[str, str, float]]:
     """doc_id -> (kept_doc_id, kind, similarity), all steps run as the stage does."""
-    signed = duplicates.sign(documents(*rows), {"best": 0, "good": 1}, PARAMS)
-    signed = signed.with_columns(duplicates.numbers(3, signed.height))
-    exact = duplicates.exact_pairs(signed.select("exact", "doc", "right", "captured_at", "doc_id"))
-    left = signed.join(exact, on="doc", how="anti")
-    keys = duplicates.bands(left, PARAMS)
-    pairs = [(a, b) for (_,), g in keys.group_by("band_key") for a, b in pairwise(sorted(g["doc"]))]
-    frame = pl.DataFrame(pairs, {"left": pl.UInt64, "right": pl.UInt64}, orient="row")
-    edges = duplicates.verify(frame, left, PARAMS.threshold)
-    about = signed.select("doc", "right", "captured_at", "doc_id")
-    names = dict(signed.select("doc", "doc_id").iter_rows())
-    found = duplicates.resolve(exact, edges, about)
+    read = signed(list(rows), params)
+    copies = duplicates.copies(read.select("exact", "doc"))
+    found = edges(read.join(copies, on="doc", how="anti"), params).filter(~pl.col("apart"))
+    names = dict(read.select("doc", "doc_id").iter_rows())
+    told = duplicates.resolve(members(read, copies), found)
     return {
         names[r["doc"]]: (r["kept_doc_id"], r["kind"], r["similarity"])
-        for r in found.iter_rows(named=True)
+        for r in told.iter_rows(named=True)
     }
 
 
@@ -75,30 +98,94 @@ def test_an_exact_copy_of_what_goes_goes_with_it():
     assert found["b"][2] == found["c"][2] < 1.0 and found["a"] == ("a", "exact", 1.0)
 
 
+def test_the_best_copy_of_a_text_speaks_for_it():
+    found = resolved(
+        ("a", "good", "2020", TEXT), ("b", "good", "2020", LIKE), ("c", "best", "2021", LIKE)
+    )
+    assert found["a"][:2] == ("c", "near") and found["b"][:2] == ("c", "exact")
+
+
 def test_texts_without_words():
     found = resolved(
-        ("a", "good", "2020", "..."), ("b", "good", "2020", "?!"), ("c", "good", "2020", TEXT)
+        ("a", "good", "2020", "..."), ("b", "good", "2020", "?!"), ("c", "good", "2020", "...")
     )
-    assert "c" not in found
-    assert duplicates.sign(documents(), {}, PARAMS).height == 0
+    assert set(found) == {"a", "c"} and found["c"] == ("a", "exact", 1.0)
+    assert duplicates.sign(documents(), {}, [], PARAMS).height == 0
     assert resolved(("a", "good", "2020", "")) == {}
+
+
+def test_three_words_are_like_nothing_but_their_copies():
+    found = resolved(
+        ("a", "good", "2020", "one two three"),
+        ("b", "good", "2020", "one two four"),
+        ("c", "good", "2020", "One, two three."),
+    )
+    assert set(found) == {"a", "c"} and found["c"][1] == "exact"
+
+
+FIGURED = f"{TEXT} № 12 {LIKE[::-1]}"
+
+
+@pytest.mark.parametrize(
+    ("source", "other", "stay"),
+    [("best", "best", 2), ("good", "best", 2), ("good", "good", 1)],
+)
+def test_figures_tell_apart_where_either_source_has_it_so(source, other, stay):
+    rows = [("a", source, "2020", FIGURED), ("b", other, "2020", FIGURED.replace("12", "13"))]
+    found = edges(signed(rows))
+    assert found.height == 1 and found["apart"].to_list() == [stay == 2]
+    assert len(resolved(*rows)) == (0 if stay == 2 else 2)
+
+
+def test_what_is_told_of_documents_kept_apart():
+    rows = [
+        ("a", "best", "2020", f"{FIGURED} 7 мая 5 %"),
+        ("b", "best", "2020", f"{FIGURED} 7 июня 5 %"),
+        ("c", "best", "2020", f"{FIGURED} 8 июня 6 %"),
+    ]
+    read = signed(rows)
+    pairs = pl.DataFrame(
+        [(read["doc"][i], read["doc"][j]) for i, j in ((0, 1), (0, 2), (1, 2))],
+        duplicates.PAIR,
+        orient="row",
+    )
+    found = duplicates.kept_apart(duplicates.verify(pairs, read, PARAMS), read)
+    first = found.row(0, named=True)
+    assert first["other_doc_id"] == "b" and first["documents"] == 2
+    assert (first["number"], first["date"], first["docket"]) == (0, 1, 0)
+    told = found.filter(pl.col("other_doc_id") == "b")
+    assert first["at"] == [len(FIGURED.split()) + 1] and told.height == 1
+    assert "июня" not in str(found.rows()) and "12" not in str(found["other_doc_id"].to_list())
+
+
+def test_containment_only_where_it_is_asked_for():
+    long, short = f"{TEXT} {APART}", TEXT
+    rows = [("a", "good", "2020", long), ("b", "good", "2021", short)]
+    read = signed(rows)
+    pairs = pl.DataFrame([(read["doc"][0], read["doc"][1])], duplicates.PAIR, orient="row")
+    assert duplicates.verify(pairs, read, PARAMS).is_empty()
+    asked = dataclasses.replace(PARAMS, containment=0.95)
+    found = duplicates.verify(pairs, read, asked)
+    assert found["contained"].to_list() == [read["doc"][1]] and found["similarity"][0] == 1.0
+    none = duplicates.copies(read.select("exact", "doc"))
+    told = duplicates.resolve(members(read, none), found)
+    gone = told.filter(pl.col("measure") == "containment")
+    assert gone["doc"].to_list() == [read["doc"][1]] and gone["kept_doc_id"].to_list() == ["a"]
+    # the longer text does not go for the sake of its part
+    better = members(read, none).with_columns(right=pl.Series([1, 0]))
+    assert duplicates.resolve(better, found).is_empty()
+
+
+def test_characters():
+    params = dataclasses.replace(PARAMS, shingle_of="characters", shingle=9)
+    found = resolved(("a", "good", "2020", TEXT), ("b", "good", "2021", LIKE), params=params)
+    assert found["b"][:2] == ("a", "near") and found["b"][2] > 0.9
 
 
 def test_numbers_say_the_place():
     docs = duplicates.numbers(7, 3)
     assert duplicates.place_of(docs).tolist() == [7] * 3 and docs.n_unique() == 3
-    pairs = pl.DataFrame(
-        {"left": [docs[0]], "right": [docs[2] + (1 << 32)], "x": [1]},
-        {"left": pl.UInt64, "right": pl.UInt64, "x": pl.Int64},
-    )
-    ((a, b, group),) = duplicates.shards_of(pairs)
-    assert (a, b) == (7, 8) and group.columns == pairs.columns
-
-
-def test_union():
-    assert duplicates.union([], {"a": pl.Int64}).schema == {"a": pl.Int64}
-    one = pl.DataFrame({"a": [1]})
-    assert duplicates.union([one, one.clear(), one], {"a": pl.Int64})["a"].to_list() == [1, 1]
+    assert duplicates.row_of(docs).tolist() == [0, 1, 2]
 
 
 CASES = st.tuples(
@@ -111,79 +198,69 @@ CASES = st.tuples(
 
 @given(CASES)
 def test_every_document_that_goes_was_measured_against_the_one_kept(case):
-    texts, between, rights, random = case
-    docs = list(range(len(texts)))
-    about = pl.DataFrame(
+    kinds, between, rights, random = case
+    docs = list(range(len(kinds)))
+    first = {kind: kinds.index(kind) for kind in kinds}
+    similar = {(a, b): s / 100 for a, b, s in between if a < b and a in first and b in first}
+    pairs = {tuple(sorted((first[a], first[b]))): s for (a, b), s in similar.items()}
+    some = pl.DataFrame(
         {
             "doc": docs,
+            "text": [first[k] for k in kinds],
+            "component": [0] * len(docs),
             "right": rights[: len(docs)],
             "captured_at": [str(n % 3) for n in docs],
             "doc_id": [f"{n:02}" for n in docs],
+            "source_id": ["s"] * len(docs),
         },
-        {"doc": pl.UInt64, "right": pl.Int64, "captured_at": pl.String, "doc_id": pl.String},
+        duplicates.MEMBER,
     )
-    keys = about.with_columns(exact=pl.Series([str(t) for t in texts]))
-    exact = duplicates.exact_pairs(keys)
-    stays = {t: d for d, t in zip(docs, texts, strict=True) if d not in exact["doc"].to_list()}
-    similar = {(a, b): s / 100 for a, b, s in between if a < b and a in stays and b in stays}
-    rows = [(stays[a], stays[b], s) for (a, b), s in similar.items()]
-    schema = {"left": pl.UInt64, "right": pl.UInt64, "similarity": pl.Float64}
 
-    def resolve(flip: bool) -> pl.DataFrame:
-        some = [(b, a, s) if flip and random.random() < 0.5 else (a, b, s) for a, b, s in rows]
-        random.shuffle(some)
-        edges = pl.DataFrame(some, schema, orient="row")
-        return duplicates.resolve(
-            exact.sample(fraction=1, shuffle=True, seed=random.randrange(99)),
-            edges,
-            about.sample(fraction=1, shuffle=True, seed=1),
-        )
+    def resolve() -> pl.DataFrame:
+        rows = [(a, b, s, None, False) for (a, b), s in pairs.items()]
+        random.shuffle(rows)
+        shuffled = some.sample(fraction=1, shuffle=True, seed=random.randrange(99))
+        return duplicates.resolve(shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row"))
 
-    found = resolve(False)
-    assert found.equals(resolve(True))
+    found = resolve()
+    assert found.equals(resolve())
     assert found["doc"].is_unique().all() and found["kept_doc_id"].null_count() == 0
     kept = dict(found.select("doc", "kept_doc_id").iter_rows())
     for row in found.iter_rows(named=True):
         target = int(row["kept_doc_id"])
         assert kept[target] == row["kept_doc_id"]  # who is kept is kept by itself
-        pair = tuple(sorted((texts[row["doc"]], texts[target])))
-        assert row["similarity"] == (1.0 if pair[0] == pair[1] else similar[pair])  # type: ignore[index]
-        assert row["kind"] == ("exact" if pair[0] == pair[1] else "near")
+        a, b = sorted((kinds[row["doc"]], kinds[target]))
+        assert row["similarity"] == (1.0 if a == b else similar[a, b])
+        assert row["kind"] == ("exact" if a == b else "near")
     gone = {doc for doc, name in kept.items() if int(name) != doc}
-    assert set(exact["doc"]) <= gone
     left = [d for d in docs if d not in gone]
-    assert not any(
-        (min(texts[a], texts[b]), max(texts[a], texts[b])) in similar
-        for a in left
-        for b in left
-        if a < b
-    )
+    assert len({kinds[d] for d in left}) == len(left)  # of each text one at most
+    assert not any(tuple(sorted((kinds[a], kinds[b]))) in similar for a in left for b in left)
 
 
 def test_nothing_to_resolve():
-    empty = pl.DataFrame(schema={"doc": pl.UInt64, "kept": pl.UInt64})
-    edges = pl.DataFrame(schema={"left": pl.UInt64, "right": pl.UInt64, "similarity": pl.Float64})
-    about = pl.DataFrame(
-        schema={"doc": pl.UInt64, "right": pl.Int64, "captured_at": pl.String, "doc_id": pl.String}
-    )
-    found = duplicates.resolve(empty, edges, about)
-    assert found.height == 0 and set(found.columns) == {
-        "doc",
-        "kept_doc_id",
-        "similarity",
-        "kind",
-        "cluster_id",
-    }
+    nothing = pl.DataFrame(schema=duplicates.MEMBER)
+    found = duplicates.resolve(nothing, pl.DataFrame(schema=duplicates.EDGE))
+    assert found.height == 0 and {"doc", "kept_doc_id", "measure"} <= set(found.columns)
 
 
-def test_a_document_without_a_rank_is_an_error():
-    edges = pl.DataFrame(
-        {"left": [1], "right": [2], "similarity": [0.8]},
-        {"left": pl.UInt64, "right": pl.UInt64, "similarity": pl.Float64},
-    )
-    about = pl.DataFrame(
-        {"doc": [1], "right": [0], "captured_at": ["x"], "doc_id": ["a"]},
-        {"doc": pl.UInt64, "right": pl.Int64, "captured_at": pl.String, "doc_id": pl.String},
-    )
+def test_a_text_without_a_rank_is_an_error():
+    row = [(1, 2, 0.8, None, False)]
     with pytest.raises(KeyError):
-        duplicates.resolve(pl.DataFrame(schema={"doc": pl.UInt64, "kept": pl.UInt64}), edges, about)
+        duplicates.resolve(
+            pl.DataFrame(schema=duplicates.MEMBER),
+            pl.DataFrame(row, duplicates.EDGE, orient="row"),
+        )
+
+
+def test_a_template_of_many_members_costs_a_bounded_number_of_pairs():
+    """Most of each text is the template: bands of the template alone are hot."""
+    template = " ".join(f"form{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(70))
+    rows = [
+        (f"{n:04}", "good", "2020", template + " " + " ".join(f"w{n}x{k}" for k in range(20)))
+        for n in range(600)
+    ]
+    keys = duplicates.band_keys(signed(rows), PARAMS)
+    assert keys.group_by("key").len()["len"].max() > 200
+    pairs = clusters.candidate_pairs(keys)
+    assert pairs.height < 2 * keys.height

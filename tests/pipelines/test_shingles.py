@@ -10,11 +10,19 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.shingles import _COMPOSABLE, Shingles, exact_key, key_view, shingle
+from pipelines.shingles import _COMPOSABLE, Shingles, exact_keys, shingle, views, words
 
 MASK = (1 << 64) - 1
 WORDS = st.lists(st.sampled_from(["ерік", "Ёлка", "№", "12-п", "«сөз»", "—", "o‘zbek", "й"]))
 TEXTS = st.lists(st.one_of(WORDS.map(" ".join), st.text(max_size=40)), max_size=12)
+
+
+def key_view(texts: pl.Series) -> pl.Series:
+    return views(words(texts))
+
+
+def exact_key(texts: pl.Series) -> pl.Series:
+    return exact_keys(words(texts), texts)
 
 
 def view(text: str) -> str:
@@ -54,6 +62,7 @@ def reference(text: str, width: int) -> list[int]:
         ("«Сөз», (сөз) — сөз…", "сөз сөз сөз"),
         ("-5 и −7, но - нет", "-5 и −7 но нет"),
         ("a\u00a0b\u2009c\u3000d\u0085e", "a b c d e"),
+        ("İSTANBUL İstanbul I\u0307stanbul istanbul", "istanbul istanbul istanbul istanbul"),
         ("  ... — ", ""),
         ("", ""),
     ],
@@ -74,6 +83,11 @@ def test_exact_key_of_copies() -> None:
     keys = exact_key(pl.Series(["Ёлка, 5 шт.", "елка 5\nшт", None, ""]))
     assert keys[0] == keys[1] and keys[2] == keys[3] and keys.n_unique() == 2
     assert all(len(key) == 16 for key in keys)
+
+
+def test_texts_without_words_are_alike_only_if_equal() -> None:
+    keys = exact_key(pl.Series(["...", "?!", "...", "", None, "\0?!"], dtype=pl.String))
+    assert keys[0] == keys[2] and keys[3] == keys[4] and keys.n_unique() == 4
 
 
 @given(TEXTS)
@@ -116,6 +130,15 @@ def test_short_and_empty_texts() -> None:
     found = shingle(pl.Series(["", None, "үш сөз ғана", "a a a a a a a a", "—"], dtype=pl.String))
     assert found.sizes.tolist() == [0, 0, 1, 1, 0]
     assert len(shingle(pl.Series([], dtype=pl.String))) == 0
+
+
+@given(TEXTS)
+def test_words_are_split_once_for_all_uses(texts: list[str]) -> None:
+    given = pl.Series(texts, dtype=pl.String)
+    read = words(given)
+    for unit in ("word", "character"):
+        assert rows(shingle(read, 3, unit)) == rows(shingle(given, 3, unit))
+    assert shingle(read, 2).sizes[read.offsets[1:] == read.offsets[:-1]].sum() == 0
 
 
 def test_hashes_are_pinned() -> None:

@@ -1,0 +1,81 @@
+"""What all steps of the job `dedup` know, and how they read what is signed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipelines import batches, duplicates, shards
+from pipelines.corpus import Corpus
+from schemas.params import DedupParams
+
+Parted = tuple[int, pa.RecordBatch]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plain value that travels to workers."""
+
+    state: shards.State
+    source: Corpus
+    shards: tuple[str, ...]
+    params: DedupParams
+    ranks: Mapping[str, int]
+    licences: Mapping[str, str]
+    apart: tuple[str, ...]  # sources whose documents figures tell apart
+    run_id: str
+    documents: int
+
+    @property
+    def partitions(self) -> int:
+        return batches.partitions(self.documents)
+
+    @property
+    def blocks(self) -> int:
+        """Into how many the shards are divided where pairs are compared: a worker has the pairs
+        between two blocks, and reads each shard of them once."""
+        return max(1, math.isqrt(2 * self.partitions))
+
+    def signed(self, place: int, columns: Sequence[str]) -> pl.DataFrame:
+        """A shard's signatures, with the documents' numbers."""
+        frame = pl.read_parquet(
+            self.state.path("signatures", self.shards[place]),
+            columns=[c for c in columns if c != "doc"] or ["doc_id"],
+        )
+        return frame.with_columns(duplicates.numbers(place, frame.height)).select(columns)
+
+    def named(self, docs: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
+        """The signatures of these documents, each once, in the order of their numbers."""
+        wanted = docs.unique().sort()
+        places = duplicates.place_of(wanted)
+        found = [self.signed(0, columns).clear()] if self.shards else []
+        for place in np.unique(places).tolist():
+            rows = duplicates.row_of(wanted.filter(pl.Series(places == place)))
+            found.append(self.signed(place, columns)[rows])
+        return pl.concat(found)
+
+
+def parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Parted]:
+    """A frame's rows by `keys % partitions`, as batches."""
+    for table in batches.whole(frame):
+        yield from batches.partition(table, keys, partitions)
+
+
+def by_shard(frame: pl.DataFrame) -> Iterator[Parted]:
+    """A frame's rows by the place of the shard of their `doc`."""
+    yield from parts(frame, duplicates.place_of(frame["doc"]), 1 << duplicates.ROW_BITS)
+
+
+def by_blocks(pairs: pl.DataFrame, plan: Plan) -> Iterator[Parted]:
+    """Pairs [left, right, …] by the two blocks of shards that they touch."""
+    number, of = plan.blocks, max(1, len(plan.shards))
+    left, right = (
+        duplicates.place_of(pairs[side]) * np.uint64(number) // np.uint64(of)
+        for side in ("left", "right")
+    )
+    yield from parts(pairs, left * np.uint64(number) + right, number * number)

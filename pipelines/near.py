@@ -1,0 +1,165 @@
+"""From documents to verified edges, as Beam: sign, find copies, band, pair, compare.
+
+Between workers travel exact keys of 16 bytes, 64-bit keys of bands and 64-bit document numbers;
+what is compared is read from the signatures' files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipelines import batches, clusters, corpus, duplicates
+from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
+
+COPY = {"doc": pl.UInt64, "text": pl.UInt64}
+_ROWS = 1 << 15
+_COMPARED = ["doc", "shingles", "figured", "distinguish"]
+_TOLD = ["doc", "doc_id", "figures", "figures_at"]
+KEYED = tuple[int, pa.RecordBatch]
+
+
+class Sign(beam.DoFn):
+    """A shard -> its signatures on disk, its exact keys by partition."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
+        for name in element.column("shard").to_pylist():
+            if not self.plan.state.path("signatures", name).exists():
+                self._write(name)
+            place = self.plan.shards.index(name)
+            keys = self.plan.signed(place, ["exact", "doc"])
+            low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
+            yield from parts(keys, low, self.plan.partitions)
+
+    def _write(self, name: str) -> None:
+        plan = self.plan
+        texts = plan.source.documents(
+            name, "quality", ["doc_id", "uri", "source_id", "captured_at", "text"]
+        )
+        signed = [duplicates.sign(some, plan.ranks, plan.apart, plan.params) for some in texts]
+        if not signed:
+            signed = [duplicates.sign(_nothing(), plan.ranks, plan.apart, plan.params)]
+        plan.state.write("signatures", name, pl.concat(signed).to_arrow())
+
+
+class FindCopies(beam.DoFn):
+    """Exact keys of a partition -> [doc, text] of all copies but the one that stands for the text,
+    by shard."""
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+        yield from by_shard(duplicates.copies(batches.frame(element[1])))
+
+
+class Band(beam.DoFn):
+    """A shard and its copies -> the keys of all other documents, by partition."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
+        place, sides = element
+        copies = batches.union(sides["copies"], COPY)
+        columns = ["doc", "shingles", "signature", "figured", "distinguish"]
+        signed = self.plan.signed(place, columns)
+        for start in range(0, signed.height, _ROWS):
+            some = signed[start : start + _ROWS].join(
+                copies, on="doc", how="anti", maintain_order="left"
+            )
+            keys = duplicates.band_keys(some, self.plan.params)
+            yield from parts(keys, keys["key"].to_numpy(), self.plan.partitions)
+
+
+class Pair(beam.DoFn):
+    """Keys of a partition -> candidate pairs, by the blocks of shards that they touch."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+        yield from by_blocks(clusters.candidate_pairs(batches.frame(element[1])), self.plan)
+
+
+class Compare(beam.DoFn):
+    """Pairs between two blocks of shards -> batches of verified edges (`duplicates.EDGE`, and the
+    pairs' `component` where they have one); tagged `apart`, by shard, what figures keep apart.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
+        pairs = batches.frame(element[1]).unique(["left", "right"])
+        docs = pl.concat([pairs["left"], pairs["right"]])
+        found = duplicates.verify(pairs, self.plan.named(docs, _COMPARED), self.plan.params)
+        if "component" in pairs.columns:
+            found = found.join(pairs, on=["left", "right"])
+        yield from batches.whole(found.filter(~pl.col("apart")))
+        apart = found.filter("apart")
+        if apart.height:
+            told = self.plan.named(pl.concat([apart["left"], apart["right"]]), _TOLD)
+            for place, batch in by_shard(duplicates.kept_apart(apart, told)):
+                yield beam.pvalue.TaggedOutput("apart", (place, batch))
+
+
+class Near(beam.PTransform):
+    """A pipeline's start -> copies [doc, text] by shard, edges (`duplicates.EDGE`) in batches, and
+    by shard what figures keep apart (`duplicates.kept_apart`)."""
+
+    def __init__(self, plan: Plan, places: beam.PCollection) -> None:
+        super().__init__()
+        self.plan = plan
+        self.places = places
+
+    def expand(
+        self, pipeline: beam.Pipeline
+    ) -> tuple[beam.PCollection, beam.PCollection, beam.PCollection]:
+        plan = self.plan
+        copies = (
+            corpus.deal(pipeline, plan.shards)
+            | "Sign" >> beam.ParDo(Sign(plan)).with_output_types(KEYED)
+            | "ByText" >> beam.GroupByKey()
+            | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
+        )
+        compared = (
+            {"shard": _after(self.places, copies), "copies": copies}
+            | "Copies" >> beam.CoGroupByKey()
+            | "Band" >> beam.ParDo(Band(plan)).with_output_types(KEYED)
+            | "ByKey" >> beam.GroupByKey()
+            | "Pair" >> beam.ParDo(Pair(plan)).with_output_types(KEYED)
+            | "ByBlocks" >> beam.GroupByKey()
+            | "Compare" >> Compared(plan)
+        )
+        return copies, compared.edges, compared.apart
+
+
+class Compared(beam.PTransform):
+    """Grouped pairs -> `edges` and `apart`, see `Compare`."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def expand(self, pairs: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        compare = beam.ParDo(Compare(self.plan)).with_output_types(pa.RecordBatch, apart=KEYED)
+        return pairs | compare.with_outputs("apart", main="edges")
+
+
+def _after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
+    """The places of shards, once all of `other` is there: files that a step wrote are complete."""
+    return places | "Signed" >> beam.Map(
+        lambda place, _: place,
+        beam.pvalue.AsIter(other | "SignedCount" >> beam.combiners.Count.Globally()),
+    ).with_output_types(KEYED)
+
+
+def _nothing() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema=dict.fromkeys(("doc_id", "uri", "source_id", "captured_at", "text"), pl.String)
+    )

@@ -1,0 +1,84 @@
+"""The job `dedup` on texts alone, as the stage wires it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from pipelines import runners, shards
+from pipelines.corpus import Corpus
+from pipelines.dedup import wire
+from pipelines.dedup_plan import Plan
+from schemas.params import DedupParams
+from schemas.tables import DOCUMENTS
+
+
+@dataclass(frozen=True)
+class Job:
+    """A finished job: the tables that it wrote."""
+
+    decisions: pl.DataFrame
+    duplicates: pl.DataFrame
+    evidence: dict[str, dict[str, object]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        told = self.decisions.select("doc_id", "evidence").iter_rows()
+        object.__setattr__(self, "evidence", {d: json.loads(e) for d, e in told})
+
+    @property
+    def kept(self) -> set[str]:
+        return set(self.decisions.filter(pl.col("outcome") == "keep")["doc_id"])
+
+
+def run(
+    folder: Path,
+    documents: dict[str, tuple[str, str]],
+    params: DedupParams | None = None,
+    number: int = 3,
+    claimed: int | None = None,
+    workers: int = 1,
+) -> Job:
+    """Deduplicate.
+
+    Args:
+      folder: where the job works.
+      documents: doc_id -> source and text; sources that begin with `i` are institutional.
+      number: how many shards.
+      claimed: how many documents the job is told to expect: what rounds it wires.
+    """
+    rows = pl.DataFrame(
+        [(d, s, f"urn:{d}", "2026", None, t) for d, (s, t) in documents.items()],
+        DOCUMENTS.names,
+        orient="row",
+    ).sort("doc_id")
+    names = tuple(f"s{n}" for n in range(number))
+    for n, name in enumerate(names):
+        some = rows.filter(pl.int_range(pl.len()) % number == n)
+        decided = some.select("doc_id", outcome=pl.lit("keep"))
+        for path, table in (
+            ("ingest/documents", some.to_arrow().cast(DOCUMENTS)),
+            ("language/decisions", decided.to_arrow()),
+        ):
+            content = shards.parquet_bytes(table)
+            shards.write_bytes(folder / path / f"{name}.parquet", content)
+    sources = sorted({s for s, _ in documents.values()})
+    plan = Plan(
+        shards.State(str(folder / "state")),
+        Corpus(str(folder)),
+        names,
+        params or DedupParams(),
+        {s: n for n, s in enumerate(sources)},
+        {},
+        tuple(s for s in sources if s.startswith("i")),
+        "run",
+        claimed or rows.height,
+    )
+    runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
+    found = (
+        pl.concat([pl.read_parquet(plan.state.path(t, n)) for n in names]).sort("doc_id")
+        for t in ("decisions", "duplicates")
+    )
+    return Job(*found)
