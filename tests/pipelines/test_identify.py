@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.identify import Identifier, ModelMissing, model_path, sample, script
+from pipelines.identify import Identifier, ModelMissing, model_path, script, spread
 from schemas.tables import LANGUAGE
 
 TEXTS = {
