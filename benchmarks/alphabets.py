@@ -35,7 +35,9 @@ UDHR = {
 }  # fmt: skip
 DOTTED = frozenset(("az", "tr", "crh", "gag", "tt"))
 CYRILLIC = frozenset(["ba", "be", "bg", "kk", "ky", "mk", "mn", "ru", "sr", "tg", "tt", "uk"])
-LATIN = frozenset(["az", "en", "es", "et", "ha", "id", "lt", "lv", "pt", "ro", "sw", "tk", "tr", "uz", "vi", "yo"])
+LATIN = frozenset(
+    ["az", "en", "es", "et", "ha", "id", "lt", "lv", "pt", "ro", "sw", "tk", "tr", "uz", "vi", "yo"]
+)
 NAMES = {"Cyrl": "CYRILLIC", "Latn": "LATIN"}
 LEAST = 3
 

@@ -47,6 +47,7 @@ OTHERS = {
     "tat": "tt", "tgk": "tg", "tur": "tr", "tyv": "tyv", "ukr": "uk", "vie": "vi", "yor": "yo",
     "zul": "zu",
 }  # fmt: skip
+OTHERS_JUDGED = OTHERS | JUDGED
 PAIRS = ("uz", "kk", "uk", "ky", "tg")
 OLD = {"iw": "he", "jw": "jv", "zh-Hant": "zh", "sr-ME": "sr"}
 PEERS = ("ours", "lid.176", "cld2")
@@ -120,6 +121,27 @@ def mixed(folder: Path, other: str, half: int, identifier: Identifier) -> float:
     return good / total
 
 
+def floors(folder: Path, udhr: Path, identifier: Identifier) -> None:
+    """Print `pipelines/languages/floors.tsv`: the score that 999 in 1,000 of what is told right
+    in the first halves reach, by sentence, else by paragraph; at least 0.2 and at most 0.5."""
+    print("# language, script, least score, from what: see benchmarks/language.py --floors")
+    sets: dict[str, tuple[str, str, list[str]]] = {
+        n: (OTHERS_JUDGED[n], "udhr", paragraphs(udhr, n, 0)) for n in OTHERS_JUDGED
+    }
+    for path in sorted(folder.glob("*.txt")):
+        sets[path.stem] = path.stem, "news", sentences(folder, path.stem, 0)
+    rows = {}
+    for truth, source, texts in sets.values():
+        frame = pl.DataFrame({"doc_id": [""] * len(texts), "text": texts})
+        found = identifier.identify(frame).filter(lang=truth)
+        for (script,), some in found.group_by("script"):
+            if some.height >= 20:
+                least = float(some["score"].quantile(0.001) or 0)
+                rows[truth, str(script)] = (round(min(max(least, 0.2), 0.5), 2), source)
+    for (language, script), (floor, source) in sorted(rows.items()):
+        print(language, script, floor, f"{source}, half 0", sep="\t")
+
+
 def speed(folder: Path, half: int, peers: dict[str, Guess], rounds: int = 5) -> dict[str, object]:
     """CPU microseconds per text of 2,000 characters, and how many times faster than lid.176."""
     table: dict[str, object] = {}
@@ -155,21 +177,28 @@ def main() -> None:
     parser.add_argument("udhr", type=Path)
     parser.add_argument("--half", type=int, choices=(0, 1), default=1)
     parser.add_argument("--model", help="another fastText model for both")
+    parser.add_argument("--floors", action="store_true", help="print floors.tsv instead")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     identifier = Identifier(model_path(options.model, Path()))
+    if options.floors:
+        floors(options.sentences, options.udhr, identifier)
+        return
     peers = guesses(identifier)
     names = sorted(p.stem for p in options.sentences.glob("*.txt") if p.stem != "LICENSE")
     lines = {name: sentences(options.sentences, name, options.half) for name in names}
     one = by_language({n: (n, some) for n, some in lines.items()}, peers)
     five = by_language(
-        {n: (n, [" ".join(s[i : i + 5]) for i in range(0, len(s) - 4, 5)]) for n, s in lines.items()},
+        {
+            n: (n, [" ".join(s[i : i + 5]) for i in range(0, len(s) - 4, 5)])
+            for n, s in lines.items()
+        },
         peers,
     )
     udhr = by_language(
         {
             n: (truth, paragraphs(options.udhr, n, options.half))
-            for n, truth in (JUDGED | OTHERS).items()
+            for n, truth in OTHERS_JUDGED.items()
         },
         peers,
     )

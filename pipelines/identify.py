@@ -180,7 +180,7 @@ class Identifier:
             seen = np.flatnonzero(share[i, :-1] >= LEAST_SHARE)
             order = seen[np.argsort(-share[i, seen], kind="stable")]
             langs = [{"lang": names[k], "share": round(float(share[i, k]), 4)} for k in order]
-            yield names[main[i]], _SCRIPT_NAMES[script[i]], float(score[i]), langs
+            yield names[main[i]], _SCRIPT_NAMES[script[i]], round(float(score[i]), 4), langs
 
 
 def script(texts: pl.Series) -> pl.Series:
@@ -234,7 +234,7 @@ def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 _SCRIPT_NAMES = [*SCRIPTS]
-_SCHEMA = {
+_SCHEMA: dict[str, Any] = {
     "lang": pl.String,
     "script": pl.String,
     "score": pl.Float32,

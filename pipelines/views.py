@@ -27,7 +27,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import cast
 
 import polars as pl
 
@@ -106,7 +105,7 @@ def duplicate_key(texts: pl.Series) -> pl.Series:
     keys = pl.DataFrame({"row": pl.int_range(len(words), eager=True)}).join(
         joined, on="row", how="left", maintain_order="left"
     )
-    return cast(pl.Series, keys["form"].fill_null("").alias("duplicate_key"))
+    return keys["form"].fill_null("").alias("duplicate_key")
 
 
 def _some(texts: pl.Series, pattern: str, change: Callable[[str], str]) -> pl.Series:

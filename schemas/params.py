@@ -39,11 +39,17 @@ class Input:
 
 @dataclass(frozen=True)
 class LanguageParams:
-    sample_chars: int = 800
+    """`floors` and `labels` go before what is shipped; `labels`: a model's labels to codes, or the
+    JSON file that holds them."""
+
+    sample_chars: int = 400
     floor: float = 0.2
     floors: Mapping[str, float] = field(default_factory=dict)
     allow: tuple[str, ...] | None = None
     model: str | None = None
+    labels: Mapping[str, str] | str | None = None
+    mixed: str = "keep"  # keep | drop
+    main_share: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -271,9 +277,12 @@ def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
     return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
 
 
+_NUMBERS: Final = "Mapping[str, float]"
+
+
 def _typed(kind: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, dict):
-        return {k: float(v) for k, v in value.items()}
+        return {k: float(v) for k, v in value.items()} if kind == _NUMBERS else dict(value)
     return {"float": float, "int": int}.get(kind, lambda same: same)(value)

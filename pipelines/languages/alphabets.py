@@ -37,6 +37,9 @@ SCRIPTS = {
 #: A letter that the language lacks costs log of this; names and loans bring a share of the
 #: script's lingua franca.
 FOREIGN, LOANS, LENDER = 1e-5, 0.02, {"Cyrl": "ru", "Latn": "en"}
+#: Log p is kept in fractions of this power of two, so that sums are exact in any order: what is
+#: said of a text does not depend on the texts beside it.
+EXACT = 1 << 10
 #: Letters of other alphabets that stand for a script's own in careless spelling.
 TWINS = dict(zip("aceikopxyæăĕçöüəhs", "асеікорхуӕӑӗҫӧүәһѕ", strict=True))
 _CODES, _ROWS = 0x32000, 2048
@@ -104,8 +107,7 @@ class Alphabets:
         n, rows = len(paragraphs), len(self.log_p)
         classes = self.classes.take(paragraphs.codes, mode="clip")
         _untwin(classes, paragraphs.codes, self.classes, self.members)
-        log_p = np.empty((n, len(self.names)), np.float32)
-        scripts = np.empty((n, len(SCRIPTS)), np.float32)
+        log_p, scripts = np.empty((n, len(self.names))), np.empty((n, len(SCRIPTS)))
         for first in range(0, n, _ROWS):
             sizes = paragraphs.sizes[first : first + _ROWS]
             start = int(paragraphs.starts[first])
@@ -114,7 +116,7 @@ class Alphabets:
             spans = np.diff(np.append(paragraphs.starts[first : first + len(sizes)], stop))
             base = np.repeat(np.arange(len(sizes)) * rows, spans)
             base += classes[start:stop]
-            counts = np.bincount(base, minlength=len(sizes) * rows).astype(np.float32)
+            counts = np.bincount(base, minlength=len(sizes) * rows).astype(np.float64)
             table = counts.reshape(len(sizes), rows)
             np.matmul(table, self.log_p, out=log_p[first : first + len(sizes)])
             np.matmul(table, self.members, out=scripts[first : first + len(sizes)])
@@ -136,16 +138,16 @@ def alphabets() -> Alphabets:
     classes[:] = script_of + 1  # class 0: no letter; then a class for any letter of each script
     place = {c: len(SCRIPTS) + 1 + i for i, c in enumerate(letters)}
     for c, row_number in place.items():
-        for form in {c, c.upper(), c.title()}:
-            if len(form) == 1:
-                classes[ord(form)] = row_number
+        classes[ord(c)] = row_number
+        if len(c.upper()) == 1 and c.upper().lower() == c:  # I is i's, not dotless ı's
+            classes[ord(c.upper())] = row_number
     rows = len(SCRIPTS) + 1 + len(letters)
-    members = np.zeros((rows, len(SCRIPTS)), np.float32)
+    members = np.zeros((rows, len(SCRIPTS)))
     members[np.arange(1, len(SCRIPTS) + 1), np.arange(len(SCRIPTS))] = 1
     for c, row_number in place.items():
         members[row_number, script_of[ord(c)]] = 1
     names = list(SCRIPTS)
-    log_p, entropy = np.zeros((rows, len(shares)), np.float32), np.zeros(len(shares), np.float32)
+    log_p, entropy = np.zeros((rows, len(shares))), np.zeros(len(shares))
     for j, (language, script) in enumerate(shares):
         own = members[:, names.index(script)] > 0
         p = np.zeros(rows)
@@ -154,7 +156,7 @@ def alphabets() -> Alphabets:
             total = sum(source.values())
             for c, n in source.items():
                 p[place[c]] += share * n / total
-        log_p[own, j] = np.log(np.maximum(p[own], FOREIGN))
+        log_p[own, j] = np.round(np.log(np.maximum(p[own], FOREIGN)) * EXACT) / EXACT
         entropy[j] = -p @ np.log(np.maximum(p, FOREIGN))
     keys = list(shares)
     return Alphabets(

@@ -33,7 +33,13 @@ WRITTEN = {
 #: Languages of scripts that are not told apart (`Zyyy`).
 OTHERS = "as bn bo bpy chr dv dz gu iu ja kn km ko lo lif ml my or pa sat si syr ta te th"
 #: Of the languages in `WRITTEN`, those also written in Latin letters.
-ALSO_LATIN = frozenset(["az", "crh", "kaa", "kk", "ku", "ms", "rut", "sr", "tk", "tt", "ug", "uz", "gom"])
+ALSO_LATIN = frozenset(
+    ["az", "crh", "kaa", "kk", "ku", "ms", "rut", "sr", "tk", "tt", "ug", "uz", "gom"]
+)
+
+
+class LabelsError(Exception):
+    """The file of labels is not there, or holds none."""
 
 
 class Label(NamedTuple):
@@ -60,7 +66,7 @@ def mapping_of(labels: Mapping[str, str] | str | None, root: Path) -> dict[str, 
     """A label mapping from params: itself, or the JSON object in the file that it names.
 
     Raises:
-      ValueError: names the file and what is wrong with it.
+      LabelsError: names the file and what is wrong with it.
     """
     if labels is None or not isinstance(labels, str):
         return dict(labels or {})
@@ -68,11 +74,11 @@ def mapping_of(labels: Mapping[str, str] | str | None, root: Path) -> dict[str, 
     try:
         found = json.loads(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"language.labels: {path}: {error.strerror}") from None
+        raise LabelsError(f"language.labels: {path}: {error.strerror}") from None
     except ValueError:
-        raise ValueError(f"language.labels: {path} is not JSON") from None
+        raise LabelsError(f"language.labels: {path} is not JSON") from None
     if not isinstance(found, dict) or not all(isinstance(v, str) for v in found.values()):
-        raise ValueError(f"language.labels: {path} must be an object of labels and codes")
+        raise LabelsError(f"language.labels: {path} must be an object of labels and codes")
     return found
 
 

@@ -26,9 +26,9 @@ Array = np.ndarray[Any, Any]
 #: Tuned on the first halves of the texts of `benchmarks/language.py`.  What the log odds of letters
 #: weigh (letters of one word are not independent), and the most that they say against a language;
 #: what a whole share of CLD2 weighs; the model's log p, and the least that it counts as.
-LETTERS, MOST, CLD2, MODEL, LEAST_P = 0.5, 12.0, 5.0, 1.0, 1e-3
+LETTERS, MOST, CLD2, MODEL, LEAST_P = 0.7, 12.0, 5.0, 1.0, 1e-3
 #: A language without a known alphabet pays `NO_ALPHABET`, and more the better the letters fit one
-#: that is known, up to `FITTING`, in full where they diverge by `OWN` nats each less than foreign.
+#: that is known, up to `FITTING`, and nothing where they fit none: where they diverge by over `OWN` nats each.
 NO_ALPHABET, FITTING, OWN = 3.0, 8.0, 0.15
 #: The model's log p of languages that it does not know, or never saw in a script: its Uzbek,
 #: Azerbaijani and Turkmen are Latin, its Ossetic has the Latin letter, its Tuvan is Kyrgyz.
@@ -41,7 +41,8 @@ SETTLED = 4.0
 #: Languages that share the alphabet of one whose letters are known.
 LIKE = {("hr", "Latn"): "sr", ("bs", "Latn"): "sr", ("ms", "Latn"): "id"}
 #: Letters may diverge from the language's own by so much each (nats), and in few by more.
-DIVERGENCE, OF_FEW = 0.3, 1.5
+#: Against a language without a known alphabet that says no more than `NOTHING`.
+DIVERGENCE, OF_FEW, NOTHING = 0.4, 1.5, 3.5
 _TOP = 10
 
 
@@ -83,19 +84,23 @@ class Voters:
         """Which language each sample is in; `letters` are those of all the text it stands for."""
         script = letters.script()
         sums, nothing = self._by_letters(letters, script)
-        cld2 = self._by_cld2(samples, sums)
+        heard = self._known[script].copy()
+        cld2 = self._by_cld2(samples, sums, heard)
         rows = np.arange(len(samples))
-        best, lead = _lead(sums)
-        open_ = np.flatnonzero((script >= 0) & ((best != cld2) | (lead < SETTLED)))
+        best, lead = _lead(np.where(heard, sums, -np.inf))
+        unsettled = (best != cld2) | (lead < SETTLED) | (nothing > 0)
+        open_ = np.flatnonzero(unsettled & (script >= 0))
         if len(open_):
-            sums[open_] += self._by_model([samples[i] for i in open_], script[open_])
-            best[open_] = sums[open_].argmax(axis=1)
+            sums[open_] += self._by_model([samples[int(i)] for i in open_], script[open_])
+            best[open_], heard[open_] = sums[open_].argmax(axis=1), True
         top = sums[rows, best]
-        none = (script < 0) | ~np.isfinite(top)
-        top[none] = 0
-        rest = np.exp(sums - top[:, None]).sum(axis=1)
-        score = 1 / (rest + np.exp(np.minimum(nothing - top, 50)))
-        return Verdicts(np.where(none, -1, best), np.where(none, 0, score).astype(np.float32))
+        known = self._known[script, best]
+        nothing = np.where(known, np.minimum(nothing, top + 50), np.minimum(nothing, NOTHING))
+        found = np.isfinite(top)
+        top[~found] = 0
+        rest = np.exp(sums - top[:, None]).sum(axis=1, where=heard) + np.exp(nothing - top)
+        score = np.divide(1, rest, out=np.zeros(len(rest)), where=found)
+        return Verdicts(np.where(found, best, -1), score)
 
     def columns(self, script: int) -> tuple[Array, Array]:
         """Of the languages with a known alphabet in a script: places here, columns there."""
@@ -105,7 +110,7 @@ class Voters:
     def _by_letters(self, letters: Letters, script: Array) -> tuple[Array, Array]:
         """(n, languages): 0 for the alphabet that fits best, -inf where the script is another's;
         and what a text that fits no alphabet has in these terms, -inf where none is known."""
-        sums, nothing = self._possible[script].copy(), np.full(len(script), -np.inf, np.float32)
+        sums, nothing = self._possible[script].copy(), np.full(len(script), -np.inf)
         for code in np.unique(script[script >= 0]):
             here, there = self.columns(int(code))
             rows = np.flatnonzero(script == code)
@@ -114,14 +119,17 @@ class Voters:
             log_p, n = letters.log_p[np.ix_(rows, there)], letters.scripts[rows, code]
             diverges = (-log_p / n[:, None] - alphabets().entropy[there]).min(axis=1)
             fits = LETTERS * n * (OWN - diverges)
-            sums[rows] -= (NO_ALPHABET + np.clip(fits, 0, FITTING - NO_ALPHABET))[:, None]
+            sums[rows] -= (NO_ALPHABET + np.clip(fits, -NO_ALPHABET, FITTING - NO_ALPHABET))[
+                :, None
+            ]
             odds = LETTERS * (log_p - log_p.max(axis=1, keepdims=True))
             sums[np.ix_(rows, here)] = np.maximum(odds, -MOST)
             nothing[rows] = LETTERS * n * (diverges - DIVERGENCE - OF_FEW / np.sqrt(n))
         return sums, nothing
 
-    def _by_cld2(self, samples: Sequence[str], sums: Array) -> Array:
-        """Add CLD2's votes to the sums; returns its first language's place, -1 for none."""
+    def _by_cld2(self, samples: Sequence[str], sums: Array, heard: Array) -> Array:
+        """Add CLD2's votes to the sums and to who was heard of; returns the place of its first
+        language, -1 for none."""
         import pycld2
 
         codes, first = self._cld2_places, np.full(len(samples), -1)
@@ -135,6 +143,7 @@ class Voters:
                 place, weight = codes.get(code, (-1, 0.0))
                 if place >= 0 and percent and row[place] > -np.inf:
                     row[place] += weight * percent
+                    heard[i, place] = True
                     if first[i] < 0:
                         first[i] = place
         return first
@@ -198,12 +207,20 @@ class Voters:
     @cached_property
     def _unnamed(self) -> Array:
         """(scripts, languages): what the model says of a language that it does not name."""
-        found = np.full((len(SCRIPTS), len(self.languages)), np.log(LEAST_P), np.float32)
+        found = np.full((len(SCRIPTS), len(self.languages)), np.log(LEAST_P))
         named = {name for name in self._labels.values() if name}
         for place, script in enumerate(SCRIPTS):
             names = [self.languages[k] for k in self.columns(place)[0]]
             missing = {*names} - named | UNSEEN.get(script, set())
             found[place, [self.place[name] for name in missing]] = NO_LABEL
+        return found
+
+    @cached_property
+    def _known(self) -> Array:
+        """(scripts + 1, languages): whether the alphabet is known."""
+        found = np.zeros((len(SCRIPTS) + 1, len(self.languages)), bool)
+        for place, (here, _) in self._columns.items():
+            found[place, here] = True
         return found
 
     @cached_property
@@ -213,7 +230,7 @@ class Voters:
             [0.0 if labels.possible(script, name) else -np.inf for name in self.languages]
             for script in SCRIPTS
         ]
-        return np.array([*rows, [-np.inf] * len(self.languages)], np.float32)
+        return np.array([*rows, [-np.inf] * len(self.languages)])
 
 
 @cache
