@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.languages import labels
+from pipelines.languages import labels, model_file
 from pipelines.languages.alphabets import SCRIPTS, Letters, alphabets
 
 if TYPE_CHECKING:
@@ -169,13 +169,12 @@ class Voters:
     def _model(self) -> _FastText:
         from fasttext.FastText import _FastText
 
+        if wrong := model_file.problem(self.path):
+            raise ModelMissing(f"{self.path} {wrong}")
         try:
-            model = _FastText(str(self.path))
+            return _FastText(str(self.path))
         except (ValueError, RuntimeError, MemoryError) as error:
-            raise ModelMissing(f"{self.path} is not a fastText model") from error
-        if model.f.getArgs().model.name != "supervised":
-            raise ModelMissing(f"{self.path} is a fastText model of words, without languages")
-        return model
+            raise ModelMissing(f"{self.path} is a broken fastText model") from error
 
     @cached_property
     def _labels(self) -> dict[str, str | None]:
