@@ -32,7 +32,7 @@ LETTERS, MOST, CLD2, MODEL, LEAST_P = 0.7, 12.0, 5.0, 1.0, 1e-3
 NO_ALPHABET, FITTING, OWN = 3.0, 8.0, 0.15
 #: The model's log p of languages that it does not know, or never saw in a script: its Uzbek,
 #: Azerbaijani and Turkmen are Latin, its Ossetic has the Latin letter, its Tuvan is Kyrgyz.
-NO_LABEL, UNSEEN = -3.5, {"Cyrl": {"az", "os", "sah", "tk", "tyv", "uz"}}
+NO_LABEL, NOT_SEEN, UNSEEN = -3.5, -1.5, {"Cyrl": ("az", "os", "sah", "tk", "tyv", "uz")}
 #: CLD2 names these too easily: Serbian for Macedonian and Russian, English for names, Malay for
 #: Indonesian.
 HASTY = {"sr": 0.4, "en": 0.7, "ms": 0.15}
@@ -210,8 +210,8 @@ class Voters:
         named = {name for name in self._labels.values() if name}
         for place, script in enumerate(SCRIPTS):
             names = [self.languages[k] for k in self.columns(place)[0]]
-            missing = {*names} - named | UNSEEN.get(script, set())
-            found[place, [self.place[name] for name in missing]] = NO_LABEL
+            found[place, [self.place[name] for name in names if name not in named]] = NO_LABEL
+            found[place, [self.place[name] for name in UNSEEN.get(script, ())]] = NOT_SEEN
         return found
 
     @cached_property
