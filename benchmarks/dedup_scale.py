@@ -80,7 +80,7 @@ def corpus(folder: Path, number: int) -> tuple[str, ...]:
         kept = frame.select("doc_id", outcome=pl.lit("keep")).to_arrow()
         for path, table in (
             ("ingest/documents", frame.to_arrow().cast(DOCUMENTS)),
-            ("language/decisions", kept),
+            ("quality/decisions", kept),
         ):
             shards.write_bytes(folder / path / f"{name}.parquet", shards.parquet_bytes(table))
         names.append(name)

@@ -154,9 +154,7 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     from fasttext.FastText import _FastText
 
     model = _FastText(str(named))
-    samples = identify.sample(
-        pl.Series(read, dtype=pl.String), params.language.sample_chars
-    ).to_list()
+    samples = [" ".join(identify.spread(t, params.language.sample_chars).split()) for t in read]
     lines = [" ".join(t.split()) for t in read]
     for name, some in (("fastText, samples", samples), ("fastText, whole texts", lines)):
         add(name, "language", len(some), _bytes(some), partial(predict, model, some))

@@ -115,7 +115,8 @@ def command(kind: Callable[[Context], Stage], about: str, argv: Sequence[str] | 
 
 def guarded(action: Callable[[], int]) -> int:
     """Turn what users can mend into a message and an exit code."""
-    from pipelines.identify import ModelMissing
+    from pipelines.languages.labels import LabelsError
+    from pipelines.languages.voters import ModelMissing
     from pipelines.validation import ExpectationFailed
 
     try:
@@ -126,7 +127,7 @@ def guarded(action: Callable[[], int]) -> int:
     except Invalid as error:
         print(error, file=sys.stderr)
         return 2
-    except (ModelMissing, Usage) as error:
+    except (LabelsError, ModelMissing, Usage) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
-from pipelines import charset, documents, html, mojibake
+from pipelines import charset, documents, html, mojibake, views
 from pipelines.codings import decoded_body, header
 from pipelines.readers import Content
 
@@ -129,14 +128,8 @@ def _is_html(media_type: str | None, body: bytes) -> bool:
 
 def _stored(text: str) -> str:
     """The stored view: NFC, tidy white space, without what UTF-8 cannot hold."""
-    return html.tidy(_clean(text).removeprefix("\ufeff"))
+    return html.tidy(views.stored(text).removeprefix("\ufeff"))
 
 
 def _title(title: str | None) -> str | None:
-    return (_clean(title).strip() or None) if title else None
-
-
-def _clean(text: str) -> str:
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
-    return text.replace("\0", "")
+    return (views.stored(title).strip() or None) if title else None

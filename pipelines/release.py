@@ -285,7 +285,9 @@ class Release(DocumentStage):
     def admit(self, context: Context) -> None:
         guarding.stop_if_short(context, self.target(context))
 
-    def check(self, context: Context, totals: Mapping[str, Mapping[str, int]]) -> None:
+    def check(
+        self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+    ) -> None:
         """A mixture that leaves nothing is a slip of the pen."""
         outcome, reasons = totals.get("outcome", {}), totals.get("reason", {})
         if outcome.get("drop") and not outcome.get("keep"):

@@ -160,8 +160,10 @@ class Stage(ABC):
         """
         return
 
-    def check(self, context: Context, totals: Mapping[str, Mapping[str, int]]) -> None:
-        """Look at what came out before it is validated; `totals`: nested counters.
+    def check(
+        self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Look at what came out, before it is validated; `totals`: nested counters.
 
         Raises:
           StageError: where that must not be published.
@@ -253,7 +255,7 @@ def _run(
             f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
             f"published. Remove {Path(state.root).parent} and run the stage again"
         )
-    stage.check(context, totals)
+    stage.check(context, state, totals)
     aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
     allowed = params.guard.allows("stage", stage.name)
     try:

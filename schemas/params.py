@@ -41,11 +41,17 @@ class Input:
 
 @dataclass(frozen=True)
 class LanguageParams:
-    sample_chars: int = 800
+    """`floors` and `labels` go before what is shipped; `labels`: a model's labels to codes, or the
+    JSON file that holds them."""
+
+    sample_chars: int = 400
     floor: float = 0.2
     floors: Mapping[str, float] = field(default_factory=dict)
     allow: tuple[str, ...] | None = None
     model: str | None = None
+    labels: Mapping[str, str] | str | None = None
+    mixed: str = "keep"  # keep | drop
+    main_share: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -398,11 +404,14 @@ def _dedup(value: Mapping[str, Any] | None) -> DedupParams:
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})
 
 
+_NUMBERS: Final = "Mapping[str, float]"
+
+
 def _typed(kind: str, value: Any) -> Any:
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, dict):
-        return {k: v if isinstance(v, str) else float(v) for k, v in value.items()}
+        return {k: float(v) for k, v in value.items()} if kind == _NUMBERS else dict(value)
     if value is None:
         return None
     plain = kind.removesuffix(" | None")

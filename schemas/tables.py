@@ -143,13 +143,14 @@ DOCUMENTS: Final = pa.schema(
     ]
 )
 
-#: What `language` found about a document.
+#: What `language` found about a document; `langs`: the share of its letters in each language.
 LANGUAGE: Final = pa.schema(
     [
         ("doc_id", _text),
         ("lang", _text),
         ("script", _text),
         ("score", pa.float32()),
+        ("langs", pa.list_(pa.struct([("lang", _text), ("share", pa.float32())]))),
         ("n_bytes", _long),
     ]
 )

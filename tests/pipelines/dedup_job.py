@@ -60,7 +60,7 @@ def run(
         decided = some.select("doc_id", outcome=pl.lit("keep"))
         for path, table in (
             ("ingest/documents", some.to_arrow().cast(DOCUMENTS)),
-            ("language/decisions", decided.to_arrow()),
+            ("quality/decisions", decided.to_arrow()),
         ):
             content = shards.parquet_bytes(table)
             shards.write_bytes(folder / path / f"{name}.parquet", content)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import random
+import time
 from itertools import pairwise
 from pathlib import Path
 
+import fasttext
 import polars as pl
 import pytest
 
-from pipelines.identify import Identifier, ModelMissing, model_path, sample, script
+from pipelines.identify import Identifier, model_path, script, spread
+from pipelines.languages.voters import ModelMissing
 from schemas.tables import LANGUAGE
 
 TEXTS = {
@@ -60,6 +65,7 @@ def identified(identifier: Identifier, *texts: str | None) -> pl.DataFrame:
 def test_languages(identifier):
     found = identified(identifier, *(text for text, _ in TEXTS.values()))
     assert found["lang"].to_list() == list(TEXTS)
+    assert found["langs"].to_list() == [[{"lang": k, "share": 1.0}] for k in TEXTS]
     assert found["script"].to_list() == [s for _, s in TEXTS.values()]
     assert found.columns == LANGUAGE.names
     assert found["doc_id"].to_list() == [str(n) for n in range(len(TEXTS))]
@@ -103,6 +109,87 @@ def test_a_long_text_and_one_without_blanks(identifier):
     assert found["lang"][0] == "ru" and found["script"].to_list() == ["Cyrl", "Cyrl", "Hani"]
 
 
+def test_a_script_that_the_language_cannot_have(identifier):
+    translit = "Zavtra utrom v gorode ozhidaetsya silnyj dozhd, a k vecheru obeschayut proyasnenie"
+    spelt = "Мэри хэд э литл лэм, итс флис уоз уайт эз сноу, энд эвриуэр зэт Мэри уэнт"
+    found = identified(identifier, translit, spelt)
+    assert found["lang"][0] != "ru" and found["lang"][1] != "en"
+    assert found["script"].to_list() == ["Latn", "Cyrl"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        base64.b64encode(random.Random(1).randbytes(900)).decode(),
+        "asdf jkl qwer uiop zxcv bnm " * 20,
+        " ".join("йцукенгшщзхъфыва"[i % 13 :] for i in range(60)),
+    ],
+    ids=["base64", "latin keys", "cyrillic keys"],
+)
+def test_gibberish_scores_low(identifier, text):
+    assert identified(identifier, text)["score"][0] < 0.2
+
+
+def test_emoji_and_tables_have_no_language(identifier):
+    table = "\n".join(f"{n}\t{n * n}\t{n / 7:.3f}" for n in range(400))
+    found = identified(identifier, "\U0001f600\u2764\ufe0f" * 5000, table)
+    assert found["lang"].null_count() == 2 and found["langs"].to_list() == [[], []]
+
+
+def test_one_word_is_less_sure_than_a_sentence(identifier):
+    word, sentence = identified(identifier, "Москва", TEXTS["ru"][0])["score"]
+    assert word < sentence > 0.95
+
+
+def test_mixed_documents_by_paragraph(identifier):
+    kinds = ["ru", "kk", "ru", "uk", "az", "ru"]
+    text = "\n".join(TEXTS[kind][0] for kind in kinds)
+    assert [name for _, _, name in identifier.spans(text)] == kinds
+    start, end, _ = identifier.spans(text)[1]
+    assert text[start:end] == TEXTS["kk"][0]
+    found = identified(identifier, text)
+    assert found["lang"].to_list() == ["ru"] and found["script"].to_list() == ["Cyrl"]
+    langs = {one["lang"]: one["share"] for one in found["langs"][0]}
+    assert next(iter(langs)) == "ru" and set(langs) == set(kinds)
+    assert sum(langs.values()) == pytest.approx(1, abs=1e-3) and 0.4 < langs["ru"] < 0.6
+
+
+def test_one_language_has_one_share(identifier):
+    text = "\n".join([TEXTS["kk"][0], "12", "", "Kazakhstan", TEXTS["kk"][0]])
+    assert identified(identifier, text)["langs"].to_list() == [[{"lang": "kk", "share": 1.0}]]
+
+
+def test_twins_from_another_alphabet_do_not_mislead(identifier):
+    serbian = "Сутра ујутру у граду се очекује јака киша, а према вечери најављују разведравање."
+    careless = serbian.translate(str.maketrans("аеоркј", "aeopkj"))
+    found = identified(identifier, serbian, careless, TEXTS["kk"][0].replace("і", "i"))
+    assert found["lang"].to_list() == ["sr", "sr", "kk"]
+    assert found["script"].to_list() == ["Cyrl"] * 3
+
+
+def test_capitals(identifier):
+    found = identified(identifier, *(text.upper() for text, _ in TEXTS.values()))
+    assert found["lang"].to_list() == list(TEXTS)
+
+
+def test_a_huge_document_takes_bounded_time(identifier):
+    huge = TEXTS["ru"][0] * 250_000 + ("\n" + TEXTS["kk"][0]) * 250_000
+    started = time.process_time()
+    found = identified(identifier, huge)
+    assert time.process_time() - started < 10  # seconds; it takes a quarter of one
+    assert {one["lang"] for one in found["langs"][0]} == {"ru", "kk"}
+
+
+def test_any_model_with_labels_of_its_own(identifier, tmp_path):
+    lines = [f"__label__kaz_Cyrl {TEXTS['kk'][0]}", f"__label__x1 {TEXTS['hy'][0]}"]
+    (tmp_path / "train.txt").write_text("\n".join(lines * 20), "utf-8")
+    model = fasttext.train_supervised(str(tmp_path / "train.txt"), dim=4, verbose=0, thread=1)
+    model.save_model(str(tmp_path / "own.bin"))
+    own = Identifier(model_path("own.bin", tmp_path), mapping={"__label__x1": "hy-Armn"})
+    found = identified(own, TEXTS["kk"][0], TEXTS["hy"][0])
+    assert found["lang"].to_list() == ["kk", "hy"]
+
+
 def test_results_do_not_depend_on_the_neighbours(identifier):
     alone = [identified(identifier, t).drop("doc_id").row(0) for t, _ in TEXTS.values()]
     together = identified(identifier, *(t for t, _ in TEXTS.values())).drop("doc_id").rows()
@@ -111,14 +198,13 @@ def test_results_do_not_depend_on_the_neighbours(identifier):
 
 def test_a_sample_is_spread_and_bounded():
     text = " ".join(f"word{n:05}" for n in range(10_000))
-    (one,) = sample(pl.Series([text]), 800)
+    one = spread(text, 800)
     words = [int(w[4:]) for w in one.split()]
     assert len(one) <= 810 and words == sorted(words)
     assert words[0] == 0 and words[-1] > 9_900
     assert max(b - a for a, b in pairwise(words)) < 2_000
-    assert sample(pl.Series(["a  b\nc"]), 800).to_list() == ["a b c"]
-    assert sample(pl.Series([], dtype=pl.String), 800).to_list() == []
-    assert len(sample(pl.Series(["x" * 5000]), 50)[0]) <= 100
+    assert spread("a  b\nc", 800) == "a  b\nc" and spread("", 800) == ""
+    assert len(spread("x" * 5000, 50)) <= 100
 
 
 def test_scripts():
@@ -137,11 +223,37 @@ def test_scripts():
     ]
 
 
-def test_models_that_are_not_there(tmp_path):
+def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ModelMissing, match=r"none\.ftz"):
         model_path("none.ftz", tmp_path)
-    (tmp_path / "bad.ftz").write_bytes(b"not a model")
+
+
+MAGIC = b"\xba\x16\x4f\x2f\x0c\0\0\0"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"not a model", b"", MAGIC, MAGIC + b"\xff" * 200, MAGIC + b"\0" * 200, MAGIC + b"\1" * 200],
+    ids=["text", "empty", "magic", "ones", "zeros", "sizes"],
+)
+def test_files_that_are_no_models(tmp_path, content):
+    (tmp_path / "bad.ftz").write_bytes(content)
     broken = Identifier(model_path("bad.ftz", tmp_path))
-    with pytest.raises(ModelMissing, match="not a fastText model"):
+    with pytest.raises(ModelMissing, match=r"bad\.ftz is (not a|a broken) fastText model"):
         identified(broken, "text")
     assert len(broken.sha256) == 64
+
+
+@pytest.mark.parametrize("size", [50, 100, 1_000, 3_000])
+def test_a_torn_model(identifier, tmp_path, size):
+    (tmp_path / "torn.ftz").write_bytes(identifier.path.read_bytes()[:size])
+    with pytest.raises(ModelMissing, match=r"torn\.ftz is"):
+        identified(Identifier(model_path("torn.ftz", tmp_path)), "text")
+
+
+def test_a_model_of_words_is_none_of_languages(tmp_path):
+    (tmp_path / "words.txt").write_text("one two three\n" * 50)
+    model = fasttext.train_unsupervised(str(tmp_path / "words.txt"), dim=4, verbose=0, thread=1)
+    model.save_model(str(tmp_path / "words.bin"))
+    with pytest.raises(ModelMissing, match="not a fastText model of labels"):
+        identified(Identifier(model_path("words.bin", tmp_path)), "text")

@@ -1,0 +1,139 @@
+"""The views of a text: stored, for language identification, and what duplicates are told by.
+
+| | stored | language | duplicate key |
+|---|---|---|---|
+| Unicode | NFC | NFC | NFC |
+| NUL, halves of surrogate pairs | removed | removed | removed |
+| soft hyphens, zero-width marks, byte order marks | kept | removed | removed |
+| white space | as ingest tidies it | single blanks | single blanks |
+| Latin letters inside Cyrillic words (and the other way round) | kept | repaired | repaired |
+| Uzbek o and g with any apostrophe | kept | U+02BB | no apostrophe |
+| other apostrophes between letters | kept | U+2019 | none |
+| Romanian s and t with cedilla or comma | kept | comma | cedilla |
+| case, ё and е, dotless and dotted i | kept | kept | folded |
+| punctuation at the edges of words | kept | kept | removed, but for % and a leading hyphen |
+| digits, numbers, dates, marks inside numbers | kept | kept | kept |
+| addresses of pages and mail | kept | removed | kept |
+
+Stored is what is released: canonical composition alone, because a text must be found again in the
+bytes it came from; never NFKC, which makes `m²` into `m2`.  Rules are by word or by letter and the
+same for every language, since a view must not depend on a label that is still to be found: the
+Uzbek mark is known by its letters, the Romanian s by a ţ in the same text, which Turkic alphabets
+lack.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+import polars as pl
+
+#: Marks that nobody sees: soft hyphen, zero-width space and joiners, word joiner, byte order mark.
+INVISIBLE = "[\u00ad\u200b-\u200f\u2060\ufeff]"
+APOSTROPHES = "\u02bb\u02bc\u2018\u2019'`\u00b4\u02b9\u2032"
+_OF_LANGUAGE = (
+    (INVISIBLE, ""),
+    (r"https?://\S+|www\.\S+|\S+@\S+\.\S+", " "),
+    (r"[\p{Cc}\p{Z}\s]+", " "),
+    (rf"([oOgG])[{APOSTROPHES}]", "${1}\u02bb"),
+    (r"(\p{L})['`\u00b4\u02bc]", "${1}\u2019"),
+)
+#: Letters that look alike, Latin and Cyrillic; the second pair of strings stands for one letter of
+#: a Cyrillic alphabet only (Ossetic, Chuvash, Kazakh).
+_LATIN, _CYRILLIC = "aceikopxyhABCEHIKMOPTXYSsJj", "асеікорхуһАВСЕНІКМОРТХУЅѕЈј"
+_ONLY_CYRILLIC = str.maketrans("æÆăĂĕĔçÇəƏöÖ", "ӕӔӑӐӗӖҫҪәӘөӨ")
+_TO_CYRILLIC = str.maketrans(_LATIN, _CYRILLIC) | _ONLY_CYRILLIC
+_TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
+_MIXED = r"\p{Latin}\p{Cyrillic}|\p{Cyrillic}\p{Latin}"
+_TO_COMMA = str.maketrans("şţŞŢ", "șțȘȚ")
+_WORD = re.compile(r"[^\W\d_]+")
+_BOTH = {"LATIN", "CYRILLIC"}
+#: What letters become in the duplicate key: one i, one e, one cedilla.
+_FOLDED = ["i\u0307", "ı", "ё", "ș", "ț"], ["i", "i", "е", "ş", "ţ"]
+# what composes or decomposes; letters of the region that stand alone do not
+_COMPOSABLE = r"[^\x00-\u{2FF}\u{400}-\u{482}\u{48A}-\u{58F}\u{10A0}-\u{10FF}\u{2010}-\u{2027}№]"
+_EDGES = r"^[\p{P}--[%\-]]+|[\p{P}--%]+$"
+
+
+def stored(text: str) -> str:
+    """A text as it is stored: NFC, without NUL and what UTF-8 cannot hold."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
+    return text.replace("\0", "")
+
+
+def for_language(texts: pl.Series) -> pl.Series:
+    """Strings -> what language models are shown; null counts as empty."""
+    view = texts.cast(pl.String).fill_null("")
+    for pattern, by in _OF_LANGUAGE:
+        view = view.str.replace_all(pattern, by)
+    return _commas(repaired(view)).str.strip_chars()
+
+
+def repaired(texts: pl.Series) -> pl.Series:
+    """Strings -> the same with the homoglyphs repaired, word by word."""
+    return _some(texts, _MIXED, lambda t: _WORD.sub(_repair_word, t))
+
+
+def folded(words: pl.Series) -> pl.Series:
+    """Words -> the forms by which duplicates are told; null counts as empty, and a word of
+    punctuation alone becomes it."""
+    plain = words.cast(pl.String).fill_null("")
+    plain = plain.str.replace_all(rf"{INVISIBLE}|[{APOSTROPHES}\x00]", "")
+    plain = repaired(plain).str.to_lowercase().str.replace_many(*_FOLDED)
+    unsure = plain.str.contains(_COMPOSABLE)
+    plain = plain.scatter(unsure.arg_true(), plain.filter(unsure).str.normalize("NFC"))
+    return plain.str.replace_all(_EDGES, "")
+
+
+def duplicate_key(texts: pl.Series) -> pl.Series:
+    """Strings -> their folded words, joined by single blanks."""
+    words = texts.cast(pl.String).fill_null("").str.replace_all(r"[\s\p{Z}]+", " ").str.split(" ")
+    flat = pl.DataFrame({"row": pl.int_range(len(words), eager=True), "word": words}).explode(
+        "word", empty_as_null=True
+    )
+    distinct = flat["word"].unique()
+    forms = pl.DataFrame({"word": distinct, "form": folded(distinct)})
+    joined = (
+        flat.join(forms, on="word", how="left", nulls_equal=True, maintain_order="left")
+        .filter(pl.col("form") != "")
+        .group_by("row", maintain_order=True)
+        .agg(pl.col("form").str.join(" "))
+    )
+    keys = pl.DataFrame({"row": pl.int_range(len(words), eager=True)}).join(
+        joined, on="row", how="left", maintain_order="left"
+    )
+    return keys["form"].fill_null("").alias("duplicate_key")
+
+
+def _some(texts: pl.Series, pattern: str, change: Callable[[str], str]) -> pl.Series:
+    """Change only the texts in which the pattern is found."""
+    at = texts.str.contains(pattern).arg_true()
+    if not len(at):
+        return texts
+    done = [change(t) for t in texts.gather(at).to_list()]
+    return texts.scatter(at, pl.Series(done, dtype=pl.String))
+
+
+def _commas(texts: pl.Series) -> pl.Series:
+    """Romanian s and t with commas, in texts that have ţ, which Turkic alphabets lack."""
+    return _some(texts, "[ţŢ]", lambda t: t.translate(_TO_COMMA))
+
+
+def _repair_word(word: re.Match[str]) -> str:
+    """A word of both scripts in the one that can hold all of it, first Cyrillic, because few Latin
+    words consist of twins alone; itself if neither can."""
+    found = word[0]
+    if found.isascii() or _scripts(found) != _BOTH:
+        return found
+    for table in (_TO_CYRILLIC, _TO_LATIN):
+        changed = found.translate(table)
+        if len(_scripts(changed)) == 1:
+            return changed
+    return found
+
+
+def _scripts(word: str) -> set[str]:
+    return {unicodedata.name(c, "").partition(" ")[0] for c in word}
