@@ -1,5 +1,5 @@
-"""Domains, quality scores and statistics of documents: of the release's own columns where it has
-them, else of the table that the stage `quality` left in the work folder."""
+"""Domains and quality scores of released documents; statistics of all that were measured, from the
+table that the stage `quality` left in the work folder."""
 
 from __future__ import annotations
 
@@ -11,27 +11,22 @@ import polars as pl
 
 from lineage.chain import Release
 from pipelines.profile import edges
+from schemas.tables import DATA
 
 SCORES: Final = np.linspace(0, 1, 41)
 QUANTILES: Final = (0.05, 0.5, 0.95)
 
 
-def domains(release: Release, work: Path | None) -> list[dict[str, Any]]:
+def domains(release: Release) -> list[dict[str, Any]]:
     """How many released documents are of which domain (null: none)."""
-    found = _column(release, work, "domain")
-    if found is None:
-        return []
-    counted = found.group_by("domain").agg(pl.len().alias("n")).collect()
+    counted = _data(release, "domain").group_by("domain").agg(pl.len().alias("n")).collect()
     named = counted.sort("n", "domain", descending=[True, False], nulls_last=True)
     return named.to_dicts() if named["domain"].drop_nulls().len() else []
 
 
-def scores(release: Release, work: Path | None) -> list[dict[str, Any]]:
+def scores(release: Release) -> list[dict[str, Any]]:
     """A histogram of the quality scores of released documents, where they have one."""
-    found = _column(release, work, "score")
-    if found is None:
-        return []
-    values = found.collect()["score"].drop_nulls().to_numpy()
+    values = _data(release, "quality").collect()["quality"].drop_nulls().to_numpy()
     return edges.histogram(values, SCORES) if len(values) else []
 
 
@@ -65,12 +60,8 @@ def _measured(work: Path | None) -> pl.LazyFrame | None:
     return pl.scan_parquet(files, hive_partitioning=False) if files else None
 
 
-def _column(release: Release, work: Path | None, name: str) -> pl.LazyFrame | None:
+def _data(release: Release, name: str) -> pl.LazyFrame:
     files = sorted((release.folder / "data").glob("*/*.parquet"))
-    data = pl.scan_parquet(files, hive_partitioning=False) if files else None
-    if data is not None and name in data.collect_schema():
-        return data.select(name)
-    table = _measured(work)
-    if table is None:
-        return None
-    return table.join(release.table("documents"), on="doc_id", how="semi").select(name)
+    if not files:
+        return pl.LazyFrame(DATA.empty_table()).select(name)
+    return pl.scan_parquet(files, hive_partitioning=False).select(name)

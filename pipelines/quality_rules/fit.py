@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 #: malloc fills new memory with the complement of this byte (mallopt(3), M_PERTURB).
@@ -29,9 +30,10 @@ def fit(arguments: Mapping[str, Any], out: str) -> None:
     Raises:
       GaveUp: with fastText's words.
     """
+    path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     done = subprocess.run(
         [sys.executable, "-m", __name__, json.dumps({"out": out, **arguments})],
-        env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, path))},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -113,12 +113,15 @@ def change(home: Path, old: str, new: str) -> Path:
 
 def test_a_run_is_stopped_before_it_publishes_and_let_through(home: Path) -> None:
     before = releases.digests(home / "release/sample")
-    change(home, "floors: {}", "floors: {kk: 1.0}")
+    rows = ["rule statistic bound value when language kind source"]
+    rows += [f"too-short n_words min {n}  {lang} * own" for n, lang in ((1, "*"), (99999, "kk"))]
+    (home / "strict.tsv").write_text("".join(row.replace(" ", "\t") + "\n" for row in rows))
+    change(home, "quality: {mode: drop}", "quality: {mode: drop, thresholds: strict.tsv}")
     path = change(home, "min_documents: 100", "min_documents: 5")
     done = tamga("run", "--params", path)
     assert done.returncode == 1 and releases.digests(home / "release/sample") == before
     told = done.stderr[done.stderr.index("guard: language kk: 0 kept of 9") :]
-    assert told.count("language language-undetermined, by language: ") >= 5
+    assert told.count("quality quality-too-short, by too-short: ") >= 5
     assert "source kz-bilik" in told and "are to be expected" in told
     (allow,) = re.findall(r"allow: (\[.*\])\}", told)
     path = change(home, "allow: []", f"allow: {allow}")

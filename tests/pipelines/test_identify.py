@@ -14,6 +14,7 @@ import pytest
 
 from pipelines.identify import Identifier, model_path, script, spread
 from pipelines.languages.voters import ModelMissing
+from pipelines.quality_rules.fit import fit
 from schemas.tables import LANGUAGE
 
 TEXTS = {
@@ -183,8 +184,7 @@ def test_a_huge_document_takes_bounded_time(identifier):
 def test_any_model_with_labels_of_its_own(identifier, tmp_path):
     lines = [f"__label__kaz_Cyrl {TEXTS['kk'][0]}", f"__label__x1 {TEXTS['hy'][0]}"]
     (tmp_path / "train.txt").write_text("\n".join(lines * 20), "utf-8")
-    model = fasttext.train_supervised(str(tmp_path / "train.txt"), dim=4, verbose=0, thread=1)
-    model.save_model(str(tmp_path / "own.bin"))
+    fit({"input": str(tmp_path / "train.txt"), "dim": 4, "verbose": 0}, str(tmp_path / "own.bin"))
     own = Identifier(model_path("own.bin", tmp_path), mapping={"__label__x1": "hy-Armn"})
     found = identified(own, TEXTS["kk"][0], TEXTS["hy"][0])
     assert found["lang"].to_list() == ["kk", "hy"]
@@ -253,7 +253,7 @@ def test_a_torn_model(identifier, tmp_path, size):
 
 def test_a_model_of_words_is_none_of_languages(tmp_path):
     (tmp_path / "words.txt").write_text("one two three\n" * 50)
-    model = fasttext.train_unsupervised(str(tmp_path / "words.txt"), dim=4, verbose=0, thread=1)
+    model = fasttext.train_unsupervised(str(tmp_path / "words.txt"), dim=4, verbose=0, epoch=0)
     model.save_model(str(tmp_path / "words.bin"))
     with pytest.raises(ModelMissing, match="not a fastText model of labels"):
         identified(Identifier(model_path("words.bin", tmp_path)), "text")

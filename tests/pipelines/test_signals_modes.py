@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from test_ingest_signals import OPEN, SHUT, record
+from test_crawl_signals import OPEN, SHUT, record
 
 from pipelines.ingest import main
 from pipelines.stage import load

@@ -196,22 +196,30 @@ def test_a_rule_s_values_have_bins_of_their_own() -> None:
     assert [b["ended"] for b in gauge["bins"]] == [1, *[0] * 8, 2]
 
 
-def test_what_quality_measured_comes_from_the_work_folder(release: Path, tmp_path: Path) -> None:
-    ids = releases.table(release, "documents").sort("doc_id")["doc_id"].head(4).to_list()
+def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_path: Path) -> None:
+    shutil.copytree(release, tmp_path / "release")
+    path = next((tmp_path / "release/data").rglob("*.parquet"))
+    rows = pl.read_parquet(path, hive_partitioning=False)
+    tagged = pl.int_range(pl.len()) < 2
+    rows.with_columns(
+        domain=pl.when(tagged).then(pl.lit("law")).otherwise("domain"),
+        quality=pl.when(tagged).then(pl.lit(0.2, pl.Float32)).otherwise("quality"),
+    ).write_parquet(path)
+    documents = releases.table(release, "documents").sort("doc_id")
+    ids = documents["doc_id"].head(4).to_list()
     table = pl.DataFrame(
         {
             "doc_id": [*ids, "f" * 32],
-            "domain": ["law", "law", None, "news", "law"],
-            "score": pl.Series([0.1, 0.2, None, 0.9, 0.9], dtype=pl.Float32),
             "failed": [[], [], [], [], ["digit_share"]],
             "digit_share": pl.Series([0.1, 0.2, 0.3, float("nan"), 0.9], dtype=pl.Float32),
         }
     )
     (tmp_path / "quality/quality").mkdir(parents=True)
     table.write_parquet(tmp_path / "quality/quality/a.parquet")
-    told = figures(Release(release, release), tmp_path)
-    assert [(d["domain"], d["n"]) for d in told["domains"]] == [("law", 2), ("news", 1), (None, 1)]
-    assert sum(b["n"] for b in told["scores"]) == 3
+    told = figures(Release(tmp_path / "release", release), tmp_path)
+    counted = [(d["domain"], d["n"]) for d in told["domains"]]
+    assert counted == [(None, documents.height - 2), ("law", 2)]
+    assert sum(b["n"] for b in told["scores"]) == 2
     (digits,) = told["statistics"]
     assert digits["others"] == pytest.approx([0.9] * 3) and digits["statistic"] == "digit_share"
     assert {"Domains", "Quality scores", "Quality measured"} <= {

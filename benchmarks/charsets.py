@@ -1,6 +1,6 @@
 """Charsets of the region: the share of texts decoded exactly, ours beside its peers.
 
-    POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/encodings.py FOLDER [--crawl WARC]
+    POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/charsets.py FOLDER [--crawl WARC]
 
 FOLDER holds <language>.txt files with a sentence per line.  Each of 32 pairs of a language and
 a charset is rebuilt from them as plain text without any declaration, cut to 60, 300 and 2,000
