@@ -71,6 +71,8 @@ class Withdrawal:
     value: str
     recorded_on: date
     ground: str
+    reason: str = "withdrawn"  # withdrawn | licence-conflict: what its refusals are called
+    case: str | None = None  # the case by which it was decided, or lifted
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class Register:
     licences: Mapping[str, LicenceTerms]
     withdrawals: tuple[Withdrawal, ...]
     sha256: str
+    lifted: tuple[Withdrawal, ...] = ()  # they bar nothing any more
 
     @cached_property
     def _index(self) -> MatchIndex:
