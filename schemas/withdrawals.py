@@ -83,7 +83,7 @@ def lift(register: Path, scope: str, value: str, lifted: Mapping[str, str]) -> b
     """
     path = register / NAME
     text, before = _read(path)
-    after = [one | lifted if standing([one], scope, value) else one for one in before]
+    after = [one | dict(lifted) if standing([one], scope, value) else one for one in before]
     if after == before:
         return False
     lines, source = text.splitlines(keepends=True), parse(text, str(path))[0]
