@@ -16,7 +16,7 @@ from lineage import log, lookup, receipts, withdrawn
 from lineage.chain import Release
 from lineage.withdrawn import Scope
 from pipelines import gate, journal, rights
-from schemas import withdrawals
+from schemas import policy, withdrawals
 from schemas.params import Params
 from schemas.register import Register
 
@@ -113,7 +113,7 @@ class Survey:
         """Other copies of the same texts, by source: `stay` in the release, `take_over` at the
         next run where a kept copy goes, `barred` for want of a right."""
         rows = withdrawn.copies(release, named)
-        judge = gate.Gate(self.params, self.register)
+        judge = gate.Gate(self.params, self.register, policy.load(self.params.policy.path))
         ranks = rights.ranks(self.register)
         verdicts = {id: judge.standing.get(id) for id in ranks}
         refused = {id: v.reason for id, v in verdicts.items() if v}

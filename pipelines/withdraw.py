@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.confirm and not (options.by and options.ground):
         parser.error("--confirm needs --by and --ground")
+    from polars.exceptions import PolarsError
+
     from lineage.chain import NoRelease
     from lineage.keys import BadKey
     from lineage.log import BadLog
@@ -44,6 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except (Busy, CannotRedact, BadLog) as error:
         print(f"tamga: {error}", file=sys.stderr)
+        return 1
+    except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
+        print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
         return 1
     except OSError as error:
         print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)

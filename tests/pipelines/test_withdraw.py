@@ -17,8 +17,11 @@ from releases import fates, jsonl, table
 
 from lineage import keys, log, receipts, trace
 from lineage.verify import defects
+from lineage.withdrawn import Scope
 from pipelines import withdraw
-from schemas import params, register
+from pipelines.survey import Survey
+from pipelines.withdrawing import begin
+from schemas import params, register, withdrawals
 
 BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
@@ -151,7 +154,7 @@ def test_the_same_again_changes_nothing(home: Path, capsys: pytest.CaptureFixtur
     assert files(home) == before
 
 
-def test_nothing_matches_and_everything(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files(home)
     assert run(home, "domain", "nowhere.example") == 1
     assert "nothing in the releases" in capsys.readouterr().out
@@ -160,15 +163,7 @@ def test_nothing_matches_and_everything(home: Path, capsys: pytest.CaptureFixtur
     assert files(home) == before
     assert run(home, "domain", "nowhere.example", *BY) == 0
     assert [w.value for w in register.load(home / "register").withdrawals] == ["nowhere.example"]
-    only = table(home / "release/sample", "documents")["source_id"].unique().to_list()
-    for source in only[:-1]:
-        assert run(home, "source", source, *BY) == 0
-    capsys.readouterr()
-    assert run(home, "source", only[-1], *BY) == 1
-    assert "EVERYTHING" in capsys.readouterr().err
-    assert table(home / "release/sample", "documents")["source_id"].unique().to_list() == only[-1:]
-    assert run(home, "source", only[-1], *BY, "--all") == 0
-    assert not unsound(home) and not list((home / "release/sample/data").rglob("*.parquet"))
+    assert not unsound(home)
 
 
 def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -219,6 +214,31 @@ def test_confirm_needs_who_and_why(home: Path) -> None:
     assert ended.value.code == 2
 
 
+def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where but one source is left, its withdrawal is warned of and refused without --all."""
+    release = home / "release/sample"
+    about, found = params.load(home / "params.yaml"), register.load(home / "register")
+    records = table(release, "records")
+    others = records.filter((pl.col("source_id") != "kz-bilik").fill_null(True))["doc_id"]
+    scope = Scope("source", "kz-eski", ids=tuple(others))
+    order = {"recorded_on": "2026-11-22", "ground": "x", "recorded_by": "counsel", "erase": False}
+    begin(Survey(about, found, scope), order).carry_out()
+    assert set(table(release, "data")["source_id"]) == {"kz-bilik"}
+    assert run(home, "source", "kz-bilik") == 0
+    assert "WARNING: EVERYTHING" in capsys.readouterr().out
+    assert run(home, "source", "kz-bilik", *BY) == 1
+    assert "EVERYTHING" in capsys.readouterr().err and not unsound(home)
+    assert run(home, "source", "kz-bilik", *BY, "--all") == 0
+    assert not unsound(home) and not list((release / "data").rglob("*.parquet"))
+
+
+def test_a_table_that_is_cut_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = next((home / "release/sample/lineage/records").iterdir())
+    path.write_bytes(path.read_bytes()[:100])
+    assert run(home, "source", "kz-bilik") == 1
+    assert "tamga verify" in capsys.readouterr().err
+
+
 def test_a_release_that_was_changed_is_left_alone(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,7 +270,12 @@ def test_a_changed_receipt_is_found(home: Path) -> None:
 
 
 def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
-    """A whole new run, raw files and all: refused as `withdrawn`; a lawful copy takes its place."""
+    """A whole new run over the same raw files: refused as `withdrawn`; and what was let in again
+    says by which case."""
+    entry = {"scope": "source", "value": "kz-gazette", "recorded_on": "2026-01-01", "ground": "x"}
+    withdrawals.add(home / "register", entry)
+    lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
+    assert withdrawals.lift(home / "register", "source", "kz-gazette", lifted)
     about = params.load(home / "params.yaml")
     assert about.root == home
     (home / "samples").symlink_to(ROOT / "samples")
@@ -264,6 +289,12 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     mine = table(release, "records").filter(pl.col("source_id") == "kz-bilik")["doc_id"]
     found = fates(release)
     assert len(mine) and {found[i] for i in mine} == {("refuse", "withdrawn")}
+    records = table(release, "records").filter(pl.col("source_id") == "kz-gazette")["doc_id"]
+    kept = table(release, "decisions").filter(
+        pl.col("doc_id").is_in(records.implode()), stage="ingest", outcome="keep"
+    )
+    cases = {json.loads(e)["reinstated"]["case"] for e in kept["evidence"]}
+    assert kept.height and cases == {"c-0001"}
     assert not unsound(home)
     key = keys.public_key(home / "work/keys/signing.pub")
     assert not list(receipts.defects(receipt(home), key))
