@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.code_version import code_version
+from schemas.licences import normalise
 from schemas.params import Params
 from schemas.register import Register
 from schemas.tables import SCHEMA_VERSION
@@ -51,14 +52,15 @@ def is_release(folder: Path) -> bool:
     return isinstance(found, dict) and {"schema_version", "name", "files"} <= found.keys()
 
 
-def readme(manifest: Mapping[str, Any], register: Register) -> str:
-    """The release's page for whoever opens the folder."""
+def readme(manifest: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> str:
+    """The release's page for whoever opens the folder; `entries` are the register's by source."""
     counts = manifest["counts"]
     languages = "".join(f"| {lang} | {n} |\n" for lang, n in sorted(counts["by_language"].items()))
     sources = "".join(
-        f"| {s.id} | {s.title} | {s.licence.spdx} | {s.licence.attribution or s.publisher} "
-        f"| {counts['by_source'][s.id]} |\n"
-        for s in (register.sources[i] for i in sorted(counts["by_source"]))
+        f"| {id} | {s['title']} | {normalise(s['licence']['spdx'])} "
+        f"| {s['licence'].get('attribution') or s['publisher']} | {n} |\n"
+        for id, n in sorted(counts["by_source"].items())
+        for s in (entries[id],)
     )
     return f"""# {manifest["name"]}
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-from lineage import log
+from lineage import log, receipts
 from lineage.keys import BadKey, public_key
 from lineage.verify import MANIFEST, STATEMENT, Defect, defects
 from schemas import params
@@ -21,6 +22,7 @@ EPILOG = """examples:
   tamga verify release/sample
   tamga verify release/sample --key tamga.pub
   tamga verify release/sample --key tamga.pub --all --json
+  tamga verify --receipt release/receipts/w0001-0f3a5c0b9d1e.dsse.json --key tamga.pub
 
 Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 wrong usage, no
 release or no key."""
@@ -35,25 +37,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, BadKey) as error:
         print(error, file=sys.stderr)
         return 2
+    if options.receipt:
+        return _told(options, options.receipt, receipts.defects(options.receipt, key), "")
+    if options.release is None:
+        print("name a RELEASE, or a --receipt", file=sys.stderr)
+        return 2
     folder = options.release
     if not any((folder / name).exists() for name in (MANIFEST, STATEMENT)):
         print(f"{folder} holds no release", file=sys.stderr)
         return 2
     history = options.log or folder.absolute().parent / log.NAME
     chained = history if options.log or history.exists() else None
-    found: list[Defect] = []
-    for one in defects(folder, key, chained):
-        found.append(one)
-        if not options.all:
-            break
+    chain = "chained" if chained else f"its chain was not checked: no {log.NAME} beside it"
+    return _told(options, folder, defects(folder, key, chained), f"; {chain}")
+
+
+def _told(options: argparse.Namespace, path: Path, wrong: Iterator[Defect], more: str) -> int:
+    """Print what is wrong with a release or receipt; the exit code."""
+    found = list(wrong if options.all else islice(wrong, 1))
     if options.json:
         told = [{"file": d.file, "message": d.message} for d in found]
-        print(json.dumps({"release": str(folder), "sound": not found, "defects": told}))
+        kind = "receipt" if options.receipt else "release"
+        print(json.dumps({kind: str(path), "sound": not found, "defects": told}))
     else:
         for one in found:
             print(one)
-        chain = "chained" if chained else f"its chain was not checked: no {log.NAME} beside it"
-        print(f"{folder}: " + ("is NOT what was signed" if found else f"sound; {chain}"))
+        print(f"{path}: " + ("is NOT what was signed" if found else f"sound{more}"))
     return 1 if found else 0
 
 
@@ -64,7 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("release", type=Path, metavar="RELEASE", help="the release's folder")
+    parser.add_argument(
+        "release", nargs="?", type=Path, metavar="RELEASE", help="the release's folder"
+    )
+    parser.add_argument("--receipt", type=Path, help="a withdrawal's receipt, in its place")
     parser.add_argument("--key", type=Path, help="the public key (PEM); else what params name")
     parser.add_argument(
         "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"

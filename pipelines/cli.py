@@ -21,6 +21,8 @@ COMMANDS = {
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),
     "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "withdraw": ("pipelines.withdraw", "what a withdrawal would take out; with --confirm, do it"),
+    "case": ("pipelines.cases", "objections to records: open, add, decide, list"),
     "verify": ("lineage.verification", "is a release, to the last byte, what was signed?"),
     "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),

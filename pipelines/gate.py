@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pipelines.barred import Withdrawals, withdrawal_evidence
 from pipelines.signals import Observation, observe_page, reservations
 from pipelines.signals import licences as page_licences
 from pipelines.signals.observed import Pairs
@@ -20,7 +21,7 @@ from schemas.params import Params
 from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
 from schemas.ruling import Circumstances, Ruling, Subject, rule
-from schemas.urls import authority_host, covers, normal_url
+from schemas.urls import covers
 
 REGISTER_RULE: Final = "1"  # version of the rules on register entries
 WITHDRAWAL_RULE: Final = "1"
@@ -118,68 +119,12 @@ def _keeping(source: Source, params: Params) -> Verdict | None:
     return None
 
 
-@dataclass(frozen=True)
-class Withdrawals:
-    """Recorded withdrawals, looked up by what they bar.  They bar from the day they stand in the
-    register, whatever `as_of` is: text once withdrawn does not come back with an older date."""
-
-    by_value: Mapping[tuple[str, str], Withdrawal]
-    scopes: frozenset[str]
-
-    @classmethod
-    def of(cls, withdrawals: Iterable[Withdrawal]) -> Withdrawals:
-        index: dict[tuple[str, str], Withdrawal] = {}
-        for one in withdrawals:
-            index.setdefault((one.scope, _withdrawn_key(one.scope, one.value)), one)
-        return cls(index, frozenset(scope for scope, _ in index))
-
-    def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
-        """The withdrawal that bars a record; a domain bars its subdomains too."""
-        if not self.scopes - {"text"}:
-            return None
-        keys = [("source", source_id or ""), ("document", doc_id)]
-        if self.scopes & {"url", "domain"}:
-            url = normal_url(uri)
-            keys.append(("url", url or uri.strip()))
-            host = _host(url) if url else None
-            while host:
-                keys.append(("domain", host))
-                host = host.partition(".")[2]
-        return next((self.by_value[k] for k in keys if k in self.by_value), None)
-
-    def of_text(self, digest: str) -> Withdrawal | None:
-        """The withdrawal that bars a text, by its SHA-256 (hex)."""
-        return self.by_value.get(("text", digest.lower()))
-
-
-def _host(url: str) -> str | None:
-    return authority_host(url.partition("//")[2].partition("/")[0])
-
-
-def _withdrawn_key(scope: str, value: str) -> str:
-    value = value.strip()
-    if scope == "url":
-        return normal_url(value) or value
-    if scope == "domain":
-        return authority_host(value.removesuffix("/")) or value.lower()
-    return value.lower() if scope in ("document", "text") else value
-
-
-def _withdrawn(found: Withdrawal | None) -> Verdict | None:
+def withdrawn(found: Withdrawal | None) -> Verdict | None:
+    """The verdict on what a withdrawal bars; None: nothing bars it."""
     if found is None:
         return None
-    named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
     return Verdict(
-        "refuse",
-        "withdrawn",
-        "withdrawal",
-        WITHDRAWAL_RULE,
-        named
-        | {
-            "scope": found.scope,
-            "recorded_on": found.recorded_on.isoformat(),
-            "withdrawal_sha256": found.sha256,
-        },
+        "refuse", found.reason, "withdrawal", WITHDRAWAL_RULE, withdrawal_evidence(found)
     )
 
 
@@ -228,6 +173,7 @@ class Gate:
             for id, source in register.sources.items()
         }
         self.withdrawals = Withdrawals.of(register.withdrawals)
+        self.lifted = Withdrawals.of(register.lifted)
 
     def policy(self, source_id: str) -> Mapping[str, Any]:
         """For the evidence of any decision about a governed record: the pack and version that were
@@ -241,7 +187,7 @@ class Gate:
     def ungoverned(self, uri: str, doc_id: str) -> Verdict:
         """The refusal of a record that no entry governs; a withdrawal names it first."""
         found = self.withdrawals.of_record(None, uri, doc_id)
-        return _withdrawn(found) or Verdict(
+        return withdrawn(found) or Verdict(
             "refuse",
             "ungoverned",
             "register:ungoverned",
@@ -252,7 +198,7 @@ class Gate:
     def entry_part(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
         """Withdrawals and the entry's standing: the register without its URL scope."""
         found = self.withdrawals.of_record(source_id, uri, doc_id)
-        return _withdrawn(found) or self.standing[source_id]
+        return withdrawn(found) or self.standing[source_id]
 
     def register_part(
         self,
@@ -339,11 +285,21 @@ class Gate:
     def withdrawn_document(self, doc_ids: Iterable[str]) -> Verdict | None:
         """A withdrawal of a document under any of the ids that its record may have had."""
         found = (self.withdrawals.by_value.get(("document", one)) for one in doc_ids)
-        return _withdrawn(next(filter(None, found), None))
+        return withdrawn(next(filter(None, found), None))
 
     def withdrawn_text(self, digest: str) -> Verdict | None:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
-        return _withdrawn(self.withdrawals.of_text(digest))
+        return withdrawn(self.withdrawals.of_text(digest))
+
+    def reinstated(
+        self, source_id: str | None, uri: str, doc_ids: Iterable[str], digest: str
+    ) -> dict[str, Any]:
+        """For the evidence of a record that passes: the withdrawal that barred it and was lifted;
+        `doc_ids` as in `withdrawn_document`, `digest` as in `withdrawn_text`."""
+        found = self.lifted.of_text(digest)
+        for one in doc_ids:
+            found = found or self.lifted.of_record(source_id, uri, one)
+        return {"reinstated": withdrawal_evidence(found)} if found else {}
 
     def keep(
         self,

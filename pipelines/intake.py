@@ -88,7 +88,7 @@ class Judge:
         """A copy of a record gives both a longer id: a withdrawal bars it under each of them."""
         if "document" not in self.gate.withdrawals.scopes:
             return None
-        return self.gate.withdrawn_document(_id_at(row, container, level) for level in range(3))
+        return self.gate.withdrawn_document(_ids(row, container))
 
     def _before(
         self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
@@ -144,6 +144,11 @@ class Judge:
             verdict = self.gate.withdrawn_text(digest)
         if verdict is None:
             verdict = self.gate.keep(source_id, one.seen, licences.detect(*declared))
+            if self.gate.lifted.scopes:
+                digest = hashlib.sha256(document.text.encode()).hexdigest()
+                ids = _ids(one.row, one.container)
+                lifted = self.gate.reinstated(source_id, record["uri"] or "", ids, digest)
+                verdict = replace(verdict, evidence={**verdict.evidence, **lifted})
             if told := content.charset_evidence(document):
                 verdict = replace(verdict, evidence={**verdict.evidence, "charset": told})
                 out.charsets.update(str(repair) for repair in document.repairs)
@@ -175,6 +180,11 @@ class Judge:
                 "evidence": ledger.evidence({**verdict.evidence, **policy}),
             }
         )
+
+
+def _ids(row: Mapping[str, Any], container: Any) -> list[str]:
+    """A record's id, and those that it has where others coincide with it."""
+    return [_id_at(row, container, level) for level in range(3)]
 
 
 def _id_at(row: Mapping[str, Any], container: Any, level: int) -> str:

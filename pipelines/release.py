@@ -314,7 +314,8 @@ class Release(DocumentStage):
         counts = _counts(self.source, markers) | {"yields": guarding.measured(context).as_json()}
         root = Path(state.root)
         readme = manifest.readme(
-            manifest.build(context.params, context.register, {}, counts), context.register
+            manifest.build(context.params, context.register, {}, counts),
+            {s.id: json.loads(s.entry_json) for s in context.register.sources.values()},
         )
         files["README.md"] = _written(root / "README.md", readme.encode())
         whole = manifest.build(context.params, context.register, files, counts)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage import dsse, keys, log, merkle, seal
-from pipelines import batches, shards
+from pipelines import batches, chaining, shards
 from pipelines.stage import Context, StageError
 from schemas.params import Params
 from schemas.tables import RELEASED
@@ -87,12 +87,8 @@ def enter(context: Context, release: Path) -> None:
             f"{release}/manifest.dsse.json {error}; name the key that signed it, or remove the "
             "release to have it made and signed anew"
         ) from None
-    path = _log(context)
-    with shards.in_turn(path.parent):
-        entries = _history(context)
-        fresh = log.entry(len(entries), envelope, signed)
-        if all(one["statement_sha256"] != fresh["statement_sha256"] for one in entries):
-            shards.write_bytes(path, log.lines([*entries, fresh]))
+    _history(context)
+    chaining.enter(_log(context), envelope, signed)
 
 
 def _log(context: Context) -> Path:

@@ -25,6 +25,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.exchange import exchange
+
 ROW_GROUP_ROWS = 122_880
 
 
@@ -176,7 +178,7 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
         for name in files:
             target = fresh / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            _link(Path(state.root) / name, target)
+            link(Path(state.root) / name, target)
         for name, value in extra.items():
             write_json(fresh / name, value)
         replace_folder(fresh, folder)
@@ -225,16 +227,17 @@ def _is_at(file: int, path: Path) -> bool:
 
 
 def replace_folder(fresh: Path, folder: Path) -> None:
-    """Put a finished folder in another's place; no moment shows a half-written one."""
+    """Put a finished folder in another's place; no moment shows a half-written one, nor none."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    old = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.old")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    if not folder.exists():
+        fresh.rename(folder)
+        return
+    exchange(fresh, folder)
+    shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """The same file under another name: a hard link, or a copy where none can be made."""
     try:
         os.link(source, target)
     except OSError:  # another file system

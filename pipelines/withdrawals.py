@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.gate import Withdrawals
+from pipelines.barred import Withdrawals
 from schemas.register import Withdrawal
 from schemas.urls import hosts, normal_url
 

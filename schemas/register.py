@@ -73,6 +73,8 @@ class Withdrawal:
     value: str
     recorded_on: date
     ground: str
+    reason: str = "withdrawn"  # withdrawn | licence-conflict: what its refusals are called
+    case: str | None = None  # the case by which it was decided, or lifted
 
     @property
     def sha256(self) -> str:
@@ -87,6 +89,7 @@ class Register:
     licences: Mapping[str, LicenceTerms]
     withdrawals: tuple[Withdrawal, ...]
     sha256: str
+    lifted: tuple[Withdrawal, ...] = ()  # they bar nothing any more
 
     @cached_property
     def _index(self) -> MatchIndex:

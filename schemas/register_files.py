@@ -27,7 +27,7 @@ def read_register(directory: Path) -> Register:
         raise Invalid([Problem(str(folder), None, "", "no such folder: one YAML file per source")])
     problems = _misplaced(folder)
     terms = _licences(directory / "licences.yaml", problems)
-    withdrawals = _withdrawals(directory / "withdrawals.yaml", problems)
+    withdrawals, lifted = _withdrawals(directory / "withdrawals.yaml", problems)
     read_entries = [
         _entry(path, terms, problems)
         for path in sorted(folder.glob("*.yaml"))
@@ -40,7 +40,8 @@ def read_register(directory: Path) -> Register:
     if problems:
         raise Invalid(problems)
     sources = {id: _source(e.value, directory / "evidence") for id, e in sorted(entries.items())}
-    return Register(sources, terms, withdrawals, _digest(sources, terms, withdrawals))
+    digest = _digest(sources, terms, withdrawals, lifted)
+    return Register(sources, terms, withdrawals, digest, lifted)
 
 
 def _misplaced(folder: Path) -> list[Problem]:
@@ -84,15 +85,30 @@ def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
     }
 
 
-def _withdrawals(path: Path, problems: list[Problem]) -> tuple[Withdrawal, ...]:
+def _withdrawals(
+    path: Path, problems: list[Problem]
+) -> tuple[tuple[Withdrawal, ...], tuple[Withdrawal, ...]]:
+    """Those that bar, and those that were lifted."""
     source = _checked(path, "withdrawals", problems) if path.exists() else None
-    if source is None:
-        return ()
     rows = sorted_unique(
-        {k: v for k, v in w.items() if k != "schema_version"} for w in source.value
+        {k: v for k, v in w.items() if k != "schema_version"}
+        for w in (source.value if source is not None else ())
     )
-    return tuple(
-        Withdrawal(w["scope"], w["value"], _date(w["recorded_on"]), w["ground"]) for w in rows
+    read = [
+        Withdrawal(
+            w["scope"],
+            w["value"],
+            _date(w["recorded_on"]),
+            w["ground"],
+            w.get("reason", "withdrawn"),
+            w.get("lifted_by_case", w.get("case")),
+        )
+        for w in rows
+    ]
+    lifted = ["lifted_on" in w for w in rows]
+    return (
+        tuple(w for w, gone in zip(read, lifted, strict=True) if not gone),
+        tuple(w for w, gone in zip(read, lifted, strict=True) if gone),
     )
 
 
@@ -207,6 +223,7 @@ def _digest(
     sources: Mapping[str, Source],
     terms: Mapping[str, LicenceTerms],
     withdrawals: tuple[Withdrawal, ...],
+    lifted: tuple[Withdrawal, ...],
 ) -> str:
     """SHA-256 of the register's content: not of its place, nor of the order in its files."""
     content = {
@@ -217,8 +234,13 @@ def _digest(
             + ([True] if t.unverified else [])
             for id, t in terms.items()
         },
-        "withdrawals": sorted_unique(
-            [w.scope, w.value, w.recorded_on.isoformat(), w.ground] for w in withdrawals
-        ),
+        "withdrawals": sorted_unique(map(_told, withdrawals)),
     }
+    if lifted:
+        content["lifted"] = sorted_unique(map(_told, lifted))
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
+
+
+def _told(one: Withdrawal) -> list[str]:
+    more = [x for x in (one.case, one.reason if one.reason != "withdrawn" else None) if x]
+    return [one.scope, one.value, one.recorded_on.isoformat(), one.ground, *more]

@@ -123,7 +123,7 @@ def test_tamga_commands_parse(page: Path) -> None:
         if words[1] not in cli.COMMANDS:
             assert re.search(rf"no `tamga {words[1]}`", page.read_text("utf-8")), line
             continue
-        nested = words[1] == "sources" or words[1:3] == ["quality", "train"]
+        nested = words[1] in ("sources", "case") or words[1:3] == ["quality", "train"]
         sub = words[1:3] if nested and len(words) > 2 else words[1:2]
         told = usage(*sub)
         if "--runner" not in words:
@@ -165,7 +165,7 @@ def test_python_blocks_compile(page: Path) -> None:
 
 def test_the_lines_that_read_a_release(sample_run: Path) -> None:
     """`corpus` in the trainers' page is where `dvc get` puts a release."""
-    (first, second) = blocks(ROOT / "docs/trainers.md", "python")
+    first, second, *_ = blocks(ROOT / "docs/trainers.md", "python")
     assert len([line for line in first.splitlines() if line]) == 3
     for body in (first, second):
         code = body.replace('"corpus/', f'"{sample_run}/release/sample/')
@@ -177,7 +177,11 @@ def test_the_lines_that_read_a_release(sample_run: Path) -> None:
 
 @each_page
 def test_paths_exist(page: Path, sample_run: Path) -> None:
-    optional = ("register/withdrawals.yaml", "work/.state", "work/dvc_plots")
+    optional = (
+        *("register/withdrawals.yaml", "register/cases", "work/keys/requesters.jsonl"),
+        *("release/receipts", "release/exclusions", "release/.withdraw"),
+        *("work/.state", "work/dvc_plots"),
+    )
     missing = [
         p
         for p in paths(page)

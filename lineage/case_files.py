@@ -1,0 +1,173 @@
+"""Cases: objections to records, kept with the register and never rewritten.
+
+`register/cases/<case>.jsonl` has a line per event: opened, evidence, decided.  Each line holds the
+SHA-256 of the one before it, so that none can be changed or left out unseen.  Who objected is not
+in it: a keyed digest of that lies in a file of its own, which can be erased.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from lineage import lookup
+from schemas.canonical import canonical_json
+
+FOLDER: Final = "cases"
+REQUESTERS: Final = "requesters.jsonl"
+#: What is objected, and what follows where the objection is upheld: the reason of the refusals to
+#: come, or None: what was barred is let in again.
+KINDS: Final[Mapping[str, str | None]] = {
+    "removal": "withdrawn",
+    "not-the-rightholder": "withdrawn",
+    "wrong-licence": "licence-conflict",
+    "wrong-removal": None,
+}
+OUTCOMES: Final = ("upheld", "rejected")
+
+
+class BadCase(Exception):
+    """A case that is not there, is torn or was changed, or cannot be taken further."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as its events have it."""
+
+    id: str
+    events: tuple[Mapping[str, Any], ...]
+
+    @property
+    def opened(self) -> Mapping[str, Any]:
+        return self.events[0]
+
+    @property
+    def decision(self) -> Mapping[str, Any] | None:
+        """The event by which it was decided; None: it is open."""
+        return next((e for e in self.events if e["event"] == "decided"), None)
+
+    def overdue(self, today: date) -> bool:
+        """Whether it is open after its due date."""
+        due = self.opened.get("due_on")
+        return self.decision is None and due is not None and date.fromisoformat(due) < today
+
+    def told(self, today: date) -> dict[str, Any]:
+        """As a JSON value."""
+        decision = self.decision
+        return {
+            "case": self.id,
+            **{k: self.opened.get(k) for k in ("kind", "scope", "value", "at", "by", "due_on")},
+            "state": decision["outcome"] if decision else "open",
+            "overdue": self.overdue(today),
+            "evidence": [e for e in self.events if e["event"] == "evidence"],
+            "decision": decision,
+        }
+
+
+def cases(register: Path) -> Iterator[Case]:
+    """All cases of a register, by id.
+
+    Raises:
+      BadCase: where one is torn or was changed.
+    """
+    for path in sorted((register / FOLDER).glob("c-*.jsonl")):
+        yield read(register, path.stem)
+
+
+def read(register: Path, id: str) -> Case:
+    """One case.
+
+    Raises:
+      BadCase: where it is not there, is torn or was changed.
+    """
+    path = _path(register, id)
+    try:
+        lines = path.read_bytes().split(b"\n")
+    except OSError:
+        raise BadCase(f"there is no case {id} in {path.parent}") from None
+    if lines.pop():
+        raise BadCase(f"{path}:{len(lines) + 1}: the line has no end")
+    events: list[dict[str, Any]] = []
+    before = ""
+    for number, line in enumerate(lines, 1):
+        try:
+            event = json.loads(line)
+            sound = event["previous"] == before and canonical_json(event).encode() == line
+        except (ValueError, LookupError, TypeError, RecursionError):
+            sound = False
+        if not sound or (event["event"] == "opened") != (number == 1):
+            raise BadCase(f"{path}:{number}: this is not what was written; put the file back")
+        events.append(event)
+        before = sha256(line).hexdigest()
+    if not events:
+        raise BadCase(f"{path} is empty; put the file back")
+    return Case(id, tuple(events))
+
+
+def open_case(register: Path, event: Mapping[str, Any]) -> str:
+    """Begin a case; its id: the next number."""
+    folder = register / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    known = [int(p.stem[2:]) for p in folder.glob("c-*.jsonl") if p.stem[2:].isdigit()]
+    number = max(known, default=0) + 1
+    while True:
+        id = f"c-{number:04d}"
+        try:
+            descriptor = os.open(_path(register, id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        except FileExistsError:  # another was opened at the same time
+            number += 1
+            continue
+        _append(descriptor, {"event": "opened", "previous": "", **event})
+        return id
+
+
+def add(register: Path, id: str, events: Sequence[Mapping[str, Any]]) -> None:
+    """Add events to an open case.
+
+    Raises:
+      BadCase: where there is no such case, or it was decided.
+    """
+    for event in events:
+        case = read(register, id)
+        if case.decision:
+            raise BadCase(f"{id} was decided on {case.decision['at']}; open another case")
+        before = sha256(canonical_json(case.events[-1]).encode()).hexdigest()
+        path = _path(register, id)
+        _append(os.open(path, os.O_WRONLY | os.O_APPEND), {"previous": before, **event})
+
+
+def _append(descriptor: int, event: Mapping[str, Any]) -> None:
+    with os.fdopen(descriptor, "ab") as file:
+        file.write(canonical_json({"schema_version": 1, **event}).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _path(register: Path, id: str) -> Path:
+    return register / FOLDER / f"{id}.jsonl"
+
+
+def remember(keys: Path, case: str, identity: str) -> None:
+    """Keep a keyed digest of who objected; the file can be removed at any time."""
+    line = {"case": case, "requester_hmac": _hmac(keys, identity)}
+    descriptor = os.open(keys / REQUESTERS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "ab") as file:
+        file.write(canonical_json(line).encode() + b"\n")
+
+
+def of_requester(keys: Path, identity: str) -> set[str]:
+    """The cases that someone opened, as far as the file still says."""
+    path = keys / REQUESTERS
+    lines = path.read_text("utf-8").splitlines() if path.is_file() else []
+    wanted = _hmac(keys, identity)
+    return {one["case"] for one in map(json.loads, lines) if one["requester_hmac"] == wanted}
+
+
+def _hmac(keys: Path, identity: str) -> str:
+    return lookup.digest(lookup.key(keys), " ".join(identity.split()).casefold())

@@ -1,0 +1,216 @@
+"""What a withdrawal would change, looked up and not touched: the dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from unicodedata import normalize
+
+import polars as pl
+
+from lineage import log, lookup, receipts, withdrawn
+from lineage.chain import Release
+from lineage.withdrawn import Scope
+from pipelines import gate, journal, rights
+from schemas import policy, withdrawals
+from schemas.params import Params
+from schemas.register import Register
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Found:
+    """A release that holds what is withdrawn: its records and documents in scope."""
+
+    release: Release
+    named: pl.DataFrame
+    gone: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is of a scope in the releases of these parameters."""
+
+    params: Params
+    register: Register
+    scope: Scope
+
+    @property
+    def folder(self) -> Path:
+        return self.params.root / self.params.release.path
+
+    @cached_property
+    def found(self) -> list[Found]:
+        """All releases, those without anything in scope too."""
+        every = withdrawn.releases(self.folder, self.params.root)
+        named = [(one, withdrawn.records(one, self.scope)) for one in every]
+        return [Found(one, rows, withdrawn.documents(one, rows)) for one, rows in named]
+
+    @property
+    def concerned(self) -> list[Found]:
+        """The releases from which documents would go."""
+        return [one for one in self.found if one.gone.height]
+
+    @property
+    def ids(self) -> pl.Series:
+        """doc_id of all records in scope, in whatever release, each once."""
+        every = [one.named["doc_id"] for one in self.found]
+        earlier = [r["id"] for r in self.receipts]
+        lines = [self.folder / receipts.exclusions(id) for id in earlier]
+        said = [pl.read_ndjson(p)["doc_id"] for p in lines if p.is_file() and p.stat().st_size]
+        known = pl.Series("doc_id", self.scope.ids, dtype=pl.String)
+        return pl.concat([known, *every, *said]).unique().sort()
+
+    @cached_property
+    def standing(self) -> dict[str, Any] | None:
+        """The entry of the register that bars this already."""
+        entries = withdrawals.entries(self.params.register)
+        return withdrawals.standing(entries, self.scope.kind, self.scope.value)
+
+    @cached_property
+    def receipts(self) -> list[dict[str, Any]]:
+        """What the receipts of earlier withdrawals of the same say."""
+        paths = sorted((self.folder / receipts.RECEIPTS).glob("*.dsse.json"))
+        digest = scope_digest(self.scope)
+        return [r for r in map(receipts.read, paths) if r.get("scope_sha256") == digest]
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing would be left of a release."""
+        return any(
+            one.gone.height == one.release.manifest()["counts"]["documents"]
+            for one in self.concerned
+        )
+
+    def told(self) -> dict[str, Any]:
+        """The dry run as a JSON value."""
+        about = [
+            withdrawn.impact(one.release, one.named, one.gone)
+            | {"copies": self.copies(one.release, one.named)}
+            for one in self.found
+            if one.named.height
+        ]
+        current = self.params.release.name
+        return {
+            "scope": self.scope.kind,
+            "value": self.scope.value,
+            "documents": sum(one.gone.height for one in self.concerned),
+            "current": current,
+            "everything": self.everything,
+            "releases": about,
+            "recorded": self.standing,
+            "receipts": [r["id"] for r in self.receipts],
+            "unfinished": [j.id for j in journal.unfinished(self.folder)],
+            "log": len(log.read(self.folder / log.NAME)),
+        }
+
+    def copies(self, release: Release, named: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
+        """Other copies of the same texts, by source: `stay` in the release, `take_over` at the
+        next run where a kept copy goes, `barred` for want of a right."""
+        rows = withdrawn.copies(release, named)
+        judge = gate.Gate(self.params, self.register, policy.load(self.params.policy.path))
+        ranks = rights.ranks(self.register)
+        verdicts = {id: judge.standing.get(id) for id in ranks}
+        refused = {id: v.reason for id, v in verdicts.items() if v}
+        lawful = pl.col("source_id").is_in([i for i in ranks if i not in refused])
+        ranked = rows.with_columns(
+            rank=pl.col("source_id").replace_strict(ranks, default=None, return_dtype=pl.Int64)
+        ).sort("rank", "doc_id")
+        stay = ranked.filter(pl.col("doc_id") == pl.col("kept_doc_id"))
+        next_in_line = ranked.filter(pl.col("loses") & lawful).unique(
+            "cluster_id", keep="first", maintain_order=True
+        )
+        barred = ranked.filter(pl.col("loses") & ~lawful.fill_null(False))
+        at_hand = self._at_hand(next_in_line["doc_id"])
+        return {
+            "stay": list(self._by_source(stay)),
+            "take_over": [
+                one
+                | {
+                    "text_at_hand": int(
+                        next_in_line.filter(_of(one))["doc_id"].is_in(at_hand.implode()).sum()
+                    )
+                }
+                for one in self._by_source(next_in_line)
+            ],
+            "barred": [
+                one | {"reason": refused.get(one["source_id"], "ungoverned")}
+                for one in self._by_source(barred)
+            ],
+        }
+
+    def _by_source(self, rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+        for (id,), some in rows.sort("source_id", "doc_id").group_by(
+            "source_id", maintain_order=True
+        ):
+            source = self.register.sources.get(str(id))
+            yield {
+                "source_id": id,
+                "documents": some.height,
+                "licence": some["licence"][0],
+                "basis": source.basis.kind if source else None,
+                "reference": source.basis.reference if source else None,
+                "kinds": sorted(some["kind"].unique().to_list()),
+                "examples": some["doc_id"].head(EXAMPLES).to_list(),
+            }
+
+    def _at_hand(self, ids: pl.Series) -> pl.Series:
+        """Which documents have their text in the work folder."""
+        files = sorted((self.params.work / "ingest/documents").glob("*.parquet"))
+        if not files or ids.is_empty():
+            return ids.clear()
+        rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
+        return rows.filter(pl.col("doc_id").is_in(ids.implode())).collect()["doc_id"]
+
+
+def _of(one: dict[str, Any]) -> pl.Expr:
+    return pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
+
+
+def scope_digest(scope: Scope) -> str:
+    """By which withdrawals of the same are known in receipts: SHA-256 of scope and value."""
+    return sha256(f"{scope.kind}\0{scope.key}".encode()).hexdigest()
+
+
+def scope_of(params: Params, kind: str, value: str) -> Scope:
+    """The scope that a command line names.
+
+    Args:
+      params: whose releases, and whose key for redacted URLs.
+      kind: of `schemas.withdrawals.SCOPES`.
+      value: of a text its SHA-256, or the path of a file that holds it.
+    """
+    keys = params.work / "keys"
+    if kind == "url" and (keys / "lookup.key").is_file():
+        return Scope(kind, value, lookup.digest(lookup.key(keys), value))
+    if kind != "text":
+        return Scope(kind, value)
+    path = Path(value)
+    if not path.is_file():
+        return Scope(kind, value.strip().lower())
+    return _text_scope(params, path.read_text("utf-8"))
+
+
+def _text_scope(params: Params, text: str) -> Scope:
+    """The digest under which a text stands: as released, or as ingest read it (then with the ids of
+    its documents: what was released of them is redacted)."""
+    forms = dict.fromkeys([text, normalize("NFC", text).strip(), text.strip()])
+    digests = [sha256(form.encode()).hexdigest() for form in forms]
+    every = withdrawn.releases(params.root / params.release.path, params.root)
+    for release in every:
+        released = release.table("documents").select("text_sha256").collect()["text_sha256"]
+        for digest in digests:
+            if (released == digest).any():
+                return Scope("text", digest)
+    for file in sorted((params.work / "ingest/documents").glob("*.parquet")):
+        rows = pl.read_parquet(file, columns=["doc_id", "text"], hive_partitioning=False)
+        same = rows.filter(pl.col("text").is_in(list(forms)))
+        if same.height:
+            digest = sha256(same["text"][0].encode()).hexdigest()
+            return replace(Scope("text", digest), ids=tuple(sorted(same["doc_id"].to_list())))
+    return Scope("text", digests[1])
