@@ -107,6 +107,14 @@ def shingle(
     A text of fewer tokens than `width` is one shingle, one without any has none.
     Raises ValueError for a width below 1.
     """
+    return _distinct(*sequence(texts, width, unit))
+
+
+def sequence(
+    texts: pl.Series, width: int = 5, unit: Literal["word", "character"] = "word"
+) -> tuple[U64, I64]:
+    """The same n-grams in the order of the text, with repetitions: those of document i are
+    hashes[offsets[i]:offsets[i + 1]]."""
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     tokens = _words(texts) if unit == "word" else _characters(texts)
@@ -125,7 +133,7 @@ def shingle(
         if len(rows := np.flatnonzero(counts == length)):
             columns = [hashes[starts[rows] + i] for i in range(length)]
             grams[offsets[rows]] = _combine(columns)
-    return _distinct(grams, offsets)
+    return grams, offsets
 
 
 def fmix64(values: U64) -> U64:

@@ -1,0 +1,462 @@
+"""Lineage over all releases: what was in which of them, since when, until when, and what became of
+the rest.
+
+`lineage.open(path)` opens the folder of releases (`release.path` of the parameters), or its copy in
+an object store.  A row of what comes back is an interval: a record with one fate, from the release
+that saw it first to the last one that did (`last_seq` null: the latest still does).
+
+Ids and digests are bytes in the store and hex digits in what it hands out.  Values asked for are
+compared as literals: there is no query language in which they could mean something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from lineage import remote, segments
+from lineage.segments import BadStore, Header
+from schemas.urls import authority_host
+
+#: What documents can be asked for by, and grouped by.
+FILTERS: Final = (
+    "source_id", "licence", "jurisdiction", "lang", "basis", "reference", "outcome", "reason",
+    "collection", "stage", "rule",
+)  # fmt: skip
+#: The columns of an interval.
+INTERVAL: Final = (
+    "doc_id", "uri", "captured_at", "source_id", "licence", "jurisdiction", "basis", "reference",
+    "lang", "outcome", "reason", "stage", "rule", "rule_version", "n_chars", "n_tokens",
+    "first_seq", "last_seq", "shard", "row",
+)  # fmt: skip
+_ALL: Final = (1 << 32) - 2
+_FEW: Final = 256  # rows up to which each is looked up by itself
+
+
+class NoSuchRelease(Exception):
+    """The store has no release of this name, number or day."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The entered releases, oldest first.
+
+    Args:
+      folder: of the segments.
+      releases: their headers.
+      place: where the segments lie, as a path or URL.
+    """
+
+    folder: Path
+    releases: Sequence[Header]
+    place: str
+
+    # --- releases
+
+    def release(self, named: str) -> Header:
+        """A release by its name (the latest of that name), `NAME@SEQ`, or its number.
+
+        Raises:
+          NoSuchRelease: naming those that there are.
+        """
+        name, _, number = named.rpartition("@")
+        for one in reversed(self.releases):
+            if named in (one.name, str(one.seq)) or (name, number) == (one.name, str(one.seq)):
+                return one
+        known = ", ".join(f"{one.name}@{one.seq}" for one in self.releases) or "none"
+        raise NoSuchRelease(f"no release {named!r} in the store; there are: {known}")
+
+    def as_of(self, day: str) -> Header:
+        """The release that stood on a day (ISO 8601): the last whose `as_of` is not after it.
+
+        Raises:
+          NoSuchRelease: where all are later.
+        """
+        for one in reversed(self.releases):
+            if one.as_of <= day:
+                return one
+        raise NoSuchRelease(f"no release of the store is as old as {day}")
+
+    # --- by what documents are
+
+    def documents(
+        self,
+        where: Mapping[str, Collection[str | None]] | None = None,
+        domain: str | None = None,
+        at: Header | None = None,
+        released: bool = False,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """The intervals of records by what they are.
+
+        Args:
+          where: of FILTERS, the values that will do (None among them: no value).
+          domain: a host; its subdomains count too.
+          at: only what that release had; None: all intervals.
+          released: only documents, not what was refused or dropped.
+          limit: the most rows that come back; None: all.
+
+        Returns:
+          INTERVAL, in the order of hosts and ids.
+        """
+        found = self._selected(where or {}, domain, at, released)
+        if limit is not None:
+            found = found.head(limit)
+        return self._told(found.collect(engine="streaming"), at)
+
+    def count(
+        self,
+        where: Mapping[str, Collection[str | None]] | None = None,
+        domain: str | None = None,
+        at: Header | None = None,
+        released: bool = False,
+    ) -> int:
+        """How many rows `documents` has."""
+        found = self._selected(where or {}, domain, at, released).select(pl.len())
+        return int(found.collect(engine="streaming").item())
+
+    def roll_up(
+        self,
+        by: Sequence[str],
+        where: Mapping[str, Collection[str | None]] | None = None,
+        domain: str | None = None,
+        at: Header | None = None,
+        released: bool = True,
+        limit: int | None = None,
+    ) -> pl.DataFrame:
+        """How much of each kind a release has (None: the latest): `by` (of FILTERS, and `domain`),
+        records, chars, tokens, most records first."""
+        if not self.releases:
+            raise NoSuchRelease("the store holds no release")
+        found = self._selected(where or {}, domain, at or self.releases[-1], released)
+        if "domain" in by:
+            found = found.with_columns(domain=pl.col("host"))
+        rolled = (
+            found.group_by(by)
+            .agg(
+                records=pl.len(),
+                chars=pl.col("n_chars").sum(),
+                tokens=pl.col("n_tokens").sum(),
+            )
+            .sort("records", *by, descending=[True] + [False] * len(by), nulls_last=True)
+            .collect(engine="streaming")
+            .head(limit or _ALL)
+        )
+        return rolled.with_columns(_forward(rolled["domain"])) if "domain" in by else rolled
+
+    # --- by keys
+
+    def by_id(self, doc_ids: Iterable[str]) -> pl.DataFrame:
+        """The intervals of records by their ids (32 hex digits), oldest first."""
+        wanted = pl.Series([bytes.fromhex(i) for i in doc_ids], dtype=pl.Binary)
+        ids = self._keyed("ids", "doc_id", wanted).filter(pl.col("pos").is_not_null())
+        return self._told(self._rows(ids.select("seq", "pos")))
+
+    def by_key(self, table: str, keys: Iterable[Any], limit: int | None = None) -> pl.DataFrame:
+        """The intervals at keys of `urls` (64 bits), `texts` (SHA-256) or `payloads` (its first 16
+        bytes): those that the key belongs to, and all others of the same records.
+
+        Returns:
+          INTERVAL and `named`: whether the key is this very interval's.
+        """
+        column, kind = ("key", pl.UInt64) if table == "urls" else ("digest", pl.Binary)
+        hits = self._keyed(table, column, pl.Series(list(keys), dtype=kind)).head(limit or _ALL)
+        rows = self._rows(hits.select("seq", "pos"))
+        named = rows.select("doc_id", first_seq="seq", named=True)
+        all_of = self.by_id(_hex(rows["doc_id"]).unique())
+        return all_of.join(
+            named.with_columns(_hex(named["doc_id"])).unique(),
+            on=["doc_id", "first_seq"],
+            how="left",
+        ).with_columns(pl.col("named").fill_null(False))
+
+    def candidates(self, keys: Collection[int], limit: int) -> pl.DataFrame:
+        """The documents that share most fingerprints with a text: doc_id, shared, most first."""
+        wanted = pl.Series(sorted(keys), dtype=pl.UInt64)
+        hits = self._keyed("prints", "key", wanted)
+        top = hits.group_by("seq", "pos").agg(shared=pl.col("key").n_unique())
+        top = top.sort("shared", "seq", "pos", descending=[True, True, False]).head(limit)
+        rows = self._rows(top.select("seq", "pos")).join(top, on=["seq", "pos"])
+        best = (
+            rows.group_by("doc_id")
+            .agg(pl.col("shared").max())
+            .sort("shared", "doc_id", descending=[True, False])
+        )
+        return best.select(_hex(best["doc_id"]), "shared")
+
+    def neighbours(self, digest: bytes, at: Header | None = None) -> tuple[str | None, str | None]:
+        """The released texts' digests (hex) before and behind one that is not among them: sorted,
+        these two stand side by side, so it is in no release (or not in that one).  None: there is
+        no smaller, or greater, one."""
+
+        def edge(found: pl.LazyFrame, greater: bool) -> pl.LazyFrame:
+            column = pl.col("digest")
+            side = found.filter(column > digest if greater else column < digest)
+            return side.select(column.min() if greater else column.max())
+
+        scans = [self._scan("texts", one) for one in self.releases]
+        if at is not None:
+            live = self._selected({}, None, at, released=True).select("seq", "pos")
+            scans = [pl.concat(scans).join(live, on=["seq", "pos"], how="semi")]
+        sides = [
+            [one.item() for one in pl.collect_all([edge(s, greater) for s in scans])]
+            for greater in (False, True)
+        ]
+        low = max((d for d in sides[0] if d is not None), default=None)
+        high = min((d for d in sides[1] if d is not None), default=None)
+        return (low.hex() if low else None, high.hex() if high else None)
+
+    def cluster(self, cluster_id: str, at: Header) -> list[dict[str, Any]]:
+        """The members of a cluster of duplicates, as that release had it."""
+        found = self._scan("copies", at).filter(pl.col("cluster_id") == bytes.fromhex(cluster_id))
+        rows = found.drop("seq", "pos").collect()
+        return rows.with_columns(
+            *(_hex(rows[c]) for c in ("cluster_id", "doc_id", "kept_doc_id"))
+        ).to_dicts()
+
+    def part(self, doc_id: str, at: Header) -> tuple[str | None, str | None, int | None]:
+        """Where that release tells of a record: the part of its lineage tables, the shard and row
+        of its text."""
+        ids = self._keyed("ids", "doc_id", pl.Series([bytes.fromhex(doc_id)]), at.seq).sort("seq")
+        if ids.is_empty():
+            return None, None, None
+        last = ids.row(-1, named=True)
+        return last["part"], last["shard"], last["row"]
+
+    # --- between releases
+
+    def diff(self, old: Header, new: Header) -> pl.DataFrame:
+        """What entered between two releases and what left, and why.
+
+        Returns:
+          INTERVAL of the state that tells: of `new` where it entered or changed, of `new` too where
+          it left and its record is still seen, of `old` else; and `change`: `entered`, `left`,
+          `changed` (another text, source or right), with `why`: the outcome and reason in `new`,
+          or that no input of `new` has the record.
+        """
+        low, high = sorted((old.seq, new.seq))
+        between = [one for one in self.releases if low < one.seq <= high] or [old]
+        touched = pl.concat(
+            self._scan(table, one).select("doc_id")
+            for one in between
+            for table in ("docs", "ended")
+        ).unique()
+        sides = [
+            self._selected({}, None, one, released=False).join(touched, on="doc_id", how="semi")
+            for one in (old, new)
+        ]
+        before, after = pl.collect_all(sides)
+        keep = pl.col("outcome") == "keep"
+        was, stands = before.filter(keep), after.filter(keep)
+        entered = stands.join(was, on="doc_id", how="anti")
+        left = was.join(stands, on="doc_id", how="anti")
+        seen = after.join(left, on="doc_id", how="semi")
+        unseen = left.join(seen, on="doc_id", how="anti")
+        changed = stands.join(was.select("doc_id", "seq"), on="doc_id", suffix="_was")
+        changed = changed.filter(pl.col("seq") != pl.col("seq_was")).drop("seq_was")
+        reason = pl.format("{}: {}", "outcome", pl.col("reason").fill_null("-"))
+        parts = [
+            self._told(entered, new).with_columns(
+                change=pl.lit("entered"), why=pl.lit(None, pl.String)
+            ),
+            self._told(seen, new).with_columns(change=pl.lit("left"), why=reason),
+            self._told(unseen, old).with_columns(
+                change=pl.lit("left"), why=pl.lit("no input has its record any more")
+            ),
+            self._told(changed, new).with_columns(
+                change=pl.lit("changed"), why=pl.lit(None, pl.String)
+            ),
+        ]
+        return pl.concat(parts)
+
+    def live(self, columns: Sequence[str]) -> pl.DataFrame:
+        """What the latest release has: doc_id (binary), first_seq and columns, `digest` (of its
+        text), `part`, `shard` and `row` among those that can be asked for."""
+        schema = {"doc_id": pl.Binary, "first_seq": pl.Int32} | {c: _types()[c] for c in columns}
+        if not self.releases:
+            return pl.DataFrame(schema=schema)
+        found = self._selected({}, None, self.releases[-1], released=False)
+        texts = pl.concat([self._scan("texts", s).rename({"pos": "at"}) for s in self.releases])
+        places = pl.concat([self._scan("ids", s).drop("pos") for s in self.releases])
+        latest = places.sort("seq").unique("doc_id", keep="last", maintain_order=True).drop("seq")
+        return (
+            found.join(texts, left_on=["seq", "pos"], right_on=["seq", "at"], how="left")
+            .join(latest, on="doc_id", how="left")
+            .with_columns(first_seq=pl.col("seq"))
+            .select(schema)
+            .collect(engine="streaming")
+        )
+
+    # --- inside
+
+    def _scan(self, table: str, one: Header) -> pl.LazyFrame:
+        """A table of a segment, with `seq`; `docs` with `pos`, too."""
+        place = f"{self.place}/{one.folder}/{table}.parquet"
+        scan = pl.scan_parquet(place, hive_partitioning=False, glob=False)
+        if table in ("docs", "copies"):
+            scan = scan.with_row_index("pos")
+        return scan.with_columns(seq=pl.lit(one.seq, pl.Int32))
+
+    def _keyed(
+        self, table: str, column: str, wanted: pl.Series, upto: int | None = None
+    ) -> pl.DataFrame:
+        """The rows of a table at some keys, of all segments (up to one)."""
+        some = [one for one in self.releases if upto is None or one.seq <= upto]
+        hit = (
+            pl.col(column) == pl.lit(wanted[0], wanted.dtype)
+            if len(wanted) == 1
+            else pl.col(column).is_in(wanted.implode())
+        )
+        scans = [self._scan(table, one).filter(hit) for one in some]
+        if not scans:
+            columns = segments.TABLES[table].empty_table()
+            return pl.DataFrame(columns).with_columns(seq=pl.lit(0, pl.Int32))
+        return pl.concat(pl.collect_all(scans))
+
+    def _rows(self, wanted: pl.DataFrame) -> pl.DataFrame:
+        """Rows of `docs` at [seq, pos]: each alone where they are few."""
+        wanted = wanted.unique().sort("seq", "pos")
+        headers = {one.seq: one for one in self.releases}
+        if wanted.height <= _FEW:
+            scans = [self._scan("docs", headers[seq]).slice(pos, 1) for seq, pos in wanted.rows()]
+        else:
+            scans = [
+                self._scan("docs", headers[int(seq)]).join(
+                    some.lazy(), on=["seq", "pos"], how="semi"
+                )
+                for (seq,), some in wanted.group_by("seq", maintain_order=True)
+            ]
+        empty = pl.DataFrame(segments.TABLES["docs"].empty_table()).with_columns(
+            pos=pl.lit(0, pl.UInt32), seq=pl.lit(0, pl.Int32)
+        )
+        return pl.concat([empty, *pl.collect_all(scans)], how="diagonal_relaxed")
+
+    def _selected(
+        self,
+        where: Mapping[str, Collection[str | None]],
+        domain: str | None,
+        at: Header | None,
+        released: bool,
+    ) -> pl.LazyFrame:
+        """Rows of `docs` by what they are, with seq and pos; with `at`, of its members alone."""
+        upto = [one for one in self.releases if at is None or one.seq <= at.seq]
+        if not upto:
+            raise NoSuchRelease("the store holds no release")
+        found = pl.concat([self._scan("docs", one) for one in upto])
+        for name, values in where.items():
+            if name not in FILTERS:
+                raise ValueError(f"documents cannot be asked for by {name}")
+            found = found.filter(_among(name, values))
+        if released:
+            found = found.filter(pl.col("outcome") == "keep")
+        if domain is not None:
+            found = found.filter(_under(domain))
+        if at is not None:
+            gone = pl.concat([self._scan("ended", one).drop("seq") for one in upto])
+            found = found.join(
+                gone, left_on=["doc_id", "seq"], right_on=["doc_id", "first_seq"], how="anti"
+            )
+        return found
+
+    def _told(self, rows: pl.DataFrame, at: Header | None = None) -> pl.DataFrame:
+        """Rows of `docs` -> INTERVAL: when each ended, and where its text stands."""
+        ids = rows["doc_id"].unique()
+        ended = self._of_ids("ended", ids).rename({"seq": "end"})
+        previous = {one.seq: one.previous for one in self.releases}
+        ends = ended.select(
+            "doc_id",
+            seq=pl.col("first_seq").cast(pl.Int32),
+            last_seq=pl.col("end").replace_strict(previous, default=None, return_dtype=pl.Int32),
+        )
+        told = rows.join(ends, on=["doc_id", "seq"], how="left", maintain_order="left")
+        latest = self.releases[-1].seq if self.releases else 0
+        until = pl.col("last_seq").fill_null(latest)
+        upto = pl.min_horizontal(until, pl.lit(at.seq)) if at else until
+        places = self._of_ids("ids", ids).select("doc_id", "shard", "row", moved="seq")
+        placed = (
+            told.select("doc_id", "seq", upto=upto)
+            .join(places, on="doc_id")
+            .filter((pl.col("moved") >= pl.col("seq")) & (pl.col("moved") <= pl.col("upto")))
+            .sort("moved")
+            .unique(["doc_id", "seq"], keep="last", maintain_order=True)
+            .select("doc_id", "seq", "shard", "row")
+        )
+        told = told.join(placed, on=["doc_id", "seq"], how="left", maintain_order="left")
+        return told.with_columns(_hex(told["doc_id"]), first_seq="seq").select(INTERVAL)
+
+    def _of_ids(self, table: str, ids: pl.Series) -> pl.DataFrame:
+        """Rows of a table by ids, few or many."""
+        if len(ids) <= _FEW:
+            return self._keyed(table, "doc_id", ids)
+        wanted = ids.to_frame("doc_id").lazy()
+        scans = [self._scan(table, s).join(wanted, on="doc_id", how="semi") for s in self.releases]
+        return pl.concat(pl.collect_all(scans))
+
+
+def open(path: str | Path) -> Store:
+    """The store of a folder of releases, as it stands; empty where nothing was entered yet.
+
+    Args:
+      path: the folder, or a URL that Polars reads (`s3://`, `gs://`, `az://`, `file://`).
+
+    Raises:
+      lineage.segments.BadStore: where a segment is torn, or of another format.
+    """
+    text = str(path)
+    if remote.is_url(text) and not text.startswith("file://"):
+        place = f"{text.rstrip('/')}/{segments.FOLDER}"
+        found = [one for one in remote.matches(f"{place}/*/{segments.HEADER}") if "*" not in one]
+        contents = [(one, remote.content(one)) for one in found]
+        folder = Path(segments.FOLDER)
+    else:
+        folder = Path(text.removeprefix("file://")) / segments.FOLDER
+        place = str(folder)
+        headers = sorted(folder.glob(f"[0-9]*/{segments.HEADER}"))
+        contents = [(str(one), one.read_bytes()) for one in headers]
+    releases = sorted(
+        (segments.header(content, at) for at, content in contents), key=lambda one: one.seq
+    )
+    numbers = [one.seq for one in releases]
+    if len(set(numbers)) < len(numbers):
+        twice = next(s for s in numbers if numbers.count(s) > 1)
+        raise BadStore(f"{place} has two segments of release {twice}; run `tamga index --rebuild`")
+    return Store(folder, releases, place)
+
+
+def _among(name: str, values: Collection[str | None]) -> pl.Expr:
+    some = [one for one in values if one is not None]
+    hit = pl.col(name).is_in(pl.Series(some, dtype=pl.String).implode())
+    if name == "reason":  # a family, too: `opted-out:`
+        hit |= pl.any_horizontal(
+            pl.lit(False),
+            *(pl.col(name).str.starts_with(v) for v in some if v.endswith((":", "-"))),
+        )
+    return hit | pl.col(name).is_null() if None in values else hit.fill_null(False)
+
+
+def _under(domain: str) -> pl.Expr:
+    """Hosts that are a domain or stand below it: a range, as labels are reversed."""
+    host = authority_host(domain.strip().rstrip("/").rpartition("//")[2])
+    if host is None:
+        return pl.lit(False)
+    key = ".".join(reversed(host.split(".")))
+    below = (pl.col("host") >= f"{key}.") & (pl.col("host") < f"{key}/")
+    return (pl.col("host") == key) | below
+
+
+def _forward(hosts: pl.Series) -> pl.Series:
+    return hosts.str.split(".").list.reverse().list.join(".")
+
+
+def _hex(ids: pl.Series) -> pl.Series:
+    return ids.bin.encode("hex")
+
+
+def _types() -> dict[str, Any]:
+    """The types of all columns of `docs`, `ids` and `texts`."""
+    schemas = (segments.TABLES[name].empty_table() for name in ("docs", "ids", "texts"))
+    return {name: kind for one in schemas for name, kind in pl.DataFrame(one).schema.items()}
