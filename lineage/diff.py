@@ -37,7 +37,7 @@ def _diff(options: argparse.Namespace) -> int:
     store = asking.opened(options)
     old, new = store.release(options.old), store.release(options.new)
     rows = asking.named(store.diff(old, new), store)
-    counts = {kind: 0 for kind in ("entered", "left", "changed")}
+    counts = dict.fromkeys(("entered", "left", "changed"), 0)
     counts |= dict(rows.group_by("change").len().rows())
     form = "json" if options.json else "csv" if options.csv else "table"
     about = {"old": f"{old.name}@{old.seq}", "new": f"{new.name}@{new.seq}", "counts": counts}

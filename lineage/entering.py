@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lineage import segments
+from lineage.addresses import reversed_hosts, url_keys
 from lineage.chain import Release
 from lineage.segments import Header
 from lineage.store import Store
 from schemas.tables import DECISIONS, LINEAGE, RECORDS, STAGES
-from schemas.urls import hosts, normal_url
 
 #: Released texts (doc_id, text) -> doc_id and `key` of their fingerprints (u64).
 Prints = Callable[[pl.DataFrame], pl.DataFrame]
@@ -27,8 +27,6 @@ STATE: Final = (
     "licence", "jurisdiction", "basis", "reference", "n_chars", "n_tokens", "digest",
 )  # fmt: skip
 PLACE: Final = ("part", "shard", "row")
-_SIMPLE = r"^(?:https?:)(//[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+/(?:[A-Za-z0-9_~-][A-Za-z0-9._~/-]*)?)$"
-_DOTS = r"/\.{1,2}(?:/|$)"
 
 
 def enter(
@@ -243,34 +241,3 @@ def frame(arrow: pa.Table | pa.RecordBatch) -> pl.DataFrame:
 def _bin(name: str) -> pl.Expr:
     """Hex digits as bytes."""
     return pl.col(name).str.decode("hex")
-
-
-def reversed_hosts(uris: pl.Series) -> pl.Series:
-    """The host of each address with its labels reversed (`kz.example.law`), so that subdomains
-    stand behind their domain; empty for what has none."""
-    frame = hosts(uris).to_frame("host").with_columns(pl.col("host").fill_null(""))
-    return frame.select(pl.col("host").str.split(".").list.reverse().list.join(".")).to_series()
-
-
-def url_keys(uris: pl.Series, hmacs: pl.Series | None = None) -> pl.Series:
-    """64 bits of SHA-256 of each address in normal form (what is no URL: as it stands); where
-    there is an HMAC, the first 64 bits of that: the address itself is known to its owner alone."""
-    simple = uris.str.extract(_SIMPLE, 1)
-    simple = (
-        simple.to_frame("u").select(pl.when(~pl.col("u").str.contains(_DOTS)).then("u")).to_series()
-    )
-    values = [
-        None if uri is None else _key((normal or normal_url(uri) or uri).encode("utf-8", "replace"))
-        for uri, normal in zip(uris, simple, strict=True)
-    ]
-    keys = pl.Series("key", values, dtype=pl.UInt64)
-    if hmacs is None or hmacs.null_count() == len(hmacs):
-        return keys
-    keyed = [None if one is None else int(one[:16], 16) for one in hmacs]
-    return pl.select(
-        pl.coalesce(pl.Series("keyed", keyed, dtype=pl.UInt64), keys).alias("key")
-    ).to_series()
-
-
-def _key(value: bytes) -> int:
-    return int.from_bytes(sha256(value).digest()[:8])

@@ -13,8 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from lineage import asking, lookup
-from lineage.entering import url_keys
+from lineage import asking
 from lineage.store import FILTERS, Store
 
 EPILOG = """examples:
@@ -39,22 +38,6 @@ _TABLE = (
     "doc_id", "uri", "source_id", "licence", "lang", "outcome", "reason", "first", "last", "shard",
     "row",
 )  # fmt: skip
-
-
-def by_url(store: Store, url: str, keys: Any = None) -> pl.DataFrame:
-    """The intervals of records at an address, in normal form (`Store.by_key`'s columns).
-
-    Args:
-      keys: the folder of the look-up key, for addresses that are stored redacted.
-    """
-    wanted = url_keys(pl.Series([url], dtype=pl.String)).to_list()
-    secret = []
-    if keys is not None and (keys / "lookup.key").is_file():
-        secret = [int(lookup.digest(lookup.key(keys), url)[:16], 16)]
-    found = store.by_key("urls", [*wanted, *secret])
-    same = url_keys(found["uri"]).is_in(wanted).fill_null(False)
-    # 64 bits may coincide: what is not stored redacted is held against the address itself
-    return found.filter(same) if not secret else found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -124,7 +107,7 @@ def _pointed(
     keys = asking.places(options).keys
     ids = [one for one in options.doc or [] if _is_id(one)]
     parts = [store.by_id(ids)] if ids else []
-    parts += [by_url(store, url, keys).drop("named") for url in options.url or []]
+    parts += [store.by_url(url, keys) for url in options.url or []]
     found = pl.concat(parts).unique(maintain_order=True) if parts else store.by_id([])
     for column, values in where.items():
         found = found.filter(pl.col(column).is_in(values))

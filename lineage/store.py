@@ -18,9 +18,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from lineage import remote, segments
+from lineage import lookup, remote, segments
+from lineage.addresses import forward, under, url_keys
 from lineage.segments import BadStore, Header
-from schemas.urls import authority_host
 
 #: What documents can be asked for by, and grouped by.
 FILTERS: Final = (
@@ -146,7 +146,7 @@ class Store:
             .collect(engine="streaming")
             .head(limit or _ALL)
         )
-        return rolled.with_columns(_forward(rolled["domain"])) if "domain" in by else rolled
+        return rolled.with_columns(forward(rolled["domain"])) if "domain" in by else rolled
 
     # --- by keys
 
@@ -173,6 +173,18 @@ class Store:
             on=["doc_id", "first_seq"],
             how="left",
         ).with_columns(pl.col("named").fill_null(False))
+
+    def by_url(self, url: str, keys: Path | None = None) -> pl.DataFrame:
+        """The intervals of records at an address, in whatever spelling.
+
+        Args:
+          keys: the folder of the look-up key, for addresses that are stored redacted.
+        """
+        wanted = url_keys(pl.Series([url], dtype=pl.String)).to_list()
+        secret = []
+        if keys is not None and (keys / "lookup.key").is_file():
+            secret = [int(lookup.digest(lookup.key(keys), url)[:16], 16)]
+        return self.by_key("urls", [*wanted, *secret]).drop("named")
 
     def candidates(self, keys: Collection[int], limit: int) -> pl.DataFrame:
         """The documents that share most fingerprints with a text: doc_id, shared, most first."""
@@ -354,7 +366,7 @@ class Store:
         if released:
             found = found.filter(pl.col("outcome") == "keep")
         if domain is not None:
-            found = found.filter(_under(domain))
+            found = found.filter(under(domain))
         if at is not None:
             gone = pl.concat([self._scan("ended", one).drop("seq") for one in upto])
             found = found.join(
@@ -436,20 +448,6 @@ def _among(name: str, values: Collection[str | None]) -> pl.Expr:
             *(pl.col(name).str.starts_with(v) for v in some if v.endswith((":", "-"))),
         )
     return hit | pl.col(name).is_null() if None in values else hit.fill_null(False)
-
-
-def _under(domain: str) -> pl.Expr:
-    """Hosts that are a domain or stand below it: a range, as labels are reversed."""
-    host = authority_host(domain.strip().rstrip("/").rpartition("//")[2])
-    if host is None:
-        return pl.lit(False)
-    key = ".".join(reversed(host.split(".")))
-    below = (pl.col("host") >= f"{key}.") & (pl.col("host") < f"{key}/")
-    return (pl.col("host") == key) | below
-
-
-def _forward(hosts: pl.Series) -> pl.Series:
-    return hosts.str.split(".").list.reverse().list.join(".")
 
 
 def _hex(ids: pl.Series) -> pl.Series:
