@@ -49,19 +49,11 @@ def enter(
     rows = _rows(release)
     before = store.releases[-1].seq if store.releases else -1
     fresh, moved, ended = _changes(rows, store)
-    fresh = fresh.sort("host", "doc_id").with_row_index("pos")
-    texts = fresh.filter(pl.col("digest").is_not_null())
-    made = _prints(release, texts.filter(pl.col("new_text")), prints)
-    ids = pl.concat([fresh.select("doc_id", "pos", *PLACE), moved], how="diagonal_relaxed")
-    tables = {
-        "docs": fresh,
-        "ids": ids.sort("doc_id"),
-        "urls": fresh.select("key", "pos").drop_nulls().sort("key", "pos"),
-        "texts": texts.select("digest", "pos").sort("digest", "pos"),
-        "payloads": fresh.select(digest="payload", pos="pos").drop_nulls().sort("digest", "pos"),
-        "prints": made,
+    made = tables(fresh, moved, ended)
+    new = made["docs"].filter("new_text").select("doc_id", "shard", "pos")
+    made |= {
+        "prints": _prints(release, new, prints),
         "copies": _copies(release),
-        "ended": ended.sort("doc_id"),
         "sources": _sources(release),
     }
     found = Header(
@@ -75,8 +67,38 @@ def enter(
         rows["digest"].count(),
         algorithm,
     )
-    segments.write(store.folder, found, tables)
+    segments.write(store.folder, found, made)
     return found
+
+
+def tables(
+    fresh: pl.DataFrame, moved: pl.DataFrame, ended: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """The tables of a segment that intervals make: all but `prints`, `copies` and `sources`.
+
+    Args:
+      fresh: intervals that begin: the columns of `docs` but `host`, PLACE, `digest`, `uri_hmac` and
+        `payload`.
+      moved: doc_id and PLACE of records whose place alone is new.
+      ended: doc_id and first_seq of the intervals that ended.
+    """
+    docs = (
+        fresh.with_columns(
+            host=reversed_hosts(fresh["uri"]), key=url_keys(fresh["uri"], fresh["uri_hmac"])
+        )
+        .sort("host", "doc_id")
+        .with_row_index("pos")
+    )
+    ids = pl.concat([docs.select("doc_id", "pos", *PLACE), moved], how="diagonal_relaxed")
+    payloads = docs.select(digest=pl.col("payload").bin.slice(0, 16), pos="pos")
+    return {
+        "docs": docs,
+        "ids": ids.sort("doc_id"),
+        "urls": docs.select("key", "pos").drop_nulls().sort("key", "pos"),
+        "texts": docs.select("digest", "pos").drop_nulls().sort("digest", "pos"),
+        "payloads": payloads.drop_nulls().sort("digest", "pos"),
+        "ended": ended.sort("doc_id"),
+    }
 
 
 def is_of(folder: Path, entry: dict[str, Any]) -> bool:
@@ -141,9 +163,7 @@ def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataF
         .join(spoken.unique("doc_id"), on="doc_id", how="left", maintain_order="left")
         .with_columns(
             _bin("doc_id"),
-            payload=pl.col("payload_sha256").str.decode("hex").bin.slice(0, 16),
-            host=reversed_hosts(records["uri"]),
-            key=url_keys(records["uri"], records["uri_hmac"]),
+            payload=pl.col("payload_sha256").str.decode("hex"),
             part=pl.lit(part),
         )
         .select(
@@ -159,8 +179,7 @@ def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataF
             "rule_version",
             "lang",
             "payload",
-            "host",
-            "key",
+            "uri_hmac",
             "part",
         )
     )
@@ -175,8 +194,8 @@ def _changes(rows: pl.DataFrame, store: Store) -> tuple[pl.DataFrame, pl.DataFra
     state = pl.all_horizontal(same, *(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in STATE))
     place = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in PLACE)
     told = joined.with_columns(same_state=state, same_place=place)
-    new_text = pl.col("digest").ne_missing(pl.col("digest_was")).alias("new_text")
-    fresh = told.filter(~pl.col("same_state")).select(*rows.columns, new_text)
+    new_text = (pl.col("digest") != pl.col("digest_was")).fill_null(pl.col("digest").is_not_null())
+    fresh = told.filter(~pl.col("same_state")).select(*rows.columns, new_text=new_text)
     moved = told.filter(pl.col("same_state") & ~pl.col("same_place")).select("doc_id", *PLACE)
     kept = told.filter(pl.col("same_state")).select("doc_id")
     ended = live.select("doc_id", "first_seq").join(kept, on="doc_id", how="anti")

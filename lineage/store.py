@@ -200,26 +200,23 @@ class Store:
         )
         return best.select(_hex(best["doc_id"]), "shared")
 
-    def neighbours(self, digest: bytes, at: Header | None = None) -> tuple[str | None, str | None]:
-        """The released texts' digests (hex) before and behind one that is not among them: sorted,
-        these two stand side by side, so it is in no release (or not in that one).  None: there is
-        no smaller, or greater, one."""
-
-        def edge(found: pl.LazyFrame, greater: bool) -> pl.LazyFrame:
-            column = pl.col("digest")
-            side = found.filter(column > digest if greater else column < digest)
-            return side.select(column.min() if greater else column.max())
-
-        scans = [self._scan("texts", one) for one in self.releases]
-        if at is not None:
-            live = self._selected({}, None, at, released=True).select("seq", "pos")
-            scans = [pl.concat(scans).join(live, on=["seq", "pos"], how="semi")]
-        sides = [
-            [one.item() for one in pl.collect_all([edge(s, greater) for s in scans])]
-            for greater in (False, True)
+    def neighbours(self, digest: bytes) -> tuple[str | None, str | None]:
+        """The digests (hex) of released texts before and behind one that is not among them: sorted,
+        these two stand side by side, so it was never released.  None: there is no lesser, or no
+        greater, one."""
+        sorted_ = [
+            self._scan("texts", one).select("digest").with_row_index() for one in self.releases
         ]
-        low = max((d for d in sides[0] if d is not None), default=None)
-        high = min((d for d in sides[1] if d is not None), default=None)
+        behind = pl.collect_all([one.filter(pl.col("digest") > digest).head(1) for one in sorted_])
+        ends = pl.collect_all([one.select(pl.len()) for one in sorted_])
+        places = [
+            b["index"][0] if b.height else end.item() for b, end in zip(behind, ends, strict=True)
+        ]
+        before = pl.collect_all(
+            [one.slice(at - 1, 1) for one, at in zip(sorted_, places, strict=True) if at]
+        )
+        low = max((one["digest"][0] for one in before), default=None)
+        high = min((one["digest"][0] for one in behind if one.height), default=None)
         return (low.hex() if low else None, high.hex() if high else None)
 
     def cluster(self, cluster_id: str, at: Header) -> list[dict[str, Any]]:
