@@ -80,7 +80,7 @@ def tables(
       fresh: intervals that begin: the columns of `docs` but `host`, PLACE, `digest`, `uri_hmac` and
         `payload`.
       moved: doc_id and PLACE of records whose place alone is new.
-      ended: doc_id and first_seq of the intervals that ended.
+      ended: first_seq and pos of the intervals that ended.
     """
     docs = (
         fresh.with_columns(
@@ -97,7 +97,7 @@ def tables(
         "urls": docs.select("key", "pos").drop_nulls().sort("key", "pos"),
         "texts": docs.select("digest", "pos").drop_nulls().sort("digest", "pos"),
         "payloads": payloads.drop_nulls().sort("digest", "pos"),
-        "ended": ended.sort("doc_id"),
+        "ended": ended.sort("first_seq", "pos"),
     }
 
 
@@ -187,7 +187,7 @@ def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataF
 
 def _changes(rows: pl.DataFrame, store: Store) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """A release's rows -> those that begin an interval, [doc_id, part, shard, row] of those whose
-    place alone is new, [doc_id, first_seq] of the intervals that ended."""
+    place alone is new, [first_seq, pos] of the intervals that ended."""
     live = store.live([*STATE, *PLACE])
     joined = rows.join(live, on="doc_id", how="left", suffix="_was")
     same = pl.col("first_seq").is_not_null()
@@ -198,7 +198,7 @@ def _changes(rows: pl.DataFrame, store: Store) -> tuple[pl.DataFrame, pl.DataFra
     fresh = told.filter(~pl.col("same_state")).select(*rows.columns, new_text=new_text)
     moved = told.filter(pl.col("same_state") & ~pl.col("same_place")).select("doc_id", *PLACE)
     kept = told.filter(pl.col("same_state")).select("doc_id")
-    ended = live.select("doc_id", "first_seq").join(kept, on="doc_id", how="anti")
+    ended = live.join(kept, on="doc_id", how="anti").select("first_seq", "pos")
     return fresh, moved, ended
 
 

@@ -31,7 +31,8 @@ def explanation(chain: dict[str, Any]) -> dict[str, Any]:
       rule_version, evidence and `why` in a sentence; `otherwise`: sentences on what would have to
       differ for the other outcome; `copies` of its text.
     """
-    steps, otherwise = [], []
+    steps: list[dict[str, Any]] = []
+    otherwise: list[str] = []
     for decision in chain["decisions"]:
         stage, reason = decision["stage"], decision["reason"]
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
@@ -115,6 +116,9 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
         yield f"   Observed: {sentences.told(step['evidence'])}."
     for copy in one["copies"]:
+        if copy["doc_id"] == copy["kept_doc_id"]:
+            yield f"Kept for it: {copy['doc_id']} of {copy['source_id']} ({copy['licence']})."
+            continue
         yield (
             f"A copy of it is {copy['doc_id']} of {copy['source_id']} ({copy['licence']}): "
             f"{copy['kind']}, similarity {copy['similarity']:.2f}; {copy['kept_doc_id']} is kept."

@@ -14,7 +14,7 @@ not change has one row, however many releases there are.
 | `payloads` | 128 bits of a payload's digest: a row in `docs` | digest |
 | `prints` | a fingerprint of a released text (made by the caller): a row in `docs` | key |
 | `copies` | a member of a cluster of duplicates | cluster_id, doc_id |
-| `ended` | an interval whose last release was the one before | doc_id |
+| `ended` | an interval whose last release was the one before: its segment and row | both |
 | `sources` | a source as the register had it | source_id |
 """
 
@@ -39,6 +39,7 @@ FORMAT: Final = 1
 HEADER: Final = "segment.json"
 #: Rows of a row group: what a point look-up reads.
 GROUP_ROWS: Final = 1 << 15
+_PRINTS_ROWS: Final = 1 << 13  # of which many groups are read at a time
 
 _text, _id, _row = pa.string(), pa.binary(), pa.uint32()
 TABLES: Final = {
@@ -80,7 +81,7 @@ TABLES: Final = {
             ("similarity", pa.float64()),
         ]
     ),
-    "ended": pa.schema([("doc_id", _id), ("first_seq", pa.int32())]),
+    "ended": pa.schema([("first_seq", pa.int32()), ("pos", _row)]),
     "sources": pa.schema(
         [
             ("source_id", _text),
@@ -100,7 +101,7 @@ SORTED: Final = {
     "payloads": ["digest", "pos"],
     "prints": ["key", "pos"],
     "copies": ["cluster_id", "doc_id"],
-    "ended": ["doc_id"],
+    "ended": ["first_seq", "pos"],
     "sources": ["source_id"],
 }
 #: Digests do not repeat, and sorted keys shrink by half as differences.
@@ -165,7 +166,7 @@ def _write(path: Path, rows: pa.Table) -> None:
         rows,
         path,
         compression="zstd",
-        row_group_size=GROUP_ROWS,
+        row_group_size=_PRINTS_ROWS if path.stem == "prints" else GROUP_ROWS,
         use_dictionary=[name for name in rows.column_names if name not in plain],
         column_encoding={"key": "DELTA_BINARY_PACKED"} if "key" in plain else None,
         store_schema=False,

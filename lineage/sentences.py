@@ -288,8 +288,8 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
     return (
         f"Its text is nearly that of the document {kept}: similarity {similarity:.2f} ≥ "
         f"{threshold}, measured on their shingles of words.",
-        f"It would stay if the similarity were below {threshold}, or if {kept} were not in the "
-        "release.",
+        f"It would stay if the similarity were below {threshold}, if `dedup.threshold` were above "
+        f"{similarity:.4f}, or if {kept} were not in the release.",
     )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -204,25 +205,28 @@ class Store:
         """The digests (hex) of released texts before and behind one that is not among them: sorted,
         these two stand side by side, so it was never released.  None: there is no lesser, or no
         greater, one."""
-        sorted_ = [
-            self._scan("texts", one).select("digest").with_row_index() for one in self.releases
-        ]
-        behind = pl.collect_all([one.filter(pl.col("digest") > digest).head(1) for one in sorted_])
-        ends = pl.collect_all([one.select(pl.len()) for one in sorted_])
-        places = [
-            b["index"][0] if b.height else end.item() for b, end in zip(behind, ends, strict=True)
-        ]
-        before = pl.collect_all(
-            [one.slice(at - 1, 1) for one, at in zip(sorted_, places, strict=True) if at]
-        )
-        low = max((one["digest"][0] for one in before), default=None)
-        high = min((one["digest"][0] for one in behind if one.height), default=None)
+        # digests are spread evenly: so wide a window holds some of them, but by the rarest chance
+        wide = (1 << 262) // max(1, sum(one.documents for one in self.releases))
+        at, most = int.from_bytes(digest), (1 << 256) - 1
+        low, high = self._around(digest, max(0, at - wide), min(most, at + wide))
+        if low is None or high is None:
+            low, high = self._around(digest, 0, most)
         return (low.hex() if low else None, high.hex() if high else None)
+
+    def _around(self, digest: bytes, low: int, high: int) -> tuple[bytes | None, bytes | None]:
+        column = pl.col("digest")
+        inside = column.is_between(
+            pl.lit(low.to_bytes(32), pl.Binary), pl.lit(high.to_bytes(32), pl.Binary)
+        )
+        scans = [self._scan("texts", one).filter(inside).select("digest") for one in self.releases]
+        found: list[bytes] = pl.concat(pl.collect_all(scans))["digest"].to_list()
+        before, behind = (d for d in found if d < digest), (d for d in found if d > digest)
+        return max(before, default=None), min(behind, default=None)
 
     def cluster(self, cluster_id: str, at: Header) -> list[dict[str, Any]]:
         """The members of a cluster of duplicates, as that release had it."""
         found = self._scan("copies", at).filter(pl.col("cluster_id") == bytes.fromhex(cluster_id))
-        rows = found.drop("seq", "pos").collect()
+        rows = found.drop("seq").collect()
         return rows.with_columns(
             *(_hex(rows[c]) for c in ("cluster_id", "doc_id", "kept_doc_id"))
         ).to_dicts()
@@ -247,18 +251,13 @@ class Store:
           `changed` (another text, source or right), with `why`: the outcome and reason in `new`,
           or that no input of `new` has the record.
         """
-        low, high = sorted((old.seq, new.seq))
-        between = [one for one in self.releases if low < one.seq <= high] or [old]
-        touched = pl.concat(
-            self._scan(table, one).select("doc_id")
-            for one in between
-            for table in ("docs", "ended")
-        ).unique()
-        sides = [
-            self._selected({}, None, one, released=False).join(touched, on="doc_id", how="semi")
-            for one in (old, new)
-        ]
-        before, after = pl.collect_all(sides)
+        first, last = sorted((old, new), key=lambda one: one.seq)
+        between = [one for one in self.releases if first.seq < one.seq <= last.seq]
+        begun = [self._scan("docs", one) for one in between] or [self._scan("docs", old).head(0)]
+        ends = self._ends.filter(pl.col("end") > first.seq, pl.col("end") <= last.seq)
+        later = pl.concat(pl.collect_all(begun)).join(ends, on=["seq", "pos"], how="anti")
+        earlier = self._rows(ends.filter(pl.col("seq") <= first.seq).select("seq", "pos"))
+        before, after = (earlier, later) if first is old else (later, earlier)
         keep = pl.col("outcome") == "keep"
         was, stands = before.filter(keep), after.filter(keep)
         entered = stands.join(was, on="doc_id", how="anti")
@@ -283,9 +282,10 @@ class Store:
         return pl.concat(parts)
 
     def live(self, columns: Sequence[str]) -> pl.DataFrame:
-        """What the latest release has: doc_id (binary), first_seq and columns, `digest` (of its
+        """What the latest release has: doc_id (binary), first_seq, pos and columns, `digest` (of its
         text), `part`, `shard` and `row` among those that can be asked for."""
-        schema = {"doc_id": pl.Binary, "first_seq": pl.Int32} | {c: _types()[c] for c in columns}
+        schema: dict[str, Any] = {"doc_id": pl.Binary, "first_seq": pl.Int32, "pos": pl.UInt32}
+        schema |= {c: _types()[c] for c in columns}
         if not self.releases:
             return pl.DataFrame(schema=schema)
         found = self._selected({}, None, self.releases[-1], released=False)
@@ -305,16 +305,22 @@ class Store:
     def _scan(self, table: str, one: Header) -> pl.LazyFrame:
         """A table of a segment, with `seq`; `docs` with `pos`, too."""
         place = f"{self.place}/{one.folder}/{table}.parquet"
-        scan = pl.scan_parquet(place, hive_partitioning=False, glob=False)
-        if table in ("docs", "copies"):
-            scan = scan.with_row_index("pos")
+        index = "pos" if table == "docs" else None
+        scan = pl.scan_parquet(place, hive_partitioning=False, glob=False, row_index_name=index)
         return scan.with_columns(seq=pl.lit(one.seq, pl.Int32))
 
     def _keyed(
-        self, table: str, column: str, wanted: pl.Series, upto: int | None = None
+        self,
+        table: str,
+        column: str,
+        wanted: pl.Series,
+        upto: int | None = None,
+        since: int | None = None,
     ) -> pl.DataFrame:
-        """The rows of a table at some keys, of all segments (up to one)."""
-        some = [one for one in self.releases if upto is None or one.seq <= upto]
+        """The rows of a table at some keys, of all segments (from one, up to one)."""
+        low = 0 if since is None else since
+        high = self.releases[-1].seq if upto is None and self.releases else upto or 0
+        some = [one for one in self.releases if low <= one.seq <= high] if len(wanted) else []
         hit = (
             pl.col(column) == pl.lit(wanted[0], wanted.dtype)
             if len(wanted) == 1
@@ -355,7 +361,7 @@ class Store:
         upto = [one for one in self.releases if at is None or one.seq <= at.seq]
         if not upto:
             raise NoSuchRelease("the store holds no release")
-        found = pl.concat([self._scan("docs", one) for one in upto])
+        found = pl.concat([self._members(one, at) for one in upto])
         for name, values in where.items():
             if name not in FILTERS:
                 raise ValueError(f"documents cannot be asked for by {name}")
@@ -364,28 +370,37 @@ class Store:
             found = found.filter(pl.col("outcome") == "keep")
         if domain is not None:
             found = found.filter(under(domain))
-        if at is not None:
-            gone = pl.concat([self._scan("ended", one).drop("seq") for one in upto])
-            found = found.join(
-                gone, left_on=["doc_id", "seq"], right_on=["doc_id", "first_seq"], how="anti"
-            )
         return found
+
+    def _members(self, one: Header, at: Header | None) -> pl.LazyFrame:
+        """The intervals that begin with a release; with `at`, those that it still has."""
+        scan = self._scan("docs", one)
+        if at is None:
+            return scan
+        gone = self._ends.filter(pl.col("seq") == one.seq, pl.col("end") <= at.seq)["pos"]
+        return scan.filter(~pl.col("pos").is_in(gone.implode())) if len(gone) else scan
+
+    @cached_property
+    def _ends(self) -> pl.DataFrame:
+        """seq, pos of the intervals that ended; `end`: with which release they were gone, `last_seq`
+        the last that had them."""
+        scans = [
+            self._scan("ended", one).select(
+                "pos", seq="first_seq", end="seq", last_seq=pl.lit(one.previous, pl.Int32)
+            )
+            for one in self.releases
+        ]
+        return pl.concat(pl.collect_all(scans))
 
     def _told(self, rows: pl.DataFrame, at: Header | None = None) -> pl.DataFrame:
         """Rows of `docs` -> INTERVAL: when each ended, and where its text stands."""
         ids = rows["doc_id"].unique()
-        ended = self._of_ids("ended", ids).rename({"seq": "end"})
-        previous = {one.seq: one.previous for one in self.releases}
-        ends = ended.select(
-            "doc_id",
-            seq=pl.col("first_seq").cast(pl.Int32),
-            last_seq=pl.col("end").replace_strict(previous, default=None, return_dtype=pl.Int32),
-        )
-        told = rows.join(ends, on=["doc_id", "seq"], how="left", maintain_order="left")
+        ends = self._ends.select("seq", "pos", "last_seq")
+        told = rows.join(ends, on=["seq", "pos"], how="left", maintain_order="left")
         latest = self.releases[-1].seq if self.releases else 0
         until = pl.col("last_seq").fill_null(latest)
         upto = pl.min_horizontal(until, pl.lit(at.seq)) if at else until
-        places = self._of_ids("ids", ids).select("doc_id", "shard", "row", moved="seq")
+        places = self._of_ids(ids, rows["seq"].min()).select("doc_id", "shard", "row", moved="seq")
         placed = (
             told.select("doc_id", "seq", upto=upto)
             .join(places, on="doc_id")
@@ -397,12 +412,13 @@ class Store:
         told = told.join(placed, on=["doc_id", "seq"], how="left", maintain_order="left")
         return told.with_columns(_hex(told["doc_id"]), first_seq="seq").select(INTERVAL)
 
-    def _of_ids(self, table: str, ids: pl.Series) -> pl.DataFrame:
-        """Rows of a table by ids, few or many."""
+    def _of_ids(self, ids: pl.Series, since: Any) -> pl.DataFrame:
+        """Rows of `ids`, few or many, of the segments from one on."""
         if len(ids) <= _FEW:
-            return self._keyed(table, "doc_id", ids)
+            return self._keyed("ids", "doc_id", ids, since=since)
         wanted = ids.to_frame("doc_id").lazy()
-        scans = [self._scan(table, s).join(wanted, on="doc_id", how="semi") for s in self.releases]
+        some = [one for one in self.releases if one.seq >= since]
+        scans = [self._scan("ids", one).join(wanted, on="doc_id", how="semi") for one in some]
         return pl.concat(pl.collect_all(scans))
 
 
