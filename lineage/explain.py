@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lineage import asking, sentences
+from lineage import asking, grounds, sentences
 from lineage.chain import NoRelease, Release
 from lineage.store import Store
 
@@ -37,7 +37,7 @@ def explanation(chain: dict[str, Any]) -> dict[str, Any]:
         stage, reason = decision["stage"], decision["reason"]
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
         if decision["outcome"] == "keep":
-            why, condition = sentences.passed(stage, *about)
+            why, condition = grounds.passed(stage, *about)
             condition = f"It would {condition}."
         else:
             why, condition = sentences.of(stage, reason, *about)
@@ -64,7 +64,7 @@ def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, 
     found = store.by_id([query]) if is_id else store.by_url(query, keys)
     latest = store.releases[-1].seq
     last = found["last_seq"].fill_null(latest)
-    return sorted({i: seq for i, seq in zip(found["doc_id"], last, strict=True)}.items())
+    return sorted(dict(zip(found["doc_id"], last, strict=True)).items())
 
 
 def main(argv: Sequence[str] | None = None) -> int:

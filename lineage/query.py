@@ -63,10 +63,21 @@ def _parser() -> argparse.ArgumentParser:
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--release", metavar="NAME[@SEQ]", help="as this release has it")
     when.add_argument("--as-of", type=asking.day, metavar="DATE", help="as it stood on this day")
-    parser.add_argument("--by", help="count by these, comma between: domain, " + ", ".join(FILTERS))
+    parser.add_argument(
+        "--by", type=_by, help="count by these, comma between: domain, " + ", ".join(FILTERS)
+    )
     parser.add_argument("--limit", type=int, help="the most rows; 0: all (default: all but 40)")
     parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
     return parser
+
+
+def _by(text: str) -> list[str]:
+    """Columns with commas between, for `argparse`."""
+    by = [one.strip() for one in text.split(",")]
+    if unknown := [one for one in by if one not in (*FILTERS, "domain")]:
+        known = ", ".join(("domain", *FILTERS))
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {known}")
+    return by
 
 
 def _query(options: argparse.Namespace) -> int:
@@ -79,11 +90,8 @@ def _query(options: argparse.Namespace) -> int:
     total = 0
     about: dict[str, Any] = {"release": f"{at.name}@{at.seq}" if at else None}
     if options.by:
-        by = [one.strip() for one in options.by.split(",")]
-        if unknown := [one for one in by if one not in (*FILTERS, "domain")]:
-            _parser().error(f"--by {unknown[0]}: choose of domain, {', '.join(FILTERS)}")
-        released = options.released or not {"outcome", "reason"} & {*by, *where}
-        rows = store.roll_up(by, where, options.domain, at, released)
+        released = options.released or not {"outcome", "reason"} & {*options.by, *where}
+        rows = store.roll_up(options.by, where, options.domain, at, released)
     elif options.doc or options.url:
         rows = asking.named(_pointed(store, options, where), store)
         if at is not None:

@@ -39,20 +39,22 @@ def of(stage: str, reason: str, evidence: Evidence, rule: str, version: str) -> 
 
 def told(evidence: Evidence) -> str:
     """Evidence in words: each name with its value."""
-    parts = [f"{k.replace('_', ' ')}: {_value(v)}" for k, v in evidence.items() if k[0] != "_"]
+    parts = [f"{k.replace('_', ' ')}: {in_words(v)}" for k, v in evidence.items() if k[0] != "_"]
     return "; ".join(parts) or "nothing else"
 
 
-def _value(value: Any) -> str:
+def in_words(value: Any) -> str:
+    """A value of evidence, in words."""
     if isinstance(value, list):
-        return ", ".join(map(_value, value)) or "none"
+        return ", ".join(map(in_words, value)) or "none"
     if isinstance(value, dict):
-        return "(" + (", ".join(f"{k} {_value(v)}" for k, v in value.items()) or "none") + ")"
+        return "(" + (", ".join(f"{k} {in_words(v)}" for k, v in value.items()) or "none") + ")"
     return "none" if value is None else str(value)
 
 
-def _get(evidence: Evidence, name: str) -> str:
-    return _value(evidence[name]) if name in evidence else "(not recorded)"
+def noted(evidence: Evidence, name: str) -> str:
+    """What evidence has under a name."""
+    return in_words(evidence[name]) if name in evidence else "(not recorded)"
 
 
 def _withdrawn(e: Evidence) -> tuple[str, str]:
@@ -64,7 +66,7 @@ def _withdrawn(e: Evidence) -> tuple[str, str]:
             "It would pass only if that withdrawal were lifted.",
         )
     return (
-        f"A withdrawal of the {e['scope']}{named}, recorded on {_get(e, 'recorded_on')}, bars it, "
+        f"A withdrawal of the {e['scope']}{named}, recorded on {noted(e, 'recorded_on')}, bars it, "
         "whatever day the release is made for.",
         "It would pass only if that withdrawal were lifted in the register.",
     )
@@ -81,9 +83,9 @@ def _ungoverned(e: Evidence) -> tuple[str, str]:
 
 def _consent_withdrawn(e: Evidence) -> tuple[str, str]:
     return (
-        f"The right to use {_get(e, 'source_id')} was withdrawn from {_get(e, 'withdrawn_on')} on, "
-        f"and the release was made for {_get(e, 'as_of')}.",
-        f"It would pass if the release were made for a day before {_get(e, 'withdrawn_on')}, or if "
+        f"The right to use {noted(e, 'source_id')} was withdrawn from {noted(e, 'withdrawn_on')} on, "
+        f"and the release was made for {noted(e, 'as_of')}.",
+        f"It would pass if the release were made for a day before {noted(e, 'withdrawn_on')}, or if "
         "the publisher granted it anew.",
     )
 
@@ -91,75 +93,75 @@ def _consent_withdrawn(e: Evidence) -> tuple[str, str]:
 def _consent_expired(e: Evidence) -> tuple[str, str]:
     if "granted_on" in e:
         return (
-            f"The right to use {_get(e, 'source_id')} begins on {e['granted_on']}, and the release "
-            f"was made for {_get(e, 'as_of')}.",
+            f"The right to use {noted(e, 'source_id')} begins on {e['granted_on']}, and the release "
+            f"was made for {noted(e, 'as_of')}.",
             f"It would pass for {e['granted_on']} or a later day.",
         )
     return (
-        f"The right to use {_get(e, 'source_id')} ended after {_get(e, 'expires_on')}, and the "
-        f"release was made for {_get(e, 'as_of')}.",
-        f"It would pass if the right were renewed, or for a day up to {_get(e, 'expires_on')}.",
+        f"The right to use {noted(e, 'source_id')} ended after {noted(e, 'expires_on')}, and the "
+        f"release was made for {noted(e, 'as_of')}.",
+        f"It would pass if the right were renewed, or for a day up to {noted(e, 'expires_on')}.",
     )
 
 
 def _purpose(e: Evidence) -> tuple[str, str]:
-    purpose = _get(e, "purpose")
+    purpose = noted(e, "purpose")
     if "url_scope" in e:
         return (
-            f"The grant of {_get(e, 'source_id')} covers only addresses under "
-            f"{_value(e['url_scope'])}, and this one is outside.",
+            f"The grant of {noted(e, 'source_id')} covers only addresses under "
+            f"{in_words(e['url_scope'])}, and this one is outside.",
             "It would pass if `basis.url_scope` covered its address.",
         )
     if "licence_purposes" in e:
         return (
-            f"The licence {_get(e, 'licence')} serves {_value(e['licence_purposes'])}, and the "
+            f"The licence {noted(e, 'licence')} serves {in_words(e['licence_purposes'])}, and the "
             f"release is for {purpose}.",
             f"It would pass under a licence that serves {purpose}.",
         )
     if "granted" in e:
         return (
-            f"The basis of {_get(e, 'source_id')} grants {_value(e['granted'])}, and the release "
+            f"The basis of {noted(e, 'source_id')} grants {in_words(e['granted'])}, and the release "
             f"is for {purpose}.",
             f"It would pass if `basis.purposes` named {purpose}, or in a release for "
-            f"{_value(e['granted'])}.",
+            f"{in_words(e['granted'])}.",
         )
     return (
-        f"Under the licence {_get(e, 'licence')} no allowed choice serves {purpose}.",
+        f"Under the licence {noted(e, 'licence')} no allowed choice serves {purpose}.",
         f"It would pass under a licence that is allowed and serves {purpose}.",
     )
 
 
 def _licence(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its licence, {_get(e, 'licence')}, is not among those that the parameters allow "
-        f"({_get(e, 'allow')}).",
-        f"It would pass if {_get(e, 'licence')} were in `licences.allow`, or if the source were "
+        f"Its licence, {noted(e, 'licence')}, is not among those that the parameters allow "
+        f"({noted(e, 'allow')}).",
+        f"It would pass if {noted(e, 'licence')} were in `licences.allow`, or if the source were "
         "licensed under one of those.",
     )
 
 
 def _evidence(e: Evidence) -> tuple[str, str]:
     return (
-        f"The file that proves the right to use {_get(e, 'source_id')}, {_get(e, 'evidence')}, is "
+        f"The file that proves the right to use {noted(e, 'source_id')}, {noted(e, 'evidence')}, is "
         "missing or empty.",
-        f"It would pass once register/evidence/{_get(e, 'evidence')} is there.",
+        f"It would pass once register/evidence/{noted(e, 'evidence')} is there.",
     )
 
 
 def _residency(e: Evidence) -> tuple[str, str]:
     return (
-        f"Text of {_get(e, 'source_id')} may be stored in {_get(e, 'residency')} only, and the "
-        f"release is stored in {_get(e, 'storage_country')}.",
-        f"It would pass if the release were stored in {_get(e, 'residency')}, or if the grant "
-        f"named {_get(e, 'storage_country')}.",
+        f"Text of {noted(e, 'source_id')} may be stored in {noted(e, 'residency')} only, and the "
+        f"release is stored in {noted(e, 'storage_country')}.",
+        f"It would pass if the release were stored in {noted(e, 'residency')}, or if the grant "
+        f"named {noted(e, 'storage_country')}.",
     )
 
 
 def _policy(e: Evidence) -> tuple[str, str]:
     pack = e.get("policy") or {}
     return (
-        f"The policy pack {_value(pack.get('pack'))} (version {_value(pack.get('version'))}) bars "
-        f"it: {_get(e, 'barred')}.",
+        f"The policy pack {in_words(pack.get('pack'))} (version {in_words(pack.get('version'))}) bars "
+        f"it: {noted(e, 'barred')}.",
         "It would pass if what the rule asks for were met, or if packs only warned "
         "(`policy: {enforce: warn}`).",
     )
@@ -184,8 +186,8 @@ def _opted_out(e: Evidence) -> tuple[str, str]:
 
 def _conflict(e: Evidence) -> tuple[str, str]:
     return (
-        f"The page states {_get(e, 'stated')}, and {_get(e, 'stricter')} is stricter than "
-        f"{_get(e, 'declared')}, which the register declares.",
+        f"The page states {noted(e, 'stated')}, and {noted(e, 'stricter')} is stricter than "
+        f"{noted(e, 'declared')}, which the register declares.",
         "It would pass if the page's licence, or the register's, were corrected so that the page "
         "is not stricter.",
     )
@@ -193,7 +195,7 @@ def _conflict(e: Evidence) -> tuple[str, str]:
 
 def _unreadable(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its bytes cannot be read ({_get(e, 'detail')}).",
+        f"Its bytes cannot be read ({noted(e, 'detail')}).",
         "It would be judged further from an undamaged copy.",
     )
 
@@ -207,21 +209,21 @@ def _too_large(e: Evidence) -> tuple[str, str]:
 
 def _media_type(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its media type, {_get(e, 'media_type')}, is none that text is read from.",
+        f"Its media type, {noted(e, 'media_type')}, is none that text is read from.",
         "It would be read if it were text, HTML or a document of a format that is read.",
     )
 
 
 def _http_status(e: Evidence) -> tuple[str, str]:
     return (
-        f"The server answered with the status {_get(e, 'status')}, so there is no page.",
+        f"The server answered with the status {noted(e, 'status')}, so there is no page.",
         "A capture that the server answered with 200 would be judged further.",
     )
 
 
 def _undecodable(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its bytes are text in no charset that fits ({_get(e, 'detail')}).",
+        f"Its bytes are text in no charset that fits ({noted(e, 'detail')}).",
         "It would be read if its bytes were whole, in the charset that they declare.",
     )
 
@@ -246,7 +248,7 @@ def _empty(e: Evidence) -> tuple[str, str]:
 
 def _language(e: Evidence) -> tuple[str, str]:
     kind = e["_reason"].removeprefix("language-")
-    lang, score, floor = _get(e, "lang"), _get(e, "score"), _get(e, "floor")
+    lang, score, floor = noted(e, "lang"), noted(e, "score"), noted(e, "floor")
     if kind == "no-letters":
         return ("There are no letters in it to tell a language by.", "It would pass with a text.")
     if kind == "undetermined":
@@ -276,7 +278,7 @@ def _quality(e: Evidence) -> tuple[str, str]:
 
 
 def _duplicate(e: Evidence) -> tuple[str, str]:
-    kept = _get(e, "kept_doc_id")
+    kept = noted(e, "kept_doc_id")
     if e["_reason"] == "exact-duplicate":
         return (
             f"Its text is that of the document {kept}, which has the better right, or was captured "
@@ -284,7 +286,7 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
             f"It would stay if {kept} were not in the release: were that withdrawn, this copy "
             "would be judged in its place.",
         )
-    similarity, threshold = float(e.get("similarity", 0)), _get(e, "threshold")
+    similarity, threshold = float(e.get("similarity", 0)), noted(e, "threshold")
     return (
         f"Its text is nearly that of the document {kept}: similarity {similarity:.2f} ≥ "
         f"{threshold}, measured on their shingles of words.",
@@ -295,7 +297,7 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
 
 def _personal(e: Evidence) -> tuple[str, str]:
     return (
-        f"Personal data was found in it ({_get(e, 'found')}), and its source says that such "
+        f"Personal data was found in it ({noted(e, 'found')}), and its source says that such "
         "documents are dropped (`personal_data: drop-document`).",
         "It would pass, with placeholders in place of the data, under `personal_data: scrub`.",
     )
@@ -333,64 +335,3 @@ REASONS: Final[dict[str, Sentences]] = {
 }
 #: Reasons that stand for all that begin so.
 FAMILIES: Final = tuple(name for name in REASONS if name.endswith((":", "-")))
-
-
-def _passed_gate(e: Evidence) -> tuple[str, str]:
-    seen = [f"{o.get('protocol')} {o.get('value')}" for o in e.get("observations") or ()]
-    over = f"; outranked by contract: {_value(e['overridden'])}" if e.get("overridden") else ""
-    return (
-        f"It passed the gate for {_get(e, 'purpose')} on {_get(e, 'as_of')}: source "
-        f"{_get(e, 'source_id')}, basis {_get(e, 'basis')} ({_get(e, 'reference')}), licence "
-        f"{_get(e, 'licence')}, evidence on file with SHA-256 {_get(e, 'evidence_sha256')}; "
-        f"opt-out signals seen: {_value(seen)}{over}.",
-        "be refused if the right were withdrawn or expired, did not cover the purpose, the licence "
-        "were not in `licences.allow`, the evidence were missing, or the publisher reserved it",
-    )
-
-
-def _passed_language(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its language is {_get(e, 'lang')} in the script {_get(e, 'script')}: score "
-        f"{_get(e, 'score')}, and at least {_get(e, 'floor')} is asked for.",
-        f"be dropped if the score were below {_get(e, 'floor')}, or {_get(e, 'lang')} were not "
-        "among the languages wanted",
-    )
-
-
-def _passed_dedup(e: Evidence) -> tuple[str, str]:
-    copies = (
-        "It stays as the best of its copies (by right, then by time of capture)."
-        if "cluster_id" in e
-        else "No other document was found to have its text, or nearly so."
-    )
-    return copies, "be dropped if a copy with a better right came in"
-
-
-def _passed_privacy(e: Evidence) -> tuple[str, str]:
-    found = e.get("found") or {}
-    told_ = (
-        f"Personal data was found and replaced by placeholders: {_value(found)}."
-        if found
-        else "No personal data was found in it."
-    )
-    return told_, "be dropped if its source said `drop-document` and personal data were found"
-
-
-#: Stage -> what its `keep` says, and when it would have ended there ("It would …").
-PASSED: Final[dict[str, Sentences]] = {
-    "ingest": _passed_gate,
-    "language": _passed_language,
-    "dedup": _passed_dedup,
-    "privacy": _passed_privacy,
-}
-
-
-def passed(stage: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
-    """What a stage that kept a record saw, and what would have ended it there."""
-    if found := PASSED.get(stage):
-        return found(evidence)
-    return (
-        f"The stage {stage} kept it, by the rule {rule} (version {version}); it noted "
-        f"{told(evidence)}.",
-        f"end there if the rule {rule} found otherwise",
-    )

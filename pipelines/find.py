@@ -38,8 +38,9 @@ def by_text(
 
     Returns:
       text_sha256; exact, near (similarity at least as asked), passages (50 words or more) and
-      kept_out (records with this payload that were refused or dropped): rows of `lineage.store.INTERVAL`, with what was measured; absence: the digests of
-      released texts before and behind the text's, where it is not exactly there.
+      kept_out (records with this payload that were refused or dropped): rows of
+      `lineage.store.INTERVAL`, with what was measured; absence: the digests of released texts
+      before and behind the text's, where it is not exactly there.
     """
     digest = sha256(asked.text.encode())
     exact = likeness.exact(store, asked.text)
