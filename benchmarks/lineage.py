@@ -120,7 +120,7 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
         name = f"v{seq}"
         header = Header(
             seq, name, f"{seq:064x}", f"2026-{seq + 1:02}-01", "pretraining", seq - 1, len(fresh),
-            fresh["digest"].count(), "random",
+            fresh["digest"].count(), 0, "random",
         )  # fmt: skip
         segments.write(folder / segments.FOLDER, header, made)
         seconds += time.perf_counter() - started

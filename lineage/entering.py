@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from lineage import segments
 from lineage.addresses import reversed_hosts, url_keys
 from lineage.chain import Release
+from lineage.scans import PLACE
 from lineage.segments import Header
 from lineage.store import Store
 from schemas.tables import DECISIONS, LINEAGE, RECORDS, STAGES
@@ -26,7 +27,6 @@ STATE: Final = (
     "source_id", "lang", "stage", "outcome", "reason", "rule", "rule_version",
     "licence", "jurisdiction", "basis", "reference", "n_chars", "n_tokens", "digest",
 )  # fmt: skip
-PLACE: Final = ("part", "shard", "row")
 
 
 def enter(
@@ -65,6 +65,7 @@ def enter(
         before,
         rows.height,
         rows["digest"].count(),
+        moved.height,
         algorithm,
     )
     segments.write(store.folder, found, made)
@@ -89,11 +90,11 @@ def tables(
         .sort("host", "doc_id")
         .with_row_index("pos")
     )
-    ids = pl.concat([docs.select("doc_id", "pos", *PLACE), moved], how="diagonal_relaxed")
     payloads = docs.select(digest=pl.col("payload").bin.slice(0, 16), pos="pos")
     return {
         "docs": docs,
-        "ids": ids.sort("doc_id"),
+        "ids": docs.select("doc_id", "pos").sort("doc_id"),
+        "moves": moved.sort("doc_id"),
         "urls": docs.select("key", "pos").drop_nulls().sort("key", "pos"),
         "texts": docs.select("digest", "pos").drop_nulls().sort("digest", "pos"),
         "payloads": payloads.drop_nulls().sort("digest", "pos"),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -19,6 +19,8 @@ FILTERS: Final = (
     "source_id", "licence", "jurisdiction", "lang", "basis", "reference", "outcome", "reason",
     "collection", "stage", "rule",
 )  # fmt: skip
+#: Where a release tells of a record: the part of its tables, the shard and row of its text.
+PLACE: Final = ("part", "shard", "row")
 _FEW: Final = 256  # rows up to which each is looked up by itself
 
 
@@ -53,26 +55,31 @@ class Segments:
         column: str,
         wanted: pl.Series,
         upto: int | None = None,
-        since: int | None = None,
     ) -> pl.DataFrame:
-        """The rows of a table at some keys, of all segments (from one, up to one)."""
-        low = 0 if since is None else since
-        high = self.releases[-1].seq if upto is None and self.releases else upto or 0
-        some = [one for one in self.releases if low <= one.seq <= high] if len(wanted) else []
+        """The rows of a table at some keys, of all segments (up to one)."""
+        some = [one for one in self.releases if upto is None or one.seq <= upto]
         hit = (
             pl.col(column) == pl.lit(wanted[0], wanted.dtype)
             if len(wanted) == 1
             else pl.col(column).is_in(wanted.implode())
         )
-        scans = [self._scan(table, one).filter(hit) for one in some]
+        scans = [self._scan(table, one).filter(hit) for one in some if len(wanted)]
         return pl.concat([_empty(table), *pl.collect_all(scans)])
 
     def _rows(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """Rows of `docs` at [seq, pos]: each alone where they are few."""
         wanted = wanted.unique().sort("seq", "pos")
         headers = {one.seq: one for one in self.releases}
-        if wanted.height <= _FEW:
-            scans = [self._scan("docs", headers[seq]).slice(pos, 1) for seq, pos in wanted.rows()]
+        if wanted.height <= _FEW:  # neighbours together: a slice costs what it starts with
+            near = pl.col("pos").diff().over("seq").fill_null(1) < segments.GROUP_ROWS
+            runs = wanted.with_columns(run=(~near).cum_sum().over("seq"))
+            parts = runs.group_by("seq", "run", maintain_order=True).agg("pos")
+            scans = [
+                self._scan("docs", headers[seq])
+                .slice(pos[0], pos[-1] - pos[0] + 1)
+                .filter(pl.col("pos").is_in(pos))
+                for seq, _, pos in parts.rows()
+            ]
         else:
             scans = [
                 self._scan("docs", headers[int(seq)]).join(
@@ -122,14 +129,36 @@ class Segments:
         last = pl.col("seq").replace_strict(previous, default=None, return_dtype=pl.Int32)
         return found.select("pos", seq="first_seq", end="seq", last_seq=last)
 
-    def _of_ids(self, ids: pl.Series, since: Any) -> pl.DataFrame:
-        """Rows of `ids`, few or many, of the segments from one on."""
+    def _moves(self, ids: pl.Series) -> pl.DataFrame:
+        """Rows of `moves` of some records."""
+        some = [one for one in self.releases if one.moved]
+        wanted = ids.unique().to_frame("doc_id").lazy()
+        scans = [self._scan("moves", one) for one in some]
         if len(ids) <= _FEW:
-            return self._keyed("ids", "doc_id", ids, since=since)
-        wanted = ids.to_frame("doc_id").lazy()
-        some = [one for one in self.releases if one.seq >= since]
-        scans = [self._scan("ids", one).join(wanted, on="doc_id", how="semi") for one in some]
-        return pl.concat([_empty("ids"), *pl.collect_all(scans)])
+            found = [one.filter(pl.col("doc_id").is_in(ids.implode())) for one in scans]
+        else:
+            found = [one.join(wanted, on="doc_id", how="semi") for one in scans]
+        return pl.concat([_empty("moves"), *pl.collect_all(found)])
+
+    def _placed(self, rows: pl.DataFrame, upto: pl.Expr) -> pl.DataFrame:
+        """Rows of `docs` with the part, shard and row where they stood last, up to a release."""
+        moves = self._moves(rows["doc_id"])
+        if moves.is_empty():
+            return rows
+        latest = (
+            rows.select("doc_id", "seq", upto=upto)
+            .join(moves.rename({"seq": "moved"}), on="doc_id")
+            .filter((pl.col("moved") >= pl.col("seq")) & (pl.col("moved") <= pl.col("upto")))
+            .sort("moved")
+            .unique(["doc_id", "seq"], keep="last", maintain_order=True)
+            .drop("upto")
+        )
+        joined = rows.join(latest, on=["doc_id", "seq"], how="left", suffix="_new")
+        moved = pl.col("moved").is_not_null()
+        return joined.select(
+            pl.when(moved).then(f"{c}_new").otherwise(c).alias(c) if c in PLACE else c
+            for c in rows.columns
+        )
 
 
 def _among(name: str, values: Collection[str | None]) -> pl.Expr:

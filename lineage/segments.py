@@ -8,7 +8,8 @@ not change has one row, however many releases there are.
 | table | a row is | sorted by |
 |---|---|---|
 | `docs` | an interval of a record that begins here | host (its labels reversed), doc_id |
-| `ids` | a record: its row in `docs` (null: an older one holds), and its place from here on | doc_id |
+| `ids` | a record's id: a row in `docs` | doc_id |
+| `moves` | a record whose fate is as before, and whose place is not | doc_id |
 | `urls` | 64 bits of the digest of an address: a row in `docs` | key |
 | `texts` | the digest of a released text: a row in `docs` | digest |
 | `payloads` | 128 bits of a payload's digest: a row in `docs` | digest |
@@ -63,11 +64,13 @@ TABLES: Final = {
             ("reference", _text),
             ("n_chars", pa.int64()),
             ("n_tokens", pa.int64()),
+            ("part", _text),
+            ("shard", _text),
+            ("row", _row),
         ]
     ),
-    "ids": pa.schema(
-        [("doc_id", _id), ("pos", _row), ("part", _text), ("shard", _text), ("row", _row)]
-    ),
+    "ids": pa.schema([("doc_id", _id), ("pos", _row)]),
+    "moves": pa.schema([("doc_id", _id), ("part", _text), ("shard", _text), ("row", _row)]),
     "urls": pa.schema([("key", pa.uint64()), ("pos", _row)]),
     "texts": pa.schema([("digest", _id), ("pos", _row)]),
     "payloads": pa.schema([("digest", _id), ("pos", _row)]),
@@ -96,6 +99,7 @@ TABLES: Final = {
 SORTED: Final = {
     "docs": ["host", "doc_id"],
     "ids": ["doc_id"],
+    "moves": ["doc_id"],
     "urls": ["key", "pos"],
     "texts": ["digest", "pos"],
     "payloads": ["digest", "pos"],
@@ -113,7 +117,8 @@ class Header:
     """What a segment says of its release.
 
     `seq` and `statement_sha256` are those of its line in the log; `previous` the seq of the segment
-    before (-1: none); `prints` names how the fingerprints were made.
+    before (-1: none); `moved` how many `moves` there are; `prints` names how the fingerprints were
+    made.
     """
 
     seq: int
@@ -124,6 +129,7 @@ class Header:
     previous: int
     records: int
     documents: int
+    moved: int
     prints: str
     format: int = FORMAT
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from lineage import lookup, remote, segments
 from lineage.addresses import forward, url_keys
-from lineage.scans import FILTERS, NoSuchRelease, Segments
+from lineage.scans import FILTERS, PLACE, NoSuchRelease, Segments
 from lineage.segments import BadStore, Header
 
 __all__ = ["FILTERS", "INTERVAL", "NoSuchRelease", "Store", "open"]
@@ -87,9 +87,10 @@ class Store(Segments):
           INTERVAL, in the order of hosts and ids.
         """
         found = self._selected(where or {}, domain, at, released)
-        if limit is not None:
-            found = found.head(limit)
-        return self._told(found.collect(engine="streaming"), at)
+        if limit is None:
+            return self._told(found.collect(engine="streaming"), at)
+        places = found.select("seq", "pos").head(limit).collect(engine="streaming")
+        return self._told(self._rows(places), at)
 
     def count(
         self,
@@ -136,8 +137,7 @@ class Store(Segments):
     def by_id(self, doc_ids: Iterable[str]) -> pl.DataFrame:
         """The intervals of records by their ids (32 hex digits), oldest first."""
         wanted = pl.Series([bytes.fromhex(i) for i in doc_ids], dtype=pl.Binary)
-        ids = self._keyed("ids", "doc_id", wanted).filter(pl.col("pos").is_not_null())
-        return self._told(self._rows(ids.select("seq", "pos")))
+        return self._told(self._rows(self._keyed("ids", "doc_id", wanted)))
 
     def by_key(self, table: str, keys: Iterable[Any], limit: int | None = None) -> pl.DataFrame:
         """The intervals at keys of `urls` (64 bits), `texts` (SHA-256) or `payloads` (its first 16
@@ -216,11 +216,9 @@ class Store(Segments):
     def part(self, doc_id: str, at: Header) -> tuple[str | None, str | None, int | None]:
         """Where that release tells of a record: the part of its lineage tables, the shard and row
         of its text."""
-        ids = self._keyed("ids", "doc_id", pl.Series([bytes.fromhex(doc_id)]), at.seq).sort("seq")
-        if ids.is_empty():
-            return None, None, None
-        last = ids.row(-1, named=True)
-        return last["part"], last["shard"], last["row"]
+        ids = self._keyed("ids", "doc_id", pl.Series([bytes.fromhex(doc_id)]), at.seq)
+        rows = self._placed(self._rows(ids.sort("seq").tail(1)), pl.lit(at.seq))
+        return rows.select(PLACE).row(0) if rows.height else (None, None, None)
 
     # --- between releases
 
@@ -272,36 +270,18 @@ class Store(Segments):
             return pl.DataFrame(schema=schema)
         found = self._selected({}, None, self.releases[-1], released=False)
         texts = pl.concat([self._scan("texts", s).rename({"pos": "at"}) for s in self.releases])
-        places = pl.concat([self._scan("ids", s).drop("pos") for s in self.releases])
-        latest = places.sort("seq").unique("doc_id", keep="last", maintain_order=True).drop("seq")
-        return (
-            found.join(texts, left_on=["seq", "pos"], right_on=["seq", "at"], how="left")
-            .join(latest, on="doc_id", how="left")
-            .with_columns(first_seq=pl.col("seq"))
-            .select(list(schema))
-            .collect(engine="streaming")
-        )
+        found = found.join(texts, left_on=["seq", "pos"], right_on=["seq", "at"], how="left")
+        rows = self._placed(found.collect(engine="streaming"), pl.lit(self.releases[-1].seq))
+        return rows.rename({"seq": "first_seq"}).select(list(schema))
 
     # --- inside
 
     def _told(self, rows: pl.DataFrame, at: Header | None = None) -> pl.DataFrame:
         """Rows of `docs` -> INTERVAL: when each ended, and where its text stands."""
-        ids = rows["doc_id"].unique()
         ends = self._ends.select("seq", "pos", "last_seq")
         told = rows.join(ends, on=["seq", "pos"], how="left", maintain_order="left")
-        latest = self.releases[-1].seq if self.releases else 0
-        until = pl.col("last_seq").fill_null(latest)
-        upto = pl.min_horizontal(until, pl.lit(at.seq)) if at else until
-        places = self._of_ids(ids, rows["seq"].min()).select("doc_id", "shard", "row", moved="seq")
-        placed = (
-            told.select("doc_id", "seq", upto=upto)
-            .join(places, on="doc_id")
-            .filter((pl.col("moved") >= pl.col("seq")) & (pl.col("moved") <= pl.col("upto")))
-            .sort("moved")
-            .unique(["doc_id", "seq"], keep="last", maintain_order=True)
-            .select("doc_id", "seq", "shard", "row")
-        )
-        told = told.join(placed, on=["doc_id", "seq"], how="left", maintain_order="left")
+        until = pl.col("last_seq").fill_null(self.releases[-1].seq if self.releases else 0)
+        told = self._placed(told, pl.min_horizontal(until, pl.lit(at.seq)) if at else until)
         return told.with_columns(_hex(told["doc_id"]), first_seq="seq").select(INTERVAL)
 
 

@@ -12,12 +12,14 @@ from pipelines.fingerprints import LEAST, PASSAGE, WIDTH, WINDOW
 
 _words = st.lists(st.text("абвгдеж", min_size=1, max_size=2), max_size=120)
 
+_passage = st.lists(st.text("klmn", min_size=1, max_size=3), min_size=PASSAGE, max_size=90)
+
 
 def keys(words: list[str]) -> set[int]:
     return set(fingerprints.prints(pl.Series([" ".join(words)])).hashes.tolist())
 
 
-@given(_words, _words, _words, _words, st.lists(st.text("klmn", min_size=1, max_size=3), min_size=PASSAGE, max_size=90))  # fmt: skip
+@given(_words, _words, _words, _words, _passage)
 def test_a_passage_in_common_is_always_found(
     a: list[str], b: list[str], c: list[str], d: list[str], passage: list[str]
 ) -> None:
