@@ -35,7 +35,7 @@ import pyarrow.parquet as pq
 
 from schemas.canonical import canonical_json
 
-FOLDER: Final = ".index"  # inside the folder of releases; no release may have this name
+FOLDER: Final = "_store"  # inside the folder of releases; no release may have this name
 FORMAT: Final = 1
 HEADER: Final = "segment.json"
 #: Rows of a row group: what a point look-up reads.

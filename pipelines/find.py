@@ -102,21 +102,27 @@ def _find(options: argparse.Namespace) -> int:
             return 2
         releases = Path(place.releases.removeprefix("file://"))
         answer = by_text(store, releases, asked, options.similarity, options.limit)
-        found = any(answer[kind] for kind in ("exact", "near", "passages"))
+        rows = [row for kind in ("exact", "near", "passages") for row in answer[kind]]
         lines = _of_text(answer)
     elif options.url:
         rows = _rows(store.by_url(options.url, place.keys), store)
-        found = any(row["outcome"] == "keep" for row in rows)
         answer, lines = {"url": options.url, "rows": rows}, map(_told, rows)
     else:
         answer = by_domain(store, options.domain)
-        found = any(row["outcome"] == "keep" for row in answer["releases"])
+        latest = f"{store.releases[-1].name}@{store.releases[-1].seq}"
+        rows = [row | {"last": row["release"]} for row in answer["releases"]]
+        rows = [row | {"last": None} if row["last"] == latest else row for row in rows]
         lines = map(_of_release, answer["releases"])
+    released = [row for row in rows if row["outcome"] == "keep"]
+    live = any(row["last"] is None for row in released)
     if options.json:
-        print(json.dumps({"found": found, **answer}, ensure_ascii=False, indent=1))
+        told = {"found": bool(released), "in_latest": live, **answer}
+        print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        print("\n".join([*lines, "It is in a release." if found else "It is in no release."]))
-    return 0 if found else 1
+        earlier = "It was in an earlier release, and is not in the latest."
+        where = "It is in the latest release." if live else earlier
+        print("\n".join([*lines, where if released else "It is in no release."]))
+    return 0 if released else 1
 
 
 def _read(path: Path) -> Asked | str:

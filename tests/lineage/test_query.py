@@ -84,7 +84,7 @@ def test_diff_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_torn_store_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (folder / ".index").glob("*/docs.parquet"):
+    for path in (folder / "_store").glob("*/docs.parquet"):
         path.write_bytes(path.read_bytes()[:-9])
     assert query.main(["--releases", str(folder)]) == 2
     assert "tamga index --rebuild" in capsys.readouterr().err

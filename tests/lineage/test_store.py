@@ -190,7 +190,7 @@ def test_a_replaced_release_keeps_its_history(tmp_path: Path) -> None:
 )
 def test_a_torn_header_is_told(folder: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(folder, tmp_path / "copy")
-    next((tmp_path / "copy").glob(f".index/*/{segments.HEADER}")).write_bytes(content)
+    next((tmp_path / "copy").glob(f"_store/*/{segments.HEADER}")).write_bytes(content)
     with pytest.raises(BadStore, match="--rebuild"):
         lineage.open(tmp_path / "copy")
 
