@@ -224,7 +224,7 @@ def main() -> None:
         try:
             told.append(measure(folder, total, options))
         finally:
-            shutil.rmtree(folder / segments.FOLDER, ignore_errors=True)
+            shutil.rmtree(folder / segments.FOLDER if options.folder else folder)
         if not options.json:
             show(told[-1])
     if options.json:

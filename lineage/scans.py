@@ -68,7 +68,7 @@ class Segments:
 
     def _rows(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """Rows of `docs` at [seq, pos]: each alone where they are few."""
-        wanted = wanted.unique().sort("seq", "pos")
+        wanted = wanted.select("seq", "pos").unique().sort("seq", "pos")
         headers = {one.seq: one for one in self.releases}
         if wanted.height <= _FEW:  # neighbours together: a slice costs what it starts with
             near = pl.col("pos").diff().over("seq").fill_null(1) < segments.GROUP_ROWS

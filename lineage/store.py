@@ -31,7 +31,6 @@ INTERVAL: Final = (
     "lang", "outcome", "reason", "stage", "rule", "rule_version", "n_chars", "n_tokens",
     "first_seq", "last_seq", "shard", "row",
 )  # fmt: skip
-_ALL: Final = (1 << 32) - 2
 
 
 @dataclass(frozen=True)
@@ -128,8 +127,8 @@ class Store(Segments):
             )
             .sort("records", *by, descending=[True] + [False] * len(by), nulls_last=True)
             .collect(engine="streaming")
-            .head(limit or _ALL)
         )
+        rolled = rolled.head(rolled.height if limit is None else limit)
         return rolled.with_columns(forward(rolled["domain"])) if "domain" in by else rolled
 
     # --- by keys
@@ -139,23 +138,11 @@ class Store(Segments):
         wanted = pl.Series([bytes.fromhex(i) for i in doc_ids], dtype=pl.Binary)
         return self._told(self._rows(self._keyed("ids", "doc_id", wanted)))
 
-    def by_key(self, table: str, keys: Iterable[Any], limit: int | None = None) -> pl.DataFrame:
-        """The intervals at keys of `urls` (64 bits), `texts` (SHA-256) or `payloads` (its first 16
-        bytes): those that the key belongs to, and all others of the same records.
-
-        Returns:
-          INTERVAL and `named`: whether the key is this very interval's.
-        """
+    def by_key(self, table: str, keys: Iterable[Any]) -> pl.DataFrame:
+        """The intervals that keys of `urls` (64 bits), `texts` (SHA-256) or `payloads` (its first 16
+        bytes) belong to."""
         column, kind = ("key", pl.UInt64) if table == "urls" else ("digest", pl.Binary)
-        hits = self._keyed(table, column, pl.Series(list(keys), dtype=kind)).head(limit or _ALL)
-        rows = self._rows(hits.select("seq", "pos"))
-        named = rows.select("doc_id", first_seq="seq", named=True)
-        all_of = self.by_id(_hex(rows["doc_id"]).unique())
-        return all_of.join(
-            named.with_columns(_hex(named["doc_id"])).unique(),
-            on=["doc_id", "first_seq"],
-            how="left",
-        ).with_columns(pl.col("named").fill_null(False))
+        return self._told(self._rows(self._keyed(table, column, pl.Series(list(keys), dtype=kind))))
 
     def by_url(self, url: str, keys: Path | None = None) -> pl.DataFrame:
         """The intervals of records at an address, in whatever spelling.
@@ -167,7 +154,7 @@ class Store(Segments):
         secret = []
         if keys is not None and (keys / "lookup.key").is_file():
             secret = [int(lookup.digest(lookup.key(keys), url)[:16], 16)]
-        return self.by_key("urls", [*wanted, *secret]).drop("named")
+        return self.by_id(self.by_key("urls", [*wanted, *secret])["doc_id"].unique())
 
     def candidates(self, keys: Collection[int], limit: int) -> pl.DataFrame:
         """The documents that share most fingerprints with a text: doc_id, shared, most first."""

@@ -64,13 +64,13 @@ def read(payload: bytes) -> Asked | str:
 
 def exact(store: Store, text: str) -> pl.DataFrame:
     """The intervals of documents that were released with this very text."""
-    return store.by_key("texts", [sha256(text.encode()).digest()]).filter("named").drop("named")
+    return store.by_key("texts", [sha256(text.encode()).digest()])
 
 
 def kept_out(store: Store, asked: Asked) -> pl.DataFrame:
     """The intervals of records with this payload that were refused or dropped."""
     found = store.by_key("payloads", [one[:16] for one in asked.digests()])
-    return found.filter(pl.col("named") & (pl.col("outcome") != "keep")).drop("named")
+    return found.filter(pl.col("outcome") != "keep")
 
 
 def like(store: Store, releases: Path, asked: Asked, limit: int) -> pl.DataFrame:

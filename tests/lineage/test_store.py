@@ -113,7 +113,7 @@ def test_by_keys(store: Store) -> None:
     assert set(store.by_url(D.uri)["doc_id"]) == {D.doc_id}
     assert store.by_url("' OR 1=1 --").is_empty() and store.by_id([]).is_empty()
     rows = store.by_key("texts", [sha256(b"one").digest()])
-    assert rows.filter("named").select("first_seq", "last_seq").rows() == [(0, 1)]
+    assert rows.select("first_seq", "last_seq").rows() == [(0, 1)]
     row = store.by_id([D.doc_id]).row(0, named=True)
     assert (row["shard"], row["row"]) == ("data/ru/part-00000.parquet", 0)
 
