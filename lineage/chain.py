@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from lineage import evidence, lookup
+from lineage import evidence, lookup, store
+from lineage.segments import BadStore, Header
+from lineage.store import Store
 from schemas.tables import LINEAGE, STAGES
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -25,7 +28,8 @@ class NoRelease(Exception):
 
 @dataclass(frozen=True)
 class Release:
-    """A release on disk.
+    """A release on disk.  Where it is in the store beside it, that says in which part of a lineage
+    table a record stands, so that only that part is read.
 
     Args:
       folder: `<path>/<name>`, with `data/`, `lineage/` and `manifest.json`.
@@ -37,9 +41,21 @@ class Release:
     root: Path
     keys: Path | None = None
 
-    def table(self, name: str) -> pl.LazyFrame:
-        """A lineage table, lazily."""
+    @cached_property
+    def entered(self) -> tuple[Store, Header] | None:
+        """The store and this release's segment; None where it was not entered, or changed since."""
+        try:
+            found = store.open(self.folder.absolute().parent)
+            digest = sha256((self.folder / "manifest.dsse.json").read_bytes()).hexdigest()
+        except (OSError, BadStore):
+            return None
+        of = [one for one in found.releases if one.statement_sha256 == digest]
+        return (found, of[-1]) if of else None
+
+    def table(self, name: str, parts: Collection[str | None] = ()) -> pl.LazyFrame:
+        """A lineage table, lazily; only some parts of it, where they are there."""
         files = sorted((self.folder / "lineage" / name).glob("*.parquet"))
+        files = [one for one in files if one.stem in parts] or files
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
         return pl.scan_parquet(files, hive_partitioning=False).select(LINEAGE[name].names)
@@ -61,6 +77,8 @@ class Release:
         name alone), or `SHARD:ROW`, where a shard is `data/kk/part-00000.parquet`, or shorter from
         the left or without the ending."""
         if _ID.fullmatch(query):
+            if self.entered and self.entered[0].part(query, self.entered[1])[0]:
+                return [query]
             return (
                 self.table("records")
                 .filter(pl.col("doc_id") == query)
@@ -81,7 +99,16 @@ class Release:
             )
             if found:
                 return found
-        return self._named("uri", [query]) or self._named("container", self._files(query))
+        return self._by_uri(query) or self._named("container", self._files(query))
+
+    def _by_uri(self, uri: str) -> list[str]:
+        if self.entered:
+            found = self.entered[0].by_url(uri, self.keys).sort("captured_at", "doc_id")
+            seen = (pl.col("first_seq") <= (seq := self.entered[1].seq)) & (
+                pl.col("last_seq").is_null() | (pl.col("last_seq") >= seq)
+            )
+            return found.filter(seen)["doc_id"].to_list()
+        return self._named("uri", [uri])
 
     @cached_property
     def _secret(self) -> bytes | None:
@@ -122,12 +149,15 @@ class Release:
           record, bytes, source,
           decisions in the order of stages, duplicates, redactions, runs.
         """
-        record = self._rows("records", doc_id)[0]
-        decisions = sorted(self._rows("decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
+        part, released = self._place(doc_id)
+        record = self._rows("records", doc_id, part)[0]
+        decisions = sorted(
+            self._rows("decisions", doc_id, part), key=lambda d: STAGES.index(d["stage"])
+        )
         for decision in decisions:
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
-        documents = self._rows("documents", doc_id)
+        documents = self._rows("documents", doc_id, released)
         source = (
             self.table("sources")
             .filter(pl.col("source_id") == (record["source_id"] or ""))
@@ -153,8 +183,8 @@ class Release:
             "bytes": self._bytes(record),
             "source": source[0] if source else None,
             "decisions": decisions,
-            "duplicates": self._cluster(doc_id),
-            "redactions": self._rows("redactions", doc_id),
+            "duplicates": self._cluster(doc_id, part),
+            "redactions": self._rows("redactions", doc_id, released),
             "runs": [
                 {
                     k: r[k]
@@ -180,15 +210,30 @@ class Release:
         found = self.table("records").filter(named & (pl.col("doc_id") != record["doc_id"]))
         return found.sort("captured_at", "doc_id").collect()["doc_id"].to_list()
 
-    def _rows(self, table: str, doc_id: str) -> list[dict[str, Any]]:
-        return self.table(table).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
+    def _place(self, doc_id: str) -> tuple[str | None, str | None]:
+        """The parts of tables that tell of a record: tables of records follow the parts of ingest,
+        those of documents the shards of texts.  None: any; empty: none."""
+        if not self.entered:
+            return None, None
+        part, shard, _ = self.entered[0].part(doc_id, self.entered[1])
+        _, lang, name = (shard or "//").split("/")
+        return part, name.removesuffix(".parquet").replace("part-", f"part-{lang}-", 1)
 
-    def _cluster(self, doc_id: str) -> list[dict[str, Any]]:
-        mine = self._rows("duplicates", doc_id)
+    def _rows(self, table: str, doc_id: str, part: str | None = None) -> list[dict[str, Any]]:
+        if part == "":
+            return []
+        return self.table(table, [part]).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
+
+    def _cluster(self, doc_id: str, part: str | None) -> list[dict[str, Any]]:
+        mine = self._rows("duplicates", doc_id, part)
         if not mine:
             return []
+        parts: set[str | None] = {None}
+        if self.entered:
+            members = self.entered[0].cluster(mine[0]["cluster_id"], self.entered[1])
+            parts = {self._place(one["doc_id"])[0] for one in members}
         return (
-            self.table("duplicates")
+            self.table("duplicates", parts)
             .filter(pl.col("cluster_id") == mine[0]["cluster_id"])
             .sort("doc_id")
             .collect()
@@ -197,8 +242,6 @@ class Release:
 
     def _document(self, row: dict[str, Any]) -> dict[str, Any]:
         """A released document's place, and whether the text there is the one that was recorded."""
-        import hashlib
-
         try:
             there = (
                 pl.scan_parquet(self.folder / row["shard"], hive_partitioning=False)
@@ -208,9 +251,7 @@ class Release:
         except (OSError, pl.exceptions.PolarsError):
             return row | {"text_matches": False, "script": None, "licence": None}
         text = there["text"][0] if there.height and there["doc_id"][0] == row["doc_id"] else None
-        matches = (
-            text is not None and hashlib.sha256(text.encode()).hexdigest() == row["text_sha256"]
-        )
+        matches = text is not None and sha256(text.encode()).hexdigest() == row["text_sha256"]
         return row | {
             "text_matches": matches,
             "script": there["script"][0] if text else None,

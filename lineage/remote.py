@@ -49,6 +49,12 @@ def size(url: str) -> int:
         return 0
 
 
+def content(url: str) -> bytes:
+    """A file's bytes; OSError where it cannot be had."""
+    filesystem, path = _opened(url)
+    return bytes(filesystem.cat_file(path))
+
+
 def fetched(url: str, folder: Path) -> Path:
     """A copy of a file in `folder`, made anew where the file changed; a path where nothing is, where
     it cannot be had."""

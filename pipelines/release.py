@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
-from pipelines import batches, corpus, guarding, ledger, sealing, shards
+from pipelines import batches, corpus, guarding, index, ledger, sealing, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
@@ -329,8 +329,9 @@ class Release(DocumentStage):
         return [added["file"], ran["file"], "manifest.json", "README.md", *sealed]
 
     def published(self, context: Context) -> None:
-        """Enter the release into the log, once."""
+        """Enter the release into the log and the store, once."""
         sealing.enter(context, self.target(context))
+        index.enter_release(self.target(context).parent)
 
 
 def _written(path: Path, content: bytes) -> dict[str, Any]:

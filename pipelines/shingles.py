@@ -132,6 +132,14 @@ def shingle(
     A text of fewer tokens than `width` is one shingle, the whole of it, and so is like nothing
     but its copies; one without any has none.  Raises ValueError for a width below 1.
     """
+    return _distinct(*sequence(texts, width, unit))
+
+
+def sequence(
+    texts: pl.Series | Words, width: int = 5, unit: Literal["word", "character"] = "word"
+) -> tuple[U64, I64]:
+    """The same n-grams in the order of the text, with repetitions: those of document i are
+    hashes[offsets[i]:offsets[i + 1]]."""
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     read = texts if isinstance(texts, Words) else words(texts)
@@ -150,13 +158,13 @@ def shingle(
         windows = _combine([hashes[i : last + i] for i in range(width)])
         whole = windows[inside[:last]]
         if full.all():
-            return _distinct(whole, offsets)
+            return whole, offsets
         grams[np.repeat(full, np.diff(offsets))] = whole
     for length in range(1, min(width, int(counts.max(initial=0)) + 1)):
         if len(rows := np.flatnonzero(counts == length)):
             columns = [hashes[starts[rows] + i] for i in range(length)]
             grams[offsets[rows]] = _combine(columns)
-    return _distinct(grams, offsets)
+    return grams, offsets
 
 
 def fmix64(values: U64) -> U64:

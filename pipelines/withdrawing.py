@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lineage import dsse, keys, log, receipts, withdrawn
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
-from pipelines import erasure, journal, redaction, shards
+from pipelines import erasure, index, journal, redaction, shards
 from pipelines.barred import withdrawal_evidence
 from pipelines.journal import Journal
 from pipelines.survey import Found, Survey, scope_digest
@@ -80,6 +80,8 @@ class Withdrawing:
             self.journal.swap(about, self.folder / log.NAME)
             self.journal.drop(about)
         purged, elsewhere = self.erase() if self.order["erase"] else ({}, [])
+        # a store that knew what was erased must forget it
+        index.enter_all(self.folder, rebuild=self.order["erase"])
         told = self.finish(purged, elsewhere)
         self.journal.end()
         return told

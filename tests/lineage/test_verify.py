@@ -140,7 +140,7 @@ def test_the_command(release: Path, public: Path, sample_run: Path) -> None:
     broken = tamga("verify", release, "--params", sample_run / "params.yaml")
     assert broken.returncode == 1
     assert broken.stdout.startswith("README.md: does not have the bytes")
-    assert tamga("verify", release).returncode == 2
+    assert tamga("verify", release, "--params", release / "params.yaml").returncode == 2
     nothing = tamga("verify", release.parent / "nothing", "--key", public)
     assert nothing.returncode == 2 and "holds no release" in nothing.stderr
     bad = tamga("verify", release, "--key", release / "README.md")

@@ -1,0 +1,246 @@
+"""Look-ups in the store of lineage, over synthetic documents in ten releases.
+
+    python benchmarks/lineage.py [--documents 200000,2000000] [--folder /tmp/store] [--json]
+
+Each release adds a tenth of the documents and refuses one in a hundred of those before; one record
+in ten never becomes a document.  Segments are written by the same code as those of real releases;
+fingerprints are random, 20 a document, up to `--prints` documents (they are more than half of the
+store).  Times are warm, in process, in milliseconds: the median and the 95th percentile of
+`--queries` look-ups.  With duckdb importable, the bare key look-up is timed there too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file has the package's name
+
+import lineage  # noqa: E402
+from lineage import segments  # noqa: E402
+from lineage.entering import tables  # noqa: E402
+from lineage.segments import Header  # noqa: E402
+from lineage.store import Store  # noqa: E402
+
+RELEASES, SOURCES, PRINTS = 10, 400, 20
+LICENCES = ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "LicenseRef-agreement", "LicenseRef-official"]
+LANGUAGES = ["kk", "ru", "uk", "uz", "az", "ky", "tg", "ka", "hy", "ro", "be", "et", "lv", "lt"]
+
+
+def column(values: list[str], codes: np.ndarray) -> pl.Series:
+    return pl.Series(values, dtype=pl.String).gather(codes % len(values))
+
+
+def digests(draw: np.random.Generator, rows: int, width: int) -> pl.Series:
+    """Random bytes, `width` for each row."""
+    import pyarrow as pa
+
+    data = pa.py_buffer(draw.bytes(rows * width))
+    fixed = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), rows, [None, data])
+    return pl.Series(fixed.cast(pa.binary()))
+
+
+def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
+    """Intervals as `lineage.entering.tables` takes them."""
+    source = draw.zipf(1.4, rows) % SOURCES
+    host = source * 1000 + draw.zipf(1.5, rows) % 1000
+    refused = draw.random(rows) < 0.1
+    shard = pl.format("data/kk/part-{}.parquet", pl.int_range(first, first + rows) // 100_000)
+    digest = digests(draw, rows, 32)
+    return pl.DataFrame(
+        {
+            "doc_id": digests(draw, rows, 16),
+            "payload": digests(draw, rows, 32),
+            "digest": pl.select(pl.when(~pl.Series(refused)).then(digest)).to_series(),
+            "host_": host,
+            "source": source,
+            "n": np.arange(first, first + rows),
+            "refused": refused,
+            "lang": column(LANGUAGES, draw.zipf(1.5, rows)),
+            "licence": column(LICENCES, source),
+            "jurisdiction": column(["KZ", "RU", "UA", "UZ"], source),
+            "n_chars": draw.integers(200, 20_000, rows),
+        }
+    ).with_columns(
+        uri=pl.format("https://h{}.example.kz/news/{}.html", "host_", "n"),
+        uri_hmac=pl.lit(None, pl.String),
+        captured_at=pl.format("2026-0{}-11T10:00:00Z", pl.col("n") % 9 + 1),
+        source_id=pl.format("source-{}", "source"),
+        collection=pl.lit("web"),
+        stage=pl.when("refused").then(pl.lit("ingest")).otherwise(pl.lit("privacy")),
+        outcome=pl.when("refused").then(pl.lit("refuse")).otherwise(pl.lit("keep")),
+        reason=pl.when("refused").then(pl.lit("opted-out:robots")),
+        rule=pl.lit("gate"),
+        rule_version=pl.lit("1"),
+        basis=pl.lit("licence"),
+        reference=pl.format("Agreement {}", "source"),
+        n_tokens=pl.lit(None, pl.Int64),
+        part=pl.format("{}-00000", pl.col("n") // 50_000),
+        shard=pl.when(~pl.col("refused")).then(shard),
+        row=pl.when(~pl.col("refused")).then(pl.col("n") % 100_000).cast(pl.UInt32),
+    ).drop("host_", "source", "n", "refused")  # fmt: skip
+
+
+def build(folder: Path, total: int, with_prints: bool) -> float:
+    """Write ten segments; returns the seconds that `tables` and `segments.write` took."""
+    draw, seconds = np.random.default_rng(1), 0.0
+    each = total // RELEASES
+    pool: list[pl.DataFrame] = []
+    for seq in range(RELEASES):
+        fresh = documents(draw, each, seq * each)
+        ended = pl.DataFrame(schema={"first_seq": pl.Int32, "pos": pl.UInt32})
+        if seq:  # of the release before, one in a hundred is refused from now on
+            gone = pool[-1].sample(each // 100, seed=seq)
+            ended = gone.select("pos", first_seq=pl.lit(seq - 1, pl.Int32))
+            again = gone.select(fresh.columns).with_columns(
+                outcome=pl.lit("refuse"), reason=pl.lit("consent-withdrawn"),
+                digest=pl.lit(None, pl.Binary), shard=pl.lit(None, pl.String),
+                row=pl.lit(None, pl.UInt32),
+            )  # fmt: skip
+            fresh = pl.concat([fresh, again])
+        started = time.perf_counter()
+        moved = fresh.head(0).select("doc_id", "part", "shard", "row")
+        made = tables(fresh, moved, ended)
+        pool = [made["docs"].filter(pl.col("outcome") == "keep").sample(each // 5, seed=seq)]
+        if with_prints:
+            rows = np.repeat(np.arange(len(fresh), dtype=np.uint32), PRINTS)
+            keys = draw.integers(0, 1 << 63, len(rows), dtype=np.uint64)
+            made["prints"] = pl.DataFrame({"key": keys, "pos": rows}).sort("key")
+        name = f"v{seq}"
+        header = Header(
+            seq, name, f"{seq:064x}", f"2026-{seq + 1:02}-01", "pretraining", seq - 1, len(fresh),
+            fresh["digest"].count(), 0, "random",
+        )  # fmt: skip
+        segments.write(folder / segments.FOLDER, header, made)
+        seconds += time.perf_counter() - started
+    return seconds
+
+
+def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
+    for value in values[:3]:
+        ask(value)
+    taken = []
+    for value in values:
+        started = time.perf_counter()
+        ask(value)
+        taken.append((time.perf_counter() - started) * 1000)
+    return {"median": float(np.median(taken)), "p95": float(np.percentile(taken, 95))}
+
+
+def lookups(store: Store, queries: int) -> Iterator[tuple[str, dict[str, float]]]:
+    some = pl.concat(
+        [store._scan("docs", one).slice(i * 977, queries).collect() for i, one in enumerate(store.releases)]
+    ).sample(queries, seed=3)  # fmt: skip
+    ids = some["doc_id"].bin.encode("hex").to_list()
+    yield "document", timed(lambda i: store.by_id([i]), ids)
+    yield "url", timed(store.by_url, some["uri"].to_list())
+    hosts = [".".join(reversed(h.split("."))) for h in some["host"]]
+    yield "domain, first 40", timed(lambda h: store.documents(domain=h, limit=40), hosts)
+    at = store.releases[-1]
+    yield (
+        "domain, counted",
+        timed(lambda h: store.roll_up(["outcome"], domain=h, at=at), hosts),
+    )
+    texts = pl.concat(
+        [store._scan("texts", one).slice(i * 977, queries).collect() for i, one in enumerate(store.releases)]
+    ).sample(queries, seed=3)["digest"]  # fmt: skip
+    yield "text, exact", timed(lambda d: store.by_key("texts", [d]), texts.to_list())
+    absent = np.random.default_rng(5)
+    yield "text, absence", timed(store.neighbours, [absent.bytes(32) for _ in range(queries)])
+    prints = store._scan("prints", store.releases[0]).head(PRINTS * queries).collect()["key"]
+    if len(prints):
+        sets = [prints.sample(PRINTS, seed=i).to_list() for i in range(min(queries, 20))]
+        yield "20 fingerprints", timed(lambda k: store.candidates(k, 20), sets)
+
+
+def roll_ups(store: Store) -> Iterator[tuple[str, dict[str, float]]]:
+    for by in (["licence", "source_id"], ["domain"], ["lang"]):
+        yield " × ".join(by), timed(lambda b: store.roll_up(b, limit=50), [by] * 3)
+    old, new = store.releases[-2], store.releases[-1]
+    yield "diff of two releases", timed(lambda _: store.diff(old, new), [0] * 3)
+
+
+def engines(store: Store, queries: int) -> Iterator[tuple[str, dict[str, float]]]:
+    """The bare look-up of a key in one segment, by Polars and by DuckDB."""
+    path = Path(store.place) / store.releases[0].folder / "ids.parquet"
+    ids = pl.read_parquet(path, columns=["doc_id"])["doc_id"].sample(queries, seed=1).to_list()
+    scan = pl.scan_parquet(path)
+    yield "polars", timed(lambda i: scan.filter(pl.col("doc_id") == i).collect(), ids)
+    try:
+        import duckdb
+    except ImportError:
+        return
+    con = duckdb.connect()
+    con.execute("set threads=2; set parquet_metadata_cache=true")
+    asked = f"select * from read_parquet('{path}') where doc_id = ?"
+    yield "duckdb", timed(lambda i: con.execute(asked, [i]).fetchall(), ids)
+
+
+def measure(folder: Path, total: int, options: argparse.Namespace) -> dict[str, Any]:
+    with_prints = total <= options.prints
+    seconds = build(folder, total, with_prints)
+    built = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    place = folder / segments.FOLDER
+    sizes = {
+        name: sum(p.stat().st_size for p in place.glob(f"*/{name}.parquet")) / total
+        for name in segments.TABLES
+    }
+    store = lineage.open(folder)
+    return {
+        "documents": total,
+        "build_seconds": seconds,
+        "build_peak_mib": built,
+        "bytes_per_document": sum(sizes.values()),
+        "bytes": sizes,
+        "look_ups": dict(lookups(store, options.queries)),
+        "roll_ups": dict(roll_ups(store)),
+        "engines": dict(engines(store, options.queries)),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--documents", default="200000", help="sizes, comma between")
+    parser.add_argument("--prints", type=int, default=2_000_000, help="no fingerprints above this")
+    parser.add_argument("--queries", type=int, default=100)
+    parser.add_argument("--folder", type=Path, help="where to work (default: a new one)")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    told = []
+    for total in map(int, options.documents.split(",")):
+        folder = Path(options.folder or mkdtemp(prefix="lineage-"))
+        try:
+            told.append(measure(folder, total, options))
+        finally:
+            shutil.rmtree(folder / segments.FOLDER if options.folder else folder)
+        if not options.json:
+            show(told[-1])
+    if options.json:
+        json.dump(told, sys.stdout, indent=1)
+
+
+def show(one: dict[str, Any]) -> None:
+    print(f"\n{one['documents']:,} documents in {RELEASES} releases")
+    print(f"written in {one['build_seconds']:.1f} s, peak {one['build_peak_mib']:,.0f} MiB")
+    parts = ", ".join(f"{n} {b:.1f}" for n, b in one["bytes"].items() if b >= 0.05)
+    print(f"{one['bytes_per_document']:.0f} bytes a document: {parts}")
+    for kind in ("look_ups", "roll_ups", "engines"):
+        for name, t in one[kind].items():
+            print(f"  {kind:9} {name:24} {t['median']:9.1f} {t['p95']:9.1f} ms")
+    print(f"peak {one['peak_mib']:,.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

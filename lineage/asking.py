@@ -1,0 +1,134 @@
+"""What the commands that ask the store have in common: which store, and how answers are shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lineage import log, store
+from lineage.chain import NoRelease
+from lineage.segments import BadStore
+from lineage.store import NoSuchRelease, Store
+from schemas import params
+from schemas.errors import Invalid
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+#: Rows of a table on the screen, where no other number is asked for.
+SHOWN = 40
+
+
+def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser with the options that say which store is asked, and `--json`."""
+    made = argparse.ArgumentParser(
+        prog=f"tamga {command}",
+        description=about,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
+    )
+    made.add_argument("--releases", help="the folder of releases, or its URL; else that of params")
+    made.add_argument("--json", action="store_true", help="print the answer as JSON")
+    return made
+
+
+def day(text: str) -> str:
+    """A date in ISO 8601, for `argparse`."""
+    if not _DAY.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-11-22")
+    return text
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things lie: `releases` (a folder, or a URL), what containers are relative to (`root`),
+    and the folder of the look-up key (None: it is not known)."""
+
+    releases: str
+    root: Path
+    keys: Path | None
+
+
+def places(options: argparse.Namespace) -> Places:
+    """By --releases, else by --params.
+
+    Raises:
+      NoRelease: where neither names a place.
+    """
+    path: Path = options.params
+    if path.is_file():
+        about = params.load(path)
+        own = str(about.root / about.release.path)
+        return Places(options.releases or own, about.root, about.work / "keys")
+    if not options.releases:
+        raise NoRelease(f"{path} is not there: name a params file, or a folder by --releases")
+    return Places(options.releases, path.parent, None)
+
+
+def opened(options: argparse.Namespace) -> Store:
+    """The store that is asked.
+
+    Raises:
+      NoRelease: where nothing was entered into it.
+    """
+    place = places(options).releases
+    found = store.open(place)
+    if not found.releases:
+        raise NoRelease(f"{place} has no store of releases; make it by `tamga index`")
+    return found
+
+
+def guarded(ask: Callable[[], int]) -> int:
+    """An exit code: that of `ask`, or 2 with what is wrong."""
+    try:
+        return ask()
+    except (Invalid, NoRelease, NoSuchRelease, BadStore, log.BadLog) as error:
+        print(error, file=sys.stderr)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        print(
+            f"the store cannot be read ({type(error).__name__}); run `tamga index --rebuild`",
+            file=sys.stderr,
+        )
+    return 2
+
+
+def named(rows: pl.DataFrame, asked: Store) -> pl.DataFrame:
+    """Rows with the releases' names in place of their numbers: `first`, `last` (null: live)."""
+    names = {one.seq: f"{one.name}@{one.seq}" for one in asked.releases}
+    return rows.with_columns(
+        pl.col(old).replace_strict(names, default=None, return_dtype=pl.String).alias(new)
+        for old, new in (("first_seq", "first"), ("last_seq", "last"))
+    ).drop("first_seq", "last_seq")
+
+
+def show(rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None = None) -> None:
+    """Print rows as `json` (with `about` around them), `csv`, or a `table`."""
+    if form == "json":
+        print(json.dumps(about | {"rows": rows.to_dicts()}, ensure_ascii=False, indent=1))
+    elif form == "csv":
+        sys.stdout.write(rows.write_csv())
+    elif rows.is_empty():
+        print("nothing is found", file=sys.stderr)
+    else:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for name in rows.columns:
+            table.add_column(name, overflow="fold")
+        for row in rows.iter_rows():
+            table.add_row(*(Text("" if value is None else str(value)) for value in row))
+        Console(soft_wrap=False).print(table)
+        if total is not None and total > rows.height:
+            print(f"and {total - rows.height} more: --limit 0 shows all, --csv writes them")

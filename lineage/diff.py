@@ -1,0 +1,57 @@
+"""`tamga diff`: what entered between two releases, what left and why, what changed."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from lineage import asking
+
+EPILOG = """examples:
+  tamga diff v1 v2
+  tamga diff sample@0 sample@3 --csv > changes.csv
+  tamga diff 0 3 --json
+
+A release is named by its name (the latest of that name), NAME@SEQ, or its number in the log.
+`entered` and `changed` rows show the newer state; `left` the newer one too, where the record is
+still seen, with the reason.  Exit codes: 0 they are alike, 1 they differ, 2 wrong usage, or no
+store."""
+_TABLE = (
+    "change", "why", "doc_id", "uri", "source_id", "licence", "lang", "first", "last",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = asking.parser("diff", __doc__ or "", EPILOG)
+    parser.add_argument("old", metavar="V1", help="a release")
+    parser.add_argument("new", metavar="V2", help="a later one")
+    parser.add_argument("--limit", type=int, default=asking.SHOWN, help="rows shown; 0: all")
+    parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
+    options = parser.parse_args(argv)
+    return asking.guarded(lambda: _diff(options))
+
+
+def _diff(options: argparse.Namespace) -> int:
+    store = asking.opened(options)
+    old, new = store.release(options.old), store.release(options.new)
+    rows = asking.named(store.diff(old, new), store)
+    counts = dict.fromkeys(("entered", "left", "changed"), 0)
+    counts |= dict(rows.group_by("change").len().rows())
+    form = "json" if options.json else "csv" if options.csv else "table"
+    about = {"old": f"{old.name}@{old.seq}", "new": f"{new.name}@{new.seq}", "counts": counts}
+    shown = rows
+    if form == "table":
+        told = ", ".join(f"{n} {kind}" for kind, n in counts.items())
+        print(f"from {about['old']} to {about['new']}: {told}")
+        for why, n in rows.filter(change="left")["why"].value_counts(sort=True).rows():
+            print(f"  left, {why}: {n}")
+        shown = rows.select(_TABLE).head(options.limit or rows.height)
+    if form != "table" or rows.height:
+        asking.show(shown, form, about, rows.height)
+    return 1 if rows.height else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

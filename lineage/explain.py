@@ -1,0 +1,133 @@
+"""`tamga explain`: why a record ended as it did, and what would have to differ.
+
+Every observation, rule, version and value that led to its outcome, in plain sentences."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lineage import asking, grounds, sentences
+from lineage.chain import NoRelease, Release
+from lineage.store import Store
+
+EPILOG = """examples:
+  tamga explain 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
+  tamga explain https://law.example.kz/news/1.html
+  tamga explain https://law.example.kz/news/1.html --release sample@0 --json
+
+Exit codes: 0 explained, 1 no release has seen it, 2 wrong usage, or no release."""
+
+
+def explanation(chain: dict[str, Any]) -> dict[str, Any]:
+    """A record's chain (`lineage.chain.Release.chain`) as an explanation.
+
+    Returns:
+      doc_id, uri, outcome, reason; `steps`, a decision each with stage, outcome, reason, rule,
+      rule_version, evidence and `why` in a sentence; `otherwise`: sentences on what would have to
+      differ for the other outcome; `copies` of its text.
+    """
+    steps: list[dict[str, Any]] = []
+    otherwise: list[str] = []
+    for decision in chain["decisions"]:
+        stage, reason = decision["stage"], decision["reason"]
+        about = (decision["evidence"], decision["rule"], decision["rule_version"])
+        if decision["outcome"] == "keep":
+            why, condition = grounds.passed(stage, *about)
+            condition = f"It would {condition}."
+        else:
+            why, condition = sentences.of(stage, reason, *about)
+            otherwise.clear()
+        otherwise.append(condition)
+        told = ("stage", "outcome", "reason", "rule", "rule_version", "evidence", "run_id")
+        steps.append({name: decision[name] for name in told} | {"why": why})
+    return {
+        "doc_id": chain["doc_id"],
+        "uri": chain["record"]["uri"],
+        "outcome": chain["outcome"],
+        "reason": chain["reason"],
+        "document": chain["document"],
+        "steps": steps,
+        "otherwise": otherwise,
+        "copies": [one for one in chain["duplicates"] if one["doc_id"] != chain["doc_id"]],
+    }
+
+
+def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, int]]:
+    """The records that an id or an address names, each with the number of the last release that
+    saw it."""
+    is_id = len(query) == 32 and set(query) <= set("0123456789abcdef")
+    found = store.by_id([query]) if is_id else store.by_url(query, keys)
+    latest = store.releases[-1].seq
+    last = found["last_seq"].fill_null(latest)
+    return sorted(dict(zip(found["doc_id"], last, strict=True)).items())
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = asking.parser("explain", __doc__ or "", EPILOG)
+    parser.add_argument("query", metavar="DOC_ID|URL", help="what to explain")
+    parser.add_argument(
+        "--release", metavar="NAME[@SEQ]", help="in this release (default: the last that saw it)"
+    )
+    options = parser.parse_args(argv)
+    return asking.guarded(lambda: _explain(options))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    store, place = asking.opened(options), asking.places(options)
+    wanted = store.release(options.release) if options.release else None
+    told = []
+    for doc_id, seq in releases_of(store, options.query, place.keys):
+        header = wanted or store.release(str(seq))
+        folder = Path(place.releases.removeprefix("file://")) / header.name
+        release = Release(folder, place.root, place.keys)
+        if release.entered is None or release.entered[1] != header:
+            raise NoRelease(
+                f"{folder} does not hold {header.name}@{header.seq} any more; what the store "
+                f"knows of the record: tamga query --doc {doc_id}"
+            )
+        if release.find(doc_id):
+            name = {"release": f"{header.name}@{header.seq}"}
+            told.append(name | explanation(release.chain(doc_id)))
+    if options.json:
+        print(
+            json.dumps({"query": options.query, "explanations": told}, ensure_ascii=False, indent=1)
+        )
+    else:
+        print("\n\n".join("\n".join(_lines(one)) for one in told) or "no release has seen it")
+    return 0 if told else 1
+
+
+def _lines(one: dict[str, Any]) -> Iterator[str]:
+    """An explanation in lines that a person reads."""
+    outcome = f"{one['outcome']}: {one['reason']}" if one["reason"] else one["outcome"]
+    yield f"{one['doc_id']}  {one['uri']}"
+    yield f"In {one['release']} it ended as: {outcome}."
+    if document := one["document"]:
+        yield f"It is released in {document['shard']}, row {document['row']}."
+    yield ""
+    for number, step in enumerate(one["steps"], 1):
+        yield f"{number}. {step['stage']}: {step['why']}"
+        yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
+        yield f"   Observed: {sentences.told(step['evidence'])}."
+    for copy in one["copies"]:
+        if copy["doc_id"] == copy["kept_doc_id"]:
+            yield f"Kept for it: {copy['doc_id']} of {copy['source_id']} ({copy['licence']})."
+            continue
+        yield (
+            f"A copy of it is {copy['doc_id']} of {copy['source_id']} ({copy['licence']}): "
+            f"{copy['kind']}, similarity {copy['similarity']:.2f}; {copy['kept_doc_id']} is kept."
+        )
+    yield ""
+    yield "For another outcome:"
+    for condition in one["otherwise"]:
+        yield f"* {condition}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""The grounds on which each stage kept a record, in plain sentences."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lineage.sentences import Evidence, Sentences, in_words, noted, told
+
+
+def _passed_gate(e: Evidence) -> tuple[str, str]:
+    seen = [f"{o.get('protocol')} {o.get('value')}" for o in e.get("observations") or ()]
+    over = f"; outranked by contract: {in_words(e['overridden'])}" if e.get("overridden") else ""
+    return (
+        f"It passed the gate for {noted(e, 'purpose')} on {noted(e, 'as_of')}: source "
+        f"{noted(e, 'source_id')}, basis {noted(e, 'basis')} ({noted(e, 'reference')}), licence "
+        f"{noted(e, 'licence')}, evidence on file with SHA-256 {noted(e, 'evidence_sha256')}; "
+        f"opt-out signals seen: {in_words(seen)}{over}.",
+        "be refused if the right were withdrawn or expired, did not cover the purpose, the licence "
+        "were not in `licences.allow`, the evidence were missing, or the publisher reserved it",
+    )
+
+
+def _passed_language(e: Evidence) -> tuple[str, str]:
+    return (
+        f"Its language is {noted(e, 'lang')} in the script {noted(e, 'script')}: score "
+        f"{noted(e, 'score')}, and at least {noted(e, 'floor')} is asked for.",
+        f"be dropped if the score were below {noted(e, 'floor')}, or {noted(e, 'lang')} were not "
+        "among the languages wanted",
+    )
+
+
+def _passed_quality(e: Evidence) -> tuple[str, str]:
+    failed = [noted(one, "rule") for one in e.get("failed") or ()]
+    return (
+        f"Rules of quality that it failed, and was kept all the same: {in_words(failed)}."
+        if failed
+        else "It failed no rule of quality.",
+        "be dropped if what was measured were outside the limits of `quality.thresholds`",
+    )
+
+
+def _passed_dedup(e: Evidence) -> tuple[str, str]:
+    copies = (
+        "It stays as the best of its copies (by right, then by time of capture)."
+        if "cluster_id" in e
+        else "No other document was found to have its text, or nearly so."
+    )
+    return copies, "be dropped if a copy with a better right came in"
+
+
+def _passed_privacy(e: Evidence) -> tuple[str, str]:
+    found = e.get("found") or {}
+    told_ = (
+        f"Personal data was found and replaced by placeholders: {in_words(found)}."
+        if found
+        else "No personal data was found in it."
+    )
+    return told_, "be dropped if its source said `drop-document` and personal data were found"
+
+
+#: Stage -> what its `keep` says, and when it would have ended there ("It would …").
+PASSED: Final[dict[str, Sentences]] = {
+    "ingest": _passed_gate,
+    "language": _passed_language,
+    "quality": _passed_quality,
+    "dedup": _passed_dedup,
+    "privacy": _passed_privacy,
+}
+
+
+def passed(stage: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
+    """What a stage that kept a record saw, and what would have ended it there."""
+    if found := PASSED.get(stage):
+        return found(evidence)
+    return (
+        f"The stage {stage} kept it, by the rule {rule} (version {version}); it noted "
+        f"{told(evidence)}.",
+        f"end there if the rule {rule} found otherwise",
+    )

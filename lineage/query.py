@@ -1,0 +1,138 @@
+"""`tamga query`: documents of all releases by what they are.
+
+Without --release or --as-of a row is an interval: a record with one fate, the first release that
+had it so and the last (none: the latest still has it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from lineage import asking
+from lineage.store import FILTERS, Store
+
+EPILOG = """examples:
+  tamga query --domain law.example.kz
+  tamga query --licence CC-BY-4.0 --lang kk --release sample --csv > kk.csv
+  tamga query --outcome refuse --by reason,source_id
+  tamga query --url https://law.example.kz/news/1.html --json
+  tamga query --by licence,source_id --as-of 2026-11-22
+  tamga query --consent consent --reference "Agreement 8/2024"
+
+Filters of several kinds all hold; a filter given twice holds for either value.  A reason that ends
+with `:` or `-` means all that begin so.  Exit codes: 0 something is found, 1 nothing, 2 wrong
+usage, or no store."""
+
+#: Option -> column.
+_OPTIONS = {
+    "source": "source_id", "licence": "licence", "jurisdiction": "jurisdiction", "lang": "lang",
+    "consent": "basis", "reference": "reference", "outcome": "outcome", "reason": "reason",
+    "collection": "collection",
+}  # fmt: skip
+_TABLE = (
+    "doc_id", "uri", "source_id", "licence", "lang", "outcome", "reason", "first", "last", "shard",
+    "row",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    options = _parser().parse_args(argv)
+    return asking.guarded(lambda: _query(options))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = asking.parser("query", __doc__ or "", EPILOG)
+    parser.add_argument("--doc", action="append", metavar="DOC_ID", help="this record")
+    parser.add_argument("--url", action="append", help="records at this address")
+    parser.add_argument("--domain", help="records of this host and its subdomains")
+    told = {"consent": "the kind of the basis: licence, consent, contract, statute"}
+    for name, column in _OPTIONS.items():
+        parser.add_argument(
+            f"--{name}",
+            action="append",
+            metavar="VALUE",
+            help=told.get(name, f"records of this {column.removesuffix('_id')}"),
+        )
+    parser.add_argument("--released", action="store_true", help="only documents that are released")
+    when = parser.add_mutually_exclusive_group()
+    when.add_argument("--release", metavar="NAME[@SEQ]", help="as this release has it")
+    when.add_argument("--as-of", type=asking.day, metavar="DATE", help="as it stood on this day")
+    parser.add_argument(
+        "--by", type=_by, help="count by these, comma between: domain, " + ", ".join(FILTERS)
+    )
+    parser.add_argument("--limit", type=int, help="the most rows; 0: all (default: all but 40)")
+    parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
+    return parser
+
+
+def _by(text: str) -> list[str]:
+    """Columns with commas between, for `argparse`."""
+    by = [one.strip() for one in text.split(",")]
+    if unknown := [one for one in by if one not in (*FILTERS, "domain")]:
+        known = ", ".join(("domain", *FILTERS))
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {known}")
+    return by
+
+
+def _query(options: argparse.Namespace) -> int:
+    store = asking.opened(options)
+    at = store.release(options.release) if options.release else None
+    at = store.as_of(options.as_of) if options.as_of else at
+    form = "json" if options.json else "csv" if options.csv else "table"
+    limit = asking.SHOWN if options.limit is None and form == "table" else options.limit or None
+    where = {c: v for o, c in _OPTIONS.items() if (v := getattr(options, o)) is not None}
+    total = 0
+    about: dict[str, Any] = {"release": f"{at.name}@{at.seq}" if at else None}
+    if options.by:
+        released = options.released or not {"outcome", "reason"} & {*options.by, *where}
+        rows = store.roll_up(options.by, where, options.domain, at, released)
+    elif options.doc or options.url:
+        rows = asking.named(_pointed(store, options, where), store)
+        if at is not None:
+            rows = _at(rows, store, at.seq)
+    else:
+        asked = (where, options.domain, at, options.released)
+        rows = asking.named(store.documents(*asked, limit=limit), store)
+        total = rows.height if limit is None or rows.height < limit else store.count(*asked)
+    total = max(total, rows.height)
+    shown = rows.head(limit) if limit else rows
+    if form == "table" and not options.by:
+        shown = shown.select(_TABLE)
+    asking.show(shown, form, about | {"total": total}, total)
+    return 0 if total else 1
+
+
+def _pointed(
+    store: Store, options: argparse.Namespace, where: dict[str, list[str]]
+) -> pl.DataFrame:
+    """Intervals by id or address, held against the other filters."""
+    keys = asking.places(options).keys
+    ids = [one for one in options.doc or [] if _is_id(one)]
+    parts = [store.by_id(ids)] if ids else []
+    parts += [store.by_url(url, keys) for url in options.url or []]
+    found = pl.concat(parts).unique(maintain_order=True) if parts else store.by_id([])
+    for column, values in where.items():
+        found = found.filter(pl.col(column).is_in(values))
+    return found.filter(pl.col("outcome") == "keep") if options.released else found
+
+
+def _at(rows: pl.DataFrame, store: Store, seq: int) -> pl.DataFrame:
+    """Of named intervals, those that a release is in."""
+    numbers = {f"{one.name}@{one.seq}": one.seq for one in store.releases}
+    first = pl.col("first").replace_strict(numbers, default=None, return_dtype=pl.Int64)
+    last = pl.col("last").replace_strict(numbers, default=None, return_dtype=pl.Int64)
+    return rows.filter((first <= seq) & (last.is_null() | (last >= seq)))
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 32 and set(text) <= set("0123456789abcdef")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""`tamga index`: enter the releases on disk into the store that queries read.
+
+Every run enters its release.  This is for releases that were copied here, and with --rebuild for a
+store that is torn, of another format, or that holds what was erased.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lineage
+from lineage import entering, log, segments
+from lineage.chain import NoRelease
+from pipelines import fingerprints, shards
+from pipelines.stage import StageError
+from schemas import params
+from schemas.errors import Invalid
+
+EPILOG = """examples:
+  tamga index
+  tamga index --releases release --rebuild --json
+
+A release whose folder was replaced by a later one of its name cannot be entered again: a rebuilt
+store begins to know its documents with the later one.
+
+Exit codes: 0 all releases of the log are in the store, 1 some are not on disk any more, 2 wrong
+usage, no releases, or a log that is torn."""
+
+
+def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]]:
+    """Enter the releases of a folder, in the order of its log.
+
+    Returns:
+      The names of those that were entered now, and of those that are not on disk any more and not
+      in the store: `NAME@SEQ`.
+
+    Raises:
+      lineage.log.BadLog, lineage.segments.BadStore, lineage.chain.NoRelease: what is torn.
+    """
+    entries = log.read(folder / log.NAME)
+    place = folder / segments.FOLDER
+    with shards.in_turn(folder):
+        if rebuild:
+            shutil.rmtree(place, ignore_errors=True)
+        _drop_strange(place, entries)
+        store = lineage.open(folder)
+        known = {one.seq for one in store.releases}
+        latest = max(known, default=-1)
+        entered, gone = [], []
+        for entry in entries:
+            name = f"{entry['name']}@{entry['seq']}"
+            if entry["seq"] in known:
+                continue
+            if entry["seq"] > latest and entering.is_of(folder / entry["name"], entry):
+                entering.enter(
+                    folder / entry["name"],
+                    lineage.open(folder),
+                    entry,
+                    fingerprints.of_documents,
+                    fingerprints.ALGORITHM,
+                )
+                entered.append(name)
+            else:
+                gone.append(name)
+    return entered, gone
+
+
+def enter_release(folder: Path) -> None:
+    """What a run does when its release stands.
+
+    Raises:
+      pipelines.stage.StageError: where the store or the log is torn.
+    """
+    try:
+        enter_all(folder)
+    except (NoRelease, log.BadLog, segments.BadStore) as error:
+        raise StageError(f"the release is whole, and not in the store: {error}") from None
+
+
+def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
+    """Segments of releases that the log does not have, and what a killed process left."""
+    known = {f"{e['seq']:06}-{e['statement_sha256'][:16]}" for e in entries}
+    for one in place.glob("*"):
+        if one.name not in known:
+            shutil.rmtree(one, ignore_errors=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="tamga index",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
+    )
+    parser.add_argument("--releases", type=Path, help="the folder of releases, else that of params")
+    parser.add_argument("--rebuild", action="store_true", help="make the store anew")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    options = parser.parse_args(argv)
+    try:
+        folder = options.releases or _folder(options.params)
+        entered, gone = enter_all(folder, options.rebuild)
+    except (Invalid, NoRelease, log.BadLog, segments.BadStore) as error:
+        print(error, file=sys.stderr)
+        return 2
+    total = len(lineage.open(folder).releases)
+    if options.json:
+        print(json.dumps({"entered": entered, "not_on_disk": gone, "releases": total}))
+    else:
+        print(f"{', '.join(entered) or 'nothing new'} entered; {total} releases in the store")
+        for name in gone:
+            print(f"{name} is not on disk any more: the store does not know it", file=sys.stderr)
+    return 1 if gone else 0
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_file():
+        raise NoRelease(f"{path} is not there: name a params file, or a folder by --releases")
+    about = params.load(path)
+    return about.root / about.release.path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Every outcome in plain sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import releases
+from conftest import tamga
+
+from lineage import explain, sentences
+from lineage.chain import Release
+from pipelines.signals.protocols import PROTOCOLS
+from schemas.reasons import REASONS, REGISTER
+
+ALL = sorted({*REGISTER, *(r for rs in REASONS.values() for r in rs)})
+
+
+@pytest.mark.parametrize("reason", ALL)
+@pytest.mark.parametrize("evidence", [{}, {"policy": {"pack": None}, "found": {"IIN": 2}}], ids=len)
+def test_every_reason_has_sentences(reason: str, evidence: dict[str, Any]) -> None:
+    assert reason in sentences.REASONS
+    full = f"{reason}x" if reason in sentences.FAMILIES else reason
+    why, otherwise = sentences.of("ingest", full, evidence, "a rule", "1")
+    assert why.endswith(".") and otherwise.endswith(".")
+    assert "the rule a rule" not in why
+
+
+def test_every_protocol_is_named() -> None:
+    assert {p.NAME for p in PROTOCOLS} <= sentences.PROTOCOLS.keys()
+
+
+def test_an_unknown_reason_is_told_as_it_is() -> None:
+    why, otherwise = sentences.of("mixture", "over-quota", {"share": 0.4}, "mix", "3")
+    assert why == (
+        "The stage mixture ended it with the reason `over-quota`, by the rule mix (version 3); "
+        "it noted share: 0.4."
+    )
+    assert "mix" in otherwise
+
+
+@pytest.mark.parametrize(
+    ("reason", "evidence", "why", "otherwise"),
+    [
+        (
+            "licence-not-allowed",
+            {"licence": "CC-BY-NC-4.0", "allow": ["CC0-1.0"]},
+            "CC-BY-NC-4.0, is not among those that the parameters allow (CC0-1.0)",
+            "if CC-BY-NC-4.0 were in `licences.allow`",
+        ),
+        (
+            "near-duplicate",
+            {"kept_doc_id": "ab", "similarity": 0.83, "threshold": 0.7},
+            "similarity 0.83 ≥ 0.7",
+            "below 0.7",
+        ),
+        (
+            "consent-expired",
+            {"source_id": "kz-a", "expires_on": "2026-06-30", "as_of": "2026-11-22"},
+            "ended after 2026-06-30, and the release was made for 2026-11-22",
+            "up to 2026-06-30",
+        ),
+        ("withdrawn", {"found": {}, "policy": "scrub"}, "SHA-256", "lifted"),
+        (
+            "language-undetermined",
+            {"lang": "tg", "score": 0.1, "floor": 0.2},
+            "tg, has a score of 0.1, and at least 0.2",
+            "0.2 or more",
+        ),
+    ],
+    ids=["licence", "near", "expired", "withdrawn", "language"],
+)
+def test_values_stand_in_the_sentences(
+    reason: str, evidence: dict[str, Any], why: str, otherwise: str
+) -> None:
+    found = sentences.of("ingest", reason, evidence, "a rule", "1")
+    assert why in found[0] and otherwise in found[1]
+
+
+def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
+    release = Release(sample_run / "release/sample", sample_run, sample_run / "work/keys")
+    assert release.entered is not None
+    fates = releases.fates(release.folder)
+    some = {fate: doc_id for doc_id, fate in fates.items()}
+    for (outcome, reason), doc_id in some.items():
+        told = explain.explanation(release.chain(doc_id))
+        assert (told["outcome"], told["reason"]) == (outcome, reason)
+        assert all(step["why"] and "(not recorded)" not in step["why"] for step in told["steps"])
+        assert told["otherwise"] and "(not recorded)" not in " ".join(told["otherwise"])
+
+
+def test_command(sample_run: Path) -> None:
+    params = ("--params", sample_run / "params.yaml")
+    url = "https://vestnik.example.ru/zakryto/ekspeditsiya.html"
+    done = tamga("explain", url, *params)
+    assert done.returncode == 0 and "robots.txt (RFC 9309)" in done.stdout, done.stderr
+    told = json.loads(tamga("explain", url, *params, "--json").stdout)["explanations"]
+    assert [one["reason"] for one in told] == ["opted-out:robots"]
+    assert tamga("explain", "' OR 1=1 --", *params).returncode == 1
+    assert tamga("explain", url, *params, "--release", "v9").returncode == 2

@@ -1,0 +1,109 @@
+"""The commands that ask the store, as they are typed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import releases
+from conftest import tamga
+from histories import Record, release
+
+from lineage import diff, query
+from pipelines.index import enter_all, main
+
+
+def test_query_counts_as_the_release_does(sample_run: Path) -> None:
+    params = ("--params", sample_run / "params.yaml")
+    done = tamga("query", "--by", "outcome,reason", *params, "--json")
+    rows = json.loads(done.stdout)["rows"]
+    assert {(r["outcome"], r["reason"]) for r in rows} == set(
+        releases.fates(sample_run / "release/sample").values()
+    )
+    manifest = json.loads((sample_run / "release/sample/manifest.json").read_text())
+    done = tamga("query", "--by", "source_id", "--as-of", "2026-11-22", *params, "--csv")
+    told = {r["source_id"]: int(r["records"]) for r in csv.DictReader(io.StringIO(done.stdout))}
+    assert told == manifest["counts"]["by_source"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    a, b = Record("https://a.example.kz/1"), Record("https://b.example.kz/2", "ru-b")
+    release(tmp_path, "v1", [a, b], "2026-01-01")
+    release(tmp_path, "v2", [a], "2026-02-01")
+    enter_all(tmp_path)
+    return tmp_path
+
+
+HOSTILE = ["' OR 1=1 --", "x'); DROP TABLE docs; --", '"', "\\", "%", "*", "💥", "\x00", "a" * 9999]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize(
+    "option", ["doc", "url", "domain", "source", "licence", "lang", "reason", "reference"]
+)
+def test_values_are_data(
+    folder: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = query.main(["--releases", str(folder), f"--{option}={value}", "--json"])
+    assert told == 1 and json.loads(capsys.readouterr().out)["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--domain", "example.kz"], 2),
+        (["--domain", "example.kz", "--release", "v2"], 1),
+        (["--domain", "example.kz", "--as-of", "2026-01-15"], 2),
+        (["--source", "kz-a", "--source", "ru-b", "--consent", "consent"], 2),
+        (["--url", "https://b.example.kz/2", "--release", "v2"], 0),
+        (["--url", "https://b.example.kz/2", "--source", "kz-a"], 0),
+        (["--jurisdiction", "RU", "--released"], 1),
+    ],
+    ids=" ".join if False else lambda v: "-".join(v) if isinstance(v, list) else str(v),
+)
+def test_filters(
+    folder: Path, options: list[str], found: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert query.main(["--releases", str(folder), *options, "--json"]) == (0 if found else 1)
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == found
+
+
+def test_diff_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--releases", str(folder)]
+    assert diff.main(["v1", "v2", *place, "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert told["counts"] == {"entered": 0, "left": 1, "changed": 0}
+    assert told["rows"][0]["last"] == "v1@0"
+    assert diff.main(["v2", "v2", *place]) == 0
+    assert diff.main(["v1", "nobody", *place]) == 2
+
+
+def test_a_torn_store_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder / "_store").glob("*/docs.parquet"):
+        path.write_bytes(path.read_bytes()[:-9])
+    assert query.main(["--releases", str(folder)]) == 2
+    assert "tamga index --rebuild" in capsys.readouterr().err
+    assert main(["--releases", str(folder), "--rebuild"]) == 0
+    assert query.main(["--releases", str(folder), "--csv"]) == 0
+
+
+def test_index_tells_what_is_gone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--releases", str(folder), "--json"]) == 0
+    shutil.rmtree(folder / "v1")
+    assert main(["--releases", str(folder), "--rebuild", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told == {"entered": ["v2@1"], "not_on_disk": ["v1@0"], "releases": 1}
+
+
+def test_wrong_usage(tmp_path: Path) -> None:
+    assert query.main(["--releases", str(tmp_path)]) == 2
+    assert query.main(["--params", str(tmp_path / "none.yaml")]) == 2
+    for options in (["--as-of", "yesterday"], ["--by", "colour"]):
+        with pytest.raises(SystemExit) as ended:
+            query.main(["--releases", str(tmp_path), *options])
+        assert ended.value.code == 2
