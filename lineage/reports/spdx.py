@@ -134,7 +134,7 @@ def _files(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
             "software_File",
             name=name,
             software_primaryPurpose="data",
-            software_contentType="application/vnd.apache.parquet",
+            contentType="application/vnd.apache.parquet",
             verifiedUsing=[{"type": "Hash", "algorithm": "sha256", "hashValue": about["sha256"]}],
         )
     if ids:
