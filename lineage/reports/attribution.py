@@ -8,6 +8,7 @@ with its name, its addresses, its licence and what was done to its text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts, Source, licence_url
@@ -28,6 +29,22 @@ def page(facts: Facts) -> str:
         f"As of {about['as_of']}, for the purpose `{about['purpose']}`. {_CHANGES}\n"
     )
     return "\n".join([head, *_sources(facts), *_licences(facts)])
+
+
+def value(facts: Facts) -> list[dict[str, Any]]:
+    """The same per source, as a JSON value."""
+    return [
+        {
+            "source_id": source.id,
+            "title": source.entry["title"],
+            "publisher": source.entry["publisher"],
+            "attribution": source.attribution,
+            "licence": source.licence,
+            "urls": source.licence_urls,
+            "duties": source.duties.told,
+        }
+        for source in facts.sources.values()
+    ]
 
 
 def _sources(facts: Facts) -> Iterator[str]:
