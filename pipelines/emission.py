@@ -26,15 +26,17 @@ def told(context: Context, run: Mapping[str, Any]) -> Iterator[Callable[[Mapping
       run: run_id, stage, code_version, params_sha256, inputs, started.
     """
     emitter = context.events
+
+    def complete(summary: Mapping[str, Any]) -> dict[str, Any]:
+        about = _run(context, run)
+        return events.complete(about, _now(), _output(context, about, summary))
+
     emitter.emit(lambda: events.start(_run(context, run)))
     try:
-        yield lambda summary: emitter.emit(
-            lambda: events.complete(
-                about := _run(context, run), _now(), _output(context, about, summary)
-            )
-        )
+        yield lambda summary: emitter.emit(lambda: complete(summary))
     except BaseException as error:
-        emitter.emit(lambda: events.fail(_run(context, run), _now(), _message(error)))
+        message = _message(error)
+        emitter.emit(lambda: events.fail(_run(context, run), _now(), message))
         raise
 
 

@@ -184,8 +184,9 @@ class Params:
         """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
 
         Nothing in it says where things are: no `work`, `register`, `release.path`, `seal`,
-        `openlineage` or `root`, and of inputs only collection, format and fields: the digests of the files that their
-        patterns resolve to stand for the rest.  ValueError for an unknown section."""
+        `openlineage` or `root`, and of inputs only collection, format and fields: the digests of
+        the files that their patterns resolve to stand for the rest.  ValueError for an unknown
+        section."""
         unknown = set(sections) - set(SECTIONS)
         if unknown:
             raise ValueError(f"no such section of the parameters: {', '.join(sorted(unknown))}")
