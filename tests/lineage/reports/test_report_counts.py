@@ -18,9 +18,7 @@ from lineage.reports.facts import Facts, read
 
 def fields(facts: Facts, number: str) -> dict[str, dict[str, Any]]:
     """The fields of a section of the summary, by key."""
-    section = next(
-        s for s in training_summary.summary(facts)["sections"] if s["number"] == number
-    )
+    section = next(s for s in training_summary.summary(facts)["sections"] if s["number"] == number)
     return {f["key"]: f for f in section["fields"]}
 
 
