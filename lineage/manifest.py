@@ -8,12 +8,13 @@ the same one.  The signed statement covers them beside it (`lineage.seal`).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from schemas.code_version import code_version
-from schemas.licences import normalise
+from schemas.licences import normalise, references
 from schemas.params import Params
 from schemas.register import Register
 from schemas.tables import SCHEMA_VERSION
@@ -24,9 +25,16 @@ def build(
     register: Register,
     files: Mapping[str, Mapping[str, Any]],
     counts: Mapping[str, Any],
+    protocols: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The manifest as a JSON value; `files`: path in the release -> rows (null: no table), bytes,
-    sha256."""
+    """The manifest as a JSON value.
+
+    Args:
+      params, register: of the run.
+      files: path in the release -> rows (null: no table), bytes, sha256.
+      counts: what was counted.
+      protocols: opt-out protocol -> the version that was applied.
+    """
     return {
         "schema_version": SCHEMA_VERSION,
         "name": params.release.name,
@@ -35,12 +43,30 @@ def build(
         "code_version": code_version(),
         "params_sha256": params.digest(),
         "register_sha256": register.sha256,
+        "storage_country": params.storage_country,
+        "opt_outs": {
+            "signals": params.signals,
+            "protocols": dict(protocols or {}),
+            "agents": list(params.robots_agents),
+        },
+        "licences": _own_licences(register, counts.get("by_source", ())),
         "counts": dict(counts),
         "files": {
             path: {k: about.get(k) for k in ("rows", "bytes", "sha256")}
             for path, about in sorted(files.items())
         },
     }
+
+
+def _own_licences(register: Register, sources: Iterable[str]) -> dict[str, Any]:
+    """The terms of each `LicenseRef-…` of released sources: a release says them itself."""
+    named = {
+        ref
+        for id in sources
+        if id in register.sources
+        for ref in references(register.sources[id].licence.spdx)
+    }
+    return {ref: asdict(register.licences[ref]) for ref in sorted(named)}
 
 
 def is_release(folder: Path) -> bool:

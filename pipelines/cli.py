@@ -30,6 +30,7 @@ COMMANDS = {
     "index": ("pipelines.index", "enter releases into the store that queries read"),
     "verify": ("lineage.verification", "is a release, to the last byte, what was signed?"),
     "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
+    "report": ("lineage.reports.command", "licences, attribution, EU summary, Croissant, SPDX, …"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),

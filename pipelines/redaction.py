@@ -23,6 +23,8 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage import dsse, manifest, seal
+from lineage.reports.facts import Facts
+from lineage.reports.files import contents
 from lineage.verify import MANIFEST, SALTS, STATEMENT
 from pipelines import exchange, ledger, shards
 from schemas.code_version import code_version
@@ -106,6 +108,10 @@ class Redaction:
         about = self.manifest | {"counts": counts}
         readme = manifest.readme(about, self._entries())
         self.files["README.md"] = self._described("README.md", readme.encode(), None)
+        self._link({name for name in self.files if name.endswith(".parquet")})
+        about |= {"files": self.files}
+        for name, made in contents(Facts(self.fresh, about)).items():
+            self.files[name] = self._described(name, made, None)
         about |= {
             "files": dict(sorted(self.files.items())),
             "redacted": {"parent": parent, "withdrawal": self.order.id},

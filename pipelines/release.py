@@ -21,12 +21,15 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
+from lineage.reports.facts import Facts
+from lineage.reports.files import contents
 from pipelines import batches, corpus, guarding, index, ledger, sealing, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
 from pipelines.selection import Selection
+from pipelines.signals.protocols import PROTOCOLS
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
@@ -304,7 +307,7 @@ class Release(DocumentStage):
         markers: Sequence[Mapping[str, Any]],
         run: Mapping[str, Any],
     ) -> list[str]:
-        """Sources, runs, manifest and README: the paths of what was added."""
+        """Sources, runs, manifest, README, reports: the paths of what was added."""
         files = {f["file"]: f for m in markers for f in m["files"]}
         register = snapshot(context.register)
         added = state.write("lineage/sources", "part-00000", register, level=3)
@@ -314,11 +317,14 @@ class Release(DocumentStage):
         counts = _counts(self.source, markers) | {"yields": guarding.measured(context).as_json()}
         root = Path(state.root)
         readme = manifest.readme(
-            manifest.build(context.params, context.register, {}, counts),
+            self._manifest(context, {}, counts),
             {s.id: json.loads(s.entry_json) for s in context.register.sources.values()},
         )
         files["README.md"] = _written(root / "README.md", readme.encode())
-        whole = manifest.build(context.params, context.register, files, counts)
+        whole = self._manifest(context, files, counts)
+        reports = contents(Facts(root, whole))
+        files |= {name: _written(root / name, made) for name, made in reports.items()}
+        whole = self._manifest(context, files, counts)
         about = _written(root / "manifest.json", shards.json_bytes(whole))
         sealed = sealing.seal_release(
             context,
@@ -326,7 +332,13 @@ class Release(DocumentStage):
             whole,
             {"manifest.json": about["sha256"], ran["file"]: ran["sha256"]},
         )
-        return [added["file"], ran["file"], "manifest.json", "README.md", *sealed]
+        return [added["file"], ran["file"], "manifest.json", "README.md", *reports, *sealed]
+
+    def _manifest(
+        self, context: Context, files: Mapping[str, Any], counts: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        protocols = {p.NAME: p.VERSION for p in PROTOCOLS}
+        return manifest.build(context.params, context.register, files, counts, protocols)
 
     def published(self, context: Context) -> None:
         """Enter the release into the log and the store, once."""

@@ -25,7 +25,8 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, inventory, ledger, runners, shards
+from lineage.openlineage.transports import Emitter, configured
+from pipelines import batches, emission, inventory, ledger, runners, shards
 from pipelines.digests import Digests
 from pipelines.inventory import Container
 from schemas.code_version import code_version
@@ -53,6 +54,12 @@ class Context:
     def containers(self) -> list[Container]:
         """The raw files, digested once."""
         return inventory.containers(self.params, remember=not self.dry_run)
+
+    @cached_property
+    def events(self) -> Emitter:
+        """What tells others of the stages that run."""
+        where = self.params.openlineage
+        return configured(where.file, where.url)
 
     def folder(self, stage: str) -> Path:
         return self.params.work / stage
@@ -218,7 +225,10 @@ def execute(stage: Stage, context: Context) -> Published:
         done = _published(context.folder(stage.name), stage.target(context), run_id, known)
         if done is None:
             _forget(home, run_id)
-            done = _run(stage, context, inputs, run_id, shards.State(str(home / run_id)))
+            run = _begun(stage, context, inputs, run_id)
+            with emission.told(context, run) as tell:
+                done = _run(stage, context, run, shards.State(str(home / run_id)))
+                tell(done.summary)
             shutil.rmtree(home, ignore_errors=True)
             _remember(done, known)  # after it, because it changes files' ctime by their links
         stage.published(context)
@@ -235,13 +245,27 @@ def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path,
     return locks
 
 
-def _run(
-    stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str, state: shards.State
-) -> Published:
+def _begun(
+    stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str
+) -> dict[str, Any]:
+    """What is known of a run when it begins."""
+    return {
+        "run_id": run_id,
+        "stage": stage.name,
+        "code_version": code_version(),
+        "params_sha256": context.params.digest(*stage.sections),
+        "models": dict(stage.models),
+        "inputs": dict(inputs),
+        "runner": runners.runner_name(context.beam_args, context.workers),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State) -> Published:
     """Run the job, hold its counts against what went in, validate, publish."""
     from pipelines import validation
 
-    params, started, clock = context.params, datetime.now(UTC), time.monotonic()
+    params, run_id, clock = context.params, run["run_id"], time.monotonic()
     stage.admit(context)
     with _progress(stage, context, state):
         runners.run(
@@ -273,16 +297,6 @@ def _run(
         f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
         for m in markers
         for f in m["files"]
-    }
-    run = {
-        "run_id": run_id,
-        "stage": stage.name,
-        "code_version": code_version(),
-        "params_sha256": params.digest(*stage.sections),
-        "models": dict(stage.models),
-        "inputs": dict(inputs),
-        "runner": runners.runner_name(context.beam_args, context.workers),
-        "started": started.isoformat(timespec="seconds"),
     }
     added = stage.finish(context, state, markers, run)
     summary = {

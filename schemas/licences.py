@@ -75,6 +75,16 @@ def normalise(expression: str, refs: Collection[str] | None = None) -> str:
     return str(tree.render())
 
 
+def parts(expression: str) -> list[str]:
+    """The licences in an expression, each once, a WITH as one.  ValueError when it is none."""
+    return sorted({leaf.render() for leaf in _leaves(_parse(expression))})
+
+
+def _leaves(tree: Any) -> list[Any]:
+    branches = _branches(tree)
+    return [leaf for branch in branches for leaf in _leaves(branch)] if branches else [tree]
+
+
 def is_single(expression: str) -> bool:
     """Whether the expression is one licence, alone or WITH an exception."""
     return not _branches(_parse(expression))

@@ -140,6 +140,14 @@ class SealParams:
 
 
 @dataclass(frozen=True)
+class OpenLineageParams:
+    """Where events of runs are told; nothing that is made depends on it."""
+
+    file: Path | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True)
 class IngestParams:
     unit_bytes: int = 16 * MIB
     max_record_bytes: int = 64 * MIB
@@ -170,13 +178,15 @@ class Params:
     privacy: PrivacyParams = field(default_factory=PrivacyParams)
     guard: GuardParams = field(default_factory=GuardParams)
     seal: SealParams = field(default_factory=SealParams)
+    openlineage: OpenLineageParams = field(default_factory=OpenLineageParams)
 
     def canonical(self, *sections: str) -> bytes:
         """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
 
-        Nothing in it says where things are: no `work`, `register`, `release.path`, `seal` or
-        `root`, and of inputs only collection, format and fields: the digests of the files that their
-        patterns resolve to stand for the rest.  ValueError for an unknown section."""
+        Nothing in it says where things are: no `work`, `register`, `release.path`, `seal`,
+        `openlineage` or `root`, and of inputs only collection, format and fields: the digests of
+        the files that their patterns resolve to stand for the rest.  ValueError for an unknown
+        section."""
         unknown = set(sections) - set(SECTIONS)
         if unknown:
             raise ValueError(f"no such section of the parameters: {', '.join(sorted(unknown))}")
@@ -351,7 +361,13 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
+        openlineage=_openlineage(root, value.get("openlineage") or {}),
     )
+
+
+def _openlineage(root: Path, value: Mapping[str, Any]) -> OpenLineageParams:
+    file = value.get("file")
+    return OpenLineageParams(_resolved(root, file) if file else None, value.get("url"))
 
 
 def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:

@@ -1,0 +1,145 @@
+"""One record's way in PROV-JSON (W3C member submission of 24 April 2013): for a document, since a
+corpus of them would be too large for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from lineage.chain import NoRelease
+from lineage.reports.facts import Facts
+from schemas.tables import RUNS, STAGES
+
+PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
+
+
+class NoRecord(Exception):
+    """No record of this id is in the release."""
+
+
+def document(facts: Facts, doc_id: str) -> dict[str, Any]:
+    """The way of a record as a PROV-JSON value.
+
+    Raises:
+      NoRecord: where the release knows none of this id.
+    """
+    found = _rows(facts, "records", doc_id)
+    if not found:
+        raise NoRecord(f"no record {doc_id} in {facts.about['name']}")
+    record = found[0]
+    decisions = sorted(_rows(facts, "decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
+    released = _rows(facts, "documents", doc_id)
+    source = _source(facts, record["source_id"])
+    raw, text = f"tamga:record-{doc_id}", f"tamga:document-{doc_id}"
+    graph: dict[str, Any] = {
+        "prefix": PREFIX,
+        "entity": {raw: _attributes(record)},
+        "activity": {},
+        "agent": {"tamga:software": {"prov:type": "prov:SoftwareAgent"}},
+        "used": {},
+        "wasAssociatedWith": {},
+        "wasInformedBy": {},
+    }
+    runs = _runs(facts)
+    before = None
+    for step in decisions:
+        id = f"tamga:step-{step['stage']}-{doc_id}"
+        graph["activity"][id] = _activity(step, runs.get(step["run_id"], {}))
+        graph["used"][f"_:u-{step['stage']}"] = {"prov:activity": id, "prov:entity": raw}
+        graph["wasAssociatedWith"][f"_:a-{step['stage']}"] = {
+            "prov:activity": id,
+            "prov:agent": "tamga:software",
+        }
+        if before:
+            graph["wasInformedBy"][f"_:i-{step['stage']}"] = {
+                "prov:informed": id,
+                "prov:informant": before,
+            }
+        before = id
+    if released:
+        _released(graph, text, raw, released[0], before, _rows(facts, "redactions", doc_id))
+    if source:
+        _governed(graph, raw, source)
+    return {name: part for name, part in graph.items() if part}
+
+
+def _rows(facts: Facts, table: str, doc_id: str) -> list[dict[str, Any]]:
+    return facts.table(table).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
+
+
+def _source(facts: Facts, id: str | None) -> dict[str, Any] | None:
+    rows = facts.table("sources").filter(pl.col("source_id") == (id or "")).collect().to_dicts()
+    return rows[0] if rows else None
+
+
+def run_rows(facts: Facts) -> list[dict[str, Any]]:
+    """The rows of `runs`, in the order of stages; the manifest leaves them out.
+
+    Raises:
+      NoRelease: where they are not there.
+    """
+    files = sorted((facts.folder / "lineage/runs").glob("*.parquet"))
+    if not files:
+        raise NoRelease(f"{facts.folder}/lineage/runs is not there")
+    rows = pl.read_parquet(files, columns=RUNS.names, hive_partitioning=False).to_dicts()
+    return sorted(rows, key=lambda row: STAGES.index(row["stage"]))
+
+
+def _runs(facts: Facts) -> dict[str, dict[str, Any]]:
+    return {row["run_id"]: row for row in run_rows(facts)}
+
+
+def _attributes(row: Mapping[str, Any], *leave_out: str) -> dict[str, Any]:
+    """What is known of a thing, under names of our own."""
+    return {f"tamga:{k}": v for k, v in row.items() if v is not None and k not in leave_out}
+
+
+def _activity(step: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    told = _attributes(step, "doc_id", "uri")
+    times = {"prov:startTime": run.get("started"), "prov:endTime": run.get("ended")}
+    known = {"tamga:code_version": run.get("code_version"), "tamga:models": run.get("models")}
+    return told | {k: v for k, v in {**times, **known}.items() if v}
+
+
+def _released(
+    graph: dict[str, Any],
+    text: str,
+    raw: str,
+    row: Mapping[str, Any],
+    step: str | None,
+    redactions: list[dict[str, Any]],
+) -> None:
+    classes = sorted({span["entity_type"] for span in redactions})
+    graph["entity"][text] = _attributes(row) | {"tamga:redacted": ", ".join(classes) or "nothing"}
+    graph["wasDerivedFrom"] = {
+        "_:d": {"prov:generatedEntity": text, "prov:usedEntity": raw}
+        | ({"prov:activity": step} if step else {})
+    }
+    if step:
+        graph["wasGeneratedBy"] = {"_:g": {"prov:entity": text, "prov:activity": step}}
+
+
+def _governed(graph: dict[str, Any], raw: str, source: Mapping[str, Any]) -> None:
+    """The publisher, and the licence and evidence that let the record be used."""
+    entry = json.loads(source["entry"])
+    publisher, right = f"tamga:source-{source['source_id']}", f"tamga:right-{source['source_id']}"
+    graph["agent"][publisher] = {
+        "prov:type": "prov:Organization",
+        "prov:label": entry["publisher"],
+    }
+    graph["entity"][right] = {
+        "tamga:licence": source["licence"],
+        "tamga:jurisdiction": source["jurisdiction"],
+        "tamga:basis": entry["basis"]["kind"],
+        "tamga:reference": entry["basis"]["reference"],
+        "tamga:granted_on": entry["basis"]["granted_on"],
+        "tamga:entry_sha256": source["entry_sha256"],
+        "tamga:evidence_sha256": source["evidence_sha256"] or "missing",
+    }
+    graph["wasAttributedTo"] = {"_:o": {"prov:entity": raw, "prov:agent": publisher}}
+    gate = next((id for id in graph["activity"] if id.startswith("tamga:step-ingest-")), None)
+    if gate:
+        graph["used"]["_:u-right"] = {"prov:activity": gate, "prov:entity": right}

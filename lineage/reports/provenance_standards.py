@@ -1,0 +1,114 @@
+"""A release in the Data Provenance Standards 1.0.0 of the Data & Trust Alliance, as JSON.
+
+Field names are those of its schema: Source, Provenance, Use.  Of its code lists only
+`ai-pre-training` was read: other codes are named under `x-tamga`, beside what is left open.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lineage.reports.facts import Facts
+
+#: Purpose of the register -> code of the intended use, and whether the list was seen to hold it.
+PURPOSES: Final = {
+    "pretraining": ("ai-pre-training", True),
+    "finetuning": ("ai-fine-tuning", False),
+    "evaluation": ("ai-evaluation", False),
+    "redistribution": ("redistribution", False),
+}
+_OPEN: Final = (
+    "source.issuer",
+    "source.location",
+    "provenance.previous-date",
+    "use.classification",
+    "use.processing-included",
+    "use.processing-excluded",
+    "use.storage-forbidden",
+    "use.copyright",
+    "use.patent",
+    "use.trademark",
+)
+
+
+def metadata(facts: Facts) -> dict[str, Any]:
+    """The metadata as a JSON value; what only the issuer knows is named under `x-tamga`."""
+    code, verified = PURPOSES[facts.about["purpose"]]
+    unverified = ["provenance.generation-method.code", "use.privacy-enhancing.tool-category.code"]
+    if not verified:
+        unverified.append("use.intended-purpose.code")
+    return {
+        "source": _source(facts),
+        "provenance": _provenance(facts),
+        "use": _use(facts, code),
+        "x-tamga": {"to-be-filled-by-the-issuer": list(_OPEN), "codes-not-verified": unverified},
+    }
+
+
+def _source(facts: Facts) -> dict[str, Any]:
+    sizes = facts.sizes()
+    return {
+        "version": "1.0.0",
+        "title": facts.about["name"],
+        "id": facts.urn,
+        "issuer": [{"name": "to be filled by the issuer"}],
+        "description": f"{sizes['documents']} documents, {sizes['chars']} characters, from "
+        f"{len(facts.sources)} governed sources, for {facts.about['purpose']}.",
+    }
+
+
+def _provenance(facts: Facts) -> dict[str, Any]:
+    sources, sizes = facts.sources.values(), facts.sizes()
+    period = {k: v for k, v in (("start", sizes["first"]), ("end", sizes["last"])) if v}
+    told: dict[str, Any] = {
+        "source": "lineage/sources",
+        "origin": [{"name": name} for name in sorted({s.entry["publisher"] for s in sources})],
+        "origin-geography": _countries({s.entry["jurisdiction"] for s in sources}),
+        "date": facts.about["as_of"],
+        "generation-method": [
+            {"code": kind, "description": f"{number} sources acquired as {kind}"}
+            for kind, number in sorted(_kinds(facts).items())
+        ],
+        "format": ["text"],
+    }
+    return told | ({"generation-period": period} if period else {})
+
+
+def _kinds(facts: Facts) -> dict[str, int]:
+    kinds = [s.acquired_as for s in facts.sources.values()]
+    return {kind: kinds.count(kind) for kind in kinds}
+
+
+def _use(facts: Facts, code: str) -> dict[str, Any]:
+    sources = facts.sources.values()
+    redactions = facts.about["counts"].get("redactions") or {}
+    consents = [
+        f"register/evidence/{s.basis['evidence']} SHA-256 {s.evidence_sha256}"
+        for s in sources
+        if s.basis["kind"] == "consent"
+    ]
+    told: dict[str, Any] = {
+        "consents": consents,
+        "privacy-enhancing": [
+            {
+                "tool-category": {"code": "masking", "description": f"placeholder for {kind}"},
+                "tool-used": f"tamga {facts.about['code_version']}",
+                "result": [f"{number} replaced"],
+            }
+            for kind, number in redactions.items()
+        ],
+        "storage-allowed": _countries(storage(facts) or set()),
+        "license": sorted({s.licence for s in sources}),
+        "intended-purpose": [{"code": code, "description": facts.about["purpose"]}],
+    }
+    return {k: v for k, v in told.items() if v}
+
+
+def storage(facts: Facts) -> set[str] | None:
+    """The countries that may store all of the release, by its sources; None: any may."""
+    named = [s.entry["residency"] for s in facts.sources.values() if "residency" in s.entry]
+    return set.intersection(*map(set, named)) if named else None
+
+
+def _countries(codes: set[str]) -> list[dict[str, str]]:
+    return [{"country": code} for code in sorted(codes)]

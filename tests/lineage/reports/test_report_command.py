@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from reported import entry, release
+
+from lineage.reports import command
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = [{"source_id": "a", "uri": "https://a.example/"}]
+    return release(tmp_path / "r", [entry("a", "CC-BY-4.0")], rows).folder
+
+
+PAGES = ("licences", "attribution", "eu-summary")
+VALUES = ("croissant", "spdx", "dps")
+
+
+@pytest.mark.parametrize("report", PAGES)
+def test_pages_and_their_values(
+    report: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main([report, "--release", str(folder)]) == 0
+    assert capsys.readouterr().out.startswith("# ")
+    assert command.main([report, "--release", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("report", VALUES)
+def test_standards_are_json(
+    report: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.json"
+    assert command.main([report, "--release", str(folder), "--out", str(out)]) == 0
+    assert json.loads(out.read_bytes()) and not capsys.readouterr().out
+
+
+def test_licences_as_csv(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["licences", "--release", str(folder), "--csv"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head.startswith("licence,source_id,lang") and row.startswith("CC-BY-4.0,a,kk,consent,1")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["prov"],
+        ["licences", "--document", "0"],
+        ["spdx", "--csv"],
+        ["licences", "--csv", "--json"],
+        ["nothing"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage(words: list[str], folder: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main([*words, "--release", str(folder)])
+    assert ended.value.code == 2
+
+
+def test_what_is_not_there(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["licences", "--release", str(tmp_path)]) == 2
+    assert "holds no release" in capsys.readouterr().err
+    assert command.main(["licences", "--params", str(tmp_path / "none.yaml")]) == 2
+    assert "name a params file" in capsys.readouterr().err
+    assert command.main(["prov", "--document", "0", "--release", str(folder)]) == 1
+    assert command.main(["openlineage", "--release", str(folder)]) == 2
+    missing = tmp_path / "no/such/file"
+    assert command.main(["spdx", "--release", str(folder), "--out", str(missing)]) == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"no table at all"], ids=["0", "4", "text"])
+def test_a_table_that_is_damaged_is_said(
+    content: bytes, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "lineage/documents/part-00000.parquet").write_bytes(content)
+    assert command.main(["licences", "--release", str(folder)]) == 2
+    assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("key", ["name", "as_of", "counts", "files"])
+def test_a_manifest_without_a_key_is_said(
+    key: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    about = json.loads((folder / "manifest.json").read_bytes())
+    del about[key]
+    (folder / "manifest.json").write_text(json.dumps(about))
+    assert command.main(["eu-summary", "--release", str(folder)]) == 2
+    assert isinstance(io.StringIO(capsys.readouterr().err).readline(), str)

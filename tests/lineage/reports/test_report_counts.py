@@ -1,0 +1,206 @@
+"""Counts of reports, on releases small enough to count by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reported import entry, release
+
+from lineage.chain import NoRelease
+from lineage.reports import attribution, licences, markdown, provenance_standards, training_summary
+from lineage.reports.facts import Facts, read
+
+
+def fields(facts: Facts, number: str) -> dict[str, dict[str, Any]]:
+    """The fields of a section of the summary, by key."""
+    section = next(s for s in training_summary.summary(facts)["sections"] if s["number"] == number)
+    return {f["key"]: f for f in section["fields"]}
+
+
+def page(source: str, number: int = 0, **more: Any) -> dict[str, Any]:
+    return {"source_id": source, "uri": f"https://{source}.example/{number}", **more}
+
+
+def test_a_rollup_adds_up_by_licence_source_and_language(tmp_path: Path) -> None:
+    facts = release(
+        tmp_path,
+        [entry("a", "CC-BY-4.0"), entry("b", "CC-BY-4.0"), entry("c", "CC0-1.0")],
+        [page("a"), page("a", lang="ru"), page("b", n_chars=50), page("c", n_chars=1000)],
+    )
+    told = licences.value(facts)
+    assert [(o["licence"], o["documents"], o["chars"]) for o in told["licences"]] == [
+        ("CC0-1.0", 1, 1000),
+        ("CC-BY-4.0", 3, 250),
+    ]
+    assert told["licences"][1]["attribution"] and not told["licences"][0]["attribution"]
+    assert told["documents"] == 4 and told["chars"] == 1250
+    parts = [(p["source_id"], p["lang"]) for p in told["licences"][1]["parts"]]
+    assert parts == [("a", "kk"), ("a", "ru"), ("b", "kk")]
+    assert len(licences.csv(facts).splitlines()) == 5
+    assert "| CC-BY-4.0 | 3 | 250 | – | 20.0% | yes | no | a, b |" in licences.table(facts)
+
+
+def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
+    facts = release(
+        tmp_path,
+        [entry("a", "CC0-1.0"), entry("b", "CC0-1.0")],
+        [page("a", n_tokens=7), page("a", 1, n_tokens=8), page("b")],
+    )
+    tokens = dict(facts.by("source_id").select("source_id", "tokens").rows())
+    assert tokens == {"a": 15, "b": None} and facts.sizes()["tokens"] is None
+    assert fields(facts, "1.3")["size_range"]["status"] == "unfilled"
+    assert facts.sizes({"a"})["tokens"] == 15
+
+
+def test_the_summary_has_a_range_where_tokens_are_counted(tmp_path: Path) -> None:
+    facts = release(tmp_path, [entry("a", "CC0-1.0")], [page("a", n_tokens=7)])
+    field = fields(facts, "1.3")["size_range"]
+    assert (field["status"], field["value"]) == ("computed", "less than 1 billion tokens")
+    assert training_summary.size_range(10**9).startswith("1 billion")
+    assert training_summary.size_range(10**13) == training_summary.OVER
+
+
+def test_sources_stand_in_the_section_of_how_they_were_acquired(tmp_path: Path) -> None:
+    kinds = {
+        "2.1": "public-dataset",
+        "2.2.1": "licensed",
+        "2.2.2": "third-party",
+        "2.4": "user",
+        "2.5": "synthetic",
+    }
+    entries = [entry(kind, "CC0-1.0", acquired_as=kind) for kind in kinds.values()]
+    entries += [entry("web", "CC0-1.0"), entry("office", "CC0-1.0", kind="institutional")]
+    facts = release(tmp_path, entries, [page(e["id"]) for e in entries])
+    for number, kind in kinds.items():
+        named = [s["id"] for s in fields(facts, number)["sources"]["value"]]
+        assert named == ([kind, "office"] if kind == "licensed" else [kind])
+    assert [s["id"] for s in fields(facts, "2.3")["sources"]["value"]] == ["web"]
+
+
+@pytest.mark.parametrize(("hosts", "top"), [(1, 1), (10, 1), (11, 2), (30, 3)])
+def test_the_top_tenth_of_domains_is_rounded_up(tmp_path: Path, hosts: int, top: int) -> None:
+    rows = [
+        {"source_id": "a", "uri": f"https://h{i}.example/", "n_chars": 100 + i}
+        for i in range(hosts)
+    ]
+    facts = release(tmp_path, [entry("a", "CC0-1.0")], rows)
+    told = fields(facts, "2.3")
+    assert told["domains"]["value"] == hosts
+    assert [d["host"] for d in told["top_domains"]["value"]] == [
+        f"h{hosts - 1 - i}.example" for i in range(top)
+    ]
+
+
+def test_a_domain_is_one_however_it_is_spelled(tmp_path: Path) -> None:
+    uris = ["http://A.example/x", "https://a.example:443/y", "https://u@a.example./z", "urn:x:1"]
+    facts = release(
+        tmp_path, [entry("a", "CC0-1.0")], [{"source_id": "a", "uri": uri} for uri in uris]
+    )
+    assert training_summary.domains(facts, {"a"}).rows() == [("a.example", 3, 300)]
+    assert facts.sizes()["documents"] == 4
+
+
+def test_days_of_capture_are_compared_only_where_they_are_days(tmp_path: Path) -> None:
+    days = ["2025-03-04T10:00:00Z", "2024-11", "3 May 1998", None]
+    rows = [page("a", i, captured_at=day) for i, day in enumerate(days)]
+    facts = release(tmp_path, [entry("a", "CC0-1.0")], rows)
+    assert (facts.sizes()["first"], facts.sizes()["last"]) == ("2024-11", "2025-03-04")
+
+
+def test_opt_outs_that_were_honoured_are_counted(tmp_path: Path) -> None:
+    decisions = [
+        {"doc_id": str(i), "stage": "ingest", "outcome": "refuse", "reason": reason}
+        for i, reason in enumerate(["opted-out:robots", "opted-out:robots", "ungoverned"])
+    ]
+    opt_outs = {"signals": "latest", "protocols": {"robots": "RFC 9309", "rsl": "1"}, "agents": []}
+    facts = release(
+        tmp_path,
+        [entry("a", "CC0-1.0", opt_out="overridden")],
+        [page("a")],
+        decisions,
+        {"opt_outs": opt_outs},
+    )
+    told = fields(facts, "3.1")
+    assert [(p["protocol"], p["records_refused"]) for p in told["protocols"]["value"]] == [
+        ("robots", 2),
+        ("rsl", 0),
+    ]
+    assert told["overridden"]["value"] == ["a"] and told["observed"]["value"] == "latest"
+    assert fields(facts, "3.3")["ended"]["value"]["refuse ungoverned"] == 1
+
+
+def test_what_only_a_provider_knows_is_flagged(tmp_path: Path) -> None:
+    facts = release(tmp_path, [entry("a", "CC0-1.0")], [page("a")])
+    told = training_summary.summary(facts)
+    assert {"1.1 provider", "1.2 models", "2.3 crawlers", "3.1 code_of_practice"} <= set(
+        told["unfilled"]
+    )
+    assert training_summary.page(facts).count(f"[{training_summary.UNFILLED}]") == len(
+        told["unfilled"]
+    )
+
+
+def test_attribution_names_each_source_with_its_terms(tmp_path: Path) -> None:
+    licence = {"spdx": "CC-BY-4.0", "attribution": "Her [name]", "url": "https://cc.example/by"}
+    facts = release(
+        tmp_path,
+        [entry("a", "CC-BY-4.0", licence=licence), entry("b", "LicenseRef-own AND CC-BY-SA-4.0")],
+        [page("a"), page("b", lang="ru")],
+    )
+    told = attribution.page(facts)
+    assert "- Her \\[name\\]" in told and "<https://cc.example/by>" in told
+    assert "- Publisher of b" in told and "- asks for: attribution, share-alike" in told
+    assert "Terms \\| of ours (Art. 8)\n  > First line\n  > Second line" in told
+    assert [one["source_id"] for one in attribution.value(facts)] == ["a", "b"]
+
+
+def test_storage_is_where_every_source_may_be(tmp_path: Path) -> None:
+    entries = [
+        entry("a", "CC0-1.0", residency=["KZ", "EE"]),
+        entry("b", "CC0-1.0", residency=["KZ"]),
+        entry("c", "CC0-1.0"),
+    ]
+    facts = release(tmp_path, entries, [page(e["id"]) for e in entries])
+    told = provenance_standards.metadata(facts)
+    assert told["use"]["storage-allowed"] == [{"country": "KZ"}]
+    assert told["use"]["intended-purpose"][0]["code"] == "ai-pre-training"
+
+
+def test_a_release_of_nothing_has_reports(tmp_path: Path) -> None:
+    facts = release(tmp_path, [], [])
+    assert licences.value(facts)["licences"] == [] and licences.table(facts)
+    assert attribution.page(facts) and training_summary.page(facts)
+    assert fields(facts, "1.3")["size"]["value"] == {"documents": 0, "chars": 0}
+
+
+def test_what_is_no_release_is_said(tmp_path: Path) -> None:
+    with pytest.raises(NoRelease, match=r"no readable manifest\.json"):
+        read(tmp_path)
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(NoRelease, match="lists no `files`"):
+        read(tmp_path)
+    facts = release(tmp_path / "r", [entry("a", "CC0-1.0")], [page("a")])
+    (facts.folder / "lineage/sources/part-00000.parquet").unlink()
+    with pytest.raises(NoRelease, match="the manifest lists it"):
+        read(facts.folder)
+
+
+@given(st.text())
+def test_a_cell_stays_a_cell(value: str) -> None:
+    row = markdown.table(["a", "b"], [[value, 1]]).splitlines()[2]
+    assert len(row.replace("\\|", "").split("|")) == 4
+
+
+def test_sums_do_not_depend_on_the_order(tmp_path: Path) -> None:
+    rows = [page(s, i, n_chars=i) for i, s in enumerate("abab" * 5)]
+    entries = [entry("a", "CC0-1.0"), entry("b", "CC-BY-4.0")]
+    one = release(tmp_path / "1", entries, rows)
+    other = release(tmp_path / "2", entries[::-1], rows[::-1])
+    assert licences.rollup(one).equals(licences.rollup(other))
+    assert isinstance(licences.rollup(one), pl.DataFrame)
+    assert training_summary.page(one) == training_summary.page(other)
