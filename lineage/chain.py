@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -122,12 +123,12 @@ class Release:
           record, bytes, source,
           decisions in the order of stages, duplicates, redactions, runs.
         """
-        record = self._rows("records", doc_id)[0]
-        decisions = sorted(self._rows("decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
+        record = self.rows("records", doc_id)[0]
+        decisions = sorted(self.rows("decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
         for decision in decisions:
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
-        documents = self._rows("documents", doc_id)
+        documents = self.rows("documents", doc_id)
         source = (
             self.table("sources")
             .filter(pl.col("source_id") == (record["source_id"] or ""))
@@ -154,7 +155,7 @@ class Release:
             "source": source[0] if source else None,
             "decisions": decisions,
             "duplicates": self._cluster(doc_id),
-            "redactions": self._rows("redactions", doc_id),
+            "redactions": self.rows("redactions", doc_id),
             "runs": [
                 {
                     k: r[k]
@@ -180,11 +181,12 @@ class Release:
         found = self.table("records").filter(named & (pl.col("doc_id") != record["doc_id"]))
         return found.sort("captured_at", "doc_id").collect()["doc_id"].to_list()
 
-    def _rows(self, table: str, doc_id: str) -> list[dict[str, Any]]:
+    def rows(self, table: str, doc_id: str) -> list[dict[str, Any]]:
+        """A document's rows of a lineage table."""
         return self.table(table).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
 
     def _cluster(self, doc_id: str) -> list[dict[str, Any]]:
-        mine = self._rows("duplicates", doc_id)
+        mine = self.rows("duplicates", doc_id)
         if not mine:
             return []
         return (
@@ -195,24 +197,27 @@ class Release:
             .to_dicts()
         )
 
-    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A released document's place, and whether the text there is the one that was recorded."""
-        import hashlib
-
+    def row(self, place: dict[str, Any]) -> dict[str, Any] | None:
+        """A released document's row of `data`, by its row of `documents`; None where the shard
+        cannot be read, or holds another document there."""
         try:
             there = (
-                pl.scan_parquet(self.folder / row["shard"], hive_partitioning=False)
-                .slice(row["row"], 1)
+                pl.scan_parquet(self.folder / place["shard"], hive_partitioning=False)
+                .slice(place["row"], 1)
                 .collect()
+                .to_dicts()
             )
         except (OSError, pl.exceptions.PolarsError):
-            return row | {"text_matches": False, "script": None, "licence": None}
-        text = there["text"][0] if there.height and there["doc_id"][0] == row["doc_id"] else None
-        matches = (
-            text is not None and hashlib.sha256(text.encode()).hexdigest() == row["text_sha256"]
-        )
+            return None
+        return there[0] if there and there[0]["doc_id"] == place["doc_id"] else None
+
+    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A released document's place, and whether the text there is the one that was recorded."""
+        there = self.row(row) or {"text": None, "script": None, "licence": None}
+        text = there["text"]
+        digest = None if text is None else hashlib.sha256(text.encode()).hexdigest()
         return row | {
-            "text_matches": matches,
-            "script": there["script"][0] if text else None,
-            "licence": there["licence"][0] if text else None,
+            "text_matches": digest == row["text_sha256"],
+            "script": there["script"],
+            "licence": there["licence"],
         }

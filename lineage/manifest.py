@@ -23,9 +23,10 @@ def build(
     register: Register,
     files: Mapping[str, Mapping[str, Any]],
     counts: Mapping[str, Any],
+    tokenizer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest as a JSON value; `files`: path in the release -> rows (null: no table), bytes,
-    sha256."""
+    sha256; `tokenizer`: what made the token shards (null: there are none)."""
     return {
         "schema_version": SCHEMA_VERSION,
         "name": params.release.name,
@@ -35,6 +36,7 @@ def build(
         "params_sha256": params.digest(),
         "register_sha256": register.sha256,
         "counts": dict(counts),
+        "tokenizer": dict(tokenizer) if tokenizer else None,
         "files": {
             path: {k: about.get(k) for k in ("rows", "bytes", "sha256")}
             for path, about in sorted(files.items())
@@ -53,11 +55,19 @@ def is_release(folder: Path) -> bool:
 
 def readme(manifest: Mapping[str, Any], register: Register) -> str:
     """The release's page for whoever opens the folder."""
-    counts = manifest["counts"]
-    languages = "".join(f"| {lang} | {n} |\n" for lang, n in sorted(counts["by_language"].items()))
+    counts, tokenizer = manifest["counts"], manifest["tokenizer"]
+    head, rule = (" tokens |", "---|") if tokenizer else ("", "")
+
+    def tokens(kind: str, key: str) -> str:
+        return f" {counts[f'tokens_by_{kind}'][key]} |" if tokenizer else ""
+
+    languages = "".join(
+        f"| {lang} | {n} |{tokens('language', lang)}\n"
+        for lang, n in sorted(counts["by_language"].items())
+    )
     sources = "".join(
         f"| {s.id} | {s.title} | {s.licence.spdx} | {s.licence.attribution or s.publisher} "
-        f"| {counts['by_source'][s.id]} |\n"
+        f"| {counts['by_source'][s.id]} |{tokens('source', s.id)}\n"
         for s in (register.sources[i] for i in sorted(counts["by_source"]))
     )
     return f"""# {manifest["name"]}
@@ -66,14 +76,22 @@ def readme(manifest: Mapping[str, Any], register: Register) -> str:
 for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Every document has its source,
 its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 
-| language | documents |
-|---|---|
+| language | documents |{head}
+|---|---|{rule}
 {languages}
-| source | title | licence | attribution | documents |
-|---|---|---|---|---|
+| source | title | licence | attribution | documents |{head}
+|---|---|---|---|---|{rule}
 {sources}
 `data/<lang>/` holds the documents, each with its `domain` and a score of `quality` where these are
 known, `lineage/<table>/` what happened to them, `manifest.json` the digests of files and the
 counts, `seal/` the leaves of the Merkle tree over the documents, `manifest.dsse.json` a signed
 statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
+{_token_shards(tokenizer, counts) if tokenizer else ""}"""
+
+
+def _token_shards(tokenizer: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+    ending = f", each ended by `{tokenizer['separator']}`" if tokenizer["separator"] else ""
+    return f"""
+`tokens/{tokenizer["name"]}/` holds the same documents as {counts["tokens"]} token ids{ending}, made by the
+`tokenizer.json` there; `tamga trace --tokens SHARD:FROM-TO --release .` tells whose they are.
 """

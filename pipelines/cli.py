@@ -20,7 +20,7 @@ COMMANDS = {
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),
-    "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "trace": ("lineage.trace", "a document, a URL, a shard and row, or tokens: the whole chain"),
     "verify": ("lineage.verification", "is a release, to the last byte, what was signed?"),
     "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
