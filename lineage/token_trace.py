@@ -22,7 +22,11 @@ _RANGE = re.compile(r"(?P<shard>.+):(?P<start>\d{1,18})(?:-(?P<stop>\d{1,18}))?"
 
 
 class BadRange(Exception):
-    """A range of tokens that says nothing, or that no shard has; the message says why."""
+    """A query that is no range of one shard's tokens; the message says why."""
+
+
+class NoTokens(Exception):
+    """A range that the release does not have; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,9 @@ def find(release: Release, query: str) -> Range:
     and a shard is `tokens/…/kk/part-00000-00000.npy`, or shorter from the left or without the ending.
 
     Raises:
-      BadRange: where it names none, or no single one.
+      BadRange: where it is no range, or fits several shards.
+      NoTokens: where there is no such shard, or no such token in it.
+      NoRelease: where the release has no token shards, or one cannot be read.
     """
     read = _RANGE.fullmatch(query)
     if not read:
@@ -48,19 +54,22 @@ def find(release: Release, query: str) -> Range:
     stop = int(read["stop"]) if read["stop"] else start + 1
     if start >= stop:
         raise BadRange(f"{query!r} holds no token: TO is the first token that is not meant")
+    manifest = release.manifest()
+    _made(release, manifest)
     wanted = "/" + read["shard"].removesuffix(".npy").removeprefix("/") + ".npy"
-    named = [
+    fits = [
         name
-        for name in release.manifest()["files"]
+        for name in manifest["files"]
         if name.startswith("tokens/") and f"/{name}".endswith(wanted)
     ]
-    if len(named) != 1:
-        told = f"fits several: {', '.join(named[:3])}" if named else "is not in this release"
-        raise BadRange(f"the token shard {read['shard']} {told}")
-    held = len(tokens(release, named[0]))
+    if not fits:
+        raise NoTokens(f"there is no token shard {read['shard']} in this release")
+    if len(fits) > 1:
+        raise BadRange(f"{read['shard']} fits several token shards: {', '.join(fits[:3])}")
+    held = len(tokens(release, fits[0]))
     if stop > held:
-        raise BadRange(f"{named[0]} holds {held} tokens: 0-{held} is all of it")
-    return Range(named[0], start, stop)
+        raise NoTokens(f"{fits[0]} holds {held} tokens: 0-{held} is all of it")
+    return Range(fits[0], start, stop)
 
 
 def tokens(release: Release, shard: str) -> Ids:
@@ -81,9 +90,7 @@ def named(release: Release) -> Tokenizer:
     Raises:
       NoRelease: where there are none, or the tokenizer is not the one that the manifest names.
     """
-    about = release.manifest().get("tokenizer")
-    if not about:
-        raise NoRelease(f"{release.folder} has no token shards: `tokens.tokenizer` was not set")
+    about = _made(release, release.manifest())
     path = release.folder / "tokens" / about["name"] / "tokenizer.json"
     try:
         found = tokenizer.load(path, about["separator"])
@@ -92,6 +99,14 @@ def named(release: Release) -> Tokenizer:
     if found.sha256 != about["sha256"]:
         raise NoRelease(f"{path} is not the tokenizer that the manifest names")
     return found
+
+
+def _made(release: Release, manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says of the tokenizer; raises NoRelease where there is none."""
+    about: dict[str, Any] | None = manifest.get("tokenizer")
+    if not about:
+        raise NoRelease(f"{release.folder} has no token shards: `tokens.tokenizer` was not set")
+    return about
 
 
 def documents(release: Release, place: Range) -> pl.DataFrame:
@@ -107,7 +122,7 @@ def documents(release: Release, place: Range) -> pl.DataFrame:
     inside = (
         rows.sort("token_start", "n_tokens")
         .with_columns(stop=pl.col("token_start").shift(-1).fill_null(place.stop))
-        .filter(pl.col("stop") > place.start)
+        .filter(pl.col("stop") > pl.max_horizontal("token_start", pl.lit(place.start)))
         .with_columns(start=pl.max_horizontal("token_start", pl.lit(place.start)))
         .with_columns(
             text_stop=pl.min_horizontal("stop", pl.col("token_start") + pl.col("n_tokens"))

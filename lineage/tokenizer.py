@@ -18,7 +18,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Ids = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+#: Token ids: of the tokenizer's `dtype`, which is uint16 or uint32.
+Ids = npt.NDArray[Any]
 T = TypeVar("T")
 
 #: A longer text is encoded piece by piece, so that memory is bounded; it is cut after a line, else
@@ -75,7 +76,7 @@ class Tokenizer:
             inside = slice(max(0, first - seen), max(0, last - seen))
             if len(found[inside]):
                 ids.append(found[inside])
-                spans = np.array(self._offsets(piece)[inside], np.int64) + base
+                spans = np.array(self.offsets(piece)[inside], np.int64) + base
                 starts.append(int(spans[:, 0].min()))
                 ends.append(int(spans[:, 1].max()))
             base, seen = base + len(piece), seen + len(found)
@@ -88,13 +89,14 @@ class Tokenizer:
         """The text of some ids, separators among it; U+FFFD for characters that are cut."""
         return str(self.inner.decode(ids.tolist(), skip_special_tokens=False))
 
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """The characters (start, end) that each token of a text of one piece stands for."""
+        found = _tried(lambda: self.inner.encode(text, add_special_tokens=False))
+        return list(found.offsets)
+
     def _batch(self, texts: list[str]) -> list[Ids]:
         found = _tried(lambda: self.inner.encode_batch_fast(texts, add_special_tokens=False))
         return [np.array(one.ids, self.dtype) for one in found]
-
-    def _offsets(self, text: str) -> list[tuple[int, int]]:
-        found = _tried(lambda: self.inner.encode(text, add_special_tokens=False))
-        return list(found.offsets)
 
 
 def load(path: Path, separator: str | None) -> Tokenizer:
@@ -105,7 +107,8 @@ def load(path: Path, separator: str | None) -> Tokenizer:
       separator: the token that ends a document; None: none does.
 
     Raises:
-      BadTokenizer: where the file cannot be read, is none, draws lots, or lacks the separator.
+      BadTokenizer: where the file cannot be read, is none, draws lots, drops letters, or lacks
+      the separator.
     """
     # Workers are processes: threads inside them would compete, and do not survive a fork.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -127,8 +130,12 @@ def load(path: Path, separator: str | None) -> Tokenizer:
         raise BadTokenizer(f"it has no token {separator!r} to end documents with{_specials(inner)}")
     dtype = np.dtype("<u2" if max(vocabulary.values()) < 1 << 16 else "<u4")
     found = Tokenizer(inner, hashlib.sha256(content).hexdigest(), dtype, len(vocabulary), ending)
-    if not len(found.encode([_PROBE])[0]):
-        raise BadTokenizer("it has no tokens for a text of the languages here")
+    covered = {place for span in found.offsets(_PROBE) for place in range(*span)}
+    lost = [c for place, c in enumerate(_PROBE) if not c.isspace() and place not in covered]
+    if lost:
+        raise BadTokenizer(
+            f"it has no tokens for letters such as {''.join(lost[:4])}, and drops them"
+        )
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lineage import token_trace
 from lineage.chain import NoRelease, Release
-from lineage.token_trace import BadRange
+from lineage.token_trace import BadRange, NoTokens
 from schemas import params
 from schemas.errors import Invalid
 
@@ -82,10 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _tokens(release, options)
         ids = release.named(options.query)
         found = [release.chain(i) for i in ids[: options.most]]
-    except (Invalid, NoRelease) as error:
+    except (Invalid, NoRelease, BadRange) as error:
         print(error, file=sys.stderr)
         return 2
-    except BadRange as error:
+    except NoTokens as error:
         print(error, file=sys.stderr)
         return 1
     if options.json:
