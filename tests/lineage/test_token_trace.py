@@ -13,7 +13,7 @@ import pytest
 import releases
 from conftest import tamga
 
-from lineage import keys, token_trace, verify
+from lineage import keys, token_trace, trace, verify
 from lineage.chain import NoRelease, Release
 from lineage.token_trace import BadRange, NoTokens, Range
 from schemas.tables import TOKENS
@@ -118,19 +118,20 @@ def test_what_is_no_range(release: Release, query: str, error: type[Exception]) 
         token_trace.find(release, query)
 
 
-def test_the_command(sample_run: Path, release: Release) -> None:
-    params, query = sample_run / "params.yaml", "kk/part-00000-00000:100-700"
-    told = tamga("trace", "--tokens", query, "--params", params)
+def test_the_command(sample_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    query, where = "kk/part-00000-00000:100-700", ("--params", str(sample_run / "params.yaml"))
+    told = tamga("trace", "--tokens", query, *where)
     assert told.returncode == 0, told.stderr
     assert "licence" in told.stdout and "characters" in told.stdout
-    done = tamga("trace", "--tokens", query, "--params", params, "--json", "--most", "1")
-    value: dict[str, Any] = json.loads(done.stdout)
+    assert trace.main(["--tokens", query, *where, "--json", "--most", "1"]) == 0
+    value: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert value["shard"].startswith("tokens/") and value["tokens"] == [100, 700]
     assert value["documents"] > len(value["found"]) == 1
-    assert tamga("trace", "--tokens", query[:-3], "--params", params).returncode == 2
-    assert tamga("trace", "--tokens", f"{query}000", "--params", params).returncode == 1
-    assert tamga("trace", "x", "--tokens", query, "--params", params).returncode == 2
-    assert tamga("trace", "--params", params).returncode == 2
+    assert trace.main(["--tokens", query[:-3], *where]) == 2
+    assert trace.main(["--tokens", f"{query}000", *where]) == 1
+    for wrong in (["x", "--tokens", query], []):
+        with pytest.raises(SystemExit, match="2"):
+            trace.main([*wrong, *where])
 
 
 @pytest.fixture
