@@ -191,6 +191,8 @@ def sample(folder: Path) -> None:
     folder.mkdir()
     shutil.copy(ROOT / "params.yaml", folder)
     shutil.copytree(ROOT / "register", folder / "register")
+    (folder / "samples").mkdir()
+    shutil.copy(ROOT / "samples" / "tokenizer.json", folder / "samples")
     call([str(ROOT / "samples" / "build.py"), "--out", str(folder / "samples" / "raw")])
 
 

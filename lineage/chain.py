@@ -150,14 +150,14 @@ class Release:
           decisions in the order of stages, duplicates, redactions, runs.
         """
         part, released = self._place(doc_id)
-        record = self._rows("records", doc_id, part)[0]
+        record = self.rows("records", doc_id, part)[0]
         decisions = sorted(
-            self._rows("decisions", doc_id, part), key=lambda d: STAGES.index(d["stage"])
+            self.rows("decisions", doc_id, part), key=lambda d: STAGES.index(d["stage"])
         )
         for decision in decisions:
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
-        documents = self._rows("documents", doc_id, released)
+        documents = self.rows("documents", doc_id, released)
         source = (
             self.table("sources")
             .filter(pl.col("source_id") == (record["source_id"] or ""))
@@ -184,7 +184,7 @@ class Release:
             "source": source[0] if source else None,
             "decisions": decisions,
             "duplicates": self._cluster(doc_id, part),
-            "redactions": self._rows("redactions", doc_id, released),
+            "redactions": self.rows("redactions", doc_id, released),
             "runs": [
                 {
                     k: r[k]
@@ -219,13 +219,15 @@ class Release:
         _, lang, name = (shard or "//").split("/")
         return part, name.removesuffix(".parquet").replace("part-", f"part-{lang}-", 1)
 
-    def _rows(self, table: str, doc_id: str, part: str | None = None) -> list[dict[str, Any]]:
+    def rows(self, table: str, doc_id: str, part: str | None = None) -> list[dict[str, Any]]:
+        """A record's rows of a lineage table; `part`: the part that has them (None: any; empty:
+        none)."""
         if part == "":
             return []
         return self.table(table, [part]).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
 
     def _cluster(self, doc_id: str, part: str | None) -> list[dict[str, Any]]:
-        mine = self._rows("duplicates", doc_id, part)
+        mine = self.rows("duplicates", doc_id, part)
         if not mine:
             return []
         parts: set[str | None] = {None}
@@ -240,20 +242,27 @@ class Release:
             .to_dicts()
         )
 
-    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A released document's place, and whether the text there is the one that was recorded."""
+    def row(self, place: dict[str, Any]) -> dict[str, Any] | None:
+        """A released document's row of `data`, by its row of `documents`; None where the shard
+        cannot be read, or holds another document there."""
         try:
             there = (
-                pl.scan_parquet(self.folder / row["shard"], hive_partitioning=False)
-                .slice(row["row"], 1)
+                pl.scan_parquet(self.folder / place["shard"], hive_partitioning=False)
+                .slice(place["row"], 1)
                 .collect()
+                .to_dicts()
             )
         except (OSError, pl.exceptions.PolarsError):
-            return row | {"text_matches": False, "script": None, "licence": None}
-        text = there["text"][0] if there.height and there["doc_id"][0] == row["doc_id"] else None
-        matches = text is not None and sha256(text.encode()).hexdigest() == row["text_sha256"]
+            return None
+        return there[0] if there and there[0]["doc_id"] == place["doc_id"] else None
+
+    def _document(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A released document's place, and whether the text there is the one that was recorded."""
+        there = self.row(row) or {"text": None, "script": None, "licence": None}
+        text = there["text"]
+        digest = None if text is None else sha256(text.encode()).hexdigest()
         return row | {
-            "text_matches": matches,
-            "script": there["script"][0] if text else None,
-            "licence": there["licence"][0] if text else None,
+            "text_matches": digest == row["text_sha256"],
+            "script": there["script"],
+            "licence": there["licence"],
         }

@@ -26,6 +26,7 @@ def build(
     files: Mapping[str, Mapping[str, Any]],
     counts: Mapping[str, Any],
     protocols: Mapping[str, str] | None = None,
+    tokenizer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The manifest as a JSON value.
 
@@ -34,6 +35,7 @@ def build(
       files: path in the release -> rows (null: no table), bytes, sha256.
       counts: what was counted.
       protocols: opt-out protocol -> the version that was applied.
+      tokenizer: what made the token shards; None: there are none.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -51,6 +53,7 @@ def build(
         },
         "licences": _own_licences(register, counts.get("by_source", ())),
         "counts": dict(counts),
+        "tokenizer": dict(tokenizer) if tokenizer else None,
         "files": {
             path: {k: about.get(k) for k in ("rows", "bytes", "sha256")}
             for path, about in sorted(files.items())
@@ -80,11 +83,19 @@ def is_release(folder: Path) -> bool:
 
 def readme(manifest: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> str:
     """The release's page for whoever opens the folder; `entries` are the register's by source."""
-    counts = manifest["counts"]
-    languages = "".join(f"| {lang} | {n} |\n" for lang, n in sorted(counts["by_language"].items()))
+    counts, tokenizer = manifest["counts"], manifest["tokenizer"]
+    head, rule = (" tokens |", "---|") if tokenizer else ("", "")
+
+    def tokens(kind: str, key: str) -> str:
+        return f" {counts[f'tokens_by_{kind}'][key]} |" if tokenizer else ""
+
+    languages = "".join(
+        f"| {lang} | {n} |{tokens('language', lang)}\n"
+        for lang, n in sorted(counts["by_language"].items())
+    )
     sources = "".join(
         f"| {id} | {s['title']} | {normalise(s['licence']['spdx'])} "
-        f"| {s['licence'].get('attribution') or s['publisher']} | {n} |\n"
+        f"| {s['licence'].get('attribution') or s['publisher']} | {n} |{tokens('source', id)}\n"
         for id, n in sorted(counts["by_source"].items())
         for s in (entries[id],)
     )
@@ -94,14 +105,22 @@ def readme(manifest: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
 for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Every document has its source,
 its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 
-| language | documents |
-|---|---|
+| language | documents |{head}
+|---|---|{rule}
 {languages}
-| source | title | licence | attribution | documents |
-|---|---|---|---|---|
+| source | title | licence | attribution | documents |{head}
+|---|---|---|---|---|{rule}
 {sources}
 `data/<lang>/` holds the documents, each with its `domain` and a score of `quality` where these are
 known, `lineage/<table>/` what happened to them, `manifest.json` the digests of files and the
 counts, `seal/` the leaves of the Merkle tree over the documents, `manifest.dsse.json` a signed
 statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
+{_token_shards(tokenizer, counts) if tokenizer else ""}"""
+
+
+def _token_shards(tokenizer: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+    ending = f", each ended by `{tokenizer['separator']}`" if tokenizer["separator"] else ""
+    return f"""
+`tokens/{tokenizer["name"]}/` holds the same documents as {counts["tokens"]} token ids{ending}, made by the
+`tokenizer.json` there; `tamga trace --tokens SHARD:FROM-TO --release .` tells whose they are.
 """

@@ -1,4 +1,5 @@
-"""`tamga trace`: from a document, a URL, a file, or a shard and row to its bytes and its right."""
+"""`tamga trace`: from a document, a URL, a file, a shard and row, or a range of tokens to the bytes
+that it came from, and the right to use them."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from lineage import token_trace
 from lineage.chain import NoRelease, Release
+from lineage.token_trace import BadRange, NoTokens
 from schemas import params
 from schemas.errors import Invalid
 
@@ -19,6 +22,7 @@ EPILOG = """examples:
   tamga trace letters/1998-03-12.txt
   tamga trace data/kk/part-00000.parquet:17
   tamga trace kk/part-00000:17 --release release/sample --root .
+  tamga trace --tokens kk/part-00000-00000:100-180 --json
 
 Exit codes: 0 found and its bytes and text are what they were, 1 not found or not the same,
 2 wrong usage, or no release."""
@@ -33,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "query", nargs="+", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="what to trace"
+        "query", nargs="*", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="what to trace"
+    )
+    parser.add_argument(
+        "--tokens",
+        metavar="SHARD:FROM-TO",
+        help="trace tokens of a token shard; TO is the first that is not meant, as in Python",
     )
     parser.add_argument(
         "--params",
@@ -59,19 +68,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=int,
         default=20,
         metavar="N",
-        help="how many records to tell of, where a file holds more (default: %(default)s)",
+        help="how many records to tell of, where there are more (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the chains as JSON")
     options = parser.parse_args(argv)
     if options.most < 1:
         parser.error("--most takes a number from 1")
+    if bool(options.query) == bool(options.tokens):
+        parser.error("name a document, a URL, a file or SHARD:ROW; or a range by --tokens")
     try:
         release = _release(options)
+        if options.tokens:
+            return _tokens(release, options)
         ids = release.named(options.query)
         found = [release.chain(i) for i in ids[: options.most]]
-    except (Invalid, NoRelease) as error:
+    except (Invalid, NoRelease, BadRange) as error:
         print(error, file=sys.stderr)
         return 2
+    except NoTokens as error:
+        print(error, file=sys.stderr)
+        return 1
     if options.json:
         told = {"query": options.query, "records": len(ids), "chains": found}
         print(json.dumps(told, ensure_ascii=False, indent=1))
@@ -82,6 +98,40 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print(f"no record of {' '.join(options.query)} in this release", file=sys.stderr)
     return 0 if found and all(map(_sound, found)) else 1
+
+
+def _tokens(release: Release, options: argparse.Namespace) -> int:
+    place = token_trace.find(release, options.tokens)
+    number = token_trace.documents(release, place).height
+    found = list(token_trace.trace(release, place, options.most))
+    if options.json:
+        told = {
+            "query": options.tokens,
+            "shard": place.shard,
+            "tokens": [place.start, place.stop],
+            "tokenizer": release.manifest()["tokenizer"],
+            "documents": number,
+            "found": found,
+        }
+        print(json.dumps(told, ensure_ascii=False, indent=1))
+    else:
+        print(f"{place.shard}, tokens {place.start} to {place.stop}: documents: {number}")
+        for one in found:
+            print("", *_token_span(one), *_told(one["chain"]), sep="\n")
+        if number > len(found):
+            print(f"\n{number - len(found)} documents more; see --most", file=sys.stderr)
+    return 0 if all(one["tokens_match"] and _sound(one["chain"]) for one in found) else 1
+
+
+def _token_span(one: dict[str, Any]) -> Iterator[str]:
+    (start, stop), (first, last) = one["tokens"], one["document_tokens"]
+    ending = ", its separator among them" if one["separator"] else ""
+    yield f"tokens    {start} to {stop} of the shard{ending}; {first} to {last} of the document"
+    if one["chars"] is None:
+        yield "          the text CANNOT be read, so the characters are not known"
+        return
+    same = "encodes to these tokens" if one["tokens_match"] else "DOES NOT encode to these tokens"
+    yield f"          characters {one['chars'][0]} to {one['chars'][1]} of the text, which {same}"
 
 
 def _release(options: argparse.Namespace) -> Release:

@@ -14,6 +14,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -62,6 +63,7 @@ def defects(folder: Path, key: Ed25519PublicKey, history: Path | None) -> Iterat
     if outer:
         return
     yield from _tables(folder, manifest)
+    yield from _tokens(folder, manifest)
     yield from _root(folder, manifest, signed["predicate"]["merkle"])
     if history is not None:
         yield from _chain(history, envelope, signed)
@@ -148,6 +150,50 @@ def _shard(folder: Path, shard: str, rows: pl.DataFrame) -> Iterator[Defect]:
     digests = [sha256(text.encode()).hexdigest() for text in data["text"]]
     if digests != rows["text_sha256"].to_list():
         yield Defect(shard, "holds a text whose digest is not the one in lineage/documents")
+
+
+def _tokens(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
+    """Each document's tokens are as many as `documents` says, and the ranges fill the shards."""
+    rows = _scan(folder, manifest, "tokens").sort("shard", "token_start", "n_tokens").collect()
+    about = manifest.get("tokenizer")
+    if about is None:
+        if rows.height:
+            yield Defect("lineage/tokens", "has rows, and the manifest names no tokenizer")
+        return
+    sums = rows.group_by("doc_id").agg(pl.col("n_tokens").sum()).sort("doc_id")
+    documents = _scan(folder, manifest, "documents").select("doc_id", "n_tokens").sort("doc_id")
+    if not sums.equals(documents.collect()):
+        yield Defect("lineage/tokens", "counts other tokens of a document than lineage/documents")
+    if sums["n_tokens"].sum() != manifest["counts"]["tokens"]:
+        yield Defect("lineage/tokens", "counts other tokens than the manifest")
+    shards = {n for n in manifest["files"] if n.startswith("tokens/") and n.endswith(".npy")}
+    if shards != {*rows["shard"]}:
+        yield Defect("lineage/tokens", "names other token shards than the manifest")
+        return
+    separators = 0
+    for (shard,), placed in rows.group_by("shard", maintain_order=True):
+        found = _separators(folder / str(shard), placed, about["separator_id"])
+        if found is None:
+            yield Defect(str(shard), "does not hold the ranges that lineage/tokens says")
+            return
+        separators += found
+    if separators != (0 if about["separator_id"] is None else sums.height):
+        yield Defect("lineage/tokens", "does not leave one separator for each document")
+
+
+def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | None:
+    """How many separators stand between the ranges of a shard, where those fill it otherwise."""
+    try:
+        ids = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    starts, ends = rows["token_start"], rows["token_start"] + rows["n_tokens"]
+    gaps = np.append(starts[1:].to_numpy(), len(ids)) - ends.to_numpy()
+    between = ends.to_numpy()[gaps == 1]
+    filled = starts[0] == 0 and bool(((gaps == 0) | (gaps == 1)).all())
+    if not filled or (len(between) and not bool((ids[between] == separator).all())):
+        return None
+    return len(between)
 
 
 def _root(folder: Path, manifest: dict[str, Any], said: dict[str, str]) -> Iterator[Defect]:

@@ -20,7 +20,7 @@ COMMANDS = {
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),
-    "trace": ("lineage.trace", "a document, a URL, or a shard and row: its whole chain"),
+    "trace": ("lineage.trace", "a document, a URL, a shard and row, or tokens: the whole chain"),
     "withdraw": ("pipelines.withdraw", "what a withdrawal would take out; with --confirm, do it"),
     "case": ("pipelines.cases", "objections to records: open, add, decide, list"),
     "query": ("lineage.query", "documents of all releases by what they are; roll-ups; --as-of"),

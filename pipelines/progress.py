@@ -94,9 +94,14 @@ def closing(told: Mapping[str, Any]) -> None:
     out.print(
         _table(
             "by source",
-            ("source", "records", "released"),
+            ("source", "records", "released", "tokens"),
             [
-                ("(ungoverned)" if name == "-" else name, row["records"], row["released"])
+                (
+                    "(ungoverned)" if name == "-" else name,
+                    row["records"],
+                    row["released"],
+                    _tokens(row),
+                )
                 for name, row in told["sources"].items()
             ],
         )
@@ -104,8 +109,11 @@ def closing(told: Mapping[str, Any]) -> None:
     out.print(
         _table(
             "by language",
-            ("language", "documents", "characters"),
-            [(name, row["documents"], row["chars"]) for name, row in told["languages"].items()],
+            ("language", "documents", "characters", "tokens"),
+            [
+                (name, row["documents"], row["chars"], _tokens(row))
+                for name, row in told["languages"].items()
+            ],
         )
     )
     out.print(
@@ -152,6 +160,10 @@ def closing(told: Mapping[str, Any]) -> None:
 def _outcome(name: str) -> tuple[str, str]:
     outcome, _, reason = name.partition(" ")
     return outcome, reason or "released"
+
+
+def _tokens(row: Mapping[str, Any]) -> str | int:
+    return "-" if row["tokens"] is None else row["tokens"]
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:

@@ -8,6 +8,7 @@ its parent.  Whatever is not concerned is the same file.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from hashlib import md5, sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,14 +28,12 @@ from lineage import dsse, manifest, seal
 from lineage.reports.facts import Facts
 from lineage.reports.files import contents
 from lineage.verify import MANIFEST, SALTS, STATEMENT
-from pipelines import exchange, ledger, shards
+from pipelines import exchange, ledger, shards, token_shards
 from schemas.code_version import code_version
-from schemas.tables import DECISIONS, LINEAGE, RUNS, STAGES
+from schemas.tables import DECISIONS, LINEAGE, RUNS, STAGES, TOKENS
 
 RULE_VERSION = "1"
 LEVEL = 3
-#: Files of a release that hold tokens of texts: they cannot be written anew here.
-TOKENS = "lineage/tokens/"
 
 
 class CannotRedact(Exception):
@@ -89,14 +89,11 @@ class Redaction:
         """
         signed = self._signed(key)
         self.files = dict(self.manifest["files"])
-        if any(name.startswith(TOKENS) for name in self.files):
-            raise CannotRedact(
-                f"{self.folder} holds token shards, which cannot be redacted: make the release anew"
-            )
         digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         touched = self.gone["shard"].unique().sort().to_list()
         for name in touched:
             self._shard(name)
+            self._token_shards(name)
         self._documents(touched)
         self._without("redactions")
         self._decisions()
@@ -199,6 +196,36 @@ class Redaction:
             self._replaced(name, self._read(name))
             del self.files[name]
 
+    def _token_shards(self, name: str) -> None:
+        """The token shards of a shard of texts: the ids of the documents left close up."""
+        about = self.manifest.get("tokenizer")
+        if not about:
+            return
+        place = name.removeprefix("data/").removesuffix(".parquet")
+        lang, part = place.split("/")
+        table = f"lineage/tokens/{part.replace('part-', f'part-{lang}-', 1)}.parquet"
+        rows = pl.DataFrame(self._kept(self._table(table)))
+        old = sorted(n for n in self.files if n.startswith(f"tokens/{about['name']}/{place}-"))
+        ids = {n: np.load(io.BytesIO(self._read(n)), allow_pickle=False) for n in old}
+        full = max(1, len(ids[old[0]]))  # the first shard of several is full
+        for file in old:
+            self._replaced(file, self._read(file))
+            del self.files[file]
+        if rows.is_empty():
+            self._replaced(table, self._read(table))
+            del self.files[table]
+            return
+        doc_ids, encoded = [], []
+        for (doc_id,), its in rows.group_by("doc_id", maintain_order=True):
+            spans = its.select("shard", "token_start", "n_tokens").iter_rows()
+            doc_ids.append(doc_id)
+            encoded.append(np.concatenate([ids[file][at : at + n] for file, at, n in spans]))
+        plan = token_shards.Plan(Path(), about, full)
+        state = shards.State(str(self.fresh))
+        files, made = token_shards.write(state, plan, place, pl.Series(doc_ids), encoded)
+        self.files |= {one["file"]: one for one in files}
+        self._rewrite(table, made.select(TOKENS.names).to_arrow().cast(TOKENS))
+
     def _lineage(self, table: str) -> Iterator[tuple[str, pa.Table]]:
         for name in [n for n in self.files if n.startswith(f"lineage/{table}/")]:
             yield name, self._table(name)
@@ -268,7 +295,7 @@ class Redaction:
     def _counts(self) -> dict[str, Any]:
         """The manifest's counts, less what went; a language or source without documents goes."""
         before = self.manifest["counts"]
-        texts = self._left("documents").select("lang", "source_id", "n_chars")
+        texts = self._left("documents").select("lang", "source_id", "n_chars", "n_tokens")
         classes = self._left("redactions")["entity_type"]
         return before | {
             "documents": texts.height,
@@ -276,6 +303,7 @@ class Redaction:
             "by_language": dict(sorted(ledger.count(texts["lang"]).items())),
             "by_source": dict(sorted(ledger.count(texts["source_id"]).items())),
             "redactions": dict(sorted(ledger.count(classes).items())),
+            **(_tokens(texts) if "tokens" in before else {}),
         }
 
     def _left(self, table: str) -> pl.DataFrame:
@@ -306,3 +334,16 @@ class Redaction:
                 shards.link(self.folder / name, target)
         for folder in {(self.fresh / name).parent for name in names} | {self.fresh}:
             exchange.sync(folder)
+
+
+def _tokens(texts: pl.DataFrame) -> dict[str, Any]:
+    """The manifest's counts of tokens, from lang, source_id and n_tokens of the documents left."""
+    by = {
+        key: dict(texts.group_by(key).agg(pl.col("n_tokens").sum()).sort(key).iter_rows())
+        for key in ("lang", "source_id")
+    }
+    return {
+        "tokens": int(texts["n_tokens"].sum()),
+        "tokens_by_language": by["lang"],
+        "tokens_by_source": by["source_id"],
+    }

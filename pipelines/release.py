@@ -8,11 +8,11 @@ file; what was found about it is applied on the way.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ import pyarrow as pa
 from lineage import manifest
 from lineage.reports.facts import Facts
 from lineage.reports.files import contents
-from pipelines import batches, corpus, guarding, index, ledger, sealing, shards
+from pipelines import corpus, guarding, index, ledger, sealing, shards, token_shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
-from pipelines.personal_data.scrub import apply
+from pipelines.parts import Deal, Split, WritePart
 from pipelines.personal_data.uris import redact_uri
 from pipelines.selection import Selection
 from pipelines.signals.protocols import PROTOCOLS
@@ -35,179 +35,14 @@ from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
 from schemas.tables import (
-    DATA,
     DECISIONS,
     DUPLICATES,
     RECORDS,
-    REDACTIONS,
-    RELEASED,
     RUNS,
     STAGES,
 )
 
 DECIDING = ("ingest", "language", "quality", "dedup", "privacy")
-NO_LANGUAGE = "und"
-DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
-
-
-def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
-    """Deal the shards of each language out to parts.
-
-    Args:
-      sizes: shard, lang, group (of rows, in the shard's pieces), rows, bytes.
-      shard_bytes: about how large a part may be, before compression.
-
-    Returns:
-      lang, part (its number in the language), shards and groups (lists), leaf (the place of the
-      part's first document among all).
-    """
-    ordered = sizes.sort("lang", "shard").with_columns(
-        part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes
-    )
-    dealt = ordered.group_by("lang", "part", maintain_order=True).agg(
-        "shard", "group", pl.col("rows").sum()
-    )
-    return dealt.select(
-        "lang",
-        pl.int_range(pl.len()).over("lang").alias("part"),
-        pl.col("shard").alias("shards"),
-        pl.col("group").alias("groups"),
-        (pl.col("rows").cum_sum() - pl.col("rows")).cast(pl.Int64).alias("leaf"),
-    )
-
-
-class Split(beam.DoFn):
-    """A shard -> its released rows on disk, a row group per language; out comes how much of each.
-
-    So a text is read once here and once by the part that takes it up, whatever the number of
-    languages in a shard.
-    """
-
-    def __init__(self, selection: Selection, licences: Mapping[str, str]) -> None:
-        self.selection, self.licences = selection, dict(licences)
-        self.state, self.source = selection.state, selection.source
-
-    def process(self, element: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
-        for name in element.column("shard").to_pylist():
-            data, redactions = self._released(name)
-            sizes = data.group_by("lang", maintain_order=True).agg(
-                rows=pl.len().cast(pl.Int64),
-                bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64),
-            )
-            sizes = sizes.with_columns(shard=pl.lit(name), group=pl.int_range(pl.len()))
-            groups = [g for _, g in data.group_by("lang", maintain_order=True)]
-            shards.write_groups(self.state.path("pieces", name), groups, DATA)
-            self.state.write("redacted", name, redactions.to_arrow())
-            self.selection.describe(name, data)
-            for batch in (
-                sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches()
-            ):
-                yield 0, batch
-
-    def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """A shard's kept documents with the findings applied, by language, then id."""
-        labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"])
-        labels = labels.join(self.source.tags(name), on="doc_id", how="left").rename(
-            {"score": "quality"}
-        )
-        findings = self.source.table("privacy", "findings", name)
-        done = [
-            apply(
-                batch.join(labels, on="doc_id", maintain_order="left"),
-                findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
-            )
-            for batch in self.source.documents(name, "privacy", DOCUMENT)
-        ]
-        empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
-        data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
-        redactions = [d[1] for d in done] or [
-            apply(pl.DataFrame(schema=empty), findings.clear())[1]
-        ]
-        released = data.with_columns(
-            pl.col("lang").fill_null(NO_LANGUAGE),
-            licence=pl.col("source_id").replace_strict(
-                self.licences, default=None, return_dtype=pl.String
-            ),
-            n_chars=pl.col("text").str.len_chars().cast(pl.Int64),
-            n_tokens=pl.lit(None, pl.Int64),
-        )
-        return released.select(DATA.names).sort("lang", "doc_id"), pl.concat(redactions)
-
-
-class Deal(beam.DoFn):
-    """All sizes -> what the mixture takes up -> a row of work per part."""
-
-    def __init__(self, selection: Selection, shard_bytes: int) -> None:
-        self.selection, self.shard_bytes = selection, shard_bytes
-
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-        sizes = batches.frame(element[1])
-        dealt = parts(self.selection.choose(sizes), self.shard_bytes)
-        work = dealt.with_columns(
-            shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
-        )
-        for batch in batches.whole(work):
-            yield from batches.rows(batch)
-
-
-class WritePart(ShardDoFn):
-    """The pieces of a part -> a file of the release, its redactions, its rows of `documents`."""
-
-    def __init__(self, selection: Selection) -> None:
-        super().__init__(selection.state)
-        self.selection = selection
-
-    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
-        lang, name = row["lang"], f"part-{row['part']:05d}"
-        pieces = zip(row["shards"], row["groups"], strict=True)
-        data = pl.concat(
-            [shards.read_group(self.state.path("pieces", piece), group) for piece, group in pieces]
-        )
-        data = self.selection.taken(row["shards"], data)
-        redactions = pl.concat(
-            [pl.read_parquet(self.state.path("redacted", piece)) for piece in row["shards"]]
-        ).join(data, on="doc_id", how="semi", maintain_order="left")
-        file = f"data/{lang}/{name}.parquet"
-        documents = data.select(
-            "doc_id",
-            "source_id",
-            "lang",
-            "n_chars",
-            "n_tokens",
-            shard=pl.lit(file),
-            row=pl.int_range(pl.len()),
-            text_sha256=pl.Series(
-                [hashlib.sha256(t.encode()).hexdigest() for t in data["text"]], dtype=pl.String
-            ),
-            leaf_index=pl.int_range(pl.len()) + row["leaf"],
-        )
-        for table, key, frame, schema in (
-            (f"data/{lang}", name, data, DATA),
-            ("lineage/redactions", shard.name, redactions, REDACTIONS),
-            ("lineage/documents", shard.name, documents, RELEASED),
-        ):
-            rows = frame.select(schema.names).to_arrow().cast(schema)
-            shard.files.append(self.state.write(table, key, rows, level=3))
-        chars = data["n_chars"].sum()
-        shard.finish(
-            {
-                "shard": file,
-                "lang": lang,
-                "rows": data.height,
-                "chars": chars,
-                "null_texts": data["text"].null_count(),
-                "null_sources": data["source_id"].null_count(),
-                "null_licences": data["licence"].null_count(),
-                "repeated_doc_ids": data.height - data["doc_id"].n_unique(),
-            },
-            {
-                "outcome": {"keep": data.height},
-                "lang": {lang: data.height},
-                "source": ledger.count(data["source_id"]),
-                "chars": {lang: chars},
-                "entity": ledger.count(redactions["entity_type"]),
-            },
-        )
 
 
 class WriteLineage(ShardDoFn):
@@ -254,6 +89,8 @@ class Release(DocumentStage):
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
         guarding.last_release(context.params, self.target(context))
+        self.tokens = token_shards.planned(context.params)
+        self.models = {"tokenizer": self.tokens.about["sha256"]} if self.tokens else {}
         if not context.dry_run:
             sealing.key(context.params)
 
@@ -267,6 +104,8 @@ class Release(DocumentStage):
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
         release = context.params.release
         selection = Selection(state, self.source, release.mixture, run_id)
+        if self.tokens:
+            self.tokens.keep(state)
         dealt = corpus.deal(pipeline, corpus.shards(context))
         decided = (
             dealt
@@ -279,7 +118,8 @@ class Release(DocumentStage):
         (
             decided
             | "SpreadParts" >> beam.Reshuffle()
-            | "WritePart" >> beam.ParDo(WritePart(selection)).with_output_types(pa.RecordBatch)
+            | "WritePart"
+            >> beam.ParDo(WritePart(selection, self.tokens)).with_output_types(pa.RecordBatch)
         )
         dealt | "WriteLineage" >> beam.ParDo(
             WriteLineage(selection), beam.pvalue.AsList(decided)
@@ -316,39 +156,40 @@ class Release(DocumentStage):
         ran = state.write("lineage/runs", "part-00000", runs, level=3)
         counts = _counts(self.source, markers) | {"yields": guarding.measured(context).as_json()}
         root = Path(state.root)
-        readme = manifest.readme(
-            self._manifest(context, {}, counts),
-            {s.id: json.loads(s.entry_json) for s in context.register.sources.values()},
+        kept = [self.tokens.keep(state)] if self.tokens else []
+        files |= {one["file"]: one for one in kept}
+        build = partial(
+            manifest.build,
+            context.params,
+            context.register,
+            protocols={p.NAME: p.VERSION for p in PROTOCOLS},
+            tokenizer=self.tokens.about if self.tokens else None,
         )
-        files["README.md"] = _written(root / "README.md", readme.encode())
-        whole = self._manifest(context, files, counts)
-        reports = contents(Facts(root, whole))
-        files |= {name: _written(root / name, made) for name, made in reports.items()}
-        whole = self._manifest(context, files, counts)
-        about = _written(root / "manifest.json", shards.json_bytes(whole))
+        entries = {s.id: json.loads(s.entry_json) for s in context.register.sources.values()}
+        readme = manifest.readme(build(files={}, counts=counts), entries)
+        files["README.md"] = shards.written(root, "README.md", readme.encode())
+        reports = contents(Facts(root, build(files=files, counts=counts)))
+        files |= {name: shards.written(root, name, made) for name, made in reports.items()}
+        whole = build(files=files, counts=counts)
+        about = shards.written(root, "manifest.json", shards.json_bytes(whole))
         sealed = sealing.seal_release(
             context,
             root,
             whole,
             {"manifest.json": about["sha256"], ran["file"]: ran["sha256"]},
         )
-        return [added["file"], ran["file"], "manifest.json", "README.md", *reports, *sealed]
-
-    def _manifest(
-        self, context: Context, files: Mapping[str, Any], counts: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        protocols = {p.NAME: p.VERSION for p in PROTOCOLS}
-        return manifest.build(context.params, context.register, files, counts, protocols)
+        return [
+            *(one["file"] for one in (added, ran, *kept)),
+            "manifest.json",
+            "README.md",
+            *reports,
+            *sealed,
+        ]
 
     def published(self, context: Context) -> None:
         """Enter the release into the log and the store, once."""
         sealing.enter(context, self.target(context))
         index.enter_release(self.target(context).parent)
-
-
-def _written(path: Path, content: bytes) -> dict[str, Any]:
-    shards.write_bytes(path, content)
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def check_target(params: Params, target: Path) -> None:
@@ -399,6 +240,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
         "by_language": totals.get("lang", {}),
         "by_source": totals.get("source", {}),
         "redactions": totals.get("entity", {}),
+        **token_shards.counts(totals),
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import progress, sealing, stage, withdrawals
+from pipelines import progress, sealing, stage, token_shards, withdrawals
 from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
@@ -83,11 +83,19 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "documents": released["outcome"]["keep"],
         "outcomes": {"keep": released["outcome"]["keep"], **outcomes},
         "sources": {
-            name: {"records": n, "released": released.get("source", {}).get(name, 0)}
+            name: {
+                "records": n,
+                "released": released.get("source", {}).get(name, 0),
+                "tokens": released.get("source_tokens", {}).get(name),
+            }
             for name, n in done[0].totals["source"].items()
         },
         "languages": {
-            name: {"documents": n, "chars": released["chars"][name]}
+            name: {
+                "documents": n,
+                "chars": released["chars"][name],
+                "tokens": released.get("tokens", {}).get(name),
+            }
             for name, n in released["lang"].items()
         },
         "redactions": released.get("entity", {}),
@@ -130,6 +138,7 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
     about = context(options, beam_args)
     if options.dry_run:
         return _dry_run(about)
+    token_shards.planned(about.params)  # what does not serve is told before the run, not at its end
     with progress.Display() as display:
         about = replace(about, watch=display.watch)
         done = run(about)

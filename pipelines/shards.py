@@ -51,6 +51,13 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def written(root: Path, file: str, content: bytes) -> dict[str, Any]:
+    """Write a file that is no table below `root`; what comes back describes it."""
+    write_bytes(root / file, content)
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": file, "rows": None, "bytes": len(content), "sha256": digest}
+
+
 def json_bytes(value: Any) -> bytes:
     """Canonical, readable JSON."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=1)

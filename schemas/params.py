@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date
 from functools import cache
 from importlib.util import find_spec
@@ -114,6 +114,16 @@ class ReleaseParams:
 
 
 @dataclass(frozen=True)
+class TokensParams:
+    """`name`: what the token shards' folder is called; None: as the tokenizer's file is."""
+
+    tokenizer: Path | None = None  # a tokenizer.json; None: nothing is tokenized
+    name: str | None = None
+    separator: str | None = "<|endoftext|>"  # the token that ends a document; None: none does
+    shard_tokens: int = 1 << 26
+
+
+@dataclass(frozen=True)
 class GuardParams:
     """What stops a run, see `pipelines.guard` and `pipelines.source_loss`."""
 
@@ -176,6 +186,7 @@ class Params:
     quality: QualityParams = field(default_factory=QualityParams)
     dedup: DedupParams = field(default_factory=DedupParams)
     privacy: PrivacyParams = field(default_factory=PrivacyParams)
+    tokens: TokensParams = field(default_factory=TokensParams)
     guard: GuardParams = field(default_factory=GuardParams)
     seal: SealParams = field(default_factory=SealParams)
     openlineage: OpenLineageParams = field(default_factory=OpenLineageParams)
@@ -184,9 +195,9 @@ class Params:
         """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
 
         Nothing in it says where things are: no `work`, `register`, `release.path`, `seal`,
-        `openlineage` or `root`, and of inputs only collection, format and fields: the digests of
-        the files that their patterns resolve to stand for the rest.  ValueError for an unknown
-        section."""
+        `openlineage`, `root` or `tokens.tokenizer`, and of inputs only collection, format and
+        fields: the digests of the files that their patterns resolve to stand for the rest.
+        ValueError for an unknown section."""
         unknown = set(sections) - set(SECTIONS)
         if unknown:
             raise ValueError(f"no such section of the parameters: {', '.join(sorted(unknown))}")
@@ -215,7 +226,7 @@ class Params:
         if isinstance(value, QualityParams):
             return asdict(value)
         section = {f.name: getattr(value, f.name) for f in fields(value)}
-        for place in ("path", "against"):
+        for place in ("path", "against", "tokenizer"):
             section.pop(place, None)
         if mixture := section.pop("mixture", None):
             section["mixture"] = mixture.canonical()
@@ -237,6 +248,7 @@ SECTIONS: Final = (
     "quality",
     "dedup",
     "privacy",
+    "tokens",
     "guard",
 )
 
@@ -359,6 +371,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         quality=_quality(value.get("quality") or {}),
         dedup=_dedup(value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
+        tokens=_tokens(root, value.get("tokens") or {}),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
         openlineage=_openlineage(root, value.get("openlineage") or {}),
@@ -375,6 +388,12 @@ def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
     return PolicyParams(
         _resolved(root, folder) if folder else None, value.get("enforce", PolicyParams.enforce)
     )
+
+
+def _tokens(root: Path, value: Mapping[str, Any]) -> TokensParams:
+    path = value.get("tokenizer")
+    found = _section(TokensParams, {**value, "tokenizer": None})
+    return replace(found, tokenizer=_resolved(root, path) if path else None)
 
 
 def _resolved(root: Path, path: str) -> Path:

@@ -95,6 +95,20 @@ RELEASED: Final = pa.schema(
     ]
 )
 
+#: Where a document's tokens lie.  The rows of a shard tile it, save for the separator that follows
+#: a document's last token; a document that goes on in the next shard has a row in each.
+#: `doc_token_start`: which of the document's tokens the row begins with.
+TOKENS: Final = pa.schema(
+    [
+        ("tokenizer", _text),
+        ("shard", _text),
+        ("token_start", _long),
+        ("n_tokens", _long),
+        ("doc_id", _text),
+        ("doc_token_start", _long),
+    ]
+)
+
 SOURCES: Final = pa.schema(
     [
         ("source_id", _text),
@@ -127,6 +141,7 @@ LINEAGE: Final = {
     "duplicates": DUPLICATES,
     "redactions": REDACTIONS,
     "documents": RELEASED,
+    "tokens": TOKENS,
     "sources": SOURCES,
     "runs": RUNS,
 }

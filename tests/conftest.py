@@ -51,6 +51,8 @@ def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("sample")
     shutil.copytree(ROOT / "register", home / "register")
     shutil.copy(ROOT / "params.yaml", home / "params.yaml")
+    (home / "samples").mkdir()
+    shutil.copy(ROOT / "samples/tokenizer.json", home / "samples")
     subprocess.run(
         [sys.executable, ROOT / "samples/build.py", "--out", home / "samples/raw"], check=True
     )

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lineage import dsse
 
 
 def table(release: Path, name: str) -> pl.DataFrame:
@@ -39,3 +42,21 @@ def digests(release: Path) -> dict[str, str]:
 def jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def sign_anew(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) -> None:
+    """Sign a release in which a table was changed, so that all digests fit."""
+    content, manifest = changed.read_bytes(), json.loads((release / "manifest.json").read_bytes())
+    manifest["files"][changed.relative_to(release).as_posix()] = {
+        "bytes": len(content),
+        "rows": rows,
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    told = json.dumps(manifest).encode()
+    (release / "manifest.json").write_bytes(told)
+    envelope = release / "manifest.dsse.json"
+    signed = dsse.opened(envelope.read_bytes(), key.public_key())
+    for subject in signed["subject"]:
+        if subject["name"] == "manifest.json":
+            subject["digest"]["sha256"] = hashlib.sha256(told).hexdigest()
+    envelope.write_bytes(dsse.sign(signed, key))

@@ -29,6 +29,8 @@ def home(sample_run: Path, tmp_path: Path) -> Path:
     text = (sample_run / "params.yaml").read_text()
     (home / "older.yaml").write_text(text.replace("name: sample", "name: older"))
     shutil.copy(sample_run / "params.yaml", home)
+    (home / "samples").mkdir(exist_ok=True)
+    shutil.copy(sample_run / "samples/tokenizer.json", home / "samples")
     done = tamga("release", "--params", home / "older.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return home

@@ -8,7 +8,8 @@ import pytest
 from conftest import tamga
 
 from pipelines import shards
-from pipelines.release import check_target, parts
+from pipelines.parts import parts
+from pipelines.release import check_target
 from schemas import params as params_module
 from schemas.errors import Invalid
 
