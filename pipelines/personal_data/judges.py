@@ -145,14 +145,17 @@ def host(rule: Rule, view: View, start: int, end: int) -> float:
 def birth(rule: Rule, view: View, start: int, end: int) -> float:
     """A date of birth: a date that may be one, close to a word that says so."""
     score = beside(rule, view, start, end)
-    if not score:
-        return 0.0
-    numbers = [int(n) for n in _NUMBER.findall(view.plain, start, end)]
-    year = max(numbers)
+    return score if score and is_birth(view.plain[start:end]) else 0.0
+
+
+def is_birth(plain: str) -> bool:
+    """Whether the numbers in a string may be the parts of a date of birth."""
+    numbers = [int(n) for n in _NUMBER.findall(plain)]
+    year = max(numbers, default=0)
     rest = [n for n in numbers if n != year]
     if not checksums.OLDEST <= year <= checksums.NEWEST or any(n > 31 for n in rest):
-        return 0.0
-    return 0.0 if len(rest) == 2 and min(rest) > 12 else score
+        return False
+    return not (len(rest) == 2 and min(rest) > 12)
 
 
 _FILES: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])$", re.I)
