@@ -20,6 +20,7 @@ from pipelines import corpus, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data import pseudonym_key
+from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply, scrubber
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.privacy import PrivacyParams
@@ -199,6 +200,8 @@ class Privacy(DocumentStage):
             "python-stdnum": version("python-stdnum"),
             "phonenumbers": version("phonenumbers"),
         }
+        if RUSSIAN in context.params.privacy.names:
+            self.models["natasha"] = version("natasha")
         if key := pseudonym_key.read(context.params.privacy.key):
             self.models["key"] = pseudonym_key.fingerprint(key)
 

@@ -123,6 +123,7 @@ def closing(told: Mapping[str, Any]) -> None:
             ],
         )
     )
+    out.print(_names(told["names"]), highlight=False, soft_wrap=True)
     for name in told["missing"]:
         out.print(
             f"warning: {name} is missing; it stands in the ledger as unreadable",
@@ -147,6 +148,15 @@ def closing(told: Mapping[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _names(covered: Mapping[str, str]) -> str:
+    """How names of persons were found, and in which languages nobody looked for them."""
+    ways: dict[str, list[str]] = {}
+    for language, way in covered.items():
+        ways.setdefault(way, []).append(language)
+    told = "; ".join(f"{', '.join(ways[way])}: {way}" for way in sorted(ways))
+    return f"names of persons: {told or 'no document'}"
 
 
 def _outcome(name: str) -> tuple[str, str]:

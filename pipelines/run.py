@@ -17,6 +17,7 @@ from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
 from pipelines.language import Language
+from pipelines.personal_data import names
 from pipelines.personal_data.uris import redact_uri
 from pipelines.privacy import Privacy
 from pipelines.quality import Quality
@@ -91,6 +92,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
             for name, n in released["lang"].items()
         },
         "redactions": released.get("entity", {}),
+        "names": names.coverage(about.params.privacy, released["lang"]),
         "signed": sealing.signed_with(about),
         "missing": missing(about),
         "idle_withdrawals": [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pipelines.personal_data import pseudonym_key
+from pipelines.personal_data import names, ner, pseudonym_key
 from pipelines.personal_data.rules import entities
 from schemas.errors import Problem
 from schemas.params import Params
@@ -18,6 +18,11 @@ def problems(params: Params, sources: Collection[str]) -> list[Problem]:
 
 
 def _problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple[str, str]]:
+    if told := names.missing_model(policy):
+        yield "names", told
+    for number, one in enumerate(policy.ner):
+        if told := ner.missing(one):
+            yield f"ner[{number}].recogniser", told
     known = {*entities(), *(e for ner in policy.ner for e in ner.entities)}
     if policy.names:
         known.add("PERSON")

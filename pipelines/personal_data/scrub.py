@@ -5,14 +5,15 @@ A value found never leaves this package: rows hold positions and classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipelines.personal_data import pseudonym_key
+from pipelines.personal_data import pseudonym_key, rules
 from pipelines.personal_data.finder import Finder
 from pipelines.personal_data.findings import Span, resolve
+from pipelines.personal_data.names import Names
 from pipelines.personal_data.operators import Operators
 from schemas.privacy import PrivacyParams
 from schemas.tables import FINDINGS, REDACTIONS
@@ -93,14 +94,18 @@ class Scrubber:
     """The rules and the policy, made ready once per worker.
 
     `entities` limits what is looked for (None: all); an unknown name raises ValueError.
-    `operators` say what is done with it (None: a placeholder each).
+    `operators` say what is done with it (None: a placeholder each), `names` who finds names.
     """
 
     def __init__(
-        self, entities: tuple[str, ...] | None = None, operators: Operators | None = None
+        self,
+        entities: tuple[str, ...] | None = None,
+        operators: Operators | None = None,
+        names: Names | None = None,
     ) -> None:
         self._finder = Finder(entities)
         self._operators = operators or Operators(PrivacyParams())
+        self._names = names
         self.entities = self._finder.entities
 
     def candidates(self, text: str) -> list[Span]:
@@ -122,11 +127,22 @@ class Scrubber:
         )
         known = "source_id" in documents.columns
         sources = documents["source_id"].to_list() if known else [None] * len(ids)
-        for i, spans in self._finder.find(texts):
+        for i, spans in self._candidates(texts, langs):
             for s in resolve(spans, langs[i], homes[i]):
                 value = texts[i][s.start : s.end]
                 if done := self._operators.apply(s, value, ids[i], sources[i], homes[i]):
                     yield (ids[i], s.entity, s.start, s.end, s.score, s.recogniser, *done)
+
+    def _candidates(
+        self, texts: list[str | None], langs: list[str | None]
+    ) -> Iterable[tuple[int, list[Span]]]:
+        if self._names is None:
+            return self._finder.find(texts)
+        found = dict(self._finder.find(texts))
+        for i, text in enumerate(texts):
+            if text and (named := self._names.find(text, langs[i])):
+                found.setdefault(i, []).extend(named)
+        return sorted(found.items())
 
 
 def scrubber(policy: PrivacyParams) -> Scrubber:
@@ -135,4 +151,8 @@ def scrubber(policy: PrivacyParams) -> Scrubber:
     Raises:
       pseudonym_key.BadKey: where it cannot be had.
     """
-    return Scrubber(policy.entities, Operators(policy, pseudonym_key.read(policy.key)))
+    known = rules.entities()
+    asked = known if policy.entities is None else policy.entities
+    names = Names(policy) if policy.names or policy.ner else None
+    operators = Operators(policy, pseudonym_key.read(policy.key))
+    return Scrubber(tuple(e for e in asked if e in known), operators, names)
