@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pipelines.personal_data.findings import Span
 from schemas.privacy import NerParams
-
-if TYPE_CHECKING:
-    from presidio_analyzer import EntityRecognizer
 
 
 class Recogniser:
@@ -25,7 +22,7 @@ class Recogniser:
     def __init__(self, told: NerParams) -> None:
         module, _, name = told.recogniser.rpartition(".")
         make = getattr(import_module(module), name)
-        self._recogniser: EntityRecognizer = make(**told.options)
+        self._recogniser: Any = make(**told.options)  # EntityRecognizer: artifacts may be None
         self._entities = list(told.entities)
         self.recogniser = told.recogniser
 
