@@ -25,6 +25,7 @@ COMMANDS = {
     "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
+    "clean": ("pipelines.clean", "what stages left between them: texts with personal data go"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }
 

@@ -124,6 +124,12 @@ def closing(told: Mapping[str, Any]) -> None:
         )
     )
     out.print(_names(told["names"]), highlight=False, soft_wrap=True)
+    if held := told["personal_data_in"]:
+        out.print(
+            f"texts with personal data stay in {', '.join(held)}; `tamga clean` removes them",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name in told["missing"]:
         out.print(
             f"warning: {name} is missing; it stands in the ledger as unreadable",

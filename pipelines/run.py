@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import progress, sealing, stage, withdrawals
+from pipelines import clean, progress, sealing, stage, withdrawals
 from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
@@ -93,6 +93,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         },
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
+        "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
         "signed": sealing.signed_with(about),
         "missing": missing(about),
         "idle_withdrawals": [
