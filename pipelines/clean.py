@@ -91,9 +91,9 @@ def clean(params: Params) -> list[Leftover]:
                     shutil.rmtree(path)
                 elif path.suffix != ".lock":
                     path.unlink()
-    for one in [*(o.folder for o in found), params.work / STATE]:
-        if one.is_dir() and not any(one.iterdir()):
-            one.rmdir()
+    for folder in {*(one.folder for one in found), params.work / STATE}:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
     return found
 
 

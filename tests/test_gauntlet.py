@@ -71,5 +71,7 @@ def test_no_planted_value_is_left_anywhere(ran: Ran) -> None:
     written = values | {v.translate(str.maketrans("", "", " -().")) for v in values}
     left = dict(_left(ran))
     assert sum(name.endswith(".parquet") for name in left) > 20
+    held = pq.read_table(ran.home / "work/ingest/documents")["text"].to_pylist()
+    assert any(v in text for text in held for v in values)  # there they are found
     # only where, because what stands there must not be told here either
     assert not [name for name, text in left.items() if any(v in text for v in written)]
