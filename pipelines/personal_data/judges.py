@@ -33,12 +33,14 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     """A number: refused where its check digits fail or it is a sum; 0.8 and more beside a word."""
     folded = view.folded
     own, shared = rule.words(view)
+    if own is None and shared is None and not rule.alone:
+        return 0.0
+    if not rule.check(view.plain[start:end]):  # most are refused here, and it is cheap
+        return 0.0
     near = nearness(folded, start, end, own)
     if near < GLUED and start and folded[start - 1].isalpha():
         return 0.0
     if not near and not shared and not rule.alone:
-        return 0.0
-    if not rule.check(view.plain[start:end]):
         return 0.0
     if rule.certain:
         return rule.alone
