@@ -110,7 +110,7 @@ class Rule:
     def needs_word(self) -> bool:
         """Whether a text without any of its words cannot hold it."""
         backed = self.judge in (judges.identifier, judges.beside, judges.birth)
-        return self.judge is judges.street or (backed and not self.alone)
+        return self.judge in (judges.street, judges.post_code) or (backed and not self.alone)
 
     @cached_property
     def literals(self) -> frozenset[str]:
