@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from judging import PARAMS
 
-from pipelines import privacy
+from pipelines import policies, privacy
 from pipelines.personal_data import operators, policy, pseudonym_key, rules
 from pipelines.personal_data.operators import Operators, canonical, mask, surrogate
 from pipelines.personal_data.scrub import Scrubber, apply
@@ -222,3 +222,12 @@ def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> Non
 def test_a_pseudonym_is_no_finding_for_the_scan_that_follows() -> None:
     made = released(PrivacyParams(operator="pseudonym"), key=KEY)
     assert not operators.passes(made)
+
+
+def test_what_is_kept_everywhere_counts_as_left_for_policy_packs() -> None:
+    assert policies._replaced(PrivacyParams()) is None
+    some = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",)),))
+    replaced = policies._replaced(some)
+    assert replaced and "KZ_IIN" not in replaced and "RU_INN" in replaced
+    in_one = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",), ("a",)),))
+    assert policies._replaced(in_one) is None
