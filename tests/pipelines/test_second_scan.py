@@ -14,6 +14,7 @@ from judging import PARAMS, SOURCES
 
 from pipelines import second_scan
 from pipelines.personal_data.second_look import look, sample
+from pipelines.release import Release
 from pipelines.shards import State
 from pipelines.stage import Context, StageError
 from schemas.privacy import PrivacyParams, PrivacyRule
@@ -104,6 +105,11 @@ def test_a_hit_stops_the_run_and_is_told_without_its_value(tmp_path: Path) -> No
     with pytest.raises(StageError, match="document d1: KZ_IIN at 18-30") as told:
         second_scan.stop_on_a_hit(about(PrivacyParams()), state)
     assert IIN not in str(told.value)
+
+
+def test_the_release_asks_before_it_is_published(tmp_path: Path) -> None:
+    with pytest.raises(StageError, match="Nothing was published"):
+        Release.check(object.__new__(Release), about(PrivacyParams()), written(tmp_path), {})
 
 
 @pytest.mark.parametrize(
