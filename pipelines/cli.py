@@ -33,6 +33,7 @@ COMMANDS = {
     "report": ("lineage.reports.command", "licences, attribution, EU summary, Croissant, SPDX, …"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
     "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
+    "clean": ("pipelines.clean", "what stages left between them: texts with personal data go"),
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }
 

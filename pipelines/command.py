@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pipelines import stage as stages
+from pipelines.personal_data import policy
 from pipelines.quiet import quiet
 from pipelines.runners import WORKER_LOST, JobFailed, WorkerLost, remote
 from pipelines.stage import Context, Stage, StageError
@@ -66,6 +67,8 @@ def context(options: argparse.Namespace, beam_args: Sequence[str]) -> Context:
     """
     check_beam_args(beam_args)
     params, register = load_both(options.params)
+    if wrong := policy.problems(params, register.sources):
+        raise Invalid(wrong)
     workers = options.workers if options.workers else _workers(params)
     return Context(params, register, workers, tuple(beam_args), dry_run=options.dry_run)
 

@@ -14,10 +14,12 @@ from typing import Any, Final
 import polars as pl
 
 from lineage.chain import NoRelease, Release
+from pipelines.personal_data.rules import entities
 from schemas import policy, ruling
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.policy import Pack, Packs, Rule
+from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.validation import parse_date
 
@@ -60,9 +62,16 @@ def warnings(register: Register, params: Params | None, as_of: date) -> Iterator
         about = ruling.Circumstances(as_of, "pretraining")
         return ruling.warnings(register, policy.load(), about)
     about = ruling.Circumstances(
-        as_of, params.purpose, params.storage_country, params.privacy.entities
+        as_of, params.purpose, params.storage_country, _replaced(params.privacy)
     )
     return ruling.warnings(register, policy.load(params.policy.path), about)
+
+
+def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
+    """The classes that are replaced in every source; None: all."""
+    known = entities() if privacy.entities is None else privacy.entities
+    replaced = tuple(e for e in known if privacy.operator_for(e, None, None) != "keep")
+    return None if privacy.entities is None and len(replaced) == len(known) else replaced
 
 
 class NoPack(Exception):

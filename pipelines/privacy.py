@@ -19,8 +19,11 @@ import pyarrow as pa
 from pipelines import corpus, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
-from pipelines.personal_data.scrub import Scrubber, apply
+from pipelines.personal_data import pseudonym_key
+from pipelines.personal_data.names import RUSSIAN
+from pipelines.personal_data.scrub import apply, scrubber
 from pipelines.stage import Context, Shard, ShardDoFn
+from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS
 
@@ -28,25 +31,33 @@ RULE_VERSION = "1"
 
 
 def judge(
-    documents: pl.DataFrame, findings: pl.DataFrame, barred: Collection[str] = ()
+    documents: pl.DataFrame,
+    findings: pl.DataFrame,
+    barred: Collection[str] = (),
+    densest: float | None = None,
 ) -> pl.DataFrame:
     """Decide about documents by what was found in them.
 
     Args:
-      documents: doc_id, uri, policy (the source's `personal_data`).
+      documents: doc_id, uri, policy (the source's `personal_data`), chars.
       findings: rows of `schemas.tables.FINDINGS`.
       barred: doc_id of those whose text, as it would be released, was withdrawn.
+      densest: how many findings a document may hold per 1,000 characters (None: any).
 
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence (classes and how many of each).
     """
     classes = findings.group_by("doc_id", "entity_type").len("n").sort("doc_id", "entity_type")
     told = classes.group_by("doc_id", maintain_order=True).agg(
-        found=pl.concat_str(pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(",")
+        found=pl.concat_str(pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(","),
+        n=pl.col("n").sum().cast(pl.Float64),
     )
     seen = documents.join(told, on="doc_id", how="left", maintain_order="left")
     withdrawn = pl.col("doc_id").is_in(list(barred))
-    gone = pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")
+    dense = pl.lit(False) if densest is None else pl.col("n") * 1000 > densest * pl.col("chars")
+    gone = (pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")) | (
+        dense.fill_null(value=False)
+    )
     ends = pl.when(withdrawn).then(pl.lit("refuse")).when(gone).then(pl.lit("drop"))
     reasons = pl.when(withdrawn).then(pl.lit("withdrawn")).when(gone).then(pl.lit("personal-data"))
     return seen.select(
@@ -61,7 +72,9 @@ def judge(
             pl.col("found").fill_null(""),
             pl.lit('},"policy":"'),
             "policy",
-            pl.lit('"}'),
+            pl.lit('"'),
+            pl.lit("" if densest is None else f',"densest":{densest:g}'),
+            pl.lit("}"),
         ),
     )
 
@@ -74,11 +87,11 @@ class ScrubShard(ShardDoFn):
         state: shards.State,
         source: Corpus,
         register: Register,
-        entities: tuple[str, ...] | None,
+        policy: PrivacyParams,
         run_id: str,
     ) -> None:
         super().__init__(state)
-        self.source, self.entities, self.run_id = source, entities, run_id
+        self.source, self.policy, self.run_id = source, policy, run_id
         self.jurisdictions = {i: s.jurisdiction for i, s in register.sources.items()}
         self.policies = {i: s.personal_data for i, s in register.sources.items()}
         self.withdrawn = frozenset(
@@ -86,7 +99,7 @@ class ScrubShard(ShardDoFn):
         )
 
     def setup(self) -> None:
-        self.scrubber = Scrubber(self.entities)
+        self.scrubber = scrubber(self.policy)
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         languages = self.source.table("language", "language", shard.name, ["doc_id", "lang"])
@@ -98,7 +111,10 @@ class ScrubShard(ShardDoFn):
             )
         ]
         documents = [
-            pl.DataFrame(schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String))
+            pl.DataFrame(
+                schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String)
+                | {"chars": pl.UInt32}
+            )
         ]
         bad, barred = 0, set[str]()
         for batch in self.source.documents(
@@ -113,6 +129,7 @@ class ScrubShard(ShardDoFn):
                 policy=pl.col("source_id").replace_strict(
                     self.policies, default="scrub", return_dtype=pl.String
                 ),
+                chars=pl.col("text").str.len_chars(),
             )
             findings = self.scrubber.find(batch)
             bad += _bad_spans(batch, findings)
@@ -120,7 +137,9 @@ class ScrubShard(ShardDoFn):
             found.append(findings)
             documents.append(batch.select(documents[0].columns))
         findings, seen = pl.concat(found), pl.concat(documents)
-        decided = ledger.decisions(judge(seen, findings, barred), "privacy", self.run_id)
+        decided = ledger.decisions(
+            judge(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
+        )
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
         shard.write("decisions", decided.to_arrow())
         totals = ledger.outcomes(decided)
@@ -181,6 +200,10 @@ class Privacy(DocumentStage):
             "python-stdnum": version("python-stdnum"),
             "phonenumbers": version("phonenumbers"),
         }
+        if RUSSIAN in context.params.privacy.names:
+            self.models["natasha"] = version("natasha")
+        if key := pseudonym_key.read(context.params.privacy.key):
+            self.models["key"] = pseudonym_key.fingerprint(key)
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
@@ -189,7 +212,7 @@ class Privacy(DocumentStage):
             state,
             Corpus(str(context.params.work)),
             context.register,
-            context.params.privacy.entities,
+            context.params.privacy,
             run_id,
         )
         corpus.deal(pipeline, corpus.shards(context)) | "Scrub" >> beam.ParDo(

@@ -131,6 +131,13 @@ def closing(told: Mapping[str, Any]) -> None:
             ],
         )
     )
+    out.print(_names(told["names"]), highlight=False, soft_wrap=True)
+    if held := told["personal_data_in"]:
+        out.print(
+            f"texts with personal data stay in {', '.join(held)}; `tamga clean` removes them",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name in told["missing"]:
         out.print(
             f"warning: {name} is missing; it stands in the ledger as unreadable",
@@ -155,6 +162,15 @@ def closing(told: Mapping[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _names(covered: Mapping[str, str]) -> str:
+    """How names of persons were found, and in which languages nobody looked for them."""
+    ways: dict[str, list[str]] = {}
+    for language, way in covered.items():
+        ways.setdefault(way, []).append(language)
+    told = "; ".join(f"{', '.join(ways[way])}: {way}" for way in sorted(ways))
+    return f"names of persons: {told or 'no document'}"
 
 
 def _outcome(name: str) -> tuple[str, str]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from lineage import manifest
 from lineage.reports.facts import Facts
 from lineage.reports.files import contents
-from pipelines import corpus, guarding, index, ledger, sealing, shards, token_shards
+from pipelines import corpus, guarding, index, ledger, sealing, second_scan, shards, token_shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.parts import Deal, Split, WritePart
@@ -131,7 +131,7 @@ class Release(DocumentStage):
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """A mixture that leaves nothing is a slip of the pen."""
+        """A mixture that leaves nothing is a slip of the pen; what was missed must not go out."""
         outcome, reasons = totals.get("outcome", {}), totals.get("reason", {})
         if outcome.get("drop") and not outcome.get("keep"):
             told = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
@@ -139,6 +139,7 @@ class Release(DocumentStage):
                 f"release: the mixture leaves nothing ({told}); wider filters help, or shares that "
                 "add up to 1 where they cover everything"
             )
+        second_scan.stop_on_a_hit(context, state)
 
     def finish(
         self,

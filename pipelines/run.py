@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import progress, sealing, stage, token_shards, withdrawals
+from pipelines import clean, progress, sealing, stage, token_shards, withdrawals
 from pipelines.command import context, guarded, parser
 from pipelines.dedup import Dedup
 from pipelines.ingest import Ingest
 from pipelines.language import Language
+from pipelines.personal_data import names
 from pipelines.personal_data.uris import redact_uri
 from pipelines.privacy import Privacy
 from pipelines.quality import Quality
@@ -99,6 +100,8 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
             for name, n in released["lang"].items()
         },
         "redactions": released.get("entity", {}),
+        "names": names.coverage(about.params.privacy, released["lang"]),
+        "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
         "signed": sealing.signed_with(about),
         "missing": missing(about),
         "idle_withdrawals": [

@@ -21,6 +21,8 @@ from schemas.errors import Invalid, Problem
 from schemas.licences import is_single, normalise
 from schemas.mixture import Mixture
 from schemas.mixture import load as load_mixture
+from schemas.privacy import PrivacyParams
+from schemas.privacy import build as build_privacy
 from schemas.validation import check
 from schemas.yaml_source import YamlSource, read
 
@@ -92,11 +94,6 @@ class DedupParams:
     figures: Mapping[str, str] = field(  # kind of source -> distinguish | ignore
         default_factory=lambda: {"institutional": "distinguish", "web": "ignore"}
     )
-
-
-@dataclass(frozen=True)
-class PrivacyParams:
-    entities: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +222,8 @@ class Params:
             return value
         if isinstance(value, QualityParams):
             return asdict(value)
+        if isinstance(value, PrivacyParams):
+            return value.canonical()
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against", "tokenizer"):
             section.pop(place, None)
@@ -370,7 +369,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         language=_section(LanguageParams, value.get("language")),
         quality=_quality(value.get("quality") or {}),
         dedup=_dedup(value.get("dedup")),
-        privacy=_section(PrivacyParams, value.get("privacy")),
+        privacy=_privacy(root, value.get("privacy") or {}),
         tokens=_tokens(root, value.get("tokens") or {}),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
@@ -394,6 +393,11 @@ def _tokens(root: Path, value: Mapping[str, Any]) -> TokensParams:
     path = value.get("tokenizer")
     found = _section(TokensParams, {**value, "tokenizer": None})
     return replace(found, tokenizer=_resolved(root, path) if path else None)
+
+
+def _privacy(root: Path, value: Mapping[str, Any]) -> PrivacyParams:
+    key = value.get("key")
+    return build_privacy(value, _resolved(root, key) if key else None)
 
 
 def _resolved(root: Path, path: str) -> Path:

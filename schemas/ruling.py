@@ -191,7 +191,7 @@ def _identifiers(rules: Iterable[Rule], about: Circumstances) -> Iterator[Findin
     for one in _driving(rules, "identifiers"):
         left = sorted(set(one.entities) - set(about.entities))
         if left:
-            message = f"privacy.entities leaves {', '.join(left)} in the text"
+            message = f"the parameters' `privacy` leaves {', '.join(left)} in the text"
             yield Finding("identifiers", one.id, False, message)
 
 

@@ -33,12 +33,14 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     """A number: refused where its check digits fail or it is a sum; 0.8 and more beside a word."""
     folded = view.folded
     own, shared = rule.words(view)
+    if own is None and shared is None and not rule.alone:
+        return 0.0
+    if not rule.check(view.plain[start:end]):  # most are refused here, and it is cheap
+        return 0.0
     near = nearness(folded, start, end, own)
     if near < GLUED and start and folded[start - 1].isalpha():
         return 0.0
     if not near and not shared and not rule.alone:
-        return 0.0
-    if not rule.check(view.plain[start:end]):
         return 0.0
     if rule.certain:
         return rule.alone
@@ -145,14 +147,17 @@ def host(rule: Rule, view: View, start: int, end: int) -> float:
 def birth(rule: Rule, view: View, start: int, end: int) -> float:
     """A date of birth: a date that may be one, close to a word that says so."""
     score = beside(rule, view, start, end)
-    if not score:
-        return 0.0
-    numbers = [int(n) for n in _NUMBER.findall(view.plain, start, end)]
-    year = max(numbers)
+    return score if score and is_birth(view.plain[start:end]) else 0.0
+
+
+def is_birth(plain: str) -> bool:
+    """Whether the numbers in a string may be the parts of a date of birth."""
+    numbers = [int(n) for n in _NUMBER.findall(plain)]
+    year = max(numbers, default=0)
     rest = [n for n in numbers if n != year]
     if not checksums.OLDEST <= year <= checksums.NEWEST or any(n > 31 for n in rest):
-        return 0.0
-    return 0.0 if len(rest) == 2 and min(rest) > 12 else score
+        return False
+    return not (len(rest) == 2 and min(rest) > 12)
 
 
 _FILES: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])$", re.I)

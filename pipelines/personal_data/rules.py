@@ -80,6 +80,7 @@ class Rule:
     regex: str
     stems: tuple[str, ...]
     check: Callable[[str], bool]
+    checked: str | None  # the name of `check`
     alone: float
     form: re.Pattern[str]
     plausible: Callable[[str], bool]
@@ -109,7 +110,7 @@ class Rule:
     def needs_word(self) -> bool:
         """Whether a text without any of its words cannot hold it."""
         backed = self.judge in (judges.identifier, judges.beside, judges.birth)
-        return self.judge is judges.street or (backed and not self.alone)
+        return self.judge in (judges.street, judges.post_code) or (backed and not self.alone)
 
     @cached_property
     def literals(self) -> frozenset[str]:
@@ -184,6 +185,7 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
         regex=fragments.digits(digits) if digits else fragments.expand(raw["pattern"]),
         stems=tuple(raw.get("stems", ())),
         check=_check(raw.get("check")),
+        checked=raw.get("check"),
         alone=float(raw.get("alone", 0)),
         form=re.compile(raw.get("form", "[0-9A-Za-z]+")),
         plausible=_check(raw.get("plausible")),

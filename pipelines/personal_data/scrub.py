@@ -5,19 +5,21 @@ A value found never leaves this package: rows hold positions and classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipelines.personal_data import pseudonym_key, rules
 from pipelines.personal_data.finder import Finder
 from pipelines.personal_data.findings import Span, resolve
+from pipelines.personal_data.names import Names
+from pipelines.personal_data.operators import Operators
+from schemas.privacy import PrivacyParams
 from schemas.tables import FINDINGS, REDACTIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-OPERATOR: Final = "replace"
 
 
 def _schema(arrow: pa.Schema) -> pl.Schema:
@@ -89,13 +91,21 @@ def apply(documents: pl.DataFrame, findings: pl.DataFrame) -> tuple[pl.DataFrame
 
 
 class Scrubber:
-    """The rules, made ready once per worker.
+    """The rules and the policy, made ready once per worker.
 
     `entities` limits what is looked for (None: all); an unknown name raises ValueError.
+    `operators` say what is done with it (None: a placeholder each), `names` who finds names.
     """
 
-    def __init__(self, entities: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self,
+        entities: tuple[str, ...] | None = None,
+        operators: Operators | None = None,
+        names: Names | None = None,
+    ) -> None:
         self._finder = Finder(entities)
+        self._operators = operators or Operators(PrivacyParams())
+        self._names = names
         self.entities = self._finder.entities
 
     def candidates(self, text: str) -> list[Span]:
@@ -103,17 +113,46 @@ class Scrubber:
         return next((spans for _, spans in self._finder.find([text])), [])
 
     def find(self, documents: pl.DataFrame) -> pl.DataFrame:
-        """Findings in `documents` (doc_id, text, lang, jurisdiction; the last two nullable).
+        """Findings in `documents` (doc_id, text, lang, jurisdiction, and where there is one
+        source_id; all but the first two nullable).
 
         Out: rows of FINDINGS in the documents' order, then by start; spans lie apart and count
-        code points of the text.
+        code points of the text.  What the policy keeps is not among them.
         """
-        ids, texts, langs, jurisdictions = (
+        return pl.DataFrame(list(self._rows(documents)), schema=_schema(FINDINGS), orient="row")
+
+    def _rows(self, documents: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
+        ids, texts, langs, homes = (
             documents[c].to_list() for c in ("doc_id", "text", "lang", "jurisdiction")
         )
-        rows = [
-            (ids[i], s.entity, s.start, s.end, s.score, s.recogniser, OPERATOR, f"<{s.entity}>")
-            for i, spans in self._finder.find(texts)
-            for s in resolve(spans, langs[i], jurisdictions[i])
-        ]
-        return pl.DataFrame(rows, schema=_schema(FINDINGS), orient="row")
+        known = "source_id" in documents.columns
+        sources = documents["source_id"].to_list() if known else [None] * len(ids)
+        for i, spans in self._candidates(texts, langs):
+            for s in resolve(spans, langs[i], homes[i]):
+                value = texts[i][s.start : s.end]
+                if done := self._operators.apply(s, value, ids[i], sources[i], homes[i]):
+                    yield (ids[i], s.entity, s.start, s.end, s.score, s.recogniser, *done)
+
+    def _candidates(
+        self, texts: list[str | None], langs: list[str | None]
+    ) -> Iterable[tuple[int, list[Span]]]:
+        if self._names is None:
+            return self._finder.find(texts)
+        found = dict(self._finder.find(texts))
+        for i, text in enumerate(texts):
+            if text and (named := self._names.find(text, langs[i])):
+                found.setdefault(i, []).extend(named)
+        return sorted(found.items())
+
+
+def scrubber(policy: PrivacyParams) -> Scrubber:
+    """What the parameters ask for, with the key from where they say.
+
+    Raises:
+      pseudonym_key.BadKey: where it cannot be had.
+    """
+    known = rules.entities()
+    asked = known if policy.entities is None else policy.entities
+    names = Names(policy) if policy.names or policy.ner else None
+    operators = Operators(policy, pseudonym_key.read(policy.key))
+    return Scrubber(tuple(e for e in asked if e in known), operators, names)

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum import iban
+from stdnum.ee import ik
+from stdnum.lt import asmens
+from stdnum.ru import inn
+from stdnum.ua import rntrc
 
 from pipelines.personal_data import checksums
 
@@ -152,3 +159,43 @@ def test_nothing_raises(value: str) -> None:
         "am_psn",
     ):
         assert getattr(checksums, name)(value) in (True, False)
+
+
+@given(value=st.text("0123456789", min_size=9, max_size=13))
+def test_own_formulas_agree_with_stdnum_on_anything(value: str) -> None:
+    assert checksums.ru_inn(value) == inn.is_valid(value)
+    assert checksums.ua_rnokpp(value) == rntrc.is_valid(value)
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "length"),
+    [
+        (checksums.ru_inn, inn.is_valid, 10),
+        (checksums.ru_inn, inn.is_valid, 12),
+        (checksums.ua_rnokpp, rntrc.is_valid, 10),
+        (checksums.ee_isikukood, ik.is_valid, 11),
+        (checksums.lt_asmens_kodas, asmens.is_valid, 11),
+    ],
+    ids=["inn-10", "inn-12", "rnokpp", "ik", "asmens"],
+)
+def test_own_formulas_agree_with_stdnum_on_what_passes(
+    own: Callable[[str], bool], theirs: Callable[[str], bool], length: int
+) -> None:
+    """Each body with each ending: the right check digits are among them."""
+    rng, passed = random.Random(5), 0
+    for _ in range(60):
+        dated = f"{rng.choice('3456')}{rng.randint(10, 99)}{rng.randint(1, 12):02d}{rng.randint(1, 28):02d}"
+        body = (dated + "".join(rng.choices("0123456789", k=12)))[: length - 2]
+        for end in range(100):
+            value = f"{body}{end:02d}"
+            assert own(value) == theirs(value), value
+            passed += own(value)
+    assert passed >= 60
+
+
+@given(value=st.from_regex(r"\A(KZ|GE|LT|EE)[0-9]{2}[0-9A-Z]{4,34}\Z"))
+def test_ibans_agree_with_stdnum(value: str) -> None:
+    body = value[4:] + value[:2] + "00"
+    right = f"{value[:2]}{98 - int(''.join(str(int(c, 36)) for c in body)) % 97:02d}{value[4:]}"
+    for one in (value, right):
+        assert checksums.iban(one) == iban.is_valid(one, check_country=False)

@@ -1,0 +1,233 @@
+"""Names of persons: natasha for Russian, full names by pattern in the other languages.
+
+A pattern finds what its language marks: a patronymic, initials, a surname's ending beside another
+capitalised word (`names.yaml`).  A name alone, and a surname without such an ending, it does not
+find: in news that is the most of them.  `coverage` says so of each language.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from functools import cache
+from importlib import metadata, resources
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import yaml
+
+from pipelines.personal_data.contexts import stems
+from pipelines.personal_data.findings import Span
+from pipelines.personal_data.ner import Recogniser
+from pipelines.personal_data.views import fold
+from schemas.privacy import PrivacyParams
+
+if TYPE_CHECKING:
+    from natasha import NewsNERTagger, Segmenter
+
+PERSON: Final = "PERSON"
+#: The one language with a model of its own.
+RUSSIAN: Final = "ru"
+_SCORE: Final = 0.7
+#: A model sees this much of a text at once: bounds its memory.
+_PIECE: Final = re.compile(r"(?s).{1,5000}(?=\s|\Z)|.{5000}")
+#: Lines of acts' signatures and bylines are short.
+_LINE: Final = 160
+_INITIALS: Final = re.compile(r"(?<!\w)\w\.")
+_ENDED: Final = re.compile(r"[.!?] +\w{2}")
+
+_UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x588)) if c.isupper() or c.istitle())
+_APOSTROPHES: Final = "'’‘ʻʼ`´"
+
+
+class Namer(Protocol):
+    """Finds names in a text."""
+
+    def find(self, text: str) -> Iterator[Span]: ...
+
+
+@cache
+def _told() -> dict[str, Any]:
+    file = resources.files(__package__) / "names.yaml"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    told: dict[str, Any] = yaml.load(file.read_text("utf-8"), Loader=loader)
+    return told
+
+
+def languages() -> tuple[str, ...]:
+    """Those whose full names have a pattern, or that have a model, sorted."""
+    return tuple(sorted({RUSSIAN, *_told()["languages"]}))
+
+
+def _any_of(written: Collection[str]) -> str:
+    """Any of the endings, in small or capital letters, with any apostrophe."""
+    longest = sorted(set(written), key=lambda w: (-len(w), w))
+    found = "|".join(map(re.escape, longest)).replace("'", f"[{_APOSTROPHES}]")
+    return f"(?i:{found})" if found else "(?!)"
+
+
+class FullNames:
+    """Full names of one language by pattern.  Raises KeyError for a language without one."""
+
+    def __init__(self, language: str) -> None:
+        told = _told()["languages"][language]
+        self.recogniser = f"full-names-{language}/1"
+        self._pattern = _pattern(
+            "ა-ჰ" if language == "ka" else _UPPER,
+            told["patronymics"],
+            told.get("apart", ()),
+            told["surnames"],
+            told["endings"],
+            told.get("except", ()),
+        )
+
+    def find(self, text: str) -> Iterator[Span]:
+        """The names in a text, by start."""
+        for match in self._pattern.finditer(text):
+            yield Span(match.start(), match.end(), PERSON, _SCORE, self.recogniser)
+
+
+def _pattern(
+    capitals: str,
+    patronymics: Collection[str],
+    apart: Collection[str],
+    surnames: Collection[str],
+    endings: Collection[str],
+    others: Collection[str],
+) -> re.Pattern[str]:
+    """Every repeat is bounded: time grows with the text's length and no faster."""
+    capital = f"[{capitals}]"
+    letter = rf"[^\W\d_{_APOSTROPHES}]"
+    word = rf"{capital}(?:{letter}|[{_APOSTROPHES}](?={letter})){{1,24}}(?:-{capital}{letter}{{1,24}})?"
+    ending = rf"(?:{_any_of(endings)})?(?!\w)"
+    other = rf"(?!\w{{0,24}}?{_any_of(others)}{ending})" if others else ""
+    surname = rf"{other}{capital}[\w{_APOSTROPHES}-]{{0,24}}?{_any_of(surnames)}{ending}"
+    patronymic = rf"(?:{capital}\w{{1,24}}?{_any_of(patronymics)}{ending}|{word}[ -]{_any_of(apart)}{ending})"
+    initial = rf"{capital}{letter}?\."
+    two = rf"{initial} ?{initial}"
+    forms = (
+        rf"(?:{word} ){{1,2}}{patronymic}(?: {surname})?",
+        rf"{two} ?{word}",
+        rf"{word} {two}",
+        rf"{initial} ?{surname}",
+        rf"{word} {surname}",
+    )
+    return re.compile(rf"(?<!\w)(?:{'|'.join(forms)})")
+
+
+class Natasha:
+    """Russian names by natasha's model, which its wheel brings along."""
+
+    def __init__(self) -> None:
+        from natasha import NewsEmbedding, NewsNERTagger, Segmenter
+
+        self._segmenter: Segmenter = Segmenter()
+        self._tagger: NewsNERTagger = NewsNERTagger(NewsEmbedding())
+        self.recogniser = f"natasha/{metadata.version('natasha')}"
+
+    def find(self, text: str) -> Iterator[Span]:
+        """The names in a text, by start."""
+        from natasha import Doc
+
+        for piece in _PIECE.finditer(text):
+            document = Doc(piece[0])
+            document.segment(self._segmenter)
+            document.tag_ner(self._tagger)
+            for span in document.spans:
+                if span.type == "PER":
+                    start = piece.start() + span.start
+                    end = piece.start() + span.stop
+                    yield Span(start, end, PERSON, _SCORE, self.recogniser)
+
+
+class Names:
+    """What the policy asks for beyond the rules, by language.
+
+    Raises:
+      ModuleNotFoundError: where Russian is asked for and natasha is not installed.
+    """
+
+    def __init__(self, policy: PrivacyParams) -> None:
+        self._namers: dict[str, list[Namer]] = {}
+        for language in policy.names:
+            one: Namer = Natasha() if language == RUSSIAN else FullNames(language)
+            self._namers.setdefault(language, []).append(one)
+        for told in policy.ner:
+            model = Recogniser(told)
+            for language in told.languages:
+                self._namers.setdefault(language, []).append(model)
+        self._wanted = policy.entities
+        self._keep_officials = policy.officials == "keep"
+
+    def find(self, text: str, language: str | None) -> list[Span]:
+        """What is found in a text of a language, overlapping too."""
+        found = [
+            span
+            for namer in self._namers.get(language or "", ())
+            for span in namer.find(text)
+            if self._wanted is None or span.entity in self._wanted
+        ]
+        if self._keep_officials:
+            return [s for s in found if s.entity != PERSON or not is_official(text, s)]
+        return found
+
+
+@cache
+def _words(kind: str) -> re.Pattern[str]:
+    return stems(_told()[kind])
+
+
+def is_official(text: str, span: Span) -> bool:
+    """Whether a name signs an act, or is an author's in a byline.
+
+    A signature ends its line.  The office stands in the line before, where the name is alone in
+    its own, or before it in a short line: far apart, or the name has initials.  A byline has a
+    colon between its word and the name.
+    """
+    start, end = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.end)
+    before, after = text[start : span.start], text[span.end : end if end >= 0 else len(text)]
+    if len(before) > _LINE:
+        return False
+    byline, colon, _ = fold(before).rpartition(":")
+    if colon and not before[len(byline) + 1 :].strip() and _words("bylines").search(byline):
+        return True
+    if after.strip():
+        return False
+    if not before.strip():
+        above = text[max(0, start - 1 - _LINE) : max(0, start - 1)].rpartition("\n")[2].rstrip()
+        return not above.endswith((".", "!", "?")) and _holds_office(above)
+    apart = before[-2:].isspace() or before[-1] == "\t"
+    signed = apart or bool(_INITIALS.search(text[span.start : span.end]))
+    return signed and _holds_office(before) and not _ENDED.search(before)
+
+
+def _holds_office(line: str) -> bool:
+    return bool(_words("officials").search(fold(line)))
+
+
+def coverage(policy: PrivacyParams, spoken: Collection[str]) -> dict[str, str]:
+    """Language to how names of persons are found in it, for what a run tells of itself."""
+    return {language: _covered(policy, language) for language in sorted(spoken)}
+
+
+def _covered(policy: PrivacyParams, language: str) -> str:
+    ways = [n.recogniser for n in policy.ner if language in n.languages and PERSON in n.entities]
+    if language in policy.names:
+        by_model = language == RUSSIAN
+        ways.insert(
+            0, "natasha" if by_model else "full names by pattern; single names are not found"
+        )
+    return ", ".join(ways) or "not looked for"
+
+
+def missing_model(policy: PrivacyParams) -> str | None:
+    """What stands in the way of the names asked for; None: nothing."""
+    unknown = sorted({*policy.names} - {*languages()})
+    if unknown:
+        return (
+            f"there is no pattern for names in {', '.join(unknown)}; known: "
+            f"{', '.join(languages())}; `privacy.ner` takes a model for others"
+        )
+    if RUSSIAN in policy.names and find_spec("natasha") is None:
+        return "natasha is not installed, which finds Russian names: pip install 'tamga[names]'"
+    return None

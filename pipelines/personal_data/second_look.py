@@ -1,0 +1,105 @@
+"""A second look at released texts, by patterns that share nothing with the rules.
+
+They are few and strict: a number right after its own label, or in a form that nothing else has,
+whose check digits hold.  What they find should have been replaced, so that a hit stops a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+import phonenumbers
+
+from pipelines.personal_data import checksums
+
+
+class Hit(NamedTuple):
+    """Where something stands in a released text; no value."""
+
+    entity: str
+    start: int
+    end: int
+
+
+def _phone(value: str) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(value))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _mail(value: str) -> bool:
+    return not value.lower().endswith(
+        (".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".invalid")
+    )
+
+
+def _number(digits: str) -> str:
+    return rf"(?<![0-9])(?P<value>{digits})(?![0-9]|[.,][0-9])"
+
+
+def _labelled(label: str, digits: str) -> str:
+    return rf"(?<![^\W_])(?:{label})[:№ \u00a0-]{{1,4}}{_number(digits)}"
+
+
+_MAIL: Final = r"(?P<value>[A-Za-z0-9][\w.+-]{0,63}@(?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,12})(?![\w@])"
+_IBAN: Final = r"(?<!\w)(?P<value>(?:KZ|UA|BY|GE|AZ|MD|EE|LV|LT)[0-9]{2}[0-9A-Z]{12,25})(?!\w)"
+_BY: Final = r"(?<!\w)(?P<value>[1-6][0-9]{6}[ABCHKEM][0-9]{3}(?:PB|BA|BI)[0-9])(?!\w)"
+_CARD: Final = _labelled("[Кк]арт[аы]|[Кк]артка|[Cc]ard", "[2-9][0-9]{3}(?:[ -][0-9]{4}){3}")
+_PHONE: Final = (
+    r"(?<![^\W_])(?:[Тт]ел|[Tt]el|[Pp]hone|[Мм]об)[.: ]{1,3}"
+    r"(?P<value>\+[0-9]{1,3}[ -][0-9 ()-]{7,14}[0-9])(?![0-9])"
+)
+_SNILS: Final = _labelled("СНИЛС", "[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}|[0-9]{11}")
+_PINFL: Final = _labelled("ПИНФЛ|PINFL|JSHSHIR|JShShIR|ЖШШИР", "[0-9]{14}")
+
+#: Class, pattern with the group `value`, check of the value without separators.
+_LOOKS: Final[Sequence[tuple[str, re.Pattern[str], Callable[[str], bool]]]] = [
+    (entity, re.compile(pattern), check)
+    for entity, pattern, check in (
+        ("EMAIL_ADDRESS", _MAIL, _mail),
+        ("KZ_IIN", _labelled("ЖСН|ИИН|IIN|жсн|иин", "[0-9]{12}"), checksums.kz_iin),
+        ("RU_INN", _labelled("ИНН|INN", "[0-9]{12}|[0-9]{10}"), checksums.ru_inn),
+        ("RU_SNILS", _SNILS, checksums.ru_snils),
+        ("UA_RNOKPP", _labelled("РНОКПП|ІПН", "[0-9]{10}"), checksums.ua_rnokpp),
+        ("UZ_PINFL", _PINFL, checksums.uz_pinfl),
+        ("MD_IDNP", _labelled("IDNP", "[0-9]{13}"), checksums.md_idnp),
+        ("EE_ISIKUKOOD", _labelled("[Ii]sikukood", "[0-9]{11}"), checksums.ee_isikukood),
+        ("LT_ASMENS_KODAS", _labelled("[Aa]smens kodas", "[0-9]{11}"), checksums.lt_asmens_kodas),
+        (
+            "LV_PERSONAS_KODS",
+            _labelled("[Pp]ersonas kods", "[0-9]{6}-[0-9]{5}"),
+            checksums.lv_personas_kods,
+        ),
+        ("BY_PERSONAL_NUMBER", _BY, checksums.by_personal_number),
+        ("IBAN_CODE", _IBAN, checksums.iban),
+        ("CREDIT_CARD", _CARD, checksums.card),
+        ("PHONE_NUMBER", _PHONE, _phone),
+    )
+]
+_SEPARATORS: Final = re.compile(r"[ -]")
+
+
+def sample(doc_ids: Iterable[str], size: int) -> list[str]:
+    """Some `size` of the documents, the same whatever their order: by SHA-256 of their ids."""
+    return heapq.nsmallest(size, set(doc_ids), key=lambda i: hashlib.sha256(i.encode()).digest())
+
+
+def look(text: str, replaced: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
+    """What should not stand in a released text, by class; `replaced`: (start, end) of what the
+    release put in, which is not looked at."""
+    pieces, at = [], 0
+    for start, end in sorted(replaced):
+        pieces += [text[at:start], "\0" * (end - start)]
+        at = end
+    left = "".join([*pieces, text[at:]])
+    for entity, pattern, check in _LOOKS:
+        for match in pattern.finditer(left):
+            value = match["value"]
+            whole = entity in ("EMAIL_ADDRESS", "PHONE_NUMBER")
+            if check(value if whole else _SEPARATORS.sub("", value)):
+                yield Hit(entity, *match.span("value"))
