@@ -43,6 +43,12 @@ class Corpus:
             return pl.DataFrame(schema=columns)
         return self.table("quality", "quality", shard, list(columns)).cast(columns)  # type: ignore[arg-type]
 
+    def languages(self, shard: str) -> pl.DataFrame:
+        """doc_id, lang of a shard's documents; no rows where no stage found them."""
+        if not self.path("language", "language", shard).is_file():
+            return pl.DataFrame(schema={"doc_id": pl.String, "lang": pl.String})
+        return self.table("language", "language", shard, ["doc_id", "lang"])
+
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""
         decided = self.table(stage, "decisions", shard, ["doc_id", "outcome"])

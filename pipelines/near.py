@@ -17,8 +17,8 @@ from pipelines import batches, clusters, corpus, duplicates
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
+_SIGNED = ("doc_id", "uri", "source_id", "captured_at", "text")
 _ROWS = 1 << 15
-_COMPARED = ["doc", "shingles", "figured", "distinguish"]
 _TOLD = ["doc", "doc_id", "figures", "figures_at"]
 KEYED = tuple[int, pa.RecordBatch]
 
@@ -40,12 +40,15 @@ class Sign(beam.DoFn):
 
     def _write(self, name: str) -> None:
         plan = self.plan
-        texts = plan.source.documents(
-            name, "quality", ["doc_id", "uri", "source_id", "captured_at", "text"]
-        )
-        signed = [duplicates.sign(some, plan.ranks, plan.apart, plan.params) for some in texts]
-        if not signed:
-            signed = [duplicates.sign(_nothing(), plan.ranks, plan.apart, plan.params)]
+        languages = plan.source.languages(name)
+
+        def sign(some: pl.DataFrame) -> pl.DataFrame:
+            told = some.join(languages, on="doc_id", how="left", maintain_order="left")
+            return duplicates.sign(told, plan.ranks, plan.apart, plan.params)
+
+        nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))
+        signed = [sign(some) for some in plan.source.documents(name, "quality", _SIGNED)]
+        signed = signed or [sign(nothing)]
         plan.state.write("signatures", name, pl.concat(signed).to_arrow())
 
 
@@ -66,8 +69,7 @@ class Band(beam.DoFn):
     def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
-        columns = ["doc", "shingles", "signature", "figured", "distinguish"]
-        signed = self.plan.signed(place, columns)
+        signed = self.plan.signed(place, duplicates.BANDED)
         for start in range(0, signed.height, _ROWS):
             some = signed[start : start + _ROWS].join(
                 copies, on="doc", how="anti", maintain_order="left"
@@ -97,7 +99,9 @@ class Compare(beam.DoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
         pairs = batches.frame(element[1]).unique(["left", "right"])
         docs = pl.concat([pairs["left"], pairs["right"]])
-        found = duplicates.verify(pairs, self.plan.named(docs, _COMPARED), self.plan.params)
+        found = duplicates.verify(
+            pairs, self.plan.named(docs, duplicates.COMPARED), self.plan.params
+        )
         if "component" in pairs.columns:
             found = found.join(pairs, on=["left", "right"])
         yield from batches.whole(found.filter(~pl.col("apart")))
@@ -157,9 +161,3 @@ def _after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollectio
         lambda place, _: place,
         beam.pvalue.AsIter(other | "SignedCount" >> beam.combiners.Count.Globally()),
     ).with_output_types(KEYED)
-
-
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema=dict.fromkeys(("doc_id", "uri", "source_id", "captured_at", "text"), pl.String)
-    )

@@ -40,6 +40,7 @@ def run(
     number: int = 3,
     claimed: int | None = None,
     workers: int = 1,
+    languages: dict[str, str] | None = None,
 ) -> Job:
     """Deduplicate.
 
@@ -47,6 +48,7 @@ def run(
       folder: where the job works.
       documents: doc_id -> source and text; sources that begin with `i` are institutional.
       number: how many shards.
+      languages: doc_id -> language, of those that have one.
       claimed: how many documents the job is told to expect: what rounds it wires.
     """
     rows = pl.DataFrame(
@@ -58,9 +60,16 @@ def run(
     for n, name in enumerate(names):
         some = rows.filter(pl.int_range(pl.len()) % number == n)
         decided = some.select("doc_id", outcome=pl.lit("keep"))
+        labels = some.select(
+            "doc_id",
+            lang=pl.col("doc_id").replace_strict(
+                languages or {}, default=None, return_dtype=pl.String
+            ),
+        )
         for path, table in (
             ("ingest/documents", some.to_arrow().cast(DOCUMENTS)),
             ("quality/decisions", decided.to_arrow()),
+            ("language/language", labels.cast(pl.String).to_arrow()),
         ):
             content = shards.parquet_bytes(table)
             shards.write_bytes(folder / path / f"{name}.parquet", content)

@@ -18,7 +18,7 @@ WORDS = [f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]
 TEXT = " ".join(WORDS)
 LIKE = " ".join([*WORDS[:50], "other", *WORDS[51:]])
 APART = " ".join(w.replace("word", "elsewhere") for w in WORDS)
-COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text")
+COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text", "lang")
 
 
 def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
@@ -217,7 +217,7 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
     )
 
     def resolve() -> pl.DataFrame:
-        rows = [(a, b, s, None, False) for (a, b), s in pairs.items()]
+        rows = [(a, b, s, "jaccard", None, False) for (a, b), s in pairs.items()]
         random.shuffle(rows)
         shuffled = some.sample(fraction=1, shuffle=True, seed=random.randrange(99))
         return duplicates.resolve(shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row"))
@@ -245,7 +245,7 @@ def test_nothing_to_resolve():
 
 
 def test_a_text_without_a_rank_is_an_error():
-    row = [(1, 2, 0.8, None, False)]
+    row = [(1, 2, 0.8, "jaccard", None, False)]
     with pytest.raises(KeyError):
         duplicates.resolve(
             pl.DataFrame(schema=duplicates.MEMBER),
