@@ -15,19 +15,21 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, corpus, duplicates, ledger, rights, shards, source_loss
+from pipelines import batches, corpus, dedup_index, duplicates, ledger, rights, shards, source_loss
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
 from pipelines.near import Near
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
-from schemas.params import DedupParams, GuardParams
+from schemas.params import DedupParams, GuardParams, Params
 from schemas.register import Register
+from schemas.standing import GRANTED, standing
 from schemas.tables import DUPLICATES
 
 DECIDED = {
     "doc": pl.UInt64,
+    "kept": pl.UInt64,
     "kept_doc_id": pl.String,
     "kept_source_id": pl.String,
     "similarity": pl.Float64,
@@ -56,6 +58,8 @@ class Decide(ShardDoFn):
 
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         place, groups = element
+        if place >= len(self.plan.shards):
+            return  # of earlier releases nothing is decided
         one = batches.plan(shard=[self.plan.shards[place]])
         yield from super().process(one, place, groups)  # type: ignore[no-untyped-call]
 
@@ -65,6 +69,7 @@ class Decide(ShardDoFn):
         seen = signed.join(
             batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
         )
+        seen = seen.with_columns(kept_release=released_in(pl.col("kept"), self.plan))
         told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
         decided = ledger.decisions(told, "dedup", self.plan.run_id)
         clustered = (
@@ -80,7 +85,7 @@ class Decide(ShardDoFn):
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
         totals = ledger.outcomes(decided)
-        gone = clustered.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
+        gone = clustered.filter(pl.col("doc") != pl.col("kept"))
         kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
         shard.finish(
             {
@@ -102,6 +107,14 @@ class Decide(ShardDoFn):
         )
 
 
+def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
+    """The earlier releases that hold documents, by number; null for those of this run."""
+    names = {n: e.release for n, e in enumerate(plan.known, len(plan.shards))}
+    return (docs // (1 << duplicates.ROW_BITS)).replace_strict(
+        names, default=None, return_dtype=pl.String
+    )
+
+
 def nearest(apart: pl.DataFrame) -> pl.DataFrame:
     """Rows of `duplicates.kept_apart`, several per document -> one per document."""
     ordered = apart.sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
@@ -116,7 +129,7 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
     The evidence has no figures: how many differ, of what kinds, and the places of the first of
     these words in the key view of the document's text.
     """
-    gone = pl.col("kept_doc_id").is_not_null() & (pl.col("kept_doc_id") != pl.col("doc_id"))
+    gone = pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))
     cluster: list[Any] = [
         "kept_doc_id",
         "cluster_id",
@@ -132,6 +145,8 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         differing=pl.struct("number", "date", "docket"),
         at="at",
     ).alias("apart")
+    found = pl.struct(cluster).struct.json_encode()
+    earlier = pl.struct(*cluster, release="kept_release").struct.json_encode()
     clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
     return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
@@ -140,8 +155,10 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         reason=pl.when(gone).then(pl.concat_str("kind", pl.lit("-duplicate"))),
         rule=pl.lit("dedup"),
         rule_version=pl.lit(duplicates.RULE_VERSION),
-        evidence=pl.when(clustered & lonely)
-        .then(pl.struct(cluster).struct.json_encode())
+        evidence=pl.when(pl.col("kept_release").is_not_null())
+        .then(earlier)
+        .when(clustered & lonely)
+        .then(found)
         .when(clustered)
         .then(pl.struct(*cluster, told).struct.json_encode())
         .when(~lonely)
@@ -169,6 +186,15 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
+def lawful(register: Register, params: Params) -> frozenset[str]:
+    """The sources whose released documents may take the place of new ones."""
+    return frozenset(
+        s.id
+        for s in register.sources.values()
+        if standing(s, params.as_of, register) == GRANTED and params.purpose in s.basis.purposes
+    )
+
+
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
     places = pipeline | "Places" >> beam.Create(
@@ -190,7 +216,11 @@ class Dedup(DocumentStage):
     sections = ("dedup",)
 
     def __init__(self, context: Context) -> None:
-        pass
+        self.known = dedup_index.load(context.params)
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        earlier = {f"index {e.release}": e.digest for e in self.known}
+        return super().inputs(context) | earlier
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
@@ -206,6 +236,8 @@ class Dedup(DocumentStage):
             apart(register, params.dedup),
             run_id,
             self.expected(context),
+            self.known,
+            lawful(register, params),
         )
         wire(pipeline, plan)
 

@@ -21,6 +21,7 @@ FIGURE_KEYS = 6
 """Keys of figures with one value of the signature each: texts of similarity s and the same
 figures meet in one of them with 1 - (1 - s)**6, 0.9998 at 0.75."""
 
+KEYED = {"key": pl.UInt64, "doc": pl.UInt64}
 PAIR = {"left": pl.UInt64, "right": pl.UInt64}
 EDGE = {
     **PAIR,
@@ -280,7 +281,7 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
       edges: `EDGE` between their texts, verified, none apart.
 
     Returns:
-      doc, measure, kept_doc_id, kept_source_id, similarity, kind, cluster_id: the members of
+      doc, measure, kept (a number), kept_doc_id, kept_source_id, similarity, kind, cluster_id: the members of
       every cluster of at least two; the one that stays is its own `kept`, with similarity 1.
       Each document that goes was compared with the one that is kept for it.  A text contained
       in another goes only if the other has the better right.
@@ -314,6 +315,7 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         .select(
             "doc",
             "measure",
+            "kept",
             kept_doc_id="doc_id",
             kept_source_id="source_id",
             similarity=pl.col("similarity").fill_null(1.0),

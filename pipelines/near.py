@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, clusters, corpus, duplicates
+from pipelines import batches, clusters, corpus, dedup_index, duplicates
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
@@ -61,12 +61,13 @@ class FindCopies(beam.DoFn):
 
 
 class Band(beam.DoFn):
-    """A shard and its copies -> the keys of all other documents, by partition."""
+    """A shard and its copies -> the keys of all other documents, by partition; tagged `known`, the
+    keys that meet the index, by its parts."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[object]:
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
         signed = self.plan.signed(place, duplicates.BANDED)
@@ -76,6 +77,27 @@ class Band(beam.DoFn):
             )
             keys = duplicates.band_keys(some, self.plan.params)
             yield from parts(keys, keys["key"].to_numpy(), self.plan.partitions)
+            if self.plan.known:
+                keys = dedup_index.keys(some, self.plan.params)
+                for keyed in parts(keys, dedup_index.part_of(keys["key"]), dedup_index.PARTS):
+                    yield beam.pvalue.TaggedOutput("known", keyed)
+
+
+class Meet(beam.DoFn):
+    """Keys of a part of the index -> candidate pairs with lawful documents of earlier releases, by
+    the blocks of shards that they touch."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+        part, keys = element[0], batches.frame(element[1])
+        for place, entry in enumerate(self.plan.known, len(self.plan.shards)):
+            first = pl.lit(place << duplicates.ROW_BITS, pl.UInt64)
+            pairs = entry.pairs(part, keys, self.plan.lawful).select(
+                left="doc", right=first + pl.col("row").cast(pl.UInt64)
+            )
+            yield from by_blocks(pairs, self.plan)
 
 
 class Pair(beam.DoFn):
@@ -90,14 +112,16 @@ class Pair(beam.DoFn):
 
 class Compare(beam.DoFn):
     """Pairs between two blocks of shards -> batches of verified edges (`duplicates.EDGE`, and the
-    pairs' `component` where they have one); tagged `apart`, by shard, what figures keep apart.
+    pairs' `component` where they have one), none between two of earlier releases; tagged `apart`,
+    by shard, what figures keep apart.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        pairs = batches.frame(element[1]).unique(["left", "right"])
+        both = self.plan.is_known(pl.min_horizontal("left", "right"))
+        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both)
         docs = pl.concat([pairs["left"], pairs["right"]])
         found = duplicates.verify(
             pairs, self.plan.named(docs, duplicates.COMPARED), self.plan.params
@@ -131,15 +155,27 @@ class Near(beam.PTransform):
             | "ByText" >> beam.GroupByKey()
             | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
         )
-        compared = (
+        keys = (
             {"shard": _after(self.places, copies), "copies": copies}
             | "Copies" >> beam.CoGroupByKey()
-            | "Band" >> beam.ParDo(Band(plan)).with_output_types(KEYED)
+            | "Band"
+            >> beam.ParDo(Band(plan))
+            .with_output_types(KEYED, known=KEYED)
+            .with_outputs("known", main="keys")
+        )
+        pairs = (
+            keys.keys
             | "ByKey" >> beam.GroupByKey()
             | "Pair" >> beam.ParDo(Pair(plan)).with_output_types(KEYED)
-            | "ByBlocks" >> beam.GroupByKey()
-            | "Compare" >> Compared(plan)
         )
+        if plan.known:
+            met = (
+                keys.known
+                | "ByPart" >> beam.GroupByKey()
+                | "Meet" >> beam.ParDo(Meet(plan)).with_output_types(KEYED)
+            )
+            pairs = (pairs, met) | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
+        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> Compared(plan)
         return copies, compared.edges, compared.apart
 
 

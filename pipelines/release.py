@@ -21,13 +21,13 @@ import polars as pl
 import pyarrow as pa
 
 from lineage import manifest
-from pipelines import batches, corpus, guarding, ledger, sealing, shards
+from pipelines import batches, corpus, dedup_index, guarding, ledger, sealing, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import apply
 from pipelines.personal_data.uris import redact_uri
 from pipelines.selection import Selection
-from pipelines.stage import Context, Shard, ShardDoFn, StageError
+from pipelines.stage import Context, Shard, ShardDoFn, StageError, load
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
@@ -328,8 +328,17 @@ class Release(DocumentStage):
         return [added["file"], ran["file"], "manifest.json", "README.md", *sealed]
 
     def published(self, context: Context) -> None:
-        """Enter the release into the log, once."""
-        sealing.enter(context, self.target(context))
+        """Enter the release into the log and into the index of duplicates, once."""
+        target = self.target(context)
+        sealing.enter(context, target)
+        if context.params.dedup.index is not None:
+            released = pl.read_parquet(target / "lineage/documents/*.parquet", columns=["doc_id"])
+            dedup_index.enter(
+                context.params,
+                load(context.folder(self.name), self.name).run_id,
+                released["doc_id"],
+                [self.source.path("dedup", "signatures", n) for n in corpus.shards(context)],
+            )
 
 
 def _written(path: Path, content: bytes) -> dict[str, Any]:

@@ -104,7 +104,8 @@ class Settled(beam.PTransform):
 
     def expand(self, found: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         plan, (copies, edges) = self.plan, found
-        labels = edges | "Components" >> Components(plan.partitions, rounds(plan.documents))
+        documents = plan.documents * (2 if plan.known else 1)  # what can be in one chain
+        labels = edges | "Components" >> Components(plan.partitions, rounds(documents))
         labelled = (
             {
                 "labels": labels,

@@ -92,6 +92,8 @@ class DedupParams:
     figures: Mapping[str, str] = field(  # kind of source -> distinguish | ignore
         default_factory=lambda: {"institutional": "distinguish", "web": "ignore"}
     )
+    index: str | None = None  # a folder, resolved: what earlier releases hold
+    sources: tuple[str, ...] = ()  # whose copies stay where rights are equal, first those
 
 
 @dataclass(frozen=True)
@@ -205,11 +207,15 @@ class Params:
         if isinstance(value, QualityParams):
             return asdict(value)
         section = {f.name: getattr(value, f.name) for f in fields(value)}
-        for place in ("path", "against"):
+        for place in ("path", "against", "index"):
             section.pop(place, None)
         if mixture := section.pop("mixture", None):
             section["mixture"] = mixture.canonical()
-        return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
+        ordered = {"sources"}  # of dedup: the order counts
+        return {
+            k: sorted(set(v)) if isinstance(v, tuple) and k not in ordered else v
+            for k, v in section.items()
+        }
 
 
 SECTIONS: Final = (
@@ -347,7 +353,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
         quality=_quality(value.get("quality") or {}),
-        dedup=_dedup(value.get("dedup")),
+        dedup=_dedup(root, value.get("dedup")),
         privacy=_section(PrivacyParams, value.get("privacy")),
         guard=_section(GuardParams, value.get("guard")),
         seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
@@ -396,11 +402,13 @@ def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
     return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
 
 
-def _dedup(value: Mapping[str, Any] | None) -> DedupParams:
+def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
     """A kind of source that `figures` does not name has its default; one word is for all."""
     defaults, section = DedupParams().figures, dict(value or {})
     given = section.get("figures", {})
     named = dict.fromkeys(defaults, given) if isinstance(given, str) else given
+    if section.get("index"):
+        section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from pipelines import runners, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
+from pipelines.dedup_index import Entry
 from pipelines.dedup_plan import Plan
 from schemas.params import DedupParams
 from schemas.tables import DOCUMENTS
@@ -41,6 +42,8 @@ def run(
     claimed: int | None = None,
     workers: int = 1,
     languages: dict[str, str] | None = None,
+    known: tuple[Entry, ...] = (),
+    captured: dict[str, str] | None = None,
 ) -> Job:
     """Deduplicate.
 
@@ -49,10 +52,15 @@ def run(
       documents: doc_id -> source and text; sources that begin with `i` are institutional.
       number: how many shards.
       languages: doc_id -> language, of those that have one.
+      known: earlier releases; all sources are lawful.
+      captured: doc_id -> capture time; else all are alike.
       claimed: how many documents the job is told to expect: what rounds it wires.
     """
     rows = pl.DataFrame(
-        [(d, s, f"urn:{d}", "2026", None, t) for d, (s, t) in documents.items()],
+        [
+            (d, s, f"urn:{d}", (captured or {}).get(d, "2026"), None, t)
+            for d, (s, t) in documents.items()
+        ],
         DOCUMENTS.names,
         orient="row",
     ).sort("doc_id")
@@ -84,6 +92,8 @@ def run(
         tuple(s for s in sources if s.startswith("i")),
         "run",
         claimed or rows.height,
+        known,
+        frozenset(e for entry in known for e in entry.sources),
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
     found = (
