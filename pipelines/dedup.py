@@ -22,6 +22,7 @@ from pipelines.dedup_plan import Plan
 from pipelines.near import Near
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
+from schemas.errors import Invalid, Problem
 from schemas.params import DedupParams, GuardParams, Params
 from schemas.register import Register
 from schemas.standing import GRANTED, standing
@@ -217,6 +218,10 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = dedup_index.load(context.params)
+        strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
+        if strange:
+            problem = f"not in the register: {', '.join(strange)}"
+            raise Invalid([Problem(str(context.params.path), None, "dedup.sources", problem)])
 
     def inputs(self, context: Context) -> dict[str, str]:
         earlier = {f"index {e.release}": e.digest for e in self.known}
@@ -231,7 +236,7 @@ class Dedup(DocumentStage):
             Corpus(str(params.work)),
             tuple(corpus.shards(context)),
             params.dedup,
-            rights.ranks(register),
+            rights.ranks(register, params.dedup.sources),
             {s.id: s.licence.spdx for s in register.sources.values()},
             apart(register, params.dedup),
             run_id,

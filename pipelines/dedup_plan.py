@@ -75,13 +75,15 @@ class Plan:
 
     def _known(self, place: int, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
         """Of an earlier release; what is released has the better right."""
-        given = {"doc", "right"}
+        given = {"doc", "right", "quality"}
         read = self.known[place - len(self.shards)].read(
             rows, [c for c in columns if c not in given] or ["doc_id"]
         )
         first = np.uint64(place) << np.uint64(duplicates.ROW_BITS)
         return read.with_columns(
-            pl.Series("doc", first + rows), pl.lit(-1, pl.Int64).alias("right")
+            pl.Series("doc", first + rows),
+            pl.lit(-1, pl.Int64).alias("right"),
+            pl.lit(None, pl.Float64).alias("quality"),
         ).select(columns)
 
 

@@ -38,6 +38,7 @@ MEMBER = {
     "text": pl.UInt64,
     "component": pl.UInt64,
     "right": pl.Int64,
+    "quality": pl.Float64,
     "captured_at": pl.String,
     "doc_id": pl.String,
     "source_id": pl.String,
@@ -47,7 +48,7 @@ MEMBER = {
 def sign(
     documents: pl.DataFrame, ranks: Mapping[str, int], apart: Iterable[str], params: DedupParams
 ) -> pl.DataFrame:
-    """What is kept of documents doc_id, uri, source_id, captured_at, lang, text.
+    """What is kept of documents doc_id, uri, source_id, captured_at, quality, lang, text.
 
     Args:
       documents: n of them.
@@ -62,7 +63,7 @@ def sign(
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
     keyed = latin.keys(text, documents["lang"])
-    return documents.select("doc_id", "uri", "source_id", "captured_at").with_columns(
+    return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
         *_compared(words, params),
         *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
@@ -262,8 +263,16 @@ def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
 
 
 def order(members: pl.DataFrame) -> pl.DataFrame:
-    """The same with `rank`: best right first, then earliest capture, then the least id."""
-    ranked = members.sort("right", "captured_at", "doc_id", nulls_last=True)
+    """The same with `rank`: best right first, then the highest quality, the earliest capture, the
+    least id; what is not known comes last."""
+    ranked = members.sort(
+        "right",
+        "quality",
+        "captured_at",
+        "doc_id",
+        descending=[False, True, False, False],
+        nulls_last=True,
+    )
     return ranked.with_row_index("rank")
 
 

@@ -40,10 +40,11 @@ class Sign(beam.DoFn):
 
     def _write(self, name: str) -> None:
         plan = self.plan
-        languages = plan.source.languages(name)
+        tags = plan.source.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
+        about = plan.source.languages(name).join(tags, on="doc_id", how="full", coalesce=True)
 
         def sign(some: pl.DataFrame) -> pl.DataFrame:
-            told = some.join(languages, on="doc_id", how="left", maintain_order="left")
+            told = some.join(about, on="doc_id", how="left", maintain_order="left")
             return duplicates.sign(told, plan.ranks, plan.apart, plan.params)
 
         nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))

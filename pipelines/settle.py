@@ -17,7 +17,7 @@ from pipelines.shingles import fmix64
 LABEL = {"doc": pl.UInt64, "component": pl.UInt64}
 LABELLED = {**duplicates.EDGE, "component": pl.UInt64}
 _MEMBER = {name: duplicates.MEMBER[name] for name in ("doc", "text", "component")}
-_RIGHTS = ["doc", "right", "captured_at", "doc_id", "source_id"]
+_RIGHTS = ["doc", "right", "quality", "captured_at", "doc_id", "source_id"]
 Sides = tuple[int, dict[str, Iterable[pa.RecordBatch]]]
 
 
