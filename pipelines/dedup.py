@@ -20,6 +20,7 @@ from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
 from pipelines.near import Near
+from pipelines.refused import REFUSED, Refused
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
 from schemas.errors import Invalid, Problem
@@ -37,6 +38,7 @@ DECIDED = {
     "kind": pl.String,
     "measure": pl.String,
     "cluster_id": pl.String,
+    "refused_doc_id": pl.String,
 }
 APART: dict[str, type[pl.DataType] | pl.DataType] = {
     "doc": pl.UInt64,
@@ -70,7 +72,13 @@ class Decide(ShardDoFn):
         seen = signed.join(
             batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
         )
-        seen = seen.with_columns(kept_release=released_in(pl.col("kept"), self.plan))
+        alone = batches.union(groups["refused"], REFUSED)
+        seen = seen.join(
+            alone, on="doc", how="left", suffix="_alone", maintain_order="left"
+        ).with_columns(
+            pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
+            kept_release=released_in(pl.col("kept"), self.plan),
+        )
         told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
         decided = ledger.decisions(told, "dedup", self.plan.run_id)
         clustered = (
@@ -86,6 +94,8 @@ class Decide(ShardDoFn):
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
         totals = ledger.outcomes(decided)
+        resolved = pl.col("reason").str.ends_with("-duplicate")
+        explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
         gone = clustered.filter(pl.col("doc") != pl.col("kept"))
         kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
         shard.finish(
@@ -95,7 +105,7 @@ class Decide(ShardDoFn):
                 "keep": totals["keep"],
                 "drop": totals["drop"],
                 "duplicates": gone.height,
-                "unresolved": totals["drop"] - gone.height,
+                "unresolved": totals["drop"] - explained - gone.height,
                 "similarity_min": gone["similarity"].min(),
                 "similarity_max": gone["similarity"].max(),
             },
@@ -146,17 +156,24 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         differing=pl.struct("number", "date", "docket"),
         at="at",
     ).alias("apart")
+    barred = ~gone.fill_null(False) & pl.col("refused_doc_id").is_not_null()
+    refused = pl.struct(refused="refused_doc_id").struct.json_encode()
     found = pl.struct(cluster).struct.json_encode()
     earlier = pl.struct(*cluster, release="kept_release").struct.json_encode()
     clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
     return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
         "uri",
-        outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
-        reason=pl.when(gone).then(pl.concat_str("kind", pl.lit("-duplicate"))),
+        outcome=pl.when(gone | barred).then(pl.lit("drop")).otherwise(pl.lit("keep")),
+        reason=pl.when(gone)
+        .then(pl.concat_str("kind", pl.lit("-duplicate")))
+        .when(barred)
+        .then(pl.lit("published-under-refusal")),
         rule=pl.lit("dedup"),
         rule_version=pl.lit(duplicates.RULE_VERSION),
-        evidence=pl.when(pl.col("kept_release").is_not_null())
+        evidence=pl.when(barred)
+        .then(refused)
+        .when(pl.col("kept_release").is_not_null())
         .then(earlier)
         .when(clustered & lonely)
         .then(found)
@@ -202,9 +219,10 @@ def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
         [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
     ).with_output_types(tuple[int, pa.RecordBatch])
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
-    decided = (copies, edges) | "Settled" >> Settled(plan)
+    no = places | "Refused" >> Refused(plan, copies)
+    decided = (copies, edges, no) | "Settled" >> Settled(plan)
     _ = (
-        {"shard": places, "decided": decided, "apart": kept_apart}
+        {"shard": places, "decided": decided, "apart": kept_apart, "refused": no}
         | "Decided" >> beam.CoGroupByKey()
         | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
     )
@@ -214,7 +232,7 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup",)
+    sections = ("dedup", "policy")
 
     def __init__(self, context: Context) -> None:
         self.known = dedup_index.load(context.params)
@@ -243,6 +261,7 @@ class Dedup(DocumentStage):
             self.expected(context),
             self.known,
             lawful(register, params),
+            params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
 

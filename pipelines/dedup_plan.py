@@ -33,6 +33,7 @@ class Plan:
     documents: int
     known: tuple[Entry, ...] = ()  # earlier releases; their places come after the shards'
     lawful: frozenset[str] = frozenset()  # sources whose releases count
+    all_lawful: bool = False  # whether a text goes that is also published under a refusal
 
     @property
     def places(self) -> int:

@@ -42,6 +42,7 @@ MEMBER = {
     "captured_at": pl.String,
     "doc_id": pl.String,
     "source_id": pl.String,
+    "refused_doc_id": pl.String,  # a refused record with the same bytes
 }
 
 
@@ -290,7 +291,8 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
       edges: `EDGE` between their texts, verified, none apart.
 
     Returns:
-      doc, measure, kept (a number), kept_doc_id, kept_source_id, similarity, kind, cluster_id: the members of
+      doc, measure, kept (a number), kept_doc_id, kept_source_id, similarity, kind, refused_doc_id
+      (of any member), cluster_id: the members of
       every cluster of at least two; the one that stays is its own `kept`, with similarity 1.
       Each document that goes was compared with the one that is kept for it.  A text contained
       in another goes only if the other has the better right.
@@ -312,12 +314,13 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     gone = measured.select("similarity", "measure", text="doc", final="kept")
     stays = best.select("source_id", "doc_id", final="text", kept="doc")
     kept = (
-        members.select("doc", "text")
+        members.select("doc", "text", "refused_doc_id")
         .join(gone, on="text", how="left")
         .with_columns(
             final=pl.coalesce("final", "text"), measure=pl.col("measure").fill_null("exact")
         )
         .join(stays, on="final")
+        .with_columns(pl.col("refused_doc_id").min().over("kept"))
     )
     return (
         kept.filter(pl.len().over("kept") > 1)
@@ -325,6 +328,7 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
             "doc",
             "measure",
             "kept",
+            "refused_doc_id",
             kept_doc_id="doc_id",
             kept_source_id="source_id",
             similarity=pl.col("similarity").fill_null(1.0),

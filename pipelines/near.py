@@ -157,7 +157,7 @@ class Near(beam.PTransform):
             | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
         )
         keys = (
-            {"shard": _after(self.places, copies), "copies": copies}
+            {"shard": after(self.places, copies), "copies": copies}
             | "Copies" >> beam.CoGroupByKey()
             | "Band"
             >> beam.ParDo(Band(plan))
@@ -192,7 +192,7 @@ class Compared(beam.PTransform):
         return pairs | compare.with_outputs("apart", main="edges")
 
 
-def _after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
+def after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
     """The places of shards, once all of `other` is there: files that a step wrote are complete."""
     return places | "Signed" >> beam.Map(
         lambda place, _: place,

@@ -105,6 +105,7 @@ class PrivacyParams:
 class PolicyParams:
     path: Path | None = None  # a folder of packs that take the place of this installation's
     enforce: str = "warn"  # warn | refuse
+    duplicates: str = "any-lawful"  # any-lawful | all-lawful
 
 
 @dataclass(frozen=True)
@@ -363,7 +364,9 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
 def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
     folder = value.get("path")
     return PolicyParams(
-        _resolved(root, folder) if folder else None, value.get("enforce", PolicyParams.enforce)
+        _resolved(root, folder) if folder else None,
+        value.get("enforce", PolicyParams.enforce),
+        value.get("duplicates", PolicyParams.duplicates),
     )
 
 

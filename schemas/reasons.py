@@ -34,6 +34,7 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
         "quality-",
         "exact-duplicate",
         "near-duplicate",
+        "published-under-refusal",
         "personal-data",
         "not-selected",
         "mixture-cap",

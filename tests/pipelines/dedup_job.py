@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +45,7 @@ def run(
     languages: dict[str, str] | None = None,
     known: tuple[Entry, ...] = (),
     captured: dict[str, str] | None = None,
+    refused: dict[str, tuple[str, str]] | None = None,
 ) -> Job:
     """Deduplicate.
 
@@ -54,6 +56,7 @@ def run(
       languages: doc_id -> language, of those that have one.
       known: earlier releases; all sources are lawful.
       captured: doc_id -> capture time; else all are alike.
+      refused: doc_id -> reason and text of records that ingest refused; all copies must be lawful.
       claimed: how many documents the job is told to expect: what rounds it wires.
     """
     rows = pl.DataFrame(
@@ -74,7 +77,17 @@ def run(
                 languages or {}, default=None, return_dtype=pl.String
             ),
         )
+        no = (refused or {}) if n == 0 else {}
+        every = [*some["doc_id"], *no]
+        texts = [*some["text"], *(text for _, text in no.values())]
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        records = {"doc_id": every, "payload_sha256": digests}
+        outcomes = ["keep"] * some.height + ["refuse"] * len(no)
+        reasons = [None] * some.height + [reason for reason, _ in no.values()]
+        gate = {"doc_id": every, "outcome": outcomes, "reason": reasons}
         for path, table in (
+            ("ingest/records", pl.DataFrame(records).cast(pl.String).to_arrow()),
+            ("ingest/decisions", pl.DataFrame(gate).cast(pl.String).to_arrow()),
             ("ingest/documents", some.to_arrow().cast(DOCUMENTS)),
             ("quality/decisions", decided.to_arrow()),
             ("language/language", labels.cast(pl.String).to_arrow()),
@@ -94,6 +107,7 @@ def run(
         claimed or rows.height,
         known,
         frozenset(e for entry in known for e in entry.sources),
+        refused is not None,
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
     found = (

@@ -54,6 +54,7 @@ def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
         "captured_at",
         "doc_id",
         "source_id",
+        pl.lit(None, pl.String).alias("refused_doc_id"),
     )
 
 
@@ -224,6 +225,7 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
             "captured_at": [str(n % 3) for n in docs],
             "doc_id": [f"{n:02}" for n in docs],
             "source_id": ["s"] * len(docs),
+            "refused_doc_id": [None] * len(docs),
         },
         duplicates.MEMBER,
     )
