@@ -9,13 +9,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, corpus, dedup_index, duplicates, ledger, rights, shards, source_loss
+from pipelines import (
+    batches,
+    contamination,
+    corpus,
+    dedup_index,
+    duplicates,
+    ledger,
+    rights,
+    shards,
+    source_loss,
+)
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
@@ -68,7 +79,9 @@ class Decide(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
-        signed = self.plan.signed(place, ["doc", "doc_id", "uri", "source_id"])
+        signed = self.plan.signed(
+            place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
+        )
         seen = signed.join(
             batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
         )
@@ -156,6 +169,7 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         differing=pl.struct("number", "date", "docket"),
         at="at",
     ).alias("apart")
+    held = pl.col("contaminated")
     barred = ~gone.fill_null(False) & pl.col("refused_doc_id").is_not_null()
     refused = pl.struct(refused="refused_doc_id").struct.json_encode()
     found = pl.struct(cluster).struct.json_encode()
@@ -164,15 +178,21 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
     return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
         "uri",
-        outcome=pl.when(gone | barred).then(pl.lit("drop")).otherwise(pl.lit("keep")),
+        outcome=pl.when(gone | barred | held.is_not_null())
+        .then(pl.lit("drop"))
+        .otherwise(pl.lit("keep")),
         reason=pl.when(gone)
         .then(pl.concat_str("kind", pl.lit("-duplicate")))
         .when(barred)
-        .then(pl.lit("published-under-refusal")),
+        .then(pl.lit("published-under-refusal"))
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit("contaminated:"), held)),
         rule=pl.lit("dedup"),
         rule_version=pl.lit(duplicates.RULE_VERSION),
         evidence=pl.when(barred)
         .then(refused)
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit('{"runs":'), "contamination", pl.lit("}")))
         .when(pl.col("kept_release").is_not_null())
         .then(earlier)
         .when(clustered & lonely)
@@ -236,14 +256,19 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = dedup_index.load(context.params)
+        contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
         if strange:
             problem = f"not in the register: {', '.join(strange)}"
             raise Invalid([Problem(str(context.params.path), None, "dedup.sources", problem)])
 
     def inputs(self, context: Context) -> dict[str, str]:
+        sets = {
+            f"evaluation set {s.name}": shards.sha256_file(Path(s.path))
+            for s in context.params.dedup.decontaminate
+        }
         earlier = {f"index {e.release}": e.digest for e in self.known}
-        return super().inputs(context) | earlier
+        return super().inputs(context) | sets | earlier
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str

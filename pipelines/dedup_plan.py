@@ -61,6 +61,11 @@ class Plan:
         )
         return frame.with_columns(duplicates.numbers(place, frame.height)).select(columns)
 
+    def clean(self, place: int, columns: Sequence[str]) -> pl.DataFrame:
+        """The same of what holds no evaluation set: the rest goes, and keeps nothing else out."""
+        found = self.signed(place, ["contaminated", *columns])
+        return found.filter(pl.col("contaminated").is_null()).drop("contaminated")
+
     def named(self, docs: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The signatures of these documents, each once, in the order of their numbers."""
         wanted = docs.unique().sort()

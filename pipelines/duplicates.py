@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from pipelines import clusters, figures, latin, minhash, shingles
+from pipelines.contamination import Contamination
 from schemas.params import DedupParams
 
 RULE_VERSION = f"{minhash.ALGORITHM}/{shingles.ALGORITHM}/{figures.ALGORITHM}/{latin.ALGORITHM}/3"
@@ -47,7 +48,11 @@ MEMBER = {
 
 
 def sign(
-    documents: pl.DataFrame, ranks: Mapping[str, int], apart: Iterable[str], params: DedupParams
+    documents: pl.DataFrame,
+    ranks: Mapping[str, int],
+    apart: Iterable[str],
+    params: DedupParams,
+    sets: Contamination | None = None,
 ) -> pl.DataFrame:
     """What is kept of documents doc_id, uri, source_id, captured_at, quality, lang, text.
 
@@ -55,10 +60,11 @@ def sign(
       documents: n of them.
       ranks: source -> place in the order of right.
       apart: sources whose documents figures tell apart.
+      sets: the evaluation sets that are looked for.
 
     Returns:
-      The same without lang and text, with `right`, `exact` (16 bytes), `distinguish` (bool), what
-      `_compared` tells of the key view, and the same, called `latin_…`, of the Latin key
+      The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
+      `distinguish` (bool), what `_compared` tells of the key view, and the same, called `latin_…`, of the Latin key
       (`latin.keys`) where the text has one; else without shingles.
     """
     text, source = documents["text"], pl.col("source_id")
@@ -67,6 +73,7 @@ def sign(
     return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
         *_compared(words, params),
         *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
+        *(sets or Contamination(())).find(words),
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
         distinguish=source.is_in(sorted(apart)).fill_null(False),
         exact=shingles.exact_keys(words, text),

@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines import batches, clusters, corpus, dedup_index, duplicates
+from pipelines.contamination import Contamination
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
@@ -29,12 +30,15 @@ class Sign(beam.DoFn):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
+    def setup(self) -> None:
+        self.sets = Contamination(self.plan.params.decontaminate)
+
     def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
         for name in element.column("shard").to_pylist():
             if not self.plan.state.path("signatures", name).exists():
                 self._write(name)
             place = self.plan.shards.index(name)
-            keys = self.plan.signed(place, ["exact", "doc"])
+            keys = self.plan.clean(place, ["exact", "doc"])
             low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
             yield from parts(keys, low, self.plan.partitions)
 
@@ -45,7 +49,7 @@ class Sign(beam.DoFn):
 
         def sign(some: pl.DataFrame) -> pl.DataFrame:
             told = some.join(about, on="doc_id", how="left", maintain_order="left")
-            return duplicates.sign(told, plan.ranks, plan.apart, plan.params)
+            return duplicates.sign(told, plan.ranks, plan.apart, plan.params, self.sets)
 
         nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))
         signed = [sign(some) for some in plan.source.documents(name, "quality", _SIGNED)]
@@ -71,7 +75,7 @@ class Band(beam.DoFn):
     def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[object]:
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
-        signed = self.plan.signed(place, duplicates.BANDED)
+        signed = self.plan.clean(place, duplicates.BANDED)
         for start in range(0, signed.height, _ROWS):
             some = signed[start : start + _ROWS].join(
                 copies, on="doc", how="anti", maintain_order="left"

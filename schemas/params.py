@@ -80,6 +80,16 @@ class QualityParams:
 
 
 @dataclass(frozen=True)
+class EvaluationSet:
+    """A file whose texts must not be trained on; `words`: the length of a run that is looked for."""
+
+    name: str
+    path: str  # resolved
+    field: str = "text"
+    words: int = 13
+
+
+@dataclass(frozen=True)
 class DedupParams:
     shingle: int = 5
     shingle_of: str = "words"  # words | characters
@@ -93,6 +103,7 @@ class DedupParams:
         default_factory=lambda: {"institutional": "distinguish", "web": "ignore"}
     )
     index: str | None = None  # a folder, resolved: what earlier releases hold
+    decontaminate: tuple[EvaluationSet, ...] = ()
     sources: tuple[str, ...] = ()  # whose copies stay where rights are equal, first those
 
 
@@ -210,6 +221,10 @@ class Params:
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against", "index"):
             section.pop(place, None)
+        if sets := section.pop("decontaminate", None):
+            section["decontaminate"] = sorted_unique(
+                {"name": s.name, "field": s.field, "words": s.words} for s in sets
+            )
         if mixture := section.pop("mixture", None):
             section["mixture"] = mixture.canonical()
         ordered = {"sources"}  # of dedup: the order counts
@@ -410,6 +425,10 @@ def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
     defaults, section = DedupParams().figures, dict(value or {})
     given = section.get("figures", {})
     named = dict.fromkeys(defaults, given) if isinstance(given, str) else given
+    section["decontaminate"] = [
+        EvaluationSet(**{**one, "path": str(_resolved(root, one["path"]))})
+        for one in section.get("decontaminate") or ()
+    ]
     if section.get("index"):
         section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})

@@ -35,6 +35,7 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
         "exact-duplicate",
         "near-duplicate",
         "published-under-refusal",
+        "contaminated:",
         "personal-data",
         "not-selected",
         "mixture-cap",
