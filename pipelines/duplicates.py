@@ -64,8 +64,8 @@ def sign(
 
     Returns:
       The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
-      `distinguish` (bool), what `_compared` tells of the key view, and the same, called `latin_…`, of the Latin key
-      (`latin.keys`) where the text has one; else without shingles.
+      `distinguish` (bool), what `_compared` tells of the key view, and the same, called
+      `latin_…`, of the Latin key (`latin.keys`) where the text has one; else without shingles.
     """
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
