@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipelines import batches
 from pipelines.stage import Context, Stage, load
-from schemas.tables import STAGES
+from schemas.tables import FINDINGS, STAGES
 
 #: Rows per batch: at about 4 KB a text, some 8 MB.
 BATCH_ROWS = 2048
@@ -48,6 +48,12 @@ class Corpus:
         if not self.path("language", "language", shard).is_file():
             return pl.DataFrame(schema={"doc_id": pl.String, "lang": pl.String})
         return self.table("language", "language", shard, ["doc_id", "lang"])
+
+    def removals(self, shard: str) -> pl.DataFrame:
+        """Rows of `FINDINGS` for lines to be removed; none where none were looked for."""
+        if not self.path("dedup", "removals", shard).is_file():
+            return batches.frame(FINDINGS.empty_table())
+        return self.table("dedup", "removals", shard)
 
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""

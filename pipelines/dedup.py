@@ -30,8 +30,9 @@ from pipelines import (
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
-from pipelines.near import Near
+from pipelines.near import Near, after
 from pipelines.refused import REFUSED, Refused
+from pipelines.repeated_lines import Removed
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
 from schemas.errors import Invalid, Problem
@@ -103,7 +104,9 @@ class Decide(ShardDoFn):
             )
             .sort("doc_id")
         )
-        shard.files.append(_described(self.plan.state, shard.name))
+        shard.files.append(_described(self.plan.state, "signatures", shard.name))
+        if self.plan.params.lines is not None:
+            shard.files.append(_described(self.plan.state, "removals", shard.name))
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
         totals = ledger.outcomes(decided)
@@ -205,10 +208,10 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
     )
 
 
-def _described(state: shards.State, shard: str) -> dict[str, Any]:
-    path = state.path("signatures", shard)
+def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+    path = state.path(table, shard)
     return {
-        "file": f"signatures/{shard}.parquet",
+        "file": f"{table}/{shard}.parquet",
         "rows": -1,
         "bytes": path.stat().st_size,
         "sha256": shards.sha256_file(path),
@@ -240,6 +243,8 @@ def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     ).with_output_types(tuple[int, pa.RecordBatch])
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
     no = places | "Refused" >> Refused(plan, copies)
+    if plan.params.lines is not None:
+        places = after(places, corpus.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
     decided = (copies, edges, no) | "Settled" >> Settled(plan)
     _ = (
         {"shard": places, "decided": decided, "apart": kept_apart, "refused": no}

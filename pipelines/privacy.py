@@ -20,6 +20,7 @@ from pipelines import corpus, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data.scrub import Scrubber, apply
+from pipelines.repeated_lines import ENTITY, merged
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.register import Register
 from schemas.tables import FINDINGS
@@ -100,6 +101,7 @@ class ScrubShard(ShardDoFn):
         documents = [
             pl.DataFrame(schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String))
         ]
+        removals = self.source.removals(shard.name)
         bad, barred = 0, set[str]()
         for batch in self.source.documents(
             shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
@@ -115,13 +117,15 @@ class ScrubShard(ShardDoFn):
                 ),
             )
             findings = self.scrubber.find(batch)
+            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"))
             bad += _bad_spans(batch, findings)
             barred |= _withdrawn(batch, findings, self.withdrawn)
             found.append(findings)
             documents.append(batch.select(documents[0].columns))
         findings, seen = pl.concat(found), pl.concat(documents)
-        decided = ledger.decisions(judge(seen, findings, barred), "privacy", self.run_id)
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
+        findings = findings.filter(pl.col("entity_type") != ENTITY)  # lines are no personal data
+        decided = ledger.decisions(judge(seen, findings, barred), "privacy", self.run_id)
         shard.write("decisions", decided.to_arrow())
         totals = ledger.outcomes(decided)
         shard.finish(

@@ -90,6 +90,14 @@ class EvaluationSet:
 
 
 @dataclass(frozen=True)
+class LineParams:
+    """Which lines are boilerplate: those of so many of a source's documents, and of that share."""
+
+    min_documents: int = 10
+    min_share: float = 0.5
+
+
+@dataclass(frozen=True)
 class DedupParams:
     shingle: int = 5
     shingle_of: str = "words"  # words | characters
@@ -104,6 +112,7 @@ class DedupParams:
     )
     index: str | None = None  # a folder, resolved: what earlier releases hold
     decontaminate: tuple[EvaluationSet, ...] = ()
+    lines: LineParams | None = None  # None: no line is removed
     sources: tuple[str, ...] = ()  # whose copies stay where rights are equal, first those
 
 
@@ -221,6 +230,8 @@ class Params:
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against", "index"):
             section.pop(place, None)
+        if isinstance(lines := section.get("lines"), LineParams):
+            section["lines"] = asdict(lines)
         if sets := section.pop("decontaminate", None):
             section["decontaminate"] = sorted_unique(
                 {"name": s.name, "field": s.field, "words": s.words} for s in sets
@@ -429,6 +440,8 @@ def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
         EvaluationSet(**{**one, "path": str(_resolved(root, one["path"]))})
         for one in section.get("decontaminate") or ()
     ]
+    lines = section.get("lines")
+    section["lines"] = None if lines is None else _section(LineParams, lines)
     if section.get("index"):
         section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})
