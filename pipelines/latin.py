@@ -27,12 +27,11 @@ def keys(texts: pl.Series, languages: pl.Series) -> pl.Series:
       texts: n strings.
       languages: n codes (ISO 639-1), nulls allowed.
     """
-    lower = texts.cast(pl.String).str.to_lowercase()
     found = pl.Series([None] * len(texts), dtype=pl.String)
     for language in sorted(set(languages.drop_nulls()) & tables().keys()):
         contexts, written, latin = tables()[language]
         at = (languages == language).arg_true()
-        some = lower.gather(at)
+        some = texts.gather(at).cast(pl.String).str.to_lowercase()
         changed = some
         for pattern, by in contexts:
             changed = changed.str.replace_all(pattern, by)
