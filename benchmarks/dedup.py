@@ -34,6 +34,7 @@ WORDS = 400
 PARAMS = DedupParams()
 WIDTH, ROWS = PARAMS.shingle, PARAMS.rows
 BANDS = minhash.bands(PARAMS.candidate, PARAMS.recall, ROWS)
+FIELDS = ("doc_id", "uri", "source_id", "captured_at", "lang", "quality")
 Method = Callable[[list[str]], object]
 
 
@@ -63,9 +64,7 @@ def ours(texts: list[str]) -> object:
 
 def whole(texts: list[str]) -> object:
     """All that the stage keeps of a text: exact key, shingles, signature, figures."""
-    frame = pl.DataFrame({"text": texts}).with_columns(
-        pl.lit("x").alias(name) for name in ("doc_id", "uri", "source_id", "captured_at")
-    )
+    frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
     return [duplicates.sign(some, {}, [], PARAMS) for some in frame.iter_slices(2048)]
 
 
@@ -181,9 +180,7 @@ def varied(folder: Path, number: int) -> list[str]:
 
 def found_edges(texts: list[str]) -> pl.DataFrame:
     """Verified edges of the stage's own functions, any source."""
-    frame = pl.DataFrame({"text": texts}).with_columns(
-        pl.lit("x").alias(name) for name in ("doc_id", "uri", "source_id", "captured_at")
-    )
+    frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
     signed = duplicates.sign(frame, {}, [], PARAMS)
     signed = signed.with_columns(duplicates.numbers(0, signed.height))
     pairs = clusters.candidate_pairs(duplicates.band_keys(signed, PARAMS))

@@ -64,10 +64,10 @@ def texts(first: int, number: int, vocabulary: pa.Array) -> pl.Series:
     return shingles.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
 
 
-def corpus(folder: Path, number: int) -> tuple[str, ...]:
+def corpus(folder: Path, number: int, start: int = 0) -> tuple[str, ...]:
     vocabulary, names = words(), []
-    for first in range(0, number, SHARD):
-        found = texts(first, min(SHARD, number - first), vocabulary)
+    for first in range(start, start + number, SHARD):
+        found = texts(first, min(SHARD, start + number - first), vocabulary)
         frame = pl.DataFrame({"text": found}).select(
             doc_id=pl.format("{}", pl.int_range(first, first + found.len())).str.zfill(32),
             source_id=pl.lit("a"),
@@ -76,7 +76,7 @@ def corpus(folder: Path, number: int) -> tuple[str, ...]:
             title=pl.lit(None, pl.String),
             text="text",
         )
-        name = f"{first // SHARD:05}"
+        name = f"{first:012}"
         kept = frame.select("doc_id", outcome=pl.lit("keep")).to_arrow()
         for path, table in (
             ("ingest/documents", frame.to_arrow().cast(DOCUMENTS)),

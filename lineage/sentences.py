@@ -321,6 +321,23 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
     )
 
 
+def _under_refusal(e: Evidence) -> tuple[str, str]:
+    return (
+        "The same payload, byte for byte, was also published where it is refused: "
+        f"{told(_own(e))}.",
+        "It would stay under `policy.duplicates: any-lawful`, or if no refused record had its "
+        "payload.",
+    )
+
+
+def _contaminated(e: Evidence) -> tuple[str, str]:
+    name = e["_reason"].partition(":")[2]
+    return (
+        f"It has runs of words of the evaluation set {name}: {told(_own(e))}.",
+        f"It would stay if {name} were not in `dedup.decontaminate`, or with no such run.",
+    )
+
+
 def _personal(e: Evidence) -> tuple[str, str]:
     return (
         f"Personal data was found in it ({noted(e, 'found')}), and its source says that such "
@@ -357,6 +374,8 @@ REASONS: Final[dict[str, Sentences]] = {
     "quality-": _quality,
     "exact-duplicate": _duplicate,
     "near-duplicate": _duplicate,
+    "published-under-refusal": _under_refusal,
+    "contaminated:": _contaminated,
     "personal-data": _personal,
     "not-selected": _not_selected,
     "mixture-cap": _capped,

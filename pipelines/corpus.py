@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipelines import batches
 from pipelines.stage import Context, Stage, load
-from schemas.tables import STAGES
+from schemas.tables import FINDINGS, STAGES
 
 #: Rows per batch: at about 4 KB a text, some 8 MB.
 BATCH_ROWS = 2048
@@ -42,6 +42,18 @@ class Corpus:
         if not self.path("quality", "quality", shard).is_file():
             return pl.DataFrame(schema=columns)
         return self.table("quality", "quality", shard, list(columns)).cast(columns)  # type: ignore[arg-type]
+
+    def languages(self, shard: str) -> pl.DataFrame:
+        """doc_id, lang of a shard's documents; no rows where no stage found them."""
+        if not self.path("language", "language", shard).is_file():
+            return pl.DataFrame(schema={"doc_id": pl.String, "lang": pl.String})
+        return self.table("language", "language", shard, ["doc_id", "lang"])
+
+    def removals(self, shard: str) -> pl.DataFrame:
+        """Rows of `FINDINGS` for lines to be removed; none where none were looked for."""
+        if not self.path("dedup", "removals", shard).is_file():
+            return batches.frame(FINDINGS.empty_table())
+        return self.table("dedup", "removals", shard)
 
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""

@@ -9,31 +9,48 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, corpus, duplicates, ledger, rights, shards, source_loss
+from pipelines import (
+    batches,
+    contamination,
+    corpus,
+    dedup_index,
+    duplicates,
+    ledger,
+    rights,
+    shards,
+    source_loss,
+)
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
-from pipelines.near import Near
+from pipelines.near import Near, after
+from pipelines.refused import REFUSED, Refused
+from pipelines.repeated_lines import Removed
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn, StageError
-from schemas.params import DedupParams, GuardParams
+from schemas.errors import Invalid, Problem
+from schemas.params import DedupParams, GuardParams, Params
 from schemas.register import Register
+from schemas.standing import GRANTED, standing
 from schemas.tables import DUPLICATES
 
 DECIDED = {
     "doc": pl.UInt64,
+    "kept": pl.UInt64,
     "kept_doc_id": pl.String,
     "kept_source_id": pl.String,
     "similarity": pl.Float64,
     "kind": pl.String,
     "measure": pl.String,
     "cluster_id": pl.String,
+    "refused_doc_id": pl.String,
 }
 APART: dict[str, type[pl.DataType] | pl.DataType] = {
     "doc": pl.UInt64,
@@ -56,14 +73,25 @@ class Decide(ShardDoFn):
 
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         place, groups = element
+        if place >= len(self.plan.shards):
+            return  # of earlier releases nothing is decided
         one = batches.plan(shard=[self.plan.shards[place]])
         yield from super().process(one, place, groups)  # type: ignore[no-untyped-call]
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
-        signed = self.plan.signed(place, ["doc", "doc_id", "uri", "source_id"])
+        signed = self.plan.signed(
+            place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
+        )
         seen = signed.join(
             batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
+        )
+        alone = batches.union(groups["refused"], REFUSED)
+        seen = seen.join(
+            alone, on="doc", how="left", suffix="_alone", maintain_order="left"
+        ).with_columns(
+            pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
+            kept_release=released_in(pl.col("kept"), self.plan),
         )
         told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
         decided = ledger.decisions(told, "dedup", self.plan.run_id)
@@ -76,11 +104,15 @@ class Decide(ShardDoFn):
             )
             .sort("doc_id")
         )
-        shard.files.append(_described(self.plan.state, shard.name))
+        shard.files.append(_described(self.plan.state, "signatures", shard.name))
+        if self.plan.params.lines is not None:
+            shard.files.append(_described(self.plan.state, "removals", shard.name))
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
         totals = ledger.outcomes(decided)
-        gone = clustered.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
+        resolved = pl.col("reason").str.ends_with("-duplicate")
+        explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
+        gone = clustered.filter(pl.col("doc") != pl.col("kept"))
         kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
         shard.finish(
             {
@@ -89,7 +121,7 @@ class Decide(ShardDoFn):
                 "keep": totals["keep"],
                 "drop": totals["drop"],
                 "duplicates": gone.height,
-                "unresolved": totals["drop"] - gone.height,
+                "unresolved": totals["drop"] - explained - gone.height,
                 "similarity_min": gone["similarity"].min(),
                 "similarity_max": gone["similarity"].max(),
             },
@@ -100,6 +132,14 @@ class Decide(ShardDoFn):
                 "source lost": ledger.count(source_loss.counted(gone)),
             },
         )
+
+
+def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
+    """The earlier releases that hold documents, by number; null for those of this run."""
+    names = {n: e.release for n, e in enumerate(plan.known, len(plan.shards))}
+    return (docs // (1 << duplicates.ROW_BITS)).replace_strict(
+        names, default=None, return_dtype=pl.String
+    )
 
 
 def nearest(apart: pl.DataFrame) -> pl.DataFrame:
@@ -116,7 +156,7 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
     The evidence has no figures: how many differ, of what kinds, and the places of the first of
     these words in the key view of the document's text.
     """
-    gone = pl.col("kept_doc_id").is_not_null() & (pl.col("kept_doc_id") != pl.col("doc_id"))
+    gone = pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))
     cluster: list[Any] = [
         "kept_doc_id",
         "cluster_id",
@@ -132,16 +172,34 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         differing=pl.struct("number", "date", "docket"),
         at="at",
     ).alias("apart")
+    held = pl.col("contaminated")
+    barred = ~gone.fill_null(False) & pl.col("refused_doc_id").is_not_null()
+    refused = pl.struct(refused="refused_doc_id").struct.json_encode()
+    found = pl.struct(cluster).struct.json_encode()
+    earlier = pl.struct(*cluster, release="kept_release").struct.json_encode()
     clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
     return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
         "uri",
-        outcome=pl.when(gone).then(pl.lit("drop")).otherwise(pl.lit("keep")),
-        reason=pl.when(gone).then(pl.concat_str("kind", pl.lit("-duplicate"))),
+        outcome=pl.when(gone | barred | held.is_not_null())
+        .then(pl.lit("drop"))
+        .otherwise(pl.lit("keep")),
+        reason=pl.when(gone)
+        .then(pl.concat_str("kind", pl.lit("-duplicate")))
+        .when(barred)
+        .then(pl.lit("published-under-refusal"))
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit("contaminated:"), held)),
         rule=pl.lit("dedup"),
         rule_version=pl.lit(duplicates.RULE_VERSION),
-        evidence=pl.when(clustered & lonely)
-        .then(pl.struct(cluster).struct.json_encode())
+        evidence=pl.when(barred)
+        .then(refused)
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit('{"runs":'), "contamination", pl.lit("}")))
+        .when(pl.col("kept_release").is_not_null())
+        .then(earlier)
+        .when(clustered & lonely)
+        .then(found)
         .when(clustered)
         .then(pl.struct(*cluster, told).struct.json_encode())
         .when(~lonely)
@@ -150,10 +208,10 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
     )
 
 
-def _described(state: shards.State, shard: str) -> dict[str, Any]:
-    path = state.path("signatures", shard)
+def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+    path = state.path(table, shard)
     return {
-        "file": f"signatures/{shard}.parquet",
+        "file": f"{table}/{shard}.parquet",
         "rows": -1,
         "bytes": path.stat().st_size,
         "sha256": shards.sha256_file(path),
@@ -169,15 +227,27 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
+def lawful(register: Register, params: Params) -> frozenset[str]:
+    """The sources whose released documents may take the place of new ones."""
+    return frozenset(
+        s.id
+        for s in register.sources.values()
+        if standing(s, params.as_of, register) == GRANTED and params.purpose in s.basis.purposes
+    )
+
+
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
     places = pipeline | "Places" >> beam.Create(
         [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
     ).with_output_types(tuple[int, pa.RecordBatch])
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
-    decided = (copies, edges) | "Settled" >> Settled(plan)
+    no = places | "Refused" >> Refused(plan, copies)
+    if plan.params.lines is not None:
+        places = after(places, corpus.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
+    decided = (copies, edges, no) | "Settled" >> Settled(plan)
     _ = (
-        {"shard": places, "decided": decided, "apart": kept_apart}
+        {"shard": places, "decided": decided, "apart": kept_apart, "refused": no}
         | "Decided" >> beam.CoGroupByKey()
         | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
     )
@@ -187,10 +257,23 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup",)
+    sections = ("dedup", "policy")
 
     def __init__(self, context: Context) -> None:
-        pass
+        self.known = dedup_index.load(context.params)
+        contamination.check(context.params.dedup.decontaminate, context.params.path)
+        strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
+        if strange:
+            problem = f"not in the register: {', '.join(strange)}"
+            raise Invalid([Problem(str(context.params.path), None, "dedup.sources", problem)])
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        sets = {
+            f"evaluation set {s.name}": shards.sha256_file(Path(s.path))
+            for s in context.params.dedup.decontaminate
+        }
+        earlier = {f"index {e.release}": e.digest for e in self.known}
+        return super().inputs(context) | sets | earlier
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
@@ -201,11 +284,14 @@ class Dedup(DocumentStage):
             Corpus(str(params.work)),
             tuple(corpus.shards(context)),
             params.dedup,
-            rights.ranks(register),
+            rights.ranks(register, params.dedup.sources),
             {s.id: s.licence.spdx for s in register.sources.values()},
             apart(register, params.dedup),
             run_id,
             self.expected(context),
+            self.known,
+            lawful(register, params),
+            params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
 

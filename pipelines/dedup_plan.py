@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pipelines import batches, duplicates, shards
 from pipelines.corpus import Corpus
+from pipelines.dedup_index import Entry
 from schemas.params import DedupParams
 
 Parted = tuple[int, pa.RecordBatch]
@@ -30,6 +31,17 @@ class Plan:
     apart: tuple[str, ...]  # sources whose documents figures tell apart
     run_id: str
     documents: int
+    known: tuple[Entry, ...] = ()  # earlier releases; their places come after the shards'
+    lawful: frozenset[str] = frozenset()  # sources whose releases count
+    all_lawful: bool = False  # whether a text goes that is also published under a refusal
+
+    @property
+    def places(self) -> int:
+        return len(self.shards) + len(self.known)
+
+    def is_known(self, docs: pl.Expr) -> pl.Expr:
+        """Whether documents, by number, are of earlier releases."""
+        return docs >= pl.lit(len(self.shards) << duplicates.ROW_BITS, pl.UInt64)
 
     @property
     def partitions(self) -> int:
@@ -49,6 +61,11 @@ class Plan:
         )
         return frame.with_columns(duplicates.numbers(place, frame.height)).select(columns)
 
+    def clean(self, place: int, columns: Sequence[str]) -> pl.DataFrame:
+        """The same of what holds no evaluation set: the rest goes, and keeps nothing else out."""
+        found = self.signed(place, ["contaminated", *columns])
+        return found.filter(pl.col("contaminated").is_null()).drop("contaminated")
+
     def named(self, docs: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The signatures of these documents, each once, in the order of their numbers."""
         wanted = docs.unique().sort()
@@ -56,8 +73,24 @@ class Plan:
         found = [self.signed(0, columns).clear()] if self.shards else []
         for place in np.unique(places).tolist():
             rows = duplicates.row_of(wanted.filter(pl.Series(places == place)))
-            found.append(self.signed(place, columns)[rows])
+            if place < len(self.shards):
+                found.append(self.signed(place, columns)[rows])
+            else:
+                found.append(self._known(place, rows, columns).cast(found[0].schema))
         return pl.concat(found)
+
+    def _known(self, place: int, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
+        """Of an earlier release; what is released has the better right."""
+        given = {"doc", "right", "quality"}
+        read = self.known[place - len(self.shards)].read(
+            rows, [c for c in columns if c not in given] or ["doc_id"]
+        )
+        first = np.uint64(place) << np.uint64(duplicates.ROW_BITS)
+        return read.with_columns(
+            pl.Series("doc", first + rows),
+            pl.lit(-1, pl.Int64).alias("right"),
+            pl.lit(None, pl.Float64).alias("quality"),
+        ).select(columns)
 
 
 def parts(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Parted]:
@@ -73,7 +106,7 @@ def by_shard(frame: pl.DataFrame) -> Iterator[Parted]:
 
 def by_blocks(pairs: pl.DataFrame, plan: Plan) -> Iterator[Parted]:
     """Pairs [left, right, …] by the two blocks of shards that they touch."""
-    number, of = plan.blocks, max(1, len(plan.shards))
+    number, of = plan.blocks, max(1, plan.places)
     left, right = (
         duplicates.place_of(pairs[side]) * np.uint64(number) // np.uint64(of)
         for side in ("left", "right")

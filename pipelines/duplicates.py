@@ -12,65 +12,93 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from pipelines import clusters, figures, minhash, shingles
+from pipelines import clusters, figures, latin, minhash, shingles
+from pipelines.contamination import Contamination
 from schemas.params import DedupParams
 
-RULE_VERSION = f"{minhash.ALGORITHM}/{figures.ALGORITHM}/2"
+RULE_VERSION = f"{minhash.ALGORITHM}/{shingles.ALGORITHM}/{figures.ALGORITHM}/{latin.ALGORITHM}/3"
 ROW_BITS = 32
 FIGURE_KEYS = 6
 """Keys of figures with one value of the signature each: texts of similarity s and the same
 figures meet in one of them with 1 - (1 - s)**6, 0.9998 at 0.75."""
 
+KEYED = {"key": pl.UInt64, "doc": pl.UInt64}
 PAIR = {"left": pl.UInt64, "right": pl.UInt64}
 EDGE = {
     **PAIR,
-    "similarity": pl.Float64,  # what was measured: Jaccard, or containment of the shorter
+    "similarity": pl.Float64,  # what was measured
+    "measure": pl.String,  # exact | jaccard | containment (of the shorter); latin-… across scripts
     "contained": pl.UInt64,  # the shorter text, where containment decided; else null
     "apart": pl.Boolean,  # similar, and two documents by their figures
 }
+#: Columns of what is signed: what bands are made of, and what pairs are compared by.
+COMPARED = ("doc", "exact", "distinguish", "shingles", "figured", "latin_shingles", "latin_figured")
+BANDED = (*COMPARED, "signature", "latin_signature")
 MEMBER = {
     "doc": pl.UInt64,
     "text": pl.UInt64,
     "component": pl.UInt64,
     "right": pl.Int64,
+    "quality": pl.Float64,
     "captured_at": pl.String,
     "doc_id": pl.String,
     "source_id": pl.String,
+    "refused_doc_id": pl.String,  # a refused record with the same bytes
 }
 
 
 def sign(
-    documents: pl.DataFrame, ranks: Mapping[str, int], apart: Iterable[str], params: DedupParams
+    documents: pl.DataFrame,
+    ranks: Mapping[str, int],
+    apart: Iterable[str],
+    params: DedupParams,
+    sets: Contamination | None = None,
 ) -> pl.DataFrame:
-    """What is kept of documents doc_id, uri, source_id, captured_at, text.
+    """What is kept of documents doc_id, uri, source_id, captured_at, quality, lang, text.
 
     Args:
       documents: n of them.
       ranks: source -> place in the order of right.
       apart: sources whose documents figures tell apart.
+      sets: the evaluation sets that are looked for.
 
     Returns:
-      The same without the text, with `right`, `exact` (16 bytes), `shingles` (sorted distinct
-      u64), `signature` (u32), `figures` (u64, in order), `figures_at` (i64), `figured` (u64,
-      their digest) and `distinguish` (bool).
+      The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
+      `distinguish` (bool), what `_compared` tells of the key view, and the same, called
+      `latin_…`, of the Latin key (`latin.keys`) where the text has one; else without shingles.
     """
-    words = shingles.words(documents["text"])
+    text, source = documents["text"], pl.col("source_id")
+    words = shingles.words(text)
+    keyed = latin.keys(text, documents["lang"])
+    return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
+        *_compared(words, params),
+        *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
+        *(sets or Contamination(())).find(words),
+        right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
+        distinguish=source.is_in(sorted(apart)).fill_null(False),
+        exact=shingles.exact_keys(words, text),
+    )
+
+
+def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
+    """`shingles` (sorted distinct u64), `signature` (u32), `figures` (u64, in order), `figures_at`
+    (i64) and `figured` (u64, their digest) of n texts."""
     by_word = params.shingle_of == "words"
     grams = shingles.shingle(words, params.shingle, "word" if by_word else "character")
     told = figures.figures(words)
     number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
-    source = pl.col("source_id")
-    return documents.select("doc_id", "uri", "source_id", "captured_at").with_columns(
-        right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
-        distinguish=source.is_in(sorted(apart)).fill_null(False),
-        exact=shingles.exact_keys(words, documents["text"]),
-        shingles=shingles.lists(grams.hashes, grams.offsets),
-        signature=pl.Series(signature if len(signature) else [], dtype=pl.Array(pl.UInt32, number)),
-        figures=shingles.lists(told.hashes, told.offsets),
-        figures_at=shingles.lists(told.at, told.offsets),
-        figured=pl.Series(told.digests()),
-    )
+    return [
+        shingles.lists(grams.hashes, grams.offsets).alias("shingles"),
+        pl.Series(
+            "signature",
+            signature if len(signature) else [],
+            dtype=pl.Array(pl.UInt32, number),
+        ),
+        shingles.lists(told.hashes, told.offsets).alias("figures"),
+        shingles.lists(told.at, told.offsets).alias("figures_at"),
+        pl.Series("figured", told.digests()),
+    ]
 
 
 def numbers(place: int, rows: int) -> pl.Series:
@@ -96,12 +124,28 @@ def copies(keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """doc, signature, shingles, figured, distinguish -> [key, doc]: what is shuffled.
+    """`BANDED` and doc -> [key, doc]: what is shuffled.
 
     A key per band; where figures tell documents apart, moreover `FIGURE_KEYS` that also hold the
     figures: a template's bands have many members, of which only those with the same figures can
-    be one document.  Texts without words have none.
+    be one document.  The same once more of a Latin key, so that it meets texts which are written
+    so.  Texts without words have none.
     """
+    found = [
+        _band_keys(
+            signed.select(
+                "doc",
+                "distinguish",
+                *(pl.col(f"{prefix}{c}").alias(c) for c in ("shingles", "signature", "figured")),
+            ),
+            params,
+        )
+        for prefix in ("", "latin_")
+    ]
+    return pl.concat(found)
+
+
+def _band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     number = minhash.bands(params.candidate, params.recall, params.rows)
     filled = signed.filter(pl.col("shingles").list.len() > 0)
     flat = filled["signature"].explode().cast(pl.UInt32).to_numpy()
@@ -128,18 +172,55 @@ def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
 
     Args:
       pairs: left, right.
-      signed: doc (ascending), shingles, figured, distinguish of all that are named.
+      signed: `COMPARED` of all that are named, doc ascending.
 
     Returns:
-      `EDGE`: the pairs whose Jaccard similarity reaches the threshold, or, where the parameters
-      ask for it, of which the shorter is contained in the longer; `apart` if figures differ and
-      either comes from a source in which they count.
+      `EDGE`: the pairs with one exact key; those whose Jaccard similarity reaches the threshold,
+      or, where the parameters ask for it, of which the shorter is contained in the longer; those
+      that do so by their Latin keys.  `apart` if figures differ and either comes from a source in
+      which they count.
     """
+    sides = ["left", "right"]
+    distinct = pairs.unique(sides).sort(sides)
+    signed = signed.with_columns(keyed=pl.col("latin_shingles").list.len() > 0)
+    about = {side: signed.select(pl.col("doc").alias(side), "exact", "keyed") for side in sides}
+    known = distinct.join(about["left"], on="left", how="left", maintain_order="left").join(
+        about["right"], on="right", how="left", maintain_order="left"
+    )
+    equal = pl.col("exact") == pl.col("exact_right")
+    same = known.filter(equal).select(
+        "left",
+        "right",
+        similarity=pl.lit(1.0),
+        measure=pl.lit("exact"),
+        contained=pl.lit(None, pl.UInt64),
+        apart=pl.lit(False),
+    )
+    others = known.filter(~equal)
+    plain = _alike(others.select(sides), signed, params)
+    keyed = (
+        others.filter(pl.col("keyed") | pl.col("keyed_right"))
+        .select(sides)
+        .join(plain, on=sides, how="anti", maintain_order="left")
+    )
+    across = _alike(keyed, _in_latin(signed), params) if keyed.height else plain.clear()
+    across = across.with_columns(measure=pl.format("latin-{}", "measure"))
+    return pl.concat([same, plain, across]).sort(sides)
+
+
+def _in_latin(signed: pl.DataFrame) -> pl.DataFrame:
+    """The Latin keys in the place of the texts that have one."""
+    return signed.with_columns(
+        pl.when("keyed").then(f"latin_{c}").otherwise(c).alias(c) for c in ("shingles", "figured")
+    )
+
+
+def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """`EDGE` of distinct pairs, by doc, shingles, figured, distinguish."""
     sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
     flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
     grams = shingles.Shingles(flat, shingles.offsets_of(sizes))
-    distinct = pairs.unique(["left", "right"]).sort("left", "right")
-    measured = clusters.jaccard(distinct, grams, signed["doc"].to_numpy())
+    measured = clusters.jaccard(pairs, grams, signed["doc"].to_numpy())
     near = pl.col("similarity") >= params.threshold
     inside = pl.lit(False)
     if params.containment is not None:
@@ -154,6 +235,7 @@ def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
             "left",
             "right",
             similarity=pl.when("near").then("similarity").otherwise("containment"),
+            measure=pl.when("near").then(pl.lit("jaccard")).otherwise(pl.lit("containment")),
             contained=pl.when("inside").then(shorter),
             apart=(pl.col("distinguish") | pl.col("distinguish_right"))
             & (pl.col("figured") != pl.col("figured_right")),
@@ -189,8 +271,16 @@ def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
 
 
 def order(members: pl.DataFrame) -> pl.DataFrame:
-    """The same with `rank`: best right first, then earliest capture, then the least id."""
-    ranked = members.sort("right", "captured_at", "doc_id", nulls_last=True)
+    """The same with `rank`: best right first, then the highest quality, the earliest capture, the
+    least id; what is not known comes last."""
+    ranked = members.sort(
+        "right",
+        "quality",
+        "captured_at",
+        "doc_id",
+        descending=[False, True, False, False],
+        nulls_last=True,
+    )
     return ranked.with_row_index("rank")
 
 
@@ -208,7 +298,8 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
       edges: `EDGE` between their texts, verified, none apart.
 
     Returns:
-      doc, kept_doc_id, kept_source_id, similarity, kind, measure, cluster_id: the members of
+      doc, measure, kept (a number), kept_doc_id, kept_source_id, similarity, kind, refused_doc_id
+      (of any member), cluster_id: the members of
       every cluster of at least two; the one that stays is its own `kept`, with similarity 1.
       Each document that goes was compared with the one that is kept for it.  A text contained
       in another goes only if the other has the better right.
@@ -221,36 +312,36 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         edges.join(place["left"], on="left", how="left")
         .join(place["right"], on="right", how="left")
         .filter(pl.col("contained").is_null() | (pl.col("contained") != better))
-        .select("left", "right", "similarity", "contained")
+        .select("left", "right", "similarity", "measure")
     )
     near = clusters.survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
     measured = near.with_columns(
         left=pl.min_horizontal("doc", "kept"), right=pl.max_horizontal("doc", "kept")
     ).join(allowed.unique(["left", "right"]), on=["left", "right"], suffix="_edge")
-    gone = measured.select(
-        "similarity",
-        text="doc",
-        final="kept",
-        measure=pl.when(pl.col("contained").is_null())
-        .then(pl.lit("jaccard"))
-        .otherwise(pl.lit("containment")),
-    )
+    gone = measured.select("similarity", "measure", text="doc", final="kept")
     stays = best.select("source_id", "doc_id", final="text", kept="doc")
     kept = (
-        members.select("doc", "text")
+        members.select("doc", "text", "refused_doc_id")
         .join(gone, on="text", how="left")
-        .with_columns(final=pl.coalesce("final", "text"), near=pl.col("final").is_not_null())
+        .with_columns(
+            final=pl.coalesce("final", "text"), measure=pl.col("measure").fill_null("exact")
+        )
         .join(stays, on="final")
+        .with_columns(pl.col("refused_doc_id").min().over("kept"))
     )
     return (
         kept.filter(pl.len().over("kept") > 1)
         .select(
             "doc",
+            "measure",
+            "kept",
+            "refused_doc_id",
             kept_doc_id="doc_id",
             kept_source_id="source_id",
             similarity=pl.col("similarity").fill_null(1.0),
-            kind=pl.when("near").then(pl.lit("near")).otherwise(pl.lit("exact")),
-            measure=pl.col("measure").fill_null("exact"),
+            kind=pl.when(pl.col("measure") == "exact")
+            .then(pl.lit("exact"))
+            .otherwise(pl.lit("near")),
             cluster_id="doc_id",
         )
         .sort("doc")

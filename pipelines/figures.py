@@ -22,6 +22,7 @@ import polars as pl
 import xxhash
 
 from pipelines.shingles import I64, U64, Words, hash_words, offsets_of
+from pipelines.views import folded
 
 ALGORITHM = "figures-xxh3-1"
 """Names the figures and their hashes in whatever is stored."""
@@ -130,5 +131,5 @@ def _spread(pairs: pl.DataFrame, figured: pl.DataFrame, side: str) -> pl.DataFra
 @cache
 def _months() -> tuple[list[str], str]:
     lines = (Path(__file__).parent / "months.txt").read_text("utf-8").splitlines()
-    names = [line for line in lines if not line.startswith("#")]
+    names = folded(pl.Series([line for line in lines if not line.startswith("#")])).to_list()
     return names, "^(" + "|".join(n for n in names if len(n) >= _PREFIX) + ")"

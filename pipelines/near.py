@@ -13,12 +13,13 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, clusters, corpus, duplicates
+from pipelines import batches, clusters, corpus, dedup_index, duplicates
+from pipelines.contamination import Contamination
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
+_SIGNED = ("doc_id", "uri", "source_id", "captured_at", "text")
 _ROWS = 1 << 15
-_COMPARED = ["doc", "shingles", "figured", "distinguish"]
 _TOLD = ["doc", "doc_id", "figures", "figures_at"]
 KEYED = tuple[int, pa.RecordBatch]
 
@@ -29,23 +30,30 @@ class Sign(beam.DoFn):
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
+    def setup(self) -> None:
+        self.sets = Contamination(self.plan.params.decontaminate)
+
     def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
         for name in element.column("shard").to_pylist():
             if not self.plan.state.path("signatures", name).exists():
                 self._write(name)
             place = self.plan.shards.index(name)
-            keys = self.plan.signed(place, ["exact", "doc"])
+            keys = self.plan.clean(place, ["exact", "doc"])
             low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
             yield from parts(keys, low, self.plan.partitions)
 
     def _write(self, name: str) -> None:
         plan = self.plan
-        texts = plan.source.documents(
-            name, "quality", ["doc_id", "uri", "source_id", "captured_at", "text"]
-        )
-        signed = [duplicates.sign(some, plan.ranks, plan.apart, plan.params) for some in texts]
-        if not signed:
-            signed = [duplicates.sign(_nothing(), plan.ranks, plan.apart, plan.params)]
+        tags = plan.source.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
+        about = plan.source.languages(name).join(tags, on="doc_id", how="full", coalesce=True)
+
+        def sign(some: pl.DataFrame) -> pl.DataFrame:
+            told = some.join(about, on="doc_id", how="left", maintain_order="left")
+            return duplicates.sign(told, plan.ranks, plan.apart, plan.params, self.sets)
+
+        nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))
+        signed = [sign(some) for some in plan.source.documents(name, "quality", _SIGNED)]
+        signed = signed or [sign(nothing)]
         plan.state.write("signatures", name, pl.concat(signed).to_arrow())
 
 
@@ -58,22 +66,43 @@ class FindCopies(beam.DoFn):
 
 
 class Band(beam.DoFn):
-    """A shard and its copies -> the keys of all other documents, by partition."""
+    """A shard and its copies -> the keys of all other documents, by partition; tagged `known`, the
+    keys that meet the index, by its parts."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[object]:
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
-        columns = ["doc", "shingles", "signature", "figured", "distinguish"]
-        signed = self.plan.signed(place, columns)
+        signed = self.plan.clean(place, duplicates.BANDED)
         for start in range(0, signed.height, _ROWS):
             some = signed[start : start + _ROWS].join(
                 copies, on="doc", how="anti", maintain_order="left"
             )
             keys = duplicates.band_keys(some, self.plan.params)
             yield from parts(keys, keys["key"].to_numpy(), self.plan.partitions)
+            if self.plan.known:
+                keys = dedup_index.keys(some, self.plan.params)
+                for keyed in parts(keys, dedup_index.part_of(keys["key"]), dedup_index.PARTS):
+                    yield beam.pvalue.TaggedOutput("known", keyed)
+
+
+class Meet(beam.DoFn):
+    """Keys of a part of the index -> candidate pairs with lawful documents of earlier releases, by
+    the blocks of shards that they touch."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+        part, keys = element[0], batches.frame(element[1])
+        for place, entry in enumerate(self.plan.known, len(self.plan.shards)):
+            first = pl.lit(place << duplicates.ROW_BITS, pl.UInt64)
+            pairs = entry.pairs(part, keys, self.plan.lawful).select(
+                left="doc", right=first + pl.col("row").cast(pl.UInt64)
+            )
+            yield from by_blocks(pairs, self.plan)
 
 
 class Pair(beam.DoFn):
@@ -88,16 +117,20 @@ class Pair(beam.DoFn):
 
 class Compare(beam.DoFn):
     """Pairs between two blocks of shards -> batches of verified edges (`duplicates.EDGE`, and the
-    pairs' `component` where they have one); tagged `apart`, by shard, what figures keep apart.
+    pairs' `component` where they have one), none between two of earlier releases; tagged `apart`,
+    by shard, what figures keep apart.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        pairs = batches.frame(element[1]).unique(["left", "right"])
+        both = self.plan.is_known(pl.min_horizontal("left", "right"))
+        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both)
         docs = pl.concat([pairs["left"], pairs["right"]])
-        found = duplicates.verify(pairs, self.plan.named(docs, _COMPARED), self.plan.params)
+        found = duplicates.verify(
+            pairs, self.plan.named(docs, duplicates.COMPARED), self.plan.params
+        )
         if "component" in pairs.columns:
             found = found.join(pairs, on=["left", "right"])
         yield from batches.whole(found.filter(~pl.col("apart")))
@@ -127,15 +160,27 @@ class Near(beam.PTransform):
             | "ByText" >> beam.GroupByKey()
             | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
         )
-        compared = (
-            {"shard": _after(self.places, copies), "copies": copies}
+        keys = (
+            {"shard": after(self.places, copies), "copies": copies}
             | "Copies" >> beam.CoGroupByKey()
-            | "Band" >> beam.ParDo(Band(plan)).with_output_types(KEYED)
+            | "Band"
+            >> beam.ParDo(Band(plan))
+            .with_output_types(KEYED, known=KEYED)
+            .with_outputs("known", main="keys")
+        )
+        pairs = (
+            keys.keys
             | "ByKey" >> beam.GroupByKey()
             | "Pair" >> beam.ParDo(Pair(plan)).with_output_types(KEYED)
-            | "ByBlocks" >> beam.GroupByKey()
-            | "Compare" >> Compared(plan)
         )
+        if plan.known:
+            met = (
+                keys.known
+                | "ByPart" >> beam.GroupByKey()
+                | "Meet" >> beam.ParDo(Meet(plan)).with_output_types(KEYED)
+            )
+            pairs = (pairs, met) | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
+        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> Compared(plan)
         return copies, compared.edges, compared.apart
 
 
@@ -151,15 +196,9 @@ class Compared(beam.PTransform):
         return pairs | compare.with_outputs("apart", main="edges")
 
 
-def _after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
+def after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
     """The places of shards, once all of `other` is there: files that a step wrote are complete."""
     return places | "Signed" >> beam.Map(
         lambda place, _: place,
         beam.pvalue.AsIter(other | "SignedCount" >> beam.combiners.Count.Globally()),
     ).with_output_types(KEYED)
-
-
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema=dict.fromkeys(("doc_id", "uri", "source_id", "captured_at", "text"), pl.String)
-    )

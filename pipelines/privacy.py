@@ -22,6 +22,7 @@ from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data import pseudonym_key
 from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply, scrubber
+from pipelines.repeated_lines import ENTITY, merged
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
@@ -116,6 +117,7 @@ class ScrubShard(ShardDoFn):
                 | {"chars": pl.UInt32}
             )
         ]
+        removals = self.source.removals(shard.name)
         bad, barred = 0, set[str]()
         for batch in self.source.documents(
             shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
@@ -132,15 +134,17 @@ class ScrubShard(ShardDoFn):
                 chars=pl.col("text").str.len_chars(),
             )
             findings = self.scrubber.find(batch)
+            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"))
             bad += _bad_spans(batch, findings)
             barred |= _withdrawn(batch, findings, self.withdrawn)
             found.append(findings)
             documents.append(batch.select(documents[0].columns))
         findings, seen = pl.concat(found), pl.concat(documents)
+        shard.write("findings", findings.to_arrow().cast(FINDINGS))
+        findings = findings.filter(pl.col("entity_type") != ENTITY)  # lines are no personal data
         decided = ledger.decisions(
             judge(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
         )
-        shard.write("findings", findings.to_arrow().cast(FINDINGS))
         shard.write("decisions", decided.to_arrow())
         totals = ledger.outcomes(decided)
         shard.finish(

@@ -23,14 +23,24 @@ import pyarrow as pa
 from lineage import manifest
 from lineage.reports.facts import Facts
 from lineage.reports.files import contents
-from pipelines import corpus, guarding, index, ledger, sealing, second_scan, shards, token_shards
+from pipelines import (
+    corpus,
+    dedup_index,
+    guarding,
+    index,
+    ledger,
+    sealing,
+    second_scan,
+    shards,
+    token_shards,
+)
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.parts import Deal, Split, WritePart
 from pipelines.personal_data.uris import redact_uri
 from pipelines.selection import Selection
 from pipelines.signals.protocols import PROTOCOLS
-from pipelines.stage import Context, Shard, ShardDoFn, StageError
+from pipelines.stage import Context, Shard, ShardDoFn, StageError, load
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
@@ -188,9 +198,18 @@ class Release(DocumentStage):
         ]
 
     def published(self, context: Context) -> None:
-        """Enter the release into the log and the store, once."""
-        sealing.enter(context, self.target(context))
-        index.enter_release(self.target(context).parent)
+        """Enter the release into the log, the store and the index of duplicates, once."""
+        target = self.target(context)
+        sealing.enter(context, target)
+        index.enter_release(target.parent)
+        if context.params.dedup.index is not None:
+            released = pl.read_parquet(target / "lineage/documents/*.parquet", columns=["doc_id"])
+            dedup_index.enter(
+                context.params,
+                load(context.folder(self.name), self.name).run_id,
+                released["doc_id"],
+                [self.source.path("dedup", "signatures", n) for n in corpus.shards(context)],
+            )
 
 
 def check_target(params: Params, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from schemas.register import Register, Source
@@ -22,15 +23,21 @@ LICENCES = (
 )
 
 
-def ranks(register: Register) -> dict[str, int]:
+def ranks(register: Register, order: Sequence[str] = ()) -> dict[str, int]:
     """Source -> its place in the order of right, best first: strongest basis, most permissive
-    licence, longest validity, then the id, so that no two are alike."""
-    ordered = sorted(register.sources.values(), key=_key)
-    return {source.id: place for place, source in enumerate(ordered)}
+    licence, longest validity, then the given order of sources, those it does not name last.
+    Sources may share a place: what documents are worth themselves then decides."""
+    keys = {s.id: (*_right(s), _place(s.id, order)) for s in register.sources.values()}
+    places = {key: place for place, key in enumerate(sorted({*keys.values()}))}
+    return {source: places[key] for source, key in keys.items()}
 
 
-def _key(source: Source) -> tuple[int, int, int, str]:
+def _place(source: str, order: Sequence[str]) -> int:
+    return order.index(source) if source in order else len(order)
+
+
+def _right(source: Source) -> tuple[int, int, int]:
     spdx = source.licence.spdx
     ends = source.basis.expires_on or date.max
     licence = LICENCES.index(spdx) if spdx in LICENCES else len(LICENCES)
-    return (BASES.index(source.basis.kind), licence, -ends.toordinal(), source.id)
+    return (BASES.index(source.basis.kind), licence, -ends.toordinal())

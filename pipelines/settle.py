@@ -12,12 +12,13 @@ from pipelines import batches, clusters, duplicates
 from pipelines.components import Components, rounds
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 from pipelines.near import COPY, KEYED, Compared
+from pipelines.refused import REFUSED
 from pipelines.shingles import fmix64
 
 LABEL = {"doc": pl.UInt64, "component": pl.UInt64}
 LABELLED = {**duplicates.EDGE, "component": pl.UInt64}
 _MEMBER = {name: duplicates.MEMBER[name] for name in ("doc", "text", "component")}
-_RIGHTS = ["doc", "right", "captured_at", "doc_id", "source_id"]
+_RIGHTS = ["doc", "right", "quality", "captured_at", "doc_id", "source_id"]
 Sides = tuple[int, dict[str, Iterable[pa.RecordBatch]]]
 
 
@@ -67,11 +68,16 @@ class Label(_Planned):
 
 
 class Rights(_Planned):
-    """Members of a shard -> the same with what decides who stays, by component."""
+    """Members of a shard, and what of it is refused elsewhere -> the members with what decides who
+    stays, by component."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        some = batches.frame(element[1])
-        about = some.join(self.plan.named(some["doc"], _RIGHTS), on="doc")
+    def process(self, element: Sides) -> Iterator[Parted]:
+        some = batches.union(element[1]["members"], _MEMBER)
+        no = batches.union(element[1]["refused"], REFUSED)
+        if some.is_empty():
+            return
+        rights = self.plan.named(some["doc"], _RIGHTS)
+        about = some.join(rights, on="doc").join(no, on="doc", how="left")
         yield from self.hashed(about.select(list(duplicates.MEMBER)), "component")
 
 
@@ -96,15 +102,19 @@ class Settle(_Planned):
 
 
 class Settled(beam.PTransform):
-    """Copies by shard and edges (see `near.Near`) -> the rows of `duplicates.resolve`, by shard."""
+    """Copies by shard, edges (see `near.Near`) and what is refused elsewhere (see
+    `refused.Refused`) -> the rows of `duplicates.resolve`, by shard."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
         self.plan = plan
 
-    def expand(self, found: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
-        plan, (copies, edges) = self.plan, found
-        labels = edges | "Components" >> Components(plan.partitions, rounds(plan.documents))
+    def expand(
+        self, found: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
+    ) -> beam.PCollection:
+        plan, (copies, edges, refused) = self.plan, found
+        documents = plan.documents * (2 if plan.known else 1)  # what can be in one chain
+        labels = edges | "Components" >> Components(plan.partitions, rounds(documents))
         labelled = (
             {
                 "labels": labels,
@@ -118,8 +128,8 @@ class Settled(beam.PTransform):
             .with_outputs("edges", main="members")
         )
         about = (
-            labelled.members
-            | "ByShard" >> beam.GroupByKey()
+            {"members": labelled.members, "refused": refused}
+            | "ByShard" >> beam.CoGroupByKey()
             | "Rights" >> beam.ParDo(Rights(plan)).with_output_types(KEYED)
         )
         anchors = (

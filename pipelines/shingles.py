@@ -1,8 +1,9 @@
 """What two texts are compared by: the key view of a text, its shingles, its exact key.
 
 The *key view* lets copies of one text meet and keeps apart what differs in substance: case,
-ё/е, apostrophes, invisible characters, white space and the punctuation around words do not
-count; every number, date, docket mark, percent sign and the marks of й, ў, қ do.
+ё/е, dots of i, cedillas, letters of another script that look alike, apostrophes, invisible
+characters, white space and the punctuation around words do not count (`views.folded`); every
+number, date, docket mark, percent sign and the marks of й, ў, қ do.
 
 The view is a function of single words, so a batch is split once, its words are numbered by a
 dictionary, and all text work happens on the distinct words only.
@@ -11,7 +12,7 @@ dictionary, and all text work happens on the distinct words only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, cast
 
@@ -19,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
+
+from pipelines.views import folded
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 
-ALGORITHM = "shingles-xxh3-horner-2"
+ALGORITHM = "shingles-xxh3-horner-3"
 """Names the key view and the hash below in whatever is stored; either changes: so does this.
 
 A token's hash w is the XXH3-64 of its UTF-8.  A shingle of L tokens is a polynomial in the odd
@@ -39,14 +41,6 @@ The last shift leaves 63 bits, so that a hash is also a valid signed integer whe
 _K = np.uint64(0x9E3779B97F4A7C15)
 _SPACES = [chr(c) for c in (*range(0x9, 0xE), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                             0x2028, 0x2029, 0x202F, 0x205F, 0x3000)]  # fmt: skip
-_IGNORED = list("\u02bb\u02bc\u2018\u2019'`\u00b4\u00ad\u200b\u2060\ufeff")
-_DROPPED = [*_SPACES, *_IGNORED, "ё", "Ё"]
-_INSTEAD = [*[" "] * len(_SPACES), *[""] * len(_IGNORED), "е", "Е"]
-# Latin, Cyrillic, Armenian and Georgian letters that no normalisation changes.
-_STABLE = r"\x00-\u{2FF}\u{400}-\u{482}\u{48A}-\u{58F}\u{10A0}-\u{10FF}"
-_COMPOSABLE = rf"[^{_STABLE}\u{{2010}}-\u{{2027}}№]"
-# A hyphen in front of a word stays: it may be the sign of a number.
-_EDGES = r"^[\p{P}--[%\-]]+|[\p{P}--%]+$"
 
 
 class Words(NamedTuple):
@@ -84,14 +78,11 @@ class Shingles:
 def words(texts: pl.Series) -> Words:
     """Strings -> the words of their key views; null counts as empty.
 
-    Per word: ignored characters go (apostrophes, soft hyphens, zero-width spaces), lower case,
-    NFC, ё becomes е, punctuation (Unicode P, except %) is stripped from both ends, except a
-    leading hyphen; punctuation inside stays (12.05.2024, 34-п, 7/215).
+    Words are `views.folded` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
     """
-    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_DROPPED, _INSTEAD)
+    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
     raw = _encode(spaced.str.split(" "))
-    lower = pc.utf8_lower(raw.vocabulary.to_arrow())
-    found = _where(cast(pl.Series, pl.from_arrow(lower)), f"{_COMPOSABLE}|{_EDGES}", _cleared)
+    found = folded(raw.vocabulary)
     # Distinct words may have become one, and some nothing.
     empty = (found == "").to_numpy()
     keep = ~empty[raw.codes]
@@ -243,23 +234,6 @@ def _encode(lists: pl.Series) -> Words:
     numbers = np.cumsum(chosen, dtype=np.int32) - np.int32(1)
     offsets = offsets_of(lists.list.len().to_numpy())
     return Words(numbers[same], offsets, flat.gather(np.flatnonzero(chosen)))
-
-
-def _where(words: pl.Series, pattern: str, change: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """The words with those changed that match; in place, as Polars' `scatter` does it."""
-    some = words.str.contains(pattern)
-    return words.scatter(some.arg_true(), change(words.filter(some)))
-
-
-def _cleared(words: pl.Series) -> pl.Series:
-    """Composed, and without punctuation at the ends."""
-    return _where(words, _COMPOSABLE, _composed).str.replace_all(_EDGES, "")
-
-
-def _composed(words: pl.Series) -> pl.Series:
-    """NFC; ё is е, and an i keeps no dot of its own, which lower case leaves of a two-part İ."""
-    composed = words.str.normalize("NFC").str.replace_all("ё", "е", literal=True)
-    return composed.str.replace_all("i\u0307", "i", literal=True)
 
 
 def hash_words(vocabulary: pl.Series) -> U64:

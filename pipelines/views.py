@@ -82,9 +82,9 @@ def folded(words: pl.Series) -> pl.Series:
     punctuation alone becomes it."""
     plain = words.cast(pl.String).fill_null("")
     plain = plain.str.replace_all(rf"{INVISIBLE}|[{APOSTROPHES}\x00]", "")
-    plain = repaired(plain).str.to_lowercase().str.replace_many(*_FOLDED)
     unsure = plain.str.contains(_COMPOSABLE)
     plain = plain.scatter(unsure.arg_true(), plain.filter(unsure).str.normalize("NFC"))
+    plain = repaired(plain).str.to_lowercase().str.replace_many(*_FOLDED)
     return plain.str.replace_all(_EDGES, "")
 
 

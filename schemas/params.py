@@ -82,6 +82,24 @@ class QualityParams:
 
 
 @dataclass(frozen=True)
+class EvaluationSet:
+    """A file whose texts must not be trained on; `words`: the length of a run that is looked for."""
+
+    name: str
+    path: str  # resolved
+    field: str = "text"
+    words: int = 13
+
+
+@dataclass(frozen=True)
+class LineParams:
+    """Which lines are boilerplate: those of so many of a source's documents, and of that share."""
+
+    min_documents: int = 10
+    min_share: float = 0.5
+
+
+@dataclass(frozen=True)
 class DedupParams:
     shingle: int = 5
     shingle_of: str = "words"  # words | characters
@@ -94,12 +112,17 @@ class DedupParams:
     figures: Mapping[str, str] = field(  # kind of source -> distinguish | ignore
         default_factory=lambda: {"institutional": "distinguish", "web": "ignore"}
     )
+    index: str | None = None  # a folder, resolved: what earlier releases hold
+    decontaminate: tuple[EvaluationSet, ...] = ()
+    lines: LineParams | None = None  # None: no line is removed
+    sources: tuple[str, ...] = ()  # whose copies stay where rights are equal, first those
 
 
 @dataclass(frozen=True)
 class PolicyParams:
     path: Path | None = None  # a folder of packs that take the place of this installation's
     enforce: str = "warn"  # warn | refuse
+    duplicates: str = "any-lawful"  # any-lawful | all-lawful
 
 
 @dataclass(frozen=True)
@@ -225,11 +248,21 @@ class Params:
         if isinstance(value, PrivacyParams):
             return value.canonical()
         section = {f.name: getattr(value, f.name) for f in fields(value)}
-        for place in ("path", "against", "tokenizer"):
+        for place in ("path", "against", "tokenizer", "index"):
             section.pop(place, None)
+        if isinstance(lines := section.get("lines"), LineParams):
+            section["lines"] = asdict(lines)
+        if sets := section.pop("decontaminate", None):
+            section["decontaminate"] = sorted_unique(
+                {"name": s.name, "field": s.field, "words": s.words} for s in sets
+            )
         if mixture := section.pop("mixture", None):
             section["mixture"] = mixture.canonical()
-        return {k: sorted(set(v)) if isinstance(v, tuple) else v for k, v in section.items()}
+        ordered = {"sources"}  # of dedup: the order counts
+        return {
+            k: sorted(set(v)) if isinstance(v, tuple) and k not in ordered else v
+            for k, v in section.items()
+        }
 
 
 SECTIONS: Final = (
@@ -368,7 +401,7 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         ingest=_section(IngestParams, value.get("ingest")),
         language=_section(LanguageParams, value.get("language")),
         quality=_quality(value.get("quality") or {}),
-        dedup=_dedup(value.get("dedup")),
+        dedup=_dedup(root, value.get("dedup")),
         privacy=_privacy(root, value.get("privacy") or {}),
         tokens=_tokens(root, value.get("tokens") or {}),
         guard=_section(GuardParams, value.get("guard")),
@@ -385,7 +418,9 @@ def _openlineage(root: Path, value: Mapping[str, Any]) -> OpenLineageParams:
 def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
     folder = value.get("path")
     return PolicyParams(
-        _resolved(root, folder) if folder else None, value.get("enforce", PolicyParams.enforce)
+        _resolved(root, folder) if folder else None,
+        value.get("enforce", PolicyParams.enforce),
+        value.get("duplicates", PolicyParams.duplicates),
     )
 
 
@@ -435,11 +470,19 @@ def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
     return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
 
 
-def _dedup(value: Mapping[str, Any] | None) -> DedupParams:
+def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
     """A kind of source that `figures` does not name has its default; one word is for all."""
     defaults, section = DedupParams().figures, dict(value or {})
     given = section.get("figures", {})
     named = dict.fromkeys(defaults, given) if isinstance(given, str) else given
+    section["decontaminate"] = [
+        EvaluationSet(**{**one, "path": str(_resolved(root, one["path"]))})
+        for one in section.get("decontaminate") or ()
+    ]
+    lines = section.get("lines")
+    section["lines"] = None if lines is None else _section(LineParams, lines)
+    if section.get("index"):
+        section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})
 
 

@@ -34,6 +34,8 @@ REASONS: Final[Mapping[str, tuple[str, ...]]] = {
         "quality-",
         "exact-duplicate",
         "near-duplicate",
+        "published-under-refusal",
+        "contaminated:",
         "personal-data",
         "not-selected",
         "mixture-cap",

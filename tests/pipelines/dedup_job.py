@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 from pipelines import runners, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
+from pipelines.dedup_index import Entry
 from pipelines.dedup_plan import Plan
 from schemas.params import DedupParams
 from schemas.tables import DOCUMENTS
@@ -40,6 +42,10 @@ def run(
     number: int = 3,
     claimed: int | None = None,
     workers: int = 1,
+    languages: dict[str, str] | None = None,
+    known: tuple[Entry, ...] = (),
+    captured: dict[str, str] | None = None,
+    refused: dict[str, tuple[str, str]] | None = None,
 ) -> Job:
     """Deduplicate.
 
@@ -47,10 +53,17 @@ def run(
       folder: where the job works.
       documents: doc_id -> source and text; sources that begin with `i` are institutional.
       number: how many shards.
+      languages: doc_id -> language, of those that have one.
+      known: earlier releases; all sources are lawful.
+      captured: doc_id -> capture time; else all are alike.
+      refused: doc_id -> reason and text of records that ingest refused; all copies must be lawful.
       claimed: how many documents the job is told to expect: what rounds it wires.
     """
     rows = pl.DataFrame(
-        [(d, s, f"urn:{d}", "2026", None, t) for d, (s, t) in documents.items()],
+        [
+            (d, s, f"urn:{d}", (captured or {}).get(d, "2026"), None, t)
+            for d, (s, t) in documents.items()
+        ],
         DOCUMENTS.names,
         orient="row",
     ).sort("doc_id")
@@ -58,9 +71,26 @@ def run(
     for n, name in enumerate(names):
         some = rows.filter(pl.int_range(pl.len()) % number == n)
         decided = some.select("doc_id", outcome=pl.lit("keep"))
+        labels = some.select(
+            "doc_id",
+            lang=pl.col("doc_id").replace_strict(
+                languages or {}, default=None, return_dtype=pl.String
+            ),
+        )
+        no = (refused or {}) if n == 0 else {}
+        every = [*some["doc_id"], *no]
+        texts = [*some["text"], *(text for _, text in no.values())]
+        digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
+        records = {"doc_id": every, "payload_sha256": digests}
+        outcomes = ["keep"] * some.height + ["refuse"] * len(no)
+        reasons = [None] * some.height + [reason for reason, _ in no.values()]
+        gate = {"doc_id": every, "outcome": outcomes, "reason": reasons}
         for path, table in (
+            ("ingest/records", pl.DataFrame(records).cast(pl.String).to_arrow()),
+            ("ingest/decisions", pl.DataFrame(gate).cast(pl.String).to_arrow()),
             ("ingest/documents", some.to_arrow().cast(DOCUMENTS)),
             ("quality/decisions", decided.to_arrow()),
+            ("language/language", labels.cast(pl.String).to_arrow()),
         ):
             content = shards.parquet_bytes(table)
             shards.write_bytes(folder / path / f"{name}.parquet", content)
@@ -75,6 +105,9 @@ def run(
         tuple(s for s in sources if s.startswith("i")),
         "run",
         claimed or rows.height,
+        known,
+        frozenset(e for entry in known for e in entry.sources),
+        refused is not None,
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
     found = (

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 from conftest import tamga
@@ -42,3 +43,46 @@ def test_a_source_that_loses_too_much_stops_the_run_until_it_is_meant(home: Path
     change(home, guard=strict | {"accept_source_loss": sorted(lost)})
     done = tamga("dedup", "--params", path, "--workers", "1")
     assert done.returncode == 0, done.stderr
+
+
+def rows(home: Path, table: str, stage: str = "dedup") -> pl.DataFrame:
+    return pl.read_parquet(home / f"work/{stage}/{table}/*.parquet")
+
+
+def test_the_next_lawful_copy_stays_when_the_kept_one_is_withdrawn(home: Path) -> None:
+    found = rows(home, "duplicates")
+    kept = found.filter(pl.col("doc_id") == pl.col("kept_doc_id"))
+    gone = found.filter(pl.col("doc_id") != pl.col("kept_doc_id")).join(
+        kept.select("kept_doc_id", keeper="source_id"), on="kept_doc_id"
+    )
+    next_one = (
+        gone.filter(pl.col("source_id") != pl.col("keeper")).sort("doc_id").row(0, named=True)
+    )
+    entry = home / f"register/sources/{next_one['keeper']}.yaml"
+    source = yaml.safe_load(entry.read_text())
+    source["basis"]["withdrawn_on"] = "2026-01-01"
+    entry.write_text(yaml.safe_dump(source, sort_keys=False))
+    path = change(home, guard={"max_fall": 1.0})
+    done = tamga("run", "--params", path, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    left = rows(home, "decisions").filter(pl.col("outcome") == "keep")["doc_id"]
+    again = rows(home, "duplicates").filter(pl.col("cluster_id").is_in(left.implode()))
+    members = set(found.filter(pl.col("cluster_id") == next_one["cluster_id"])["doc_id"])
+    assert len(members & set(left)) == 1 and next_one["kept_doc_id"] not in set(left)
+    assert set(again["source_id"]) & {next_one["keeper"]} == set()
+
+
+def test_a_second_delivery_names_the_release_that_has_it(home: Path) -> None:
+    path = change(home, dedup={"index": "index"}, guard={"min_keep_share": 0.0, "max_fall": 1.0})
+    done = tamga("run", "--params", path, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    released = set(pl.read_parquet(home / "release/sample/data/**/*.parquet")["doc_id"])
+    change(home, release={"name": "second"})
+    done = tamga("dedup", "--params", path, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    decided = rows(home, "decisions").filter(pl.col("outcome") == "drop")
+    told = [json.loads(e) for e in decided["evidence"]]
+    assert released <= set(decided["doc_id"]) and {e["release"] for e in told} == {"sample"}
+    change(home, dedup={"rows": 6})
+    done = tamga("dedup", "--params", path, "--workers", "1")
+    assert done.returncode == 2 and "rows: 5 there, 6 here" in done.stderr

@@ -18,7 +18,7 @@ WORDS = [f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]
 TEXT = " ".join(WORDS)
 LIKE = " ".join([*WORDS[:50], "other", *WORDS[51:]])
 APART = " ".join(w.replace("word", "elsewhere") for w in WORDS)
-COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text")
+COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text", "lang")
 
 
 def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
@@ -26,7 +26,7 @@ def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
         {"doc_id": i, "uri": f"urn:{i}", "source_id": s, "captured_at": t, "text": x}
         for i, s, t, x in rows
     ]
-    return pl.DataFrame(some, schema=dict.fromkeys(COLUMNS, pl.String))
+    return pl.DataFrame(some, schema=dict.fromkeys(COLUMNS, pl.String) | {"quality": pl.Float64})
 
 
 def signed(
@@ -50,9 +50,11 @@ def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
         pl.coalesce("text", "doc").alias("text"),
         pl.lit(0, pl.UInt64).alias("component"),
         "right",
+        "quality",
         "captured_at",
         "doc_id",
         "source_id",
+        pl.lit(None, pl.String).alias("refused_doc_id"),
     )
 
 
@@ -80,6 +82,16 @@ def test_the_better_right_stays_then_the_earlier_capture_then_the_id():
     assert resolved(("a", "good", None, TEXT), ("b", "good", "2020", TEXT))["a"][0] == "b"
     assert resolved(("b", "good", "2020", TEXT), ("a", "good", "2020", TEXT))["b"][0] == "a"
     assert resolved(("a", "unknown", "2020", TEXT), ("b", "good", "2020", TEXT))["a"][0] == "b"
+
+
+def test_of_equal_right_the_higher_quality_stays():
+    read = signed(
+        [("a", "good", "2020", TEXT), ("b", "good", "2021", TEXT), ("c", "good", "2019", TEXT)]
+    )
+    scored = read.with_columns(quality=pl.Series([0.2, 0.9, None], dtype=pl.Float64))
+    assert duplicates.order(members(scored, duplicates.copies(scored)))["doc_id"].to_list() == [
+        *"bac"
+    ]
 
 
 def test_near_duplicates_are_measured():
@@ -209,15 +221,17 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
             "text": [first[k] for k in kinds],
             "component": [0] * len(docs),
             "right": rights[: len(docs)],
+            "quality": [n % 2 / 2 for n in docs],
             "captured_at": [str(n % 3) for n in docs],
             "doc_id": [f"{n:02}" for n in docs],
             "source_id": ["s"] * len(docs),
+            "refused_doc_id": [None] * len(docs),
         },
         duplicates.MEMBER,
     )
 
     def resolve() -> pl.DataFrame:
-        rows = [(a, b, s, None, False) for (a, b), s in pairs.items()]
+        rows = [(a, b, s, "jaccard", None, False) for (a, b), s in pairs.items()]
         random.shuffle(rows)
         shuffled = some.sample(fraction=1, shuffle=True, seed=random.randrange(99))
         return duplicates.resolve(shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row"))
@@ -245,7 +259,7 @@ def test_nothing_to_resolve():
 
 
 def test_a_text_without_a_rank_is_an_error():
-    row = [(1, 2, 0.8, None, False)]
+    row = [(1, 2, 0.8, "jaccard", None, False)]
     with pytest.raises(KeyError):
         duplicates.resolve(
             pl.DataFrame(schema=duplicates.MEMBER),

@@ -1,0 +1,107 @@
+"""A corpus in two deliveries: the same survivors as in one, and what the second one costs.
+
+    python benchmarks/dedup_deliveries.py 50000 [--shares 0.01 0.1]
+
+The first delivery has that many of the synthetic documents of `dedup_scale.py` and is put into an
+index; each share of as many is a second delivery, which is compared with it.  A step is a process
+of its own; its processor time is that of the job alone, of the index that of writing it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+from dedup_scale import corpus
+
+from pipelines import dedup_index, runners, shards
+from pipelines.corpus import Corpus
+from pipelines.dedup import wire
+from pipelines.dedup_plan import Plan
+from schemas.params import DedupParams, Params, load
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def parameters(folder: Path, release: str) -> Params:
+    params = load(ROOT / "params.yaml")
+    return replace(
+        params,
+        work=folder / "work",
+        dedup=DedupParams(index=str(folder / "index")),
+        release=replace(params.release, name=release),
+    )
+
+
+def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
+    """One delivery, compared with what is in the index; the one called `first` enters it."""
+    home, params = folder / name, parameters(folder, name)
+    names = corpus(home, number, first)
+    state = shards.State(str(home / "state"))
+    start = time.process_time()
+    known = dedup_index.load(params) if name != "whole" else ()
+    plan = Plan(
+        state, Corpus(str(home)), names, params.dedup, {"a": 0}, {}, (), "run", number,
+        known, frozenset("a"),
+    )  # fmt: skip
+    runners.run(lambda pipeline: wire(pipeline, plan), (), 1)
+    seconds = time.process_time() - start
+    decided = pl.read_parquet(home / "state/decisions/*.parquet")
+    kept = decided.filter(pl.col("outcome") == "keep").select("doc_id")
+    kept.write_parquet(folder / f"{name}.kept.parquet")
+    start = time.process_time()
+    if name == "first":
+        signed = [state.path("signatures", n) for n in names]
+        dedup_index.enter(params, "run", kept["doc_id"], signed)
+    return {
+        "documents": number,
+        "kept": kept.height,
+        "seconds": round(seconds, 2),
+        "index_seconds": round(time.process_time() - start, 2),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("documents", type=int)
+    parser.add_argument("--shares", type=float, nargs="+", default=[0.01, 0.1])
+    parser.add_argument("--step", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.step:
+        folder, name, first, number = options.step
+        print(json.dumps(step(Path(folder), name, int(first), int(number))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run(name: str, first: int, number: int) -> float:
+            command = [sys.executable, __file__, "0", "--step", folder, name, str(first)]
+            done = subprocess.run([*command, str(number)], check=True, capture_output=True)
+            print(f"{name:12}{done.stdout.decode().strip()}", flush=True)
+            return float(json.loads(done.stdout)["seconds"])
+
+        def kept(*names: str) -> set[str]:
+            files = [Path(folder) / f"{name}.kept.parquet" for name in names]
+            return {doc for file in files for doc in pl.read_parquet(file)["doc_id"]}
+
+        number = options.documents
+        first = run("first", 0, number)
+        for share in options.shares:
+            some = round(share * number)
+            second = run(f"second-{share:g}", number, some)
+            print(f"a second delivery of {share:.0%} costs {second / first:.3f} of the first")
+        whole = run("whole", 0, number + some)
+        same = kept("whole") == kept("first", f"second-{share:g}")
+        print(f"in one run {whole:.1f} s; the same survivors: {same}")
+
+
+if __name__ == "__main__":
+    main()

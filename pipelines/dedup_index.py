@@ -1,0 +1,258 @@
+"""What earlier releases hold, kept so that a new delivery is compared with it and nothing is read
+again: `dedup.index: FOLDER`.
+
+    FOLDER/<release>/index.json         parameters, algorithms, place in the order of releases, digests
+    FOLDER/<release>/keys.parquet       key, row: a row group for each `PARTS`th of the keys, sorted
+    FOLDER/<release>/documents.parquet  what a released document is compared by; digests, no text
+
+A release enters when it is published; made again, it takes its old place and is compared with what
+stood before it only.  Keys are those of bands, and half of each exact key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines import batches, duplicates, shards
+from pipelines.digests import Digests
+from pipelines.stage import StageError
+from schemas.errors import Invalid, Problem
+from schemas.params import DedupParams, Params
+from schemas.tables import SCHEMA_VERSION
+
+PARTS = 64
+_BITS = np.uint64(58)
+_ROWS = 4096
+_KEYS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
+KEPT = (
+    *("doc_id", "source_id", "captured_at", "exact", "distinguish"),
+    *(f"{p}{c}" for p in ("", "latin_") for c in ("shingles", "figured", "figures", "figures_at")),
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A release in the index; a plain value that travels to workers."""
+
+    folder: str
+    release: str
+    place: int
+    documents: int
+    sources: tuple[str, ...]
+    digest: str
+
+    def pairs(self, part: int, keys: pl.DataFrame, lawful: Set[str]) -> pl.DataFrame:
+        """Keys [key, doc] of one part -> [row, doc] of the documents here that share one, of lawful
+        sources."""
+        found = shards.read_group(Path(self.folder) / "keys.parquet", part)
+        met = found.join(keys, on="key").select("row", "doc").unique()
+        if met.is_empty() or lawful >= {*self.sources}:
+            return met
+        rows = met["row"].unique().sort()
+        of = self.read(rows.cast(pl.UInt64).to_numpy(), ["source_id"])["source_id"]
+        return met.filter(pl.col("row").is_in(rows.filter(of.is_in([*lawful])).implode()))
+
+    def read(self, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
+        """These rows (ascending) of what is kept of documents; reads only the row groups that
+        hold them."""
+        groups = rows // np.uint64(_ROWS)
+        with pq.ParquetFile(Path(self.folder) / "documents.parquet") as file:
+            found = [
+                batches.frame(file.read_row_group(int(group), columns=list(columns)))[
+                    (rows[groups == group] % np.uint64(_ROWS)).astype(np.int64)
+                ]
+                for group in np.unique(groups)
+            ]
+        return pl.concat(found)
+
+
+def keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """`duplicates.BANDED` -> [key, doc]: what meets the index."""
+    low = np.frombuffer(b"".join(k[:8] for k in signed["exact"]), "<u8")
+    exact = pl.DataFrame({"key": pl.Series(low, dtype=pl.UInt64), "doc": signed["doc"]})
+    return pl.concat([duplicates.band_keys(signed, params), exact])
+
+
+def part_of(keys: pl.Series) -> np.ndarray:
+    """Keys -> the parts that hold them."""
+    return keys.to_numpy() >> _BITS
+
+
+def parameters(params: DedupParams) -> dict[str, Any]:
+    """What must be the same wherever documents are compared."""
+    names = ("shingle", "shingle_of", "candidate", "recall", "rows", "seed")
+    return {"algorithm": duplicates.RULE_VERSION} | {n: getattr(params, n) for n in names}
+
+
+def load(params: Params) -> tuple[Entry, ...]:
+    """The releases before this run's, oldest first; none where no index is named or there is none
+    yet.
+
+    Raises:
+      Invalid: where one was indexed with other parameters.
+      StageError: where a file is missing or is not as it was written.
+    """
+    folder = params.dedup.index
+    if folder is None or not Path(folder).is_dir():
+        return ()
+    digests, found = Digests(params.work / ".state" / "index.digests.json"), []
+    headers = {p.name: _header(p) for p in sorted(Path(folder).iterdir()) if _is_entry(p)}
+    own = headers.pop(params.release.name, None)
+    for name, header in headers.items():
+        if own is not None and header["place"] > own["place"]:
+            continue
+        _same_parameters(params, name, header["parameters"])
+        for file, about in header["files"].items():
+            path = Path(folder) / name / file
+            if digests.of(path) != (about["bytes"], about["sha256"]):
+                raise _torn(path)
+        digest = hashlib.sha256(json.dumps(header["files"], sort_keys=True).encode()).hexdigest()
+        found.append(
+            Entry(
+                str(Path(folder) / name),
+                name,
+                header["place"],
+                header["documents"],
+                tuple(header["sources"]),
+                digest,
+            )
+        )
+    digests.save()
+    return tuple(sorted(found, key=lambda e: (e.place, e.release)))
+
+
+def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Path]) -> None:
+    """Put a release into the index, in the place of what the same name had there.
+
+    Args:
+      params: name the index, the release and what its documents are compared by.
+      run_id: of the release; what it has entered already stays.
+      released: doc_id.
+      signed: the files of signatures that hold them.
+    """
+    folder = params.dedup.index
+    if folder is None:
+        return
+    root, name = Path(folder), params.release.name
+    headers = {p.name: _header(p) for p in root.glob("*") if _is_entry(p)}
+    old = headers.pop(name, None)
+    if old is not None and old["run_id"] == run_id:
+        return
+    place = old["place"] if old else 1 + max((h["place"] for h in headers.values()), default=-1)
+    fresh = root / f".{name}.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        documents, sources = _write(fresh, released, signed, params.dedup)
+        files = {
+            p.name: {"bytes": p.stat().st_size, "sha256": shards.sha256_file(p)}
+            for p in sorted(fresh.iterdir())
+        }
+        header = {
+            "schema_version": SCHEMA_VERSION,
+            "release": name,
+            "run_id": run_id,
+            "place": place,
+            "documents": documents,
+            "sources": sources,
+            "parameters": parameters(params.dedup),
+            "files": files,
+        }
+        shards.write_json(fresh / "index.json", header)
+        shards.replace_folder(fresh, root / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write(
+    folder: Path, released: pl.Series, signed: Iterable[Path], params: DedupParams
+) -> tuple[int, list[str]]:
+    """Write both tables; returns how many documents there are, and their sources."""
+    wanted = released.to_frame("doc_id")
+    columns = [c for c in dict.fromkeys([*KEPT, *duplicates.BANDED]) if c != "doc"]
+    found, sources = [pl.DataFrame(schema=duplicates.KEYED)], set[str]()
+
+    def documents() -> Iterator[pl.DataFrame]:
+        rows = 0
+        for path in signed:
+            some = pl.read_parquet(path, columns=columns).join(
+                wanted, on="doc_id", how="semi", maintain_order="left"
+            )
+            numbered = pl.int_range(rows, rows + pl.len(), dtype=pl.UInt64).alias("doc")
+            found.append(keys(some.with_columns(numbered), params))
+            sources.update(some["source_id"].unique())
+            rows += some.height
+            yield some.select(KEPT)
+
+    groups = _even(documents())
+    first = next(groups)
+    rest = (b for group in groups for b in batches.whole(group))
+    shards.write_batches(
+        folder / "documents.parquet",
+        first.to_arrow().schema,
+        itertools.chain(batches.whole(first), rest),
+    )
+    every = pl.concat(found).select("key", row=pl.col("doc").cast(pl.UInt32)).sort("key", "row")
+    cuts = np.searchsorted(part_of(every["key"]), np.arange(PARTS + 1)).tolist()
+    parts = [every[a:b] for a, b in itertools.pairwise(cuts)]
+    shards.write_groups(folder / "keys.parquet", parts, _KEYS)
+    return released.len(), sorted(sources)
+
+
+def _even(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of `_ROWS`, the last one smaller; at least one frame."""
+    left: pl.DataFrame | None = None
+    for frame in frames:
+        left = frame if left is None else pl.concat([left, frame])
+        while left.height > _ROWS:
+            yield left[:_ROWS]
+            left = left[_ROWS:]
+    if left is not None:
+        yield left
+
+
+def _is_entry(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = shards.read_json(folder / "index.json")
+        if {"place", "documents", "sources", "parameters", "files", "run_id"} <= header.keys():
+            return header
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise _torn(folder / "index.json")
+
+
+def _torn(path: Path) -> StageError:
+    return StageError(
+        f"dedup.index: {path} is missing or not as it was written; restore it, or remove the folder "
+        f"{path.parent} and run the release {path.parent.name} again"
+    )
+
+
+def _same_parameters(params: Params, name: str, theirs: dict[str, Any]) -> None:
+    own = parameters(params.dedup)
+    told = [
+        f"{key}: {theirs.get(key)} there, {own.get(key)} here"
+        for key in sorted(own.keys() | theirs.keys())
+        if own.get(key) != theirs.get(key)
+    ]
+    if told:
+        message = (
+            f"the release {name} was indexed with other parameters ({'; '.join(told)}); use those, "
+            "or name another folder"
+        )
+        raise Invalid([Problem(str(params.path), None, "dedup.index", message)])

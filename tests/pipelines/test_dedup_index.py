@@ -1,0 +1,134 @@
+"""Deliveries: what earlier releases hold is not taken up again, and is not read again either."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import dedup_job
+import polars as pl
+import pytest
+from conftest import ROOT
+
+from pipelines import dedup_index
+from pipelines.stage import StageError
+from schemas.errors import Invalid
+from schemas.params import DedupParams, Params, load
+
+
+def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:
+    params = load(ROOT / "params.yaml")
+    return replace(
+        params,
+        work=folder / "work",
+        dedup=DedupParams(index=str(folder / "index"), **dedup),
+        release=replace(params.release, name=release),
+    )
+
+
+def enter(folder: Path, name: str, job: dedup_job.Job, where: Path, run_id: str = "1") -> None:
+    signed = sorted((where / "state/signatures").glob("*.parquet"))
+    released = pl.Series(sorted(job.kept), dtype=pl.String)
+    dedup_index.enter(parameters(folder, name), run_id, released, signed)
+
+
+def families(number: int) -> dict[str, tuple[str, str]]:
+    """Texts in families from equal to half different, dealt out at random."""
+    draw = random.Random(5)
+    documents: dict[str, tuple[str, str]] = {}
+    while len(documents) < number:
+        words = [f"w{draw.randrange(5000)}" for _ in range(50)]
+        for _ in range(draw.randint(1, 6)):
+            documents[f"{draw.getrandbits(64):016x}"] = ("a", " ".join(words))
+            for _ in range(draw.choice([0, 1, 1, 2])):
+                words[draw.randrange(50)] = f"x{draw.randrange(9999)}"
+    return documents
+
+
+def test_two_deliveries_leave_what_one_does(tmp_path: Path) -> None:
+    documents = families(300)
+    names = sorted(documents, key=lambda n: n[::-1])
+    first, second = names[:200], names[200:]
+    captured = dict.fromkeys(first, "2025")
+    whole = dedup_job.run(tmp_path / "whole", documents, captured=captured)
+    one = dedup_job.run(tmp_path / "one", {n: documents[n] for n in first}, captured=captured)
+    enter(tmp_path, "first", one, tmp_path / "one")
+    known = dedup_index.load(parameters(tmp_path, "second"))
+    two = dedup_job.run(tmp_path / "two", {n: documents[n] for n in second}, known=known)
+    assert one.kept | two.kept == whole.kept and len(whole.kept) < 200
+    told = [e for e in two.evidence.values() if e.get("release")]
+    assert len(told) > 20 and {e["release"] for e in told} == {"first"}
+    assert {e["kept_doc_id"] for e in told} <= one.kept
+    assert {e["kind"] for e in told} == {"exact", "near"}
+    rows = two.duplicates.filter(pl.col("kept_doc_id").is_in(sorted(one.kept)))
+    assert rows.height == len(told)
+    assert dedup_job.run(tmp_path / "shards", {n: documents[n] for n in second}, number=5,
+                         known=known).decisions.equals(two.decisions)  # fmt: skip
+
+
+def test_texts_without_words_and_the_same_record_once_more(tmp_path: Path) -> None:
+    documents = {"a": ("s", "..."), "b": ("s", "some words that stand here"), "e": ("s", "")}
+    one = dedup_job.run(tmp_path / "one", documents)
+    enter(tmp_path, "first", one, tmp_path / "one")
+    known = dedup_index.load(parameters(tmp_path, "second"))
+    again = documents | {"c": ("s", "..."), "d": ("s", "!!!")}
+    two = dedup_job.run(tmp_path / "two", again, known=known)
+    assert two.kept == {"d"} and two.evidence["b"]["release"] == "first"
+    meet = dedup_index.Entry.pairs
+    keys = pl.read_parquet(tmp_path / "index/first/keys.parquet").select("key", doc="row")
+    some = keys.with_columns(pl.col("doc").cast(pl.UInt64))
+    met = [meet(known[0], p, some, {"s"}) for p in range(dedup_index.PARTS)]
+    assert pl.concat(met).height and known[0].sources == ("s",)
+    assert not any(meet(known[0], p, some, {"t"}).height for p in range(dedup_index.PARTS))
+
+
+def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> None:
+    job = dedup_job.run(tmp_path / "one", {"a": ("s", "one text of a few words")})
+    for name in ("first", "second"):
+        enter(tmp_path, name, job, tmp_path / "one")
+    enter(tmp_path, "first", job, tmp_path / "one", run_id="2")
+    assert dedup_index.load(parameters(tmp_path, "first")) == ()
+    assert [e.release for e in dedup_index.load(parameters(tmp_path, "second"))] == ["first"]
+    assert [e.release for e in dedup_index.load(parameters(tmp_path, "x"))] == ["first", "second"]
+    header = json.loads((tmp_path / "index/first/index.json").read_bytes())
+    assert header["run_id"] == "2" and header["documents"] == 1
+
+
+def test_an_empty_release(tmp_path: Path) -> None:
+    job = dedup_job.run(tmp_path / "one", {}, number=1)
+    enter(tmp_path, "first", job, tmp_path / "one")
+    known = dedup_index.load(parameters(tmp_path, "second"))
+    assert [e.documents for e in known] == [0]
+    assert dedup_job.run(tmp_path / "two", {"a": ("s", "text")}, known=known).kept == {"a"}
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    job = dedup_job.run(tmp_path / "one", {"a": ("s", "one text of a few words")})
+    enter(tmp_path, "first", job, tmp_path / "one")
+    return tmp_path / "index/first"
+
+
+def test_other_parameters_are_refused_and_both_named(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(Invalid) as error:
+        dedup_index.load(parameters(tmp_path, "second", rows=6))
+    assert "rows: 5 there, 6 here" in str(error.value) and "first" in str(error.value)
+    assert dedup_index.load(parameters(tmp_path, "second", threshold=0.8))
+
+
+@pytest.mark.parametrize("file", ["keys.parquet", "documents.parquet", "index.json"])
+@pytest.mark.parametrize("change", ["torn", "gone", "other"])
+def test_a_damaged_file_is_named(index: Path, tmp_path: Path, file: str, change: str) -> None:
+    path = index / file
+    content = path.read_bytes()
+    if change == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if change == "torn" else b"{}")
+    with pytest.raises(StageError, match=rf"first/{file} is missing or not as it was written"):
+        dedup_index.load(parameters(tmp_path, "second"))
+    shutil.rmtree(index)
+    assert dedup_index.load(parameters(tmp_path, "second")) == ()
