@@ -17,6 +17,7 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
     (tmp_path / "raw").mkdir()
     shutil.copy(sample_home / "samples/raw/gazette.jsonl.gz", tmp_path / "raw")
     params = yaml.safe_load((sample_home / "params.yaml").read_text())
+    del params["tokens"]
     params["inputs"] = [
         {
             "collection": "gazette",

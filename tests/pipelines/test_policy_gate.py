@@ -143,7 +143,7 @@ def test_params_name_packs_and_what_they_do(tmp_path: Path) -> None:
     path.write_text(BASE + "policy: {path: packs, enforce: refuse}\n")
     own = params_module.load(path)
     assert own.policy == PolicyParams(tmp_path / "packs", "refuse")
-    assert own.canonical("policy") == b'{"policy":{"enforce":"refuse"}}'
+    assert own.canonical("policy") == b'{"policy":{"duplicates":"any-lawful","enforce":"refuse"}}'
     assert own.digest() != plain.digest()
 
 

@@ -38,6 +38,7 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
     ]
     (tmp_path / "raw/rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
     whole = yaml.safe_load((sample_home / "params.yaml").read_text())
+    del whole["tokens"]
     whole["inputs"] = [
         {
             "collection": "gazette",
