@@ -61,6 +61,8 @@ def observe() -> tuple[str, str]:
         home, build = Path(folder), ROOT / "samples/build.py"
         shutil.copytree(ROOT / "register", home / "register")
         shutil.copy(ROOT / "params.yaml", home)
+        (home / "samples").mkdir()
+        shutil.copy(ROOT / "samples/tokenizer.json", home / "samples")
         subprocess.run([sys.executable, build, "--out", home / "samples/raw"], check=True)
         return tamga(home, "run").replace(f"{home.resolve()}/", ""), tamga(home, "trace", TRACED)
 
