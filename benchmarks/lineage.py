@@ -1,6 +1,6 @@
 """Look-ups in the store of lineage, over synthetic documents in ten releases.
 
-    python benchmarks/lineage.py [--documents 200000,2000000] [--folder /tmp/store] [--json]
+    python benchmarks/lineage.py [--documents 200000,2000000] [--folder store] [--json]
 
 Each release adds a tenth of the documents and refuses one in a hundred of those before; one record
 in ten never becomes a document.  Segments are written by the same code as those of real releases;
