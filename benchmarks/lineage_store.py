@@ -1,6 +1,6 @@
 """Look-ups in the store of lineage, over synthetic documents in ten releases.
 
-    python benchmarks/lineage.py [--documents 200000,2000000] [--folder store] [--json]
+    python benchmarks/lineage_store.py [--documents 200000,2000000] [--folder store] [--json]
 
 Each release adds a tenth of the documents and refuses one in a hundred of those before; one record
 in ten never becomes a document.  Segments are written by the same code as those of real releases;
@@ -25,13 +25,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])  # this file has the package's name
-
-import lineage  # noqa: E402
-from lineage import segments  # noqa: E402
-from lineage.entering import tables  # noqa: E402
-from lineage.segments import Header  # noqa: E402
-from lineage.store import Store  # noqa: E402
+import lineage
+from lineage import segments
+from lineage.entering import tables
+from lineage.segments import Header
+from lineage.store import Store
 
 RELEASES, SOURCES, PRINTS = 10, 400, 20
 LICENCES = ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "LicenseRef-agreement", "LicenseRef-official"]
