@@ -28,7 +28,7 @@ import polars as pl
 from scipy import sparse
 
 from pipelines import clusters, duplicates, minhash, shingles
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 
 WORDS = 400
 PARAMS = DedupParams()

@@ -25,7 +25,8 @@ from pipelines import dedup_index, runners, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
 from pipelines.dedup_plan import Plan
-from schemas.params import DedupParams, Params, load
+from schemas.params import Params, load
+from schemas.sections import DedupParams
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -30,7 +30,7 @@ from pipelines import batches, runners, shards, shingles
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
 from pipelines.dedup_plan import Plan
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 from schemas.tables import DOCUMENTS
 
 SHARD = 20_000

@@ -17,7 +17,7 @@ from lineage import log, store
 from lineage.chain import NoRelease
 from lineage.segments import BadStore
 from lineage.store import NoSuchRelease, Store
-from schemas import params
+from schemas import command_line
 from schemas.errors import Invalid
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -27,15 +27,8 @@ SHOWN = 40
 
 def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
     """A parser with the options that say which store is asked, and `--json`."""
-    made = argparse.ArgumentParser(
-        prog=f"tamga {command}",
-        description=about,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    made = command_line.parser(command, about, epilog)
+    command_line.add_params(made)
     made.add_argument("--releases", help="the folder of releases, or its URL; else that of params")
     made.add_argument("--json", action="store_true", help="print the answer as JSON")
     return made
@@ -62,16 +55,13 @@ def places(options: argparse.Namespace) -> Places:
     """By --releases, else by --params.
 
     Raises:
-      NoRelease: where neither names a place.
+      Invalid: where neither names a place.
     """
     path: Path = options.params
-    if path.is_file():
-        about = params.load(path)
-        own = str(about.root / about.release.path)
-        return Places(options.releases or own, about.root, about.work / "keys")
-    if not options.releases:
-        raise NoRelease(f"{path} is not there: name a params file, or a folder by --releases")
-    return Places(options.releases, path.parent, None)
+    if options.releases and not path.is_file():
+        return Places(options.releases, path.parent, None)
+    about = command_line.loaded(path, "a folder of releases by --releases")
+    return Places(options.releases or str(about.releases), about.root, about.work / "keys")
 
 
 def opened(options: argparse.Namespace) -> Store:

@@ -18,6 +18,7 @@ import polars as pl
 from lineage import dsse, log, merkle, seal
 from lineage.chain import NoRelease, Release
 from lineage.keys import BadKey, public_key
+from schemas import command_line
 from schemas.canonical import canonical_json
 
 EPILOG = """examples:
@@ -144,12 +145,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tamga prove",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("prove", __doc__, EPILOG)
     parser.add_argument("doc_id", nargs="?", metavar="DOC_ID", help="a released document")
     parser.add_argument("--release", type=Path, help="the release's folder")
     parser.add_argument("--grown", nargs=2, type=int, metavar=("OLD", "NEW"), help="log sizes")

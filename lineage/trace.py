@@ -13,7 +13,7 @@ from typing import Any
 from lineage import token_trace
 from lineage.chain import NoRelease, Release
 from lineage.token_trace import BadRange, NoTokens
-from schemas import params
+from schemas import command_line
 from schemas.errors import Invalid
 
 EPILOG = """examples:
@@ -30,12 +30,7 @@ Exit codes: 0 found and its bytes and text are what they were, 1 not found or no
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga trace",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("trace", __doc__, EPILOG)
     parser.add_argument(
         "query", nargs="*", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="what to trace"
     )
@@ -44,12 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="SHARD:FROM-TO",
         help="trace tokens of a token shard; TO is the first that is not meant, as in Python",
     )
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        help="whose release (default: %(default)s)",
-    )
+    command_line.add_params(parser, "whose release")
     parser.add_argument(
         "--release", type=Path, help="a release's folder, in place of the one in params"
     )
@@ -138,14 +128,9 @@ def _release(options: argparse.Namespace) -> Release:
     if options.release:
         root = options.root or options.params.parent
         return Release(options.release, root, options.keys)
-    if not options.params.is_file():
-        raise NoRelease(
-            f"{options.params} is not there: name a params file by --params, "
-            "or a release by --release"
-        )
-    about = params.load(options.params)
+    about = command_line.loaded(options.params, "a release by --release")
     return Release(
-        about.root / about.release.path / about.release.name,
+        about.release_folder,
         options.root or about.root,
         options.keys or about.work / "keys",
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from lineage import log, receipts
 from lineage.keys import BadKey, public_key
 from lineage.verify import MANIFEST, STATEMENT, Defect, defects
-from schemas import params
+from schemas import command_line
 from schemas.errors import Invalid
 
 EPILOG = """examples:
@@ -67,20 +67,13 @@ def _told(options: argparse.Namespace, path: Path, wrong: Iterator[Defect], more
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tamga verify",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("verify", __doc__, EPILOG)
     parser.add_argument(
         "release", nargs="?", type=Path, metavar="RELEASE", help="the release's folder"
     )
     parser.add_argument("--receipt", type=Path, help="a withdrawal's receipt, in its place")
     parser.add_argument("--key", type=Path, help="the public key (PEM); else what params name")
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    command_line.add_params(parser)
     parser.add_argument("--log", type=Path, help=f"the log; else {log.NAME} beside the release")
     parser.add_argument("--all", action="store_true", help="name all defects, not the first alone")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -88,9 +81,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _from_params(path: Path) -> Path:
-    if not path.is_file():
-        raise BadKey(f"name the public key by --key: {path} is not there to name it")
-    about = params.load(path)
+    about = command_line.loaded(path, "the public key by --key")
     return about.seal.public_key or about.work / "keys" / "signing.pub"
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from lineage import case_files
 from lineage.case_files import KINDS, OUTCOMES, BadCase
+from schemas import command_line, withdrawals
 from schemas import params as parameters
-from schemas import withdrawals
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 
@@ -214,16 +214,9 @@ def _day(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tamga case",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("case", __doc__, EPILOG)
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    command_line.add_params(shared)
     shared.add_argument("--json", action="store_true", help="print the result as JSON")
     signed = argparse.ArgumentParser(add_help=False)
     signed.add_argument("--by", required=True, metavar="ROLE", help="a role, no person's name")

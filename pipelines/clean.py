@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from pipelines import shards
 from pipelines.command import guarded
-from pipelines.stage import StageError
+from pipelines.published import StageError
+from schemas import command_line
 from schemas.params import Params, load
 
 STATE: Final = ".state"
@@ -60,7 +61,7 @@ def leftovers(params: Params) -> list[Leftover]:
 
     A folder that holds the release, the register or the parameters is not among them.
     """
-    target = params.root / params.release.path / params.release.name
+    target = params.release_folder
     needed = [p.resolve() for p in (target, params.register, params.path, params.work / "keys")]
     found = []
     for name, (holds, personal) in HOLDS.items():
@@ -99,15 +100,8 @@ def clean(params: Params) -> list[Leftover]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga clean",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="the parameters (%(default)s)"
-    )
+    parser = command_line.parser("clean", __doc__, EXAMPLES)
+    command_line.add_params(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
     )

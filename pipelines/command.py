@@ -7,13 +7,14 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from pipelines import stage as stages
 from pipelines.personal_data import policy
+from pipelines.published import StageError
 from pipelines.quiet import quiet
 from pipelines.runners import WORKER_LOST, JobFailed, WorkerLost, remote
-from pipelines.stage import Context, Stage, StageError
+from pipelines.stage import Context, Stage
+from schemas import command_line
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -32,19 +33,8 @@ Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output fa
 
 def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
     """The options that every stage takes."""
-    made = argparse.ArgumentParser(
-        prog=f"tamga {name}",
-        description=about,
-        epilog=examples.format(name=name),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    made.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        help="the parameters (default: %(default)s)",
-    )
+    made = command_line.parser(name, about, examples.format(name=name), allow_abbrev=False)
+    command_line.add_params(made)
     made.add_argument(
         "--workers",
         type=at_least_one,

@@ -16,7 +16,7 @@ import polars as pl
 
 from pipelines import shingles
 from schemas.errors import Invalid, Problem
-from schemas.params import EvaluationSet
+from schemas.sections import EvaluationSet
 
 FOUND = {"contaminated": pl.String, "contamination": pl.String}
 

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import batches
-from pipelines.stage import Context, Stage, load
+from pipelines.published import load
+from pipelines.stage import Context, Stage
 from schemas.tables import FINDINGS, STAGES
 
 #: Rows per batch: at about 4 KB a text, some 8 MB.

@@ -31,13 +31,15 @@ from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
 from pipelines.near import Near, after
+from pipelines.published import StageError
 from pipelines.refused import REFUSED, Refused
 from pipelines.repeated_lines import Removed
 from pipelines.settle import Settled
-from pipelines.stage import Context, Shard, ShardDoFn, StageError
+from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
-from schemas.params import DedupParams, GuardParams, Params
+from schemas.params import Params
 from schemas.register import Register
+from schemas.sections import DedupParams, GuardParams
 from schemas.standing import GRANTED, standing
 from schemas.tables import DUPLICATES
 

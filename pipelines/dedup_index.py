@@ -27,9 +27,10 @@ import pyarrow.parquet as pq
 
 from pipelines import batches, duplicates, shards
 from pipelines.digests import Digests
-from pipelines.stage import StageError
+from pipelines.published import StageError
 from schemas.errors import Invalid, Problem
-from schemas.params import DedupParams, Params
+from schemas.params import Params
+from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
 
 PARTS = 64

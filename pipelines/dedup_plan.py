@@ -13,7 +13,7 @@ import pyarrow as pa
 from pipelines import batches, duplicates, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup_index import Entry
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 
 Parted = tuple[int, pa.RecordBatch]
 

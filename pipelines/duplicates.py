@@ -14,7 +14,7 @@ import polars as pl
 
 from pipelines import clusters, figures, latin, minhash, shingles
 from pipelines.contamination import Contamination
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 
 RULE_VERSION = f"{minhash.ALGORITHM}/{shingles.ALGORITHM}/{figures.ALGORITHM}/{latin.ALGORITHM}/3"
 ROW_BITS = 32

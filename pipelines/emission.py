@@ -60,7 +60,7 @@ def _run(context: Context, run: Mapping[str, Any]) -> events.Run:
 
 
 def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> events.Output:
-    from pipelines.stage import digest
+    from pipelines.published import digest
 
     totals = summary["totals"]
     outcomes = totals.get("outcome", {})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines.yields import Yields
-from schemas.params import GuardParams
+from schemas.sections import GuardParams
 
 
 @dataclass(frozen=True)

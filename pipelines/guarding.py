@@ -12,7 +12,8 @@ from lineage.chain import NoRelease, Release
 from pipelines import corpus, guard, ledger, yields
 from pipelines.corpus import Corpus
 from pipelines.guard import Shortfall
-from pipelines.stage import Context, StageError, load
+from pipelines.published import StageError, load
+from pipelines.stage import Context
 from pipelines.yields import Yields
 from schemas.errors import Invalid, Problem
 from schemas.params import Params

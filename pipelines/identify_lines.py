@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -13,18 +12,17 @@ import polars as pl
 
 from pipelines.command import guarded
 from pipelines.identify import Identifier, model_path
+from schemas import command_line
 
 LINES = 4096
+EPILOG = """examples:
+  tamga identify texts.txt
+  cut -f2 corpus.tsv | tamga identify"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga identify",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  tamga identify texts.txt\n  cut -f2 corpus.tsv | tamga identify",
-    )
+    parser = command_line.parser("identify", __doc__, EPILOG)
     parser.add_argument(
         "file", nargs="?", type=Path, help="a UTF-8 text per line (default: standard input)"
     )

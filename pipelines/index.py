@@ -6,7 +6,6 @@ store that is torn, of another format, or that holds what was erased.
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import sys
@@ -18,10 +17,11 @@ import lineage
 from lineage import entering, log, segments
 from lineage.chain import NoRelease
 from pipelines import fingerprints, shards
-from pipelines.stage import StageError
-from schemas import params
+from pipelines.published import StageError
+from schemas import command_line
 from schemas.errors import Invalid
 
+INSTEAD = "a folder of releases by --releases"
 EPILOG = """examples:
   tamga index
   tamga index --releases release --rebuild --json
@@ -75,7 +75,7 @@ def enter_release(folder: Path) -> None:
     """What a run does when its release stands.
 
     Raises:
-      pipelines.stage.StageError: where the store or the log is torn.
+      pipelines.published.StageError: where the store or the log is torn.
     """
     try:
         enter_all(folder)
@@ -93,21 +93,14 @@ def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga index",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    parser = command_line.parser("index", __doc__, EPILOG)
+    command_line.add_params(parser)
     parser.add_argument("--releases", type=Path, help="the folder of releases, else that of params")
     parser.add_argument("--rebuild", action="store_true", help="make the store anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(argv)
     try:
-        folder = options.releases or _folder(options.params)
+        folder = options.releases or command_line.loaded(options.params, INSTEAD).releases
         entered, gone = enter_all(folder, options.rebuild)
     except (Invalid, NoRelease, log.BadLog, segments.BadStore) as error:
         print(error, file=sys.stderr)
@@ -120,13 +113,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         for name in gone:
             print(f"{name} is not on disk any more: the store does not know it", file=sys.stderr)
     return 1 if gone else 0
-
-
-def _folder(path: Path) -> Path:
-    if not path.is_file():
-        raise NoRelease(f"{path} is not there: name a params file, or a folder by --releases")
-    about = params.load(path)
-    return about.root / about.release.path
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pipelines.corpus import Corpus, DocumentStage
 from pipelines.languages.alphabets import SCRIPTS
 from pipelines.languages.labels import mapping_of
 from pipelines.stage import Context, Shard, ShardDoFn
-from schemas.params import LanguageParams
+from schemas.sections import LanguageParams
 from schemas.tables import LANGUAGE
 
 RULE_VERSION = "2"

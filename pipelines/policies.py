@@ -15,7 +15,7 @@ import polars as pl
 
 from lineage.chain import NoRelease, Release
 from pipelines.personal_data.rules import entities
-from schemas import policy, ruling
+from schemas import command_line, policy, ruling
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.policy import Pack, Packs, Rule
@@ -80,9 +80,7 @@ class NoPack(Exception):
 
 def _parser() -> argparse.ArgumentParser:
     shape: Any = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "tamga policy", description=__doc__, epilog=EPILOG, formatter_class=shape
-    )
+    parser = command_line.parser("policy", __doc__, EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|diff")
     for name, about in (
         ("list", "a line per pack: version, jurisdictions, rules in force, unverified ones"),

@@ -22,8 +22,9 @@ from pipelines.quality_rules.rules import Rule
 from pipelines.quality_rules.statistics import STATISTICS, measure
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
-from schemas.params import Params, QualityParams
+from schemas.params import Params
 from schemas.register import Register
+from schemas.sections import QualityParams
 from schemas.tables import QUALITY
 
 RULE_VERSION = "1"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.quality_rules.training import BadInput, Columns, Settings
+from schemas import command_line
 
 EPILOG = """examples:
   tamga quality train --curated release/sample/data --raw raw.jsonl --out models/quality.bin
@@ -46,13 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tamga quality train",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_line.parser("quality train", __doc__, EPILOG, allow_abbrev=False)
     add = parser.add_argument
     add("labelled", nargs="*", type=Path, help="files or folders with a label for each document")
     add("--curated", nargs="+", type=Path, default=[], help="documents that are good examples")

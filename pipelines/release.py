@@ -38,9 +38,11 @@ from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.parts import Deal, Split, WritePart
 from pipelines.personal_data.uris import redact_uri
+from pipelines.published import StageError, load
 from pipelines.selection import Selection
 from pipelines.signals.protocols import PROTOCOLS
-from pipelines.stage import Context, Shard, ShardDoFn, StageError, load
+from pipelines.stage import Context, Shard, ShardDoFn
+from pipelines.totals import add
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
@@ -106,7 +108,7 @@ class Release(DocumentStage):
 
     def target(self, context: Context) -> Path:
         params = context.params
-        return params.root / params.release.path / params.release.name
+        return params.release_folder
 
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
@@ -249,8 +251,6 @@ def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    from pipelines.stage import add
-
     totals = add([m["figures"]["counts"] for m in markers])
     seen = shards.read_json(Path(source.work) / "ingest" / "stage.json")["totals"]["outcome"]
     return {

@@ -17,7 +17,7 @@ from pipelines import batches
 from pipelines.dedup_plan import Plan, parts
 from pipelines.near import KEYED
 from pipelines.shingles import fmix64, hash_words
-from schemas.params import LineParams
+from schemas.sections import LineParams
 from schemas.tables import FINDINGS
 
 ENTITY, RECOGNISER, OPERATOR = "BOILERPLATE", "dedup-lines", "remove"

@@ -20,10 +20,11 @@ from pipelines.language import Language
 from pipelines.personal_data import names
 from pipelines.personal_data.uris import redact_uri
 from pipelines.privacy import Privacy
+from pipelines.published import Published, StageError
 from pipelines.quality import Quality
 from pipelines.quiet import quiet
 from pipelines.release import Release
-from pipelines.stage import Context, Published, Stage, StageError
+from pipelines.stage import Context, Stage
 
 STAGES: tuple[Callable[[Context], Stage], ...] = (
     Ingest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -10,16 +9,16 @@ from pathlib import Path
 
 import polars as pl
 
+from schemas import command_line
+
+EPILOG = """examples:
+  tamga scrub letter.txt --lang kk --jurisdiction KZ
+  tamga scrub < letter.txt"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga scrub",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="examples:\n  tamga scrub letter.txt --lang kk --jurisdiction KZ\n"
-        "  tamga scrub < letter.txt",
-    )
+    parser = command_line.parser("scrub", __doc__, EPILOG)
     parser.add_argument("file", nargs="?", type=Path, help="a UTF-8 text (default: standard input)")
     parser.add_argument("--lang", help="the text's language, ISO 639-1")
     parser.add_argument(

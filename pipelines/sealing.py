@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage import dsse, keys, log, merkle, seal
 from pipelines import batches, chaining, shards
-from pipelines.stage import Context, StageError
+from pipelines.published import StageError
+from pipelines.stage import Context
 from schemas.params import Params
 from schemas.tables import RELEASED
 
@@ -92,7 +93,7 @@ def enter(context: Context, release: Path) -> None:
 
 
 def _log(context: Context) -> Path:
-    return context.params.root / context.params.release.path / log.NAME
+    return context.params.releases / log.NAME
 
 
 def _history(context: Context) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from pipelines.personal_data.second_look import look, sample
+from pipelines.published import StageError
 from pipelines.shards import State
-from pipelines.stage import Context, StageError
+from pipelines.stage import Context
 from schemas.privacy import PrivacyParams
 
 #: At most so many files of a release are opened, of each language some.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from pipelines import shards
-from schemas.params import GuardParams
+from schemas.sections import GuardParams
 
 PAIRS = 5
 

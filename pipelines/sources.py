@@ -17,7 +17,7 @@ import yaml
 from lineage.chain import NoRelease
 from pipelines import coverage, policies, register_warnings
 from pipelines.coverage import Coverage
-from schemas import params, register
+from schemas import command_line, params, register
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.standing import GRANTED, standing
@@ -72,9 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     shape: Any = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(
-        "tamga sources", description=__doc__, epilog=EPILOG, formatter_class=shape
-    )
+    parser = command_line.parser("sources", __doc__, EPILOG)
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="check|list|show|schema"
     )

@@ -12,7 +12,6 @@ import json
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -26,17 +25,14 @@ import polars as pl
 import pyarrow as pa
 
 from lineage.openlineage.transports import Emitter, configured
-from pipelines import batches, emission, inventory, ledger, runners, shards
-from pipelines.digests import Digests
+from pipelines import batches, emission, inventory, ledger, published, runners, shards
 from pipelines.inventory import Container
+from pipelines.published import Published, StageError, digest
+from pipelines.totals import add, write_metrics
 from schemas.code_version import code_version
 from schemas.params import Params
 from schemas.register import Register
 from schemas.tables import SCHEMA_VERSION
-
-
-class StageError(Exception):
-    """A stage that must not go on; the message says what is wrong and what helps."""
 
 
 @dataclass(frozen=True)
@@ -63,55 +59,6 @@ class Context:
 
     def folder(self, stage: str) -> Path:
         return self.params.work / stage
-
-
-@dataclass(frozen=True)
-class Published:
-    """A stage's finished folder."""
-
-    folder: Path
-    summary: Mapping[str, Any]
-    seconds: float = 0.0
-    fresh: bool = False
-
-    @property
-    def run_id(self) -> str:
-        return str(self.summary["run_id"])
-
-    @property
-    def shards(self) -> list[str]:
-        return list(self.summary["shards"])
-
-    @property
-    def totals(self) -> Mapping[str, Any]:
-        totals: Mapping[str, Any] = self.summary["totals"]
-        return totals
-
-    @property
-    def digests(self) -> dict[str, str]:
-        """Path -> SHA-256 of all files, those that cover the whole stage among them."""
-        files = self.summary["files"] | self.summary["added"]
-        return {name: about["sha256"] for name, about in files.items()}
-
-    @property
-    def digest(self) -> str:
-        """Over the digests of all files: what the next stage has as its input."""
-        return digest(self.summary["files"])
-
-    def path(self, table: str, shard: str) -> Path:
-        return self.folder / table / f"{shard}.parquet"
-
-
-def load(folder: Path, stage: str) -> Published:
-    """A published stage.
-
-    Raises:
-      StageError: where it has not run.
-    """
-    path = folder / "stage.json"
-    if not path.is_file():
-        raise StageError(f"{path} is not there: run `tamga {stage}` first, or `tamga run` for all")
-    return Published(folder, json.loads(path.read_bytes()))
 
 
 @dataclass
@@ -222,7 +169,7 @@ def execute(stage: Stage, context: Context) -> Published:
                     f"wait for it, or name another `{key}` in the parameters"
                 )
         known = home.with_suffix(".digests.json")
-        done = _published(context.folder(stage.name), stage.target(context), run_id, known)
+        done = published.whole(context.folder(stage.name), stage.target(context), run_id, known)
         if done is None:
             _forget(home, run_id)
             run = _begun(stage, context, inputs, run_id)
@@ -230,7 +177,9 @@ def execute(stage: Stage, context: Context) -> Published:
                 done = _run(stage, context, run, shards.State(str(home / run_id)))
                 tell(done.summary)
             shutil.rmtree(home, ignore_errors=True)
-            _remember(done, known)  # after it, because it changes files' ctime by their links
+            published.remember(
+                done, known
+            )  # after it, because it changes files' ctime by their links
         stage.published(context)
         return done
 
@@ -332,64 +281,10 @@ def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
     return ledger.told(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
 
 
-def digest(files: Mapping[str, Any]) -> str:
-    """SHA-256 over the digests of all files of a stage."""
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
 def run_record(context: Context, done: Published) -> dict[str, Any]:
     """When and how a published stage ran: its `run.json`."""
     record: dict[str, Any] = shards.read_json(context.folder(done.summary["stage"]) / "run.json")
     return record
-
-
-def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
-    """What `dvc metrics` and `dvc plots` show of a stage."""
-    outcome = totals.get("outcome", {})
-    metrics = {
-        "outcome": outcome,
-        "reason": totals.get("reason", {}),
-        "lang": totals.get("lang", {}),
-        "seconds": round(seconds, 2),
-        "per_second": round(sum(outcome.values()) / seconds, 1) if seconds else None,
-    }
-    shards.write_json(work / "metrics" / f"{stage}.json", {k: v for k, v in metrics.items() if v})
-    rows = [
-        {"kind": kind, "name": name, "count": count}
-        for kind in ("outcome", "reason", "lang", "source")
-        for name, count in sorted(totals.get(kind, {}).items())
-    ]
-    shards.write_json(work / "plots" / f"{stage}.json", rows)
-
-
-def _published(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
-    """A stage that was published by the same run and is still whole: every file there with its
-    digest, and none that is not its own.  Files that did not change since they were last looked
-    at are not read: `known` keeps their digests."""
-    path = folder / "stage.json"
-    if not path.is_file():
-        return None
-    summary = json.loads(path.read_bytes())
-    if summary.get("run_id") != run_id:
-        return None
-    published = Published(target, summary)
-    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file()}
-    if target == folder:
-        here -= {"stage.json", "run.json"}
-    if here != published.digests.keys():
-        return None
-    digests = Digests(known)
-    whole = all(digests.of(target / n)[1] == sha256 for n, sha256 in published.digests.items())
-    digests.save()
-    return published if whole else None
-
-
-def _remember(published: Published, known: Path) -> None:
-    """Keep what is known of the files anyway, so that they need not be read for it."""
-    digests = Digests(known)
-    for name, sha256 in published.digests.items():
-        digests.note(published.folder / name, sha256)
-    digests.save()
 
 
 def _forget(home: Path, run_id: str) -> None:
@@ -397,15 +292,6 @@ def _forget(home: Path, run_id: str) -> None:
     for old in home.glob("*"):
         if old.name != run_id:
             shutil.rmtree(old, ignore_errors=True)
-
-
-def add(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    """Nested counters, added up."""
-    totals: dict[str, Counter[str]] = {}
-    for one in counts:
-        for kind, values in one.items():
-            totals.setdefault(kind, Counter()).update(values)
-    return {kind: dict(sorted(values.items())) for kind, values in sorted(totals.items())}
 
 
 class _progress:

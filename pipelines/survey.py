@@ -42,7 +42,7 @@ class Survey:
 
     @property
     def folder(self) -> Path:
-        return self.params.root / self.params.release.path
+        return self.params.releases
 
     @cached_property
     def found(self) -> list[Found]:
@@ -201,7 +201,7 @@ def _text_scope(params: Params, text: str) -> Scope:
     its documents: what was released of them is redacted)."""
     forms = dict.fromkeys([text, normalize("NFC", text).strip(), text.strip()])
     digests = [sha256(form.encode()).hexdigest() for form in forms]
-    every = withdrawn.releases(params.root / params.release.path, params.root)
+    every = withdrawn.releases(params.releases, params.root)
     for release in every:
         released = release.table("documents").select("text_sha256").collect()["text_sha256"]
         for digest in digests:

@@ -7,9 +7,9 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
+from schemas import command_line
 from schemas.withdrawals import SCOPES
 
 EPILOG = """examples:
@@ -190,12 +190,7 @@ def _done(told: dict[str, Any], others: list[str], as_json: bool) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="tamga withdraw",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("withdraw", __doc__, EPILOG)
     parser.add_argument("scope", choices=SCOPES, help="what kind of thing is withdrawn")
     parser.add_argument(
         "value",
@@ -203,9 +198,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a source's or document's id, a URL, a host with its "
         "subdomains, a text's SHA-256 or a file that holds it",
     )
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    command_line.add_params(parser)
     parser.add_argument("--confirm", action="store_true", help="do it; else it is only shown")
     parser.add_argument("--by", metavar="ROLE", help="who decided: a role, no person's name")
     parser.add_argument("--ground", metavar="WHY", help="on what ground; no personal data")

@@ -240,7 +240,7 @@ def alone(params: Params) -> Iterator[None]:
     Raises:
       Busy: where somebody does.
     """
-    home = params.root / params.release.path / journal.HOME
+    home = params.releases / journal.HOME
     with (
         shards.only_one(home / "lock") as first,
         shards.only_one(params.work / ".state/release.lock") as second,
@@ -255,7 +255,7 @@ def alone(params: Params) -> Iterator[None]:
 def resume(params: Params, register: Register) -> list[dict[str, Any]]:
     """Carry out what was begun and not ended; what their receipts say."""
     done = []
-    for one in journal.unfinished(params.root / params.release.path):
+    for one in journal.unfinished(params.releases):
         order = one.order
         scope = Scope(order["scope"], order["value"], order["hmac"], tuple(order["ids"]))
         done.append(Withdrawing(Survey(params, register, scope), one, order).carry_out())

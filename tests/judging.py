@@ -14,8 +14,9 @@ from pipelines import intake, ledger, scan
 from pipelines.gate import Gate
 from pipelines.inventory import Container
 from pipelines.signals import Capture, HostSignals
-from schemas.params import Params, ReleaseParams
+from schemas.params import Params
 from schemas.register import Basis, Licence, Register, Source, Withdrawal
+from schemas.sections import ReleaseParams
 from schemas.tables import DECISIONS, DOCUMENTS, RECORDS
 
 DAY, WHEN = date(2026, 11, 22), "2026-10-01T00:00:00Z"

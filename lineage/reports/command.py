@@ -25,7 +25,7 @@ from lineage.reports import (
 from lineage.reports.facts import Facts, read
 from lineage.reports.files import json_bytes
 from lineage.reports.prov_document import NoRecord
-from schemas import params
+from schemas import command_line
 from schemas.errors import Invalid
 
 #: Report -> (what it is, its page or None, its JSON value).
@@ -72,7 +72,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.csv and (options.report != "licences" or options.json):
         parser.error("--csv is for `licences`, without --json")
     try:
-        content = _made(options, read(options.release or _from_params(options.params)))
+        content = _made(
+            options,
+            read(options.release or _release_of(options.params)),
+        )
         if options.out:
             options.out.write_bytes(content)
     except NoRecord as error:
@@ -112,17 +115,10 @@ def _made(options: argparse.Namespace, facts: Facts) -> bytes:
 
 def _parser() -> argparse.ArgumentParser:
     told = "\n".join(f"  {name:12} {about}" for name, (about, *_) in REPORTS.items())
-    parser = argparse.ArgumentParser(
-        prog="tamga report",
-        description=__doc__,
-        epilog=EPILOG.format(reports=told),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("report", __doc__, EPILOG.format(reports=told))
     parser.add_argument("report", choices=REPORTS, metavar="REPORT", help=", ".join(REPORTS))
     parser.add_argument("--release", type=Path, metavar="DIR", help="else the one that params name")
-    parser.add_argument(
-        "--params", type=Path, default=Path("params.yaml"), help="(default: %(default)s)"
-    )
+    command_line.add_params(parser)
     parser.add_argument("--document", metavar="DOC_ID", help="the record, for `prov`")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there, not to the terminal")
     parser.add_argument("--csv", action="store_true", help="rows as CSV, for `licences`")
@@ -130,11 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _from_params(path: Path) -> Path:
-    if not path.is_file():
-        raise NoRelease(f"{path} is not there: name a params file, or a release by --release")
-    about = params.load(path)
-    return about.root / about.release.path / about.release.name
+def _release_of(path: Path) -> Path:
+    return command_line.loaded(path, "a release by --release").release_folder
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lineage.chain import NoRelease, Release
-from schemas import params
+from schemas import command_line
 from schemas.errors import Invalid
 
 EPILOG = """examples:
@@ -27,12 +27,7 @@ Exit codes: 0 written, 1 damaged tables or not writable, 2 wrong usage, or no re
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="tamga profile",
-        description=__doc__,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_line.parser("profile", __doc__, EPILOG)
     parser.add_argument(
         "release",
         nargs="?",
@@ -40,12 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="RELEASE",
         help="a release's folder (default: the one in params)",
     )
-    parser.add_argument(
-        "--params",
-        type=Path,
-        default=Path("params.yaml"),
-        help="whose release and work folder (default: %(default)s)",
-    )
+    command_line.add_params(parser, "whose release and work folder")
     parser.add_argument("--out", type=Path, help="the page (default: NAME-profile.html here)")
     parser.add_argument(
         "--with-texts",
@@ -100,13 +90,8 @@ def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
     """The release's folder, and the work folder of the run that made it, where that is known."""
     if options.release and not options.with_texts:
         return options.release, None
-    if not options.params.is_file():
-        raise NoRelease(
-            f"{options.params} is not there: name a params file by --params"
-            + ("" if options.with_texts else ", or a release")
-        )
-    about = params.load(options.params)
-    folder = options.release or about.root / about.release.path / about.release.name
+    about = command_line.loaded(options.params, "" if options.with_texts else "a release")
+    folder = options.release or about.release_folder
     return folder, about.work
 
 

@@ -18,7 +18,8 @@ from lineage.openlineage.transports import Emitter, configured, to_file, to_http
 from lineage.reports import openlineage
 from lineage.reports.facts import read
 from pipelines import emission
-from pipelines.stage import Context, StageError
+from pipelines.published import StageError
+from pipelines.stage import Context
 from schemas import configuration
 from schemas.duties import Duties
 

@@ -14,7 +14,7 @@ from pipelines.corpus import Corpus
 from pipelines.dedup import wire
 from pipelines.dedup_index import Entry
 from pipelines.dedup_plan import Plan
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 from schemas.tables import DOCUMENTS
 
 

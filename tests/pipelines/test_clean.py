@@ -10,8 +10,9 @@ import pytest
 from judging import PARAMS
 
 from pipelines import clean, shards
-from pipelines.stage import StageError
-from schemas.params import Params, ReleaseParams
+from pipelines.published import StageError
+from schemas.params import Params
+from schemas.sections import ReleaseParams
 
 
 def worked(root: Path, release: str = "release") -> Params:

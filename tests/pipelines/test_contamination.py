@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.contamination import check, items
 from schemas.errors import Invalid
-from schemas.params import DedupParams, EvaluationSet
+from schemas.sections import DedupParams, EvaluationSet
 
 ITEM = "Which of these four rivers flows into the sea that lies between the two old cities"
 OTHER = "How many apples are left when seven of the nineteen were eaten by the children today"

@@ -14,9 +14,10 @@ import pytest
 from conftest import ROOT
 
 from pipelines import dedup_index
-from pipelines.stage import StageError
+from pipelines.published import StageError
 from schemas.errors import Invalid
-from schemas.params import DedupParams, Params, load
+from schemas.params import Params, load
+from schemas.sections import DedupParams
 
 
 def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:

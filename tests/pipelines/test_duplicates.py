@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines import clusters, duplicates
-from schemas.params import DedupParams
+from schemas.sections import DedupParams
 
 PARAMS = DedupParams()
 WORDS = [f"word{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(60)]

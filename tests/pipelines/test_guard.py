@@ -13,7 +13,7 @@ from conftest import tamga
 from pipelines import ledger, yields
 from pipelines.guard import Shortfall, shortfalls
 from pipelines.yields import Yields
-from schemas.params import GuardParams
+from schemas.sections import GuardParams
 
 SERVING = GuardParams()
 

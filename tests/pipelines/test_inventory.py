@@ -15,7 +15,8 @@ import pytest
 from pipelines import inventory
 from pipelines.inventory import Container
 from schemas.errors import Invalid
-from schemas.params import Input, Params, ReleaseParams
+from schemas.params import Params
+from schemas.sections import Input, ReleaseParams
 
 
 def params(root: Path, *inputs: Input) -> Params:

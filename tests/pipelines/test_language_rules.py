@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipelines.language import floors, judge
-from schemas.params import LanguageParams
+from schemas.sections import LanguageParams
 
 
 def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, str | None, dict]:

@@ -18,8 +18,9 @@ from pipelines.gate import Gate
 from schemas import params as params_module
 from schemas import policy
 from schemas.errors import Invalid
-from schemas.params import Params, PolicyParams, ReleaseParams
+from schemas.params import Params
 from schemas.register import Basis, Licence, Register, Source
+from schemas.sections import PolicyParams, ReleaseParams
 
 PARAMS = Params(
     path=Path("params.yaml"),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipelines.personal_data.scrub import apply
 from pipelines.repeated_lines import boilerplate, counts, lines, merged, spans
-from schemas.params import DedupParams, LineParams
+from schemas.sections import DedupParams, LineParams
 from schemas.tables import FINDINGS
 
 HEAD, FOOT = "Портал — меню", "  © all rights\t"

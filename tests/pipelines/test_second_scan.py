@@ -14,9 +14,10 @@ from judging import PARAMS, SOURCES
 
 from pipelines import second_scan
 from pipelines.personal_data.second_look import look, sample
+from pipelines.published import StageError
 from pipelines.release import Release
 from pipelines.shards import State
-from pipelines.stage import Context, StageError
+from pipelines.stage import Context
 from schemas.privacy import PrivacyParams, PrivacyRule
 from schemas.register import Register
 

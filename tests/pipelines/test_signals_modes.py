@@ -12,7 +12,7 @@ import pytest
 from test_crawl_signals import OPEN, SHUT, record
 
 from pipelines.ingest import main
-from pipelines.stage import load
+from pipelines.published import load
 
 PARAMS = """as_of: "2026-11-22"
 purpose: pretraining

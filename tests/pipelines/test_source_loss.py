@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipelines import shards, source_loss
-from schemas.params import GuardParams
+from schemas.sections import GuardParams
 from schemas.tables import DUPLICATES
 
 GUARD = GuardParams(max_source_loss=0.4, min_source_loss=10)

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import params
+from schemas import params, sections
 from schemas.errors import Invalid, Problem
 
 LEAST = """as_of: "2026-11-22"
@@ -48,7 +48,7 @@ def test_the_least_that_runs(tmp_path: Path) -> None:
     assert run.register == tmp_path / "register" and run.work == tmp_path / "work"
     assert run.inputs[1].fields == {"uri": "id", "text": "body"}
     assert run.licences_allow == ("CC0-1.0", "CC-BY-4.0", "LicenseRef-x")
-    assert run.dedup == params.DedupParams() and run.language.floor == 0.2
+    assert run.dedup == sections.DedupParams() and run.language.floor == 0.2
     assert run.release.shard_bytes == 256 << 20
     assert {"*", "GPTBot", "CCBot", "ClaudeBot", "Google-Extended"} <= set(run.robots_agents)
     assert pickle.loads(pickle.dumps(run)) == run

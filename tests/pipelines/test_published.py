@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import shards, stage
+from pipelines import published, shards
 
 FILES = {"data/a.parquet": b"one", "data/b.parquet": b"two"}
 
@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def whole(folder: Path, run_id: str = "1") -> bool:
-    return stage._published(folder, folder, run_id, folder.with_suffix(".known")) is not None
+    return published.whole(folder, folder, run_id, folder.with_suffix(".known")) is not None
 
 
 def test_what_is_whole_is_taken_up(folder: Path) -> None:
@@ -43,8 +43,8 @@ def test_what_did_not_change_is_not_read(folder: Path, monkeypatch: pytest.Monke
 
 
 def test_what_was_just_published_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    published = stage.Published(folder, shards.read_json(folder / "stage.json"))
-    stage._remember(published, folder.with_suffix(".known"))
+    done = published.Published(folder, shards.read_json(folder / "stage.json"))
+    published.remember(done, folder.with_suffix(".known"))
     monkeypatch.setattr(shards, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
     assert whole(folder)
 
