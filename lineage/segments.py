@@ -34,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.canonical import canonical_json
+from schemas.tables import SOURCES
 
 FOLDER: Final = "_store"  # inside the folder of releases; no release may have this name
 FORMAT: Final = 1
@@ -85,16 +86,7 @@ TABLES: Final = {
         ]
     ),
     "ended": pa.schema([("first_seq", pa.int32()), ("pos", _row)]),
-    "sources": pa.schema(
-        [
-            ("source_id", _text),
-            ("entry", _text),
-            ("entry_sha256", _text),
-            ("evidence_sha256", _text),
-            ("licence", _text),
-            ("jurisdiction", _text),
-        ]
-    ),
+    "sources": SOURCES,
 }
 SORTED: Final = {
     "docs": ["host", "doc_id"],

@@ -66,8 +66,9 @@ def _open(options: argparse.Namespace, params: Params) -> int:
         "ground": "none",
         "recorded_by": options.by,
     }
-    withdrawals.checked(entry | ({"due_on": options.due} if options.due else {}))
-    event = {"kind": options.kind, "at": today, "by": options.by, "due_on": options.due}
+    due = options.due and options.due.isoformat()
+    withdrawals.checked(entry | ({"due_on": due} if due else {}))
+    event = {"kind": options.kind, "at": today, "by": options.by, "due_on": due}
     about = {"scope": options.scope, "value": options.value, "note": _impersonal(options.note)}
     identity = _identity(options.requester_file)
     id = case_files.open_case(params.register, event | about)
@@ -156,7 +157,7 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
 
 
 def _list(options: argparse.Namespace, params: Params) -> int:
-    today = date.fromisoformat(options.as_of) if options.as_of else _today()
+    today = options.as_of or _today()
     identity = _identity(options.requester_file)
     mine = case_files.of_requester(_keys(params), identity) if identity else None
     told = [
@@ -209,10 +210,6 @@ def _said(options: argparse.Namespace, told: dict[str, Any], words: str) -> int:
     return 0
 
 
-def _day(text: str) -> str:
-    return date.fromisoformat(text).isoformat()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = command_line.parser("case", __doc__, EPILOG)
     shared = argparse.ArgumentParser(add_help=False)
@@ -232,7 +229,9 @@ def _parser() -> argparse.ArgumentParser:
     opening.add_argument("kind", choices=list(KINDS), help="what is objected")
     opening.add_argument("scope", choices=withdrawals.SCOPES, help="to what kind of thing")
     opening.add_argument("value", help="which; of a text its SHA-256")
-    opening.add_argument("--due", type=_day, metavar="DATE", help="until when to decide")
+    opening.add_argument(
+        "--due", type=command_line.day, metavar="DATE", help="until when to decide"
+    )
     opening.add_argument("--note", help="no personal data")
     adding = actions.add_parser("add", parents=[shared, signed], help="add evidence to a case")
     adding.add_argument("case", metavar="CASE")
@@ -244,7 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     deciding.add_argument("--reason", required=True, help="why; no personal data")
     listing = actions.add_parser("list", parents=[shared, known], help="cases and their state")
     listing.add_argument("--overdue", action="store_true", help="those past their date alone")
-    listing.add_argument("--as-of", type=_day, metavar="DATE", help="(default: today)")
+    listing.add_argument("--as-of", type=command_line.day, metavar="DATE", help="(default: today)")
     return parser
 
 

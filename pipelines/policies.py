@@ -105,20 +105,17 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--csv", action="store_true", help="a line per record, as CSV")
             continue
         command.add_argument(
-            "--as-of", type=_day, default=None, metavar="DATE", help="the day (default: today)"
+            "--as-of",
+            type=command_line.day,
+            default=None,
+            metavar="DATE",
+            help="the day (default: today)",
         )
         if name == "show":
             command.add_argument("pack", metavar="PACK", help="its name or file, e.g. KZ")
         else:
             command.add_argument("--packs", type=Path, metavar="DIR", help="a folder of own packs")
     return parser
-
-
-def _day(text: str) -> date:
-    day = parse_date(text)
-    if day is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD")
-    return day
 
 
 def _list(options: argparse.Namespace) -> int:

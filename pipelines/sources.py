@@ -21,7 +21,7 @@ from schemas import command_line, params, register
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.standing import GRANTED, standing
-from schemas.validation import parse_date, schema_of
+from schemas.validation import schema_of
 
 EPILOG: Final = """examples:
   tamga sources check                          the register that params.yaml names
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         place.add_argument("--register", type=Path, metavar="DIR", help="the register's folder")
         command.add_argument(
             "--as-of",
-            type=_day,
+            type=command_line.day,
             metavar="DATE",
             help="the day to judge on (default: the parameters' as_of, or today)",
         )
@@ -129,13 +129,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--json", action="store_true", help="it is JSON in any case")
     return parser
-
-
-def _day(text: str) -> date:
-    day = parse_date(text)
-    if day is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD")
-    return day
 
 
 def _load(options: argparse.Namespace) -> Loaded:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from schemas.errors import Invalid, Problem
 from schemas.params import Params, load
+from schemas.validation import parse_date
 
 
 def parser(command: str, about: str | None, examples: str, **more: Any) -> argparse.ArgumentParser:
@@ -41,3 +43,15 @@ def loaded(path: Path, instead: str) -> Params:
         f", or {instead}" if instead else ""
     )
     raise Invalid([Problem(str(path), None, "", message)])
+
+
+def day(text: str) -> date:
+    """An option's value, YYYY-MM-DD.
+
+    Raises:
+      argparse.ArgumentTypeError: where it is no such date.
+    """
+    found = parse_date(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD")
+    return found

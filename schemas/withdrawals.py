@@ -88,7 +88,7 @@ def lift(register: Path, scope: str, value: str, lifted: Mapping[str, str]) -> b
         return False
     lines, source = text.splitlines(keepends=True), parse(text, str(path))[0]
     assert source is not None
-    more = "".join(f"  {k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in lifted.items())
+    more = "".join(f"  {k}: {_quoted(v)}\n" for k, v in lifted.items())
     for i, (old, new) in reversed(list(enumerate(zip(before, after, strict=True)))):
         if old != new:
             lines.insert(source.lines[(i,)], more)
@@ -97,9 +97,17 @@ def lift(register: Path, scope: str, value: str, lifted: Mapping[str, str]) -> b
     return True
 
 
+#: What ends a line in YAML 1.1 and not in JSON: inside quotes it would be folded to a blank.
+_BREAKS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False).translate(_BREAKS)
+
+
 def _block(entry: Entry) -> str:
     """An entry as YAML: keys one below the other, values quoted as JSON quotes them."""
-    lines = [f"{k}: {json.dumps(v, ensure_ascii=False)}\n" for k, v in entry.items()]
+    lines = [f"{k}: {_quoted(v)}\n" for k, v in entry.items()]
     return "- " + "  ".join(lines)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from conftest import ROOT
+from entries import entry
 from hostile import BURST, HOSTILE
 
 PARAMS = """as_of: "2026-11-22"
@@ -23,17 +24,6 @@ guard: {min_keep_share: 0.0}
 work: work
 release: {name: r, path: release}
 """
-ENTRY = """id: all
-title: t
-publisher: p
-contact: c
-jurisdiction: KZ
-kind: web
-languages: [en]
-match: {collections: [hostile]}
-licence: {spdx: CC0-1.0}
-basis: {kind: licence, reference: "1", evidence: all.txt, purposes: [pretraining], granted_on: 2025-01-01}
-"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +32,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     home = tmp_path_factory.mktemp("hostile") / "in"
     for name in ("raw", "register/sources", "register/evidence"):
         (home / name).mkdir(parents=True)
-    (home / "register/sources/all.yaml").write_text(ENTRY)
+    (home / "register/sources/all.yaml").write_text(
+        entry(match="collections: [hostile]", language="en")
+    )
     (home / "register/evidence/all.txt").write_text("terms")
     (home / "params.yaml").write_text(PARAMS)
     for name, (build, _) in HOSTILE.items():

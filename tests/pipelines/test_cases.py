@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lineage import case_files
@@ -145,6 +145,7 @@ def test_ids_follow_each_other(home: Path) -> None:
 ENTRY = {"scope": "domain", "value": "a.example", "recorded_on": "2026-01-01", "ground": "g"}
 
 
+@example(ground="a line\x85that\u2028ends")
 @given(
     ground=st.text(min_size=1, max_size=40).filter(lambda t: t.strip().isprintable() and t.strip())
 )

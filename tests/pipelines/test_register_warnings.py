@@ -9,23 +9,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from entries import entry
 
 from pipelines import register_warnings
 from pipelines.coverage import Coverage
 from pipelines.sources import main
 from schemas import register
 
-ENTRY = """id: {id}
-title: t
-publisher: p
-contact: c
-jurisdiction: KZ
-kind: web
-languages: [kk]
-match: {{domains: [{id}.example.kz]}}
-licence: {{spdx: CC-BY-4.0}}
-basis: {{kind: consent, reference: "1", evidence: e.txt, purposes: [pretraining], granted_on: 2025-01-01{more}}}
-"""
+
+def _entry(id: str, granted: str = "") -> str:
+    match = f"domains: [{id}.example.kz]"
+    return entry(id, match=match, licence="CC-BY-4.0", basis="consent", granted=granted)
 
 
 @pytest.mark.parametrize(
@@ -43,8 +37,8 @@ basis: {{kind: consent, reference: "1", evidence: e.txt, purposes: [pretraining]
 def test_what_ends_soon(tmp_path: Path, more: str, told: str | None) -> None:
     (tmp_path / "sources").mkdir()
     (tmp_path / "evidence").mkdir()
-    (tmp_path / "evidence/e.txt").write_text("signed")
-    (tmp_path / "sources/aa.yaml").write_text(ENTRY.format(id="aa", more=more))
+    (tmp_path / "evidence/aa.txt").write_text("signed")
+    (tmp_path / "sources/aa.yaml").write_text(_entry("aa", more))
     found = dict(register_warnings.of_entries(register.load(tmp_path), date(2026, 4, 1)))
     assert found.get("aa", "").startswith(told or "") and bool(found) is bool(told)
 
@@ -56,8 +50,8 @@ def changed(sample_run: Path, tmp_path: Path) -> Path:
     shutil.copytree(sample_run / "register", folder)
     letter = folder / "evidence/kz-bilik.txt"
     letter.write_text(letter.read_text() + "and nothing else\n")
-    (folder / "sources/kz-new.yaml").write_text(ENTRY.format(id="kz-new", more=""))
-    (folder / "evidence/e.txt").write_text("signed")
+    (folder / "sources/kz-new.yaml").write_text(_entry("kz-new"))
+    (folder / "evidence/kz-new.txt").write_text("signed")
     return folder
 
 

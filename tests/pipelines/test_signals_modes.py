@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from entries import entry
 from test_crawl_signals import OPEN, SHUT, record
 
 from pipelines.ingest import main
@@ -26,17 +27,7 @@ guard: {{min_keep_share: 0.0}}
 work: work
 release: {{name: r, path: release}}
 """
-ENTRY = """id: all
-title: t
-publisher: p
-contact: c
-jurisdiction: KZ
-kind: web
-languages: [kk]
-match: {domains: [closing.kz, opening.kz, reserving.kz, steady.kz]}
-licence: {spdx: CC0-1.0}
-basis: {kind: licence, reference: "1", evidence: all.txt, purposes: [pretraining], granted_on: 2025-01-01}
-"""
+GOVERNED = "domains: [closing.kz, opening.kz, reserving.kz, steady.kz]"
 PAGE = (
     b"<html><body><p>The council opened a library on the left bank of the river.</p></body></html>"
 )
@@ -63,7 +54,7 @@ def judged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[di
     """The mode, and the decisions on pages."""
     for name in ("raw", "register/sources", "register/evidence"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "register/sources/all.yaml").write_text(ENTRY)
+    (tmp_path / "register/sources/all.yaml").write_text(entry(match=GOVERNED))
     (tmp_path / "register/evidence/all.txt").write_text("terms")
     (tmp_path / "params.yaml").write_text(PARAMS.format(mode=request.param))
     html = "Content-Type: text/html"

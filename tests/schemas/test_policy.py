@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.personal_data.phones import COUNTRIES
 from pipelines.personal_data.rules import entities
 from schemas import policy, register
 from schemas.errors import Invalid
@@ -14,23 +15,6 @@ from schemas.policy import EU, Pack
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = policy.load()
-COUNTRIES = [
-    "RU",
-    "KZ",
-    "UZ",
-    "BY",
-    "UA",
-    "KG",
-    "TJ",
-    "TM",
-    "AM",
-    "AZ",
-    "GE",
-    "MD",
-    "EE",
-    "LV",
-    "LT",
-]
 
 GOOD = """schema_version: 1
 pack: XX
