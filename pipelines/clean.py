@@ -24,6 +24,7 @@ STATE: Final = ".state"
 #: Folder of `work` -> what it holds, and whether that is personal data as it was read.
 HOLDS: Final[dict[str, tuple[str, bool]]] = {
     "ingest": ("texts as they were read", True),
+    "preview": ("texts with their personal data marked, to look at", True),
     STATE: ("unfinished work of any stage, texts among it; names of raw files", True),
     "language": ("labels of documents", False),
     "quality": ("measures of documents", False),

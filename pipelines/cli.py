@@ -16,7 +16,10 @@ COMMANDS = {
     "language": ("pipelines.language", "which language and script each document is in"),
     "quality": ("pipelines.quality", "what documents are like; or `quality train`: a classifier"),
     "dedup": ("pipelines.dedup", "exact and near-duplicates, each compared before it goes"),
-    "privacy": ("pipelines.privacy", "where personal data stands in each document"),
+    "privacy": (
+        "pipelines.privacy",
+        "where personal data stands; or `privacy preview`: a page to look at",
+    ),
     "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
     "sources": ("pipelines.sources", "check, list or show the register of sources"),
     "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),

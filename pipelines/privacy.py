@@ -226,7 +226,12 @@ class Privacy(DocumentStage):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    return command(Privacy, __doc__ or "", argv)
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args[:1] == ["preview"]:
+        from pipelines import privacy_preview
+
+        return privacy_preview.main(args[1:])
+    return command(Privacy, __doc__ or "", args)
 
 
 if __name__ == "__main__":

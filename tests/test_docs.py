@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOP = ("docs", "lineage", "notebooks", "pipelines", "register", "samples", "schemas", "tests")
 MADE = ("release", "work")
+#: Commands in two words, where the first alone is one too.
+NESTED = (["quality", "train"], ["privacy", "preview"])
 _BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -123,7 +125,7 @@ def test_tamga_commands_parse(page: Path) -> None:
         if words[1] not in cli.COMMANDS:
             assert re.search(rf"no `tamga {words[1]}`", page.read_text("utf-8")), line
             continue
-        nested = words[1] in ("sources", "case") or words[1:3] == ["quality", "train"]
+        nested = words[1] in ("sources", "case") or words[1:3] in NESTED
         sub = words[1:3] if nested and len(words) > 2 else words[1:2]
         told = usage(*sub)
         if "--runner" not in words:
@@ -178,6 +180,7 @@ def test_the_lines_that_read_a_release(sample_run: Path) -> None:
 @each_page
 def test_paths_exist(page: Path, sample_run: Path) -> None:
     optional = (
+        "work/preview",  # only after `tamga privacy preview`
         *("register/withdrawals.yaml", "register/cases", "work/keys/requesters.jsonl"),
         *("release/receipts", "release/exclusions", "release/.withdraw"),
         *("work/.state", "work/dvc_plots"),

@@ -1,19 +1,14 @@
-"""A release's profile as one HTML page that asks for nothing from elsewhere.
-
-Light or dark as the reader's screen is, and light on paper.
-"""
+"""A release's profile as one HTML page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any, Final
 
-from pipelines.profile import plots
+from pipelines.profile import plots, shell
 from pipelines.profile.plots import number, safe, share
+from pipelines.profile.shell import bar, name, section, table
 
-#: Rows of a table that are shown; the rest is counted.
-ROWS: Final = 60
 _WORDS: Final = {"keep": "kept", "refuse": "refused", "drop": "dropped", "damaged": "damaged"}
 
 
@@ -25,19 +20,18 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
       texts: doc_id -> how its text begins; documents without one are shown by id and value.
       raw: whether texts that were not released are among them.
     """
-    about, style = told["release"], resources.files("pipelines.profile").joinpath("page.css")
-    title = f"Profile of {about['name']}"
+    about = told["release"]
     sections = [
-        _section("What became of the records", _legend(), plots.flow(told["stages"])),
-        _section("Why records were not released", _reasons(told["reasons"])),
-        _section("Languages", _languages(told["languages"])),
-        _section("Lengths", *_lengths(told["lengths"])),
-        _section("Sources", _sources(told["sources"])),
-        _section("Domains", _counts(told["domains"], "domain")),
-        _section("Quality scores", _scores(told["scores"])),
-        _section("Quality measured", _statistics(told["statistics"])),
+        section("What became of the records", _legend(), plots.flow(told["stages"])),
+        section("Why records were not released", _reasons(told["reasons"])),
+        section("Languages", _languages(told["languages"])),
+        section("Lengths", *_lengths(told["lengths"])),
+        section("Sources", _sources(told["sources"])),
+        section("Domains", _counts(told["domains"], "domain")),
+        section("Quality scores", _scores(told["scores"])),
+        section("Quality measured", _statistics(told["statistics"])),
         *(_gauge(gauge, texts) for gauge in told["gauges"]),
-        _section("Personal data replaced", _counts(told["redactions"], "entity_type")),
+        section("Personal data replaced", _counts(told["redactions"], "entity_type")),
     ]
     warning = (
         '<p class="warning">This page shows texts that were not released, as they were read: '
@@ -45,18 +39,12 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
         if raw
         else ""
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "style-src 'unsafe-inline'\">\n"
-        f"<title>{safe(title)}</title>\n<style>\n{style.read_text('utf-8')}</style>\n</head>\n"
-        f"<body>\n{_head(told)}{warning}\n{''.join(sections)}\n"
-        f"<footer>Made by tamga {safe(about['code_version'])} from the release's own tables. "
-        "Documents that were not released are shown by id and by what was measured.</footer>\n"
-        "</body>\n</html>\n"
+    body = f"{_head(told)}{warning}\n{''.join(sections)}"
+    footer = (
+        f"Made by tamga {about['code_version']} from the release's own tables. Documents that were "
+        "not released are shown by id and by what was measured."
     )
+    return shell.page(f"Profile of {about['name']}", body, footer)
 
 
 def _head(told: Mapping[str, Any]) -> str:
@@ -77,62 +65,24 @@ def _head(told: Mapping[str, Any]) -> str:
     )
 
 
-def _section(title: str, *content: str) -> str:
-    if not any(content):
-        return ""
-    return f"<section><h2>{safe(title)}</h2>{''.join(content)}</section>\n"
-
-
 def _legend() -> str:
     keys = "".join(f'<span><i class="o-{k}"></i>{w}</span>' for k, w in _WORDS.items())
     return f'<p class="legend">{keys}</p>'
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; a column's name that begins with `#` holds numbers."""
-    kinds = ["n" if c.startswith("#") else "" for c in columns]
-    head = "".join(
-        f'<th scope="col" class="{k}">{safe(c.lstrip("#"))}</th>'
-        for c, k in zip(columns, kinds, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(f'<td class="{k}">{v}</td>' for v, k in zip(row, kinds, strict=True))
-        + "</tr>"
-        for row in rows[:ROWS]
-    )
-    more = len(rows) - ROWS
-    rest = f'<p class="soft">and {number(more)} more</p>' if more > 0 else ""
-    return (
-        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"</div>{rest}"
-    )
-
-
-def _bar(value: float, most: float, kind: str = "fill") -> str:
-    width = 100 * value / most if most else 0
-    return f'<span class="bar {kind}" style="width:{width:.2f}%"></span>'
-
-
-def _name(value: object, missing: str = "none") -> str:
-    if value is None:
-        return f'<span class="soft">{safe(missing)}</span>'
-    return f"<bdi>{safe(value)}</bdi>"
 
 
 def _reasons(rows: Sequence[Mapping[str, Any]]) -> str:
     most = max((r["n"] for r in rows), default=0)
     shown = [
         (
-            _name(r["reason"]),
+            name(r["reason"]),
             f'<i class="o-{safe(r["outcome"])}"></i>{_WORDS.get(r["outcome"], "")}',
             safe(r["stage"]),
             number(r["n"]),
-            _bar(r["n"], most, f"o-{safe(r['outcome'])}"),
+            bar(r["n"], most, f"o-{safe(r['outcome'])}"),
         )
         for r in rows
     ]
-    return _table(("reason", "outcome", "stage", "#records", ""), shown) if rows else ""
+    return table(("reason", "outcome", "stage", "#records", ""), shown) if rows else ""
 
 
 def _languages(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -140,14 +90,14 @@ def _languages(rows: Sequence[Mapping[str, Any]]) -> str:
     whole = sum(r["chars"] for r in rows)
     shown = [
         (
-            _name(r["lang"]),
+            name(r["lang"]),
             number(r["identified"]),
             number(r["documents"]),
             share(r["documents"], r["identified"]),
             number(r["median_chars"]),
             number(r["chars"]),
             share(r["chars"], whole),
-            _bar(r["chars"], most),
+            bar(r["chars"], most),
         )
         for r in rows
     ]
@@ -161,14 +111,14 @@ def _languages(rows: Sequence[Mapping[str, Any]]) -> str:
         "#share",
         "",
     )
-    return _table(columns, shown) if rows else ""
+    return table(columns, shown) if rows else ""
 
 
 def _sources(rows: Sequence[Mapping[str, Any]]) -> str:
     most = max((r["records"] for r in rows), default=0)
     shown = [
         (
-            _name(r["source_id"], "ungoverned"),
+            name(r["source_id"], "ungoverned"),
             number(r["records"]),
             number(r["keep"]),
             number(r["chars"]),
@@ -178,13 +128,13 @@ def _sources(rows: Sequence[Mapping[str, Any]]) -> str:
         for r in rows
     ]
     columns = ("source", "#records", "#released", "#characters", "", "most frequent reasons")
-    return _legend() + _table(columns, shown) if rows else ""
+    return _legend() + table(columns, shown) if rows else ""
 
 
 def _counts(rows: Sequence[Mapping[str, Any]], key: str) -> str:
     most = max((r["n"] for r in rows), default=0)
-    shown = [(_name(r[key]), number(r["n"]), _bar(r["n"], most)) for r in rows]
-    return _table((key.replace("_", " "), "#number", ""), shown) if rows else ""
+    shown = [(name(r[key]), number(r["n"]), bar(r["n"], most)) for r in rows]
+    return table((key.replace("_", " "), "#number", ""), shown) if rows else ""
 
 
 def _lengths(drawn: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -194,7 +144,7 @@ def _lengths(drawn: Sequence[Mapping[str, Any]]) -> list[str]:
     bins, languages = drawn[0]["bins"], drawn[1:]
     label = "Lengths of documents, in characters"
     small = [
-        f"<figure>{_small(one['bins'], label)}<figcaption>{_name(one['lang'])}</figcaption></figure>"
+        f"<figure>{_small(one['bins'], label)}<figcaption>{name(one['lang'])}</figcaption></figure>"
         for one in languages
     ]
     return [
@@ -218,10 +168,10 @@ def _statistics(rows: Sequence[Mapping[str, Any]]) -> str:
         return ""
     columns = [f"#{side} {p}" for side in ("released", "others") for p in ("5 %", "median", "95 %")]
     shown = [
-        (_name(r["statistic"].replace("_", " ")), *map(number, r["released"] + r["others"]))
+        (name(r["statistic"].replace("_", " ")), *map(number, r["released"] + r["others"]))
         for r in rows
     ]
-    return _table(("statistic", *columns), shown)
+    return table(("statistic", *columns), shown)
 
 
 def _gauge(gauge: Mapping[str, Any], texts: Mapping[str, str]) -> str:
@@ -239,7 +189,7 @@ def _gauge(gauge: Mapping[str, Any], texts: Mapping[str, str]) -> str:
         found = [_example(e, texts) for e in gauge["examples"] if e["kept"] is kept]
         if found:
             sides.append(f"<div><h3>{title}</h3>{''.join(found)}</div>")
-    return _section(
+    return section(
         f"At the edge: {what}", drawing, told, f'<div class="sides">{"".join(sides)}</div>'
     )
 
@@ -247,7 +197,7 @@ def _gauge(gauge: Mapping[str, Any], texts: Mapping[str, str]) -> str:
 def _example(one: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     shown = [f"<b>{number(one['value'])}</b> <code>{safe(one['doc_id'])}</code>"]
     if one["lang"]:
-        shown.append(f" {_name(one['lang'])}")
+        shown.append(f" {name(one['lang'])}")
     if one["threshold"] is not None:
         shown.append(f' <span class="soft">threshold {number(one["threshold"])}</span>')
     body = _text(texts.get(one["doc_id"]))
