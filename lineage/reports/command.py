@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -15,6 +16,7 @@ from lineage.chain import NoRelease
 from lineage.reports import (
     attribution,
     croissant,
+    html,
     licences,
     openlineage,
     prov_document,
@@ -28,32 +30,47 @@ from lineage.reports.prov_document import NoRecord
 from schemas import command_line
 from schemas.errors import Invalid
 
-#: Report -> (what it is, its page or None, its JSON value).
-REPORTS: dict[str, tuple[str, Callable[[Facts], str] | None, Callable[[Facts], Any]]] = {
-    "licences": ("roll-ups by licence, source, language", licences.table, licences.value),
-    "attribution": ("whom to name, and the licences' terms", attribution.page, attribution.value),
-    "eu-summary": (
+
+@dataclass(frozen=True)
+class Report:
+    """What a report is, and the forms that it has: a JSON value, and where it has them a page in
+    Markdown and rows as CSV."""
+
+    about: str
+    value: Callable[[Facts], Any]
+    page: Callable[[Facts], str] | None = None
+    csv: Callable[[Facts], str] | None = None
+
+
+REPORTS: Final = {
+    "licences": Report(
+        "roll-ups by licence, source, language", licences.value, licences.table, licences.csv
+    ),
+    "attribution": Report(
+        "whom to name, and the licences' terms", attribution.value, attribution.page
+    ),
+    "eu-summary": Report(
         "the public summary of training content, Art. 53(1)(d) of the AI Act; what only a provider "
         "knows is flagged",
-        training_summary.page,
         training_summary.summary,
+        training_summary.page,
+        training_summary.domains_csv,
     ),
-    "croissant": ("Croissant 1.1 with RAI", None, croissant.description),
-    "spdx": ("an SPDX 3.0.1 dataset", None, spdx.document),
-    "dps": (
-        "Data Provenance Standards 1.0 of the Data & Trust Alliance",
-        None,
-        provenance_standards.metadata,
+    "croissant": Report("Croissant 1.1 with RAI", croissant.description),
+    "spdx": Report("an SPDX 3.0.1 dataset", spdx.document),
+    "dps": Report(
+        "Data Provenance Standards 1.0 of the Data & Trust Alliance", provenance_standards.metadata
     ),
-    "prov": ("one record's way in PROV-JSON; needs --document", None, lambda facts: None),
-    "openlineage": ("the runs as OpenLineage events, one a line", None, openlineage.replay),
+    "prov": Report("one record's way in PROV-JSON; needs --document", lambda facts: None),
+    "openlineage": Report("the runs as OpenLineage events, one a line", openlineage.replay),
 }
 
 EPILOG = """examples:
   tamga report licences
   tamga report licences --csv --out licences.csv
   tamga report eu-summary --release release/sample --out summary.md
-  tamga report eu-summary --release release/sample --json
+  tamga report eu-summary --release release/sample --html --out summary.html
+  tamga report eu-summary --csv --out domains.csv
   tamga report prov --document 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
   tamga report openlineage --out events.jsonl
 
@@ -69,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if (options.report == "prov") != (options.document is not None):
         parser.error("--document names a record for `prov`, and only for it")
-    if options.csv and (options.report != "licences" or options.json):
-        parser.error("--csv is for `licences`, without --json")
+    _check_form(parser, options)
     try:
         content = _made(
             options,
@@ -102,26 +118,50 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _made(options: argparse.Namespace, facts: Facts) -> bytes:
     """The report's bytes."""
-    _, page, value = REPORTS[options.report]
-    if options.csv:
-        return licences.csv(facts).encode()
+    report = REPORTS[options.report]
+    if options.csv and report.csv:
+        return report.csv(facts).encode()
+    if options.html and report.page:
+        title = f"{options.report}: {facts.about['name']}"
+        return html.page(title, report.page(facts)).encode()
     if options.report == "prov":
         return json_bytes(prov_document.document(facts, options.document))
     if options.report == "openlineage" and not options.json:
-        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in value(facts))
+        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in report.value(facts))
         return "".join(lines).encode()
-    return json_bytes(value(facts)) if options.json or page is None else page(facts).encode()
+    if options.json or report.page is None:
+        return json_bytes(report.value(facts))
+    return report.page(facts).encode()
+
+
+def _check_form(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with a message where a report does not have the form that is asked for."""
+    if sum((options.csv, options.html, options.json)) > 1:
+        parser.error("one of --csv, --html and --json")
+    for form, has in (
+        ("csv", [name for name, one in REPORTS.items() if one.csv]),
+        ("html", [name for name, one in REPORTS.items() if one.page]),
+    ):
+        if getattr(options, form) and options.report not in has:
+            parser.error(f"--{form} is for {', '.join(has)}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    told = "\n".join(f"  {name:12} {about}" for name, (about, *_) in REPORTS.items())
+    told = "\n".join(f"  {name:12} {one.about}" for name, one in REPORTS.items())
     parser = command_line.parser("report", __doc__, EPILOG.format(reports=told))
     parser.add_argument("report", choices=REPORTS, metavar="REPORT", help=", ".join(REPORTS))
     parser.add_argument("--release", type=Path, metavar="DIR", help="else the one that params name")
     command_line.add_params(parser)
     parser.add_argument("--document", metavar="DOC_ID", help="the record, for `prov`")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write there, not to the terminal")
-    parser.add_argument("--csv", action="store_true", help="rows as CSV, for `licences`")
+    parser.add_argument(
+        "--csv",
+        action="store_true",
+        help="rows as CSV: of `licences`, of the domains in `eu-summary`",
+    )
+    parser.add_argument(
+        "--html", action="store_true", help="a page to print, where Markdown is one"
+    )
     parser.add_argument("--json", action="store_true", help="as JSON, where a page is the default")
     return parser
 

@@ -218,6 +218,22 @@ def domains(facts: Facts, sources: set[str]) -> pl.DataFrame:
     )
 
 
+def domains_csv(facts: Facts) -> str:
+    """All domains that text was crawled from, the largest first, as CSV; `named_by`: who has to
+    name it in the summary, of `all` providers, `larger` ones, `none`."""
+    crawled = {s.id for s in facts.sources.values() if s.acquired_as == "crawled"}
+    hosts = domains(facts, crawled).with_row_index("rank", 1)
+    small = min(_per_cent(hosts.height, TOP_SMALL), TOP_SMALL_MOST)
+    named = (
+        pl.when(pl.col("rank") <= small)
+        .then(pl.lit("all"))
+        .when(pl.col("rank") <= _per_cent(hosts.height, TOP))
+        .then(pl.lit("larger"))
+        .otherwise(pl.lit("none"))
+    )
+    return hosts.select("rank", "host", "documents", "chars", named_by=named).write_csv()
+
+
 def _opt_outs(facts: Facts) -> dict[str, Any]:
     about = facts.about.get("opt_outs") or {}
     refused = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reported import entry, release
 
-from lineage.reports import command
+from lineage.reports import command, html
 
 
 @pytest.fixture
@@ -45,6 +45,32 @@ def test_licences_as_csv(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert head.startswith("licence,source_id,lang") and row.startswith("CC-BY-4.0,a,kk,consent,1")
 
 
+def test_domains_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hosts = [f"h{i:02}.example" for i in range(1, 31)]
+    rows = [{"source_id": "a", "uri": f"https://{h}/{i}"} for i, h in enumerate(hosts * 2)]
+    rows.append({"source_id": "a", "uri": "https://h30.example/more"})
+    folder = release(tmp_path / "r", [entry("a", "CC-BY-4.0")], rows).folder
+    assert command.main(["eu-summary", "--release", str(folder), "--csv"]) == 0
+    head, *told = capsys.readouterr().out.splitlines()
+    assert head == "rank,host,documents,chars,named_by" and len(told) == 30
+    assert told[0].startswith("1,h30.example,3,")
+    # of 30 domains 10 % are 3, and 5 % are 2, rounded up
+    assert [row.rpartition(",")[2] for row in told[:5]] == ["all", "all", "larger", "none", "none"]
+
+
+@pytest.mark.parametrize("report", PAGES)
+def test_pages_as_html(report: str, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    assert command.main([report, "--release", str(folder), "--html", "--out", str(out)]) == 0
+    assert "<h1>" in out.read_text() and "default-src 'none'" in out.read_text()
+
+
+def test_html_in_a_report_is_text() -> None:
+    told = html.page("<t>", "# a <script>alert(1)</script>\n\n[x](javascript:alert(1))\n")
+    assert "<script" not in told and 'href="javascript' not in told
+    assert "<title>&lt;t&gt;</title>" in told
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -52,6 +78,9 @@ def test_licences_as_csv(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
         ["licences", "--document", "0"],
         ["spdx", "--csv"],
         ["licences", "--csv", "--json"],
+        ["licences", "--csv", "--html"],
+        ["attribution", "--csv"],
+        ["spdx", "--html"],
         ["nothing"],
         [],
     ],
