@@ -1,5 +1,5 @@
-"""`tamga trace`: from a document, a URL, a file, a shard and row, or a range of tokens to the bytes
-that it came from, and the right to use them."""
+"""`tamga trace`: from a document, a URL, a file, a shard and row, a range of tokens or a passage to
+the bytes that it came from, and the right to use them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from lineage import token_trace
 from lineage.chain import NoRelease, Release
+from lineage.passages import BadPassage, holding
 from lineage.token_trace import BadRange, NoTokens
 from schemas import command_line
 from schemas.errors import Invalid
@@ -23,6 +24,7 @@ EPILOG = """examples:
   tamga trace data/kk/part-00000.parquet:17
   tamga trace kk/part-00000:17 --release release/sample --root .
   tamga trace --tokens kk/part-00000-00000:100-180 --json
+  echo "what the model said" | tamga trace --text -
 
 Exit codes: 0 found and its bytes and text are what they were, 1 not found or not the same,
 2 wrong usage, or no release."""
@@ -38,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--tokens",
         metavar="SHARD:FROM-TO",
         help="trace tokens of a token shard; TO is the first that is not meant, as in Python",
+    )
+    parser.add_argument(
+        "--text",
+        metavar="FILE",
+        help="trace the released documents that hold this passage, word for word; - for standard "
+        "input. All shards are read; for many releases, see `tamga find`",
     )
     command_line.add_params(parser, "whose release")
     parser.add_argument(
@@ -64,16 +72,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.most < 1:
         parser.error("--most takes a number from 1")
-    if bool(options.query) == bool(options.tokens):
-        parser.error("name a document, a URL, a file or SHARD:ROW; or a range by --tokens")
+    if sum(map(bool, (options.query, options.tokens, options.text))) != 1:
+        parser.error(
+            "name a document, a URL, a file or SHARD:ROW; or a range by --tokens; or a passage by --text"
+        )
     try:
         release = _release(options)
         if options.tokens:
             return _tokens(release, options)
-        ids = release.named(options.query)
+        ids = _holding(release, options.text) if options.text else release.named(options.query)
         found = [release.chain(i) for i in ids[: options.most]]
-    except (Invalid, NoRelease, BadRange) as error:
+    except (Invalid, NoRelease, BadRange, BadPassage) as error:
         print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         return 2
     except NoTokens as error:
         print(error, file=sys.stderr)
@@ -86,8 +99,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         if len(ids) > len(found):
             print(f"\n{len(ids) - len(found)} records more; see --most", file=sys.stderr)
     else:
-        print(f"no record of {' '.join(options.query)} in this release", file=sys.stderr)
+        what = "this passage" if options.text else " ".join(options.query)
+        print(f"no record of {what} in this release", file=sys.stderr)
     return 0 if found and all(map(_sound, found)) else 1
+
+
+def _holding(release: Release, file: str) -> list[str]:
+    content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    return holding(release, content.decode("utf-8-sig", "replace"))
 
 
 def _tokens(release: Release, options: argparse.Namespace) -> int:

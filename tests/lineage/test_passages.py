@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import releases
+
+from lineage.chain import Release
+from lineage.passages import BadPassage, holding
+from lineage.trace import main
+
+
+@pytest.fixture(scope="module")
+def release(sample_run: Path) -> Release:
+    return Release(sample_run / "release/sample", sample_run)
+
+
+def test_passages_of_every_document(release: Release) -> None:
+    for doc_id, text in releases.table(release.folder, "data").select("doc_id", "text").iter_rows():
+        middle = text[len(text) // 3 : len(text) // 3 + 80]
+        assert doc_id in holding(release, middle)
+        assert doc_id in holding(release, "  " + " \n\t ".join(text.split()) + "\n")
+
+
+def test_what_is_not_there(release: Release) -> None:
+    assert holding(release, "no released text says this (?:or .* that)") == []
+    with pytest.raises(BadPassage, match="12 characters"):
+        holding(release, "  a \n b ")
+    with pytest.raises(BadPassage, match="tamga find"):
+        holding(release, "word " * 5000)
+    assert holding(release, "слово " * 3000) == []
+
+
+def test_the_command(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    doc_id, text = releases.table(release.folder, "data").select("doc_id", "text").row(0)
+    place = ["--release", str(release.folder), "--root", str(release.root)]
+    stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main(["--text", "-", *place, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert doc_id in [chain["record"]["doc_id"] for chain in told["chains"]]
+    passage = tmp_path / "passage.txt"
+    passage.write_text("nobody has ever written this sentence down")
+    assert main(["--text", str(passage), *place]) == 1
+    assert "this passage" in capsys.readouterr().err
+    assert main(["--text", str(tmp_path / "none"), *place]) == 2
+    passage.write_bytes(b"\xff\x00")
+    assert main(["--text", str(passage), *place]) == 2
