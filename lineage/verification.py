@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from lineage import log, receipts
+from lineage import log, receipts, timestamps
 from lineage.keys import BadKey, public_key
+from lineage.timestamps import NoTimestamp
 from lineage.verify import MANIFEST, STATEMENT, Defect, defects
 from schemas import command_line
 from schemas.errors import Invalid
@@ -22,6 +23,7 @@ EPILOG = """examples:
   tamga verify release/sample
   tamga verify release/sample --key tamga.pub
   tamga verify release/sample --key tamga.pub --all --json
+  tamga verify release/sample --key tamga.pub --tsa-certificate tsa-root.pem
   tamga verify --receipt release/receipts/w0001-0f3a5c0b9d1e.dsse.json --key tamga.pub
 
 Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 wrong usage, no
@@ -34,7 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         key_file = options.key or _from_params(options.params)
         key = public_key(key_file)
-    except (Invalid, BadKey) as error:
+        trusted = (
+            timestamps.certificates(options.tsa_certificate) if options.tsa_certificate else []
+        )
+    except (Invalid, BadKey, NoTimestamp) as error:
         print(error, file=sys.stderr)
         return 2
     if options.receipt:
@@ -49,7 +54,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     history = options.log or folder.absolute().parent / log.NAME
     chained = history if options.log or history.exists() else None
     chain = "chained" if chained else f"its chain was not checked: no {log.NAME} beside it"
-    return _told(options, folder, defects(folder, key, chained), f"; {chain}")
+    wrong = defects(folder, key, chained, trusted)
+    return _told(options, folder, wrong, f"; {chain}{_stamp(folder, bool(trusted))}")
+
+
+def _stamp(folder: Path, proven: bool) -> str:
+    """What is to be said of a time stamp, where there is one."""
+    try:
+        answer = (folder / timestamps.ANSWER).read_bytes()
+        time = timestamps.said(answer, (folder / STATEMENT).read_bytes())
+    except (OSError, NoTimestamp):
+        return ""
+    if proven:
+        return f"; stamped {time} by an authority of those certificates"
+    return f"; its time stamp says {time}, and --tsa-certificate tells whether it holds"
 
 
 def _told(options: argparse.Namespace, path: Path, wrong: Iterator[Defect], more: str) -> int:
@@ -75,6 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", type=Path, help="the public key (PEM); else what params name")
     command_line.add_params(parser)
     parser.add_argument("--log", type=Path, help=f"the log; else {log.NAME} beside the release")
+    parser.add_argument(
+        "--tsa-certificate",
+        type=Path,
+        metavar="FILE",
+        help="certificates (PEM) of the time stamping authority whose stamp must be there and hold",
+    )
     parser.add_argument("--all", action="store_true", help="name all defects, not the first alone")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
