@@ -17,6 +17,7 @@ from lineage.reports import (
     croissant,
     licences,
     openlineage,
+    opt_outs,
     prov_document,
     provenance_standards,
     spdx,
@@ -38,6 +39,11 @@ REPORTS: dict[str, tuple[str, Callable[[Facts], str] | None, Callable[[Facts], A
         training_summary.page,
         training_summary.summary,
     ),
+    "opt-outs": (
+        "what publishers said at the fetch, and what they say in the latest capture",
+        opt_outs.page,
+        opt_outs.value,
+    ),
     "croissant": ("Croissant 1.1 with RAI", None, croissant.description),
     "spdx": ("an SPDX 3.0.1 dataset", None, spdx.document),
     "dps": (
@@ -54,6 +60,7 @@ EPILOG = """examples:
   tamga report licences --csv --out licences.csv
   tamga report eu-summary --release release/sample --out summary.md
   tamga report eu-summary --release release/sample --json
+  tamga report opt-outs --json
   tamga report prov --document 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
   tamga report openlineage --out events.jsonl
 
