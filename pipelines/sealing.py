@@ -16,9 +16,9 @@ import polars as pl
 import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lineage import dsse, keys, log, merkle, seal, timestamps
+from lineage import dsse, keys, log, merkle, seal
 from lineage.timestamps import NoTimestamp
-from pipelines import batches, chaining, shards
+from pipelines import batches, chaining, shards, stamping
 from pipelines.published import StageError
 from pipelines.stage import Context
 from schemas.params import Params
@@ -77,7 +77,7 @@ def seal_release(
     statement = seal.statement(signed, about, tree, log.head(_history(context)))
     shards.write_bytes(root / "manifest.dsse.json", dsse.sign(statement, key(context.params)))
     try:
-        stamped = stamp(context.params, root)
+        stamped = stamping.stamp(context.params, root)
     except NoTimestamp as error:
         if context.params.seal.timestamp == "required":
             raise StageError(
@@ -86,25 +86,6 @@ def seal_release(
         print(f"warning: the release has no time stamp: {error}", file=sys.stderr)
         stamped = []
     return ["seal/leaves", "seal/salts", "manifest.dsse.json", *stamped]
-
-
-def stamp(params: Params, root: Path) -> list[str]:
-    """Ask for a time stamp over a release's statement, where an authority is named.
-
-    Returns:
-      The paths of what was written.
-
-    Raises:
-      NoTimestamp: where it does not give one.
-    """
-    if params.seal.timestamp_url is None:
-        return []
-    envelope = (root / timestamps.STATEMENT).read_bytes()
-    answer = timestamps.asked(params.seal.timestamp_url, envelope)
-    shards.write_bytes(root / timestamps.ANSWER, answer)
-    signed = timestamps.signed(answer, envelope, key(params))
-    shards.write_bytes(root / timestamps.SIGNED, signed)
-    return [timestamps.ANSWER, timestamps.SIGNED]
 
 
 def enter(context: Context, release: Path) -> None:

@@ -28,7 +28,7 @@ from lineage import dsse, keys, log, receipts, withdrawn
 from lineage.timestamps import NoTimestamp
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
-from pipelines import erasure, index, journal, redaction, sealing, shards
+from pipelines import erasure, index, journal, redaction, shards, stamping
 from pipelines.barred import withdrawal_evidence
 from pipelines.journal import Journal
 from pipelines.survey import Found, Survey, scope_digest
@@ -124,7 +124,7 @@ class Withdrawing:
         made = redaction.Redaction(one.release.folder, place, one.gone, order)
         about = made.build(self._key, head)
         try:  # a withdrawal does not wait for others
-            sealing.stamp(self.params, place)
+            stamping.stamp(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {one.release.folder.name} has no time stamp: {error}", file=sys.stderr)
         about |= {"tokens": withdrawn.tokens(one.gone)}

@@ -19,7 +19,7 @@ from conftest import ROOT
 from lineage import keys, timestamps, verification
 from lineage.timestamps import ANSWER, NoTimestamp
 from lineage.verify import defects
-from pipelines import sealing, withdraw
+from pipelines import sealing, stamping, withdraw
 from pipelines.published import StageError
 from pipelines.stage import Context
 from schemas import configuration, params
@@ -40,7 +40,7 @@ def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPa
         shutil.copytree(sample_run / name, home / name)
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = sealing.stamp(params.load(home / "params.yaml"), home / "release/sample")
+    written = stamping.stamp(params.load(home / "params.yaml"), home / "release/sample")
     assert written == [timestamps.ANSWER, timestamps.SIGNED]
     return home
 
