@@ -105,16 +105,23 @@ def holding(home: Path, texts: pl.Series, ids: list[bytes]) -> Iterator[str]:
     """The files of the releases, the work folder, DVC's cache and the remote in which one of the
     fragments stands."""
     places = [home / "release", home / "work", home / ".dvc", home.parent / "remote"]
+    patterns = texts.implode()
     for path in sorted(p for place in places for p in place.rglob("*") if p.is_file()):
-        content = path.read_bytes()
-        whole = [content.decode("utf-8", "replace")]
-        if content[:4] == b"PAR1":
-            frame = pl.read_parquet(path, hive_partitioning=False)
-            whole += [t for c in frame.select(pl.col(pl.String)) for t in c.drop_nulls().to_list()]
-        shard = content[:6] == b"\x93NUMPY"
-        in_text = pl.Series(whole).str.contains_any(texts.implode()).any()
-        if in_text or (shard and any(one in content for one in ids)):
+        shard = path.read_bytes() if path.suffix in ("", ".npy") else b""  # DVC's have no suffix
+        in_text = pl.Series([*strings(path)]).str.contains_any(patterns).any()
+        if in_text or (shard[:6] == b"\x93NUMPY" and any(one in shard for one in ids)):
             yield path.relative_to(home.parent).as_posix()
+
+
+def strings(path: Path) -> Iterator[str]:
+    """What can be read in a file: its bytes as UTF-8, and the texts of a Parquet file."""
+    with path.open("rb") as file:
+        content = file.read()
+    yield content.decode("utf-8", "replace")
+    if content.startswith(b"PAR1"):
+        for column in pl.read_parquet(path, hive_partitioning=False).iter_columns():
+            if column.dtype == pl.String:
+                yield from column.drop_nulls()
 
 
 def shards(release: Path) -> dict[str, str]:
