@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from lineage import log, receipts, timestamps
 from lineage.keys import BadKey, public_key
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     if options.receipt:
-        return _told(options, options.receipt, receipts.defects(options.receipt, key), "")
+        return _told(options, options.receipt, receipts.defects(options.receipt, key), "", {})
     if options.release is None:
         print("name a RELEASE, or a --receipt", file=sys.stderr)
         return 2
@@ -55,28 +56,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     chained = history if options.log or history.exists() else None
     chain = "chained" if chained else f"its chain was not checked: no {log.NAME} beside it"
     wrong = defects(folder, key, chained, trusted)
-    return _told(options, folder, wrong, f"; {chain}{_stamp(folder, bool(trusted))}")
+    stamp = ""
+    if time := _time(folder):
+        stamp = f"; its time stamp says {time}, and --tsa-certificate tells whether it holds"
+        if trusted:
+            stamp = f"; stamped {time} by an authority of those certificates"
+    return _told(options, folder, wrong, f"; {chain}{stamp}", {"timestamp": time})
 
 
-def _stamp(folder: Path, proven: bool) -> str:
-    """What is to be said of a time stamp, where there is one."""
+def _time(folder: Path) -> str | None:
+    """What a release's time stamp says; None: there is none that can be read."""
     try:
         answer = (folder / timestamps.ANSWER).read_bytes()
-        time = timestamps.said(answer, (folder / STATEMENT).read_bytes())
+        return timestamps.said(answer, (folder / STATEMENT).read_bytes())
     except (OSError, NoTimestamp):
-        return ""
-    if proven:
-        return f"; stamped {time} by an authority of those certificates"
-    return f"; its time stamp says {time}, and --tsa-certificate tells whether it holds"
+        return None
 
 
-def _told(options: argparse.Namespace, path: Path, wrong: Iterator[Defect], more: str) -> int:
-    """Print what is wrong with a release or receipt; the exit code."""
+def _told(
+    options: argparse.Namespace,
+    path: Path,
+    wrong: Iterator[Defect],
+    more: str,
+    about: Mapping[str, Any],
+) -> int:
+    """Print what is wrong with a release or receipt, and as JSON what is known `about` it; the exit
+    code."""
     found = list(wrong if options.all else islice(wrong, 1))
     if options.json:
         told = [{"file": d.file, "message": d.message} for d in found]
         kind = "receipt" if options.receipt else "release"
-        print(json.dumps({kind: str(path), "sound": not found, "defects": told}))
+        print(json.dumps({kind: str(path), "sound": not found, "defects": told, **about}))
     else:
         for one in found:
             print(one)

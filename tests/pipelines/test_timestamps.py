@@ -56,6 +56,8 @@ def test_a_stamp_holds(
 ) -> None:
     code, told = verified(home, capsys, "--tsa-certificate", authority.root)
     assert code == 0 and "; stamped 20" in told
+    code, told = verified(home, capsys, "--json")
+    assert code == 0 and json.loads(told)["timestamp"].startswith("20")
     code, told = verified(home, capsys)
     assert code == 0 and "--tsa-certificate tells whether it holds" in told
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(home / "release/sample")]
