@@ -5,7 +5,9 @@
 Each release adds a tenth of the documents and refuses one in a hundred of those before; one record
 in ten never becomes a document.  Segments are written by the same code as those of real releases;
 fingerprints are random, 20 a document, up to `--prints` documents (they are more than half of the
-store).  Times are warm, in process, in milliseconds: the median and the 95th percentile of
+store).  The tables of tokens are those that a release of all documents has, a part of up to
+100,000 documents each; its token shards are files with holes, of which only the header is written.
+Times are warm, in process, in milliseconds: the median and the 95th percentile of
 `--queries` look-ups.  With duckdb importable, the bare key look-up is timed there too.
 """
 
@@ -26,12 +28,17 @@ import numpy as np
 import polars as pl
 
 import lineage
-from lineage import segments
+from lineage import segments, token_trace
+from lineage.chain import Release
 from lineage.entering import tables
 from lineage.segments import Header
 from lineage.store import Store
+from pipelines import shards, token_shards
+from schemas.tables import TOKENS
 
 RELEASES, SOURCES, PRINTS = 10, 400, 20
+LAST = f"v{RELEASES - 1}"
+MOST_OF_PART, SHARD_TOKENS = 100_000, 1 << 26
 LICENCES = ["CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "LicenseRef-agreement", "LicenseRef-official"]
 LANGUAGES = ["kk", "ru", "uk", "uz", "az", "ky", "tg", "ka", "hy", "ro", "be", "et", "lv", "lt"]
 
@@ -54,7 +61,9 @@ def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
     source = draw.zipf(1.4, rows) % SOURCES
     host = source * 1000 + draw.zipf(1.5, rows) % 1000
     refused = draw.random(rows) < 0.1
-    shard = pl.format("data/kk/part-{}.parquet", pl.int_range(first, first + rows) // 100_000)
+    of_part = min(rows, MOST_OF_PART)
+    part = (pl.int_range(first, first + rows) // of_part).cast(pl.String).str.zfill(5)
+    shard = pl.format("data/kk/part-{}.parquet", part)
     digest = digests(draw, rows, 32)
     return pl.DataFrame(
         {
@@ -86,7 +95,7 @@ def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
         n_tokens=pl.lit(None, pl.Int64),
         part=pl.format("{}-00000", pl.col("n") // 50_000),
         shard=pl.when(~pl.col("refused")).then(shard),
-        row=pl.when(~pl.col("refused")).then(pl.col("n") % 100_000).cast(pl.UInt32),
+        row=pl.when(~pl.col("refused")).then(pl.col("n") % of_part).cast(pl.UInt32),
     ).drop("host_", "source", "n", "refused")  # fmt: skip
 
 
@@ -107,6 +116,7 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
                 row=pl.lit(None, pl.UInt32),
             )  # fmt: skip
             fresh = pl.concat([fresh, again])
+        tokenized(folder / LAST, fresh.filter(~pl.col("shard").is_null()), draw)
         started = time.perf_counter()
         moved = fresh.head(0).select("doc_id", "part", "shard", "row")
         made = tables(fresh, moved, ended)
@@ -125,6 +135,43 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
     return seconds
 
 
+def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> None:
+    """The tables of tokens of some documents, as `release` writes them, and shards with holes."""
+    for (shard,), rows in kept.group_by("shard", maintain_order=True):
+        name = Path(str(shard)).stem
+        lengths = draw.zipf(1.6, len(rows)).clip(1, 3_000) * 40 + draw.integers(0, 40, len(rows))
+        placed = token_shards.ranges(lengths, 1, SHARD_TOKENS)
+        number = placed["number"].cast(pl.String).str.zfill(5)
+        table = placed.with_columns(
+            tokenizer=pl.lit("bench"),
+            shard=pl.format("tokens/bench/kk/{}-{}.npy", pl.lit(name), number),
+            doc_id=rows["doc_id"].bin.encode("hex").gather(placed["document"]),
+        )
+        content = shards.parquet_bytes(table.select(TOKENS.names).to_arrow().cast(TOKENS), 3)
+        path = release / f"lineage/tokens/{name.replace('part-', 'part-kk-', 1)}.parquet"
+        shards.write_bytes(path, content)
+        ends = pl.col("token_start") + pl.col("n_tokens") + 1
+        for file, held in table.group_by("shard").agg(ends.max()).rows():
+            holes(release / file, min(held, SHARD_TOKENS))
+
+
+def holes(path: Path, held: int) -> None:
+    """A token shard of `held` tokens of 16 bits: its header, and nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"descr": "<u2", "fortran_order": False, "shape": (held,)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, about)
+        file.truncate(file.tell() + 2 * held)
+
+
+def finished(folder: Path) -> Release:
+    """The release of all documents, as much of it as `tamga trace --tokens` asks of tokens."""
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.glob("tokens/*/*/*.npy"))
+    about = {"tokenizer": {"name": "bench"}, "files": {name: {} for name in names}}
+    (folder / "manifest.json").write_text(json.dumps(about))
+    return Release(folder, folder)
+
+
 def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
     for value in values[:3]:
         ask(value)
@@ -136,7 +183,24 @@ def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
     return {"median": float(np.median(taken)), "p95": float(np.percentile(taken, 95))}
 
 
-def lookups(store: Store, queries: int) -> Iterator[tuple[str, dict[str, float]]]:
+def of_tokens(store: Store, release: Release, queries: int) -> dict[str, float]:
+    """From a token of any shard to its document, source and right."""
+    draw = np.random.default_rng(7)
+    held = {name: len(token_trace.tokens(release, name)) for name in release.manifest()["files"]}
+    at = draw.integers(0, sum(held.values()), queries)
+    starts = np.cumsum([0, *held.values()])
+    shard = np.searchsorted(starts, at, "right") - 1
+    asked = [f"{list(held)[s]}:{i - starts[s]}" for s, i in zip(shard, at, strict=True)]
+
+    def ask(token: str) -> None:
+        found = token_trace.documents(release, token_trace.find(release, token))
+        if store.by_id(found["doc_id"])["licence"].null_count() or found.is_empty():
+            raise SystemExit(f"{token} is of no document with a right")
+
+    return timed(ask, asked)
+
+
+def lookups(store: Store, release: Release, queries: int) -> Iterator[tuple[str, dict[str, float]]]:
     some = pl.concat(
         [store._scan("docs", one).slice(i * 977, queries).collect() for i, one in enumerate(store.releases)]
     ).sample(queries, seed=3)  # fmt: skip
@@ -154,6 +218,7 @@ def lookups(store: Store, queries: int) -> Iterator[tuple[str, dict[str, float]]
         [store._scan("texts", one).slice(i * 977, queries).collect() for i, one in enumerate(store.releases)]
     ).sample(queries, seed=3)["digest"]  # fmt: skip
     yield "text, exact", timed(lambda d: store.by_key("texts", [d]), texts.to_list())
+    yield "token", of_tokens(store, release, queries)
     absent = np.random.default_rng(5)
     yield "text, absence", timed(store.neighbours, [absent.bytes(32) for _ in range(queries)])
     prints = store._scan("prints", store.releases[0]).head(PRINTS * queries).collect()["key"]
@@ -194,14 +259,17 @@ def measure(folder: Path, total: int, options: argparse.Namespace) -> dict[str, 
         name: sum(p.stat().st_size for p in place.glob(f"*/{name}.parquet")) / total
         for name in segments.TABLES
     }
+    release = finished(folder / LAST)
+    parts = (folder / LAST / "lineage/tokens").iterdir()
+    sizes["tokens table"] = sum(p.stat().st_size for p in parts) / total
     store = lineage.open(folder)
     return {
         "documents": total,
         "build_seconds": seconds,
         "build_peak_mib": built,
-        "bytes_per_document": sum(sizes.values()),
+        "bytes_per_document": sum(sizes.values()),  # the table of tokens is the release's own
         "bytes": sizes,
-        "look_ups": dict(lookups(store, options.queries)),
+        "look_ups": dict(lookups(store, release, options.queries)),
         "roll_ups": dict(roll_ups(store)),
         "engines": dict(engines(store, options.queries)),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
@@ -222,7 +290,10 @@ def main() -> None:
         try:
             told.append(measure(folder, total, options))
         finally:
-            shutil.rmtree(folder / segments.FOLDER if options.folder else folder)
+            for made in (segments.FOLDER, LAST):
+                shutil.rmtree(folder / made, ignore_errors=True)
+            if not options.folder:
+                folder.rmdir()
         if not options.json:
             show(told[-1])
     if options.json:

@@ -21,20 +21,22 @@ def canonical(value):
     return text.encode()
 
 
-def statement(envelope, key):
-    """The signed statement; the envelope has one form only, so that no byte of it is free."""
-    read = json.loads(envelope)
+def statement(path, key, about):
+    """A signed statement and the digests in it; its envelope has one form, so no byte is free."""
+    read = json.loads(envelope := path.read_bytes())
     payload = base64.b64decode(read["payload"], validate=True)
     signature = base64.b64decode(read["signatures"][0]["sig"], validate=True)
     kind = "application/vnd.in-toto+json"
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     signed = {"keyid": hashlib.sha256(raw).hexdigest(), "sig": read["signatures"][0]["sig"]}
     told = {"payload": read["payload"], "payloadType": kind, "signatures": [signed]}
-    assert canonical(told) + b"\n" == envelope, "manifest.dsse.json is not in its canonical form"
+    assert canonical(told) + b"\n" == envelope, f"{path.name} is not in its canonical form"
     assert base64.b64encode(payload).decode() == read["payload"], "a payload that is not canonical"
     assert base64.b64encode(signature).decode() == signed["sig"], "a signature not canonical"
     key.verify(signature, b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload))
-    return json.loads(payload)
+    signed = json.loads(payload)
+    assert signed["predicateType"] == f"urn:tamga:{about}:v1", "a statement on something else"
+    return signed, {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
 
 
 def root(hashes):
@@ -47,22 +49,20 @@ def root(hashes):
 
 
 def verify(release, key):
-    signed = statement((release / "manifest.dsse.json").read_bytes(), key)
-    assert signed["predicateType"] == "urn:tamga:release:v1", "a statement on something else"
-    digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+    signed, digests = statement(release / "manifest.dsse.json", key, "release")
+    if (stamp := release / "seal/timestamp.dsse.json").exists():
+        digests |= statement(stamp, key, "timestamp")[1]
     content = (release / "manifest.json").read_bytes()
     assert hashlib.sha256(content).hexdigest() == digests["manifest.json"], "manifest.json differs"
-    manifest = json.loads(content)
-    digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
+    digests |= {name: about["sha256"] for name, about in json.loads(content)["files"].items()}
     for name, digest in sorted(digests.items()):
         with (release / name).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         assert found == digest, f"{name} does not have the bytes that were signed"
     there = {p.relative_to(release).as_posix() for p in release.rglob("*") if not p.is_dir()}
-    strange = there - {*digests, "manifest.dsse.json"}
+    strange = there - {*digests, "manifest.dsse.json", "seal/timestamp.dsse.json"}
     assert not strange, f"{min(strange)} does not belong to the release"
-    leaves = (release / "seal/leaves").read_bytes()
-    tree = signed["predicate"]["merkle"]
+    leaves, tree = (release / "seal/leaves").read_bytes(), signed["predicate"]["merkle"]
     assert len(leaves) == 32 * int(tree["size"]), "seal/leaves is cut"
     hashes = [leaves[i : i + 32] for i in range(0, len(leaves), 32)]
     assert root(hashes) == tree["root"], "seal/leaves has another Merkle root"

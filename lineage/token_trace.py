@@ -109,6 +109,13 @@ def _made(release: Release, manifest: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
+def part(shard: str) -> str:
+    """The part of the tables of documents that tells of a token shard: `part-kk-00000` of
+    `tokens/…/kk/part-00000-00003.npy`."""
+    lang, name = shard.split("/")[-2:]
+    return f"part-{lang}-{name.split('-')[1]}"
+
+
 def documents(release: Release, place: Range) -> pl.DataFrame:
     """The documents of a range, in its order.
 
@@ -116,8 +123,9 @@ def documents(release: Release, place: Range) -> pl.DataFrame:
       doc_id, start and stop (in the shard, the separator included), text_stop (without it), first
       and last (exclusive; among the document's own tokens).
     """
-    rows = release.table("tokens").filter(
-        (pl.col("shard") == place.shard) & (pl.col("token_start") < place.stop)
+    end = pl.col("token_start") + pl.col("n_tokens")  # a separator may follow
+    rows = release.table("tokens", [part(place.shard)]).filter(
+        pl.col("shard") == place.shard, pl.col("token_start") < place.stop, end >= place.start
     )
     inside = (
         rows.sort("token_start", "n_tokens")
@@ -151,7 +159,7 @@ def trace(release: Release, place: Range, most: int) -> Iterator[dict[str, Any]]
     encoder, shard = named(release), tokens(release, place.shard)
     for row in documents(release, place).head(most).iter_rows(named=True):
         ids = shard[row["start"] : row["text_stop"]]
-        placed = release.rows("documents", row["doc_id"])
+        placed = release.rows("documents", row["doc_id"], part(place.shard))
         there = release.row(placed[0]) if placed else None
         found = _span(encoder, there["text"], row["first"], row["last"]) if there else None
         yield {

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from lineage import log, receipts
+from lineage import log, receipts, timestamps
 from lineage.keys import BadKey, public_key
+from lineage.timestamps import NoTimestamp
 from lineage.verify import MANIFEST, STATEMENT, Defect, defects
 from schemas import command_line
 from schemas.errors import Invalid
@@ -22,6 +24,7 @@ EPILOG = """examples:
   tamga verify release/sample
   tamga verify release/sample --key tamga.pub
   tamga verify release/sample --key tamga.pub --all --json
+  tamga verify release/sample --key tamga.pub --tsa-certificate tsa-root.pem
   tamga verify --receipt release/receipts/w0001-0f3a5c0b9d1e.dsse.json --key tamga.pub
 
 Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 wrong usage, no
@@ -34,11 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         key_file = options.key or _from_params(options.params)
         key = public_key(key_file)
-    except (Invalid, BadKey) as error:
+        trusted = (
+            timestamps.certificates(options.tsa_certificate) if options.tsa_certificate else []
+        )
+    except (Invalid, BadKey, NoTimestamp) as error:
         print(error, file=sys.stderr)
         return 2
     if options.receipt:
-        return _told(options, options.receipt, receipts.defects(options.receipt, key), "")
+        return _told(options, options.receipt, receipts.defects(options.receipt, key), "", {})
     if options.release is None:
         print("name a RELEASE, or a --receipt", file=sys.stderr)
         return 2
@@ -49,16 +55,38 @@ def main(argv: Sequence[str] | None = None) -> int:
     history = options.log or folder.absolute().parent / log.NAME
     chained = history if options.log or history.exists() else None
     chain = "chained" if chained else f"its chain was not checked: no {log.NAME} beside it"
-    return _told(options, folder, defects(folder, key, chained), f"; {chain}")
+    wrong = defects(folder, key, chained, trusted)
+    stamp = ""
+    if time := _time(folder):
+        stamp = f"; its time stamp says {time}, and --tsa-certificate tells whether it holds"
+        if trusted:
+            stamp = f"; stamped {time} by an authority of those certificates"
+    return _told(options, folder, wrong, f"; {chain}{stamp}", {"timestamp": time})
 
 
-def _told(options: argparse.Namespace, path: Path, wrong: Iterator[Defect], more: str) -> int:
-    """Print what is wrong with a release or receipt; the exit code."""
+def _time(folder: Path) -> str | None:
+    """What a release's time stamp says; None: there is none that can be read."""
+    try:
+        answer = (folder / timestamps.ANSWER).read_bytes()
+        return timestamps.said(answer, (folder / STATEMENT).read_bytes())
+    except (OSError, NoTimestamp):
+        return None
+
+
+def _told(
+    options: argparse.Namespace,
+    path: Path,
+    wrong: Iterator[Defect],
+    more: str,
+    about: Mapping[str, Any],
+) -> int:
+    """Print what is wrong with a release or receipt, and as JSON what is known `about` it; the exit
+    code."""
     found = list(wrong if options.all else islice(wrong, 1))
     if options.json:
         told = [{"file": d.file, "message": d.message} for d in found]
         kind = "receipt" if options.receipt else "release"
-        print(json.dumps({kind: str(path), "sound": not found, "defects": told}))
+        print(json.dumps({kind: str(path), "sound": not found, "defects": told, **about}))
     else:
         for one in found:
             print(one)
@@ -75,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", type=Path, help="the public key (PEM); else what params name")
     command_line.add_params(parser)
     parser.add_argument("--log", type=Path, help=f"the log; else {log.NAME} beside the release")
+    parser.add_argument(
+        "--tsa-certificate",
+        type=Path,
+        metavar="FILE",
+        help="certificates (PEM) of the time stamping authority whose stamp must be there and hold",
+    )
     parser.add_argument("--all", action="store_true", help="name all defects, not the first alone")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser

@@ -7,7 +7,7 @@ Merkle root, the log of releases.  Nothing of ours but the public key is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import file_digest, sha256
@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lineage import dsse, log, merkle, seal
+from lineage import dsse, log, merkle, seal, timestamps
+from lineage.timestamps import NoTimestamp
 from schemas.tables import LINEAGE
 
 MANIFEST, STATEMENT = "manifest.json", "manifest.dsse.json"
@@ -36,7 +38,12 @@ class Defect:
         return f"{self.file}: {self.message}"
 
 
-def defects(folder: Path, key: Ed25519PublicKey, history: Path | None) -> Iterator[Defect]:
+def defects(
+    folder: Path,
+    key: Ed25519PublicKey,
+    history: Path | None,
+    trusted: Sequence[x509.Certificate] = (),
+) -> Iterator[Defect]:
     """What is wrong with a release, the outermost first; where a part is broken on which others
     rest, nothing after it is looked at.
 
@@ -44,6 +51,8 @@ def defects(folder: Path, key: Ed25519PublicKey, history: Path | None) -> Iterat
       folder: the release.
       key: the public half of the key that signs releases.
       history: the log of releases; None: the chain is not checked.
+      trusted: certificates of time stamping authorities, one of which must have stamped it; none:
+        who stamped it is not looked at.
     """
     try:
         envelope = (folder / STATEMENT).read_bytes()
@@ -58,8 +67,14 @@ def defects(folder: Path, key: Ed25519PublicKey, history: Path | None) -> Iterat
     yield from (outer := list(_statement(content, signed)))
     if outer:
         return
+    digests, outer = _stamped(folder, key, envelope, trusted)
+    yield from outer
+    if outer:
+        return
     manifest = json.loads(content)
-    yield from (outer := list(_files(folder, manifest, signed)))
+    digests |= {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+    digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
+    yield from (outer := list(_files(folder, digests)))
     if outer:
         return
     yield from _tables(folder, manifest)
@@ -86,10 +101,28 @@ def _statement(content: bytes, signed: Any) -> Iterator[Defect]:
         yield Defect(STATEMENT, "says other counts or another name than the manifest")
 
 
-def _files(folder: Path, manifest: dict[str, Any], signed: Any) -> Iterator[Defect]:
+def _stamped(
+    folder: Path, key: Ed25519PublicKey, envelope: bytes, trusted: Sequence[x509.Certificate]
+) -> tuple[dict[str, str], list[Defect]]:
+    """The digests of what a time stamp adds (none: there is no stamp), and what is wrong with it."""
+    file = timestamps.SIGNED
+    try:
+        if not (folder / file).exists() and not trusted:
+            return {}, []
+        content = (folder / file).read_bytes()
+        digests = timestamps.covered(dsse.opened(content, key))
+        file = timestamps.ANSWER
+        answer = (folder / file).read_bytes()
+        _ = timestamps.proven(answer, envelope, trusted) if trusted else None
+    except OSError as error:
+        return {}, [Defect(file, f"cannot be read ({error.strerror})")]
+    except (dsse.BadEnvelope, NoTimestamp) as error:
+        return {}, [Defect(file, str(error))]
+    return digests | {timestamps.SIGNED: sha256(content).hexdigest()}, []
+
+
+def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
     """Each file that is named is there with its bytes, and no other is."""
-    digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
-    digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
     for name, digest in sorted(digests.items()):
         path = folder / name
         if path.is_symlink() or not path.is_file():
@@ -108,7 +141,7 @@ def _scan(folder: Path, manifest: dict[str, Any], table: str) -> pl.LazyFrame:
     start = f"lineage/{table}/"
     files = [folder / name for name in sorted(manifest["files"]) if name.startswith(start)]
     if not files:  # nothing was released, or nothing redacted
-        return pl.DataFrame(LINEAGE[table].empty_table()).lazy()
+        return pl.LazyFrame(schema=pl.Schema(LINEAGE[table]))
     return pl.scan_parquet(files, hive_partitioning=False)
 
 

@@ -12,8 +12,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from pipelines.shingles import I64, U64, Shingles, fmix64, ranges
 
@@ -68,6 +66,9 @@ def components(edges: pl.DataFrame) -> pl.DataFrame:
 
     For the edges of one worker; the same whatever their order or direction.
     """
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
     docs, ends = np.unique(
         np.concatenate([edges["left"].to_numpy(), edges["right"].to_numpy()]), return_inverse=True
     )
@@ -213,6 +214,8 @@ def _locate(wanted: U64, docs: U64 | None) -> I64:
 
 def _shared(left: Shingles, right: Shingles) -> I64:
     """Common hashes row by row: the non-zeros of a product of sparse rows, merged in C++."""
+    from scipy import sparse
+
     a, b = (
         sparse.csr_array(
             (np.ones(len(s.hashes), np.int8), s.hashes.view(np.int64), s.offsets),

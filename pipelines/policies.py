@@ -14,7 +14,6 @@ from typing import Any, Final
 import polars as pl
 
 from lineage.chain import NoRelease, Release
-from pipelines.personal_data.rules import entities
 from schemas import command_line, policy, ruling
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -69,6 +68,8 @@ def warnings(register: Register, params: Params | None, as_of: date) -> Iterator
 
 def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
     """The classes that are replaced in every source; None: all."""
+    from pipelines.personal_data.rules import entities
+
     known = entities() if privacy.entities is None else privacy.entities
     replaced = tuple(e for e in known if privacy.operator_for(e, None, None) != "keep")
     return None if privacy.entities is None and len(replaced) == len(known) else replaced

@@ -6,6 +6,7 @@ leaf in every release; an erased salt is made anew by nobody.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,8 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage import dsse, keys, log, merkle, seal
-from pipelines import batches, chaining, shards
+from lineage.timestamps import NoTimestamp
+from pipelines import batches, chaining, shards, stamping
 from pipelines.published import StageError
 from pipelines.stage import Context
 from schemas.params import Params
@@ -59,6 +61,9 @@ def seal_release(
 
     Returns:
       The paths of what was written.
+
+    Raises:
+      StageError: where a time stamp is required, and there is none to be had.
     """
     documents = _documents(root)
     salts = _salts(context.params.work / "keys" / "salts.parquet", documents["doc_id"])
@@ -71,7 +76,16 @@ def seal_release(
     tree = len(leaves), merkle.root(leaves).hex()
     statement = seal.statement(signed, about, tree, log.head(_history(context)))
     shards.write_bytes(root / "manifest.dsse.json", dsse.sign(statement, key(context.params)))
-    return ["seal/leaves", "seal/salts", "manifest.dsse.json"]
+    try:
+        stamped = stamping.stamp(context.params, root)
+    except NoTimestamp as error:
+        if context.params.seal.timestamp == "required":
+            raise StageError(
+                f"seal.timestamp_url: {error}; try again later, or set `seal.timestamp: optional`"
+            ) from None
+        print(f"warning: the release has no time stamp: {error}", file=sys.stderr)
+        stamped = []
+    return ["seal/leaves", "seal/salts", "manifest.dsse.json", *stamped]
 
 
 def enter(context: Context, release: Path) -> None:

@@ -11,6 +11,7 @@ ends what a killed one began.
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,9 +25,10 @@ import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage import dsse, keys, log, receipts, withdrawn
+from lineage.timestamps import NoTimestamp
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
-from pipelines import erasure, index, journal, redaction, shards
+from pipelines import erasure, index, journal, redaction, shards, stamping
 from pipelines.barred import withdrawal_evidence
 from pipelines.journal import Journal
 from pipelines.survey import Found, Survey, scope_digest
@@ -121,6 +123,10 @@ class Withdrawing:
         head = log.head(log.read(self.folder / log.NAME))
         made = redaction.Redaction(one.release.folder, place, one.gone, order)
         about = made.build(self._key, head)
+        try:  # a withdrawal does not wait for others
+            stamping.stamp(self.params, place)
+        except NoTimestamp as error:
+            print(f"warning: {one.release.folder.name} has no time stamp: {error}", file=sys.stderr)
         about |= {"tokens": withdrawn.tokens(one.gone)}
         self.journal.ready(about, lines)
 

@@ -277,9 +277,14 @@ def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params
         privacy=_privacy(root, value.get("privacy") or {}),
         tokens=_tokens(root, value.get("tokens") or {}),
         guard=_section(GuardParams, value.get("guard")),
-        seal=SealParams(**{k: _resolved(root, v) for k, v in (value.get("seal") or {}).items()}),
+        seal=_seal(root, value.get("seal") or {}),
         openlineage=_openlineage(root, value.get("openlineage") or {}),
     )
+
+
+def _seal(root: Path, value: Mapping[str, Any]) -> SealParams:
+    keys = {k: _resolved(root, value[k]) for k in ("signing_key", "public_key") if k in value}
+    return SealParams(**{**value, **keys})
 
 
 def _openlineage(root: Path, value: Mapping[str, Any]) -> OpenLineageParams:

@@ -145,10 +145,13 @@ class GuardParams:
 
 @dataclass(frozen=True)
 class SealParams:
-    """Where the keys lie that sign releases and verify them; None: those under `work`."""
+    """Where the keys lie that sign releases and verify them; None: those under `work`.
+    `timestamp_url`: of the authority that is asked for a time stamp; None: none is."""
 
     signing_key: Path | None = None
     public_key: Path | None = None
+    timestamp_url: str | None = None
+    timestamp: str = "optional"  # optional | required
 
 
 @dataclass(frozen=True)

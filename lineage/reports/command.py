@@ -19,6 +19,7 @@ from lineage.reports import (
     html,
     licences,
     openlineage,
+    opt_outs,
     prov_document,
     provenance_standards,
     spdx,
@@ -56,6 +57,11 @@ REPORTS: Final = {
         training_summary.page,
         training_summary.domains_csv,
     ),
+    "opt-outs": Report(
+        "what publishers said at the fetch, and what they say in the latest capture",
+        opt_outs.value,
+        opt_outs.page,
+    ),
     "croissant": Report("Croissant 1.1 with RAI", croissant.description),
     "spdx": Report("an SPDX 3.0.1 dataset", spdx.document),
     "dps": Report(
@@ -71,6 +77,7 @@ EPILOG = """examples:
   tamga report eu-summary --release release/sample --out summary.md
   tamga report eu-summary --release release/sample --html --out summary.html
   tamga report eu-summary --csv --out domains.csv
+  tamga report opt-outs --json
   tamga report prov --document 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
   tamga report openlineage --out events.jsonl
 

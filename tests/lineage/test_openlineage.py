@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +14,8 @@ from typing import Any
 
 import jsonschema
 import pytest
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
 
 from lineage.openlineage import events, rollups
 from lineage.openlineage.transports import Emitter, configured, to_file, to_http
@@ -153,6 +157,67 @@ def test_events_are_what_the_client_makes() -> None:
     pytest.importorskip("openlineage.client")
     for event in made():
         check_published(event)
+
+
+#: A folder with the published schemas: `OpenLineage.json`, `facets/NAME.json`.
+SCHEMAS = "TAMGA_OPENLINEAGE_SCHEMAS"
+
+
+@pytest.fixture
+def published() -> Registry[Any]:
+    """The published schemas by address, whatever version of a document an address asks for."""
+    if not os.environ.get(SCHEMAS):
+        pytest.skip(f"{SCHEMAS} names no folder with the published schemas of OpenLineage")
+    folder = Path(os.environ[SCHEMAS])
+
+    def retrieve(url: str) -> Resource[Any]:
+        assert url.startswith(events.SPEC), url
+        name = url.rpartition("/")[2]
+        path = folder / name if name == "OpenLineage.json" else folder / "facets" / name
+        return DRAFT202012.create_resource(json.loads(path.read_bytes()))
+
+    return Registry(retrieve=retrieve)
+
+
+def check_schemas(event: dict[str, Any], published: Registry[Any]) -> int:
+    """Hold an event and its facets against the published schemas; how many facets they define.  A
+    schema at hand may be of another minor version than the one an event names."""
+
+    def validate(url: str, value: Any) -> None:
+        document, _, pointer = url.partition("#")
+        found = published.get_or_retrieve(document).value.contents
+        versions = [re.search(r"/(\d+)-\d+-\d+/", one) for one in (document, found["$id"])]
+        assert versions[0] and versions[1] and versions[0][1] == versions[1][1], found["$id"]
+        schema = {"$ref": f"{document}#{pointer}"}
+        checker = jsonschema.FormatChecker()
+        jsonschema.Draft202012Validator(
+            schema, registry=published, format_checker=checker
+        ).validate(value)
+
+    validate(event["schemaURL"], event)
+    validate(event["schemaURL"].partition("#")[0], event)  # and no other kind of event
+    known = [f for _, f in facets(event) if f["_schemaURL"].startswith(events.SPEC)]
+    for facet in known:
+        validate(facet["_schemaURL"], facet)
+    return len(known)
+
+
+def test_events_pass_the_published_schemas(published: Registry[Any], sample_run: Path) -> None:
+    assert [check_schemas(event, published) for event in made()] == [3, 5, 4]
+    told = openlineage.replay(read(sample_run / "release/sample"))
+    assert all(check_schemas(event, published) for event in told)
+
+
+def test_the_published_schemas_refuse_what_is_no_event(published: Registry[Any]) -> None:
+    for path in (("run", "runId"), ("eventTime",), ("job", "facets", "jobType", "integration")):
+        event = made()[0]
+        *parents, last = path
+        at = event
+        for name in parents:
+            at = at[name]
+        del at[last]
+        with pytest.raises(jsonschema.ValidationError):
+            check_schemas(event, published)
 
 
 def test_a_release_tells_its_runs_again(sample_run: Path) -> None:

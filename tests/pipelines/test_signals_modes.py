@@ -9,9 +9,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+import reported
 from entries import entry
 from test_crawl_signals import OPEN, SHUT, record
 
+from lineage.reports import opt_outs
 from pipelines.ingest import main
 from pipelines.published import load
 
@@ -105,3 +107,19 @@ def test_modes(judged: tuple[str, list[dict[str, Any]]]) -> None:
         late = named["opening.kz 08"]
         assert json.loads(late["evidence"])["signals"] == mode
         assert (observation(late)["value"], observation(late)["observed_at"]) == ("reserved", MAY)
+
+
+def test_the_report_says_what_changed(
+    judged: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    mode, rows = judged
+    kept = [row | {"source_id": "all"} for row in rows if row["outcome"] == "keep"]
+    source = reported.entry("all", "CC0-1.0")
+    facts = reported.release(tmp_path / "release", [source], kept, rows)
+    told = {one["host"]: one for one in opt_outs.value(facts)["changes"]}
+    assert set(told) == {"closing.kz", "opening.kz", "reserving.kz"}
+    for host, one in told.items():
+        was, now = ("reserved", "granted") if host == "opening.kz" else ("granted", "reserved")
+        assert (one["at_fetch"], one["now"], one["since"]) == (was, now, JULY)
+        assert one["records"] == 1  # that of June: in August both are behind it
+        assert one["documents"] == (f"{host} 06" in KEPT[mode])

@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     return release(tmp_path / "r", [entry("a", "CC-BY-4.0")], rows).folder
 
 
-PAGES = ("licences", "attribution", "eu-summary")
+PAGES = ("licences", "attribution", "opt-outs", "eu-summary")
 VALUES = ("croissant", "spdx", "dps")
 
 

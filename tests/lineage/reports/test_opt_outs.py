@@ -1,0 +1,78 @@
+"""Opt-outs at the fetch and now: as the gate compared them, and by later captures of a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reported
+
+from lineage.reports import opt_outs
+from lineage.reports.facts import Facts
+
+SOURCES = [reported.entry("a", "CC0-1.0")]
+
+
+def seen(where: str, protocol: str = "robots", **said: str) -> dict[str, Any]:
+    """An observation; `said`: what stood when."""
+    both = {k: {"value": v, "observed_at": f"2026-0{len(k)}-01"} for k, v in said.items()}
+    return {"protocol": protocol, "where": where, "value": "x", "compared": both or None}
+
+
+def judged(place: int, uri: str, evidence: dict[str, Any], reason: str | None = None) -> Any:
+    return {
+        "doc_id": f"{place:032x}",
+        "uri": uri,
+        "stage": "ingest",
+        "outcome": "refuse" if reason else "keep",
+        "reason": reason,
+        "evidence": json.dumps(evidence, separators=(",", ":")),
+    }
+
+
+def release(folder: Path, *decisions: Any) -> Facts:
+    documents = [
+        {"source_id": "a", "uri": one["uri"], "captured_at": f"2026-01-0{i + 1}"}
+        for i, one in enumerate(decisions)
+    ]
+    return reported.release(folder, SOURCES, documents, decisions)
+
+
+def test_what_the_gate_compared(tmp_path: Path) -> None:
+    changed = seen("robots.txt", fetch="granted", latest="reserved")
+    facts = release(
+        tmp_path,
+        judged(0, "https://x.example/1", {"observations": [seen("robots.txt"), changed]}),
+        judged(1, "https://x.example/2", {"observations": [changed]}),
+        judged(2, "https://y.example/", {"observation": changed}, "opted-out:robots"),
+        judged(3, "https://z.example/", {"observations": []}),
+    )
+    about = {"protocol": "robots", "at_fetch": "granted", "now": "reserved", "since": "2026-06-01"}
+    assert opt_outs.value(facts)["changes"] == [
+        {"host": "x.example", **about, "records": 2, "documents": 2},
+        {"host": "y.example", **about, "records": 1, "documents": 1},
+    ]
+    assert "| x.example | robots | granted | reserved |" in opt_outs.page(facts)
+
+
+@pytest.mark.parametrize("where", ["header", "html", "embedded"])
+def test_a_later_capture_of_a_page(tmp_path: Path, where: str) -> None:
+    refused = {"observation": seen(where, "noai")}
+    facts = release(
+        tmp_path,
+        judged(0, "https://x.example/1", {"observations": []}),
+        judged(1, "https://x.example/1", refused, "opted-out:noai"),
+        judged(2, "https://x.example/1", {"observations": []}),  # later: says nothing any more
+        judged(3, "https://x.example/2", {"observations": []}),
+    )
+    (one,) = opt_outs.value(facts)["changes"]
+    assert (one["host"], one["protocol"], one["records"]) == ("x.example", "noai", 1)
+    assert (one["at_fetch"], one["now"], one["since"]) == ("unsaid", "reserved", "2026-01-02")
+
+
+def test_a_release_in_which_nothing_changed(tmp_path: Path) -> None:
+    facts = release(tmp_path, judged(0, "https://x.example/1", {"observations": [seen("file")]}))
+    assert opt_outs.value(facts)["changes"] == []
+    assert "No publisher" in opt_outs.page(facts)
