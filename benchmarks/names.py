@@ -134,7 +134,7 @@ def main() -> int:
     if find_spec("natasha"):
         measure("natasha, factRuEval devset", Natasha(), factrueval(DATA / "factrueval/devset"))
     else:
-        print("natasha is not installed: pip install 'tamga[names]'")
+        print("natasha is not installed: pip install --no-deps -r requirements-names.lock")
     kazakh, file = FullNames("kk"), DATA / "kaznerd/IOB2_valid.txt"
     measure("patterns, KazNERD, all persons", kazakh, kaznerd(file, 1))
     measure("patterns, KazNERD, two words and more", kazakh, kaznerd(file, 2))

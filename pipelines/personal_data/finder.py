@@ -16,12 +16,13 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipelines.personal_data.contexts import AFTER, BEFORE
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.places import beginnings, clusters, marks, written
 from pipelines.personal_data.rules import LONGEST, Found, Rule, entities, load
-from pipelines.personal_data.views import Batch, View
+from pipelines.personal_data.views import Batch, View, seen
 
 #: A text that fails this holds nothing (Rust's `\d` is any decimal digit).
 _ANYTHING: Final = r"\d|[@＠]|(?i:t\.me/|telegram\.|vk\.)"
@@ -62,9 +63,10 @@ class Finder:
             while some < len(chosen) and (not some or size < _AT_ONCE):
                 size, some = size + len(chosen[some][1]), some + 1
             part, chosen = chosen[:some], chosen[some:]
-            batch = Batch([text for _, text in part])
-            for at, spans in self._batch(batch):
-                yield part[at][0], spans
+            read = [seen(text) for _, text in part]
+            for at, spans in self._batch(Batch([text for text, _ in read])):
+                where = read[at][1]
+                yield part[at][0], spans if where is None else [_moved(s, where) for s in spans]
 
     def _batch(self, batch: Batch) -> Iterator[tuple[int, list[Span]]]:
         before, after = AFTER + LONGEST, BEFORE + LONGEST  # nothing is farther from its word
@@ -94,6 +96,11 @@ class Finder:
             if not rule.needs_word or rule.marks or rule.name in places.words:
                 for a, b, score in _found(rule, view, places):
                     yield Span(a, b, rule.entity, score, rule.name)
+
+
+def _moved(span: Span, where: NDArray[np.int64]) -> Span:
+    """A span of a text as it is seen, in the text as it is written."""
+    return span._replace(start=int(where[span.start]), end=int(where[span.end - 1]) + 1)
 
 
 class _Places:

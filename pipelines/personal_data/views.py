@@ -8,6 +8,7 @@ the same position in the text.  A batch is viewed at once: one look-up per code 
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,14 @@ Told = Mapping[str, tuple[Sequence[int], Sequence[int]]]
 
 #: Between two documents of a batch: longer than any gap inside what is looked for.
 _APART: Final = "\n\0\0\0\0\0\0\n"
+#: Format characters that stand inside words and numbers and are not seen.
+INVISIBLE: Final = (
+    "".join(
+        map(chr, (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+    )
+    + "\u2060\ufeff"
+)
+_UNSEEN: Final = re.compile(f"[{INVISIBLE}]")
 _CAPITALS: Final = ("АВСЕНКМОРТУХІЈЅԌԚԜ", "ABCEHKMOPTYXIJSGQW")
 _SMALL: Final = ("авеікмнорстухһјѕ", "abeikmhopctyxhjs")
 _ODD: Final = {
@@ -83,6 +92,16 @@ def _codes(text: str) -> Codes:
 
 def _text(codes: Codes) -> str:
     return codes.tobytes().decode("utf-32-le", "surrogatepass")
+
+
+def seen(text: str) -> tuple[str, NDArray[np.int64] | None]:
+    """`text` without what is not seen (soft hyphens, joiners, marks of direction), and where each
+    character of the rest stands in it, with the text's end; None: all are seen."""
+    if text.isascii() or not _UNSEEN.search(text):
+        return text, None
+    codes = _codes(text)
+    where = np.flatnonzero(~np.isin(codes, [ord(c) for c in INVISIBLE]))
+    return _UNSEEN.sub("", text), np.append(where, len(text))
 
 
 @lru_cache(maxsize=4)

@@ -164,7 +164,7 @@ def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -
     wrong = policy.problems(dataclasses.replace(PARAMS, privacy=told), ())
     assert {p.key: p.message for p in wrong} == {
         "privacy.names": "natasha is not installed, which finds Russian names: "
-        "pip install 'tamga[names]'",
+        "pip install --no-deps -r requirements-names.lock",
         "privacy.ner[0].recogniser": "no module no_such_package.x: install the package that "
         "holds it",
     }
