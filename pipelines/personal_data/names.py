@@ -249,5 +249,8 @@ def missing_model(policy: PrivacyParams) -> str | None:
             f"{', '.join(languages())}; `privacy.ner` takes a model for others"
         )
     if RUSSIAN in policy.names and find_spec("natasha") is None:
-        return "natasha is not installed, which finds Russian names: pip install --no-deps -r requirements-names.lock"
+        return (
+            "natasha is not installed, which finds Russian names: "
+            "pip install --no-deps -r requirements-names.lock"
+        )
     return None
