@@ -31,6 +31,7 @@ _INN: Final = (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)
 _RNOKPP: Final = (-1, 5, 7, 9, 4, 6, 10, 5, 7)
 _BALTIC: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)
 _BALTIC_SECOND: Final = (3, 4, 5, 6, 7, 8, 9, 1, 2, 3)
+_LATVIAN: Final = (10, 5, 8, 4, 2, 1, 6, 3, 7, 9)
 _KZ_SECOND: Final = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
 
 
@@ -201,7 +202,12 @@ def lv_personas_kods(value: str) -> bool:
 
     Source: python-stdnum `lv.pvn`, which notes that the formula has no independent source.
     """
-    return _are_digits(value, 11) and value[0] <= "3" and _pvn.is_valid(value)
+    return (
+        _are_digits(value, 11)
+        and value[0] <= "3"
+        and (1 + _weighted(value[:10], _LATVIAN)) % 11 % 10 == int(value[10])  # refuses most
+        and _pvn.is_valid(value)
+    )
 
 
 def card(value: str) -> bool:
@@ -285,7 +291,7 @@ def uz_stir(value: str) -> bool:
 
 def az_voen(value: str) -> bool:
     """Azerbaijani VÖEN, 10 digits, the last 1 or 2.  Source: python-stdnum `az.voen`."""
-    return _are_digits(value, 10) and _voen.is_valid(value)
+    return _are_digits(value, 10) and value[9] in "12" and _voen.is_valid(value)
 
 
 def az_fin(value: str) -> bool:

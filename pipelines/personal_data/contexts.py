@@ -11,7 +11,9 @@ A stem is written as data: `*` stands for the rest of a word, `$` for its end.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from pipelines.personal_data.views import fold
@@ -48,6 +50,34 @@ def _stem(written: str) -> str:
     return found.replace(r"\ ", r"[\s.:-]{1,3}")
 
 
+@dataclass(frozen=True)
+class Words:
+    """A search for stems; `at`, where it is known, holds where one may begin, sorted."""
+
+    pattern: re.Pattern[str]
+    at: Sequence[int] | None = None
+
+    def last(self, folded: str, low: int, high: int) -> int:
+        """Where the last one in `folded[low:high]` ends; -1: there is none."""
+        end = -1
+        for match in self._within(folded, low, high):
+            end = match.end()
+        return end
+
+    def first(self, folded: str, low: int, high: int) -> int:
+        """Where the first one in `folded[low:high]` begins; -1: there is none."""
+        return next((m.start() for m in self._within(folded, low, high)), -1)
+
+    def _within(self, folded: str, low: int, high: int) -> Iterator[re.Match[str]]:
+        if self.at is None:
+            yield from self.pattern.finditer(folded, low, high)
+            return
+        for at in self.at[bisect_left(self.at, low) : bisect_left(self.at, high)]:
+            if at >= low and (match := self.pattern.match(folded, at, high)):
+                yield match
+                low = match.end()
+
+
 def stems(written: Iterable[str]) -> re.Pattern[str]:
     """The compiled search for any of the stems, each beginning a word."""
     found = "|".join(map(_stem, written))
@@ -55,8 +85,13 @@ def stems(written: Iterable[str]) -> re.Pattern[str]:
 
 
 def literal(written: str) -> str:
-    """What a folded text must hold for the stem to be in it."""
-    return max(re.split(r"[*$ ]", fold(written)), key=len)
+    """What a stem begins with in a folded text, at the beginning of a word."""
+    return re.split(r"[*$ ]", fold(written), maxsplit=1)[0]
+
+
+def is_whole(written: str) -> bool:
+    """Whether a stem is one word that ends where its `literal` does."""
+    return bool(re.fullmatch(r"[^*$ ]+\$", written))
 
 
 def is_sum(folded: str, end: int) -> bool:
@@ -64,7 +99,7 @@ def is_sum(folded: str, end: int) -> bool:
     return bool(_SUM_AFTER.match(folded, end, end + 16))
 
 
-def nearness(folded: str, start: int, end: int, words: re.Pattern[str] | None) -> float:
+def nearness(folded: str, start: int, end: int, words: Words | None) -> float:
     """How near a stem stands to `folded[start:end]`: 1 beside it, 0 when there is none.
 
     Words before count over 60 characters, words after over 25 and less.  A word that names
@@ -72,16 +107,15 @@ def nearness(folded: str, start: int, end: int, words: re.Pattern[str] | None) -
     """
     if words is None:
         return 0.0
-    low, found = max(0, start - BEFORE), -1
-    for match in words.finditer(folded, low, start):
-        found = match.end()
+    found = words.last(folded, max(0, start - BEFORE), start)
     near = 1 - (start - found) / (BEFORE + 5) if found >= 0 else 0.0
     if near and _OTHER.search(folded, found, start):
         near = 0.0
     if near < 0.6:
         stop = _STOP.search(folded, end, end + AFTER)
-        if after := words.search(folded, end, stop.start() if stop else end + AFTER):
-            near = max(near, 0.6 - (after.start() - end) / (2 * AFTER))
+        after = words.first(folded, end, stop.start() if stop else end + AFTER)
+        if after >= 0:
+            near = max(near, 0.6 - (after - end) / (2 * AFTER))
     return near
 
 

@@ -1,11 +1,11 @@
 """Find personal data in batches of texts, at the speed of what the texts hold.
 
-Three passes, each over less than the one before.  The whole batch becomes one array of code
-points, in which clusters of digits and marks (`@`, `/`, `:`) are found at once; a rule is tried
-only around those that can hold it.  A rule that never stands without a word is tried only in
-texts that hold one (all words of all rules, in one automaton).  What is left is searched by the
-rule's own pattern and judge: the very ones that a Presidio recogniser runs over the whole text,
-so that findings are the same.
+The whole batch becomes one array of code points, in which what may begin something is found at
+once (`places`): marks, clusters of digits, numbers of each length, and the beginnings of all words
+of all rules, by one automaton.  A rule is tried only around those that can hold it; one that never
+stands without a word, only near its words.  What is left is searched by the rule's own pattern and
+judge: the very ones that a Presidio recogniser runs over the whole text, so that findings are the
+same.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from pipelines.personal_data.contexts import AFTER, BEFORE
 from pipelines.personal_data.findings import Span
-from pipelines.personal_data.numbers import numbers
-from pipelines.personal_data.rules import Found, Rule, entities, load
-from pipelines.personal_data.views import Batch, View
+from pipelines.personal_data.places import beginnings, clusters, marks, written
+from pipelines.personal_data.rules import LONGEST, Found, Rule, entities, load
+from pipelines.personal_data.views import Batch, View, seen
 
 #: A text that fails this holds nothing (Rust's `\d` is any decimal digit).
 _ANYTHING: Final = r"\d|[@＠]|(?i:t\.me/|telegram\.|vk\.)"
@@ -30,7 +33,7 @@ _MANY: Final = 12
 #: What a pattern may look ahead beyond its match.
 _AHEAD: Final = 24
 
-_Places = list[tuple[int, int, int]]  # start, end, digits
+_Windows = list[tuple[int, int]]
 
 
 class Finder:
@@ -43,14 +46,13 @@ class Finder:
             raise ValueError(f"unknown entities {sorted(unknown)}; known: {list(known)}")
         self.entities = tuple(e for e in known if e in asked)
         self.rules = tuple(r for r in load() if r.entity in asked)
-        self._literals: dict[str, list[int]] = defaultdict(list)
-        for number, rule in enumerate(self.rules):
-            for literal in rule.literals:
-                self._literals[literal].append(number)
-        self._free = frozenset(n for n, rule in enumerate(self.rules) if not rule.needs_word)
-        self._marks = sorted({rule.mark for rule in self.rules if rule.mark})
-        self._shortest = min((r.digits for r in self.rules if r.digits), default=0)
-        self._fewest = min((r.needs for r in self.rules if not r.mark), default=0)
+        self._words: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
+        for rule in self.rules:
+            for word, whole, shared in sorted(rule.literals):
+                self._words[word].append((rule.name, whole, shared))
+        self._marks = sorted({mark for rule in self.rules for mark in rule.marks})
+        self._lengths = sorted({rule.digits for rule in self.rules if rule.digits})
+        self._fewest = min((rule.needs for rule in self.rules if rule.needs), default=0)
 
     def find(self, texts: Sequence[str | None]) -> Iterator[tuple[int, list[Span]]]:
         """(index, candidates) of each text with candidates, doubtful and overlapping ones too."""
@@ -61,71 +63,93 @@ class Finder:
             while some < len(chosen) and (not some or size < _AT_ONCE):
                 size, some = size + len(chosen[some][1]), some + 1
             part, chosen = chosen[:some], chosen[some:]
-            batch = Batch([text for _, text in part])
-            for at, spans in self._batch(batch):
-                yield part[at][0], spans
+            read = [seen(text) for _, text in part]
+            for at, spans in self._batch(Batch([text for text, _ in read])):
+                where = read[at][1]
+                yield part[at][0], spans if where is None else [_moved(s, where) for s in spans]
 
     def _batch(self, batch: Batch) -> Iterator[tuple[int, list[Span]]]:
-        places = self._places(batch)
-        documents = sorted(places)
-        folded = [batch.folded(d) for d in documents]
-        for document, text, told in zip(documents, folded, self._told(folded), strict=True):
-            view = View(batch.plain(document), text, told)
-            if spans := list(self._spans(view, places[document])):
+        before, after = AFTER + LONGEST, BEFORE + LONGEST  # nothing is farther from its word
+        words = beginnings(batch, list(self._words), before, after)
+        numbers = written(batch, self._lengths)
+        near = clusters(batch, self._fewest)
+        marked = {mark: marks(batch, mark) for mark in self._marks}
+        some = np.sum(
+            [np.diff(rows.bounds) for rows in (words, numbers, near, *marked.values())], 0
+        )
+        for document in np.flatnonzero(some).tolist():
+            places = _Places(list(near.of(document)))
+            for mark, rows in marked.items():
+                places.marks[mark] = [at for (at,) in rows.of(document)]
+            for start, length, digits in numbers.of(document):
+                places.numbers[digits].append((start, start + length))
+            for at, word, ends in words.of(document):
+                for rule, whole, shared in self._words[word]:
+                    if ends or not whole:
+                        places.words[rule][shared].append(at)
+            view = View(batch.plain(document), batch.folded(document), places.words)
+            if spans := list(self._spans(view, places)):
                 yield document, spans
 
-    def _spans(self, view: View, places: dict[str, _Places]) -> Iterator[Span]:
-        most = max((p[2] for p in places.get("", ())), default=0)
-        written = numbers(view.plain) if most >= self._shortest else {}
-        assert view.told is not None
-        for number in sorted(self._free.union(*(self._literals[w] for w in view.told))):
-            rule = self.rules[number]
-            found = (
-                rule.among(view, written.get(rule.digits, ()))
-                if rule.digits
-                else _search(rule, view, places)
-            )
-            for a, b, score in found:
-                yield Span(a, b, rule.entity, score, rule.name)
-
-    def _places(self, batch: Batch) -> dict[int, dict[str, _Places]]:
-        """Document to what may hold something: clusters of digits under "", and marks."""
-        found: dict[int, dict[str, _Places]] = defaultdict(lambda: defaultdict(list))
-        clusters = batch.clusters()
-        enough = clusters.digits >= self._fewest
-        for document, *place in zip(*(column[enough].tolist() for column in clusters), strict=True):
-            found[document][""].append(tuple(place))
-        for mark in self._marks:
-            for document, at in zip(*(c.tolist() for c in batch.marks(mark)), strict=True):
-                found[document][mark].append((at, at + 1, 0))
-        return found
-
-    def _told(self, folded: list[str]) -> list[frozenset[str]]:
-        """For each text the beginnings of words in it, of those that back a rule."""
-        if not self._literals:
-            return [frozenset()] * len(folded)
-        hits = pl.Series(folded, dtype=pl.String).str.extract_many(
-            list(self._literals), overlapping=True
-        )
-        return [frozenset(told) for told in hits.to_list()]
+    def _spans(self, view: View, places: _Places) -> Iterator[Span]:
+        for rule in self.rules:
+            if not rule.needs_word or rule.marks or rule.name in places.words:
+                for a, b, score in _found(rule, view, places):
+                    yield Span(a, b, rule.entity, score, rule.name)
 
 
-def _search(rule: Rule, view: View, places: dict[str, _Places]) -> Iterator[Found]:
-    needs, (before, after) = rule.needs, rule.reach
-    here = [p for p in places.get(rule.mark or "", ()) if p[2] >= needs]
-    for start, end in _windows(here, before, after, len(view.plain)):
-        yield from rule.find(view, start, end)
+def _moved(span: Span, where: NDArray[np.int64]) -> Span:
+    """A span of a text as it is seen, in the text as it is written."""
+    return span._replace(start=int(where[span.start]), end=int(where[span.end - 1]) + 1)
 
 
-def _windows(places: _Places, before: int, after: int, length: int) -> list[tuple[int, int]]:
-    """The places with what may stand around them, joined where they touch."""
-    if len(places) > _MANY:
-        return [(0, length)]
-    joined: list[tuple[int, int]] = []
-    for start, end, _ in places:
-        low, high = max(0, start - before), min(length, end + after + _AHEAD)
+class _Places:
+    """What a text holds that a rule may begin with."""
+
+    def __init__(self, clusters: list[tuple[int, int, int]]) -> None:
+        self.clusters = clusters  # start, length, how many digits
+        self.marks: dict[str, list[int]] = {}
+        self.numbers: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        #: by rule: where its own words may begin, and those that it shares
+        self.words: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+
+
+def _found(rule: Rule, view: View, places: _Places) -> Iterable[Found]:
+    if rule.digits:
+        candidates = places.numbers.get(rule.digits)
+        return rule.among(view, candidates) if candidates else ()
+    if not (windows := _windows(rule, places)):
+        return ()
+    if len(windows) > _MANY:
+        return rule.find(view)
+    joined = _joined(windows, len(view.plain))
+    return (found for window in joined for found in rule.find(view, *window))
+
+
+def _windows(rule: Rule, places: _Places) -> _Windows:
+    """Where a match of the rule may stand."""
+    before, after = rule.reach
+    after += _AHEAD
+    windows = [(at - before, at + after) for mark in rule.marks for at in places.marks[mark]]
+    if rule.needs:
+        windows += [
+            (start - before, start + length + after)
+            for start, length, digits in places.clusters
+            if digits >= rule.needs
+        ]
+    if rule.needs_word and rule.name in places.words:
+        before, after = rule.word_reach
+        after += _AHEAD
+        windows += [(at - before, at + after) for words in places.words[rule.name] for at in words]
+    return windows
+
+
+def _joined(windows: _Windows, length: int) -> _Windows:
+    """The windows, joined where they touch, within a text of some length."""
+    joined: _Windows = []
+    for low, high in sorted(windows):
         if joined and joined[-1][1] >= low:
-            joined[-1] = (joined[-1][0], high)
+            joined[-1] = (joined[-1][0], max(joined[-1][1], min(length, high)))
         else:
-            joined.append((low, high))
+            joined.append((max(0, low), min(length, high)))
     return joined

@@ -79,7 +79,7 @@ _FLAT: Final = (
 )
 #: A street, a house, and what is told of the flat.
 ADDRESS: Final = (
-    rf"(?<!\w)(?:{_STREET_BEFORE}(?!\w) ?{_NAME}|{_WORD}(?: {_WORD})? {_STREET_AFTER}(?!\w))"
+    rf"(?<!\w)(?:{_STREET_BEFORE}(?:(?<=\.)|(?!\w)) ?{_NAME}|{_WORD}(?: {_WORD})? {_STREET_AFTER}(?!\w))"
     rf"{_HOUSE}{_FLAT}{{0,3}}(?!\w)"
 )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pipelines.personal_data import checksums, fragments
 from pipelines.personal_data.contexts import (
     GLUED,
+    Words,
     is_other,
     is_sum,
     nearness,
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: A bank's БИК is looked for this far from an account.
 _NEARBY: Final = 300
+#: A street begins at most this far after a post code.
+TO_STREET: Final = 120
 _BIK: Final = re.compile(r"(?<![0-9])04[0-9]{7}(?![0-9])")
 _STREET: Final = re.compile(fragments.ADDRESS)
 
@@ -51,7 +54,7 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
     return _unnamed(rule, view, start, end, shared)
 
 
-def _unnamed(rule: Rule, view: View, start: int, end: int, shared: re.Pattern[str] | None) -> float:
+def _unnamed(rule: Rule, view: View, start: int, end: int, shared: Words | None) -> float:
     """The score without a word of its own: by a word that others share, or by its form."""
     if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)
@@ -101,7 +104,7 @@ def post_code(rule: Rule, view: View, start: int, end: int) -> float:
     """A post code: digits before a street and a house."""
     if not stands_free(view.plain, start, end) or is_other(view.folded, start):
         return 0.0
-    return 0.7 if _STREET.search(view.plain, end, end + 120) else 0.0
+    return 0.7 if _STREET.search(view.plain, end, end + TO_STREET) else 0.0
 
 
 def phone(rule: Rule, view: View, start: int, end: int) -> float:

@@ -8,7 +8,7 @@ find: in news that is the most of them.  `coverage` says so of each language.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from importlib import metadata, resources
 from importlib.util import find_spec
@@ -33,6 +33,8 @@ _SCORE: Final = 0.7
 _PIECE: Final = re.compile(r"(?s).{1,5000}(?=\s|\Z)|.{5000}")
 #: Lines of acts' signatures and bylines are short.
 _LINE: Final = 160
+#: No word before a letter that is no initial is longer.
+_WORD: Final = 24
 _INITIALS: Final = re.compile(r"(?<!\w)\w\.")
 _ENDED: Final = re.compile(r"[.!?] +\w{2}")
 
@@ -71,31 +73,48 @@ class FullNames:
 
     def __init__(self, language: str) -> None:
         told = _told()["languages"][language]
-        self.recogniser = f"full-names-{language}/1"
-        self._pattern = _pattern(
+        self.recogniser = f"full-names-{language}/2"
+        self._marked, self._ended = _patterns(
             "ა-ჰ" if language == "ka" else _UPPER,
             told["patronymics"],
             told.get("apart", ()),
             told["surnames"],
             told["endings"],
             told.get("except", ()),
+            "letters" in told,
         )
+        self._letters = re.compile(rf"(?i:\b(?:{'|'.join(told.get('letters', ['(?!)']))})) ?\Z")
 
     def find(self, text: str) -> Iterator[Span]:
-        """The names in a text, by start."""
-        for match in self._pattern.finditer(text):
+        """The names in a text, by start: what a patronymic or initials mark first, and between
+        those what a surname's ending does."""
+        at = 0
+        for match in self._marked.finditer(text):
+            if not self._letters.search(text, max(0, match.start() - _WORD), match.start()):
+                yield from self._spans(self._ended.finditer(text, at, match.start()))
+                yield from self._spans([match])
+                at = match.end()
+        yield from self._spans(self._ended.finditer(text, at))
+
+    def _spans(self, matches: Iterable[re.Match[str]]) -> Iterator[Span]:
+        for match in matches:
             yield Span(match.start(), match.end(), PERSON, _SCORE, self.recogniser)
 
 
-def _pattern(
+def _patterns(
     capitals: str,
     patronymics: Collection[str],
     apart: Collection[str],
     surnames: Collection[str],
     endings: Collection[str],
     others: Collection[str],
-) -> re.Pattern[str]:
-    """Every repeat is bounded: time grows with the text's length and no faster."""
+    one_initial: bool,
+) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Of names that a patronymic or initials mark (one is enough where `one_initial` says so), and
+    of those that only a surname's ending does.
+
+    Every repeat is bounded: time grows with the text's length and no faster.
+    """
     capital = f"[{capitals}]"
     letter = rf"[^\W\d_{_APOSTROPHES}]"
     word = rf"{capital}(?:{letter}|[{_APOSTROPHES}](?={letter})){{1,24}}(?:-{capital}{letter}{{1,24}})?"
@@ -103,16 +122,17 @@ def _pattern(
     other = rf"(?!\w{{0,24}}?{_any_of(others)}{ending})" if others else ""
     surname = rf"{other}{capital}[\w{_APOSTROPHES}-]{{0,24}}?{_any_of(surnames)}{ending}"
     patronymic = rf"(?:{capital}\w{{1,24}}?{_any_of(patronymics)}{ending}|{word}[ -]{_any_of(apart)}{ending})"
-    initial = rf"{capital}{letter}?\."
+    initial = rf"{capital}{letter}?\.(?:-{capital}\.)?"
     two = rf"{initial} ?{initial}"
-    forms = (
-        rf"(?:{word} ){{1,2}}{patronymic}(?: {surname})?",
+    marked = (
+        rf"(?:{word} ){{1,2}}{patronymic}(?: {word})?",
         rf"{two} ?{word}",
-        rf"{word} {two}",
-        rf"{initial} ?{surname}",
-        rf"{word} {surname}",
+        rf"{word} {two}(?! ?{capital}\w)",
+        rf"{initial} ?{word if one_initial else surname}",
     )
-    return re.compile(rf"(?<!\w)(?:{'|'.join(forms)})")
+    # a title or the first word of a sentence may stand before the given name
+    ended = rf"{other}{word} {surname}(?: {surname})?"
+    return re.compile(rf"(?<!\w)(?:{'|'.join(marked)})"), re.compile(rf"(?<!\w)(?:{ended})")
 
 
 class Natasha:
@@ -229,5 +249,8 @@ def missing_model(policy: PrivacyParams) -> str | None:
             f"{', '.join(languages())}; `privacy.ner` takes a model for others"
         )
     if RUSSIAN in policy.names and find_spec("natasha") is None:
-        return "natasha is not installed, which finds Russian names: pip install 'tamga[names]'"
+        return (
+            "natasha is not installed, which finds Russian names: "
+            "pip install --no-deps -r requirements-names.lock"
+        )
     return None

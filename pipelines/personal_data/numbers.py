@@ -1,46 +1,86 @@
 """Numbers as they are written: runs of digits, joined by what may stand inside a number.
 
-One walk over a text gives the candidates of every length at once; `fragments.digits` says the
-same as a pattern per length, and the two are held against each other in the tests.
+One walk over the code points of a batch gives the candidates of every length at once;
+`fragments.digits` says the same as a pattern per length, and the two are held against each other
+in the tests.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections import defaultdict
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 LONGEST: Final = 20
-_RUN: Final = re.compile("[0-9]+")
-_JOINT: Final = re.compile(r"[ .-]| ?[|\n] ?")
-_CENTS: Final = re.compile(r"[.,][0-9]{2}(?![0-9])")
+#: Runs of a number, all but the last of two digits or more.
+_RUNS: Final = LONGEST // 2
+_PAD: Final = 4
+_BLANK, _BREAKS, _JOINTS = ord(" "), (ord("|"), ord("\n")), (ord(" "), ord("."), ord("-"))
+_FRACTION: Final = (ord("."), ord(","), ord("-"))
+
+Codes = NDArray[np.uint32]
 
 
-def numbers(plain: str) -> dict[int, list[tuple[int, int]]]:
-    """Number of digits to the spans of such numbers in a plain view, sorted by start.
+class Numbers(NamedTuple):
+    """How many digits, where the first stands and where the last ends; sorted by start."""
+
+    digits: NDArray[np.int64]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+
+
+def runs(plain: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Where runs of digits begin and end."""
+    edges = np.diff(plain - np.uint32(48) < 10, prepend=False, append=False)
+    at = np.flatnonzero(edges)
+    return at[::2], at[1::2]
+
+
+def numbers(plain: Codes, shortest: int = 1) -> Numbers:
+    """The numbers of `shortest` to 20 digits in a plain view.
 
     A number begins and ends with runs of digits; before each further run stand two digits and one
     separator, or one break of a line or cell.  It is no tail or head of a decimal fraction.
     """
-    runs = [m.span() for m in _RUN.finditer(plain)]
-    # whether a run continues the one before it, may begin a number, may end one
-    joined = [False] + [
-        b - a > 1 and 1 <= c - b <= 3 and bool(_JOINT.fullmatch(plain, b, c))
-        for (a, b), (c, _) in itertools.pairwise(runs)
-    ]
-    found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for first, (start, _) in enumerate(runs):
-        if start > 1 and plain[start - 1] in ".,-" and "0" <= plain[start - 2] <= "9":
-            continue
-        total = 0
-        for at in range(first, len(runs)):
-            if at > first and not joined[at]:
-                break
-            low, end = runs[at]
-            total += end - low
-            if total > LONGEST:
-                break
-            if not _CENTS.match(plain, end):
-                found[total].append((start, end))
-    return found
+    codes = np.pad(plain, _PAD)  # so that what stands around a run can be asked for
+    start, end = (places + _PAD for places in runs(plain))
+    if not len(start):
+        return Numbers(start, start, start)
+    joined = np.concatenate(([False], _joined(codes, start, end)))
+    begins = ~(np.isin(codes[start - 1], _FRACTION) & _is_digit(codes[start - 2]))
+    ends = ~(
+        np.isin(codes[end], _FRACTION[:2])
+        & _is_digit(codes[end + 1])
+        & _is_digit(codes[end + 2])
+        & ~_is_digit(codes[end + 3])
+    )
+    chain = np.cumsum(~joined)
+    before = np.concatenate(([0], np.cumsum(end - start)))
+    found = []
+    for more in range(min(_RUNS, len(start))):
+        first = np.arange(len(start) - more)
+        last = first + more
+        digits = before[last + 1] - before[first]
+        good = (chain[first] == chain[last]) & (digits >= shortest) & (digits <= LONGEST)
+        good &= begins[first] & ends[last]
+        found.append((digits[good], start[first[good]] - _PAD, end[last[good]] - _PAD))
+    whole = Numbers(*map(np.concatenate, zip(*found, strict=True)))
+    order = np.argsort(whole.start, kind="stable")
+    return Numbers(*(column[order] for column in whole))
+
+
+def _is_digit(codes: Codes) -> NDArray[np.bool_]:
+    return codes - np.uint32(48) < 10
+
+
+def _joined(codes: Codes, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each run but the first continues the one before it."""
+    gap, at = start[1:] - end[:-1], end[:-1]
+    one, two, three = codes[at], codes[at + 1], codes[at + 2]
+    single = np.isin(one, _JOINTS) | np.isin(one, _BREAKS)
+    double = ((one == _BLANK) & np.isin(two, _BREAKS)) | (np.isin(one, _BREAKS) & (two == _BLANK))
+    triple = (one == _BLANK) & np.isin(two, _BREAKS) & (three == _BLANK)
+    fits = ((gap == 1) & single) | ((gap == 2) & double) | ((gap == 3) & triple)
+    joined: NDArray[np.bool_] = fits & (end[:-1] - start[:-1] > 1)
+    return joined

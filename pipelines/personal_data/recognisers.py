@@ -26,7 +26,7 @@ from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from pipelines.personal_data.rules import THRESHOLD, VERSION, Rule, entities, load
-from pipelines.personal_data.views import view
+from pipelines.personal_data.views import seen, view
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"
@@ -90,8 +90,12 @@ class RegionalRecognizer(PatternRecognizer):
         regex_flags: int | None = None,
     ) -> list[RecognizerResult]:
         """Results with 0.8 and more where a word backs them, else the rule's own score."""
-        views = view(text)
-        return [self._result(rule, *found) for rule in self.rules for found in rule.find(views)]
+        read, where = seen(text)
+        views = view(read)
+        found = [(rule, *one) for rule in self.rules for one in rule.find(views)]
+        if where is not None:
+            found = [(r, int(where[a]), int(where[b - 1]) + 1, score) for r, a, b, score in found]
+        return [self._result(*one) for one in found]
 
     def _result(self, rule: Rule, start: int, end: int, score: float) -> RecognizerResult:
         return RecognizerResult(

@@ -5,9 +5,9 @@ A rule is data: `identifiers/*.yaml`, a file per country and one for contacts.  
   entity, about         the class, and what it is
   digits                so many digits, at most one separator or line break between two; or
   pattern               a regular expression over the plain view; `<<name>>` is a fragment
-  reach                 how far a match may stretch before and after a cluster of digits
-  needs                 fewest digits in that cluster (default: `digits`); or
-  mark                  the character that every match holds (`@`, `/`, `:`)
+  mark, reach           what each match without a word holds (`places`; one of several), and how
+                        far it may stretch before and after; or
+  needs                 the digits that it holds at least, at most three characters apart
   check                 a function of `checksums` that the candidate, compacted, must pass
   stems                 words that back it (see `contexts`); `~` before one that is too common: the
                         document's language or jurisdiction must agree
@@ -27,20 +27,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from importlib import resources
 from typing import Any, Final
 
 import yaml
 
 from pipelines.personal_data import checksums, fragments, judges
-from pipelines.personal_data.contexts import literal, stems
+from pipelines.personal_data.contexts import AFTER, BEFORE, Words, is_whole, literal, stems
 from pipelines.personal_data.views import View
 
 THRESHOLD: Final = 0.4
 #: What agreeing language and agreeing jurisdiction each add to a score.
 NATIVE: Final = 0.1
 VERSION: Final = "2"
+#: The longest match of any rule that needs a word, in characters; of an address; and in an address
+#: before the word for a street.
+BACKED: Final = 80
+LONGEST: Final = 210
+STREET_NAME: Final = 56
 
 _JUNK: Final = re.compile(r"[^0-9A-Za-z]")
 _KEYS: Final = frozenset(
@@ -87,7 +92,7 @@ class Rule:
     certain: bool
     judge: Callable[[Rule, View, int, int], float]
     needs: int
-    mark: str | None
+    marks: tuple[str, ...]
     reach: tuple[int, int]
     source: str
     unverified: str
@@ -98,24 +103,45 @@ class Rule:
     def pattern(self) -> re.Pattern[str]:
         return re.compile(self.regex)
 
-    def words(self, view: View) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-        """The searches for its own words and for those that it shares with others, of which
-        `view.told` knows; None where there are none."""
+    def words(self, view: View) -> tuple[Words | None, Words | None]:
+        """The searches for its own words and for those that it shares with others; None where
+        there are none, or `view.told` knows of none."""
         if (found := view.searches.get(self.name)) is None:
-            told = None if view.told is None else view.told & self.literals
-            found = view.searches[self.name] = _searches(self.stems, told)
+            at = (None, None) if view.told is None else view.told.get(self.name, ((), ()))
+            own, shared = (
+                Words(search, where) if search and (where is None or where) else None
+                for search, where in zip(self._searches, at, strict=True)
+            )
+            found = view.searches[self.name] = (own, shared)
         return found
 
-    @property
-    def needs_word(self) -> bool:
-        """Whether a text without any of its words cannot hold it."""
-        backed = self.judge in (judges.identifier, judges.beside, judges.birth)
-        return self.judge in (judges.street, judges.post_code) or (backed and not self.alone)
+    @cached_property
+    def _searches(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
+        own = [s for s in self.stems if s[0] != "~"]
+        shared = [s[1:] for s in self.stems if s[0] == "~"]
+        return stems(own) if own else None, stems(shared) if shared else None
 
     @cached_property
-    def literals(self) -> frozenset[str]:
-        """One of these stands in every folded text that holds one of its words."""
-        return frozenset(literal(s.removeprefix("~")) for s in self.stems)
+    def needs_word(self) -> bool:
+        """Whether nothing but one of its words, or a mark, lets a candidate stand."""
+        backed = self.judge in (judges.identifier, judges.beside, judges.birth) and not self.alone
+        return backed or self.judge in (judges.street, judges.post_code, judges.phone)
+
+    @cached_property
+    def word_reach(self) -> tuple[int, int]:
+        """How far a match may stretch before and after the beginning of a word that it needs."""
+        if self.judge is judges.street:
+            return STREET_NAME, LONGEST
+        if self.judge is judges.post_code:
+            return judges.TO_STREET + BACKED, 0
+        return AFTER + BACKED, BEFORE + BACKED
+
+    @cached_property
+    def literals(self) -> frozenset[tuple[str, bool, bool]]:
+        """What its words begin with, whether they end there, and whether others share them."""
+        return frozenset(
+            (literal(s.removeprefix("~")), is_whole(s), s[0] == "~") for s in self.stems
+        )
 
     def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[Found]:
         """(start, end, score) of each in `view[start:end]`.
@@ -145,16 +171,6 @@ class Rule:
 Found = tuple[int, int, float]
 
 
-@lru_cache(maxsize=4096)
-def _searches(
-    written: tuple[str, ...], told: frozenset[str] | None
-) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
-    some = [s for s in written if told is None or literal(s.removeprefix("~")) in told]
-    own = [s for s in some if s[0] != "~"]
-    shared = [s[1:] for s in some if s[0] == "~"]
-    return stems(own) if own else None, stems(shared) if shared else None
-
-
 def compact(value: str) -> str:
     """`value` of a plain view without its separators."""
     return _JUNK.sub("", value)
@@ -176,6 +192,7 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
         raise ValueError(f"{raw.get('entity')}: unknown keys {sorted(unknown)}")
     digits, judge = raw.get("digits"), raw.get("judge", "identifier")
     before, after = raw.get("reach", (0, 0))
+    marks = raw.get("mark", ())
     return Rule(
         name=f"{raw['entity'].lower()}-{number}/{VERSION}",
         entity=raw["entity"],
@@ -191,8 +208,8 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
         plausible=_check(raw.get("plausible")),
         certain=bool(raw.get("certain", False)),
         judge=getattr(judges, judge),
-        needs=int(raw.get("needs", digits or 0)),
-        mark=raw.get("mark"),
+        needs=int(raw.get("needs", 0)),
+        marks=(marks,) if isinstance(marks, str) else tuple(marks),
         reach=(before, after),
         source=raw["source"],
         unverified=raw.get("unverified", ""),

@@ -8,22 +8,30 @@ the same position in the text.  A batch is viewed at once: one look-up per code 
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.uint32]
+Told = Mapping[str, tuple[Sequence[int], Sequence[int]]]
 
-#: Between two documents of a batch: longer than any gap inside a cluster of digits.
+#: Between two documents of a batch: longer than any gap inside what is looked for.
 _APART: Final = "\n\0\0\0\0\0\0\n"
-#: Digits this far apart or nearer belong to one cluster (`NWBK` and its spaces in an IBAN).
-_GAP: Final = 7
+#: Format characters that stand inside words and numbers and are not seen.
+INVISIBLE: Final = (
+    "".join(
+        map(chr, (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+    )
+    + "\u2060\ufeff"
+)
+_UNSEEN: Final = re.compile(f"[{INVISIBLE}]")
 _CAPITALS: Final = ("АВСЕНКМОРТУХІЈЅԌԚԜ", "ABCEHKMOPTYXIJSGQW")
 _SMALL: Final = ("авеікмнорстухһјѕ", "abeikmhopctyxhjs")
 _ODD: Final = {
@@ -47,23 +55,15 @@ _ODD: Final = {
 class View:
     """A text as patterns and words read it; both have the text's length.
 
-    `told`, where it is known, holds the beginnings of words (`contexts.literal`) in the text;
-    `searches` keeps what rules made of that.
+    `told`, where it is known, holds for each rule that a word may back (by name) the positions
+    where its own words may begin, and those that it shares with others, each sorted; `searches`
+    keeps what rules made of that.
     """
 
     plain: str
     folded: str
-    told: frozenset[str] | None = None
+    told: Told | None = None
     searches: dict[str, Any] = field(default_factory=dict)
-
-
-class Clusters(NamedTuple):
-    """Where digits stand together in a batch: document, start, end (in it), how many digits."""
-
-    document: NDArray[np.int64]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    digits: NDArray[np.int64]
 
 
 @cache
@@ -94,6 +94,16 @@ def _text(codes: Codes) -> str:
     return codes.tobytes().decode("utf-32-le", "surrogatepass")
 
 
+def seen(text: str) -> tuple[str, NDArray[np.int64] | None]:
+    """`text` without what is not seen (soft hyphens, joiners, marks of direction), and where each
+    character of the rest stands in it, with the text's end; None: all are seen."""
+    if text.isascii() or not _UNSEEN.search(text):
+        return text, None
+    codes = _codes(text)
+    where = np.flatnonzero(~np.isin(codes, [ord(c) for c in INVISIBLE]))
+    return _UNSEEN.sub("", text), np.append(where, len(text))
+
+
 @lru_cache(maxsize=4)
 def view(text: str) -> View:
     """The views of one text."""
@@ -108,14 +118,20 @@ def fold(text: str) -> str:
 
 
 class Batch:
-    """The views of many texts, made at once and handed out one by one."""
+    """The views of many texts, made at once and handed out one by one.
+
+    `codes` and `folded_codes` are the plain and folded views of all, each followed by a gap.
+    """
 
     def __init__(self, texts: Sequence[str]) -> None:
         plain, folded = _tables()
-        codes = _codes(_APART.join(texts))
-        self._plain, self._folded = plain[codes], folded[codes]
+        codes = _codes(_APART.join([*texts, ""]))
+        self.codes, self.folded_codes = plain[codes], folded[codes]
         self._lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
         self._starts = np.cumsum(self._lengths + len(_APART)) - self._lengths - len(_APART)
+
+    def __len__(self) -> int:
+        return len(self._starts)
 
     def _part(self, of: Codes, document: int) -> str:
         start = self._starts[document]
@@ -123,27 +139,13 @@ class Batch:
 
     def plain(self, document: int) -> str:
         """The plain view of one text."""
-        return self._part(self._plain, document)
+        return self._part(self.codes, document)
 
     def folded(self, document: int) -> str:
         """The folded view of one text."""
-        return self._part(self._folded, document)
+        return self._part(self.folded_codes, document)
 
-    def clusters(self) -> Clusters:
-        """All clusters of digits, by document and start."""
-        at = np.flatnonzero(self._plain - np.uint32(48) < 10)
-        if not len(at):
-            return Clusters(at, at, at, at)
-        cut = np.flatnonzero(np.diff(at) > _GAP)
-        first = np.concatenate(([0], cut + 1))
-        last = np.concatenate((cut, [len(at) - 1]))
-        document, start = self._locate(at[first])
-        return Clusters(document, start, start + at[last] - at[first] + 1, last - first + 1)
-
-    def marks(self, mark: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(document, position) of each place where the character `mark` stands."""
-        return self._locate(np.flatnonzero(self._plain == ord(mark)))
-
-    def _locate(self, at: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def locate(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(document, position in it) of each position in the batch."""
         document = np.searchsorted(self._starts, at, side="right") - 1
         return document, at - self._starts[document]

@@ -21,6 +21,7 @@ LINES = (
     "IDNP 2000000000008, str. Eminescu, nr. 5, KZ86 125K ZT50 0410 0100",
     "Заказ № 2202201123456786 оплачен; 978-5-12345-678-1; 43.238949, 76.889709",
     "https://t.me/olga_n?inn=500100732259 91.10.20.30 2001:db8::1 vk.com/id1234567",
+    "С\u00adНИЛС 112-233\u200b-445 95, моб. +7\u200b 916 123-45-67; УНП100582333 ул.Мира,д.5",
     "Это обычное предложение о погоде в городе, и в нём 3 числа: 2019, 15 и 20.",
 )
 
@@ -46,6 +47,14 @@ def found(text: str, lang: str | None = None, home: str | None = None) -> list[t
         ("2024 2202 2011 2345 6788 карта", "CREDIT_CARD", "2202 2011 2345 6788"),
         ("личный номер 3120585А001РВ9", "BY_PERSONAL_NUMBER", "3120585А001РВ9"),
         ("р/с 40817810899910004312, БИК 044525225", "RU_BANK_ACCOUNT", "40817810899910004312"),
+        ("л/с 40817 810 8 9991 0004312", "RU_BANK_ACCOUNT", "40817 810 8 9991 0004312"),
+        ("И\u00adНН 500100\u200b732259", "RU_INN", "500100\u200b732259"),
+        ("ЖСН:\u200f 900101300017\u200e.", "KZ_IIN", "900101300017"),
+        ("ivan\u00ad.petrov@mail.example.kz", "EMAIL_ADDRESS", "ivan\u00ad.petrov@mail.example.kz"),
+        ("паспорт 45-09 654321", "RU_PASSPORT", "45-09 654321"),
+        ("УНП100582333", "BY_UNP", "100582333"),
+        ("პირადი №: 01024012345", "GE_PERSONAL_NUMBER", "01024012345"),
+        ("живёт: ул.Мира,д.5,кв.12", "STREET_ADDRESS", "ул.Мира,д.5,кв.12"),
     ],
 )
 def test_bad_input(text: str, entity: str, value: str) -> None:
@@ -64,6 +73,8 @@ def test_bad_input(text: str, entity: str, value: str) -> None:
         "широта 43.238949, долгота 76.889709",
         "встреча 12.05.1985 в клубе",
         "@someone написал в сеть",
+        "std::max(a::b, C::D())",
+        "перед 12 и первый 5, проверены 7",
         "vk.com/wall-123_45 и t.me/joinchat/AbCdEf",
         "расчётный счёт 40817810899910004313, БИК 044525225",
     ],
@@ -76,6 +87,8 @@ def test_many_findings_and_endless_digits() -> None:
     text = "ИНН 500100732259, почта a.b@c.example; " * 3000
     assert len(found(text)) == 6000
     assert found("7" * 100_000) == []
+    (spans,) = [s for _, s in FINDER.find(["n.petrov@mail.example.kz " * 100_000])]
+    assert len(resolve(spans, None, None)) == 100_000
 
 
 def documents(count: int) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import spacy
+import yaml
 from judging import PARAMS
 
 from pipelines.personal_data import names, policy
@@ -122,7 +123,7 @@ def test_names_are_replaced_like_all_else() -> None:
     told = PrivacyParams(names=("kk",))
     text, rows = apply(one, scrubber(told).find(one))
     assert text["text"].to_list() == ["<PERSON>, ЖСН <KZ_IIN>", "Иван Петренко"]
-    assert rows["recogniser"][0] == "full-names-kk/1"
+    assert rows["recogniser"][0] == "full-names-kk/2"
     only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(one)
     assert only["entity_type"].to_list() == ["PERSON"]
 
@@ -163,7 +164,7 @@ def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -
     wrong = policy.problems(dataclasses.replace(PARAMS, privacy=told), ())
     assert {p.key: p.message for p in wrong} == {
         "privacy.names": "natasha is not installed, which finds Russian names: "
-        "pip install 'tamga[names]'",
+        "pip install --no-deps -r requirements-names.lock",
         "privacy.ner[0].recogniser": "no module no_such_package.x: install the package that "
         "holds it",
     }
@@ -183,3 +184,17 @@ def test_names_of_the_sets_are_found(shared: Path) -> None:
     pytest.importorskip("natasha")
     texts = list(bench.factrueval(shared / "data/names/factrueval/devset"))[:20]
     assert bench.measure("ru", names.Natasha(), texts)["f1"] >= 0.88
+
+
+def test_names_of_the_own_sentences_are_covered() -> None:
+    path = Path(__file__).resolve().parents[2] / "benchmarks/names.py"
+    spec = importlib.util.spec_from_file_location("own_names_benchmark", path)
+    assert spec and spec.loader
+    bench = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(bench)
+    sentences = yaml.safe_load(bench.OWN.read_text("utf-8"))
+    assert len(sentences) == 13
+    for language, some in sentences.items():
+        assert min(len(some[kind].splitlines()) for kind in ("named", "plain")) >= 20
+        told = bench.measure(language, FullNames(language), bench.own(some))
+        assert min(told["covered"], told["touching"]) >= bench.LEAST, language
