@@ -40,7 +40,7 @@ from pipelines.personal_data.views import View
 THRESHOLD: Final = 0.4
 #: What agreeing language and agreeing jurisdiction each add to a score.
 NATIVE: Final = 0.1
-VERSION: Final = "2"
+VERSION: Final = "3"
 #: The longest match of any rule that needs a word, in characters; of an address; and in an address
 #: before the word for a street.
 BACKED: Final = 80
