@@ -217,10 +217,12 @@ def spread(text: str, chars: int) -> str:
 def _whole_words(text: str, start: int, size: int) -> str:
     """A window without the pieces of words at its edges; as it is where it has no blank."""
     window = text[start : start + size]
-    words = window.split()
-    first = 1 if start and not text[start - 1].isspace() and not window[:1].isspace() else 0
-    last = len(words) - (start + size < len(text) and not window[-1:].isspace())
-    return " ".join(words[first:last]) or window
+    whole = window
+    if start and not text[start - 1].isspace() and not window[:1].isspace():
+        whole = "".join(whole.split(None, 1)[1:])
+    if start + size < len(text) and not window[-1:].isspace():
+        whole = "".join(whole.rsplit(None, 1)[:-1])
+    return whole.strip() or window
 
 
 def _thinned(text: str) -> str:

@@ -28,18 +28,15 @@ from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 
 RULE_VERSION = "2"
-#: Labels of no document: `LANGUAGE`, with the address, and the record that it was cut from.
-_NOTHING = batches.frame(LANGUAGE.empty_table()).with_columns(
-    uri=pl.lit(None, pl.String), part_of=pl.lit(None, pl.String)
-)
+#: Labels of no document: `LANGUAGE`, with the address.
+_NOTHING = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
 
 
 def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     """Decide about documents by their language.
 
     Args:
-      found: doc_id, uri, lang, script, score, langs (largest share first), part_of (the record that
-        a document was cut from; null: it is whole).
+      found: doc_id, uri, lang, script, score, langs (largest share first).
       params: `floors` are the least score by language, or by language and script (`uz-Cyrl`), and
         go before those of `pipelines/languages/floors.tsv`, `floor` that of all others; `allow`
         the languages wanted; with `mixed: drop` the main language must hold `main_share`.
@@ -64,17 +61,13 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
         .when((share < params.main_share) & (params.mixed == "drop"))
         .then(pl.lit("language-mixed"))
     )
-    told = [
-        pl.col("lang", "script"),
+    evidence = pl.struct(
+        "lang",
+        "script",
         pl.col("score").cast(pl.Float64).round(4),
-        floor.alias("floor"),
-        share.cast(pl.Float64).round(4).alias("share"),
-    ]
-    evidence = (
-        pl.when(pl.col("part_of").is_null())
-        .then(pl.struct(*told).struct.json_encode())
-        .otherwise(pl.struct(*told, "part_of").struct.json_encode())
-    )
+        floor=floor,
+        share=share.cast(pl.Float64).round(4),
+    ).struct.json_encode()
     return found.with_columns(reason=reason, evidence=evidence).select(
         "doc_id",
         "uri",
@@ -86,9 +79,9 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
-def refuse(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataFrame:
-    """Decisions in which the parts are refused that a withdrawal names, by id or by text; the gate
-    sees only the records that they were cut from."""
+def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataFrame:
+    """Decisions in which the evidence of parts names the record that they were cut from, and those
+    are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
     rows = []
     if barred.scopes & {"document", "text"}:
         for doc_id, text in parts.documents.select("doc_id", "text").iter_rows():
@@ -97,14 +90,18 @@ def refuse(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataF
                 rows.append((doc_id, ledger.evidence(withdrawal_evidence(one))))
     found = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
     out = pl.col("why").is_not_null()
+    told = pl.coalesce("why", "evidence")
+    # null where it is no part
+    named = told.str.strip_suffix("}") + pl.lit(',"part_of":"') + pl.col("part_of") + pl.lit('"}')
     return (
         decided.join(found, on="doc_id", how="left", maintain_order="left")
+        .join(parts.records, on="doc_id", how="left", maintain_order="left")
         .with_columns(
             outcome=pl.when(out).then(pl.lit("refuse")).otherwise("outcome"),
             reason=pl.when(out).then(pl.lit("withdrawn")).otherwise("reason"),
-            evidence=pl.coalesce("why", "evidence"),
+            evidence=pl.coalesce(named, told),
         )
-        .drop("why")
+        .select(decided.columns)
     )
 
 
@@ -144,16 +141,16 @@ class IdentifyShard(ShardDoFn):
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, cut = [_NOTHING], []
         for batch in self.source.documents(shard.name, "ingest", DOCUMENTS.names):
-            labels = self.identifier.identify(batch).with_columns(batch["uri"], part_of=None)
+            labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 parts = split(batch, labels, self.identifier, self.params.main_share)
                 labels = self._replaced(labels, parts)
                 cut.append(parts)
-            found.append(labels.cast(_NOTHING.schema))
+            found.append(labels)
         labelled = pl.concat(found).sort("doc_id")
         decided = ledger.decisions(judge(labelled, self.params), "language", self.run_id)
         if (parts := joined(cut)).documents.height:
-            decided = refuse(decided, parts, self.barred)
+            decided = of_parts(decided, parts, self.barred)
             shard.write("documents", parts.documents.to_arrow().cast(DOCUMENTS))
             shard.write("parts", parts.ranges.to_arrow().cast(PARTS))
         shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
@@ -184,15 +181,9 @@ class IdentifyShard(ShardDoFn):
 
     def _replaced(self, labels: pl.DataFrame, parts: Parts) -> pl.DataFrame:
         """Labels with those of the parts in place of what was cut."""
-        records = parts.ranges.select("doc_id", "part_of").unique()
-        uris = labels.select("uri", part_of="doc_id")
-        fresh = (
-            self.identifier.identify(parts.documents)
-            .join(records, on="doc_id", maintain_order="left")
-            .join(uris, on="part_of", maintain_order="left")
-        )
-        whole = labels.join(records, on="doc_id", how="anti", maintain_order="left")
-        return pl.concat([whole, fresh.select(labels.columns)], how="vertical_relaxed")
+        fresh = self.identifier.identify(parts.documents).with_columns(parts.documents["uri"])
+        whole = labels.join(parts.records, on="doc_id", how="anti", maintain_order="left")
+        return pl.concat([whole, fresh])
 
 
 class Language(DocumentStage):

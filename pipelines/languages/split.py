@@ -34,8 +34,12 @@ class Parts:
     @property
     def others(self) -> int:
         """How many parts have ids of their own."""
-        own = self.ranges.filter(pl.col("doc_id") != pl.col("part_of"))
-        return own["doc_id"].n_unique()
+        return self.records.filter(pl.col("doc_id") != pl.col("part_of")).height
+
+    @property
+    def records(self) -> pl.DataFrame:
+        """doc_id, part_of of each part."""
+        return self.ranges.select("doc_id", "part_of").unique(maintain_order=True)
 
 
 def part_id(record: str, language: str) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 import fasttext
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.identify import Identifier, model_path, script, spread
 from pipelines.languages.voters import ModelMissing
@@ -194,6 +196,12 @@ def test_results_do_not_depend_on_the_neighbours(identifier):
     alone = [identified(identifier, t).drop("doc_id").row(0) for t, _ in TEXTS.values()]
     together = identified(identifier, *(t for t, _ in TEXTS.values())).drop("doc_id").rows()
     assert alone == together
+
+
+@given(st.lists(st.text("abв", min_size=1, max_size=12), min_size=200, max_size=220))
+def test_a_sample_holds_whole_words_alone(words):
+    sample = spread("\n".join(words), 200)
+    assert set(sample.split()) <= set(words)
 
 
 def test_a_sample_is_spread_and_bounded():
