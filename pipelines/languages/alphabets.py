@@ -37,6 +37,9 @@ SCRIPTS = {
 #: A letter that the language lacks costs log of this; names and loans bring a share of the
 #: script's lingua franca.
 FOREIGN, LOANS, LENDER = 1e-5, 0.02, {"Cyrl": "ru", "Latn": "en"}
+#: Alphabets into which names are respelt by rule (Pravopis; so ы or щ is no loan, as it is in Kazakh):
+#: they borrow no letter.  In Latin letters Serbian keeps foreign spellings.
+RESPELLING = (("sr", "Cyrl"), ("mk", "Cyrl"))
 #: Log p is kept in fractions of this power of two, so that sums are exact in any order: what is
 #: said of a text does not depend on the texts beside it.
 EXACT = 1 << 10
@@ -169,8 +172,10 @@ def alphabets() -> Alphabets:
             total = sum(source.values())
             for c, n in source.items():
                 p[place[c]] += share * n / total
-        log_p[own_rows, j] = np.round(np.log(np.maximum(p[own_rows], FOREIGN)) * EXACT) / EXACT
         entropy[j] = -p @ np.log(np.maximum(p, FOREIGN))
+        if (language, script) in RESPELLING:
+            p[[place[c] for c in letters if c not in shares[language, script]]] = 0
+        log_p[own_rows, j] = np.round(np.log(np.maximum(p[own_rows], FOREIGN)) * EXACT) / EXACT
     languages, scripts = tuple(k[0] for k in keys), tuple(k[1] for k in keys)
     blocks = tuple(
         (
