@@ -21,8 +21,10 @@ from hypothesis import strategies as st
 from lineage import keys, log
 from lineage.verify import defects
 from pipelines import clean, run, withdraw
-from pipelines.languages.split import SEAM, cut, part_id
+from pipelines.identify import Identifier, model_path
+from pipelines.languages.split import SEAM, cut, part_id, split
 from schemas import params
+from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
 
@@ -281,3 +283,17 @@ def test_short_lines_stay_with_the_line_before() -> None:
     text = "\n".join(lines)
     told = {lang: [text[a:b] for a, b in own] for lang, own in found.items()}
     assert told == {"ru": ["первая\n\nкор", "третья"], "uz": ["иккинчи\nen"]}
+
+
+def test_a_huge_record_is_split_too() -> None:
+    """50 MB and more, a line of 20 MB among them."""
+    identifier = Identifier(model_path(None, Path()))
+    ru, uz = " ".join(RU["ru-pogoda"]), " ".join(UZ["uz-maktab"])
+    text = "\n".join([ru * (10_000_000 // len(ru)), *[uz, uz, ru] * 18_000])
+    record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": text}
+    documents = pl.DataFrame([record])
+    assert len(text.encode()) > 50_000_000
+    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    assert found.others == 1 and found.documents.height == 2
+    sizes = (found.ranges["end"] - found.ranges["start"]).sum()
+    assert 0.99 < sizes / len(text) <= 1
