@@ -43,6 +43,9 @@ RESPELLING = (("sr", "Cyrl"), ("mk", "Cyrl"))
 #: Log p is kept in fractions of this power of two, so that sums are exact in any order: what is
 #: said of a text does not depend on the texts beside it.
 EXACT = 1 << 10
+#: Sums over as many letters as this fit the 24 bits of a 32-bit float, fractions and all: a letter
+#: costs at most log(1 / FOREIGN) = 11.6 nats.
+SHORT = (1 << 24) // (12 * EXACT)
 #: Letters of other alphabets that stand for a script's own in careless spelling.
 TWINS = dict(zip("aceikopxyæăĕçöüəhs", "асеікорхуӕӑӗҫӧүәһѕ", strict=True))
 #: How many code points have a class, and how many paragraphs are counted at once: a table of their
@@ -123,12 +126,14 @@ class Alphabets:
             spans = np.diff(np.append(paragraphs.starts[first : first + len(sizes)], stop))
             base = np.repeat(np.arange(len(sizes)) * rows, spans)
             base += classes[start:stop]
-            counts = np.bincount(base, minlength=len(sizes) * rows).astype(np.float64)
+            # exact in either; half as much is moved in the smaller
+            kind = np.float32 if sizes.max() <= SHORT else np.float64
+            counts = np.bincount(base, minlength=len(sizes) * rows).astype(kind)
             table = counts.reshape(len(sizes), rows)
             some = log_p[first : first + len(sizes)]
             for own, columns in self.blocks:
-                some[:, columns] = table[:, own] @ self.log_p[own, columns]
-            np.matmul(table, self.members, out=scripts[first : first + len(sizes)])
+                some[:, columns] = table[:, own] @ self.log_p[own, columns].astype(kind)
+            scripts[first : first + len(sizes)] = table @ self.members.astype(kind)
         return Letters(log_p, scripts)
 
 
