@@ -286,10 +286,10 @@ def test_short_lines_stay_with_the_line_before() -> None:
 
 
 def test_a_huge_record_is_split_too() -> None:
-    """50 MB and more, a line of 20 MB among them."""
+    """50 MB and more, in two lines mostly."""
     identifier = Identifier(model_path(None, Path()))
-    ru, uz = " ".join(RU["ru-pogoda"]), " ".join(UZ["uz-maktab"])
-    text = "\n".join([ru * (10_000_000 // len(ru)), *[uz, uz, ru] * 18_000])
+    ru, uz = (" ".join(one) + " " for one in (RU["ru-pogoda"], UZ["uz-maktab"]))
+    text = "\n".join([ru * (14_000_000 // len(ru)), uz * (24_000_000 // len(uz)), *[uz, ru] * 200])
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": text}
     documents = pl.DataFrame([record])
     assert len(text.encode()) > 50_000_000
