@@ -16,7 +16,7 @@ import polars as pl
 from lineage import evidence, lookup, store
 from lineage.segments import BadStore, Header
 from lineage.store import Store
-from schemas.tables import LINEAGE, STAGES
+from schemas.tables import LINEAGE, PARTS, STAGES
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _ROW = re.compile(r"(?P<shard>.+?):(?P<row>\d+)")
@@ -59,6 +59,17 @@ class Release:
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
         return pl.scan_parquet(files, hive_partitioning=False).select(LINEAGE[name].names)
+
+    def parts(self) -> pl.LazyFrame:
+        """Rows of `schemas.tables.PARTS`; none where no record was split."""
+        if not (self.folder / "lineage/parts").is_dir():
+            return pl.DataFrame(PARTS.empty_table()).lazy()
+        return self.table("parts")
+
+    def record_of(self, doc_id: str) -> str | None:
+        """The record that a part was cut from; None where it is no part."""
+        found = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
+        return found[0] if len(found) else None
 
     def manifest(self) -> dict[str, Any]:
         """The release's manifest."""
@@ -146,7 +157,8 @@ class Release:
 
         Returns:
           doc_id, originals (what a revisit repeats), outcome, reason, document (None: not released),
-          record, bytes, source,
+          part (None: it is no part of a record that was split; else part_of, ranges in characters
+          of the record's text, and others: the ids of the other parts), record, bytes, source,
           decisions in the order of stages, duplicates, redactions, runs.
         """
         part, released = self._place(doc_id)
@@ -179,6 +191,7 @@ class Release:
             "outcome": last["outcome"],
             "reason": last["reason"],
             "document": self._document(documents[0]) if documents else None,
+            "part": self._part(doc_id),
             "record": record,
             "bytes": self._bytes(record),
             "source": source[0] if source else None,
@@ -199,6 +212,20 @@ class Release:
                 }
                 for r in runs
             ],
+        }
+
+    def _part(self, doc_id: str) -> dict[str, Any] | None:
+        """What a document was cut from."""
+        record = self.record_of(doc_id)
+        if record is None:
+            return None
+        cut = self.parts().filter(pl.col("part_of") == record).sort("start").collect()
+        own = cut.filter(pl.col("doc_id") == doc_id)
+        others = cut["doc_id"].unique().sort().to_list()
+        return {
+            "part_of": record,
+            "ranges": [list(one) for one in own.select("start", "end").iter_rows()],
+            "others": [one for one in others if one != doc_id],
         }
 
     def _originals(self, record: dict[str, Any], said: dict[str, Any]) -> list[str]:

@@ -23,10 +23,16 @@ def _passed_gate(e: Evidence) -> tuple[str, str]:
 def _passed_language(e: Evidence) -> tuple[str, str]:
     return (
         f"Its language is {noted(e, 'lang')} in the script {noted(e, 'script')}: score "
-        f"{noted(e, 'score')}, and at least {noted(e, 'floor')} is asked for.",
+        f"{noted(e, 'score')}, and at least {noted(e, 'floor')} is asked for.{_part(e)}",
         f"be dropped if the score were below {noted(e, 'floor')}, or {noted(e, 'lang')} were not "
         "among the languages wanted",
     )
+
+
+def _part(e: Evidence) -> str:
+    if "part_of" not in e:
+        return ""
+    return f" It is a part of {e['part_of']}, a record that was split by language."
 
 
 def _passed_quality(e: Evidence) -> tuple[str, str]:

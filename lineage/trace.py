@@ -17,6 +17,8 @@ from lineage.token_trace import BadRange, NoTokens
 from schemas import command_line
 from schemas.errors import Invalid
 
+#: How many ranges of a part are told to a person; `--json` has all.
+SPANS = 5
 EPILOG = """examples:
   tamga trace 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
   tamga trace https://law.example.kz/news/1.html --json
@@ -168,6 +170,7 @@ def _told(chain: dict[str, Any]) -> Iterator[str]:
     yield f"document  {chain['doc_id']}"
     yield f"outcome   {_with_reason(chain)}"
     yield from _released(chain["document"])
+    yield from _part(chain["part"])
     yield from _record(chain["record"], chain["bytes"])
     yield from _right(chain["source"])
     for step in chain["decisions"]:
@@ -204,6 +207,19 @@ def _released(document: dict[str, Any] | None) -> Iterator[str]:
     )
     same = "is the one recorded" if document["text_matches"] else "IS NOT the one recorded"
     yield f"          text {same} (SHA-256 {document['text_sha256']})"
+
+
+def _part(part: dict[str, Any] | None) -> Iterator[str]:
+    if part is None:
+        return
+    spans = ", ".join(f"{start}–{end}" for start, end in part["ranges"][:SPANS])
+    more = len(part["ranges"]) - SPANS
+    yield (
+        f"part of   {part['part_of']}, which was split by language: characters {spans}"
+        f"{f' and {more} ranges more' if more > 0 else ''} of its text as ingest read it"
+    )
+    for other in part["others"]:
+        yield f"          another part of it is {other}"
 
 
 def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:

@@ -158,7 +158,7 @@ def _tables(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
     records = table("records").select("doc_id").collect()["doc_id"]
     documents = table("documents").collect()
     for place, rows, said in (
-        ("lineage/records", len(records), counts["records"]),
+        ("lineage/records", len(records), counts["records"] + counts.get("parts", 0)),
         ("lineage/documents", documents.height, counts["documents"]),
     ):
         if rows != said:
@@ -167,8 +167,24 @@ def _tables(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
     ends = pl.concat([ended.collect()["doc_id"], documents["doc_id"]]).sort()
     if not ends.equals(records.sort()):
         yield Defect("lineage/decisions", "does not end each record exactly once")
+    yield from _parts(table("parts").collect(), counts.get("parts", 0))
     for (shard,), rows in documents.sort("row").group_by("shard", maintain_order=True):
         yield from _shard(folder, str(shard), rows)
+
+
+def _parts(parts: pl.DataFrame, said: int) -> Iterator[Defect]:
+    """Parts are as many as the manifest says, and no character of a record is in two of them."""
+    others = parts.filter(pl.col("doc_id") != pl.col("part_of"))["doc_id"].n_unique()
+    if others != said:
+        yield Defect(
+            "lineage/parts", f"has {others} parts of records, and the manifest counts {said}"
+        )
+    before = pl.col("end").shift(1).over("part_of").fill_null(0)
+    ordered = parts.sort("part_of", "start")
+    if not ordered.filter(
+        (pl.col("start") < before) | (pl.col("end") <= pl.col("start"))
+    ).is_empty():
+        yield Defect("lineage/parts", "has ranges of a record that overlap, or hold nothing")
 
 
 def _shard(folder: Path, shard: str, rows: pl.DataFrame) -> Iterator[Defect]:

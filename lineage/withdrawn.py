@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,12 @@ def _named(scope: Scope, rows: pl.DataFrame) -> pl.Series:
 
 
 def records(release: Release, scope: Scope) -> pl.DataFrame:
-    """The records of a release that a scope names: RECORD, each doc_id once per record."""
+    """The records of a release that a scope names: RECORD, each doc_id once per record.  With a
+    record go all the parts that it was split into."""
+    whole = [*scope.ids, *([scope.key] if scope.kind == "document" else [])]
+    if whole:
+        cut = release.parts().filter(pl.col("part_of").is_in(whole)).collect()["doc_id"]
+        scope = replace(scope, ids=(*scope.ids, *cut.unique().sort()))
     if scope.kind == "text":
         texts = release.table("documents").select("doc_id", "text_sha256").collect()
         named = texts.filter(matches(scope, texts)).select("doc_id")

@@ -26,7 +26,7 @@ HOLDS: Final[dict[str, tuple[str, bool]]] = {
     "ingest": ("texts as they were read", True),
     "preview": ("texts with their personal data marked, to look at", True),
     STATE: ("unfinished work of any stage, texts among it; names of raw files", True),
-    "language": ("labels of documents", False),
+    "language": ("labels of documents, and the texts of those that were split", False),
     "quality": ("measures of documents", False),
     "dedup": ("signatures and clusters of documents", False),
     "privacy": ("positions and classes of personal data in the texts", False),
@@ -69,7 +69,8 @@ def leftovers(params: Params) -> list[Leftover]:
         folder = params.work / name
         if folder.is_dir() and not any(p.is_relative_to(folder.resolve()) for p in needed):
             size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-            found.append(Leftover(folder, holds, personal, size))
+            texts = personal or (folder / "documents").is_dir()
+            found.append(Leftover(folder, holds, texts, size))
     return found
 
 

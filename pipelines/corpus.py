@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 from pipelines import batches
 from pipelines.published import load
 from pipelines.stage import Context, Stage
-from schemas.tables import FINDINGS, STAGES
+from schemas.tables import FINDINGS, PARTS, STAGES
 
+#: The stages that write texts: as they were read, then those of documents that were split.
+TEXTS = ("ingest", "language")
 #: Rows per batch: at about 4 KB a text, some 8 MB.
 BATCH_ROWS = 2048
 
@@ -56,6 +58,23 @@ class Corpus:
             return batches.frame(FINDINGS.empty_table())
         return self.table("dedup", "removals", shard)
 
+    def parts(self, shard: str) -> pl.DataFrame:
+        """Rows of `PARTS`; none where nothing was split."""
+        if not self.path("language", "parts", shard).is_file():
+            return batches.frame(PARTS.empty_table())
+        return self.table("language", "parts", shard)
+
+    def of_records(self, table: str, shard: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """Ingest's table of a shard, by doc_id; the row of a record that was split stands once more
+        under the id of each of its parts."""
+        rows = self.table("ingest", table, shard, columns)
+        others = self.parts(shard).filter(pl.col("doc_id") != pl.col("part_of"))
+        if others.is_empty():
+            return rows
+        ids = others.select("part_of", part="doc_id").unique()
+        more = rows.join(ids, left_on="doc_id", right_on="part_of").with_columns(doc_id="part")
+        return pl.concat([rows, more.select(rows.columns)]).sort("doc_id")
+
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""
         decided = self.table(stage, "decisions", shard, ["doc_id", "outcome"])
@@ -64,15 +83,34 @@ class Corpus:
     def documents(
         self, shard: str, after: str, columns: Sequence[str] = ("doc_id", "text")
     ) -> Iterator[pl.DataFrame]:
-        """Batches of the documents that `after` kept, sorted by doc_id; empty ones left out."""
+        """Batches of the documents that `after` kept, sorted by doc_id; empty ones left out.  After
+        `language` the parts of what it split stand in its place."""
         kept = self.kept(shard, after)
+        cut = None if after == "ingest" else self._cut(shard, list(columns))
         with pq.ParquetFile(self.path("ingest", "documents", shard)) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
-                frame = batches.frame(batch).join(
-                    kept, on="doc_id", how="semi", maintain_order="left"
-                )
-                if frame.height:
-                    yield frame.select(columns)
+                frame = batches.frame(batch)
+                if cut is not None and frame.height:
+                    due = pl.col("doc_id") <= frame["doc_id"][-1]
+                    whole = frame.join(cut, on="doc_id", how="anti", maintain_order="left")
+                    frame = pl.concat([whole, cut.filter(due)]).sort("doc_id")
+                    cut = cut.filter(~due)
+                yield from _some(frame, kept, columns)
+        if cut is not None:
+            yield from _some(cut, kept, columns)
+
+    def _cut(self, shard: str, columns: list[str]) -> pl.DataFrame | None:
+        if not self.path("language", "documents", shard).is_file():
+            return None
+        return self.table("language", "documents", shard, columns)
+
+
+def _some(
+    frame: pl.DataFrame, kept: pl.DataFrame, columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    frame = frame.join(kept, on="doc_id", how="semi", maintain_order="left")
+    if frame.height:
+        yield frame.select(columns)
 
 
 class DocumentStage(Stage):

@@ -126,6 +126,19 @@ class Identifier:
             for start, size, place in zip(pieces.starts, pieces.sizes, found.language, strict=True)
         ]
 
+    def of_lines(self, lines: Sequence[str]) -> list[str | None]:
+        """The language of each line of one text; None where a line has too few letters to have one
+        of its own.  Of a line longer than `LONG` characters its beginning is read."""
+        names, found = self._voters.languages, []
+        for some in _chunks([line[:LONG] for line in lines]):
+            one = self.label(["\n".join(some)])
+            short = one.letters.scripts.sum(axis=1) < MIN_LETTERS
+            found += [
+                names[place] if place >= 0 and not few else None
+                for place, few in zip(one.language, short, strict=True)
+            ]
+        return found
+
     def _odd(self, pieces: Paragraphs, letters: Letters, whole: Letters, language: Array) -> Array:
         """Which paragraphs do not look like the language of their document."""
         weights = letters.scripts.sum(axis=1)
@@ -204,10 +217,12 @@ def spread(text: str, chars: int) -> str:
 def _whole_words(text: str, start: int, size: int) -> str:
     """A window without the pieces of words at its edges; as it is where it has no blank."""
     window = text[start : start + size]
-    words = window.split()
-    first = 1 if start and not text[start - 1].isspace() and not window[:1].isspace() else 0
-    last = len(words) - (start + size < len(text) and not window[-1:].isspace())
-    return " ".join(words[first:last]) or window
+    whole = window
+    if start and not text[start - 1].isspace() and not window[:1].isspace():
+        whole = "".join(whole.split(None, 1)[1:])
+    if start + size < len(text) and not window[-1:].isspace():
+        whole = "".join(whole.rsplit(None, 1)[:-1])
+    return whole.strip() or window
 
 
 def _thinned(text: str) -> str:

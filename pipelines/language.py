@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,19 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines import batches, corpus, identify, ledger, shards
+from pipelines.barred import Withdrawals, withdrawal_evidence
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.languages.alphabets import SCRIPTS
 from pipelines.languages.labels import mapping_of
+from pipelines.languages.split import Parts, joined, split
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.sections import LanguageParams
-from schemas.tables import LANGUAGE
+from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 
 RULE_VERSION = "2"
+#: Labels of no document: `LANGUAGE`, with the address.
+_NOTHING = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
 
 
 def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
@@ -74,6 +79,32 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
+def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataFrame:
+    """Decisions in which the evidence of parts names the record that they were cut from, and those
+    are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
+    rows = []
+    if barred.scopes & {"document", "text"}:
+        for doc_id, text in parts.documents.select("doc_id", "text").iter_rows():
+            by_id = barred.by_value.get(("document", doc_id))
+            if one := by_id or barred.of_text(sha256(text.encode()).hexdigest()):
+                rows.append((doc_id, ledger.evidence(withdrawal_evidence(one))))
+    found = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
+    out = pl.col("why").is_not_null()
+    told = pl.coalesce("why", "evidence")
+    # null where it is no part
+    named = told.str.strip_suffix("}") + pl.lit(',"part_of":"') + pl.col("part_of") + pl.lit('"}')
+    return (
+        decided.join(found, on="doc_id", how="left", maintain_order="left")
+        .join(parts.records, on="doc_id", how="left", maintain_order="left")
+        .with_columns(
+            outcome=pl.when(out).then(pl.lit("refuse")).otherwise("outcome"),
+            reason=pl.when(out).then(pl.lit("withdrawn")).otherwise("reason"),
+            evidence=pl.coalesce(named, told),
+        )
+        .select(decided.columns)
+    )
+
+
 def floors(params: LanguageParams) -> dict[str, float]:
     """`language-Script` -> the least score: as shipped, then as the parameters have it."""
     data = files("pipelines.languages").joinpath("floors.tsv").read_text("utf-8")
@@ -95,11 +126,12 @@ class IdentifyShard(ShardDoFn):
         params: LanguageParams,
         model: str,
         mapping: Mapping[str, str],
+        barred: Withdrawals,
         run_id: str,
     ) -> None:
         super().__init__(state)
         self.source, self.params, self.run_id = source, params, run_id
-        self.model, self.mapping = model, mapping
+        self.model, self.mapping, self.barred = model, mapping, barred
 
     def setup(self) -> None:
         self.identifier = identify.Identifier(
@@ -107,16 +139,20 @@ class IdentifyShard(ShardDoFn):
         )
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
-        found, source_ids = [], []
-        for batch in self.source.documents(
-            shard.name, "ingest", ["doc_id", "uri", "source_id", "text"]
-        ):
-            found.append(self.identifier.identify(batch).with_columns(batch["uri"]))
-            source_ids.append(batch["source_id"])
-        empty = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
-        labelled = pl.concat(found) if found else empty
+        found, cut = [_NOTHING], []
+        for batch in self.source.documents(shard.name, "ingest", DOCUMENTS.names):
+            labels = self.identifier.identify(batch).with_columns(batch["uri"])
+            if self.params.mixed == "split":
+                parts = split(batch, labels, self.identifier, self.params.main_share)
+                labels = self._replaced(labels, parts)
+                cut.append(parts)
+            found.append(labels)
+        labelled = pl.concat(found).sort("doc_id")
         decided = ledger.decisions(judge(labelled, self.params), "language", self.run_id)
-        labelled = labelled.sort("doc_id")
+        if (parts := joined(cut)).documents.height:
+            decided = of_parts(decided, parts, self.barred)
+            shard.write("documents", parts.documents.to_arrow().cast(DOCUMENTS))
+            shard.write("parts", parts.ranges.to_arrow().cast(PARTS))
         shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
         shard.write("decisions", decided.to_arrow())
         kept = labelled.join(
@@ -131,7 +167,7 @@ class IdentifyShard(ShardDoFn):
                 "shard": shard.name,
                 "documents": labelled.height,
                 "keep": totals["keep"],
-                "drop": totals["drop"],
+                "drop": totals["drop"] + totals["refuse"],
                 "null_langs": kept["lang"].null_count(),
                 "null_scripts": kept["script"].null_count(),
                 "score_min": labelled["score"].min(),
@@ -139,8 +175,15 @@ class IdentifyShard(ShardDoFn):
                 "repeated_doc_ids": labelled.height - labelled["doc_id"].n_unique(),
             },
             ledger.counts(decided)
-            | {"lang": ledger.count(kept["lang"]), "script": ledger.count(kept["script"])},
+            | {"lang": ledger.count(kept["lang"]), "script": ledger.count(kept["script"])}
+            | ({"parts": {"made": parts.others}} if parts.others else {}),
         )
+
+    def _replaced(self, labels: pl.DataFrame, parts: Parts) -> pl.DataFrame:
+        """Labels with those of the parts in place of what was cut."""
+        fresh = self.identifier.identify(parts.documents).with_columns(parts.documents["uri"])
+        whole = labels.join(parts.records, on="doc_id", how="anti", maintain_order="left")
+        return pl.concat([whole, fresh])
 
 
 class Language(DocumentStage):
@@ -167,6 +210,7 @@ class Language(DocumentStage):
             context.params.language,
             str(self.model),
             self.mapping,
+            Withdrawals.of(context.register.withdrawals),
             run_id,
         )
         corpus.deal(pipeline, corpus.shards(context)) | "Identify" >> beam.ParDo(

@@ -65,8 +65,8 @@ class Payloads(beam.DoFn):
         place, source = element[0], self.plan.source
         name = self.plan.shards[place]
         found = payloads(
-            source.table("ingest", "records", name, ["doc_id", "payload_sha256"]),
-            source.table("ingest", "decisions", name, ["doc_id", "outcome", "reason"]),
+            source.of_records("records", name, ["doc_id", "payload_sha256"]),
+            source.of_records("decisions", name, ["doc_id", "outcome", "reason"]),
             self.plan.signed(place, ["doc", "doc_id"]),
         )
         low = [int(p[:15], 16) for p in found["payload"]]

@@ -42,13 +42,14 @@ from pipelines.published import StageError, load
 from pipelines.selection import Selection
 from pipelines.signals.protocols import PROTOCOLS
 from pipelines.stage import Context, Shard, ShardDoFn
-from pipelines.totals import add
+from pipelines.totals import add, made
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
 from schemas.tables import (
     DECISIONS,
     DUPLICATES,
+    PARTS,
     RECORDS,
     RUNS,
     STAGES,
@@ -69,15 +70,24 @@ class WriteLineage(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         name = row["shard"]
-        before = pl.concat([self.source.table(stage, "decisions", name) for stage in DECIDING])
+        _, *others = DECIDING
+        before = pl.concat(
+            [
+                self.source.of_records("decisions", name),
+                *(self.source.table(stage, "decisions", name) for stage in others),
+            ]
+        )
         left_out = self.selection.decisions(name, before)
         decided = pl.concat([before, left_out])
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)})
         shard.write(
             "lineage/records",
-            self.source.table("ingest", "records", name).to_arrow().cast(RECORDS),
+            self.source.of_records("records", name).to_arrow().cast(RECORDS),
             level=3,
         )
+        parts = self.source.parts(name)
+        if parts.height:
+            shard.write("lineage/parts", parts.to_arrow().cast(PARTS), level=3)
         shard.write(
             "lineage/decisions",
             decided.sort(pl.col("doc_id"), order).to_arrow().cast(DECISIONS),
@@ -252,9 +262,12 @@ def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     totals = add([m["figures"]["counts"] for m in markers])
-    seen = shards.read_json(Path(source.work) / "ingest" / "stage.json")["totals"]["outcome"]
+    work = Path(source.work)
+    seen = shards.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
+    spoken = shards.read_json(work / "language" / "stage.json")["totals"]
     return {
         "records": sum(seen.values()),
+        **({"parts": made(spoken)} if made(spoken) else {}),
         "documents": totals.get("outcome", {}).get("keep", 0),
         "chars": sum(totals.get("chars", {}).values()),
         "by_language": totals.get("lang", {}),

@@ -25,6 +25,7 @@ from pipelines.quality import Quality
 from pipelines.quiet import quiet
 from pipelines.release import Release
 from pipelines.stage import Context, Stage
+from pipelines.totals import made
 
 STAGES: tuple[Callable[[Context], Stage], ...] = (
     Ingest,
@@ -63,10 +64,11 @@ def run(about: Context) -> list[Published]:
         n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"
     )
     released = done[-1].totals["outcome"]["keep"]
-    if records != ended + released:
+    parts = sum(made(one.totals) for one in done)
+    if records + parts != ended + released:
         raise StageError(
-            f"{records} records came in, {ended} ended on the way and {released} were released: "
-            "the counts do not add up"
+            f"{records} records came in, {parts} parts were made of them, {ended} ended on the way "
+            f"and {released} were released: the counts do not add up"
         )
     return done
 

@@ -16,6 +16,7 @@ from lineage import log, lookup, receipts, withdrawn
 from lineage.chain import Release
 from lineage.withdrawn import Scope
 from pipelines import gate, journal, rights
+from pipelines.corpus import TEXTS
 from schemas import policy, withdrawals
 from schemas.params import Params
 from schemas.register import Register
@@ -161,11 +162,21 @@ class Survey:
 
     def _at_hand(self, ids: pl.Series) -> pl.Series:
         """Which documents have their text in the work folder."""
-        files = sorted((self.params.work / "ingest/documents").glob("*.parquet"))
+        files = _texts(self.params)
         if not files or ids.is_empty():
             return ids.clear()
         rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
         return rows.filter(pl.col("doc_id").is_in(ids.implode())).collect()["doc_id"]
+
+
+def _texts(params: Params) -> list[Path]:
+    """The files of texts in the work folder: as ingest read them, then the parts of those that were
+    split."""
+    return [
+        path
+        for stage in TEXTS
+        for path in sorted((params.work / stage / "documents").glob("*.parquet"))
+    ]
 
 
 def _of(one: dict[str, Any]) -> pl.Expr:
@@ -183,11 +194,15 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
     Args:
       params: whose releases, and whose key for redacted URLs.
       kind: of `schemas.withdrawals.SCOPES`.
-      value: of a text its SHA-256, or the path of a file that holds it.
+      value: of a text its SHA-256, or the path of a file that holds it; of a part of a record that
+        was split its id, which stands for the record.
     """
     keys = params.work / "keys"
     if kind == "url" and (keys / "lookup.key").is_file():
         return Scope(kind, value, lookup.digest(lookup.key(keys), value))
+    if kind == "document":  # the next run may cut its record otherwise: all of it goes
+        every = withdrawn.releases(params.releases, params.root)
+        return Scope(kind, next(filter(None, (one.record_of(value) for one in every)), value))
     if kind != "text":
         return Scope(kind, value)
     path = Path(value)
@@ -207,7 +222,7 @@ def _text_scope(params: Params, text: str) -> Scope:
         for digest in digests:
             if (released == digest).any():
                 return Scope("text", digest)
-    for file in sorted((params.work / "ingest/documents").glob("*.parquet")):
+    for file in _texts(params):
         rows = pl.read_parquet(file, columns=["doc_id", "text"], hive_partitioning=False)
         same = rows.filter(pl.col("text").is_in(list(forms)))
         if same.height:

@@ -19,6 +19,11 @@ def add(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str
     return {kind: dict(sorted(values.items())) for kind, values in sorted(totals.items())}
 
 
+def made(totals: Mapping[str, Mapping[str, int]]) -> int:
+    """How many documents a stage made besides those that went in: parts of what it split."""
+    return sum(totals.get("parts", {}).values())
+
+
 def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
     """What `dvc metrics` and `dvc plots` show of a stage."""
     outcome = totals.get("outcome", {})

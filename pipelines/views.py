@@ -36,7 +36,8 @@ APOSTROPHES = "\u02bb\u02bc\u2018\u2019'`\u00b4\u02b9\u2032"
 _OF_LANGUAGE = (
     (INVISIBLE, ""),
     (r"https?://\S+|www\.\S+|\S+@\S+\.\S+", " "),
-    (r"[\p{Cc}\p{Z}\s]+", " "),
+    # runs of white space; a single blank is one already
+    (r" *[[\p{Cc}\p{Z}\s]--\ ][\p{Cc}\p{Z}\s]*|  +", " "),
     (rf"([oOgG])[{APOSTROPHES}]", "${1}\u02bb"),
     (r"(\p{L})['`\u00b4\u02bc]", "${1}\u2019"),
 )

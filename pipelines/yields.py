@@ -78,7 +78,7 @@ def records(source: Corpus, shard: str) -> pl.DataFrame:
     ]
     labels = source.table("language", "language", shard, ["doc_id", "lang"])
     return (
-        source.table("ingest", "records", shard, ["doc_id", "source_id"])
+        source.of_records("records", shard, ["doc_id", "source_id"])
         .join(labels, on="doc_id", how="left", maintain_order="left")
         .join(pl.concat(ended), on="doc_id", how="left", maintain_order="left")
     )

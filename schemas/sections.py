@@ -34,7 +34,7 @@ class LanguageParams:
     allow: tuple[str, ...] | None = None
     model: str | None = None
     labels: Mapping[str, str] | str | None = None
-    mixed: str = "keep"  # keep | drop
+    mixed: str = "keep"  # keep | split | drop
     main_share: float = 0.8
 
 

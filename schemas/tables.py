@@ -2,7 +2,8 @@
 
 A release's tables are the ones in `LINEAGE`; `DOCUMENTS`, `LANGUAGE`, `QUALITY` and `FINDINGS` are
 how stages hand documents and findings to each other.  A document is immutable once ingest wrote
-it; later stages write what they found beside it, keyed by `doc_id` within the same shard.
+it; later stages write what they found beside it, keyed by `doc_id` within the same shard.  `language`
+alone may put others in its place: the parts of a document that it split.
 """
 
 from __future__ import annotations
@@ -95,6 +96,19 @@ RELEASED: Final = pa.schema(
     ]
 )
 
+#: What a document was cut from, where its record was split by language: a row per range, in
+#: characters (code points) of the record's text as ingest read it, end exclusive.  The part in the
+#: main language has the record's own id; of each other part, the record's row in `records` and the
+#: gate's decision about it stand once more under the part's id.
+PARTS: Final = pa.schema(
+    [
+        ("doc_id", _text),
+        ("part_of", _text),
+        ("start", _long),
+        ("end", _long),
+    ]
+)
+
 #: Where a document's tokens lie.  The rows of a shard tile it, save for the separator that follows
 #: a document's last token; a document that goes on in the next shard has a row in each.
 #: `doc_token_start`: which of the document's tokens the row begins with.
@@ -141,6 +155,7 @@ LINEAGE: Final = {
     "duplicates": DUPLICATES,
     "redactions": REDACTIONS,
     "documents": RELEASED,
+    "parts": PARTS,
     "tokens": TOKENS,
     "sources": SOURCES,
     "runs": RUNS,

@@ -37,12 +37,20 @@ SCRIPTS = {
 #: A letter that the language lacks costs log of this; names and loans bring a share of the
 #: script's lingua franca.
 FOREIGN, LOANS, LENDER = 1e-5, 0.02, {"Cyrl": "ru", "Latn": "en"}
+#: Alphabets into which names are respelt by rule (Pravopis; so ы or щ is no loan, as it is in Kazakh):
+#: they borrow no letter.  In Latin letters Serbian keeps foreign spellings.
+RESPELLING = (("sr", "Cyrl"), ("mk", "Cyrl"))
 #: Log p is kept in fractions of this power of two, so that sums are exact in any order: what is
 #: said of a text does not depend on the texts beside it.
 EXACT = 1 << 10
+#: Sums over as many letters as this fit the 24 bits of a 32-bit float, fractions and all: a letter
+#: costs at most log(1 / FOREIGN) = 11.6 nats.
+SHORT = (1 << 24) // (12 * EXACT)
 #: Letters of other alphabets that stand for a script's own in careless spelling.
 TWINS = dict(zip("aceikopxyæăĕçöüəhs", "асеікорхуӕӑӗҫӧүәһѕ", strict=True))
-_CODES, _ROWS = 0x32000, 2048
+#: How many code points have a class, and how many paragraphs are counted at once: a table of their
+#: counts stays in the cache.
+_CODES, _ROWS = 0x32000, 256
 
 
 @dataclass(frozen=True)
@@ -92,14 +100,16 @@ class Letters:
 @dataclass(frozen=True)
 class Alphabets:
     """`names[j]` and `scripts[j]`: language and script of column j of `log_p`; `classes[code]`:
-    the row that counts a code point; `members`: which rows are of which script; `entropy[j]`: what
-    a letter of the language's own texts costs (nats)."""
+    the row that counts a code point; `members`: which rows are of which script; `blocks`: the rows
+    and columns of each script that has an alphabet, outside of which `log_p` is 0; `entropy[j]`:
+    what a letter of the language's own texts costs (nats)."""
 
     names: tuple[str, ...]
     scripts: tuple[str, ...]
     classes: Array
     log_p: Array
     members: Array
+    blocks: tuple[tuple[slice, slice], ...]
     entropy: Array
 
     def letters(self, paragraphs: Paragraphs) -> Letters:
@@ -116,10 +126,14 @@ class Alphabets:
             spans = np.diff(np.append(paragraphs.starts[first : first + len(sizes)], stop))
             base = np.repeat(np.arange(len(sizes)) * rows, spans)
             base += classes[start:stop]
-            counts = np.bincount(base, minlength=len(sizes) * rows).astype(np.float64)
+            # exact in either; half as much is moved in the smaller
+            kind = np.float32 if sizes.max() <= SHORT else np.float64
+            counts = np.bincount(base, minlength=len(sizes) * rows).astype(kind)
             table = counts.reshape(len(sizes), rows)
-            np.matmul(table, self.log_p, out=log_p[first : first + len(sizes)])
-            np.matmul(table, self.members, out=scripts[first : first + len(sizes)])
+            some = log_p[first : first + len(sizes)]
+            for own, columns in self.blocks:
+                some[:, columns] = table[:, own] @ self.log_p[own, columns].astype(kind)
+            scripts[first : first + len(sizes)] = table @ self.members.astype(kind)
         return Letters(log_p, scripts)
 
 
@@ -132,36 +146,51 @@ def alphabets() -> Alphabets:
         language, script, _, row = line.split("\t")
         found = {part[0]: float(part[1:]) for part in row.split(" ")}
         shares[language, script] = found
-    letters = sorted({c for row in shares.values() for c in row})
     script_of = _script_of()
-    classes = np.zeros(_CODES, np.intp)
-    classes[:] = script_of + 1  # class 0: no letter; then a class for any letter of each script
-    place = {c: len(SCRIPTS) + 1 + i for i, c in enumerate(letters)}
+    letters = sorted({c for row in shares.values() for c in row})
+    # class 0: no letter; then of each script a class for any letter, and those that are known
+    own = [[c for c in letters if script_of[ord(c)] == place] for place in range(len(SCRIPTS))]
+    starts = np.cumsum([1, *(1 + len(some) for some in own)])
+    classes = np.zeros(_CODES, np.int16)
+    classes[:] = np.append(starts[:-1], 0)[script_of]
+    place = {
+        c: int(at) + 1 + i
+        for at, some in zip(starts, own, strict=False)
+        for i, c in enumerate(some)
+    }
     for c, row_number in place.items():
         classes[ord(c)] = row_number
         if len(c.upper()) == 1 and c.upper().lower() == c:  # I is i's, not dotless ı's
             classes[ord(c.upper())] = row_number
-    rows = len(SCRIPTS) + 1 + len(letters)
-    members = np.zeros((rows, len(SCRIPTS)))
-    members[np.arange(1, len(SCRIPTS) + 1), np.arange(len(SCRIPTS))] = 1
-    for c, row_number in place.items():
-        members[row_number, script_of[ord(c)]] = 1
+    rows = int(starts[-1])
+    members = np.repeat(np.eye(len(SCRIPTS)), np.diff(starts), axis=0)
+    members = np.vstack([np.zeros(len(SCRIPTS)), members])
     names = list(SCRIPTS)
     log_p, entropy = np.zeros((rows, len(shares))), np.zeros(len(shares))
-    for j, (language, script) in enumerate(shares):
-        own = members[:, names.index(script)] > 0
+    keys = sorted(shares, key=lambda key: names.index(key[1]))
+    for j, (language, script) in enumerate(keys):
+        at = names.index(script)
+        own_rows = slice(starts[at], starts[at + 1])
         p = np.zeros(rows)
         for source, share in ((shares[language, script], 1 - LOANS),
                               (shares[LENDER[script], script], LOANS)):  # fmt: skip
             total = sum(source.values())
             for c, n in source.items():
                 p[place[c]] += share * n / total
-        log_p[own, j] = np.round(np.log(np.maximum(p[own], FOREIGN)) * EXACT) / EXACT
         entropy[j] = -p @ np.log(np.maximum(p, FOREIGN))
-    keys = list(shares)
-    return Alphabets(
-        tuple(k[0] for k in keys), tuple(k[1] for k in keys), classes, log_p, members, entropy
+        if (language, script) in RESPELLING:
+            p[[place[c] for c in letters if c not in shares[language, script]]] = 0
+        log_p[own_rows, j] = np.round(np.log(np.maximum(p[own_rows], FOREIGN)) * EXACT) / EXACT
+    languages, scripts = tuple(k[0] for k in keys), tuple(k[1] for k in keys)
+    blocks = tuple(
+        (
+            slice(starts[at], starts[at + 1]),
+            slice(scripts.index(name), scripts.index(name) + scripts.count(name)),
+        )
+        for at, name in enumerate(names)
+        if name in scripts
     )
+    return Alphabets(languages, scripts, classes, log_p, members, blocks, entropy)
 
 
 def paragraphs(texts: Sequence[str]) -> Paragraphs:

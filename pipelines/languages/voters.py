@@ -110,7 +110,10 @@ class Voters:
     def _by_letters(self, letters: Letters, script: Array) -> tuple[Array, Array]:
         """(n, languages): 0 for the alphabet that fits best, -inf where the script is another's;
         and what a text that fits no alphabet has in these terms, -inf where none is known."""
-        sums, nothing = self._possible[script].copy(), np.full(len(script), -np.inf)
+        # most letters are of a script that is not told apart: not a Latin or Cyrillic text's
+        strange = 2 * letters.scripts[:, -1] >= letters.scripts.sum(axis=1)
+        row = np.where(strange & (script >= 0), len(SCRIPTS), script)
+        sums, nothing = self._possible[row].copy(), np.full(len(script), -np.inf)
         for code in np.unique(script[script >= 0]):
             here, there = self.columns(int(code))
             rows = np.flatnonzero(script == code)
@@ -224,12 +227,17 @@ class Voters:
 
     @cached_property
     def _possible(self) -> Array:
-        """(scripts + 1, languages): 0 or -inf; the last row is for texts without a letter."""
+        """(scripts + 2, languages): 0 or -inf; the last rows are for texts in a script that is not
+        told apart, and for those without a letter."""
         rows = [
             [0.0 if labels.possible(script, name) else -np.inf for name in self.languages]
             for script in SCRIPTS
         ]
-        return np.array([*rows, [-np.inf] * len(self.languages)])
+        named = {labels.normalise(label, self.mapping) for label in self._labels}
+        strange = {one.language for one in named if one.script and one.script not in SCRIPTS}
+        strange |= {*labels.OTHERS.split()}
+        others = [0.0 if name in strange else -np.inf for name in self.languages]
+        return np.array([*rows, others, [-np.inf] * len(self.languages)])
 
 
 @cache

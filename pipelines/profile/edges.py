@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from lineage.chain import Release
+from pipelines.corpus import TEXTS
 from schemas.tables import STAGES
 
 #: Documents shown on either side of a threshold, and characters of each that is shown.
@@ -127,7 +128,8 @@ def excerpts(release: Release, ids: list[str]) -> dict[str, str]:
 def raw_excerpts(work: Path, ids: list[str]) -> dict[str, str]:
     """The same of the texts as they were read, personal data included: from the work folder."""
     out: dict[str, str] = {}
-    for path in sorted((work / "ingest" / "documents").glob("*.parquet")):
+    whole, parts = (sorted((work / s / "documents").glob("*.parquet")) for s in TEXTS)
+    for path in [*whole, *parts]:  # of a record that was split its part is what was looked at
         with pq.ParquetFile(path) as file:
             here = pl.Series(file.read(["doc_id"]).column("doc_id").to_pylist(), dtype=pl.String)
         if here.is_in(ids).any():

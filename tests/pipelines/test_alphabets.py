@@ -36,6 +36,17 @@ def test_shares_are_probabilities():
     assert len(set(zip(known.names, known.scripts, strict=True))) == len(known.names)
 
 
+def test_serbian_cyrillic_borrows_no_letter():
+    assert best("БМТ Баш Ассамблејасынын гәрары") == ("az", "Cyrl")
+    known = alphabets()
+    cost = {
+        name: known.log_p[known.classes[ord("ы")], j]
+        for j, (name, script) in enumerate(zip(known.names, known.scripts, strict=True))
+        if script == "Cyrl"
+    }
+    assert cost["sr"] == cost["mk"] == min(cost.values()) < cost["uk"]
+
+
 @given(st.lists(st.text(max_size=60), max_size=6))
 def test_paragraphs_are_the_lines(texts):
     pieces = paragraphs(texts)

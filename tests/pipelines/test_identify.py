@@ -11,6 +11,8 @@ from pathlib import Path
 import fasttext
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelines.identify import Identifier, model_path, script, spread
 from pipelines.languages.voters import ModelMissing
@@ -137,6 +139,23 @@ def test_emoji_and_tables_have_no_language(identifier):
     assert found["lang"].null_count() == 2 and found["langs"].to_list() == [[], []]
 
 
+def test_code_is_no_sure_text_in_a_language(identifier):
+    code = "\n".join(
+        f"    for (int i{n} = 0; i{n} < x[{n}].sz; ++i{n}) {{ p{n} ^= q[i{n} & 0x{n:02x}]; }}"
+        for n in range(60)
+    )
+    found = identified(identifier, code, "{" * 3000, "".join(f"0x{n:04x}," for n in range(900)))
+    assert found["score"].max() < 0.5
+
+
+def test_a_language_without_any_resource(identifier):
+    """N'Ko and Tifinagh: no alphabet here, no label of CLD2 or of the model."""
+    nko, tifinagh = "ߒߞߏ ߦߋ߫ ߛߓߍߛߎ߲ ߘߏ߫ ߟߋ߬ ߘߌ߫ " * 30, "ⵜⴰⵎⴰⵣⵉⵖⵜ ⴷ ⵢⴰⵏ ⵓⵎⵙⴰⵡⴰⵍ " * 30
+    found = identified(identifier, nko, tifinagh)
+    assert found["script"].drop_nulls().is_in(["Zyyy"]).all()
+    assert (found["lang"].is_null() | (found["score"] < 0.25)).all()  # under any floor it is far
+
+
 def test_one_word_is_less_sure_than_a_sentence(identifier):
     word, sentence = identified(identifier, "Москва", TEXTS["ru"][0])["score"]
     assert word < sentence > 0.95
@@ -190,10 +209,27 @@ def test_any_model_with_labels_of_its_own(identifier, tmp_path):
     assert found["lang"].to_list() == ["kk", "hy"]
 
 
+def test_a_model_that_knows_another_script(identifier, tmp_path):
+    nko = "ߒߞߏ ߦߋ߫ ߛߓߍߛߎ߲ ߘߏ߫ ߟߋ߬ ߘߌ߫"
+    lines = [f"__label__kaz_Cyrl {TEXTS['kk'][0]}", f"__label__nqo_Nkoo {nko}"]
+    (tmp_path / "train.txt").write_text("\n".join(lines * 20), "utf-8")
+    options = {"input": str(tmp_path / "train.txt"), "dim": 4, "epoch": 60, "lr": 1.0, "verbose": 0}
+    fit(options, str(tmp_path / "own.bin"))
+    own = Identifier(model_path("own.bin", tmp_path))
+    assert identified(own, nko, "ไทย" * 9)["lang"].to_list()[0] == "nqo"
+    assert identified(identifier, "กรุงเทพมหานครเป็นเมืองหลวงของประเทศไทย")["lang"].to_list() == ["th"]
+
+
 def test_results_do_not_depend_on_the_neighbours(identifier):
     alone = [identified(identifier, t).drop("doc_id").row(0) for t, _ in TEXTS.values()]
     together = identified(identifier, *(t for t, _ in TEXTS.values())).drop("doc_id").rows()
     assert alone == together
+
+
+@given(st.lists(st.text("abв", min_size=1, max_size=12), min_size=200, max_size=220))
+def test_a_sample_holds_whole_words_alone(words):
+    sample = spread("\n".join(words), 200)
+    assert set(sample.split()) <= set(words)
 
 
 def test_a_sample_is_spread_and_bounded():

@@ -42,6 +42,11 @@ def test_uzbek_marks_are_one_letter(mark):
     assert key(f"O{mark}zbek") == "ozbek"
 
 
+@given(st.text(" \t\n\r\u00a0\u2003ab"))
+def test_white_space_becomes_single_blanks(text):
+    assert language(text) == " ".join(text.split())
+
+
 def test_the_language_view():
     assert language(None) == language(" \n\t ") == ""
     assert language("пе\u00adре\u200bнос\r\nстроки\u0007") == "перенос строки"
