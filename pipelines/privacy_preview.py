@@ -124,7 +124,7 @@ def _nothing() -> pl.DataFrame:
 def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
     """The documents of a shard that are wanted: doc_id, source_id, lang, shard."""
     rows = (
-        corpus.table("ingest", "documents", shard, ["doc_id", "source_id"])
+        corpus.of_records("records", shard, ["doc_id", "source_id"])
         .join(corpus.kept(shard, done), on="doc_id", how="semi")
         .join(corpus.languages(shard), on="doc_id", how="left")
     )
