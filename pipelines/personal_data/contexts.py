@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Final
 
 from pipelines.personal_data.views import fold
@@ -43,6 +44,7 @@ _SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
 _STOP: Final = re.compile(r"[.;!?](?:\s|$)|[\n|0-9]")
 
 
+@cache  # the stems of the rules are few, and asked for again with each set of languages and words
 def _stem(written: str) -> str:
     found = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
     return found.replace(r"\ ", r"[\s.:-]{1,3}")
@@ -54,6 +56,7 @@ def stems(written: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{found})" if found else r"(?!)")
 
 
+@cache
 def literal(written: str) -> str:
     """What a folded text must hold for the stem to be in it."""
     return max(re.split(r"[*$ ]", fold(written)), key=len)
