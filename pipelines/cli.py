@@ -38,9 +38,9 @@ COMMANDS = {
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }
 
-#: New containers between two looks for cycles.  By Python's own figure (700) a third of a command's
-#: start goes into looking through what libraries have just made to stay.
-COLLECTED_AFTER = 100_000
+#: New containers between two looks for cycles.  By Python's own figure (700) a good part of a
+#: command's start goes into looking through what libraries have just made to stay.
+COLLECTED_AFTER = 20_000
 
 USAGE = """usage: tamga COMMAND [options]
 

@@ -11,7 +11,6 @@ import polars as pl
 from schemas.reasons import REASONS
 from schemas.tables import DECISIONS, OUTCOMES
 
-
 _encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
 
 
