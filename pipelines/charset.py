@@ -111,7 +111,7 @@ CHARSETS = frozenset(
 
 
 #: In UTF-16 and UTF-32 without a mark, and in ISO-2022, which all are valid UTF-8.
-_WIDE = re.compile(rb"[\0\x04\x1b]")
+_WIDE = (b"\0", b"\x04", b"\x1b")
 #: How sure the letters must be to overrule what is declared: how closely they fit a language, and
 #: the log of how much better than as declared, at least and per character counted.
 SLACK, DOUBT = 0.3, 3.0
@@ -155,7 +155,7 @@ def decode(payload: bytes, content_type: str | None = None, html: bool = False) 
         text = _strict(payload, declared)
         if text is not None:
             return Decoded(text, declared, declared)
-    if _WIDE.search(payload, 0, DETECT_BYTES):
+    if any(payload.find(mark, 0, DETECT_BYTES) >= 0 for mark in _WIDE):
         wide = _detected(payload)
         text = _strict(payload, wide) if wide and wide.startswith(("utf-", "iso2022")) else None
         if wide and text is not None:

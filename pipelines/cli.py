@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -40,6 +41,10 @@ COMMANDS = {
     "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
 }
 
+#: New containers between two looks for cycles.  By Python's own figure (700) a good part of a
+#: command's start goes into looking through what libraries have just made to stay.
+COLLECTED_AFTER = 20_000
+
 USAGE = """usage: tamga COMMAND [options]
 
 {commands}
@@ -67,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tamga: no command {args[0]!r}\n\n{_usage()}", file=sys.stderr)
         return 2
     quiet()
+    gc.set_threshold(COLLECTED_AFTER)
     try:
         return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
     except BrokenPipeError:  # the reader of a pipe has seen enough

@@ -17,9 +17,11 @@ MAX_JSONLD = 64 << 10
 #: How many times a page's characters may be read in search of its paragraphs.
 READ_AT_MOST = 4
 _DECLARING = "meta, [rel~=license i], script[type='application/ld+json' i]"
-# A lone space is left alone and no pattern starts with one: that is most of what a text holds.
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 _BLANK = re.compile(r"\n ?(?:\n ?)+")
+#: Without one of these the patterns change nothing; to look for them takes far less time.
+_UNTIDY_SPACES = ("  ", "\t", "\r", "\f", "\v", "\u00a0")
+_UNTIDY_LINES = ("\n ", "\n\n\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +98,9 @@ def _trafilatura(markup: str) -> str:
 
 def tidy(text: str) -> str:
     """Runs of blanks squeezed, blank lines to one between paragraphs, ends trimmed."""
-    squeezed = _SPACES.sub(" ", text.replace("\r\n", "\n"))
-    return _BLANK.sub("\n\n", squeezed).replace(" \n\n", "\n\n").strip()
+    text = text.replace("\r\n", "\n")
+    if any(mark in text for mark in _UNTIDY_SPACES):
+        text = _SPACES.sub(" ", text)
+    if any(mark in text for mark in _UNTIDY_LINES):
+        text = _BLANK.sub("\n\n", text)
+    return text.replace(" \n\n", "\n\n").strip()

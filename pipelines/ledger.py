@@ -11,10 +11,12 @@ import polars as pl
 from schemas.reasons import REASONS
 from schemas.tables import DECISIONS, OUTCOMES
 
+_encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
+
 
 def evidence(value: Mapping[str, Any]) -> str:
     """Evidence as canonical JSON."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return _encoded(value)
 
 
 def known(outcome: str, reason: str | None) -> bool:

@@ -139,8 +139,7 @@ def likely(text: str) -> Reading:
     """A text as it stands: the language that fits best."""
     table = _languages()
     codes = np.frombuffer(text[:SAMPLE].encode("utf-32-le", "replace"), np.uint32)
-    counted = codes[np.concatenate(_spots(codes))]
-    rows = table.index[np.where(counted < len(table.index), counted, 0)]
+    rows = table.index.take(np.minimum(codes.take(np.concatenate(_spots(codes))), 0xFFFF))
     counts = np.bincount(rows, minlength=len(table.log_p))
     scores = counts @ table.log_p
     column = int(np.argmax(scores))
@@ -170,12 +169,11 @@ def _histogram(payload: bytes) -> tuple[Array, Array, Array] | None:
 def _spots(codes: Array) -> tuple[Array, Array]:
     """Where characters beyond ASCII are, and ASCII letters next to such."""
     beyond = codes >= 128
-    high = np.flatnonzero(beyond)
-    near = np.zeros(len(codes) + 1, bool)
-    near[high + 1] = True
-    near[np.maximum(high, 1) - 1] = True
-    near = np.flatnonzero(near[:-1] & ~beyond)
-    return high, near[_ASCII_LETTER[codes[near]]]
+    near = np.zeros(len(codes), bool)
+    near[1:] = beyond[:-1]
+    near[:-1] |= beyond[1:]
+    beside = (near > beyond).nonzero()[0]
+    return beyond.nonzero()[0], beside[_ASCII_LETTER.take(codes.take(beside))]
 
 
 def _divergence(counts: Array, log_p: Array) -> float:

@@ -45,7 +45,7 @@ _UNCLOSED = frozenset((
 ))  # fmt: skip
 _BESIDE: Final = "footer, aside, nav, [class*=comment i]:not(body), [id*=comment i]:not(body)"
 # By resiliparse's rules a list that stands near the root is navigation.
-_FRAME: Final = ("div", "div", "div", "article", "main")
+_INSIDE: Final = "<article><div><div><div></div></div></div></article>"
 
 
 def main_text(markup: str, tree: HTMLTree, limit: int, nested: int | None = None) -> str:
@@ -153,11 +153,10 @@ def _prepare(tree: HTMLTree, element: Any) -> None:
         quotation.delattr("class")  # embedded posts, else taken for buttons to share
     body: Any = tree.body
     if element.tag != "body":
-        for name in _FRAME:
-            frame: Any = tree.create_element(name)
-            frame.append_child(element)
-            element = frame
-        body.replace_children(element)
+        frame: Any = tree.create_element("main")
+        frame.html = _INSIDE
+        frame.query_selector("div div div").append_child(element)
+        body.replace_children(frame)
 
 
 def _hide_pointers(element: Any) -> None:

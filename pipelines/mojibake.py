@@ -86,16 +86,21 @@ def _utf8(text: str) -> Repair | None:
 def _possible(text: str) -> list[str]:
     """Those of `WRONG` in which pairs of a first byte and a continuation stand in rows of three or
     beside small ASCII letters, as mojibake has them and hardly anything else."""
-    leads, rest, triples, second = _masks()
+    first, then = _masks()
     codes = np.minimum(np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32), 0xFFFF)
+    pairs = first.take(codes[:-1])
+    pairs &= then.take(codes[1:])
+    found = np.flatnonzero(pairs)
+    if len(found) < MIN_PAIRS - 1:
+        return []
+    at = found + 6
     both = np.zeros(len(codes) + 9, np.uint16)
-    both[6:-4] = leads[codes[:-1]] & rest[codes[1:]] | triples[codes[:-1]] & second[codes[1:]]
-    at = np.flatnonzero(both)
+    both[at] = pairs[found] | pairs[found] >> 16
     chained = (both[at - 2] | both[at - 3]) & (both[at - 4] | both[at - 5] | both[at - 6])
-    small = np.zeros(len(both), bool)
-    small[6:-3] = (codes >= 97) & (codes <= 122)
-    beside = both[at[small[at - 1] | small[at + 2] | small[at + 3]]]
-    row = int(np.bitwise_or.reduce(both[at] & chained, initial=0))
+    row = int(np.bitwise_or.reduce(both[at] & chained))
+    # clipped at the text's ends to what is no ASCII, or is looked at anyway
+    near = codes.take(np.add.outer((-1, 2, 3), found), mode="clip")
+    beside = both[at[((near >= 97) & (near <= 122)).any(axis=0)]]
     return [
         wrong
         for i, wrong in enumerate(WRONG)
@@ -104,15 +109,17 @@ def _possible(text: str) -> list[str]:
 
 
 @cache
-def _masks() -> list[np.ndarray[Any, Any]]:
-    """By character, a bit for each of `WRONG` in which it stands for one of those bytes."""
+def _masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """By character, a bit for each of `WRONG` in which it stands for the first byte of a pair, 16
+    bits up for that of a triple; and the same for the byte that follows."""
     tables = []
-    for some in (PAIRS, CONTINUED, TRIPLES, SECOND):
-        table = np.zeros(1 << 16, np.uint16)
-        for i, wrong in enumerate(WRONG):
-            table[[ord(_characters(wrong)[b]) for b in some]] |= 1 << i
+    for of_pairs, of_triples in ((PAIRS, TRIPLES), (CONTINUED, SECOND)):
+        table = np.zeros(1 << 16, np.uint32)
+        for some, shift in ((of_pairs, 0), (of_triples, 16)):
+            for i, wrong in enumerate(WRONG):
+                table[[ord(_characters(wrong)[b]) for b in some]] |= 1 << (i + shift)
         tables.append(table)
-    return tables
+    return tables[0], tables[1]
 
 
 class _Rows:

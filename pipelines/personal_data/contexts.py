@@ -14,6 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from pipelines.personal_data.views import fold
@@ -45,6 +46,7 @@ _SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
 _STOP: Final = re.compile(r"[.;!?](?:\s|$)|[\n|0-9]")
 
 
+@cache  # the stems of the rules are few, and asked for again with each set of languages and words
 def _stem(written: str) -> str:
     found = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
     return found.replace(r"\ ", r"[\s.:-]{1,3}")
@@ -84,6 +86,7 @@ def stems(written: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{found})" if found else r"(?!)")
 
 
+@cache
 def literal(written: str) -> str:
     """What a stem begins with in a folded text, at the beginning of a word."""
     return re.split(r"[*$ ]", fold(written), maxsplit=1)[0]

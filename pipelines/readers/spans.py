@@ -20,8 +20,8 @@ HEADER_ROOM = 1 << 20  # envelope and HTTP headers do not count as the record's 
 #: A file that is one compressed stream is unpacked on disk, up to this many times its size.
 STREAM_RATIO = 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
-_LINE = re.compile(rb"^([^\s:]+)[ \t]*:(.*)$", re.M)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
+_LINE = re.compile(r"^([^\s:]+)[ \t]*:(.*)$", re.M | re.A)
+_FOLD = re.compile(r"\r?\n[ \t]+")
 _GAP = re.compile(rb"(?:[\r\n]+\0*)*")
 NO_HEADER = "no header of a record"
 _DIGITS = re.compile(r"\d{1,15}")
@@ -37,6 +37,7 @@ class Span:
     error: str | None = None
     detail: str | None = None
     rest: bool = False  # what is left over behind a member's record
+    header: Header | None = None  # where it is known already
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,8 @@ WARC = Grammar(
 
 def fields_of(head: bytes, charset: str) -> list[tuple[str, str]]:
     """The `Name: value` lines of a head, folded ones joined."""
-    return [
-        (name.decode(charset, "replace"), value.decode(charset, "replace").strip())
-        for name, value in _LINE.findall(_FOLD.sub(b" ", head))
-    ]
+    unfolded = _FOLD.sub(" ", head.decode(charset, "replace"))
+    return [(name, value.strip()) for name, value in _LINE.findall(unfolded)]
 
 
 def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
@@ -187,7 +186,7 @@ def _parted(offset: int, length: int, content: bytes, grammar: Grammar) -> Itera
     if header and header.length is not None:
         end = _gap(content, header.end + header.length)
         if grammar.starts.match(content, end):
-            yield Span(offset, length, content[:end])
+            yield Span(offset, length, content[:end], header=header)
             number = 1 + len(grammar.marker.findall(content, end))
             yield Span(
                 offset,
@@ -198,7 +197,7 @@ def _parted(offset: int, length: int, content: bytes, grammar: Grammar) -> Itera
                 True,
             )
             return
-    yield Span(offset, length, content)
+    yield Span(offset, length, content, header=header)
 
 
 class _Window:
@@ -263,7 +262,7 @@ def _plain(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, No
                 f"{end - start} bytes",
             )
         else:
-            yield Span(start, end - start, data[start:end])
+            yield Span(start, end - start, data[start:end], header=header)
         position = following
 
 

@@ -103,7 +103,7 @@ def content_of(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
 
 def envelope_of(span: Span, locator: str, limit: int, grammar: Grammar = WARC) -> Envelope | None:
     """What a span says of its record; None where it holds none that counts."""
-    header = grammar.header(span.data, 0)
+    header = span.header or grammar.header(span.data, 0)
     fields = header.fields if header else {}
     found = Envelope(
         locator,

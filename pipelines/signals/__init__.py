@@ -22,8 +22,19 @@ from pipelines.signals.protocols import PROTOCOLS
 __all__ = ["PROTOCOLS", "Capture", "HostSignals", "Observation", "observe_page", "reservations"]
 
 
+#: What nearly every response has and no protocol reads.
+_MUTE = frozenset({
+    "accept-ranges", "age", "cache-control", "connection", "content-encoding", "content-language",
+    "content-length", "content-type", "date", "etag", "expires", "last-modified", "server",
+    "set-cookie", "strict-transport-security", "transfer-encoding", "vary", "x-powered-by",
+})  # fmt: skip
+
+
 def observe_page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     """What a response's headers and `<meta name content>` pairs say, for all protocols."""
+    headers = [pair for pair in headers if pair[0].lower() not in _MUTE]
+    if not headers and not metas:
+        return []
     return [o for protocol in PROTOCOLS for o in protocol.page(headers, metas, agents)]
 
 
@@ -34,5 +45,7 @@ def reservations(observations: Iterable[Observation]) -> dict[str, Observation]:
     another.
     """
     seen = list(observations)
+    if not seen:
+        return {}
     standing = {p.NAME: p.resolve([o for o in seen if o.protocol == p.NAME]) for p in PROTOCOLS}
     return {name: o for name, o in standing.items() if o is not None}

@@ -95,8 +95,11 @@ class HostSignals:
     ) -> list[Observation]:
         """Observations with links replaced by what the captures at their ends say of the URL;
         a link whose end is not in the crawl reserves."""
+        seen = list(observations)
+        if all(o.value != LINKED for o in seen):
+            return seen
         parts, when = split(uri), instant(captured_at)
-        return [f for o in observations for f in self._followed(o, parts, when, self.mode)]
+        return [f for o in seen for f in self._followed(o, parts, when, self.mode)]
 
     def _followed(
         self, linked: Observation, parts: Parts | None, when: float | None, mode: str

@@ -192,3 +192,10 @@ def test_declarations_of_licences() -> None:
         "https://a.kz/l.xml",
         '<rsl><content url=""/></rsl>',
     ]
+
+
+@given(st.text(st.sampled_from(" \t\r\n\f\v\u00a0\u2003ab"), max_size=12))
+def test_tidying_is_by_its_patterns_alone_and_done_once(text):
+    spaced = html._SPACES.sub(" ", text.replace("\r\n", "\n"))
+    assert tidy(text) == html._BLANK.sub("\n\n", spaced).replace(" \n\n", "\n\n").strip()
+    assert tidy(tidy(text)) == tidy(text)

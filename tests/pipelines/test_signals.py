@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines import signals
 from pipelines.signals import (
     Capture,
     HostSignals,
@@ -361,6 +362,12 @@ def test_observations_name_their_capture_and_survive_a_pickle() -> None:
     ]
     assert pickle.loads(pickle.dumps(signals)).observations(uri, "2026-10-05T00:00:00Z") == before
     assert signals.observations("urn:x:1", "2026") == []
+
+
+def test_no_protocol_reads_a_header_that_is_passed_over() -> None:
+    for said in ("noai", "train-ai=n", "ai-train=no", "1", '<https://a.example/l>; rel="license"'):
+        pairs = [(name, said) for name in signals._MUTE]
+        assert [o for p in signals.PROTOCOLS for o in p.page(pairs, (), AGENTS)] == []
 
 
 @given(
