@@ -110,9 +110,7 @@ def test_the_last_of_the_least(values: list[int], width: int) -> None:
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.integers(1, 12))
-def test_equal_windows_have_equal_hashes_wherever_they_stand(
-    values: list[int], width: int
-) -> None:
+def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], width: int) -> None:
     doubled = np.array(values + values, np.uint64)
     found = passages.rolling(doubled, width)
     assert len(found) == max(0, len(doubled) - width + 1)
