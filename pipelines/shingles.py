@@ -80,7 +80,8 @@ def words(texts: pl.Series) -> Words:
 
     Words are `views.folded` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
     """
-    raw = _encode(split(texts))
+    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
+    raw = _encode(spaced.str.split(" "))
     found = folded(raw.vocabulary)
     # Distinct words may have become one, and some nothing.
     empty = (found == "").to_numpy()
@@ -89,13 +90,6 @@ def words(texts: pl.Series) -> Words:
     return Words(
         renumbered[raw.codes[keep]], offsets_of(keep)[raw.offsets], found.filter(found != "")
     )
-
-
-def split(texts: pl.Series) -> pl.Series:
-    """Strings -> what stands between white space, in lists; joined by single characters, as long as
-    the text.  Null counts as empty."""
-    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
-    return spaced.str.split(" ")
 
 
 def views(words: Words) -> pl.Series:

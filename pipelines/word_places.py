@@ -56,8 +56,9 @@ def first_words(some: Pieces, offsets: I64) -> I64:
 def words(texts: pl.Series) -> pl.DataFrame:
     """Strings -> text, form, start, end: the words of their key views, as `shingles.words` has them,
     and where they stand, in code points, with the punctuation around them."""
+    spaced = texts.cast(pl.String).fill_null("").str.replace_all(r"\s", " ")
     tokens = (
-        pl.DataFrame({"token": shingles.split(texts)})
+        pl.DataFrame({"token": spaced.str.split(" ")})
         .with_row_index("text")
         .explode("token", empty_as_null=False)
         .with_columns(long=pl.col("token").str.len_chars().cast(pl.Int64))

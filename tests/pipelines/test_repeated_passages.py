@@ -143,7 +143,12 @@ def test_one_passage_in_thousands_of_documents(tmp_path: Path) -> None:
     assert (found["end"] - found["start"] == len(shared) + 1).all()
 
 
-@given(st.lists(st.text(st.sampled_from("aBё,. \t\n\u00a0\u200b—𝔘%-"), max_size=30), max_size=5))
+@given(
+    st.lists(
+        st.text(st.sampled_from("aBё,. \t\r\n\x1c\x85\u00a0\u2003\u3000\u200b—𝔘%-"), max_size=30),
+        max_size=5,
+    )
+)
 def test_words_stand_where_they_are_said_to(texts: list[str]) -> None:
     series = pl.Series(texts, dtype=pl.String)
     found = word_places.words(series)
