@@ -56,19 +56,22 @@ def first_words(some: Pieces, offsets: I64) -> I64:
 def words(texts: pl.Series) -> pl.DataFrame:
     """Strings -> text, form, start, end: the words of their key views, as `shingles.words` has them,
     and where they stand, in code points, with the punctuation around them."""
-    spaced = texts.cast(pl.String).fill_null("").str.replace_all(r"\s", " ")
-    tokens = (
-        pl.DataFrame({"token": spaced.str.split(" ")})
-        .with_row_index("text")
-        .explode("token", empty_as_null=False)
-        .with_columns(long=pl.col("token").str.len_chars().cast(pl.Int64))
-        .with_columns(end=(pl.col("long") + 1).cum_sum().over("text") - 1)
-        .filter(pl.col("token") != "")
-    )
-    known = tokens["token"].unique(maintain_order=True)
-    forms = pl.DataFrame({"token": known, "form": folded(known)}).filter(pl.col("form") != "")
-    return tokens.join(forms, on="token", maintain_order="left").select(
-        "text", "form", "end", start=pl.col("end") - pl.col("long")
+    spaced = texts.cast(pl.String).fill_null("").str.replace_all(r"\s", " ").str.split(" ")
+    sizes = spaced.list.len().to_numpy().astype(np.int64)
+    tokens = spaced.list.explode(empty_as_null=False).to_arrow().dictionary_encode()
+    known = pl.Series(tokens.dictionary, dtype=pl.String)
+    forms, codes = folded(known), tokens.indices.to_numpy()
+    long = known.str.len_chars().to_numpy().astype(np.int64)[codes]
+    before = shingles.offsets_of(long + 1)
+    start = before[:-1] - np.repeat(before[shingles.offsets_of(sizes)[:-1]], sizes)
+    kept = np.flatnonzero((forms != "").to_numpy()[codes])
+    return pl.DataFrame(
+        {
+            "text": np.repeat(np.arange(len(sizes)), sizes)[kept],
+            "form": forms.gather(codes[kept]),
+            "start": start[kept],
+            "end": (start + long)[kept],
+        }
     )
 
 
