@@ -16,7 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import corpus, ledger, repeated_lines, repeated_passages, shards
+from pipelines import corpus, ledger, shards
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data import pseudonym_key
@@ -26,10 +26,9 @@ from pipelines.repeated_lines import merged
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
-from schemas.tables import FINDINGS
+from schemas.tables import FINDINGS, REPEATED
 
 RULE_VERSION = "1"
-REPEATED = [repeated_lines.ENTITY, repeated_passages.ENTITY]
 
 
 def judge(

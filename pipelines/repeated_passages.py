@@ -22,9 +22,9 @@ from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 from pipelines.near import KEYED
 from pipelines.word_places import Pieces
 from schemas.sections import SpanParams
-from schemas.tables import FINDINGS
+from schemas.tables import FINDINGS, PASSAGE
 
-ENTITY, RECOGNISER, OPERATOR = "PASSAGE", "dedup-spans", "remove"
+RECOGNISER, OPERATOR = "dedup-spans", "remove"
 #: What is recorded: `low` and `high` count characters of the document, `start` words; `of`: how
 #: many words the document has; `kept_…`: where it stands in the document that keeps it.
 FOUND = {
@@ -81,7 +81,7 @@ def findings(found: pl.DataFrame) -> pl.DataFrame:
         "start",
         "end",
         score=pl.lit(1.0),
-        entity_type=pl.lit(ENTITY),
+        entity_type=pl.lit(PASSAGE),
         recogniser=pl.lit(RECOGNISER),
         operator=pl.lit(OPERATOR),
         replacement=pl.lit(""),

@@ -96,4 +96,6 @@ def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -
     assert [row["doc_id"] for row in answer["passages"]] == [kept["doc_id"]]
     summary = json.loads((home / "work/dedup/stage.json").read_text())["totals"]["passages"]
     assert summary == {"found": 1, "documents": 1, "removed": 1, "documents shortened": 1}
+    counts = json.loads((home / "release/sample/manifest.json").read_text())["counts"]
+    assert counts["redactions"] == {"EMAIL_ADDRESS": 1} and counts["repeated"] == {"PASSAGE": 1}
     assert tamga("verify", home / "release/sample", *params).returncode == 0
