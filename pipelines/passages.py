@@ -9,12 +9,11 @@ stands whole in the document that is named for it.  A document that would be lef
 keeps all.
 
 How runs are found (winnowing: Schleimer, Wilkerson, Aiken 2003).  A run of N words has N - k + 1
-grams of k words; its *seed* is the one with the least hash, of equal ones the last.  Which of its
-grams that is depends on the words of the run alone, so that each place of the run has the same
-seed at the same distance: equal runs meet by the hashes of their seeds, none is missed, and only
-seeds travel between workers.  Neighbouring runs share seeds, 2 / (N - k + 2) per word in texts of
-random words.  Runs are then told by hashes of 64 bits, and what is found so is compared word by
-word: two runs with one hash can hide a repetition, and remove nothing.
+grams of k words; the least of their hashes is its *key*, which depends on the words of the run
+alone: equal runs have the same key, none is missed.  Neighbours mostly share theirs, and only one
+row per stretch of runs with one key travels between workers: 2 / (N - k + 2) per word in texts of
+random words.  The runs of keys that are met twice are then told by hashes of 64 bits, and what is
+found so is compared word by word: two runs with one hash can hide a repetition, and remove nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from pipelines import duplicates, shingles
+from pipelines.fingerprints import minima
 from pipelines.shingles import I64, U64, Words
 
 ALGORITHM = "passages-1"
@@ -46,7 +46,8 @@ _POSITION = 32  # bits
 
 
 class Runs(NamedTuple):
-    """The runs of n pieces of text by their seeds: seed i has the runs at[first[i]:first[i + 1]]."""
+    """The runs of n pieces of text in stretches with one key: stretch i has the runs
+    at[first[i]:first[i + 1]]."""
 
     key: U64
     piece: I64
@@ -64,18 +65,31 @@ def runs(words: Words, least: int) -> Runs:
         nothing = np.zeros(0, np.int64)
         return Runs(nothing.view(np.uint64), nothing, np.zeros(1, np.int64), nothing,
                     nothing.view(np.uint64))  # fmt: skip
-    width = max(1, least // 3)
-    grams = rolling(hashes, width)
-    seed = minima(grams, least - width + 1)[at]
-    first = np.flatnonzero(np.append(True, seed[1:] != seed[:-1]))
+    grams = rolling(hashes, _width(least))
+    key = minima(grams, least - _width(least) + 1)[at]
     piece = np.repeat(np.arange(len(sizes)), sizes)
+    first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (piece[1:] != piece[:-1])))
     return Runs(
-        grams[seed[first]],
+        key[first],
         piece[first],
         np.append(first, len(at)),
         at,
         rolling(hashes, least)[at],
     )
+
+
+def seeds(found: Runs, docs: pl.Series, least: int) -> pl.DataFrame:
+    """`SEED` of runs, by the document of each stretch: a row per stretch, and two of one with more
+    runs than a gram is part of: its least gram stands there twice, and a run of it may."""
+    rows = np.repeat(
+        np.arange(len(found.key)), 1 + (np.diff(found.first) > least - _width(least) + 1)
+    )
+    return pl.DataFrame({"key": found.key[rows], "doc": docs.gather(rows)}, schema=SEED)
+
+
+def _width(least: int) -> int:
+    """Words in a gram of runs of `least` words."""
+    return max(1, least // 3)
 
 
 def rolling(hashes: U64, width: int) -> U64:
@@ -93,20 +107,8 @@ def rolling(hashes: U64, width: int) -> U64:
     return shingles.fmix64((sums[width:] - sums[:-width]) * ups[: max(0, len(hashes) - width + 1)])
 
 
-def minima(values: U64, width: int) -> I64:
-    """Where the least value of each window of `width` stands, of equal ones the last; by doubling."""
-    place = np.arange(len(values))
-    size = 1
-    while size < width:
-        step = min(size, width - size)
-        left, right = place[:-step], place[step:]
-        place = np.where(values[right] <= values[left], right, left)
-        size += step
-    return place
-
-
 def repeated(seeds: pl.DataFrame) -> pl.DataFrame:
-    """All `SEED` of some keys, a row per place -> those, each once, that stand in several."""
+    """All `SEED` of some keys -> those with several rows, each once."""
     return seeds.filter(pl.col("key").is_duplicated()).unique()
 
 
@@ -115,14 +117,14 @@ def matches(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFram
 
     Args:
       found: doc, right, quality, captured_at, doc_id, start and runs (hashes, as a list): a row per
-        seed, all the seeds of some keys; start: of the first run.
+        stretch, all of some keys; start: of the first run.
       least: words in a run.  A run that overlaps its best place is no repetition.
       chunk: how many runs are looked at together.
 
     Returns:
       `MATCH`.
     """
-    ranked = duplicates.order(found.unique("doc")).select("doc", "rank")
+    ranked = duplicates.order(found.drop("start", "runs").unique("doc")).select("doc", "rank")
     ordered = found.join(ranked, on="doc").sort("rank", "start")
     sizes = ordered["runs"].list.len().to_numpy().astype(np.int64)
     flat = ordered["runs"].explode(empty_as_null=False).to_numpy()

@@ -163,8 +163,8 @@ class Seeds(_Planned):
         for some in self.pieces(place, stay["doc"]):
             found = passages.runs(shingles.words(some.texts), self.least)
             doc = some.documents["doc"].gather(some.row[found.piece])
-            seeds = pl.DataFrame({"key": found.key, "doc": doc}, schema=passages.SEED)
-            yield from parts(seeds, found.key, self.plan.partitions)
+            seeds = passages.seeds(found, doc, self.least)
+            yield from parts(seeds, seeds["key"].to_numpy(), self.plan.partitions)
 
 
 class Repeated(beam.DoFn):

@@ -32,23 +32,24 @@ def reference(texts: list[list[str]], least: int) -> tuple[set[Run], set[Run]]:
     return repeated, gone
 
 
-def seeds(texts: list[list[str]], least: int) -> pl.DataFrame:
-    """A row per seed, as the job makes them for documents whose order of right is the list's."""
+def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Runs by stretches, and seeds, as the job makes them of documents that stand in the order of
+    right."""
     words = shingles.words(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
     found = passages.runs(words, least)
-    return pl.DataFrame(
-        {
-            "key": found.key,
-            "doc": found.piece.astype(np.uint64),
-            "start": found.at[found.first[:-1]] - words.offsets[found.piece],
-            "runs": shingles.lists(found.hashes, found.first),
-        }
-    )
+    docs = pl.Series(found.piece.astype(np.uint64))
+    rows = {
+        "key": found.key,
+        "doc": docs,
+        "start": found.at[found.first[:-1]] - words.offsets[found.piece],
+        "runs": shingles.lists(found.hashes, found.first),
+    }
+    return pl.DataFrame(rows), passages.seeds(found, docs, least)
 
 
 def matched(texts: list[list[str]], least: int, chunk: int = 1 << 22) -> pl.DataFrame:
-    rows = seeds(texts, least)
-    asked = rows.join(passages.repeated(rows.select("key", "doc")), on=["key", "doc"], how="semi")
+    rows, seeds = stretches(texts, least)
+    asked = rows.join(passages.repeated(seeds), on=["key", "doc"], how="semi")
     about = asked.with_columns(
         right=pl.col("doc").cast(pl.Int64),
         quality=pl.lit(None, pl.Float64),
@@ -99,16 +100,6 @@ def test_what_goes_stands_whole_where_it_is_kept(texts: list[list[str]], least: 
         assert (kept, kept_start) < (doc, start)
 
 
-@given(st.lists(st.integers(0, 3), min_size=1, max_size=60), st.integers(1, 20))
-def test_the_last_of_the_least(values: list[int], width: int) -> None:
-    width = min(width, len(values))
-    found = passages.minima(np.array(values, np.uint64), width)
-    for at, place in enumerate(found.tolist()):
-        window = values[at : at + width]
-        assert values[place] == min(window) and min(window) not in values[place + 1 : at + width]
-    assert len(found) == len(values) - width + 1
-
-
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.integers(1, 12))
 def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], width: int) -> None:
     doubled = np.array(values + values, np.uint64)
@@ -122,15 +113,20 @@ def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], 
 
 def test_a_run_of_few_seeds() -> None:
     texts = [[f"w{(n * n + doc) % 99991}" for n in range(doc, doc + 500)] for doc in range(40)]
-    found = seeds(texts, 50)
-    per_word = found.height / sum(map(len, texts))
-    assert per_word < 2.3 / (50 - 50 // 3 + 2)
+    found, seeds = stretches(texts, 50)
+    assert seeds.height / sum(map(len, texts)) < 2.3 / (50 - 50 // 3 + 2)
     assert found["runs"].list.len().sum() == 40 * 451
 
 
 @pytest.mark.parametrize("texts", [[], [[]], [["a", "b", "c"]], [["a"] * 3, ["a"] * 3]])
 def test_too_short_for_a_run(texts: list[list[str]]) -> None:
-    assert seeds(texts, 50).is_empty()
+    assert all(one.is_empty() for one in stretches(texts, 50))
+
+
+def test_a_text_of_one_word_is_few_rows() -> None:
+    texts = [["a"] * 100_000]
+    assert stretches(texts, 50)[1].height == 2
+    assert matched(texts, 50).rows() == [(0, n, 1, 0, 0) for n in range(50, 99_951)]
 
 
 def test_as_many_as_there_are() -> None:
