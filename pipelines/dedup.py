@@ -101,7 +101,7 @@ class Decide(ShardDoFn):
         shared = batches.union(groups.get("shared", ()), repeated_passages.FOUND)
         if (spans := self.plan.params.spans) is not None:
             shared = repeated_passages.removed(shared, spans)
-            told = _with_passages(told, repeated_passages.told(shared, spans))
+            told = repeated_passages.told(told, shared, spans)
             found = repeated_passages.findings(shared).to_arrow().cast(FINDINGS)
             shard.write("passages", found)
         decided = ledger.decisions(told, "dedup", self.plan.run_id)
@@ -217,15 +217,6 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         .then(pl.struct(told).struct.json_encode())
         .otherwise(pl.lit("{}")),
     )
-
-
-def _with_passages(told: pl.DataFrame, passages: pl.DataFrame) -> pl.DataFrame:
-    """Decisions with the passages of documents that stay among their evidence."""
-    before = pl.col("evidence").str.strip_suffix("}")
-    comma = pl.when(before == "{").then(pl.lit("")).otherwise(pl.lit(","))
-    both = pl.concat_str(before, comma, pl.lit('"passages":'), "passages", pl.lit("}"))
-    joined = told.join(passages, on="doc_id", how="left", maintain_order="left")
-    return joined.with_columns(evidence=pl.coalesce(both, "evidence")).drop("passages")
 
 
 def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:

@@ -99,8 +99,8 @@ def counts(found: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def told(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
-    """`removed` -> doc_id, passages: what a decision has as evidence, as JSON."""
+def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
+    """Decisions with doc_id and evidence (JSON), with `removed` among the evidence."""
     each = pl.struct(
         "words",
         "sha256",
@@ -110,12 +110,22 @@ def told(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
         kept_start="kept_low",
         kept_end="kept_high",
     )
-    about = pl.struct(pl.lit(params.min_words).alias("min_words"), "removed", "found")
-    return (
+    about = pl.struct(
+        "removed",
+        "found",
+        algorithm=pl.lit(passages.ALGORITHM),
+        min_words=pl.lit(params.min_words),
+    )
+    of_document = (
         found.group_by("doc_id", maintain_order=True)
         .agg(pl.col("removed").first(), found=each)
         .select("doc_id", passages=about.struct.json_encode())
     )
+    before = pl.col("evidence").str.strip_suffix("}")
+    comma = pl.when(before == "{").then(pl.lit("")).otherwise(pl.lit(","))
+    both = pl.concat_str(before, comma, pl.lit('"passages":'), "passages", pl.lit("}"))
+    joined = decided.join(of_document, on="doc_id", how="left", maintain_order="left")
+    return joined.with_columns(evidence=pl.coalesce(both, "evidence")).drop("passages")
 
 
 class _Planned(beam.DoFn):
