@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +64,15 @@ def texts(first: int, number: int, vocabulary: pa.Array) -> pl.Series:
     return shingles.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
 
 
-def corpus(folder: Path, number: int, start: int = 0) -> tuple[str, ...]:
+def corpus(
+    folder: Path,
+    number: int,
+    start: int = 0,
+    make: Callable[[int, int, pa.Array], pl.Series] = texts,
+) -> tuple[str, ...]:
     vocabulary, names = words(), []
     for first in range(start, start + number, SHARD):
-        found = texts(first, min(SHARD, start + number - first), vocabulary)
+        found = make(first, min(SHARD, start + number - first), vocabulary)
         frame = pl.DataFrame({"text": found}).select(
             doc_id=pl.format("{}", pl.int_range(first, first + found.len())).str.zfill(32),
             source_id=pl.lit("a"),
@@ -87,10 +92,15 @@ def corpus(folder: Path, number: int, start: int = 0) -> tuple[str, ...]:
     return tuple(names)
 
 
-def measure(number: int, workers: int, folder: Path) -> dict[str, float]:
-    names = corpus(folder, number)
+def measure(
+    number: int,
+    workers: int,
+    folder: Path,
+    names: tuple[str, ...],
+    params: DedupParams | None = None,
+) -> dict[str, float]:
     plan = Plan(
-        shards.State(str(folder / "state")), Corpus(str(folder)), names, DedupParams(),
+        shards.State(str(folder / "state")), Corpus(str(folder)), names, params or DedupParams(),
         {"a": 0}, {}, (), "run", number,
     )  # fmt: skip
     sent = 0
@@ -131,7 +141,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.one:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            print(json.dumps(measure(options.numbers[0], options.workers, Path(folder))))
+            number, home = options.numbers[0], Path(folder)
+            print(json.dumps(measure(number, options.workers, home, corpus(home, number))))
         return
     found = []
     for number in options.numbers:

@@ -51,7 +51,20 @@ def _passed_dedup(e: Evidence) -> tuple[str, str]:
         if "cluster_id" in e
         else "No other document was found to have its text, or nearly so."
     )
-    return copies, "be dropped if a copy with a better right came in"
+    return copies + _shared(e), "be dropped if a copy with a better right came in"
+
+
+def _shared(e: Evidence) -> str:
+    about = e.get("passages")
+    if not about:
+        return ""
+    found, least = about["found"], about["min_words"]
+    keepers = in_words(sorted({one["kept_doc_id"] for one in found}))
+    done = "were removed from it" if about["removed"] else "were recorded, and stay in it"
+    return (
+        f" {len(found)} passages of {least} words or more, which stand word for word in {keepers}, "
+        f"{done}."
+    )
 
 
 def _passed_privacy(e: Evidence) -> tuple[str, str]:

@@ -53,10 +53,14 @@ class Corpus:
         return self.table("language", "language", shard, ["doc_id", "lang"])
 
     def removals(self, shard: str) -> pl.DataFrame:
-        """Rows of `FINDINGS` for lines to be removed; none where none were looked for."""
-        if not self.path("dedup", "removals", shard).is_file():
-            return batches.frame(FINDINGS.empty_table())
-        return self.table("dedup", "removals", shard)
+        """Rows of `FINDINGS` for lines and passages to be removed; none where none were looked
+        for."""
+        found = [
+            self.table("dedup", table, shard)
+            for table in ("removals", "passages")
+            if self.path("dedup", table, shard).is_file()
+        ]
+        return pl.concat([batches.frame(FINDINGS.empty_table()), *found])
 
     def parts(self, shard: str) -> pl.DataFrame:
         """Rows of `PARTS`; none where nothing was split."""

@@ -23,6 +23,7 @@ from pipelines import (
     dedup_index,
     duplicates,
     ledger,
+    repeated_passages,
     rights,
     shards,
     source_loss,
@@ -34,6 +35,7 @@ from pipelines.near import Near, after
 from pipelines.published import StageError
 from pipelines.refused import REFUSED, Refused
 from pipelines.repeated_lines import Removed
+from pipelines.repeated_passages import Shared
 from pipelines.settle import Settled
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
@@ -41,7 +43,7 @@ from schemas.params import Params
 from schemas.register import Register
 from schemas.sections import DedupParams, GuardParams
 from schemas.standing import GRANTED, standing
-from schemas.tables import DUPLICATES
+from schemas.tables import DUPLICATES, FINDINGS
 
 DECIDED = {
     "doc": pl.UInt64,
@@ -96,6 +98,12 @@ class Decide(ShardDoFn):
             kept_release=released_in(pl.col("kept"), self.plan),
         )
         told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
+        shared = batches.union(groups.get("shared", ()), repeated_passages.FOUND)
+        if (spans := self.plan.params.spans) is not None:
+            shared = repeated_passages.removed(shared, spans)
+            told = repeated_passages.told(told, shared, spans)
+            found = repeated_passages.findings(shared).to_arrow().cast(FINDINGS)
+            shard.write("passages", found)
         decided = ledger.decisions(told, "dedup", self.plan.run_id)
         clustered = (
             seen.filter(pl.col("kept_doc_id").is_not_null())
@@ -132,7 +140,8 @@ class Decide(ShardDoFn):
                 "source": ledger.count(kept["source_id"]),
                 "source before": ledger.count(seen["source_id"]),
                 "source lost": ledger.count(source_loss.counted(gone)),
-            },
+            }
+            | ({"passages": repeated_passages.counts(shared)} if spans else {}),
         )
 
 
@@ -248,8 +257,14 @@ def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     if plan.params.lines is not None:
         places = after(places, corpus.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
     decided = (copies, edges, no) | "Settled" >> Settled(plan)
+    resolved = {"shard": places, "decided": decided, "refused": no}
+    shared = {}
+    if plan.params.spans is not None:
+        shared = {"shared": resolved | "Shared" >> Shared(plan)}
     _ = (
-        {"shard": places, "decided": decided, "apart": kept_apart, "refused": no}
+        resolved
+        | shared
+        | {"apart": kept_apart}
         | "Decided" >> beam.CoGroupByKey()
         | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
     )

@@ -14,6 +14,7 @@ from pipelines import batches, duplicates, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup_index import Entry
 from schemas.sections import DedupParams
+from schemas.tables import FINDINGS
 
 Parted = tuple[int, pa.RecordBatch]
 
@@ -65,6 +66,12 @@ class Plan:
         """The same of what holds no evaluation set: the rest goes, and keeps nothing else out."""
         found = self.signed(place, ["contaminated", *columns])
         return found.filter(pl.col("contaminated").is_null()).drop("contaminated")
+
+    def boilerplate(self, shard: str) -> pl.DataFrame:
+        """Rows of `FINDINGS` for the lines of a shard that go; none where none are looked for."""
+        if self.params.lines is None:
+            return batches.frame(FINDINGS.empty_table())
+        return pl.read_parquet(self.state.path("removals", shard))
 
     def named(self, docs: pl.Series, columns: Sequence[str]) -> pl.DataFrame:
         """The signatures of these documents, each once, in the order of their numbers."""

@@ -42,7 +42,7 @@ def select(hashes: U64, offsets: I64) -> Shingles:
         last = len(hashes) - WINDOW + 1
         inside = owner[:last] == owner[WINDOW - 1 :]
         chosen.append(
-            pl.DataFrame({"row": owner[:last][inside], "key": _minima(hashes, WINDOW)[inside]})
+            pl.DataFrame({"row": owner[:last][inside], "key": minima(hashes, WINDOW)[inside]})
         )
     found = pl.concat(chosen).unique().sort("row", "key")
     sizes = np.bincount(found["row"].to_numpy(), minlength=len(offsets) - 1)
@@ -63,7 +63,7 @@ def _least(owner: I64, hashes: U64) -> pl.DataFrame:
     return ordered.filter(pl.int_range(pl.len()).over("row") < LEAST)
 
 
-def _minima(values: U64, width: int) -> U64:
+def minima(values: U64, width: int) -> U64:
     """The least value of each window, by doubling."""
     least, size = values, 1
     while size * 2 <= width:

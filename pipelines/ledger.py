@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from schemas.reasons import REASONS
-from schemas.tables import DECISIONS, OUTCOMES
+from schemas.tables import DECISIONS, OUTCOMES, REPEATED
 
 _encoded = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
 
@@ -63,6 +63,14 @@ def outcomes(decided: pl.DataFrame) -> dict[str, int]:
 def count(values: pl.Series) -> dict[str, int]:
     table = values.cast(pl.String).fill_null("-").value_counts(sort=True)
     return {str(k): int(n) for k, n in table.iter_rows()}
+
+
+def replaced(classes: pl.Series) -> dict[str, dict[str, int]]:
+    """Classes of `redactions` -> how many of each: `entity`, personal data; `repeated`, where there
+    are any, what went because others have it."""
+    again = classes.is_in(REPEATED)
+    counted = {"entity": count(classes.filter(~again))}
+    return counted | ({"repeated": count(classes.filter(again))} if again.any() else {})
 
 
 def told(ended: pl.DataFrame, number: int = 5) -> list[str]:

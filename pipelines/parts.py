@@ -186,7 +186,7 @@ class WritePart(ShardDoFn):
                 "lang": {lang: data.height},
                 "source": ledger.count(data["source_id"]),
                 "chars": {lang: chars},
-                "entity": ledger.count(redactions["entity_type"]),
+                **ledger.replaced(redactions["entity_type"]),
                 **(token_shards.counted(lang, data) if self.tokens else {}),
             },
         )

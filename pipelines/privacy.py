@@ -22,11 +22,11 @@ from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data import pseudonym_key
 from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply, scrubber
-from pipelines.repeated_lines import ENTITY, merged
+from pipelines.repeated_lines import merged
 from pipelines.stage import Context, Shard, ShardDoFn
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
-from schemas.tables import FINDINGS
+from schemas.tables import FINDINGS, REPEATED
 
 RULE_VERSION = "1"
 
@@ -141,7 +141,7 @@ class ScrubShard(ShardDoFn):
             documents.append(batch.select(documents[0].columns))
         findings, seen = pl.concat(found), pl.concat(documents)
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
-        findings = findings.filter(pl.col("entity_type") != ENTITY)  # lines are no personal data
+        findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))  # no personal data
         decided = ledger.decisions(
             judge(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
         )

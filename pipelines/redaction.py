@@ -296,13 +296,14 @@ class Redaction:
         """The manifest's counts, less what went; a language or source without documents goes."""
         before = self.manifest["counts"]
         texts = self._left("documents").select("lang", "source_id", "n_chars", "n_tokens")
-        classes = self._left("redactions")["entity_type"]
+        classes = ledger.replaced(self._left("redactions")["entity_type"])
         return before | {
             "documents": texts.height,
             "chars": int(texts["n_chars"].sum()),
             "by_language": dict(sorted(ledger.count(texts["lang"]).items())),
             "by_source": dict(sorted(ledger.count(texts["source_id"]).items())),
-            "redactions": dict(sorted(ledger.count(classes).items())),
+            "redactions": dict(sorted(classes["entity"].items())),
+            **({"repeated": classes.get("repeated", {})} if "repeated" in before else {}),
             **(_tokens(texts) if "tokens" in before else {}),
         }
 

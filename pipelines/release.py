@@ -273,6 +273,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
         "by_language": totals.get("lang", {}),
         "by_source": totals.get("source", {}),
         "redactions": totals.get("entity", {}),
+        **({"repeated": totals["repeated"]} if "repeated" in totals else {}),
         **token_shards.counts(totals),
     }
 

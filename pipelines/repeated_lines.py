@@ -18,9 +18,9 @@ from pipelines.dedup_plan import Plan, parts
 from pipelines.near import KEYED
 from pipelines.shingles import fmix64, hash_words
 from schemas.sections import LineParams
-from schemas.tables import FINDINGS
+from schemas.tables import BOILERPLATE, FINDINGS
 
-ENTITY, RECOGNISER, OPERATOR = "BOILERPLATE", "dedup-lines", "remove"
+RECOGNISER, OPERATOR = "dedup-lines", "remove"
 COUNTED = {"source_id": pl.String, "line": pl.UInt64, "documents": pl.Int64}
 _DOCUMENT = ("doc_id", "source_id", "text")
 
@@ -82,7 +82,7 @@ def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
             "start",
             "end",
             "score",
-            entity_type=pl.lit(ENTITY),
+            entity_type=pl.lit(BOILERPLATE),
             recogniser=pl.lit(RECOGNISER),
             operator=pl.lit(OPERATOR),
             replacement=pl.lit(""),

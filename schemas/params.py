@@ -38,6 +38,7 @@ from schemas.sections import (
     QualityParams,
     ReleaseParams,
     SealParams,
+    SpanParams,
     TokensParams,
 )
 from schemas.validation import check
@@ -122,8 +123,9 @@ class Params:
         section = {f.name: getattr(value, f.name) for f in fields(value)}
         for place in ("path", "against", "tokenizer", "index"):
             section.pop(place, None)
-        if isinstance(lines := section.get("lines"), LineParams):
-            section["lines"] = asdict(lines)
+        for kind in ("lines", "spans"):
+            if isinstance(one := section.get(kind), LineParams | SpanParams):
+                section[kind] = asdict(one)
         if sets := section.pop("decontaminate", None):
             section["decontaminate"] = sorted_unique(
                 {"name": s.name, "field": s.field, "words": s.words} for s in sets
@@ -356,8 +358,9 @@ def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
         EvaluationSet(**{**one, "path": str(_resolved(root, one["path"]))})
         for one in section.get("decontaminate") or ()
     ]
-    lines = section.get("lines")
-    section["lines"] = None if lines is None else _section(LineParams, lines)
+    for name, kind in (("lines", LineParams), ("spans", SpanParams)):
+        if (found := section.get(name)) is not None:
+            section[name] = _section(kind, found)
     if section.get("index"):
         section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})

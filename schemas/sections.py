@@ -82,6 +82,15 @@ class LineParams:
 
 
 @dataclass(frozen=True)
+class SpanParams:
+    """Which passages are repeated: runs of so many words, in several places; what is done with
+    them in all but one: `remove`, or `annotate`, which only records them."""
+
+    min_words: int = 50
+    mode: str = "remove"  # remove | annotate
+
+
+@dataclass(frozen=True)
 class DedupParams:
     shingle: int = 5
     shingle_of: str = "words"  # words | characters
@@ -97,6 +106,7 @@ class DedupParams:
     index: str | None = None  # a folder, resolved: what earlier releases hold
     decontaminate: tuple[EvaluationSet, ...] = ()
     lines: LineParams | None = None  # None: no line is removed
+    spans: SpanParams | None = None  # None: no passage is looked for
     sources: tuple[str, ...] = ()  # whose copies stay where rights are equal, first those
 
 

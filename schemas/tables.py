@@ -241,6 +241,9 @@ FINDINGS: Final = pa.schema(
     ]
 )
 
+#: Classes of spans that a release leaves out because others have them: no personal data.
+BOILERPLATE, PASSAGE = REPEATED = ("BOILERPLATE", "PASSAGE")
+
 #: A row of a released shard.
 DATA: Final = pa.schema(
     [

@@ -13,7 +13,7 @@ import polars as pl
 
 from lineage.chain import Release
 from pipelines.profile import edges, tags
-from schemas.tables import OUTCOMES, STAGES
+from schemas.tables import OUTCOMES, REPEATED, STAGES
 
 #: Edges of lengths in characters, eight to a power of ten: 1, 2, 3, 4, 6, 7, 10, 13, … 10^9.
 LENGTHS: Final = np.unique(np.round(10 ** np.arange(0, 9.125, 0.125)).astype(np.int64))
@@ -48,7 +48,10 @@ def figures(release: Release, work: Path | None = None) -> dict[str, Any]:
         "scores": tags.scores(release),
         "statistics": tags.statistics(release, work),
         "gauges": edges.gauges(measured, tags.SCORES),
-        "redactions": _counted(release.table("redactions"), "entity_type").to_dicts(),
+        "redactions": _counted(
+            release.table("redactions").filter(~pl.col("entity_type").is_in(REPEATED)),
+            "entity_type",
+        ).to_dicts(),
     }
 
 
