@@ -22,7 +22,7 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from pipelines.views import folded
+from pipelines import folding
 
 U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
@@ -39,8 +39,6 @@ The last shift leaves 63 bits, so that a hash is also a valid signed integer whe
 """
 
 _K = np.uint64(0x9E3779B97F4A7C15)
-_SPACES = [chr(c) for c in (*range(0x9, 0xE), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
-                            0x2028, 0x2029, 0x202F, 0x205F, 0x3000)]  # fmt: skip
 
 
 class Words(NamedTuple):
@@ -80,16 +78,16 @@ def words(texts: pl.Series) -> Words:
 
     Words are `views.folded` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
     """
-    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
-    raw = _encode(spaced.str.split(" "))
-    found = folded(raw.vocabulary)
-    # Distinct words may have become one, and some nothing.
-    empty = (found == "").to_numpy()
-    keep = ~empty[raw.codes]
-    renumbered = np.cumsum(~empty, dtype=np.int32) - np.int32(1)
-    return Words(
-        renumbered[raw.codes[keep]], offsets_of(keep)[raw.offsets], found.filter(found != "")
-    )
+    # The other spaces, which are rare, part words of the vocabulary.
+    ended = (texts.cast(pl.String).fill_null("") + " ").str.replace_all(r"[\t-\r]", " ")
+    raw = _encode(ended.str.split(" ", inclusive=True))
+    found, each = folding.words(raw.vocabulary)
+    filled = found != ""
+    kept = np.diff(offsets_of(filled)[offsets_of(each)])  # of each distinct piece
+    first = offsets_of(kept)[:-1].astype(np.int32)
+    sizes = kept.astype(np.int32)[raw.codes]
+    codes = ranges(first[raw.codes], sizes)
+    return Words(codes, offsets_of(sizes)[raw.offsets], found.filter(filled))
 
 
 def views(words: Words) -> pl.Series:
@@ -217,23 +215,29 @@ def _encode(lists: pl.Series) -> Words:
 
     Equal strings are brought together by 64-bit hashes that live no longer than this call: each
     writes its place into a slot of a table by its upper bits, and those that then do not find
-    their own hash there are sorted.  Several times as fast as a hash table of strings.
+    their own hash there try again with other bits.  Several times as fast as a hash table of
+    strings.
     """
     flat = lists.list.explode(empty_as_null=False)
     hashes = flat.hash().to_numpy()
-    at = np.arange(len(flat), dtype=np.int32)
-    bits = max(10, len(flat).bit_length() - 1)
-    slots = (hashes >> np.uint64(64 - bits)).view(np.int64)
-    table = np.empty(1 << bits, np.int32)
-    table[slots] = at
-    same = table[slots]  # of each string, where one that equals it stands
-    others = np.flatnonzero(hashes[same] != hashes)
-    _, first, number = np.unique(hashes[others], return_index=True, return_inverse=True)
-    same[others] = others[first][number]
-    chosen = same == at
+    same = _equals(hashes)
+    chosen = same == np.arange(len(flat))
     numbers = np.cumsum(chosen, dtype=np.int32) - np.int32(1)
     offsets = offsets_of(lists.list.len().to_numpy())
     return Words(numbers[same], offsets, flat.gather(np.flatnonzero(chosen)))
+
+
+def _equals(hashes: U64) -> npt.NDArray[np.int32]:
+    """The place of one and the same hash for all that are equal."""
+    bits = max(10, len(hashes).bit_length())
+    slots = (hashes >> np.uint64(64 - bits)).view(np.int64)
+    table = np.empty(1 << bits, np.int32)
+    table[slots] = np.arange(len(hashes), dtype=np.int32)
+    same = table[slots]
+    others = np.flatnonzero(hashes[same] != hashes)
+    if len(others):
+        same[others] = others[_equals(fmix64(hashes[others]))]
+    return same
 
 
 def hash_words(vocabulary: pl.Series) -> U64:

@@ -27,6 +27,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 
 import polars as pl
 
@@ -136,4 +137,9 @@ def _repair_word(word: re.Match[str]) -> str:
 
 
 def _scripts(word: str) -> set[str]:
-    return {unicodedata.name(c, "").partition(" ")[0] for c in word}
+    return {*map(_script, word)}
+
+
+@lru_cache(1 << 12)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]
