@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from pipelines.views import folded
 
-U32 = npt.NDArray[np.uint32]
+U8 = npt.NDArray[np.uint8]
+U16 = npt.NDArray[np.uint16]
 I64 = npt.NDArray[np.int64]
 
 SPACES = frozenset(map(chr, (*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
@@ -25,9 +26,8 @@ SPACES = frozenset(map(chr, (*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(
 """What separates words."""
 
 _LETTERS = 0x3001  # below: the scripts of the region and general punctuation
-_LETTER = np.uint32(0xFFFF)
 _SPACE, _DROPPED, _LEADING, _TRAILING, _LATIN, _CYRILLIC, _BY_RULE = (
-    np.uint32(1 << bit) for bit in range(16, 23)
+    np.uint8(1 << bit) for bit in range(7)
 )
 _BOTH = _LATIN | _CYRILLIC
 
@@ -42,19 +42,20 @@ def words(pieces: pl.Series) -> tuple[pl.Series, I64]:
     letters = _letters(pieces)
     if not len(letters):
         return pl.Series(dtype=pl.String), np.zeros(0, np.int64)
-    seen = _table()[np.minimum(letters, np.uint32(_LETTERS))]
-    space = (seen & _SPACE) != 0
+    places = np.minimum(letters, np.uint16(_LETTERS))
+    becomes, marks = (column.take(places) for column in _table())
+    space = (marks & _SPACE) != 0
     ends = np.flatnonzero(space)
     starts = np.append(0, ends[:-1] + 1)
-    keep = (seen & _DROPPED) == 0
-    edges = np.flatnonzero((seen & _TRAILING) != 0)
-    keep[_beside(edges[(seen[edges] & _LEADING) != 0], space, left=True)] = False
+    keep = (marks & _DROPPED) == 0
+    edges = np.flatnonzero((marks & _TRAILING) != 0)
+    keep[_beside(edges[(marks[edges] & _LEADING) != 0], space, left=True)] = False
     keep[_beside(edges, space, left=False)] = False
-    found = _split((seen & _LETTER)[keep])
-    held = np.bitwise_or.reduceat(seen, starts)
+    found = _split(becomes[keep])
+    held = np.bitwise_or.reduceat(marks, starts)
     hard = ((held & _BY_RULE) != 0) | ((held & _BOTH) == _BOTH)
     if hard.any():
-        whole = np.where(space, np.uint32(0x20), letters)[np.repeat(hard, ends + 1 - starts)]
+        whole = np.where(space, np.uint16(0x20), letters)[np.repeat(hard, ends + 1 - starts)]
         found = found.scatter(np.flatnonzero(hard), folded(_split(whole)))
     if len(found) == len(pieces):
         return found, np.ones(len(pieces), np.int64)
@@ -62,16 +63,16 @@ def words(pieces: pl.Series) -> tuple[pl.Series, I64]:
     return found, np.diff(last, prepend=-1)
 
 
-def _letters(texts: pl.Series) -> U32:
-    """Code points, all texts one after another."""
+def _letters(texts: pl.Series) -> U16:
+    """All texts one after another, in UTF-16."""
     flat = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
     text = flat.to_pybytes().decode() if flat else ""
-    return np.frombuffer(text.encode("utf-32-le"), "<u4")
+    return np.frombuffer(text.encode("utf-16-le"), "<u2")
 
 
-def _split(letters: U32) -> pl.Series:
-    """Code points -> the strings that end in a blank, without it."""
-    text = letters.astype("<u4", copy=False).tobytes().decode("utf-32-le").encode()
+def _split(letters: U16) -> pl.Series:
+    """UTF-16 -> the strings that end in a blank, without it."""
+    text = letters.astype("<u2", copy=False).tobytes().decode("utf-16-le").encode()
     blanks = np.flatnonzero(np.frombuffer(text, np.uint8) == 0x20)
     offsets = np.append(0, blanks - np.arange(len(blanks)))
     flat = pa.LargeStringArray.from_buffers(
@@ -90,27 +91,26 @@ def _beside(at: I64, space: npt.NDArray[np.bool_], *, left: bool) -> I64:
 
 
 @cache
-def _table() -> U32:
-    """What each letter below `_LETTERS` becomes, with its marks; last, what stands for the rest."""
+def _table() -> tuple[U16, U8]:
+    """What each letter below `_LETTERS` becomes, and its marks; last, what stands for the rest."""
     letters = [chr(c) for c in range(_LETTERS)]
     column = pl.Series(letters)
     # Between digits no letter has neighbours of its own script, nor a word an edge.
-    alone = folded("0" + column + "0").str.strip_prefix("0").str.strip_suffix("0")
-    becomes = np.array([ord(f) if len(f) == 1 else 0 for f in alone], np.uint32)
-    marks = {
-        _SPACE: column.is_in([*SPACES]),
-        _DROPPED: alone == "",
+    alone = folded("0" + column + "0").str.strip_prefix("0").str.strip_suffix("0").to_list()
+    becomes = [ord(form) if len(form) == 1 else 0 for form in alone]
+    spaces = [c in SPACES for c in letters]
+    has = {
+        _SPACE: spaces,
+        _DROPPED: [form == "" for form in alone],
         _LEADING: folded(column + "0") == "0",
         _TRAILING: folded("0" + column) == "0",
         _LATIN: column.str.contains(r"\p{Latin}"),
         _CYRILLIC: column.str.contains(r"\p{Cyrillic}"),
-        _BY_RULE: pl.Series([len(f) > 1 or _depends(c) for c, f in zip(letters, alone)]),
+        _BY_RULE: [len(f) > 1 or _depends(c) for c, f in zip(letters, alone, strict=True)],
     }
-    table = np.append(becomes, _BY_RULE)
-    for mark, has in marks.items():
-        table[:-1] |= mark * has.to_numpy()
-    table[[ord(space) for space in SPACES]] = 0x20 | _SPACE
-    return table
+    marks = sum(mark * np.asarray(of, np.uint8) for mark, of in has.items())
+    forms = np.where(spaces, 0x20, becomes)
+    return np.append(forms, 0).astype(np.uint16), np.append(marks, _BY_RULE).astype(np.uint8)
 
 
 def _depends(letter: str) -> bool:

@@ -27,7 +27,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 
 import polars as pl
 
@@ -50,7 +50,6 @@ _TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
 _MIXED = r"\p{Latin}\p{Cyrillic}|\p{Cyrillic}\p{Latin}"
 _TO_COMMA = str.maketrans("şţŞŢ", "șțȘȚ")
 _WORD = re.compile(r"[^\W\d_]+")
-_BOTH = {"LATIN", "CYRILLIC"}
 #: What letters become in the duplicate key: one i, one e, one cedilla.
 _FOLDED = ["i\u0307", "ı", "ё", "ș", "ț"], ["i", "i", "е", "ş", "ţ"]
 # what composes or decomposes; letters of the region that stand alone do not
@@ -127,19 +126,18 @@ def _repair_word(word: re.Match[str]) -> str:
     """A word of both scripts in the one that can hold all of it, first Cyrillic, because few Latin
     words consist of twins alone; itself if neither can."""
     found = word[0]
-    if found.isascii() or _scripts(found) != _BOTH:
+    latin, cyrillic = _letters("LATIN"), _letters("CYRILLIC")
+    if latin.issuperset(found) or cyrillic.issuperset(found):
         return found
-    for table in (_TO_CYRILLIC, _TO_LATIN):
+    for table, letters in ((_TO_CYRILLIC, cyrillic), (_TO_LATIN, latin)):
         changed = found.translate(table)
-        if len(_scripts(changed)) == 1:
+        if letters.issuperset(changed):
             return changed
     return found
 
 
-def _scripts(word: str) -> set[str]:
-    return {*map(_script, word)}
-
-
-@lru_cache(1 << 12)
-def _script(letter: str) -> str:
-    return unicodedata.name(letter, "").partition(" ")[0]
+@cache
+def _letters(script: str) -> frozenset[str]:
+    """The letters of a script, by their names."""
+    every = map(chr, range(0x20000))
+    return frozenset(c for c in every if unicodedata.name(c, "").startswith(f"{script} "))
