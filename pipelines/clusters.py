@@ -15,7 +15,8 @@ import polars as pl
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from pipelines.shingles import I64, U64, Shingles, fmix64, ranges
+from pipelines.runs import I64, ranges
+from pipelines.shingles import U64, Shingles, fmix64
 
 HOT = 32
 """Members from which a bucket no longer yields all of its pairs."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from pipelines import clusters, figures, latin, minhash, shingles
+from pipelines import clusters, figures, latin, minhash, runs, shingles
 from pipelines.contamination import Contamination
 from schemas.sections import DedupParams
 
@@ -89,14 +89,14 @@ def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
     number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
     return [
-        shingles.lists(grams.hashes, grams.offsets).alias("shingles"),
+        runs.lists(grams.hashes, grams.offsets).alias("shingles"),
         pl.Series(
             "signature",
             signature if len(signature) else [],
             dtype=pl.Array(pl.UInt32, number),
         ),
-        shingles.lists(told.hashes, told.offsets).alias("figures"),
-        shingles.lists(told.at, told.offsets).alias("figures_at"),
+        runs.lists(told.hashes, told.offsets).alias("figures"),
+        runs.lists(told.at, told.offsets).alias("figures_at"),
         pl.Series("figured", told.digests()),
     ]
 
@@ -219,7 +219,7 @@ def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
     """`EDGE` of distinct pairs, by doc, shingles, figured, distinguish."""
     sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
     flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
-    grams = shingles.Shingles(flat, shingles.offsets_of(sizes))
+    grams = shingles.Shingles(flat, runs.offsets_of(sizes))
     measured = clusters.jaccard(pairs, grams, signed["doc"].to_numpy())
     near = pl.col("similarity") >= params.threshold
     inside = pl.lit(False)

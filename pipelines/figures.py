@@ -21,7 +21,8 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from pipelines.shingles import I64, U64, Words, hash_words, offsets_of
+from pipelines.runs import I64, offsets_of
+from pipelines.shingles import U64, Words, hash_words
 from pipelines.views import folded
 
 ALGORITHM = "figures-xxh3-1"

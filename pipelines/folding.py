@@ -15,11 +15,10 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from pipelines.views import folded
+from pipelines.runs import I64, ranges
+from pipelines.views import U8, folded
 
-U8 = npt.NDArray[np.uint8]
 U16 = npt.NDArray[np.uint16]
-I64 = npt.NDArray[np.int64]
 
 SPACES = frozenset(map(chr, (*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                              0x2028, 0x2029, 0x202F, 0x205F, 0x3000)))  # fmt: skip
@@ -55,8 +54,11 @@ def words(pieces: pl.Series) -> tuple[pl.Series, I64]:
     held = np.bitwise_or.reduceat(marks, starts)
     hard = ((held & _BY_RULE) != 0) | ((held & _BOTH) == _BOTH)
     if hard.any():
-        whole = np.where(space, np.uint16(0x20), letters)[np.repeat(hard, ends + 1 - starts)]
-        found = found.scatter(np.flatnonzero(hard), folded(_split(whole)))
+        at = np.flatnonzero(hard)
+        sizes = ends[at] + 1 - starts[at]
+        whole = letters[ranges(starts[at], sizes)]
+        whole[np.cumsum(sizes) - 1] = 0x20
+        found = found.scatter(at, folded(_split(whole)))
     if len(found) == len(pieces):
         return found, np.ones(len(pieces), np.int64)
     last = np.flatnonzero(letters[ends] == 0x20)
