@@ -8,6 +8,7 @@ Of documents with the same key view one number stands for the *text*; edges are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
@@ -64,8 +65,9 @@ def sign(
 
     Returns:
       The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
-      `distinguish` (bool), what `_compared` tells of the key view, and the same, called
-      `latin_…`, of the Latin key (`latin.keys`) where the text has one; else without shingles.
+      `text_sha256` (for the index alone), `distinguish` (bool), what `_compared` tells of the
+      key view, and the same, called `latin_…`, of the Latin key (`latin.keys`) where the text has
+      one; else without shingles.
     """
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
@@ -77,7 +79,16 @@ def sign(
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
         distinguish=source.is_in(sorted(apart)).fill_null(False),
         exact=shingles.exact_keys(words, text),
+        text_sha256=_digests(text, params),
     )
+
+
+def _digests(texts: pl.Series, params: DedupParams) -> pl.Series:
+    """SHA-256 of texts, by which withdrawals name them, for the index; null without one."""
+    if params.index is None:
+        return pl.Series([None] * len(texts), dtype=pl.Binary)
+    digests = [sha256(text).digest() for text in texts.fill_null("").cast(pl.Binary)]
+    return pl.Series(digests, dtype=pl.Binary)
 
 
 def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:

@@ -99,7 +99,7 @@ class Meet(beam.DoFn):
         part, keys = element[0], batches.frame(element[1])
         for place, entry in enumerate(self.plan.known, len(self.plan.shards)):
             first = pl.lit(place << duplicates.ROW_BITS, pl.UInt64)
-            pairs = entry.pairs(part, keys, self.plan.lawful).select(
+            pairs = entry.pairs(part, keys, self.plan.rights).select(
                 left="doc", right=first + pl.col("row").cast(pl.UInt64)
             )
             yield from by_blocks(pairs, self.plan)
