@@ -42,6 +42,12 @@ def candidate_pairs(keys: pl.DataFrame, hot: int = HOT) -> pl.DataFrame:
     return _pairs(list(_edges(doc, starts[chosen], sizes[chosen], hot)))
 
 
+def crowded(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
+    """The documents of buckets of which `candidate_pairs` does not yield all pairs."""
+    shared = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"])
+    return shared.filter(pl.len().over("key") > hot)["doc"].unique().sort()
+
+
 def jaccard(
     pairs: pl.DataFrame, shingles: Shingles, docs: U64 | None = None, chunk: int = _CHUNK
 ) -> pl.DataFrame:
