@@ -23,7 +23,7 @@ import pyarrow as pa
 import xxhash
 
 from pipelines import folding
-from pipelines.runs import I64, lists, offsets_of, ranges
+from pipelines.runs import I64, offsets_of, ranges
 
 U64 = npt.NDArray[np.uint64]
 
@@ -93,9 +93,12 @@ def words(texts: pl.Series) -> Words:
 
 def views(words: Words) -> pl.Series:
     """The key views themselves: words as they count, joined by single spaces."""
-    coded = pa.DictionaryArray.from_arrays(words.codes, words.vocabulary.to_arrow())
-    flat = coded.dictionary_decode().cast(pa.large_string())
-    return lists(flat, words.offsets).list.join(" ").alias("key_view")
+    blanked = (words.vocabulary + " ").to_arrow(compat_level=pl.CompatLevel.oldest())
+    # One word after another as they lie in memory: a text is a longer piece of it.
+    _, ends, data = blanked.take(pa.array(words.codes)).buffers()
+    bounds = np.frombuffer(ends, np.int64)[words.offsets]
+    flat = pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), data)
+    return pl.Series("key_view", flat).str.strip_suffix(" ")
 
 
 def exact_keys(words: Words, texts: pl.Series) -> pl.Series:
