@@ -81,14 +81,19 @@ def words(texts: pl.Series) -> Words:
     """
     # The other spaces, which are rare, part words of the vocabulary.
     ended = (texts.cast(pl.String).fill_null("") + " ").str.replace_all(r"[\t-\r]", " ")
-    raw = _encode(ended.str.split(" ", inclusive=True))
-    found, each = folding.words(raw.vocabulary)
+    same, offsets, pieces = _equal(ended.str.split(" ", inclusive=True))
+    chosen = _chosen(same)
+    found, each = folding.words(pieces.gather(chosen))
     filled = (found != "").to_numpy()
     upto = offsets_of(filled)[offsets_of(each)]
     kept = upto[1:] - upto[:-1]  # of each distinct piece
-    sizes = kept.take(raw.codes)
-    codes = ranges(offsets_of(kept).take(raw.codes), sizes)
-    return Words(codes, offsets_of(sizes)[raw.offsets], found.filter(pl.Series(filled)))
+    vocabulary = found.filter(pl.Series(filled))
+    codes = _spread(chosen, np.where(kept > 0, upto[:-1], -1), same)
+    if kept.max(initial=0) <= 1:
+        gone = np.flatnonzero(codes < 0)
+        return Words(codes[codes >= 0], offsets - np.searchsorted(gone, offsets), vocabulary)
+    sizes = _spread(chosen, kept, same)
+    return Words(ranges(codes, sizes), offsets_of(sizes)[offsets], vocabulary)
 
 
 def views(words: Words) -> pl.Series:
@@ -240,13 +245,29 @@ def _sort_runs(hashes: U64, offsets: I64) -> U64:
 
 def _encode(lists: pl.Series) -> Words:
     """Lists of strings -> numbers into a dictionary of the batch."""
+    same, offsets, flat = _equal(lists)
+    chosen = _chosen(same)
+    codes = _spread(chosen, np.arange(len(chosen)), same)
+    return Words(codes, offsets, flat.gather(chosen))
+
+
+def _equal(lists: pl.Series) -> tuple[I64, I64, pl.Series]:
+    """Lists of strings -> of each string the place of one that equals it, the lists' offsets, and
+    the strings."""
     flat = lists.list.explode(empty_as_null=False)
-    same = _equals(flat.hash().to_numpy())
-    first = np.flatnonzero(same == np.arange(len(same)))
-    numbers = np.empty(len(same), np.int64)
-    numbers[first] = np.arange(len(first))
-    offsets = offsets_of(lists.list.len().to_numpy())
-    return Words(numbers.take(same), offsets, flat.gather(first))
+    return _equals(flat.hash().to_numpy()), offsets_of(lists.list.len().to_numpy()), flat
+
+
+def _chosen(same: I64) -> I64:
+    """The places that stand for what equals them."""
+    return np.flatnonzero(same == np.arange(len(same)))
+
+
+def _spread(chosen: I64, values: I64, same: I64) -> I64:
+    """What is known of the chosen places, of all of them."""
+    table = np.empty(len(same), np.int64)
+    table[chosen] = values
+    return table.take(same)
 
 
 def _equals(hashes: U64) -> I64:
