@@ -50,7 +50,7 @@ def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
     known = dedup_index.load(params) if name != "whole" else ()
     plan = Plan(
         state, Corpus(str(home)), names, params.dedup, {"a": 0}, {}, (), "run", number,
-        known, frozenset("a"),
+        known, dedup_index.Rights(frozenset("a")),
     )  # fmt: skip
     runners.run(lambda pipeline: wire(pipeline, plan), (), 1)
     seconds = time.process_time() - start

@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, runners, shards, shingles
+from pipelines import batches, runners, runs, shards, shingles
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
 from pipelines.dedup_plan import Plan
@@ -53,15 +53,15 @@ def texts(first: int, number: int, vocabulary: pa.Array) -> pl.Series:
     again = (kind < COPIES + NEAR) & (docs > 0)
     like[again] = shingles.fmix64(docs[again].astype(np.uint64)) % docs[again].astype(np.uint64)
     sizes = (60 + shingles.fmix64(like.astype(np.uint64)) % np.uint64(41)).astype(np.int64)
-    at = shingles.ranges(np.zeros(number, np.int64), sizes)
+    at = runs.ranges(np.zeros(number, np.int64), sizes)
     seeds = np.repeat(like.astype(np.uint64) << np.uint64(8), sizes) + at.astype(np.uint64)
     drawn = (shingles.fmix64(seeds) % np.uint64(VOCABULARY)).astype(np.int64)
-    offsets = shingles.offsets_of(sizes)
+    offsets = runs.offsets_of(sizes)
     near = again & (kind >= COPIES)
     changed = offsets[:-1][near] + sizes[near] // 2
     drawn[changed] = (drawn[changed] + docs[near]) % VOCABULARY
     flat = vocabulary.take(pa.array(drawn))
-    return shingles.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
+    return runs.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
 
 
 def corpus(

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from pipelines.shingles import I64, U64, Shingles, fmix64, ranges
+from pipelines.runs import I64, ranges
+from pipelines.shingles import U64, Shingles, fmix64
 
 HOT = 32
 """Members from which a bucket no longer yields all of its pairs."""
@@ -37,6 +38,12 @@ def candidate_pairs(keys: pl.DataFrame, hot: int = HOT) -> pl.DataFrame:
     chosen = _unlike(doc, starts)
     sizes = np.diff(np.append(starts, len(doc)))
     return _pairs(list(_edges(doc, starts[chosen], sizes[chosen], hot)))
+
+
+def crowded(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
+    """The documents of buckets of which `candidate_pairs` does not yield all pairs."""
+    shared = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"])
+    return shared.filter(pl.len().over("key") > hot)["doc"].unique().sort()
 
 
 def jaccard(

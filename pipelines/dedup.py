@@ -28,6 +28,7 @@ from pipelines import (
     shards,
     source_loss,
 )
+from pipelines.barred import Withdrawals
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.dedup_plan import Plan
@@ -307,7 +308,7 @@ class Dedup(DocumentStage):
             run_id,
             self.expected(context),
             self.known,
-            lawful(register, params),
+            dedup_index.Rights(lawful(register, params), Withdrawals.of(register.withdrawals)),
             params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)

@@ -15,8 +15,8 @@ import hashlib
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import batches, duplicates, shards
+from pipelines.barred import Withdrawals
 from pipelines.digests import Digests
 from pipelines.published import StageError
 from schemas.errors import Invalid, Problem
@@ -33,14 +34,38 @@ from schemas.params import Params
 from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
 
+LAYOUT = 2  # since 2 with what withdrawals of pages, domains and texts are known by
 PARTS = 64
 _BITS = np.uint64(58)
 _ROWS = 4096
 _KEYS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
 KEPT = (
-    *("doc_id", "source_id", "captured_at", "exact", "distinguish"),
+    *("doc_id", "source_id", "uri", "text_sha256", "captured_at", "exact", "distinguish"),
     *(f"{p}{c}" for p in ("", "latin_") for c in ("shingles", "figured", "figures", "figures_at")),
 )
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Which released documents still count; a plain value that travels to workers."""
+
+    READ = ("doc_id", "source_id", "uri", "text_sha256")
+
+    lawful: frozenset[str]  # sources
+    withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
+
+    def bar_none(self, sources: Iterable[str]) -> bool:
+        """Whether that is known of the sources without a look at their documents."""
+        return self.lawful.issuperset(sources) and not self.withdrawals.scopes
+
+    def allow(self, documents: pl.DataFrame) -> pl.Series:
+        """`READ` of documents -> whether each counts."""
+        barred = [
+            self.withdrawals.of_record(source, uri, doc_id)
+            or self.withdrawals.of_text((digest or b"").hex())
+            for doc_id, source, uri, digest in documents.select(self.READ).iter_rows()
+        ]
+        return documents["source_id"].is_in([*self.lawful]) & ~pl.Series(map(bool, barred))
 
 
 @dataclass(frozen=True)
@@ -54,16 +79,16 @@ class Entry:
     sources: tuple[str, ...]
     digest: str
 
-    def pairs(self, part: int, keys: pl.DataFrame, lawful: Set[str]) -> pl.DataFrame:
-        """Keys [key, doc] of one part -> [row, doc] of the documents here that share one, of lawful
-        sources."""
+    def pairs(self, part: int, keys: pl.DataFrame, rights: Rights) -> pl.DataFrame:
+        """Keys [key, doc] of one part -> [row, doc] of the documents here that share one and may
+        still be released."""
         found = shards.read_group(Path(self.folder) / "keys.parquet", part)
         met = found.join(keys, on="key").select("row", "doc").unique()
-        if met.is_empty() or lawful >= {*self.sources}:
+        if met.is_empty() or rights.bar_none(self.sources):
             return met
         rows = met["row"].unique().sort()
-        of = self.read(rows.cast(pl.UInt64).to_numpy(), ["source_id"])["source_id"]
-        return met.filter(pl.col("row").is_in(rows.filter(of.is_in([*lawful])).implode()))
+        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), Rights.READ))
+        return met.filter(pl.col("row").is_in(rows.filter(allowed).implode()))
 
     def read(self, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
         """These rows (ascending) of what is kept of documents; reads only the row groups that
@@ -94,7 +119,8 @@ def part_of(keys: pl.Series) -> np.ndarray:
 def parameters(params: DedupParams) -> dict[str, Any]:
     """What must be the same wherever documents are compared."""
     names = ("shingle", "shingle_of", "candidate", "recall", "rows", "seed")
-    return {"algorithm": duplicates.RULE_VERSION} | {n: getattr(params, n) for n in names}
+    said = {"layout": LAYOUT, "algorithm": duplicates.RULE_VERSION}
+    return said | {n: getattr(params, n) for n in names}
 
 
 def load(params: Params) -> tuple[Entry, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipelines import batches, duplicates, shards
 from pipelines.corpus import Corpus
-from pipelines.dedup_index import Entry
+from pipelines.dedup_index import Entry, Rights
 from schemas.sections import DedupParams
 from schemas.tables import FINDINGS
 
@@ -33,7 +33,8 @@ class Plan:
     run_id: str
     documents: int
     known: tuple[Entry, ...] = ()  # earlier releases; their places come after the shards'
-    lawful: frozenset[str] = frozenset()  # sources whose releases count
+    # which documents of earlier releases count
+    rights: Rights = field(default_factory=lambda: Rights(frozenset()))
     all_lawful: bool = False  # whether a text goes that is also published under a refusal
 
     @property

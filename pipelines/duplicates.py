@@ -8,11 +8,12 @@ Of documents with the same key view one number stands for the *text*; edges are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 
 import numpy as np
 import polars as pl
 
-from pipelines import clusters, figures, latin, minhash, shingles
+from pipelines import clusters, figures, latin, minhash, runs, shingles
 from pipelines.contamination import Contamination
 from schemas.sections import DedupParams
 
@@ -64,8 +65,9 @@ def sign(
 
     Returns:
       The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
-      `distinguish` (bool), what `_compared` tells of the key view, and the same, called
-      `latin_…`, of the Latin key (`latin.keys`) where the text has one; else without shingles.
+      `text_sha256` (for the index alone), `distinguish` (bool), what `_compared` tells of the
+      key view, and the same, called `latin_…`, of the Latin key (`latin.keys`) where the text has
+      one; else without shingles.
     """
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
@@ -77,7 +79,16 @@ def sign(
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
         distinguish=source.is_in(sorted(apart)).fill_null(False),
         exact=shingles.exact_keys(words, text),
+        text_sha256=_digests(text, params),
     )
+
+
+def _digests(texts: pl.Series, params: DedupParams) -> pl.Series:
+    """SHA-256 of texts, by which withdrawals name them, for the index; null without one."""
+    if params.index is None:
+        return pl.Series([None] * len(texts), dtype=pl.Binary)
+    digests = [sha256(text).digest() for text in texts.fill_null("").cast(pl.Binary)]
+    return pl.Series(digests, dtype=pl.Binary)
 
 
 def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
@@ -89,14 +100,14 @@ def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
     number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
     return [
-        shingles.lists(grams.hashes, grams.offsets).alias("shingles"),
+        runs.lists(grams.hashes, grams.offsets).alias("shingles"),
         pl.Series(
             "signature",
             signature if len(signature) else [],
             dtype=pl.Array(pl.UInt32, number),
         ),
-        shingles.lists(told.hashes, told.offsets).alias("figures"),
-        shingles.lists(told.at, told.offsets).alias("figures_at"),
+        runs.lists(told.hashes, told.offsets).alias("figures"),
+        runs.lists(told.at, told.offsets).alias("figures_at"),
         pl.Series("figured", told.digests()),
     ]
 
@@ -219,7 +230,7 @@ def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
     """`EDGE` of distinct pairs, by doc, shingles, figured, distinguish."""
     sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
     flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
-    grams = shingles.Shingles(flat, shingles.offsets_of(sizes))
+    grams = shingles.Shingles(flat, runs.offsets_of(sizes))
     measured = clusters.jaccard(pairs, grams, signed["doc"].to_numpy())
     near = pl.col("similarity") >= params.threshold
     inside = pl.lit(False)

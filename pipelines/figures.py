@@ -21,7 +21,8 @@ import numpy as np
 import polars as pl
 import xxhash
 
-from pipelines.shingles import I64, U64, Words, hash_words, offsets_of
+from pipelines.runs import I64, offsets_of
+from pipelines.shingles import U64, Words, hash_words
 from pipelines.views import folded
 
 ALGORITHM = "figures-xxh3-1"
@@ -75,19 +76,16 @@ def figures(words: Words) -> Figures:
 
 def kinds_of(vocabulary: pl.Series) -> np.ndarray:
     """Words of key views -> their places in `KINDS`, -1 for a word that is no figure."""
-    word, (whole, prefixes) = pl.col("word"), _months()
-    kind = (
-        pl.when(word.str.contains(_DATE))
-        .then(1)
-        .when(word.str.contains(_DOCKET))
-        .then(2)
-        .when(word.str.contains(r"\p{N}") | word.str.contains(_ROMAN))
-        .then(0)
-        .when(word.is_in(whole) | word.str.contains(prefixes))
-        .then(1)
-        .otherwise(-1)
-    )
-    return vocabulary.to_frame("word").select(kind.cast(pl.Int8)).to_series().to_numpy()
+    kinds = np.full(len(vocabulary), -1, np.int8)
+    kinds[_months_among(vocabulary)] = 1
+    kinds[vocabulary.str.contains(_ROMAN).to_numpy()] = 0
+    numbered = vocabulary.str.contains(r"\p{N}")  # few are, so the rest is asked of them alone
+    word = pl.col("word")
+    date, docket = word.str.contains(_DATE), word.str.contains(_DOCKET)
+    kind = pl.when(date).then(1).when(docket).then(2).otherwise(0)
+    of = vocabulary.filter(numbered).to_frame("word").select(kind=kind.cast(pl.Int8))
+    kinds[numbered.to_numpy()] = of["kind"].to_numpy()
+    return kinds
 
 
 def differing(pairs: pl.DataFrame, figured: pl.DataFrame) -> pl.DataFrame:
@@ -128,8 +126,19 @@ def _spread(pairs: pl.DataFrame, figured: pl.DataFrame, side: str) -> pl.DataFra
     )
 
 
+def _months_among(vocabulary: pl.Series) -> np.ndarray:
+    """Which words are a month's name, or begin with a long one."""
+    names, heads, prefixes = _months()
+    begin = vocabulary.str.head(_PREFIX).is_in(heads)
+    found = begin.to_numpy().copy()
+    found[found] = vocabulary.filter(begin).str.contains(prefixes).to_numpy()
+    return found | vocabulary.is_in(names).to_numpy()
+
+
 @cache
-def _months() -> tuple[list[str], str]:
+def _months() -> tuple[list[str], list[str], str]:
+    """All names, the heads of those that may carry a suffix, and these as an expression."""
     lines = (Path(__file__).parent / "months.txt").read_text("utf-8").splitlines()
     names = folded(pl.Series([line for line in lines if not line.startswith("#")])).to_list()
-    return names, "^(" + "|".join(n for n in names if len(n) >= _PREFIX) + ")"
+    long = [name for name in names if len(name) >= _PREFIX]
+    return names, sorted({name[:_PREFIX] for name in long}), "^(" + "|".join(long) + ")"

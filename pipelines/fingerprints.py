@@ -18,7 +18,8 @@ import numpy as np
 import polars as pl
 
 from pipelines import shingles
-from pipelines.shingles import I64, U64, Shingles
+from pipelines.runs import I64
+from pipelines.shingles import U64, Shingles
 
 WIDTH: Final = 5
 WINDOW: Final = 46

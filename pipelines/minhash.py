@@ -27,7 +27,7 @@ hashes: MurmurHash3's fmix32 once, then per permutation a h + b mod 2**32 with a
 EMPTY = np.uint32(0xFFFFFFFF)
 """Every value in the signature of a document without shingles."""
 
-_BLOCK = 1 << 16  # hashes at a time: with the scratch row they stay in the second-level cache
+_BLOCK = 1 << 17  # hashes at a time: with the scratch row they stay in the second-level cache
 
 
 def probability(similarity: float, bands: int, rows: int) -> float:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipelines import batches, clusters, corpus, dedup_index, duplicates
 from pipelines.contamination import Contamination
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
+from pipelines.templates import Rarest
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
 _SIGNED = ("doc_id", "uri", "source_id", "captured_at", "text")
@@ -99,20 +100,24 @@ class Meet(beam.DoFn):
         part, keys = element[0], batches.frame(element[1])
         for place, entry in enumerate(self.plan.known, len(self.plan.shards)):
             first = pl.lit(place << duplicates.ROW_BITS, pl.UInt64)
-            pairs = entry.pairs(part, keys, self.plan.lawful).select(
+            pairs = entry.pairs(part, keys, self.plan.rights).select(
                 left="doc", right=first + pl.col("row").cast(pl.UInt64)
             )
             yield from by_blocks(pairs, self.plan)
 
 
 class Pair(beam.DoFn):
-    """Keys of a partition -> candidate pairs, by the blocks of shards that they touch."""
+    """Keys of a partition -> candidate pairs, by the blocks of shards that they touch; tagged
+    `crowded`, by shard, the documents of buckets of which not every pair is among them."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_blocks(clusters.candidate_pairs(batches.frame(element[1])), self.plan)
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
+        keys = batches.frame(element[1])
+        yield from by_blocks(clusters.candidate_pairs(keys), self.plan)
+        for keyed in by_shard(clusters.crowded(keys).to_frame()):
+            yield beam.pvalue.TaggedOutput("crowded", keyed)
 
 
 class Compare(beam.DoFn):
@@ -168,20 +173,31 @@ class Near(beam.PTransform):
             .with_output_types(KEYED, known=KEYED)
             .with_outputs("known", main="keys")
         )
-        pairs = (
-            keys.keys
-            | "ByKey" >> beam.GroupByKey()
-            | "Pair" >> beam.ParDo(Pair(plan)).with_output_types(KEYED)
-        )
+        banded = keys.keys | "Bands" >> Paired(plan)
+        rare = banded.crowded | "Templates" >> Rarest(plan) | "Rare" >> Paired(plan)
+        found = [banded.pairs, rare.pairs]
         if plan.known:
             met = (
                 keys.known
                 | "ByPart" >> beam.GroupByKey()
                 | "Meet" >> beam.ParDo(Meet(plan)).with_output_types(KEYED)
             )
-            pairs = (pairs, met) | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
+            found.append(met)
+        pairs = found | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
         compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> Compared(plan)
         return copies, compared.edges, compared.apart
+
+
+class Paired(beam.PTransform):
+    """Keys by partition -> `pairs` and `crowded`, see `Pair`."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+    def expand(self, keys: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
+        pair = beam.ParDo(Pair(self.plan)).with_output_types(KEYED, crowded=KEYED)
+        return keys | beam.GroupByKey() | pair.with_outputs("crowded", main="pairs")
 
 
 class Compared(beam.PTransform):

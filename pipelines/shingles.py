@@ -12,9 +12,9 @@ dictionary, and all text work happens on the distinct words only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,10 @@ import polars as pl
 import pyarrow as pa
 import xxhash
 
-from pipelines.views import folded
+from pipelines import folding
+from pipelines.runs import I64, offsets_of, ranges
 
 U64 = npt.NDArray[np.uint64]
-I64 = npt.NDArray[np.int64]
 
 ALGORITHM = "shingles-xxh3-horner-3"
 """Names the key view and the hash below in whatever is stored; either changes: so does this.
@@ -39,14 +39,13 @@ The last shift leaves 63 bits, so that a hash is also a valid signed integer whe
 """
 
 _K = np.uint64(0x9E3779B97F4A7C15)
-_SPACES = [chr(c) for c in (*range(0x9, 0xE), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
-                            0x2028, 0x2029, 0x202F, 0x205F, 0x3000)]  # fmt: skip
+_BLOCK = 1 << 15  # tokens at a time
 
 
 class Words(NamedTuple):
     """The words of the key views of n texts, as `words` makes them."""
 
-    codes: npt.NDArray[np.int32]  # into vocabulary, all documents one after another
+    codes: I64  # into vocabulary, all documents one after another
     offsets: I64  # n + 1
     vocabulary: pl.Series  # distinct words, none empty
 
@@ -80,23 +79,31 @@ def words(texts: pl.Series) -> Words:
 
     Words are `views.folded` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
     """
-    spaced = texts.cast(pl.String).fill_null("").str.replace_many(_SPACES, [" "] * len(_SPACES))
-    raw = _encode(spaced.str.split(" "))
-    found = folded(raw.vocabulary)
-    # Distinct words may have become one, and some nothing.
-    empty = (found == "").to_numpy()
-    keep = ~empty[raw.codes]
-    renumbered = np.cumsum(~empty, dtype=np.int32) - np.int32(1)
-    return Words(
-        renumbered[raw.codes[keep]], offsets_of(keep)[raw.offsets], found.filter(found != "")
-    )
+    # The other spaces, which are rare, part words of the vocabulary.
+    ended = (texts.cast(pl.String).fill_null("") + " ").str.replace_all(r"[\t-\r]", " ")
+    same, offsets, pieces = _equal(ended.str.split(" ", inclusive=True))
+    chosen = _chosen(same)
+    found, each = folding.words(pieces.gather(chosen))
+    filled = (found != "").to_numpy()
+    upto = offsets_of(filled)[offsets_of(each)]
+    kept = upto[1:] - upto[:-1]  # of each distinct piece
+    vocabulary = found.filter(pl.Series(filled))
+    codes = _spread(chosen, np.where(kept > 0, upto[:-1], -1), same)
+    if kept.max(initial=0) <= 1:
+        gone = np.flatnonzero(codes < 0)
+        return Words(codes[codes >= 0], offsets - np.searchsorted(gone, offsets), vocabulary)
+    sizes = _spread(chosen, kept, same)
+    return Words(ranges(codes, sizes), offsets_of(sizes)[offsets], vocabulary)
 
 
 def views(words: Words) -> pl.Series:
     """The key views themselves: words as they count, joined by single spaces."""
-    coded = pa.DictionaryArray.from_arrays(words.codes, words.vocabulary.to_arrow())
-    flat = coded.dictionary_decode().cast(pa.large_string())
-    return lists(flat, words.offsets).list.join(" ").alias("key_view")
+    blanked = (words.vocabulary + " ").to_arrow(compat_level=pl.CompatLevel.oldest())
+    # One word after another as they lie in memory: a text is a longer piece of it.
+    _, ends, data = blanked.take(pa.array(words.codes)).buffers()
+    bounds = np.frombuffer(ends, np.int64)[words.offsets]
+    flat = pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), data)
+    return pl.Series("key_view", flat).str.strip_suffix(" ")
 
 
 def exact_keys(words: Words, texts: pl.Series) -> pl.Series:
@@ -123,7 +130,10 @@ def shingle(
     A text of fewer tokens than `width` is one shingle, the whole of it, and so is like nothing
     but its copies; one without any has none.  Raises ValueError for a width below 1.
     """
-    return _distinct(*sequence(texts, width, unit))
+    hashes, tokens = _hashed(texts, width, unit)
+    parts = [_distinct(*_grams(hashes, some, width)) for some in _blocks(tokens)]
+    sizes = np.concatenate([part.sizes for part in parts])
+    return Shingles(np.concatenate([part.hashes for part in parts]), offsets_of(sizes))
 
 
 def sequence(
@@ -131,12 +141,39 @@ def sequence(
 ) -> tuple[U64, I64]:
     """The same n-grams in the order of the text, with repetitions: those of document i are
     hashes[offsets[i]:offsets[i + 1]]."""
+    return _grams(*_hashed(texts, width, unit), width)
+
+
+def _hashed(
+    texts: pl.Series | Words, width: int, unit: Literal["word", "character"]
+) -> tuple[U64, Words]:
+    """The tokens of texts, and the hashes of their vocabulary."""
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     read = texts if isinstance(texts, Words) else words(texts)
     tokens = read if unit == "word" else _encode(views(read).str.split(""))
-    hashes = hash_words(tokens.vocabulary)[tokens.codes]
-    starts, counts = tokens.offsets[:-1], np.diff(tokens.offsets)
+    return hash_words(tokens.vocabulary), tokens
+
+
+def _blocks(tokens: Words) -> Iterator[Words]:
+    """Whole texts, as many at a time as stay in the second-level cache while they are worked on;
+    at least one block."""
+    codes, offsets, vocabulary = tokens
+    last, texts = 0, len(offsets) - 1
+    while True:
+        first = last
+        last = int(np.searchsorted(offsets, offsets[first] + _BLOCK, "right")) - 1
+        last = min(max(last, first + 1), texts)
+        inside = slice(offsets[first], offsets[last])
+        yield Words(codes[inside], offsets[first : last + 1] - offsets[first], vocabulary)
+        if last == texts:
+            return
+
+
+def _grams(hashes: U64, tokens: Words, width: int) -> tuple[U64, I64]:
+    """Tokens and the hashes of their vocabulary -> hashed n-grams, in their order."""
+    hashes, bounds = hashes.take(tokens.codes), tokens.offsets
+    starts, counts = bounds[:-1], np.diff(bounds)
     full = counts >= width
     offsets = offsets_of(np.where(full, counts - width + 1, counts > 0))
     grams = np.empty(offsets[-1], np.uint64)
@@ -144,7 +181,7 @@ def sequence(
         last = len(hashes) - width + 1
         inside = np.ones(len(hashes), bool)  # a window starts here and ends in the same text
         for step in range(1, width):
-            ends = tokens.offsets[1:] - step
+            ends = bounds[1:] - step
             inside[ends[ends >= 0]] = False
         windows = _combine([hashes[i : last + i] for i in range(width)])
         whole = windows[inside[:last]]
@@ -166,12 +203,6 @@ def fmix64(values: U64) -> U64:
     mixed *= np.uint64(0xC4CEB9FE1A85EC53)
     mixed ^= mixed >> np.uint64(33)
     return mixed
-
-
-def ranges(starts: I64, sizes: I64) -> I64:
-    """start, start + 1, ... of each run of the given size, one run after another."""
-    ends = np.cumsum(sizes)
-    return np.repeat(starts - ends + sizes, sizes) + np.arange(ends[-1] if len(ends) else 0)
 
 
 def _combine(columns: Sequence[U64]) -> U64:
@@ -213,43 +244,51 @@ def _sort_runs(hashes: U64, offsets: I64) -> U64:
 
 
 def _encode(lists: pl.Series) -> Words:
-    """Lists of strings -> numbers into a dictionary of the batch.
+    """Lists of strings -> numbers into a dictionary of the batch."""
+    same, offsets, flat = _equal(lists)
+    chosen = _chosen(same)
+    codes = _spread(chosen, np.arange(len(chosen)), same)
+    return Words(codes, offsets, flat.gather(chosen))
 
-    Equal strings are brought together by 64-bit hashes that live no longer than this call: each
-    writes its place into a slot of a table by its upper bits, and those that then do not find
-    their own hash there are sorted.  Several times as fast as a hash table of strings.
-    """
+
+def _equal(lists: pl.Series) -> tuple[I64, I64, pl.Series]:
+    """Lists of strings -> of each string the place of one that equals it, the lists' offsets, and
+    the strings."""
     flat = lists.list.explode(empty_as_null=False)
-    hashes = flat.hash().to_numpy()
-    at = np.arange(len(flat), dtype=np.int32)
-    bits = max(10, len(flat).bit_length() - 1)
+    return _equals(flat.hash().to_numpy()), offsets_of(lists.list.len().to_numpy()), flat
+
+
+def _chosen(same: I64) -> I64:
+    """The places that stand for what equals them."""
+    return np.flatnonzero(same == np.arange(len(same)))
+
+
+def _spread(chosen: I64, values: I64, same: I64) -> I64:
+    """What is known of the chosen places, of all of them."""
+    table = np.empty(len(same), np.int64)
+    table[chosen] = values
+    return table.take(same)
+
+
+def _equals(hashes: U64) -> I64:
+    """The place of one and the same hash for all that are equal.
+
+    Each writes its place into a slot of a table by its upper bits; those that then do not find
+    their own hash there try again with other bits.  Strings of one 64-bit hash count as equal; the
+    hashes live no longer than a batch.  Several times as fast as a hash table of strings.
+    """
+    bits = max(10, len(hashes).bit_length())
     slots = (hashes >> np.uint64(64 - bits)).view(np.int64)
     table = np.empty(1 << bits, np.int32)
-    table[slots] = at
-    same = table[slots]  # of each string, where one that equals it stands
-    others = np.flatnonzero(hashes[same] != hashes)
-    _, first, number = np.unique(hashes[others], return_index=True, return_inverse=True)
-    same[others] = others[first][number]
-    chosen = same == at
-    numbers = np.cumsum(chosen, dtype=np.int32) - np.int32(1)
-    offsets = offsets_of(lists.list.len().to_numpy())
-    return Words(numbers[same], offsets, flat.gather(np.flatnonzero(chosen)))
+    table[slots] = np.arange(len(hashes), dtype=np.int32)
+    same = table.take(slots).astype(np.int64)
+    others = np.flatnonzero(hashes.take(same) != hashes)
+    if len(others):
+        same[others] = others.take(_equals(fmix64(hashes[others])))
+    return same
 
 
 def hash_words(vocabulary: pl.Series) -> U64:
     """XXH3-64 of each word's UTF-8."""
     encoded = vocabulary.cast(pl.Binary).to_list()
     return np.fromiter(map(xxhash.xxh3_64_intdigest, encoded), np.uint64, len(encoded))
-
-
-def lists(flat: pa.Array | npt.NDArray[np.generic], offsets: I64) -> pl.Series:
-    """Flat values as one list per document."""
-    values = flat if isinstance(flat, pa.Array) else pa.array(flat)
-    return cast(pl.Series, pl.from_arrow(pa.LargeListArray.from_arrays(offsets, values)))
-
-
-def offsets_of(sizes: npt.NDArray[np.generic]) -> I64:
-    """Where the runs of these sizes start and end: one more than there are."""
-    offsets = np.zeros(len(sizes) + 1, np.int64)
-    np.cumsum(sizes, out=offsets[1:])
-    return offsets

@@ -24,11 +24,17 @@ lack.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
+from itertools import accumulate, pairwise
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+
+U8 = npt.NDArray[np.uint8]
+U32 = npt.NDArray[np.uint32]
 
 #: Marks that nobody sees: soft hyphen, zero-width space and joiners, word joiner, byte order mark.
 INVISIBLE = "[\u00ad\u200b-\u200f\u2060\ufeff]"
@@ -49,8 +55,8 @@ _TO_CYRILLIC = str.maketrans(_LATIN, _CYRILLIC) | _ONLY_CYRILLIC
 _TO_LATIN = str.maketrans(_CYRILLIC, _LATIN)
 _MIXED = r"\p{Latin}\p{Cyrillic}|\p{Cyrillic}\p{Latin}"
 _TO_COMMA = str.maketrans("şţŞŢ", "șțȘȚ")
-_WORD = re.compile(r"[^\W\d_]+")
-_BOTH = {"LATIN", "CYRILLIC"}
+_NO_LETTER = 0x10000
+_IS_LATIN, _IS_CYRILLIC, _NOT_LATIN, _NOT_CYRILLIC = (np.uint8(1 << bit) for bit in range(4))
 #: What letters become in the duplicate key: one i, one e, one cedilla.
 _FOLDED = ["i\u0307", "ı", "ё", "ș", "ț"], ["i", "i", "е", "ş", "ţ"]
 # what composes or decomposes; letters of the region that stand alone do not
@@ -75,7 +81,7 @@ def for_language(texts: pl.Series) -> pl.Series:
 
 def repaired(texts: pl.Series) -> pl.Series:
     """Strings -> the same with the homoglyphs repaired, word by word."""
-    return _some(texts, _MIXED, lambda t: _WORD.sub(_repair_word, t))
+    return _some(texts, _MIXED, _repaired)
 
 
 def folded(words: pl.Series) -> pl.Series:
@@ -109,32 +115,56 @@ def duplicate_key(texts: pl.Series) -> pl.Series:
     return keys["form"].fill_null("").alias("duplicate_key")
 
 
-def _some(texts: pl.Series, pattern: str, change: Callable[[str], str]) -> pl.Series:
+def _some(texts: pl.Series, pattern: str, change: Callable[[list[str]], list[str]]) -> pl.Series:
     """Change only the texts in which the pattern is found."""
     at = texts.str.contains(pattern).arg_true()
     if not len(at):
         return texts
-    done = [change(t) for t in texts.gather(at).to_list()]
-    return texts.scatter(at, pl.Series(done, dtype=pl.String))
+    done = change(texts.gather(at).to_list())
+    return texts.clone().scatter(at, pl.Series(done, dtype=pl.String))
 
 
 def _commas(texts: pl.Series) -> pl.Series:
     """Romanian s and t with commas, in texts that have ţ, which Turkic alphabets lack."""
-    return _some(texts, "[ţŢ]", lambda t: t.translate(_TO_COMMA))
+    return _some(texts, "[ţŢ]", lambda some: [t.translate(_TO_COMMA) for t in some])
 
 
-def _repair_word(word: re.Match[str]) -> str:
-    """A word of both scripts in the one that can hold all of it, first Cyrillic, because few Latin
-    words consist of twins alone; itself if neither can."""
-    found = word[0]
-    if found.isascii() or _scripts(found) != _BOTH:
-        return found
-    for table in (_TO_CYRILLIC, _TO_LATIN):
-        changed = found.translate(table)
-        if len(_scripts(changed)) == 1:
-            return changed
-    return found
+def _repaired(texts: list[str]) -> list[str]:
+    """Texts with every word of both scripts in the one that can hold all of it, first Cyrillic,
+    because few Latin words consist of twins alone; as it is if neither can."""
+    letters = np.frombuffer("\n".join(texts).encode("utf-32-le"), "<u4")
+    places = np.minimum(letters, _NO_LETTER)
+    cyrillic, latin, marks = (column.take(places) for column in _twins())
+    inside = marks != 0
+    starts = np.flatnonzero(inside & ~np.append(False, inside[:-1]))
+    if not len(starts):
+        return texts
+    held = np.repeat(np.bitwise_or.reduceat(marks, starts), np.diff(starts, append=len(letters)))
+    held = np.append(np.zeros(starts[0], np.uint8), held)
+    both = _IS_LATIN | _IS_CYRILLIC
+    mixed = inside & ((held & both) == both)
+    forms = np.where(mixed & ((held & _NOT_LATIN) == 0), latin, letters)
+    forms = np.where(mixed & ((held & _NOT_CYRILLIC) == 0), cyrillic, forms)
+    done = forms.astype("<u4", copy=False).tobytes().decode("utf-32-le")
+    ends = list(accumulate((len(t) + 1 for t in texts), initial=0))
+    return [done[a : b - 1] for a, b in pairwise(ends)]
 
 
-def _scripts(word: str) -> set[str]:
-    return {unicodedata.name(c, "").partition(" ")[0] for c in word}
+@cache
+def _twins() -> tuple[U32, U32, U8]:
+    """Of each letter below `_NO_LETTER` its Cyrillic and its Latin form, and what it and they are;
+    last, what counts as no letter."""
+    every = [chr(c) for c in range(_NO_LETTER)]
+    forms = [[c.translate(table) for c in every] for table in (_TO_CYRILLIC, _TO_LATIN)]
+    words = np.array([c.isalnum() and not c.isdecimal() for c in every])
+    marks = np.zeros(len(every) + 1, np.uint8)
+    for mark, letters, script, has in (
+        (_IS_LATIN, every, "LATIN ", True),
+        (_IS_CYRILLIC, every, "CYRILLIC ", True),
+        (_NOT_CYRILLIC, forms[0], "CYRILLIC ", False),
+        (_NOT_LATIN, forms[1], "LATIN ", False),
+    ):
+        named = np.array([unicodedata.name(c, "").startswith(script) for c in letters])
+        marks[:-1] |= mark * (words & (named == has))
+    cyrillic, latin = (np.array([*map(ord, form), 0], np.uint32) for form in forms)
+    return cyrillic, latin, marks

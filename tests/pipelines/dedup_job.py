@@ -12,7 +12,7 @@ import polars as pl
 from pipelines import runners, shards
 from pipelines.corpus import Corpus
 from pipelines.dedup import wire
-from pipelines.dedup_index import Entry
+from pipelines.dedup_index import Entry, Rights
 from pipelines.dedup_plan import Plan
 from schemas.sections import DedupParams
 from schemas.tables import DOCUMENTS
@@ -46,6 +46,8 @@ def run(
     known: tuple[Entry, ...] = (),
     captured: dict[str, str] | None = None,
     refused: dict[str, tuple[str, str]] | None = None,
+    rights: Rights | None = None,
+    uris: dict[str, str] | None = None,
 ) -> Job:
     """Deduplicate.
 
@@ -54,14 +56,15 @@ def run(
       documents: doc_id -> source and text; sources that begin with `i` are institutional.
       number: how many shards.
       languages: doc_id -> language, of those that have one.
-      known: earlier releases; all sources are lawful.
+      known: earlier releases; all sources are lawful, unless `rights` say otherwise.
+      uris: doc_id -> URI; else made of it.
       captured: doc_id -> capture time; else all are alike.
       refused: doc_id -> reason and text of records that ingest refused; all copies must be lawful.
       claimed: how many documents the job is told to expect: what rounds it wires.
     """
     rows = pl.DataFrame(
         [
-            (d, s, f"urn:{d}", (captured or {}).get(d, "2026"), None, t)
+            (d, s, (uris or {}).get(d, f"urn:{d}"), (captured or {}).get(d, "2026"), None, t)
             for d, (s, t) in documents.items()
         ],
         DOCUMENTS.names,
@@ -106,7 +109,7 @@ def run(
         "run",
         claimed or rows.height,
         known,
-        frozenset(e for entry in known for e in entry.sources),
+        rights or Rights(frozenset(e for entry in known for e in entry.sources)),
         refused is not None,
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)

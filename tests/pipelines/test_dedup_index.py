@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import shutil
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import dedup_job
@@ -14,10 +16,16 @@ import pytest
 from conftest import ROOT
 
 from pipelines import dedup_index
+from pipelines.barred import Withdrawals
+from pipelines.dedup_index import Rights
 from pipelines.published import StageError
 from schemas.errors import Invalid
 from schemas.params import Params, load
+from schemas.register import Withdrawal
 from schemas.sections import DedupParams
+
+TEXT = " ".join(f"word{n}" for n in range(40))
+OTHER = " ".join(f"term{n}" for n in range(40))
 
 
 def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:
@@ -81,9 +89,39 @@ def test_texts_without_words_and_the_same_record_once_more(tmp_path: Path) -> No
     meet = dedup_index.Entry.pairs
     keys = pl.read_parquet(tmp_path / "index/first/keys.parquet").select("key", doc="row")
     some = keys.with_columns(pl.col("doc").cast(pl.UInt64))
-    met = [meet(known[0], p, some, {"s"}) for p in range(dedup_index.PARTS)]
+    met = [meet(known[0], p, some, Rights(frozenset("s"))) for p in range(dedup_index.PARTS)]
     assert pl.concat(met).height and known[0].sources == ("s",)
-    assert not any(meet(known[0], p, some, {"t"}).height for p in range(dedup_index.PARTS))
+    assert not any(
+        meet(known[0], p, some, Rights(frozenset("t"))).height for p in range(dedup_index.PARTS)
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "value"),
+    [
+        ("source", "s"),
+        ("url", "https://example.org/gone"),
+        ("domain", "example.org"),
+        ("document", "old"),
+        ("text", hashlib.sha256(TEXT.encode()).hexdigest()),
+    ],
+)
+def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value: str) -> None:
+    documents = {"old": ("s", TEXT), "other": ("s", OTHER)}
+    uris = {
+        "old": "https://www.example.org/gone" if scope == "domain" else "https://example.org/gone"
+    }
+    params = DedupParams(index=str(tmp_path / "index"))
+    one = dedup_job.run(tmp_path / "one", documents, params, uris=uris)
+    enter(tmp_path, "first", one, tmp_path / "one")
+    known = dedup_index.load(parameters(tmp_path, "second"))
+    again = {"copy": ("t", TEXT), "near": ("t", TEXT + " more"), "third": ("t", OTHER)}
+    assert dedup_job.run(tmp_path / "two", again, known=known).kept == set()
+    barred = Withdrawals.of([Withdrawal(scope, value, date(2026, 1, 1), "asked for")])
+    rights = Rights(frozenset("st"), barred)
+    three = dedup_job.run(tmp_path / "three", again, known=known, rights=rights)
+    alone = scope == "source"  # all of its documents go
+    assert three.kept == ({"copy", "third"} if alone else {"copy"})
 
 
 def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> None:

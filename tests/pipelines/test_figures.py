@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.figures import KINDS, differing, figures, kinds_of
-from pipelines.shingles import lists, words
+from pipelines.runs import lists
+from pipelines.shingles import words
 
 
 def kind(word: str) -> str | None:
