@@ -25,7 +25,8 @@ import polars as pl
 
 from pipelines import duplicates, shingles
 from pipelines.fingerprints import minima
-from pipelines.shingles import I64, U64, Words
+from pipelines.runs import I64, ranges
+from pipelines.shingles import U64, Words
 
 ALGORITHM = "passages-1"
 SEED = {"key": pl.UInt64, "doc": pl.UInt64}
@@ -60,7 +61,7 @@ def runs(words: Words, least: int) -> Runs:
     """All runs of `least` words, none across the end of a piece."""
     hashes = shingles.hash_words(words.vocabulary)[words.codes]
     sizes = np.maximum(np.diff(words.offsets) - least + 1, 0)
-    at = shingles.ranges(words.offsets[:-1], sizes)
+    at = ranges(words.offsets[:-1], sizes)
     if not len(at):
         nothing = np.zeros(0, np.int64)
         return Runs(nothing.view(np.uint64), nothing, np.zeros(1, np.int64), nothing,
@@ -129,7 +130,7 @@ def matches(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFram
     sizes = ordered["runs"].list.len().to_numpy().astype(np.int64)
     flat = ordered["runs"].explode(empty_as_null=False).to_numpy()
     row = np.repeat(np.arange(len(sizes)), sizes)
-    at = shingles.ranges(ordered["start"].to_numpy(), sizes)
+    at = ranges(ordered["start"].to_numpy(), sizes)
     docs = ordered["doc"].to_numpy()
     parts = np.uint64(1 + len(flat) // chunk)
     told = [pl.DataFrame(schema=MATCH)]
@@ -207,7 +208,7 @@ def intact(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
     first = np.searchsorted(highs, here, side="right")
     last = np.searchsorted(lows, here + losing["runs"].to_numpy(), side="left")
     sizes = np.maximum(last - first, 0)
-    row, place = np.repeat(np.arange(losing.height), sizes), shingles.ranges(first, sizes)
+    row, place = np.repeat(np.arange(losing.height), sizes), ranges(first, sizes)
     pieces = pl.concat([losing[row], free[place].select("low", "high")], how="horizontal")
     whole = pieces.with_columns(
         low=pl.max_horizontal("low", "kept_start"),

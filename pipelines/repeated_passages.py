@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, duplicates, passages, shingles, word_places
+from pipelines import batches, duplicates, passages, runs, shingles, word_places
 from pipelines.dedup_plan import Parted, Plan, by_blocks, by_shard, parts
 from pipelines.near import KEYED
 from pipelines.word_places import Pieces
@@ -199,7 +199,7 @@ class Runs(_Planned):
                     "key": found.key,
                     "doc": some.documents["doc"].gather(some.row[found.piece]),
                     "start": found.at[found.first[:-1]] - first[found.piece],
-                    "runs": shingles.lists(found.hashes, found.first),
+                    "runs": runs.lists(found.hashes, found.first),
                 }
             )
             asked = rows.join(seeds, on=["key", "doc"], how="semi").join(about, on="doc")

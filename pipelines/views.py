@@ -95,26 +95,6 @@ def folded(words: pl.Series) -> pl.Series:
     return plain.str.replace_all(_EDGES, "")
 
 
-def duplicate_key(texts: pl.Series) -> pl.Series:
-    """Strings -> their folded words, joined by single blanks."""
-    words = texts.cast(pl.String).fill_null("").str.replace_all(r"[\s\p{Z}]+", " ").str.split(" ")
-    flat = pl.DataFrame({"row": pl.int_range(len(words), eager=True), "word": words}).explode(
-        "word", empty_as_null=True
-    )
-    distinct = flat["word"].unique()
-    forms = pl.DataFrame({"word": distinct, "form": folded(distinct)})
-    joined = (
-        flat.join(forms, on="word", how="left", nulls_equal=True, maintain_order="left")
-        .filter(pl.col("form") != "")
-        .group_by("row", maintain_order=True)
-        .agg(pl.col("form").str.join(" "))
-    )
-    keys = pl.DataFrame({"row": pl.int_range(len(words), eager=True)}).join(
-        joined, on="row", how="left", maintain_order="left"
-    )
-    return keys["form"].fill_null("").alias("duplicate_key")
-
-
 def _some(texts: pl.Series, pattern: str, change: Callable[[list[str]], list[str]]) -> pl.Series:
     """Change only the texts in which the pattern is found."""
     at = texts.str.contains(pattern).arg_true()

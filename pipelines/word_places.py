@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipelines import shingles
-from pipelines.shingles import I64
+from pipelines import runs
+from pipelines.runs import I64
 from pipelines.views import folded
 
 _BLANKS = re.compile(r"\s*")
@@ -62,8 +62,8 @@ def words(texts: pl.Series) -> pl.DataFrame:
     known = pl.Series(tokens.dictionary, dtype=pl.String)
     forms, codes = folded(known), tokens.indices.to_numpy()
     long = known.str.len_chars().to_numpy().astype(np.int64)[codes]
-    before = shingles.offsets_of(long + 1)
-    start = before[:-1] - np.repeat(before[shingles.offsets_of(sizes)[:-1]], sizes)
+    before = runs.offsets_of(long + 1)
+    start = before[:-1] - np.repeat(before[runs.offsets_of(sizes)[:-1]], sizes)
     kept = np.flatnonzero((forms != "").to_numpy()[codes])
     return pl.DataFrame(
         {
@@ -93,7 +93,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
         {
             "doc": some.documents["doc"],
             "doc_id": some.documents["doc_id"],
-            "first": shingles.offsets_of(number)[:-1],
+            "first": runs.offsets_of(number)[:-1],
             "of": number,
         }
     )
@@ -102,7 +102,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
     size = told["words"].to_numpy()
     piece = found["text"].to_numpy()[low]
     begins = found["start"].to_numpy()[low]
-    forms = found["form"][shingles.ranges(low, size)]
+    forms = found["form"][runs.ranges(low, size)]
     texts = dict(enumerate(some.texts)) if len(piece) else {}
     ends = [
         _with_blanks(texts[p], b, e)
@@ -112,7 +112,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
         )
     ]  # fmt: skip
     return told.drop("first").with_columns(
-        passage=shingles.lists(forms.to_arrow(), shingles.offsets_of(size)).list.join(" "),
+        passage=runs.lists(forms.to_arrow(), runs.offsets_of(size)).list.join(" "),
         low=pl.Series(some.at[piece] + begins, dtype=pl.Int64),
         high=pl.Series(some.at[piece] + np.array(ends, np.int64), dtype=pl.Int64),
     )

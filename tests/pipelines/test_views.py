@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import views
+from pipelines import shingles, views
 
 
 def language(text: str | None) -> str:
@@ -18,8 +18,12 @@ def language(text: str | None) -> str:
 
 
 def key(text: str | None) -> str:
-    (one,) = views.duplicate_key(pl.Series([text], dtype=pl.String))
+    (one,) = keys([text])
     return str(one)
+
+
+def keys(texts: list[str | None]) -> pl.Series:
+    return shingles.views(shingles.words(pl.Series(texts, dtype=pl.String)))
 
 
 def test_stored_is_composed_and_nothing_else():
@@ -89,6 +93,6 @@ def test_the_duplicate_key():
 
 @given(st.lists(st.text(max_size=30), max_size=5))
 def test_keys_are_fixed_points_and_do_not_depend_on_neighbours(texts):
-    keys = views.duplicate_key(pl.Series(texts, dtype=pl.String))
-    assert keys.to_list() == [key(t) for t in texts]
-    assert len(keys) == len(texts) and keys.null_count() == 0
+    found = keys(texts)
+    assert found.to_list() == [key(t) for t in texts]
+    assert len(found) == len(texts) and found.null_count() == 0
