@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import passages, shingles
+from pipelines import passages, runs, shingles
 
 Run = tuple[int, int, int, int]  # document, place, the document that keeps it, place there
 
@@ -42,7 +42,7 @@ def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.Data
         "key": found.key,
         "doc": docs,
         "start": found.at[found.first[:-1]] - words.offsets[found.piece],
-        "runs": shingles.lists(found.hashes, found.first),
+        "runs": runs.lists(found.hashes, found.first),
     }
     return pl.DataFrame(rows), passages.seeds(found, docs, least)
 
