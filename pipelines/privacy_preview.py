@@ -5,22 +5,30 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from pipelines import batches, shards
 from pipelines.command import at_least_one, guarded
 from pipelines.corpus import Corpus
-from pipelines.personal_data.scrub import Scrubber, scrubber
+from pipelines.personal_data import policy
+from pipelines.personal_data.scrub import scrubber
+from pipelines.privacy import judge
+from pipelines.profile import preview_page
 from pipelines.published import load
+from pipelines.repeated_lines import merged
 from schemas import command_line
 from schemas.configuration import load_both
+from schemas.errors import Invalid
 from schemas.params import Params
+from schemas.privacy import PrivacyParams
 from schemas.register import Register
-from schemas.tables import STAGES
+from schemas.tables import FINDINGS, REPEATED, STAGES
 
 EPILOG = """examples:
   tamga privacy preview
@@ -31,12 +39,13 @@ EPILOG = """examples:
 It looks at documents that the stages so far kept, by the `privacy` section of the parameters as it
 stands now: change it, and look again.  The page shows texts as they were read, with all personal
 data: it is for the eyes of those who set the rules, and stays in `work`, where `tamga clean`
-removes it.  --json prints counts alone.
+removes it.  --json prints counts alone.  Where there are more than 64 shards, 64 are drawn.
 
 Exit codes: 0 shown, 1 no stage has run, 2 wrong usage, parameters or register."""
 
 DOCUMENTS: Final = 2000
 SHOWN: Final = 40
+SHARDS: Final = 64
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,14 @@ class Wanted:
     documents: int
     lang: str | None = None
     source: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Documents (doc_id, uri, source_id, text, lang), and what `dedup` removes from them."""
+
+    documents: pl.DataFrame
+    removals: pl.DataFrame
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,81 +84,135 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    from pipelines.profile import preview_page
-
     params, register = load_both(options.params)
-    by = scrubber(params.privacy)
+    if wrong := policy.problems(params, register.sources):
+        raise Invalid(wrong)
     for named, known, what in (
         ([options.source] if options.source else [], register.sources, "source"),
-        (options.classes or [], by.entities, "class of personal data"),
+        (options.classes or [], policy.classes(params.privacy), "class of personal data"),
     ):
         if unknown := sorted(set(named) - set(known)):
             parser.error(f"no {what} {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    documents = pl.concat(sample(params, Wanted(options.documents, options.lang, options.source)))
-    findings = found(documents, register, by)
+    out = options.out or params.work / "preview" / "privacy.html"
+    if why := taken(out, params):
+        parser.error(f"--out {out}: {why}; name another file")
+    some = sample(params, Wanted(options.documents, options.lang, options.source))
+    findings, dropped = found(some, register, params.privacy)
     if options.classes:
         findings = findings.filter(pl.col("entity_type").is_in(options.classes))
-    told = counts(documents, findings)
+    documents = some.documents
+    told = counts(documents, findings) | {"dropped": dropped}
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     if options.json and not options.out:
         return 0
-    out = options.out or params.work / "preview" / "privacy.html"
     ids = chosen(findings, options.show)
     shown = documents.join(ids, on="doc_id", how="semi")
     _write(out, preview_page.page(told, shown.to_dicts(), findings.join(ids, on="doc_id")))
     if not options.json:
-        print(f"{told['findings']} findings in {told['with_findings']} of {told['documents']} "
+        print(f"{findings.height} findings in {told['with_findings']} of {documents.height} "
               f"documents: {out} (holds personal data)")  # fmt: skip
     return 0
 
 
-def sample(params: Params, wanted: Wanted) -> Iterator[pl.DataFrame]:
-    """Documents that all stages so far kept: doc_id, source_id, text, lang.
+def taken(out: Path, params: Params) -> str | None:
+    """Why a page with personal data must not be written there; None: it may."""
+    place = out.resolve()
+    for folder, what in ((params.releases, "releases"), (params.register, "the register")):
+        if place.is_relative_to(folder.resolve()):
+            return f"it lies among {what}" if folder == params.releases else f"it lies in {what}"
+    if place.is_dir():
+        return "it is a folder"
+    if place.exists() and preview_page.TITLE.encode() not in place.read_bytes()[:2000]:
+        return "a file is there that is no preview"
+    return None
 
-    Those whose ids come first: ids are digests, so the choice is even and the same each time.
+
+def sample(params: Params, wanted: Wanted) -> Sample:
+    """Documents that all stages so far kept.
+
+    Of at most `SHARDS` shards, those whose ids come first: names and ids are digested, so the
+    choice is even and the same each time.
 
     Raises:
       StageError: where not even ingest has run.
     """
-    folder = params.work / "ingest"
-    names, corpus = load(folder, "ingest").shards, Corpus(str(params.work))
-    before = STAGES[: STAGES.index("privacy")]
-    done = [s for s in before if (params.work / s / "stage.json").is_file()][-1]
-    frames = [_listed(corpus, shard, done, wanted) for shard in names]
-    first = pl.concat([_nothing(), *frames]).sort("doc_id").head(wanted.documents)
-    yield _nothing().with_columns(text=pl.lit("")).select("doc_id", "source_id", "text", "lang")
+    names = sorted(load(params.work / "ingest", "ingest").shards, key=_drawn)[:SHARDS]
+    corpus, done = Corpus(str(params.work)), last_stage(params.work)
+    listed = pl.concat([_listed(corpus, shard, done, wanted) for shard in [*names, None]])
+    first = listed.sort("doc_id").head(wanted.documents)
+    columns = ["doc_id", "uri", "source_id", "text"]
+    documents = [pl.DataFrame(schema=dict.fromkeys([*columns, "lang"], pl.String))]
+    removals = [batches.frame(FINDINGS.empty_table())]
     for shard in first["shard"].unique(maintain_order=True):
         mine = first.filter(pl.col("shard") == shard).select("doc_id", "lang")
-        for batch in corpus.documents(shard, done, ["doc_id", "source_id", "text"]):
-            yield batch.join(mine, on="doc_id", maintain_order="left")
+        read = corpus.documents(shard, done, columns)
+        documents += [one.join(mine, on="doc_id", maintain_order="left") for one in read]
+        if done == STAGES[STAGES.index("privacy") - 1]:
+            removals.append(corpus.removals(shard).join(mine, on="doc_id", how="semi"))
+    return Sample(pl.concat(documents), pl.concat(removals))
 
 
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String))
+def last_stage(work: Path) -> str:
+    """The last stage before `privacy` that ran on what those before it have left there.
+
+    Raises:
+      StageError: where not even ingest has run.
+    """
+    done = {"ingest": load(work / "ingest", "ingest").digest}
+    for stage in STAGES[1 : STAGES.index("privacy")]:
+        run = work / stage / "run.json"
+        inputs = shards.read_json(run)["inputs"] if run.is_file() else {}
+        if any(inputs.get(name) != digest for name, digest in done.items()):
+            break
+        done[stage] = load(work / stage, stage).digest
+    return [*done][-1]
 
 
-def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
-    """The documents of a shard that are wanted: doc_id, source_id, lang, shard."""
-    rows = (
-        corpus.of_records("records", shard, ["doc_id", "source_id"])
-        .join(corpus.kept(shard, done), on="doc_id", how="semi")
-        .join(corpus.languages(shard), on="doc_id", how="left")
-    )
+def _drawn(name: str) -> str:
+    return sha256(name.encode()).hexdigest()
+
+
+def _listed(corpus: Corpus, shard: str | None, done: str, wanted: Wanted) -> pl.DataFrame:
+    """The documents of a shard that are wanted: doc_id, source_id, lang, shard; none of None."""
+    if shard is None:
+        return pl.DataFrame(
+            schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
+        )
+    columns = ["doc_id", "source_id"]
+    if done == "ingest":
+        rows = corpus.table("ingest", "records", shard, columns)
+        rows = rows.with_columns(lang=pl.lit(None, pl.String))
+    else:
+        rows = corpus.of_records("records", shard, columns).join(
+            corpus.languages(shard), on="doc_id", how="left"
+        )
+    rows = rows.join(corpus.kept(shard, done), on="doc_id", how="semi")
     for column, value in (("lang", wanted.lang), ("source_id", wanted.source)):
         if value is not None:
             rows = rows.filter(pl.col(column) == value)
     return rows.with_columns(shard=pl.lit(shard))
 
 
-def found(documents: pl.DataFrame, register: Register, by: Scrubber) -> pl.DataFrame:
-    """The findings of the stage, with source_id and lang beside them."""
-    homes = {i: s.jurisdiction for i, s in register.sources.items()}
-    home = pl.col("source_id").replace_strict(homes, default=None, return_dtype=pl.String)
-    about = documents.select("doc_id", "source_id", "lang")
-    return by.find(documents.with_columns(jurisdiction=home)).join(
-        about, on="doc_id", maintain_order="left"
+def found(some: Sample, register: Register, rules: PrivacyParams) -> tuple[pl.DataFrame, int]:
+    """The findings that the stage would replace, with source_id and lang beside them; and how many
+    of the documents it would drop for them."""
+    sources = register.sources
+
+    def of(values: dict[str, str], otherwise: str | None) -> pl.Expr:
+        return pl.col("source_id").replace_strict(values, default=otherwise, return_dtype=pl.String)
+
+    documents = some.documents.with_columns(
+        jurisdiction=of({i: s.jurisdiction for i, s in sources.items()}, None),
+        policy=of({i: s.personal_data for i, s in sources.items()}, "scrub"),
+        chars=pl.col("text").str.len_chars(),
     )
+    findings = merged(scrubber(rules).find(documents), some.removals)
+    findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
+    judged = judge(documents, findings, densest=rules.drop_density)
+    about = documents.select("doc_id", "source_id", "lang")
+    beside = findings.join(about, on="doc_id", maintain_order="left")
+    return beside, judged.filter(pl.col("outcome") == "drop").height
 
 
 def counts(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str, Any]:

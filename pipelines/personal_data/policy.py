@@ -17,15 +17,19 @@ def problems(params: Params, sources: Collection[str]) -> list[Problem]:
     return [Problem(str(params.path), None, f"privacy.{key}", told) for key, told in found]
 
 
+def classes(policy: PrivacyParams) -> set[str]:
+    """All classes that can be found by rules, names and recognisers, asked for or not."""
+    named = {"PERSON"} if policy.names else set()
+    return {*entities(), *(e for one in policy.ner for e in one.entities), *named}
+
+
 def _problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple[str, str]]:
     if told := names.missing_model(policy):
         yield "names", told
     for number, one in enumerate(policy.ner):
         if told := ner.missing(one):
             yield f"ner[{number}].recogniser", told
-    known = {*entities(), *(e for ner in policy.ner for e in ner.entities)}
-    if policy.names:
-        known.add("PERSON")
+    known = classes(policy)
     named = [("entities", e) for e in policy.entities or ()]
     for number, rule in enumerate(policy.rules):
         named += [(f"rules[{number}].entities", e) for e in rule.entities or ()]

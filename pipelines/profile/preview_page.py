@@ -11,6 +11,7 @@ from pipelines.profile import shell
 from pipelines.profile.plots import number, safe
 from pipelines.profile.shell import bar, name, section, table
 
+TITLE: Final = "Personal data that would be replaced"
 #: Characters that are shown on both sides of a finding.
 AROUND: Final = 120
 #: Findings of a document that are shown.
@@ -28,7 +29,7 @@ def page(
     """The whole page.
 
     Args:
-      told: see `pipelines.privacy_preview.counts`.
+      told: see `pipelines.privacy_preview.counts`; dropped: documents that go for their findings.
       documents: those that are shown: doc_id, source_id, text, lang.
       findings: theirs: doc_id, entity_type, start, end, operator, recogniser, score, …
     """
@@ -41,6 +42,7 @@ def page(
         (told["with_findings"], "documents with findings"),
         (told["documents"], "documents looked at"),
         (len(classes), "classes"),
+        (told["dropped"], "documents that would be dropped for them"),
     )
     head = "".join(f"<div><b>{number(n)}</b><span>{what}</span></div>" for n, what in tiles)
     body = (
@@ -54,7 +56,7 @@ def page(
         f"{section('In the texts', _key(hues), *shown) if shown else ''}"
     )
     footer = "Found by the rules of the parameters as they stand; point at a colour for the rule."
-    return shell.page("Personal data that would be replaced", body, footer, _STYLE)
+    return shell.page(TITLE, body, footer, _STYLE)
 
 
 def _mark(shown: str, entity: str, hues: Mapping[str, int], told: str = "") -> str:

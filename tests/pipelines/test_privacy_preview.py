@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from pipelines import clean, privacy
-from pipelines.privacy_preview import chosen
+from pipelines.privacy_preview import chosen, last_stage
 from pipelines.profile import preview_page
 from schemas import params
 
@@ -83,6 +84,56 @@ def test_what_is_unknown(
     assert "known: " in capsys.readouterr().err
 
 
+def test_names_are_classes_too(
+    sample_run: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "work").symlink_to(sample_run / "work")
+    (home / "params.yaml").unlink()
+    value = yaml.safe_load((sample_run / "params.yaml").read_text())
+    (home / "params.yaml").write_text(yaml.safe_dump(value | {"privacy": {"names": ["kk"]}}))
+    assert preview(home, "--json", "--class", "PERSON") == 0
+    assert {c["entity_type"] for c in json.loads(capsys.readouterr().out)["classes"]} <= {"PERSON"}
+    keyed = {"privacy": {"operator": "pseudonym"}}
+    (home / "params.yaml").write_text(yaml.safe_dump(value | keyed))
+    assert preview(home, "--json") == 2
+    assert "pseudonyms need a key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "place", ["params.yaml", "register/page.html", "release/sample/page.html", "release", "work"]
+)
+def test_where_it_must_not_be_written(
+    sample_run: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (sample_run / "params.yaml").read_bytes()
+    with pytest.raises(SystemExit, match="2"):
+        preview(sample_run, "--out", str(sample_run / place))
+    assert "name another file" in capsys.readouterr().err
+    assert (sample_run / "params.yaml").read_bytes() == before
+    assert not (sample_run / place).is_file() or place == "params.yaml"
+
+
+def test_a_page_takes_the_place_of_the_last_one(sample_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page.html"
+    for args in ((), ("--lang", "zu")):
+        assert preview(sample_run, "--out", str(out), *args) == 0
+    assert ">0<" in out.read_text()
+
+
+def test_stages_of_another_ingest_do_not_count(sample_run: Path, tmp_path: Path) -> None:
+    assert last_stage(sample_run / "work") == "dedup"
+    for stage in ("ingest", "language", "quality", "dedup"):
+        (tmp_path / stage).mkdir()
+        for name in ("stage.json", "run.json"):
+            shutil.copy(sample_run / "work" / stage / name, tmp_path / stage)
+    run = json.loads((tmp_path / "quality/run.json").read_text())
+    run["inputs"]["ingest"] = "0" * 64
+    (tmp_path / "quality/run.json").write_text(json.dumps(run))
+    assert last_stage(tmp_path) == "language"
+    (tmp_path / "language/run.json").unlink()
+    assert last_stage(tmp_path) == "ingest"
+
+
 def test_before_any_stage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert preview(home) == 1
     assert "run `tamga ingest` first" in capsys.readouterr().err
@@ -113,6 +164,7 @@ def test_hostile_text_is_text() -> None:
         "classes": [{"entity_type": "EMAIL", "operator": "replace", "n": 2, "documents": 1}],
         "sources": [],
         "languages": [],
+        "dropped": 0,
     }
     document = {"doc_id": "d", "source_id": None, "lang": None, "text": text}
     page = preview_page.page(told, [document], spans)
