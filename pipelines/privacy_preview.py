@@ -139,7 +139,10 @@ def sample(params: Params, wanted: Wanted) -> Sample:
     """
     names = sorted(load(params.work / "ingest", "ingest").shards, key=_drawn)[:SHARDS]
     corpus, done = Corpus(str(params.work)), last_stage(params.work)
-    listed = pl.concat([_listed(corpus, shard, done, wanted) for shard in [*names, None]])
+    nothing = pl.DataFrame(
+        schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
+    )
+    listed = pl.concat([nothing, *(_listed(corpus, shard, done, wanted) for shard in names)])
     first = listed.sort("doc_id").head(wanted.documents)
     columns = ["doc_id", "uri", "source_id", "text"]
     documents = [pl.DataFrame(schema=dict.fromkeys([*columns, "lang"], pl.String))]
@@ -173,12 +176,8 @@ def _drawn(name: str) -> str:
     return sha256(name.encode()).hexdigest()
 
 
-def _listed(corpus: Corpus, shard: str | None, done: str, wanted: Wanted) -> pl.DataFrame:
-    """The documents of a shard that are wanted: doc_id, source_id, lang, shard; none of None."""
-    if shard is None:
-        return pl.DataFrame(
-            schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
-        )
+def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
+    """The documents of a shard that are wanted: doc_id, source_id, lang, shard."""
     columns = ["doc_id", "source_id"]
     if done == "ingest":
         rows = corpus.table("ingest", "records", shard, columns)
