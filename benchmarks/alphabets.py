@@ -11,11 +11,12 @@ share per 100,000, in lower case; a letter seen less than three times is left ou
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
+
+from folders import folders
 
 #: UDHR file -> language and script.
 UDHR = {
@@ -60,7 +61,7 @@ def paragraphs(path: Path) -> list[str]:
 
 
 def main() -> None:
-    sentences, udhr = Path(sys.argv[1]), Path(sys.argv[2])
+    sentences, udhr = folders(__doc__, "SENTENCES_FOLDER", "UDHR_FOLDER")
     counts: dict[tuple[str, str], Counter[str]] = {}
     sources: dict[tuple[str, str], set[str]] = {}
     for path in sorted(sentences.glob("*.txt")):

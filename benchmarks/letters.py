@@ -12,10 +12,11 @@ the files, are typed in from rounded frequencies.
 from __future__ import annotations
 
 import re
-import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
+
+from folders import folders
 
 FILES = {
     "ru": "rus", "uk": "ukr", "be": "bel", "bg": "bul", "mk": "mkd", "sr": "srp_cyrl",
@@ -72,7 +73,7 @@ def counted(language: str, whole: str) -> str:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
+    (folder,) = folders(__doc__, "UDHR_FOLDER")
     rows = {la: counted(la, text(folder / f"udhr_{name}.xml")) for la, name in FILES.items()}
     for language, row in sorted((rows | TYPED).items()):
         print(f"{language}\t{row}")

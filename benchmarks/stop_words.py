@@ -10,11 +10,11 @@ test on), and if the Declaration, which is of another kind and time, has it too.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
+from folders import folders
 from letters import text
 
 RANKS, WORDS = 60, 30
@@ -52,7 +52,7 @@ def frequent(sentences: Path, declaration: set[str]) -> list[str]:
 
 
 def main() -> None:
-    sentences, udhr = map(Path, sys.argv[1:3])
+    sentences, udhr = folders(__doc__, "SENTENCES", "UDHR")
     print(HEADER)
     for path in sorted(sentences.glob("*.txt")):
         language = path.stem
