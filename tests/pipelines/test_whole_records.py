@@ -29,8 +29,9 @@ def texts(language: str) -> dict[str, list[str]]:
     return {one["id"]: one["text"].split("\n") for one in found["documents"]}
 
 
-def released(folder: Path, mixed: str) -> list[dict[str, Any]]:
-    """The documents that become of a record whose number is told by the line before it."""
+def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The documents that become of a record whose number is told by the line before it, and the
+    run's summary."""
     ru, uz = texts("ru"), texts("uz")
     lines = [
         *ru["ru-pogoda"],
@@ -51,17 +52,20 @@ def released(folder: Path, mixed: str) -> list[dict[str, Any]]:
     told = {name: base[name] for name in wanted} | {
         "inputs": [read],
         "release": {"name": "mixed", "path": "release"},
-        "language": {"mixed": mixed},
+        "language": {"mixed": mixed, "main_share": 0.9},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(told))
-    with redirect_stdout(StringIO()):
-        assert run.main(["--params", str(folder / "params.yaml"), "--workers", "1"]) == 0
-    return list(releases.table(folder / "release/mixed", "data").sort("lang").iter_rows(named=True))
+    where = ["--params", str(folder / "params.yaml"), "--workers", "1", "--json"]
+    with redirect_stdout(StringIO()) as summary:
+        assert run.main(where) == 0
+    data = releases.table(folder / "release/mixed", "data").sort("lang")
+    return data.to_dicts(), json.loads(summary.getvalue())
 
 
 @pytest.mark.parametrize("mixed", ["keep", "split"])
 def test_a_number_whose_word_went_to_another_part(tmp_path: Path, mixed: str) -> None:
-    found = released(tmp_path, mixed)
+    found, told = released(tmp_path, mixed)
+    assert told["mixed"] == (1 if mixed == "keep" else 0)
     assert [one["lang"] for one in found] == (["ru"] if mixed == "keep" else ["ru", "uz"])
     assert not any(NUMBER in one["text"] for one in found)
     assert "<RU_PASSPORT> — " in found[-1]["text"]
