@@ -100,7 +100,7 @@ def cut(
 
     Returns:
       Language -> (start, end) in characters of the text, end exclusive, ascending, without white
-      space at the edges.  A line that holds more than that is in one range, of one language.
+      space at the edges, and never with white space alone between two.  A line that holds more than that is in one range, of one language.
     """
     ends = pl.Series([len(line) + 1 for line in lines]).cum_sum()
     table = pl.DataFrame(

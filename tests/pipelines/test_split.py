@@ -271,6 +271,8 @@ def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | No
     spans = sorted(one for own in found.values() for one in own)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert all(text[start:end] == text[start:end].strip() != "" for start, end in spans)
+    # as few ranges as there can be: of another part, what stands between two of one
+    assert all(text[a:b].strip() for own in found.values() for (_, a), (b, _) in pairwise(own))
     if found:
         kept = "".join(text[start:end] for start, end in spans)
         assert "".join(kept.split()) == "".join(text.split())
