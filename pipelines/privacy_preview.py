@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import polars as pl
 
+from pipelines import whole_records
 from pipelines.command import at_least_one, guarded
 from pipelines.corpus import Corpus
+from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import Scrubber, scrubber
 from pipelines.published import load
 from schemas import command_line
@@ -78,7 +80,7 @@ def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         if unknown := sorted(set(named) - set(known)):
             parser.error(f"no {what} {unknown[0]!r}; known: {', '.join(sorted(known))}")
     documents = pl.concat(sample(params, Wanted(options.documents, options.lang, options.source)))
-    findings = found(documents, register, by)
+    findings = found(documents, params, register, by)
     if options.classes:
         findings = findings.filter(pl.col("entity_type").is_in(options.classes))
     told = counts(documents, findings)
@@ -134,12 +136,18 @@ def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFra
     return rows.with_columns(shard=pl.lit(shard))
 
 
-def found(documents: pl.DataFrame, register: Register, by: Scrubber) -> pl.DataFrame:
+def found(
+    documents: pl.DataFrame, params: Params, register: Register, by: Scrubber
+) -> pl.DataFrame:
     """The findings of the stage, with source_id and lang beside them."""
     homes = {i: s.jurisdiction for i, s in register.sources.items()}
     home = pl.col("source_id").replace_strict(homes, default=None, return_dtype=pl.String)
     about = documents.select("doc_id", "source_id", "lang")
-    return by.find(documents.with_columns(jurisdiction=home)).join(
+    corpus = Corpus(str(params.work))
+    said: dict[str, list[Span]] = {}
+    for shard in load(params.work / "ingest", "ingest").shards:
+        said |= whole_records.findings(corpus, shard, by, homes, documents["doc_id"])
+    return by.find(documents.with_columns(jurisdiction=home), said).join(
         about, on="doc_id", maintain_order="left"
     )
 

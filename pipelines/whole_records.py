@@ -20,17 +20,24 @@ from pipelines.personal_data.scrub import Scrubber
 
 
 def findings(
-    source: Corpus, shard: str, by: Scrubber, homes: Mapping[str, str | None]
+    source: Corpus,
+    shard: str,
+    by: Scrubber,
+    homes: Mapping[str, str | None],
+    wanted: pl.Series | None = None,
 ) -> dict[str, list[Span]]:
     """What the records say of the parts of a shard.
 
     Args:
       homes: source_id -> jurisdiction.
+      wanted: the doc_id of the documents that are asked about (None: all).
 
     Returns:
       doc_id of a part -> spans of its own text; parts that nothing is said of are absent.
     """
     parts = source.parts(shard)
+    if wanted is not None:
+        parts = parts.join(wanted.to_frame("doc_id"), on="doc_id", how="semi")
     if parts.is_empty():
         return {}
     ranges = parts.sort("start").group_by("doc_id", "part_of").agg("start", "end")

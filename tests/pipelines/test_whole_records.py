@@ -16,7 +16,7 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines import run
+from pipelines import privacy_preview, run
 from pipelines.languages.split import SEAM
 from pipelines.personal_data.findings import Span, together
 from pipelines.whole_records import mapped
@@ -69,6 +69,12 @@ def test_a_number_whose_word_went_to_another_part(tmp_path: Path, mixed: str) ->
     assert [one["lang"] for one in found] == (["ru"] if mixed == "keep" else ["ru", "uz"])
     assert not any(NUMBER in one["text"] for one in found)
     assert "<RU_PASSPORT> — " in found[-1]["text"]
+    shown = StringIO()
+    with redirect_stdout(shown):
+        assert privacy_preview.main(["--params", str(tmp_path / "params.yaml"), "--json"]) == 0
+    assert [one["entity_type"] for one in json.loads(shown.getvalue())["classes"]] == [
+        "RU_PASSPORT"
+    ]
     word = "Его паспорт выдан в городе Москве отделением:"
     assert [word in one["text"] for one in found] == ([True] if mixed == "keep" else [True, False])
 
