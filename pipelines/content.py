@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pipelines import charset, documents, html, mojibake, views
@@ -10,6 +11,9 @@ from pipelines.readers import Content
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain"})
+#: What must break a line besides a line feed: classes BK, CR and NL of Unicode's UAX #14.
+_BREAKING = ("\r", "\f", "\v", "\x85", "\u2028", "\u2029")
+_BREAKS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +131,12 @@ def _is_html(media_type: str | None, body: bytes) -> bool:
 
 
 def _stored(text: str) -> str:
-    """The stored view: NFC, tidy white space, without what UTF-8 cannot hold."""
-    return html.tidy(views.stored(text).removeprefix("\ufeff"))
+    """The stored view: NFC, tidy white space, every line break a line feed, without what UTF-8
+    cannot hold.  Comes after the repair of mojibake, in which U+0085 is half of a letter."""
+    text = views.stored(text).removeprefix("\ufeff")
+    if any(mark in text for mark in _BREAKING):
+        text = _BREAKS.sub("\n", text)
+    return html.tidy(text)
 
 
 def _title(title: str | None) -> str | None:

@@ -79,6 +79,13 @@ class Corpus:
         more = rows.join(ids, left_on="doc_id", right_on="part_of").with_columns(doc_id="part")
         return pl.concat([rows, more.select(rows.columns)]).sort("doc_id")
 
+    def records(self, shard: str, ids: pl.Series, columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        """Batches of ingest's documents that have one of the ids, split or not, by doc_id."""
+        wanted = pl.DataFrame({"doc_id": ids})
+        with pq.ParquetFile(self.path("ingest", "documents", shard)) as file:
+            for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
+                yield from _some(batches.frame(batch), wanted, columns)
+
     def kept(self, shard: str, stage: str) -> pl.DataFrame:
         """doc_id of the documents that `stage` and all before it kept, in the shard's order."""
         decided = self.table(stage, "decisions", shard, ["doc_id", "outcome"])

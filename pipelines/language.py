@@ -79,6 +79,13 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
+def mixed(found: pl.DataFrame, params: LanguageParams) -> int:
+    """How many documents, labelled as in `judge`, hold less than `main_share` of their main
+    language."""
+    share = pl.col("langs").list.first().struct.field("share")
+    return found.filter(share < params.main_share).height
+
+
 def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataFrame:
     """Decisions in which the evidence of parts names the record that they were cut from, and those
     are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
@@ -176,7 +183,8 @@ class IdentifyShard(ShardDoFn):
             },
             ledger.counts(decided)
             | {"lang": ledger.count(kept["lang"]), "script": ledger.count(kept["script"])}
-            | ({"parts": {"made": parts.others}} if parts.others else {}),
+            | ({"parts": {"made": parts.others}} if parts.others else {})
+            | ({"mixed": {"kept": whole}} if (whole := mixed(kept, self.params)) else {}),
         )
 
     def _replaced(self, labels: pl.DataFrame, parts: Parts) -> pl.DataFrame:

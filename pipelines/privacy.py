@@ -16,7 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from pipelines import corpus, ledger, shards
+from pipelines import corpus, ledger, shards, whole_records
 from pipelines.command import command
 from pipelines.corpus import Corpus, DocumentStage
 from pipelines.personal_data import pseudonym_key
@@ -118,6 +118,7 @@ class ScrubShard(ShardDoFn):
             )
         ]
         removals = self.source.removals(shard.name)
+        said = whole_records.findings(self.source, shard.name, self.scrubber, self.jurisdictions)
         bad, barred = 0, set[str]()
         for batch in self.source.documents(
             shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
@@ -133,7 +134,7 @@ class ScrubShard(ShardDoFn):
                 ),
                 chars=pl.col("text").str.len_chars(),
             )
-            findings = self.scrubber.find(batch)
+            findings = self.scrubber.find(batch, said)
             findings = merged(findings, removals.join(batch, on="doc_id", how="semi"))
             bad += _bad_spans(batch, findings)
             barred |= _withdrawn(batch, findings, self.withdrawn)

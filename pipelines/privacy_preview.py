@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -13,10 +13,11 @@ from typing import Any, Final
 
 import polars as pl
 
-from pipelines import batches, shards
+from pipelines import batches, shards, whole_records
 from pipelines.command import at_least_one, guarded
 from pipelines.corpus import Corpus
 from pipelines.personal_data import policy
+from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import judge
 from pipelines.profile import preview_page
@@ -59,10 +60,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents (doc_id, uri, source_id, text, lang), and what `dedup` removes from them."""
+    """Documents (doc_id, uri, source_id, text, lang), what `dedup` removes from them, and the shards
+    of those that may be parts of records."""
 
     documents: pl.DataFrame
     removals: pl.DataFrame
+    corpus: Corpus
+    parted: tuple[str, ...]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -153,7 +157,8 @@ def sample(params: Params, wanted: Wanted) -> Sample:
         documents += [one.join(mine, on="doc_id", maintain_order="left") for one in read]
         if done == STAGES[STAGES.index("privacy") - 1]:
             removals.append(corpus.removals(shard).join(mine, on="doc_id", how="semi"))
-    return Sample(pl.concat(documents), pl.concat(removals))
+    parted = () if done == "ingest" else tuple(first["shard"].unique(maintain_order=True))
+    return Sample(pl.concat(documents), pl.concat(removals), corpus, parted)
 
 
 def last_stage(work: Path) -> str:
@@ -198,15 +203,20 @@ def found(some: Sample, register: Register, rules: PrivacyParams) -> tuple[pl.Da
     of the documents it would drop for them."""
     sources = register.sources
 
-    def of(values: dict[str, str], otherwise: str | None) -> pl.Expr:
+    def of(values: Mapping[str, str], otherwise: str | None) -> pl.Expr:
         return pl.col("source_id").replace_strict(values, default=otherwise, return_dtype=pl.String)
 
+    homes = {i: s.jurisdiction for i, s in sources.items()}
     documents = some.documents.with_columns(
-        jurisdiction=of({i: s.jurisdiction for i, s in sources.items()}, None),
+        jurisdiction=of(homes, None),
         policy=of({i: s.personal_data for i, s in sources.items()}, "scrub"),
         chars=pl.col("text").str.len_chars(),
     )
-    findings = merged(scrubber(rules).find(documents), some.removals)
+    by = scrubber(rules)
+    said: dict[str, list[Span]] = {}
+    for shard in some.parted:
+        said |= whole_records.findings(some.corpus, shard, by, homes, documents["doc_id"])
+    findings = merged(by.find(documents, said), some.removals)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
     judged = judge(documents, findings, densest=rules.drop_density)
     about = documents.select("doc_id", "source_id", "lang")

@@ -132,6 +132,12 @@ def closing(told: Mapping[str, Any]) -> None:
         )
     )
     out.print(_names(told["names"]), highlight=False, soft_wrap=True)
+    if mixed := told["mixed"]:
+        out.print(
+            f"{mixed} documents of several languages were kept whole by the stage language",
+            highlight=False,
+            soft_wrap=True,
+        )
     if held := told["personal_data_in"]:
         out.print(
             f"texts with personal data stay in {', '.join(held)}; `tamga clean` removes them",

@@ -102,6 +102,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
             }
             for name, n in released["lang"].items()
         },
+        "mixed": sum(n for one in done for n in one.totals.get("mixed", {}).values()),
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],

@@ -5,7 +5,7 @@
 | Unicode | NFC | NFC | NFC |
 | NUL, halves of surrogate pairs | removed | removed | removed |
 | soft hyphens, zero-width marks, byte order marks | kept | removed | removed |
-| white space | as ingest tidies it | single blanks | single blanks |
+| white space | as ingest tidies it, each line break a line feed | single blanks | single blanks |
 | Latin letters inside Cyrillic words (and the other way round) | kept | repaired | repaired |
 | Uzbek o and g with any apostrophe | kept | U+02BB | no apostrophe |
 | other apostrophes between letters | kept | U+2019 | none |

@@ -100,7 +100,8 @@ def cut(
 
     Returns:
       Language -> (start, end) in characters of the text, end exclusive, ascending, without white
-      space at the edges.  A line that holds more than that is in one range, of one language.
+      space at the edges, and never with white space alone between two.  A line that holds more than
+      that is in one range, of one language.
     """
     ends = pl.Series([len(line) + 1 for line in lines]).cum_sum()
     table = pl.DataFrame(
@@ -114,8 +115,8 @@ def cut(
     own = pl.when(pl.col("lang").is_in(list(spoken))).then("lang").forward_fill().backward_fill()
     runs = (
         table.with_columns(own.alias("lang"))
-        .with_columns(run=pl.col("lang").rle_id())
         .filter(pl.col("start") < pl.col("end"), pl.col("lang").is_not_null())
+        .with_columns(run=pl.col("lang").rle_id())
         .group_by("run", maintain_order=True)
         .agg(pl.col("lang").first(), pl.col("start").min(), pl.col("end").max())
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -51,4 +51,28 @@ def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | No
         )
         if -rank >= THRESHOLD and free:
             taken.insert(at, c._replace(score=round(min(1.0, -rank), 3)))
+    return taken
+
+
+def together(spans: Iterable[Span], more: Sequence[Span]) -> list[Span]:
+    """Two lists of resolved spans of one text as one, apart, by start.
+
+    Ranked as in `resolve`; what sticks out from under a higher one stays, cut off: all that either
+    list covers is covered.
+    """
+    if not more:
+        return list(spans)
+    taken: list[Span] = []
+    for c in sorted({*spans, *more}, key=lambda c: (-c.score, c.start - c.end, c)):
+        first = bisect(taken, c.start, key=lambda one: one.end)
+        free, start = [], c.start
+        for one in taken[first:]:
+            if one.start >= c.end:
+                break
+            free.append(c._replace(start=start, end=one.start))
+            start = one.end
+        free.append(c._replace(start=start))
+        for piece in free:
+            if piece.start < piece.end:
+                taken.insert(bisect(taken, piece), piece)
     return taken

@@ -5,14 +5,14 @@ A value found never leaves this package: rows hold positions and classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from pipelines.personal_data import pseudonym_key, rules
 from pipelines.personal_data.finder import Finder
-from pipelines.personal_data.findings import Span, resolve
+from pipelines.personal_data.findings import Span, resolve, together
 from pipelines.personal_data.names import Names
 from pipelines.personal_data.operators import Operators
 from schemas.privacy import PrivacyParams
@@ -112,26 +112,41 @@ class Scrubber:
         """All that is found in `text`, also the doubtful."""
         return next((spans for _, spans in self._finder.find([text])), [])
 
-    def find(self, documents: pl.DataFrame) -> pl.DataFrame:
+    def find(
+        self, documents: pl.DataFrame, more: Mapping[str, Sequence[Span]] | None = None
+    ) -> pl.DataFrame:
         """Findings in `documents` (doc_id, text, lang, jurisdiction, and where there is one
-        source_id; all but the first two nullable).
+        source_id; all but the first two nullable).  `more`: doc_id -> what else was found in it.
 
         Out: rows of FINDINGS in the documents' order, then by start; spans lie apart and count
         code points of the text.  What the policy keeps is not among them.
         """
-        return pl.DataFrame(list(self._rows(documents)), schema=_schema(FINDINGS), orient="row")
-
-    def _rows(self, documents: pl.DataFrame) -> Iterator[tuple[Any, ...]]:
-        ids, texts, langs, homes = (
-            documents[c].to_list() for c in ("doc_id", "text", "lang", "jurisdiction")
+        return pl.DataFrame(
+            list(self._rows(documents, more or {})), schema=_schema(FINDINGS), orient="row"
         )
+
+    def spans(self, documents: pl.DataFrame) -> dict[str, list[Span]]:
+        """What is found in documents as `find` takes them, before the policy says what becomes of
+        it: doc_id -> spans apart, by start; those without any are absent."""
+        ids, langs, homes = (documents[c].to_list() for c in ("doc_id", "lang", "jurisdiction"))
+        found = self._candidates(documents["text"].to_list(), langs)
+        told = ((ids[i], resolve(spans, langs[i], homes[i])) for i, spans in found)
+        return {doc_id: spans for doc_id, spans in told if spans}
+
+    def _rows(
+        self, documents: pl.DataFrame, more: Mapping[str, Sequence[Span]]
+    ) -> Iterator[tuple[Any, ...]]:
+        ids, texts, homes = (documents[c].to_list() for c in ("doc_id", "text", "jurisdiction"))
         known = "source_id" in documents.columns
         sources = documents["source_id"].to_list() if known else [None] * len(ids)
-        for i, spans in self._candidates(texts, langs):
-            for s in resolve(spans, langs[i], homes[i]):
+        found = self.spans(documents)
+        for i, doc_id in enumerate(ids):
+            for s in together(found.get(doc_id, ()), more.get(doc_id, ())):
                 value = texts[i][s.start : s.end]
-                if done := self._operators.apply(s, value, ids[i], sources[i], homes[i]):
-                    yield (ids[i], s.entity, s.start, s.end, s.score, s.recogniser, *done)
+                if not value.strip():  # the edge of what `together` cut
+                    continue
+                if done := self._operators.apply(s, value, doc_id, sources[i], homes[i]):
+                    yield (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, *done)
 
     def _candidates(
         self, texts: list[str | None], langs: list[str | None]

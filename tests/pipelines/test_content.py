@@ -227,6 +227,27 @@ def test_the_stored_view():
     assert document(Content(text="", title="\0"), LIMIT).title is None
 
 
+@pytest.mark.parametrize("mark", ["\r", "\x0c", "\x0b", "\x85", "\u2028", "\u2029", "\r\n"])
+def test_every_line_break_is_a_line_feed(mark):
+    assert document(Content(text=f"one{mark}two{mark}{mark} three{mark}"), LIMIT).text == (
+        "one\ntwo\n\nthree"
+    )
+    payload = f"{TEXT}{mark}{TEXT}".encode()
+    found = document(Content(payload=payload, media_type="text/plain", headers=()), LIMIT)
+    assert found.text == f"{TEXT}\n{TEXT}"
+
+
+def test_breaks_in_the_flow_of_a_page_are_blanks():
+    assert "one two three four" in read(b"<p>one\ftwo\vthree\rfour</p>")[0]
+
+
+def test_half_a_letter_is_no_line_break():
+    """In UTF-8 read as Latin-1 `х` ends in U+0085."""
+    text = "Хорошая погода, хлеб и хор: их слышно в холодных горах. " * 4
+    found = document(Content(text=text.encode().decode("latin-1")), LIMIT)
+    assert found.text == text.strip()
+
+
 def test_bytes_that_are_no_text():
     noise = bytes(range(1, 256)) * 40
     assert read(noise, ("Content-Type", "text/html; charset=utf-8"))[1] in (None, "undecodable")

@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from pipelines.language import floors, judge
+from pipelines.language import floors, judge, mixed
 from schemas.sections import LanguageParams
 
 
@@ -43,6 +43,15 @@ def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, 
 )
 def test_reasons(params, found, reason):
     assert decided(params, *found)[:2] == ("keep" if reason is None else "drop", reason)
+
+
+def test_the_mixed_are_counted():
+    schema = {"langs": pl.List(pl.Struct({"lang": pl.String, "share": pl.Float32}))}
+    shares = [[0.6, 0.4], [0.79], [0.8, 0.2], [1.0], []]
+    langs = [[{"lang": "ru", "share": one} for one in some] for some in shares]
+    found = pl.DataFrame({"langs": langs}, schema=schema)
+    assert mixed(found, LanguageParams(main_share=0.75)) == 1
+    assert mixed(found, LanguageParams(main_share=0.9)) == 3
 
 
 def test_the_evidence_has_value_and_threshold():

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 
 from lineage import keys, log
 from lineage.verify import defects
-from pipelines import clean, run, withdraw
+from pipelines import clean, content, run, withdraw
 from pipelines.identify import Identifier, model_path
 from pipelines.languages.split import SEAM, cut, part_id, split
+from pipelines.readers import Content
 from schemas import params
 from schemas.tables import DOCUMENTS
 
@@ -270,6 +271,8 @@ def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | No
     spans = sorted(one for own in found.values() for one in own)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
     assert all(text[start:end] == text[start:end].strip() != "" for start, end in spans)
+    # as few ranges as there can be: of another part, what stands between two of one
+    assert all(text[a:b].strip() for own in found.values() for (_, a), (b, _) in pairwise(own))
     if found:
         kept = "".join(text[start:end] for start, end in spans)
         assert "".join(kept.split()) == "".join(text.split())
@@ -283,6 +286,18 @@ def test_short_lines_stay_with_the_line_before() -> None:
     text = "\n".join(lines)
     told = {lang: [text[a:b] for a, b in own] for lang, own in found.items()}
     assert told == {"ru": ["первая\n\nкор", "третья"], "uz": ["иккинчи\nen"]}
+
+
+@pytest.mark.parametrize("mark", ["\r", "\u2028", "\u2029", "\v", "\f", "\x85"])
+def test_any_line_break_parts_languages(mark: str) -> None:
+    identifier = Identifier(model_path(None, Path()))
+    kk, ru = next(iter(KK.values())), RU["ru-pogoda"]
+    text = mark.join(one for pair in zip(kk, ru, strict=False) for one in pair)
+    read = content.document(Content(text=text), 1 << 20).text
+    record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": read}
+    documents = pl.DataFrame([record])
+    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    assert found.documents.height == 2
 
 
 def test_a_huge_record_is_split_too() -> None:
