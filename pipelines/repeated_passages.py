@@ -4,6 +4,9 @@ Between workers travel hashes of 8 bytes with the document's number for a few wo
 (`passages`); of what is repeated the hashes of its runs, and what decides who keeps it; then
 numbers.  Texts are read from ingest's files where they are compared.
 
+What is recorded holds no words, nor a digest of them: whoever has the rest of a passage could guess
+from it the personal data that the release replaces there.
+
 Looked for in the documents that stay, once copies, near-duplicates and boilerplate are gone.
 """
 
@@ -35,7 +38,6 @@ FOUND = {
     "of": pl.Int64,
     "low": pl.Int64,
     "high": pl.Int64,
-    "sha256": pl.String,
     "kept_doc_id": pl.String,
     "kept_low": pl.Int64,
     "kept_high": pl.Int64,
@@ -103,7 +105,6 @@ def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.D
     """Decisions with doc_id and evidence (JSON), with `removed` among the evidence."""
     each = pl.struct(
         "words",
-        "sha256",
         "kept_doc_id",
         start="low",
         end="high",
@@ -247,8 +248,8 @@ class Compare(_Planned):
         )
         keeping = asked.select("words", doc="kept", start="kept_start").unique()
         kept = pl.concat(list(self.passages(keeping.sort("doc", "start"))))
-        kept = kept.with_columns(word_places.digests(kept["passage"])).select(
-            "words", "passage", "sha256", kept="doc", kept_start="start", kept_doc_id="doc_id",
+        kept = kept.select(
+            "words", "passage", kept="doc", kept_start="start", kept_doc_id="doc_id",
             kept_low="low", kept_high="high",
         )  # fmt: skip
         for some in self.passages(asked.sort("doc", "start")):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +57,8 @@ def test_the_better_right_keeps_the_passage(tmp_path: Path) -> None:
         assert one["kept_doc_id"] == "a" and one["words"] == 70
         assert here[one["start"] : one["end"]] == OTHER + "\n\n"
         assert source[one["kept_start"] : one["kept_end"]] == PASSAGE + "\n\n"
-        view = shingles.views(shingles.words(pl.Series([PASSAGE])))[0]
-        assert one["sha256"] == hashlib.sha256(view.encode()).hexdigest()
+        places = {"start", "end", "kept_start", "kept_end"}
+        assert set(one) == {"words", "kept_doc_id"} | places  # neither words nor digests of them
         left = released(home, DOCUMENTS)
         assert left["b"] == f"{text('b', 90)}\n\n{text('bb', 90)}"
         assert left["c"] == f"{text('c', 90)} {text('cc', 90)} {text('Pass', 49)}"
