@@ -60,7 +60,11 @@ def _shared(e: Evidence) -> str:
         return ""
     found, least = about["found"], about["min_words"]
     keepers = in_words(sorted({one["kept_doc_id"] for one in found}))
-    done = "were removed from it" if about["removed"] else "were recorded, and stay in it"
+    done = (
+        "were removed from it (personal data across an edge of one has its placeholder instead)"
+        if about["removed"]
+        else "were recorded, and stay in it"
+    )
     return (
         f" {len(found)} passages of {least} words or more, which stand word for word in {keepers}, "
         f"{done}."
