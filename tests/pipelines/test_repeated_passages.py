@@ -91,6 +91,38 @@ def test_twice_in_one_document(tmp_path: Path) -> None:
     assert released(tmp_path, documents) == {"a": f"{PASSAGE}\n\n{text('a', 9)}\n\n{text('b', 9)}"}
 
 
+def test_words_that_repeat_within_a_text_are_one_passage(tmp_path: Path) -> None:
+    """A table of zeros: all but the first run of it goes, in a few bytes of evidence."""
+    table = " ".join(["0,00"] * 5_000)
+    documents = {"a": ("x", f"{text('a', 90)}\n{table}\n{text('b', 90)}")}
+    job = dedup_job.run(tmp_path, documents, SPANS, number=1)
+    told: Any = job.evidence["a"]["passages"]
+    first = len(text("a", 90)) + 1
+    assert told["number"] == 1 and told["found"] == [
+        {
+            "words": 4_950,
+            "kept_doc_id": "a",
+            "start": first + 5 * 50,
+            "end": first + len(table),
+            "kept_start": first,
+            "kept_end": first + 5 * 50,
+        }
+    ]
+    assert released(tmp_path, documents)["a"] == documents["a"][1].replace(table, table[:250])
+
+
+def test_a_hundred_passages_are_told_one_by_one(tmp_path: Path) -> None:
+    shared = [text(f"s{n}x", 50) for n in range(120)]
+    documents = {
+        one: ("x", "\n".join(f"{text(f'{one}{n}x', 60)}\n{part}" for n, part in enumerate(shared)))
+        for one in "ab"
+    }
+    told: Any = dedup_job.run(tmp_path, documents, SPANS).evidence["b"]["passages"]
+    assert told["number"] == 120 and len(told["found"]) == 100
+    starts = [one["start"] for one in told["found"]]
+    assert starts == sorted(starts) and spans(tmp_path).height == 120
+
+
 def test_what_would_be_nothing_stays(tmp_path: Path) -> None:
     """A document made of others' passages alone."""
     one, two = text("one", 60), text("two", 60)
