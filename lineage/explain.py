@@ -9,7 +9,8 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from textwrap import shorten
+from typing import Any, Final
 
 from lineage import asking, grounds, sentences
 from lineage.chain import NoRelease, Release
@@ -21,6 +22,9 @@ EPILOG = """examples:
   tamga explain https://law.example.kz/news/1.html --release sample@0 --json
 
 Exit codes: 0 explained, 1 no release has seen it, 2 wrong usage, or no release."""
+
+#: How many characters of a decision's evidence are shown; more than other decisions have.
+SHOWN: Final = 1500
 
 
 def explanation(chain: dict[str, Any]) -> dict[str, Any]:
@@ -103,6 +107,11 @@ def _explain(options: argparse.Namespace) -> int:
     return 0 if told else 1
 
 
+def _in_short(told: str) -> str:
+    """Evidence as a person reads it; `--json` has all of it."""
+    return shorten(told, SHOWN, placeholder=" … (the whole: --json)")
+
+
 def _lines(one: dict[str, Any]) -> Iterator[str]:
     """An explanation in lines that a person reads."""
     outcome = f"{one['outcome']}: {one['reason']}" if one["reason"] else one["outcome"]
@@ -114,7 +123,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     for number, step in enumerate(one["steps"], 1):
         yield f"{number}. {step['stage']}: {step['why']}"
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
-        yield f"   Observed: {sentences.told(step['evidence'])}."
+        yield f"   Observed: {_in_short(sentences.told(step['evidence']))}."
     for copy in one["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
             yield f"Kept for it: {copy['doc_id']} of {copy['source_id']} ({copy['licence']})."

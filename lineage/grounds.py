@@ -59,12 +59,23 @@ def _shared(e: Evidence) -> str:
     if not about:
         return ""
     found, least = about["found"], about["min_words"]
-    keepers = in_words(sorted({one["kept_doc_id"] for one in found}))
-    done = "were removed from it" if about["removed"] else "were recorded, and stay in it"
-    return (
-        f" {len(found)} passages of {least} words or more, which stand word for word in {keepers}, "
-        f"{done}."
+    number = about.get("number", len(found))
+    several = number != 1
+    passages = f"{number} {'passages' if several else 'passage'}"
+    stand = f"which {'stand' if several else 'stands'} word for word in {_keepers(found)}"
+    were = "were" if several else "was"
+    done = (
+        f"{were} removed from it (personal data across an edge has its placeholder instead)"
+        if about["removed"]
+        else f"{were} recorded, and {'stay' if several else 'stays'} in it"
     )
+    return f" {passages} of {least} words or more, {stand}, {done}."
+
+
+def _keepers(found: list[Evidence]) -> str:
+    """Who keeps passages: the first three by name."""
+    ids = sorted({one["kept_doc_id"] for one in found})
+    return in_words(ids[:3]) + (" and others" if len(ids) > 3 else "")
 
 
 def _passed_privacy(e: Evidence) -> tuple[str, str]:

@@ -224,6 +224,23 @@ def intact(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
     return pl.concat([rest, whole.select(list(MATCH))])
 
 
+def thinned(found: pl.DataFrame, least: int) -> pl.DataFrame:
+    """`MATCH` without some that others of the same two documents cover, word for word.
+
+    Where words repeat within themselves every run has another place that is best for it: n matches
+    of one run, each of `least` words.  Of those that begin in the same `least` words the first and
+    the last are enough: they overlap, and what begins between them ends between them.  The words of
+    all are then some three times those of the document at most.
+
+    Args:
+      found: all matches of each two documents.
+      least: words in a run.
+    """
+    pair = ("doc", "kept", pl.col("start") // least)
+    at = pl.col("start")
+    return found.filter((at == at.min().over(pair)) | (at == at.max().over(pair)))
+
+
 def _axis(docs: pl.Series, at: np.ndarray) -> I64:
     """Places in documents of one shard as numbers, documents one after another."""
     return (duplicates.row_of(docs).astype(np.int64) << _POSITION) + at

@@ -135,7 +135,7 @@ class ScrubShard(ShardDoFn):
                 chars=pl.col("text").str.len_chars(),
             )
             findings = self.scrubber.find(batch, said)
-            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"))
+            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"), batch)
             bad += _bad_spans(batch, findings)
             barred |= _withdrawn(batch, findings, self.withdrawn)
             found.append(findings)

@@ -216,7 +216,7 @@ def found(some: Sample, register: Register, rules: PrivacyParams) -> tuple[pl.Da
     said: dict[str, list[Span]] = {}
     for shard in some.parted:
         said |= whole_records.findings(some.corpus, shard, by, homes, documents["doc_id"])
-    findings = merged(by.find(documents, said), some.removals)
+    findings = merged(by.find(documents, said), some.removals, documents)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
     judged = judge(documents, findings, densest=rules.drop_density)
     about = documents.select("doc_id", "source_id", "lang")

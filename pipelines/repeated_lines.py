@@ -10,18 +10,21 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 
 import apache_beam as beam
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from pipelines import batches
 from pipelines.dedup_plan import Plan, parts
 from pipelines.near import KEYED
+from pipelines.runs import I64
 from pipelines.shingles import fmix64, hash_words
 from schemas.sections import LineParams
 from schemas.tables import BOILERPLATE, FINDINGS
 
 RECOGNISER, OPERATOR = "dedup-lines", "remove"
 COUNTED = {"source_id": pl.String, "line": pl.UInt64, "documents": pl.Int64}
+_LAST = (1 << 63) - 1
 _DOCUMENT = ("doc_id", "source_id", "text")
 
 
@@ -91,25 +94,49 @@ def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merged(findings: pl.DataFrame, removals: pl.DataFrame) -> pl.DataFrame:
-    """Findings of personal data and removals of lines, apart: a finding inside what is removed goes
-    with it, and what a finding only partly lies in is not removed."""
+def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """Findings of personal data, and removals of lines and passages, apart and in order.
+
+    A finding inside what is removed goes with it.  One across its edge keeps its placeholder, and
+    the removal ends or begins there; where it begins there, the blanks at its own end stay, so that
+    no word stands against the placeholder.
+
+    Args:
+      findings: rows of `FINDINGS`, none of which overlaps another.
+      removals: the same.
+      documents: doc_id, text of all that these are of.
+    """
     if removals.is_empty():
         return findings
-    pairs = findings.with_row_index("finding").join(
-        removals.select("doc_id", low="start", high="end").with_row_index("removal"), on="doc_id"
+    rows = documents.select("doc_id").with_row_index("row")
+    found, cut = (one.join(rows, on="doc_id").sort("row", "start") for one in (findings, removals))
+    starts, ends, lows, highs = (
+        _axis(one, side) for one in (found, cut) for side in ("start", "end")
     )
-    inside = (pl.col("start") >= pl.col("low")) & (pl.col("end") <= pl.col("high"))
-    crosses = (pl.col("start") < pl.col("high")) & (pl.col("end") > pl.col("low")) & ~inside
-    stay = removals.with_row_index("removal").join(
-        pairs.filter(crosses), on="removal", how="anti", maintain_order="left"
+    around = np.searchsorted(highs, ends)
+    inside = np.append(lows, _LAST)[around] <= starts
+    before = np.append(0, ends)[np.searchsorted(starts, lows)]
+    behind = np.append(starts, _LAST)[np.searchsorted(ends, highs, side="right")]
+    low = np.clip(before, lows, highs)
+    high = np.clip(behind, low, highs)
+    left = cut.with_columns(pl.col("start") + (low - lows), pl.col("end") - (highs - high))
+    clipped = left.filter(low > lows)
+    texts = dict(documents.select("doc_id", "text").join(clipped, on="doc_id", how="semi").rows())
+    trimmed = [
+        start + len(texts[doc_id][start:end].rstrip())
+        for doc_id, start, end in clipped.select("doc_id", "start", "end").iter_rows()
+    ]
+    left = pl.concat(
+        [left.filter(low <= lows), clipped.with_columns(end=pl.Series(trimmed, dtype=pl.Int64))]
     )
-    gone = pairs.filter(inside).join(stay, on="removal", how="semi")
-    left = findings.with_row_index("finding").join(
-        gone, on="finding", how="anti", maintain_order="left"
-    )
-    both = pl.concat([left.drop("finding"), stay.drop("removal").cast(findings.schema)])
+    stay = left.filter(pl.col("start") < pl.col("end")).select(findings.columns)
+    both = pl.concat([found.filter(~inside).select(findings.columns), stay.cast(findings.schema)])
     return both.sort("doc_id", "start")
+
+
+def _axis(spans: pl.DataFrame, side: str) -> I64:
+    """Places in documents, by row, as numbers: documents one after another."""
+    return (spans["row"].to_numpy().astype(np.int64) << 32) + spans[side].to_numpy()
 
 
 class CountLines(beam.DoFn):

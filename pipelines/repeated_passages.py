@@ -4,6 +4,9 @@ Between workers travel hashes of 8 bytes with the document's number for a few wo
 (`passages`); of what is repeated the hashes of its runs, and what decides who keeps it; then
 numbers.  Texts are read from ingest's files where they are compared.
 
+What is recorded holds no words, nor a digest of them: whoever has the rest of a passage could guess
+from it the personal data that the release replaces there.
+
 Looked for in the documents that stay, once copies, near-duplicates and boilerplate are gone.
 """
 
@@ -35,11 +38,12 @@ FOUND = {
     "of": pl.Int64,
     "low": pl.Int64,
     "high": pl.Int64,
-    "sha256": pl.String,
     "kept_doc_id": pl.String,
     "kept_low": pl.Int64,
     "kept_high": pl.Int64,
 }
+#: How many passages of a document are told one by one.
+TOLD = 100
 _ORDER = ("doc", "right", "quality", "captured_at", "doc_id")
 Sides = tuple[int, dict[str, Iterable[pa.RecordBatch]]]
 
@@ -62,15 +66,35 @@ def staying(signed: pl.DataFrame, decided: pl.DataFrame, refused: pl.DataFrame) 
 
 
 def removed(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
-    """`FOUND` of a shard -> the same, in order, with `removed`: by the parameters, and unless
-    nothing would be left of the document."""
-    ordered = found.sort("doc", "low", "high")
+    """`FOUND` of a shard -> the same, `joined`, in order, with `removed`: by the parameters, and
+    unless nothing would be left of the document."""
+    ordered = joined(found).sort("doc", "low", "high", "kept_doc_id")
     covered = passages.union(
         ordered.select("doc", "start", end=pl.col("start") + pl.col("words")), "doc"
     )
     lost = covered.group_by("doc").agg(lost=(pl.col("end") - pl.col("start")).sum())
     remove = (pl.col("lost") < pl.col("of")) & (params.mode == "remove")
     return ordered.join(lost, on="doc", maintain_order="left").with_columns(removed=remove)
+
+
+def joined(found: pl.DataFrame) -> pl.DataFrame:
+    """`FOUND` -> the same, where passages that have one keeper and overlap or touch are one: here
+    and there from where the first begins to where the last ends."""
+    pair = ("doc", "kept_doc_id")
+    ordered = found.sort(*pair, "low", "high")
+    before = pl.col("high").cum_max().shift(1).over(pair)
+    ends = pl.col("start") + pl.col("words")
+    return (
+        ordered.with_columns(passage=(pl.col("low") > before).fill_null(True).cum_sum())
+        .group_by("passage", maintain_order=True)
+        .agg(
+            pl.col("doc", "doc_id", "of", "kept_doc_id").first(),
+            pl.col("start", "low", "kept_low").min(),
+            pl.col("high", "kept_high").max(),
+            words=ends.max() - pl.col("start").min(),
+        )
+        .select(list(FOUND))
+    )
 
 
 def findings(found: pl.DataFrame) -> pl.DataFrame:
@@ -100,10 +124,10 @@ def counts(found: pl.DataFrame) -> dict[str, int]:
 
 
 def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
-    """Decisions with doc_id and evidence (JSON), with `removed` among the evidence."""
+    """Decisions with doc_id and evidence (JSON), with `removed` among the evidence: how many
+    passages, and the first `TOLD` of them."""
     each = pl.struct(
         "words",
-        "sha256",
         "kept_doc_id",
         start="low",
         end="high",
@@ -112,13 +136,14 @@ def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.D
     )
     about = pl.struct(
         "removed",
+        "number",
         "found",
         algorithm=pl.lit(passages.ALGORITHM),
         min_words=pl.lit(params.min_words),
     )
     of_document = (
         found.group_by("doc_id", maintain_order=True)
-        .agg(pl.col("removed").first(), found=each)
+        .agg(pl.col("removed").first(), number=pl.len(), found=each.head(TOLD))
         .select("doc_id", passages=about.struct.json_encode())
     )
     before = pl.col("evidence").str.strip_suffix("}")
@@ -232,7 +257,7 @@ class Whole(_Planned):
         _, sides = element
         found = batches.union(sides["found"], passages.MATCH)
         gone = batches.union(sides["gone"], passages.SPAN)
-        whole = passages.intact(found, gone, self.least)
+        whole = passages.thinned(passages.intact(found, gone, self.least), self.least)
         yield from by_blocks(whole.rename({"doc": "left", "kept": "right"}), self.plan)
 
 
@@ -247,8 +272,8 @@ class Compare(_Planned):
         )
         keeping = asked.select("words", doc="kept", start="kept_start").unique()
         kept = pl.concat(list(self.passages(keeping.sort("doc", "start"))))
-        kept = kept.with_columns(word_places.digests(kept["passage"])).select(
-            "words", "passage", "sha256", kept="doc", kept_start="start", kept_doc_id="doc_id",
+        kept = kept.select(
+            "words", "passage", kept="doc", kept_start="start", kept_doc_id="doc_id",
             kept_low="low", kept_high="high",
         )  # fmt: skip
         for some in self.passages(asked.sort("doc", "start")):

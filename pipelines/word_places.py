@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import NamedTuple
 
@@ -123,9 +122,3 @@ def _with_blanks(text: str, start: int, end: int) -> int:
     behind = match.end() if match else end
     begins = start == 0 or text[start - 1] == "\n"
     return end if "\n" in text[end:behind] and not begins else behind
-
-
-def digests(passages: pl.Series) -> pl.Series:
-    """SHA-256 of the UTF-8 of each, in hex."""
-    told = [hashlib.sha256(one.encode()).hexdigest() for one in passages]
-    return pl.Series("sha256", told, dtype=pl.String)

@@ -10,7 +10,7 @@ import pytest
 import releases
 from conftest import tamga
 
-from lineage import explain, sentences
+from lineage import explain, grounds, sentences
 from lineage.chain import Release
 from pipelines.signals.protocols import PROTOCOLS
 from schemas.reasons import REASONS, REGISTER
@@ -77,6 +77,35 @@ def test_values_stand_in_the_sentences(
 ) -> None:
     found = sentences.of("ingest", reason, evidence, "a rule", "1")
     assert why in found[0] and otherwise in found[1]
+
+
+@pytest.mark.parametrize(
+    ("number", "removed", "why"),
+    [
+        (1, True, "1 passage of 20 words or more, which stands word for word in d0, was removed"),
+        (2, True, "2 passages of 20 words or more, which stand word for word in d0, d1, were rem"),
+        (1, False, "in d0, was recorded, and stays in it."),
+        (9, False, "in d0, d1, d2 and others, were recorded, and stay in it."),
+    ],
+)
+def test_passages_in_a_sentence(number: int, removed: bool, why: str) -> None:
+    found = [{"kept_doc_id": f"d{n}", "start": n} for n in range(number)]
+    about = {"removed": removed, "number": number, "found": found, "min_words": 20}
+    for told in (about, {k: v for k, v in about.items() if k != "number"}):
+        assert why in grounds.passed("dedup", {"passages": told}, "dedup", "1")[0]
+
+
+def test_long_evidence_is_shown_in_short() -> None:
+    evidence = {"found": [{"start": n, "end": n + 9} for n in range(1000)]}
+    step = dict.fromkeys(("stage", "why", "rule", "rule_version", "run_id"), "x")
+    one = dict.fromkeys(("outcome", "reason", "doc_id", "uri", "release", "document"))
+    shown = "\n".join(
+        explain._lines(
+            one | {"steps": [step | {"evidence": evidence}], "copies": [], "otherwise": []}
+        )
+    )
+    assert "start 1 " in shown.replace(",", " ") and "--json" in shown
+    assert len(shown) < explain.SHOWN + 300
 
 
 def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:

@@ -100,6 +100,21 @@ def test_what_goes_stands_whole_where_it_is_kept(texts: list[list[str]], least: 
         assert (kept, kept_start) < (doc, start)
 
 
+@settings(max_examples=200)
+@given(st.one_of(words("ab", 80), words("abc", 80)), st.integers(1, 9))
+def test_fewer_matches_cover_the_same_words(texts: list[list[str]], least: int) -> None:
+    repeated = matched(texts, least)
+    found = passages.intact(repeated, passages.spans(repeated, least), least)
+    left = passages.thinned(found, least)
+    assert set(each(left)) <= set(each(found))
+    for pair in found.select("doc", "kept").unique().iter_rows():
+        of_pair = (pl.col("doc") == pair[0]) & (pl.col("kept") == pair[1])
+        both = [passages.spans(one.filter(of_pair), least) for one in (found, left)]
+        assert both[0].rows() == both[1].rows()
+        compared = left.filter(of_pair).select(pl.col("runs") + least - 1).sum().item()
+        assert compared <= 3 * len(texts[pair[0]]) + 2 * least
+
+
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.integers(1, 12))
 def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], width: int) -> None:
     doubled = np.array(values + values, np.uint64)
@@ -126,7 +141,9 @@ def test_too_short_for_a_run(texts: list[list[str]]) -> None:
 def test_a_text_of_one_word_is_few_rows() -> None:
     texts = [["a"] * 100_000]
     assert stretches(texts, 50)[1].height == 2
-    assert matched(texts, 50).rows() == [(0, n, 1, 0, 0) for n in range(50, 99_951)]
+    found = matched(texts, 50)
+    assert found.rows() == [(0, n, 1, 0, 0) for n in range(50, 99_951)]
+    assert passages.thinned(found, 50).height <= 2 * 100_000 / 50
 
 
 def test_as_many_as_there_are() -> None:
