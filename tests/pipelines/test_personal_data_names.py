@@ -40,12 +40,38 @@ FOUND = [
     ("lv", "vakar Jānis Ozoliņš teica", "Jānis Ozoliņš"),
     ("et", "eile ütles J. T. Tamm nii", "J. T. Tamm"),
     ("tt", "кичә Гәрәев Илдар Рәис улы килде", "Гәрәев Илдар Рәис улы"),
+    ("ka", "გუშინ რუსუდან გელაშვილის წიგნი", "რუსუდან გელაშვილის"),
+    ("ka", "მოვიდა ე. ბერიძე", "ე. ბერიძე"),
+    ("ky", "мугалим Асан Токтогулиндин китеби", "Асан Токтогулиндин"),
+    ("tg", "муаллим Ш.М. Раҳимов гуфт", "Ш.М. Раҳимов"),
+    ("tg", "муаллим Раҳимов Ш.М. гуфт", "Раҳимов Ш.М."),
+    ("uk", "за словами Марини Бондаренко", "Марини Бондаренко"),
+    ("ro", "ieri Paul Moldovean a venit", "Paul Moldovean"),
 ]
 PLAIN = [
     ("kk", "Қазақстан Республикасы Білім және ғылым министрлігі Алматы қаласында"),
     ("uz", "O‘zbekiston Respublikasi Vazirlar Mahkamasi Toshkent shahrida"),
     ("uk", "Верховна Рада України ухвалила Закон про освіту"),
     ("hy", "Հայաստանի Հանրապետության կառավարությունը որոշեց"),
+    ("hy", "Այս Նոբելյան մրցանակը"),
+    ("ka", "ჩემი ბიძაშვილი, ბებიის შვილიშვილები და მეზობლის ქალიშვილმა"),
+    ("ka", "მაღაზიაში იყიდა რძე და ბავშვმა რძის ფაფა ჭამა"),
+    ("ka", "დილით ბავშვებმა გაიღვიძეს, გაჩნდა ე.წ. ახალი თაობა და ა.შ. სხვაც"),
+    ("ka", "გაიხსნა შ.პ.ს. ახალი"),
+    ("ky", "Билим Министрлигинин жана Улуттук Институтунун, Бул Мекеменин"),
+    ("ky", "Шаардык Кеңештин чечими, Жаңы Университетин ачты"),
+    ("ky", "Коңшу Айдардын уулу келди"),
+    ("kk", "Менің Анардың қызы келді, Ыстық Пекин"),
+    ("uz", "O‘rta Saylov kuni, Yangi Tanlovda, Toshkentning qizi"),
+    ("tk", "Açyk Howa günü, Paýtagt Kiýew"),
+    ("az", "Atanın oğlu, Böyük Alov"),
+    ("ba", "Изге Мартин сиркәүе, Халыҡтың улы"),
+    ("be", "Царква Святога Марціна, Саюз Журналістаў"),
+    ("uk", "Спілка Журналістів, Червона Галичина, Динамо Київ"),
+    ("ro", "Consiliul European și Dreptul Cetățeanului, Oceanul Indian"),
+    ("lt", "Šv. Petro gatvė, Nr. Penki"),
+    ("et", "St. Peterburi rong"),
+    ("tg", "дар Ш.М. Додгоҳ, U.S. Steel"),
 ]
 
 
@@ -123,7 +149,7 @@ def test_names_are_replaced_like_all_else() -> None:
     told = PrivacyParams(names=("kk",))
     text, rows = apply(one, scrubber(told).find(one))
     assert text["text"].to_list() == ["<PERSON>, ЖСН <KZ_IIN>", "Иван Петренко"]
-    assert rows["recogniser"][0] == "full-names-kk/2"
+    assert rows["recogniser"][0] == "full-names-kk/3"
     only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(one)
     assert only["entity_type"].to_list() == ["PERSON"]
 
