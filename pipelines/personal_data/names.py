@@ -68,21 +68,17 @@ def _any_of(written: Collection[str]) -> str:
     return f"(?i:{found})" if found else "(?!)"
 
 
+def _literal(kind: str) -> str:
+    return "|".join(map(re.escape, _told()[kind]))
+
+
 class FullNames:
     """Full names of one language by pattern.  Raises KeyError for a language without one."""
 
     def __init__(self, language: str) -> None:
         told = _told()["languages"][language]
-        self.recogniser = f"full-names-{language}/2"
-        self._marked, self._ended = _patterns(
-            "ა-ჰ" if language == "ka" else _UPPER,
-            told["patronymics"],
-            told.get("apart", ()),
-            told["surnames"],
-            told["endings"],
-            told.get("except", ()),
-            "letters" in told,
-        )
+        self.recogniser = f"full-names-{language}/3"
+        self._marked, self._ended = _patterns(told, "ა-ჰ" if language == "ka" else _UPPER)
         self._letters = re.compile(rf"(?i:\b(?:{'|'.join(told.get('letters', ['(?!)']))})) ?\Z")
 
     def find(self, text: str) -> Iterator[Span]:
@@ -101,38 +97,48 @@ class FullNames:
             yield Span(match.start(), match.end(), PERSON, _SCORE, self.recogniser)
 
 
-def _patterns(
-    capitals: str,
-    patronymics: Collection[str],
-    apart: Collection[str],
-    surnames: Collection[str],
-    endings: Collection[str],
-    others: Collection[str],
-    one_initial: bool,
-) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Of names that a patronymic or initials mark (one is enough where `one_initial` says so), and
-    of those that only a surname's ending does.
+def _patterns(told: dict[str, Any], capitals: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Of names that a patronymic or initials mark (one initial is enough where `letters` is told),
+    and of those that only a surname's ending does.
 
     Every repeat is bounded: time grows with the text's length and no faster.
     """
     capital = f"[{capitals}]"
     letter = rf"[^\W\d_{_APOSTROPHES}]"
-    word = rf"{capital}(?:{letter}|[{_APOSTROPHES}](?={letter})){{1,24}}(?:-{capital}{letter}{{1,24}})?"
-    ending = rf"(?:{_any_of(endings)})?(?!\w)"
-    other = rf"(?!\w{{0,24}}?{_any_of(others)}{ending})" if others else ""
-    surname = rf"{other}{capital}[\w{_APOSTROPHES}-]{{0,24}}?{_any_of(surnames)}{ending}"
-    patronymic = rf"(?:{capital}\w{{1,24}}?{_any_of(patronymics)}{ending}|{word}[ -]{_any_of(apart)}{ending})"
-    initial = rf"{capital}{letter}?\.(?:-{capital}\.)?"
-    two = rf"{initial} ?{initial}"
+    end = r"(?!\w)"
+    case = f"(?:{_any_of(told['endings'])})?{end}"
+    given = (
+        rf"(?!{_any_of(told.get('before', ()))}{end}|\w{{1,24}}?{_any_of(told.get('bound', ()))}{end})"
+        rf"{capital}(?:{letter}|[{_APOSTROPHES}](?={letter})){{1,24}}(?:-{capital}{letter}{{1,24}})?"
+    )
+    other = rf"(?!\w{{0,24}}?{_any_of(told.get('except', ()))}{case})"
+    word_case = case if told["endings"] else rf"\w{{0,3}}{end}"
+    # an ending of the surname is no case of a common noun
+    bare = "".join(rf"(?<!(?i:{re.escape(own)}))" for own in told.get("cases", ()))
+    stem, surnames = rf"{capital}[\w{_APOSTROPHES}-]", told["surnames"]
+    # after a single letter a short ending is a word of its own
+    short, long = ([e for e in surnames if (len(e) > 3) is more] for more in (False, True))
+    surname = (
+        rf"{other}(?!{_any_of(told.get('words', ()))}{word_case})"
+        rf"(?:{stem}{{1,24}}?{_any_of(short)}|{stem}{{0,24}}?{_any_of(long)})"
+        rf"(?:{_any_of(told['endings'])}|{bare}){end}"
+    )
+    joined = rf"{capital}\w{{1,24}}?{_any_of(told['patronymics'])}{case}"
+    patronymic = rf"(?:{joined}|{given}[ -]{_any_of(told.get('apart', ()))}{case})"
+    initial = rf"(?!{_literal('abbreviations')}){capital}{letter}?\.(?:-{capital}\.)?"
+    # three and more without a blank are no initials
+    two = rf"(?<!{capital}\.){initial} ?{initial}(?!{capital}\.)"
+    sure = rf"(?!{_literal('initialisms')}){two}"
     marked = (
-        rf"(?:{word} ){{1,2}}{patronymic}(?: {word})?",
-        rf"{two} ?{word}",
-        rf"{word} {two}(?! ?{capital}\w)",
-        rf"{initial} ?{word if one_initial else surname}",
+        rf"(?:{given} ){{1,2}}{patronymic}(?: {given})?",
+        rf"(?:{sure} ?{given}|{two} ?{surname})",
+        rf"(?:{given} {sure}|{surname} {two})(?! ?{capital}\w)",
+        rf"{initial} ?{given if 'letters' in told else surname}",
     )
     # a title or the first word of a sentence may stand before the given name
-    ended = rf"{other}{word} {surname}(?: {surname})?"
-    return re.compile(rf"(?<!\w)(?:{'|'.join(marked)})"), re.compile(rf"(?<!\w)(?:{ended})")
+    ended = rf"{other}{given} {surname}(?: {surname})?"
+    start = rf"(?<!\w)(?={capital})"
+    return re.compile(rf"{start}(?:{'|'.join(marked)})"), re.compile(rf"{start}{ended}")
 
 
 class Natasha:

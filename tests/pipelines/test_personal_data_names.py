@@ -7,6 +7,7 @@ import importlib.util
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -40,12 +41,38 @@ FOUND = [
     ("lv", "vakar Jānis Ozoliņš teica", "Jānis Ozoliņš"),
     ("et", "eile ütles J. T. Tamm nii", "J. T. Tamm"),
     ("tt", "кичә Гәрәев Илдар Рәис улы килде", "Гәрәев Илдар Рәис улы"),
+    ("ka", "გუშინ რუსუდან გელაშვილის წიგნი", "რუსუდან გელაშვილის"),
+    ("ka", "მოვიდა ე. ბერიძე", "ე. ბერიძე"),
+    ("ky", "мугалим Асан Токтогулиндин китеби", "Асан Токтогулиндин"),
+    ("tg", "муаллим Ш.М. Раҳимов гуфт", "Ш.М. Раҳимов"),
+    ("tg", "муаллим Раҳимов Ш.М. гуфт", "Раҳимов Ш.М."),
+    ("uk", "за словами Марини Бондаренко", "Марини Бондаренко"),
+    ("ro", "ieri Paul Moldovean a venit", "Paul Moldovean"),
 ]
 PLAIN = [
     ("kk", "Қазақстан Республикасы Білім және ғылым министрлігі Алматы қаласында"),
     ("uz", "O‘zbekiston Respublikasi Vazirlar Mahkamasi Toshkent shahrida"),
     ("uk", "Верховна Рада України ухвалила Закон про освіту"),
     ("hy", "Հայաստանի Հանրապետության կառավարությունը որոշեց"),
+    ("hy", "Այս Նոբելյան մրցանակը"),
+    ("ka", "ჩემი ბიძაშვილი, ბებიის შვილიშვილები და მეზობლის ქალიშვილმა"),
+    ("ka", "მაღაზიაში იყიდა რძე და ბავშვმა რძის ფაფა ჭამა"),
+    ("ka", "დილით ბავშვებმა გაიღვიძეს, გაჩნდა ე.წ. ახალი თაობა და ა.შ. სხვაც"),
+    ("ka", "გაიხსნა შ.პ.ს. ახალი"),
+    ("ky", "Билим Министрлигинин жана Улуттук Институтунун, Бул Мекеменин"),
+    ("ky", "Шаардык Кеңештин чечими, Жаңы Университетин ачты"),
+    ("ky", "Коңшу Айдардын уулу келди"),
+    ("kk", "Менің Анардың қызы келді, Ыстық Пекин"),
+    ("uz", "O‘rta Saylov kuni, Yangi Tanlovda, Toshkentning qizi"),
+    ("tk", "Açyk Howa günü, Paýtagt Kiýew"),
+    ("az", "Atanın oğlu, Böyük Alov"),
+    ("ba", "Изге Мартин сиркәүе, Халыҡтың улы"),
+    ("be", "Царква Святога Марціна, Саюз Журналістаў"),
+    ("uk", "Спілка Журналістів, Червона Галичина, Динамо Київ"),
+    ("ro", "Consiliul European și Dreptul Cetățeanului, Oceanul Indian"),
+    ("lt", "Šv. Petro gatvė, Nr. Penki"),
+    ("et", "St. Peterburi rong"),
+    ("tg", "дар Ш.М. Додгоҳ, U.S. Steel"),
 ]
 
 
@@ -123,7 +150,7 @@ def test_names_are_replaced_like_all_else() -> None:
     told = PrivacyParams(names=("kk",))
     text, rows = apply(one, scrubber(told).find(one))
     assert text["text"].to_list() == ["<PERSON>, ЖСН <KZ_IIN>", "Иван Петренко"]
-    assert rows["recogniser"][0] == "full-names-kk/2"
+    assert rows["recogniser"][0] == "full-names-kk/3"
     only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(one)
     assert only["entity_type"].to_list() == ["PERSON"]
 
@@ -172,12 +199,32 @@ def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -
     assert unknown[0].message.startswith("there is no pattern for names in fr; known: az, ba, be")
 
 
-def test_names_of_the_sets_are_found(shared: Path) -> None:
+@pytest.fixture(scope="module")
+def bench() -> ModuleType:
     path = Path(__file__).resolve().parents[2] / "benchmarks/names.py"
     spec = importlib.util.spec_from_file_location("names_benchmark", path)
     assert spec and spec.loader
     bench = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(bench)
+    return bench
+
+
+def test_findings_in_prose_are_counted(bench: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(
+        "Ieri Ion Ionescu.\nApoi Ana Popescu vine.\nNu.\nDa.\n", "utf-8"
+    )
+    assert bench.prose(FullNames("ro"), tmp_path / "a.txt") == (2, ["Apoi [Ana Popescu] vine."])
+
+
+@pytest.mark.parametrize("language", ["ka", "ro"])
+def test_nouns_in_prose_without_such_surnames_are_left(
+    bench: ModuleType, shared: Path, language: str
+) -> None:
+    read, found = bench.prose(FullNames(language), shared / f"data/sentences/{language}.txt")
+    assert read > 900 and len(found) <= read / 1000
+
+
+def test_names_of_the_sets_are_found(bench: ModuleType, shared: Path) -> None:
     kazakh = bench.kaznerd(shared / "data/names/kaznerd/IOB2_valid.txt", 2)
     told = bench.measure("kk", FullNames("kk"), kazakh)
     assert told["precision"] >= 0.93 and told["recall"] >= 0.8
@@ -186,12 +233,7 @@ def test_names_of_the_sets_are_found(shared: Path) -> None:
     assert bench.measure("ru", names.Natasha(), texts)["f1"] >= 0.88
 
 
-def test_names_of_the_own_sentences_are_covered() -> None:
-    path = Path(__file__).resolve().parents[2] / "benchmarks/names.py"
-    spec = importlib.util.spec_from_file_location("own_names_benchmark", path)
-    assert spec and spec.loader
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
+def test_names_of_the_own_sentences_are_covered(bench: ModuleType) -> None:
     sentences = yaml.safe_load(bench.OWN.read_text("utf-8"))
     assert len(sentences) == 13
     for language, some in sentences.items():
