@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from lineage.store import NoSuchRelease, Store
 from schemas import command_line
 from schemas.errors import Invalid
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Rows of a table on the screen, where no other number is asked for.
 SHOWN = 40
 
@@ -32,13 +30,6 @@ def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
     made.add_argument("--releases", help="the folder of releases, or its URL; else that of params")
     made.add_argument("--json", action="store_true", help="print the answer as JSON")
     return made
-
-
-def day(text: str) -> str:
-    """A date in ISO 8601, for `argparse`."""
-    if not _DAY.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-11-22")
-    return text
 
 
 @dataclass(frozen=True)

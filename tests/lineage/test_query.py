@@ -107,3 +107,10 @@ def test_wrong_usage(tmp_path: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             query.main(["--releases", str(tmp_path), *options])
         assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30", "soon", "20261122"])
+def test_a_day_that_is_none(folder: Path, day: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        query.main(["--releases", str(folder), "--as-of", day])
+    assert ended.value.code == 2
