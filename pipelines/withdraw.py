@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import command_line
@@ -22,6 +22,9 @@ EPILOG = """examples:
 
 Without --confirm nothing is changed.  Exit codes: 0 shown, done, or done before; 1 nothing matches,
 everything would go without --all, or something is left to do; 2 wrong usage or parameters."""
+
+#: Where a day begins first, it is so much later than in UTC.
+_FIRST_ZONE = timedelta(hours=14)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -109,6 +112,12 @@ def _check(options: argparse.Namespace, value: str) -> None:
     if options.ground and redact_uri(options.ground) != options.ground:
         problem = "holds what looks like personal data: name a file number instead"
         raise Invalid([Problem("--ground", None, "", problem)])
+    received, due = order["received_on"], order.get("due_on")  # ISO 8601: they sort as days do
+    if received > (datetime.now(UTC) + _FIRST_ZONE).date().isoformat():
+        raise Invalid([Problem("--received", None, "", "is in the future", received)])
+    if due and due < received:
+        problem = f"is before the day of receipt, {received}: name that day by --received"
+        raise Invalid([Problem("--due", None, "", problem, due)])
 
 
 def _show(told: dict[str, Any], as_json: bool) -> int:
