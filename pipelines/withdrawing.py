@@ -122,7 +122,7 @@ class Withdrawing:
         )
         head = log.head(log.read(self.folder / log.NAME))
         made = redaction.Redaction(one.release.folder, place, one.gone, order)
-        about = made.build(self._key, head)
+        about = made.build(self._key, head, self.params.seal.timestamp == "required")
         try:  # a withdrawal does not wait for others
             stamping.stamp(self.params, place)
         except NoTimestamp as error:

@@ -117,7 +117,7 @@ def test_a_stamp_that_is_missing(
     sample_run: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, told = verified(sample_run, capsys, "--tsa-certificate", authority.root)
-    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: cannot be read")
+    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
 
 
 def test_what_is_no_stamp_of_this_statement(home: Path) -> None:
@@ -171,6 +171,35 @@ def test_a_redacted_release_is_stamped_anew(
     assert (release / ANSWER).read_bytes() != before
     key = keys.public_key(copy / "work/keys/signing.pub")
     assert not list(defects(release, key, None, timestamps.certificates(authority.root)))
+
+
+@pytest.fixture
+def required(home: Path, tmp_path: Path) -> Path:
+    """A run whose release was made anew, where a time stamp is required."""
+    copy = tmp_path / "required"
+    shutil.copytree(home, copy)
+    path = copy / "params.yaml"
+    path.write_text(path.read_text().replace("'}", "', timestamp: required}"))
+    assert withdraw.main(["source", "kz-bilik", "--params", str(path), *BY]) == 0
+    return copy
+
+
+BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
+
+
+def test_a_required_stamp_that_was_removed(
+    required: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert verified(required, capsys)[0] == 0
+    release = required / "release/sample"
+    for name in (timestamps.ANSWER, timestamps.SIGNED):
+        (release / name).unlink()
+    code, told = verified(required, capsys)
+    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
+    script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release)]
+    done = subprocess.run([*script, str(required / "work/keys/signing.pub")], capture_output=True)
+    assert done.returncode == 1 and b"time stamp" in done.stderr
 
 
 @pytest.mark.parametrize(
