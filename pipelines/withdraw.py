@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _withdraw(options: argparse.Namespace) -> int:
-    from pipelines import survey, withdrawing
+    from pipelines import stamping, survey, withdrawing
     from schemas import register as registers
     from schemas.configuration import load_both
 
@@ -77,7 +77,8 @@ def _withdraw(options: argparse.Namespace) -> int:
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]
         if found.standing and not due and (erased or not options.erase):
-            return _show(found.told(), options.json)
+            unstamped = stamping.complete(params)
+            return max(_show(found.told(), options.json), _stampless(unstamped))
         if found.everything and not options.all:
             print(
                 "tamga: EVERYTHING in a release would go; say --all if that is meant",
@@ -85,7 +86,19 @@ def _withdraw(options: argparse.Namespace) -> int:
             )
             return 1
         done = withdrawing.begin(found, _order(options)).carry_out()
-    return _done(done, [n for n in held if n not in due], options.json)
+        unstamped = stamping.complete(params)
+    left = _done(done, [n for n in held if n not in due], options.json)
+    return max(left, _stampless(unstamped))
+
+
+def _stampless(left: Mapping[str, str]) -> int:
+    """Tell of releases that need a time stamp and have none; the exit code."""
+    for name, why in left.items():
+        print(
+            f"tamga: {name} has no time stamp, and needs one: {why}; the same command asks again",
+            file=sys.stderr,
+        )
+    return 1 if left else 0
 
 
 def _order(options: argparse.Namespace) -> dict[str, Any]:

@@ -217,3 +217,21 @@ def test_parameters_that_cannot_be_meant(home: Path, tmp_path: Path, seal: str) 
     path.write_text(f"{text}\nseal: {seal}\n")
     with pytest.raises(Invalid, match="seal"):
         params.load(path)
+
+
+def test_a_withdrawal_while_the_authority_is_down(
+    required: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["source", "kz-gazette", "--params", str(required / "params.yaml"), *BY]
+    authority.status = 500
+    try:
+        assert withdraw.main(asked) == 1
+        assert "sample has no time stamp, and needs one" in capsys.readouterr().err
+        code, told = verified(required, capsys)
+        assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
+        assert withdraw.main(asked) == 1
+    finally:
+        authority.status = 200
+    assert withdraw.main(asked) == 0
+    capsys.readouterr()
+    assert verified(required, capsys, "--tsa-certificate", authority.root)[0] == 0
