@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -200,6 +202,27 @@ def test_a_required_stamp_that_was_removed(
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release)]
     done = subprocess.run([*script, str(required / "work/keys/signing.pub")], capture_output=True)
     assert done.returncode == 1 and b"time stamp" in done.stderr
+
+
+def test_an_authority_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte in time, and as a whole too late."""
+    monkeypatch.setattr(timestamps, "TIMEOUT", 0.5)
+    over = Event()
+
+    def drip(server: socket.socket) -> None:
+        asking, _ = server.accept()
+        with asking:
+            asking.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.1):
+                asking.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=drip, args=(server,), daemon=True)
+        thread.start()
+        with pytest.raises(NoTimestamp, match="TimeoutError"):
+            timestamps.asked(f"http://127.0.0.1:{server.getsockname()[1]}/", b"a statement")
+        over.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
