@@ -21,6 +21,8 @@ from schemas.errors import Invalid
 
 #: Rows of a table on the screen, where no other number is asked for.
 SHOWN = 40
+#: Columns of characters where there is no terminal.
+_WIDEST = 1 << 20
 
 
 def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
@@ -110,6 +112,7 @@ def show(rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None
             table.add_column(name, overflow="fold")
         for row in rows.iter_rows():
             table.add_row(*(Text("" if value is None else str(value)) for value in row))
-        Console(soft_wrap=False).print(table)
+        # what is no terminal has no width, and an id is read whole or not at all
+        Console(width=None if sys.stdout.isatty() else _WIDEST, soft_wrap=False).print(table)
         if total is not None and total > rows.height:
             print(f"and {total - rows.height} more: --limit 0 shows all, --csv writes them")

@@ -114,3 +114,16 @@ def test_a_day_that_is_none(folder: Path, day: str) -> None:
     with pytest.raises(SystemExit) as ended:
         query.main(["--releases", str(folder), "--as-of", day])
     assert ended.value.code == 2
+
+
+def test_a_table_that_is_piped_is_not_wrapped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "https://a.example.kz/" + "long/" * 40
+    release(tmp_path, "v1", [Record(url)], "2026-01-01")
+    enter_all(tmp_path)
+    assert query.main(["--releases", str(tmp_path), "--lang", "kk"]) == 0
+    heading, _, row, *_ = capsys.readouterr().out.strip().splitlines()
+    assert heading.split()[:2] == ["doc_id", "uri"]
+    doc_id, uri, *_ = row.split()
+    assert len(doc_id) == 32 and uri == url
