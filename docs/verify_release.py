@@ -52,6 +52,9 @@ def verify(release, key):
     signed, digests = statement(release / "manifest.dsse.json", key, "release")
     if (stamp := release / "seal/timestamp.dsse.json").exists():
         digests |= statement(stamp, key, "timestamp")[1]
+    else:
+        asked = signed["predicate"].get("timestamp")
+        assert asked != "required", "the time stamp that the statement asks for is gone"
     content = (release / "manifest.json").read_bytes()
     assert hashlib.sha256(content).hexdigest() == digests["manifest.json"], "manifest.json differs"
     digests |= {name: about["sha256"] for name, about in json.loads(content)["files"].items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from lineage.store import NoSuchRelease, Store
 from schemas import command_line
 from schemas.errors import Invalid
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 #: Rows of a table on the screen, where no other number is asked for.
 SHOWN = 40
+#: Columns of characters where there is no terminal.
+_WIDEST = 1 << 20
 
 
 def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
@@ -32,13 +32,6 @@ def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
     made.add_argument("--releases", help="the folder of releases, or its URL; else that of params")
     made.add_argument("--json", action="store_true", help="print the answer as JSON")
     return made
-
-
-def day(text: str) -> str:
-    """A date in ISO 8601, for `argparse`."""
-    if not _DAY.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no date like 2026-11-22")
-    return text
 
 
 @dataclass(frozen=True)
@@ -119,6 +112,7 @@ def show(rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None
             table.add_column(name, overflow="fold")
         for row in rows.iter_rows():
             table.add_row(*(Text("" if value is None else str(value)) for value in row))
-        Console(soft_wrap=False).print(table)
+        # what is no terminal has no width, and an id is read whole or not at all
+        Console(width=None if sys.stdout.isatty() else _WIDEST, soft_wrap=False).print(table)
         if total is not None and total > rows.height:
             print(f"and {total - rows.height} more: --limit 0 shows all, --csv writes them")

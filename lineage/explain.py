@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
@@ -27,8 +27,13 @@ Exit codes: 0 explained, 1 no release has seen it, 2 wrong usage, or no release.
 SHOWN: Final = 1500
 
 
-def explanation(chain: dict[str, Any]) -> dict[str, Any]:
+def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) -> dict[str, Any]:
     """A record's chain (`lineage.chain.Release.chain`) as an explanation.
+
+    Args:
+      chain: the record's.
+      gone: of the documents that were kept for it, those that are not in the release (by `ended`),
+        and how they ended.
 
     Returns:
       doc_id, uri, outcome, reason; `steps`, a decision each with stage, outcome, reason, rule,
@@ -46,6 +51,10 @@ def explanation(chain: dict[str, Any]) -> dict[str, Any]:
         else:
             why, condition = sentences.of(stage, reason, *about)
             otherwise.clear()
+            if how := (gone or {}).get(decision["evidence"].get("kept_doc_id")):
+                why += f" But that document ended as {how}, and is not in the release."
+                if how.startswith("refuse"):  # by a withdrawal: it was kept before
+                    condition = "The next run judges this copy in its place."
         otherwise.append(condition)
         told = ("stage", "outcome", "reason", "rule", "rule_version", "evidence", "run_id")
         steps.append({name: decision[name] for name in told} | {"why": why})
@@ -57,7 +66,22 @@ def explanation(chain: dict[str, Any]) -> dict[str, Any]:
         "document": chain["document"],
         "steps": steps,
         "otherwise": otherwise,
-        "copies": [one for one in chain["duplicates"] if one["doc_id"] != chain["doc_id"]],
+        "copies": [
+            one | {"ended": (gone or {}).get(one["kept_doc_id"])}
+            for one in chain["duplicates"]
+            if one["doc_id"] != chain["doc_id"]
+        ],
+    }
+
+
+def ended(release: Release, chain: dict[str, Any]) -> dict[str, str]:
+    """How those of a record's copies that were kept ended, where they are not in the release."""
+    kept = {one["kept_doc_id"] for one in chain["duplicates"]} - {chain["doc_id"]}
+    return {
+        doc_id: f"{one['outcome']}: {one['reason']}"
+        for doc_id in sorted(kept)
+        for one in release.rows("decisions", doc_id)
+        if one["outcome"] != "keep"
     }
 
 
@@ -97,7 +121,8 @@ def _explain(options: argparse.Namespace) -> int:
             )
         if release.find(doc_id):
             name = {"release": f"{header.name}@{header.seq}"}
-            told.append(name | explanation(release.chain(doc_id)))
+            chain = release.chain(doc_id)
+            told.append(name | explanation(chain, ended(release, chain)))
     if options.json:
         print(
             json.dumps({"query": options.query, "explanations": told}, ensure_ascii=False, indent=1)
@@ -126,11 +151,15 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
         yield f"   Observed: {_in_short(sentences.told(step['evidence']))}."
     for copy in one["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
-            yield f"Kept for it: {copy['doc_id']} of {copy['source_id']} ({copy['licence']})."
+            kept = (
+                f"Was kept for it, and ended as {copy['ended']}" if copy["ended"] else "Kept for it"
+            )
+            yield f"{kept}: {copy['doc_id']} of {copy['source_id']} ({copy['licence']})."
             continue
         yield (
             f"A copy of it is {copy['doc_id']} of {copy['source_id']} ({copy['licence']}): "
-            f"{copy['kind']}, similarity {copy['similarity']:.2f}; {copy['kept_doc_id']} is kept."
+            f"{copy['kind']}, similarity {copy['similarity']:.2f}; {copy['kept_doc_id']} "
+            f"{'was' if copy['ended'] else 'is'} kept."
         )
     yield ""
     yield "For another outcome:"

@@ -45,13 +45,23 @@ def _passed_quality(e: Evidence) -> tuple[str, str]:
     )
 
 
+def _whole(e: Evidence) -> str:
+    """When no passage would be taken out of a document that lost some."""
+    if not (e.get("passages") or {}).get("removed"):
+        return ""
+    return (
+        "; it would keep its passages under `dedup.spans.mode: annotate`, or if the documents "
+        "that keep them were not in the release"
+    )
+
+
 def _passed_dedup(e: Evidence) -> tuple[str, str]:
     copies = (
         "It stays as the best of its copies (by right, then by time of capture)."
         if "cluster_id" in e
         else "No other document was found to have its text, or nearly so."
     )
-    return copies + _shared(e), "be dropped if a copy with a better right came in"
+    return copies + _shared(e), "be dropped if a copy with a better right came in" + _whole(e)
 
 
 def _shared(e: Evidence) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 
 from lineage import asking
 from lineage.store import FILTERS, Store
+from schemas import command_line
 
 EPILOG = """examples:
   tamga query --domain law.example.kz
@@ -62,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--released", action="store_true", help="only documents that are released")
     when = parser.add_mutually_exclusive_group()
     when.add_argument("--release", metavar="NAME[@SEQ]", help="as this release has it")
-    when.add_argument("--as-of", type=asking.day, metavar="DATE", help="as it stood on this day")
+    when.add_argument(
+        "--as-of", type=command_line.day, metavar="DATE", help="as it stood on this day"
+    )
     parser.add_argument(
         "--by", type=_by, help="count by these, comma between: domain, " + ", ".join(FILTERS)
     )
@@ -83,7 +86,7 @@ def _by(text: str) -> list[str]:
 def _query(options: argparse.Namespace) -> int:
     store = asking.opened(options)
     at = store.release(options.release) if options.release else None
-    at = store.as_of(options.as_of) if options.as_of else at
+    at = store.as_of(options.as_of.isoformat()) if options.as_of else at
     form = "json" if options.json else "csv" if options.csv else "table"
     limit = asking.SHOWN if options.limit is None and form == "table" else options.limit or None
     where = {c: v for o, c in _OPTIONS.items() if (v := getattr(options, o)) is not None}

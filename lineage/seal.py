@@ -77,6 +77,7 @@ def statement(
     about: Mapping[str, Any],
     tree: tuple[int, str],
     head: tuple[int, str],
+    stamped: bool = False,
 ) -> dict[str, Any]:
     """The in-toto statement on a release.
 
@@ -85,6 +86,7 @@ def statement(
       about: the manifest's value.
       tree: size and root (hex) of the tree over the documents.
       head: size and root (hex) of the log of releases before this one.
+      stamped: whether a time stamp belongs to the release, so that its absence is a defect.
     """
     counts = about["counts"]
     return dsse.statement(
@@ -96,5 +98,6 @@ def statement(
             "documents": str(counts["documents"]),
             "merkle": {"size": str(tree[0]), "root": tree[1]},
             "log": {"size": str(head[0]), "root": head[1]},
+            **({"timestamp": "required"} if stamped else {}),
         },
     )

@@ -10,10 +10,12 @@ from __future__ import annotations
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from hashlib import sha256
 from http.client import HTTPException
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -147,8 +149,18 @@ def _posted(url: str, query: bytes) -> bytes:
         raise NoTimestamp("an authority's address begins with http:// or https://")
     headers = {"Content-Type": "application/timestamp-query"}
     request = urllib.request.Request(url, query, headers, method="POST")
+    answer: Future[bytes] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(b"".join(_chunks(request)))
+        except BaseException as error:
+            answer.set_exception(error)
+
+    # a socket's time-out begins anew with each byte, and looking up a name has none
+    Thread(target=ask, daemon=True).start()
     try:
-        return b"".join(_chunks(request))
+        return answer.result(TIMEOUT)
     except (OSError, ValueError, HTTPException) as error:
         raise NoTimestamp(f"the authority does not answer ({type(error).__name__})") from None
 

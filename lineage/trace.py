@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PolarsError
+
 from lineage import token_trace
 from lineage.chain import NoRelease, Release
 from lineage.passages import BadPassage, holding
@@ -89,6 +91,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:
         print(f"{error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except PolarsError as error:
+        print(
+            f"the release cannot be read ({type(error).__name__}); `tamga verify` names the first "
+            "file that is wrong",
+            file=sys.stderr,
+        )
         return 2
     except NoTokens as error:
         print(error, file=sys.stderr)

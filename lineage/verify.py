@@ -67,7 +67,8 @@ def defects(
     yield from (outer := list(_statement(content, signed)))
     if outer:
         return
-    digests, outer = _stamped(folder, key, envelope, trusted)
+    required = bool(trusted) or signed["predicate"].get("timestamp") == "required"
+    digests, outer = _stamped(folder, key, envelope, trusted, required)
     yield from outer
     if outer:
         return
@@ -91,24 +92,29 @@ def _statement(content: bytes, signed: Any) -> Iterator[Defect]:
         digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
         tree = int(told["merkle"]["size"]), told["merkle"]["root"]
         head = int(told["log"]["size"]), told["log"]["root"]
+        stamped = told.get("timestamp") == "required"
     except (LookupError, TypeError, ValueError):
         kind, digests = None, {}
     if kind != seal.PREDICATE_TYPE or MANIFEST not in digests:
         yield Defect(STATEMENT, "is a statement about something else than a release")
     elif digests[MANIFEST] != sha256(content).hexdigest():
         yield Defect(MANIFEST, "is not the manifest that was signed")
-    elif seal.statement(digests, json.loads(content), tree, head) != signed:
+    elif seal.statement(digests, json.loads(content), tree, head, stamped) != signed:
         yield Defect(STATEMENT, "says other counts or another name than the manifest")
 
 
 def _stamped(
-    folder: Path, key: Ed25519PublicKey, envelope: bytes, trusted: Sequence[x509.Certificate]
+    folder: Path,
+    key: Ed25519PublicKey,
+    envelope: bytes,
+    trusted: Sequence[x509.Certificate],
+    required: bool,
 ) -> tuple[dict[str, str], list[Defect]]:
     """The digests of what a time stamp adds (none: there is no stamp), and what is wrong with it."""
     file = timestamps.SIGNED
     try:
-        if not (folder / file).exists() and not trusted:
-            return {}, []
+        if not (folder / file).exists():
+            return {}, [Defect(file, "is not there: the time stamp is gone")] if required else []
         content = (folder / file).read_bytes()
         digests = timestamps.covered(dsse.opened(content, key))
         file = timestamps.ANSWER

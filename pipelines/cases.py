@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "decide": _decide,
         "list": _list,
     }
+    from polars.exceptions import PolarsError
+
     try:
         return actions[options.action](options, parameters.load(options.params))
     except Invalid as error:
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         print(f"tamga: {error.strerror}: {error.filename}", file=sys.stderr)
         return 1
+    except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
+        print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
+        return 1
 
 
 def _today() -> date:
@@ -58,10 +63,13 @@ def _today() -> date:
 
 
 def _open(options: argparse.Namespace, params: Params) -> int:
+    from pipelines.survey import scope_of
+
     today = _today().isoformat()
+    value = scope_of(params, options.scope, options.value).value  # of a part, the record
     entry = {
         "scope": options.scope,
-        "value": options.value,
+        "value": value,
         "recorded_on": today,
         "ground": "none",
         "recorded_by": options.by,
@@ -69,7 +77,7 @@ def _open(options: argparse.Namespace, params: Params) -> int:
     due = options.due and options.due.isoformat()
     withdrawals.checked(entry | ({"due_on": due} if due else {}))
     event = {"kind": options.kind, "at": today, "by": options.by, "due_on": due}
-    about = {"scope": options.scope, "value": options.value, "note": _impersonal(options.note)}
+    about = {"scope": options.scope, "value": value, "note": _impersonal(options.note)}
     identity = _identity(options.requester_file)
     id = case_files.open_case(params.register, event | about)
     if identity:
@@ -228,7 +236,7 @@ def _parser() -> argparse.ArgumentParser:
     opening = actions.add_parser("open", parents=[shared, signed, known], help="begin a case")
     opening.add_argument("kind", choices=list(KINDS), help="what is objected")
     opening.add_argument("scope", choices=withdrawals.SCOPES, help="to what kind of thing")
-    opening.add_argument("value", help="which; of a text its SHA-256")
+    opening.add_argument("value", help="which, as for `tamga withdraw`")
     opening.add_argument(
         "--due", type=command_line.day, metavar="DATE", help="until when to decide"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import lineage
-from lineage import entering, log, segments
+from lineage import entering, log, segments, withdrawn
 from lineage.chain import NoRelease
 from pipelines import fingerprints, shards
 from pipelines.published import StageError
@@ -71,6 +71,13 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
     return entered, gone
 
 
+def misnamed(folder: Path) -> dict[str, str]:
+    """Folders of releases that are not called as their manifests say, which nothing enters: the
+    folder's name -> the release's."""
+    found = {one.folder.name: one.manifest()["name"] for one in withdrawn.releases(folder, folder)}
+    return {at: str(name) for at, name in found.items() if at != name}
+
+
 def enter_release(folder: Path) -> None:
     """What a run does when its release stands.
 
@@ -102,16 +109,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         folder = options.releases or command_line.loaded(options.params, INSTEAD).releases
         entered, gone = enter_all(folder, options.rebuild)
+        others = misnamed(folder)
     except (Invalid, NoRelease, log.BadLog, segments.BadStore) as error:
         print(error, file=sys.stderr)
         return 2
     total = len(lineage.open(folder).releases)
     if options.json:
-        print(json.dumps({"entered": entered, "not_on_disk": gone, "releases": total}))
+        told = {"entered": entered, "not_on_disk": gone, "releases": total, "misnamed": others}
+        print(json.dumps(told, ensure_ascii=False))
     else:
         print(f"{', '.join(entered) or 'nothing new'} entered; {total} releases in the store")
         for name in gone:
             print(f"{name} is not on disk any more: the store does not know it", file=sys.stderr)
+    for at, name in others.items():
+        print(
+            f"warning: the folder {at} holds the release {name}, and is not entered: give it that "
+            "name, or move the copy elsewhere",
+            file=sys.stderr,
+        )
     return 1 if gone else 0
 
 

@@ -73,12 +73,15 @@ class Redaction:
     files: dict[str, Any] = field(default_factory=dict)
     replaced: list[dict[str, str]] = field(default_factory=list)
 
-    def build(self, key: Ed25519PrivateKey, head: tuple[int, str]) -> dict[str, Any]:
+    def build(
+        self, key: Ed25519PrivateKey, head: tuple[int, str], stamped: bool = False
+    ) -> dict[str, Any]:
         """Write the new release.
 
         Args:
           key: signs it; it must have signed the old one.
           head: size and root of the log before its entry.
+          stamped: whether a time stamp belongs to it, as in `lineage.seal.statement`.
 
         Returns:
           name, old and new (SHA-256 of the statements), documents, chars, shards, untouched (how
@@ -115,8 +118,8 @@ class Redaction:
         }
         digests[MANIFEST] = self._write(MANIFEST, shards.json_bytes(about))
         tree = signed["predicate"]["merkle"]
-        statement = seal.statement(digests, about, (int(tree["size"]), tree["root"]), head)
-        envelope = dsse.sign(statement, key)
+        whole = int(tree["size"]), tree["root"]
+        envelope = dsse.sign(seal.statement(digests, about, whole, head, stamped), key)
         self._write(STATEMENT, envelope)
         self._link({*self.files, *digests})
         kept = {name for name in self.files if name.startswith("data/")}

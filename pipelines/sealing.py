@@ -74,12 +74,13 @@ def seal_release(
         shards.write_bytes(root / name, content)
         signed[name] = sha256(content).hexdigest()
     tree = len(leaves), merkle.root(leaves).hex()
-    statement = seal.statement(signed, about, tree, log.head(_history(context)))
+    required = context.params.seal.timestamp == "required"
+    statement = seal.statement(signed, about, tree, log.head(_history(context)), required)
     shards.write_bytes(root / "manifest.dsse.json", dsse.sign(statement, key(context.params)))
     try:
         stamped = stamping.stamp(context.params, root)
     except NoTimestamp as error:
-        if context.params.seal.timestamp == "required":
+        if required:
             raise StageError(
                 f"seal.timestamp_url: {error}; try again later, or set `seal.timestamp: optional`"
             ) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lineage import keys, timestamps
+from lineage import dsse, keys, timestamps, withdrawn
+from lineage.timestamps import NoTimestamp
 from pipelines import shards
 from schemas.params import Params
 
@@ -27,3 +28,30 @@ def stamp(params: Params, root: Path) -> list[str]:
     shards.write_bytes(root / timestamps.ANSWER, answer)
     shards.write_bytes(root / timestamps.SIGNED, timestamps.signed(answer, envelope, key))
     return [timestamps.ANSWER, timestamps.SIGNED]
+
+
+def complete(params: Params) -> dict[str, str]:
+    """Stamp the releases whose statements require it and that have no stamp yet.
+
+    Returns:
+      Those that are left without: name -> why.
+
+    Raises:
+      lineage.keys.BadKey: where the releases' key is not there.
+    """
+    key = keys.signing_key(params.seal.signing_key, params.work / "keys").public_key()
+    left = {}
+    for release in withdrawn.releases(params.releases, params.root):
+        if (release.folder / timestamps.SIGNED).exists():
+            continue
+        try:
+            signed = dsse.opened((release.folder / timestamps.STATEMENT).read_bytes(), key)
+            if signed["predicate"].get("timestamp") == "required" and not stamp(
+                params, release.folder
+            ):
+                left[release.folder.name] = "name an authority by seal.timestamp_url"
+        except NoTimestamp as error:
+            left[release.folder.name] = str(error)
+        except (OSError, dsse.BadEnvelope, LookupError):
+            continue  # `tamga verify` tells what is wrong with it
+    return left

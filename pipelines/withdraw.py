@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import command_line
@@ -22,6 +22,9 @@ EPILOG = """examples:
 
 Without --confirm nothing is changed.  Exit codes: 0 shown, done, or done before; 1 nothing matches,
 everything would go without --all, or something is left to do; 2 wrong usage or parameters."""
+
+#: Where a day begins first, it is so much later than in UTC.
+_FIRST_ZONE = timedelta(hours=14)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _withdraw(options: argparse.Namespace) -> int:
-    from pipelines import survey, withdrawing
+    from pipelines import stamping, survey, withdrawing
     from schemas import register as registers
     from schemas.configuration import load_both
 
@@ -74,7 +77,8 @@ def _withdraw(options: argparse.Namespace) -> int:
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]
         if found.standing and not due and (erased or not options.erase):
-            return _show(found.told(), options.json)
+            unstamped = stamping.complete(params)
+            return max(_show(found.told(), options.json), _stampless(unstamped))
         if found.everything and not options.all:
             print(
                 "tamga: EVERYTHING in a release would go; say --all if that is meant",
@@ -82,7 +86,19 @@ def _withdraw(options: argparse.Namespace) -> int:
             )
             return 1
         done = withdrawing.begin(found, _order(options)).carry_out()
-    return _done(done, [n for n in held if n not in due], options.json)
+        unstamped = stamping.complete(params)
+    left = _done(done, [n for n in held if n not in due], options.json)
+    return max(left, _stampless(unstamped))
+
+
+def _stampless(left: Mapping[str, str]) -> int:
+    """Tell of releases that need a time stamp and have none; the exit code."""
+    for name, why in left.items():
+        print(
+            f"tamga: {name} has no time stamp, and needs one: {why}; the same command asks again",
+            file=sys.stderr,
+        )
+    return 1 if left else 0
 
 
 def _order(options: argparse.Namespace) -> dict[str, Any]:
@@ -109,6 +125,12 @@ def _check(options: argparse.Namespace, value: str) -> None:
     if options.ground and redact_uri(options.ground) != options.ground:
         problem = "holds what looks like personal data: name a file number instead"
         raise Invalid([Problem("--ground", None, "", problem)])
+    received, due = order["received_on"], order.get("due_on")  # ISO 8601: they sort as days do
+    if received > (datetime.now(UTC) + _FIRST_ZONE).date().isoformat():
+        raise Invalid([Problem("--received", None, "", "is in the future", received)])
+    if due and due < received:
+        problem = f"is before the day of receipt, {received}: name that day by --received"
+        raise Invalid([Problem("--due", None, "", problem, due)])
 
 
 def _show(told: dict[str, Any], as_json: bool) -> int:

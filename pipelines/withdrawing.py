@@ -122,8 +122,8 @@ class Withdrawing:
         )
         head = log.head(log.read(self.folder / log.NAME))
         made = redaction.Redaction(one.release.folder, place, one.gone, order)
-        about = made.build(self._key, head)
-        try:  # a withdrawal does not wait for others
+        about = made.build(self._key, head, self.params.seal.timestamp == "required")
+        try:  # a withdrawal does not wait for others: `stamping.complete` asks again
             stamping.stamp(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {one.release.folder.name} has no time stamp: {error}", file=sys.stderr)

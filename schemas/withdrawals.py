@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -54,9 +55,29 @@ def standing(found: Sequence[Entry], scope: str, value: str) -> dict[str, Any] |
     return None
 
 
+#: What the keys of an entry are called on command lines.
+_ARGUMENTS: Final = {
+    "value": "VALUE",
+    "ground": "--ground",
+    "recorded_by": "--by",
+    "received_on": "--received",
+    "due_on": "--due",
+    "case": "--case",
+}
+
+
 def checked(entry: Entry) -> None:
-    """Raises `Invalid` where an entry cannot stand in the file."""
-    _parsed(_block(entry), "withdrawal")
+    """Raises `Invalid`, by the arguments of the command line, where an entry cannot stand in the
+    file."""
+    try:
+        _parsed(_block(entry), "withdrawal")
+    except Invalid as error:
+        raise Invalid(map(_of_argument, error.problems)) from None
+
+
+def _of_argument(problem: Problem) -> Problem:
+    name = _ARGUMENTS.get(problem.key.rpartition(".")[2])
+    return replace(problem, file=name, line=None, key="") if name else problem
 
 
 def add(register: Path, entry: Entry) -> None:

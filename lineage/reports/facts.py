@@ -158,9 +158,11 @@ class Facts:
         frame = self.documents
         if sources is not None:
             frame = frame.filter(pl.col("source_id").is_in(list(sources)))
-        return frame.select(
+        told = frame.select(
             pl.col("documents", "chars").sum(), _sum_or_null("tokens"), *_captures("first", "last")
         ).row(0, named=True)
+        nothing = not told["documents"] and self.about.get("tokenizer")  # counted: there are none
+        return told | ({"tokens": 0} if nothing else {})
 
     @cached_property
     def ended(self) -> dict[str, int]:

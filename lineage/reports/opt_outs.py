@@ -1,8 +1,8 @@
 """Opt-outs at the fetch and now: where what a publisher says has changed since a record was taken.
 
 Now is the latest capture of the crawl.  Of the files that speak for a host the gate has recorded
-both; of a page's own headers and markup, a later capture of the same address tells, which does not
-bind the earlier one.
+both; of a page's own headers and markup, the last capture of the same address tells whose page was
+read, which does not bind the earlier ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import polars as pl
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts
-from schemas.urls import hosts
+from schemas.urls import hosts, mapped, normal_url
 
 _SAID: Final = pl.Struct({"value": pl.String, "observed_at": pl.String})
 _SEEN: Final = pl.Struct(
@@ -79,19 +79,54 @@ def _of_hosts(judged: pl.LazyFrame) -> pl.DataFrame:
 
 
 def _of_pages(facts: Facts, judged: pl.LazyFrame) -> pl.DataFrame:
-    """Earlier captures of addresses that opted out by a later one, in its headers or markup."""
-    refused = judged.filter(pl.col("reason").str.starts_with("opted-out:")).collect()
-    seen = refused["evidence"].str.json_decode(_EVIDENCE).struct.field("observation").struct
-    said = refused.with_columns(
-        seen.field("protocol"), seen.field("where"), now=pl.lit("reserved")
-    ).filter(pl.col("where").is_in(_PAGE))
-    taken = facts.table("records").select("doc_id", "uri", "captured_at")
-    of = taken.join(said.lazy().select("uri"), on="uri", how="semi").collect()
-    when = of.select("doc_id", since="captured_at")
-    later = said.join(when, on="doc_id").select("uri", "protocol", "now", "since")
-    earlier = of.join(said.select("doc_id"), on="doc_id", how="anti")
-    found = earlier.join(later, on="uri").filter(pl.col("captured_at") < pl.col("since"))
-    return found.with_columns(at_fetch=pl.lit("unsaid")).select(_ROW)
+    """Captures of addresses that opted out, in their headers or markup, at one time and not at
+    another."""
+    out = judged.filter(pl.col("reason").str.starts_with("opted-out:")).collect()
+    seen = out["evidence"].str.json_decode(_EVIDENCE).struct.field("observation").struct
+    reserved = out.with_columns(seen.field("protocol"), seen.field("where"))
+    reserved = reserved.filter(pl.col("where").is_in(_PAGE)).select("doc_id", "protocol")
+    if reserved.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(_ROW, pl.String))
+    # a contract outranks the page (`overridden`), which then was not looked at
+    kept = pl.col("reason").is_null() & ~pl.col("evidence").str.contains(
+        '"overridden":', literal=True
+    )
+    read = judged.filter(kept | (pl.col("reason") == "licence-conflict")).select("doc_id")
+    states = pl.concat([reserved, read.collect()], how="diagonal")
+    taken = facts.table("records").select("doc_id", "uri", "uri_hmac", "captured_at")
+    found = taken.join(states.lazy(), on="doc_id").collect()
+    found = found.with_columns(hosts(found["uri"]).alias("host"))
+    spoke = found.filter(pl.col("protocol").is_not_null())["host"].unique()
+    found = found.filter(pl.col("host").is_in(spoke.implode()))
+    uris = found["uri"].unique()
+    normal = mapped(found["uri"], uris, map(normal_url, uris))
+    return compared(found.with_columns(address=pl.coalesce("uri_hmac", normal, "uri")))
+
+
+def compared(captures: pl.DataFrame) -> pl.DataFrame:
+    """Captures held against the last of their address, where one reserves and the other does not.
+
+    Args:
+      captures: doc_id, uri, address, captured_at, protocol (by which the page reserves; null: it
+        does not).  Of two at one time the one that reserves is the last.
+
+    Returns:
+      doc_id, uri, protocol, at_fetch, now (`reserved`, or `unsaid`), since.
+    """
+    ordered = captures.sort("captured_at", "protocol", "doc_id", nulls_last=False)
+    latest = ordered.group_by("address", maintain_order=True).last()
+    latest = latest.select("address", since="captured_at", last="protocol")
+    both = captures.join(latest, on="address").filter(pl.col("captured_at") < pl.col("since"))
+    before, after = pl.col("protocol").is_not_null(), pl.col("last").is_not_null()
+    said = pl.lit("reserved"), pl.lit("unsaid")
+    return both.filter(before != after).select(
+        "doc_id",
+        "uri",
+        pl.coalesce("protocol", "last"),
+        at_fetch=pl.when(before).then(said[0]).otherwise(said[1]),
+        now=pl.when(after).then(said[0]).otherwise(said[1]),
+        since="since",
+    )
 
 
 def value(facts: Facts) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import releases
 from conftest import tamga
 
 from lineage import explain, grounds, sentences
 from lineage.chain import Release
+from pipelines import withdraw
 from pipelines.signals.protocols import PROTOCOLS
 from schemas.reasons import REASONS, REGISTER
 
@@ -118,6 +121,31 @@ def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
         assert (told["outcome"], told["reason"]) == (outcome, reason)
         assert all(step["why"] and "(not recorded)" not in step["why"] for step in told["steps"])
         assert told["otherwise"] and "(not recorded)" not in " ".join(told["otherwise"])
+
+
+def test_a_copy_whose_keeper_was_withdrawn(sample_run: Path, tmp_path: Path) -> None:
+    for name in ("register", "work", "release"):
+        shutil.copytree(sample_run / name, tmp_path / name)
+    params = shutil.copy(sample_run / "params.yaml", tmp_path)
+    release = Release(tmp_path / "release/sample", tmp_path)
+    copies = releases.table(release.folder, "duplicates").filter(kind="exact")
+    copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
+    chain = release.chain(copy["doc_id"])
+    assert explain.ended(release, chain) == {}
+    said = ["--confirm", "--by", "counsel", "--ground", "letter 12/7", "--params", str(params)]
+    assert withdraw.main(["document", copy["kept_doc_id"], *said]) == 0
+    done = tamga("explain", copy["doc_id"], "--params", params)
+    assert "But that document ended as refuse: withdrawn" in done.stdout, done.stderr
+    assert f"Was kept for it, and ended as refuse: withdrawn: {copy['kept_doc_id']}" in done.stdout
+    assert "* The next run judges this copy in its place." in done.stdout
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_what_would_keep_a_passage(removed: bool) -> None:
+    found = [{"kept_doc_id": "ab"}]
+    evidence = {"passages": {"found": found, "min_words": 50, "removed": removed}}
+    _, condition = grounds.passed("dedup", evidence, "a rule", "1")
+    assert ("would keep its passages" in condition) == removed
 
 
 def test_command(sample_run: Path) -> None:

@@ -97,7 +97,8 @@ def test_index_tells_what_is_gone(folder: Path, capsys: pytest.CaptureFixture[st
     shutil.rmtree(folder / "v1")
     assert main(["--releases", str(folder), "--rebuild", "--json"]) == 1
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert told == {"entered": ["v2@1"], "not_on_disk": ["v1@0"], "releases": 1}
+    want = {"entered": ["v2@1"], "not_on_disk": ["v1@0"], "releases": 1, "misnamed": {}}
+    assert told == want
 
 
 def test_wrong_usage(tmp_path: Path) -> None:
@@ -107,3 +108,35 @@ def test_wrong_usage(tmp_path: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             query.main(["--releases", str(tmp_path), *options])
         assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30", "soon", "20261122"])
+def test_a_day_that_is_none(folder: Path, day: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        query.main(["--releases", str(folder), "--as-of", day])
+    assert ended.value.code == 2
+
+
+def test_a_copy_under_another_name_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--releases", str(folder)]) == 0
+    assert capsys.readouterr().err == ""
+    shutil.copytree(folder / "v1", folder / "copy")
+    assert main(["--releases", str(folder), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["misnamed"] == {"copy": "v1"}
+    assert "the folder copy holds the release v1" in err
+
+
+def test_a_table_that_is_piped_is_not_wrapped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = "https://a.example.kz/" + "long/" * 40
+    release(tmp_path, "v1", [Record(url)], "2026-01-01")
+    enter_all(tmp_path)
+    assert query.main(["--releases", str(tmp_path), "--lang", "kk"]) == 0
+    heading, _, row, *_ = capsys.readouterr().out.strip().splitlines()
+    assert heading.split()[:2] == ["doc_id", "uri"]
+    doc_id, uri, *_ = row.split()
+    assert len(doc_id) == 32 and uri == url

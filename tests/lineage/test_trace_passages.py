@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -54,3 +55,19 @@ def test_the_command(
     assert main(["--text", str(tmp_path / "none"), *place]) == 2
     passage.write_bytes(b"\xff\x00")
     assert main(["--text", str(passage), *place]) == 2
+
+
+def test_tables_and_shards_that_are_cut(
+    release: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(release.folder, tmp_path / "sample")
+    (tmp_path / "passage.txt").write_text("nobody has ever written this sentence down")
+    place = ["--release", str(tmp_path / "sample"), "--root", str(release.root)]
+    for table, query in (
+        ("data", ["--text", str(tmp_path / "passage.txt")]),
+        ("lineage/documents", ["kk/part-00000:0"]),
+    ):
+        for path in (tmp_path / "sample" / table).rglob("*.parquet"):
+            path.write_bytes(path.read_bytes()[:100])
+        assert main([*query, *place]) == 2
+        assert "tamga verify" in capsys.readouterr().err

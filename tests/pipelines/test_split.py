@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 from lineage import keys, log
 from lineage.verify import defects
-from pipelines import clean, content, run, withdraw
+from pipelines import cases, clean, content, run, withdraw
 from pipelines.identify import Identifier, model_path
 from pipelines.languages.split import SEAM, cut, part_id, split
 from pipelines.readers import Content
-from schemas import params
+from schemas import params, withdrawals
 from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
@@ -223,6 +223,16 @@ def test_a_withdrawal_takes_all_parts(home: Path, by: str) -> None:
     assert unsound(home) == [] and parts(home, "mixed") == {}
     fates = releases.fates(home / RELEASE)
     assert fates[mixed["ru"]] == ("refuse", "withdrawn") and mixed["uz"] not in fates
+
+
+def test_a_case_on_a_part_is_one_on_the_record(home: Path) -> None:
+    mixed, where = parts(home, "mixed"), ("--by", "counsel", "--params", str(home / "params.yaml"))
+    for number, kind in enumerate(("wrong-licence", "wrong-removal"), 1):
+        assert cases.main(["open", kind, "document", mixed["uz"], *where]) == 0
+        id = f"c-{number:04d}"
+        assert cases.main(["decide", id, "upheld", "--reason", "file 12/7", *where]) == 0
+        (one,) = withdrawals.entries(home / "register")
+        assert (one["value"], "lifted_on" in one) == (mixed["ru"], kind == "wrong-removal")
 
 
 def test_a_withdrawn_part_stays_out_by_its_text(home: Path) -> None:

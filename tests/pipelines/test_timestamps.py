@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -117,7 +119,7 @@ def test_a_stamp_that_is_missing(
     sample_run: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, told = verified(sample_run, capsys, "--tsa-certificate", authority.root)
-    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: cannot be read")
+    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
 
 
 def test_what_is_no_stamp_of_this_statement(home: Path) -> None:
@@ -173,6 +175,56 @@ def test_a_redacted_release_is_stamped_anew(
     assert not list(defects(release, key, None, timestamps.certificates(authority.root)))
 
 
+@pytest.fixture
+def required(home: Path, tmp_path: Path) -> Path:
+    """A run whose release was made anew, where a time stamp is required."""
+    copy = tmp_path / "required"
+    shutil.copytree(home, copy)
+    path = copy / "params.yaml"
+    path.write_text(path.read_text().replace("'}", "', timestamp: required}"))
+    assert withdraw.main(["source", "kz-bilik", "--params", str(path), *BY]) == 0
+    return copy
+
+
+BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
+
+
+def test_a_required_stamp_that_was_removed(
+    required: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert verified(required, capsys)[0] == 0
+    release = required / "release/sample"
+    for name in (timestamps.ANSWER, timestamps.SIGNED):
+        (release / name).unlink()
+    code, told = verified(required, capsys)
+    assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
+    script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release)]
+    done = subprocess.run([*script, str(required / "work/keys/signing.pub")], capture_output=True)
+    assert done.returncode == 1 and b"time stamp" in done.stderr
+
+
+def test_an_authority_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte in time, and as a whole too late."""
+    monkeypatch.setattr(timestamps, "TIMEOUT", 0.5)
+    over = Event()
+
+    def drip(server: socket.socket) -> None:
+        asking, _ = server.accept()
+        with asking:
+            asking.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while not over.wait(0.1):
+                asking.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=drip, args=(server,), daemon=True)
+        thread.start()
+        with pytest.raises(NoTimestamp, match="TimeoutError"):
+            timestamps.asked(f"http://127.0.0.1:{server.getsockname()[1]}/", b"a statement")
+        over.set()
+        thread.join()
+
+
 @pytest.mark.parametrize(
     "seal",
     [
@@ -188,3 +240,21 @@ def test_parameters_that_cannot_be_meant(home: Path, tmp_path: Path, seal: str) 
     path.write_text(f"{text}\nseal: {seal}\n")
     with pytest.raises(Invalid, match="seal"):
         params.load(path)
+
+
+def test_a_withdrawal_while_the_authority_is_down(
+    required: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["source", "kz-gazette", "--params", str(required / "params.yaml"), *BY]
+    authority.status = 500
+    try:
+        assert withdraw.main(asked) == 1
+        assert "sample has no time stamp, and needs one" in capsys.readouterr().err
+        code, told = verified(required, capsys)
+        assert code == 1 and told.startswith(f"{timestamps.SIGNED}: is not there")
+        assert withdraw.main(asked) == 1
+    finally:
+        authority.status = 200
+    assert withdraw.main(asked) == 0
+    capsys.readouterr()
+    assert verified(required, capsys, "--tsa-certificate", authority.root)[0] == 0

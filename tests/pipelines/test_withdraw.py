@@ -103,7 +103,7 @@ def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -
     before, data = files(release), table(release, "data")
     old_fates = fates(release)
     ids = set(data.filter(pl.col("source_id") == "kz-bilik")["doc_id"])
-    assert run(home, "source", "kz-bilik", *BY, "--due", "2027-01-01", "--json") == 0
+    assert run(home, "source", "kz-bilik", *BY, "--due", "2999-01-01", "--json") == 0
     done = told(capsys)
     assert done["counts"]["documents"] == str(len(ids)) and not done["erased"]
     after, left = files(release), table(release, "data")
@@ -195,9 +195,13 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["domain", "https://a.example/x"], "host name"),
         (["url", "'; DROP TABLE records; --"], "a URL"),
         (["source", "kz-bilik", *BY, "--due", "soon"], "a date"),
-        (["text", "not a digest"], "64 hex"),
+        (["text", "not a digest"], "VALUE: must be the SHA-256 of the text in 64 hex"),
+        (["source", "kz-bilik", *BY, "--received", "2999-01-01"], "--received: is in the future"),
+        (["source", "kz-bilik", "--received", "2020-01-02", "--due", "2020-01-01"],
+         "--due: is before the day of receipt, 2020-01-02"),
+        (["source", "kz-bilik", *BY, "--case", "12"], "--case: "),
     ],
-    ids=["role", "ground", "document", "domain", "url", "due", "text"],
+    ids=["role", "ground", "document", "domain", "url", "due", "text", "future", "before", "case"],
 )  # fmt: skip
 def test_bad_usage(
     home: Path, args: list[str], words: str, capsys: pytest.CaptureFixture[str]

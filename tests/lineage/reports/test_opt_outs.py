@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import reported
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lineage.reports import opt_outs
 from lineage.reports.facts import Facts
@@ -63,13 +66,51 @@ def test_a_later_capture_of_a_page(tmp_path: Path, where: str) -> None:
     facts = release(
         tmp_path,
         judged(0, "https://x.example/1", {"observations": []}),
-        judged(1, "https://x.example/1", refused, "opted-out:noai"),
-        judged(2, "https://x.example/1", {"observations": []}),  # later: says nothing any more
-        judged(3, "https://x.example/2", {"observations": []}),
+        judged(1, "https://X.example:443/1", refused, "opted-out:noai"),
+        judged(2, "https://x.example/2", {"observations": []}),
+        judged(3, "https://x.example/2", {"observation": seen("robots.txt")}, "opted-out:robots"),
     )
     (one,) = opt_outs.value(facts)["changes"]
     assert (one["host"], one["protocol"], one["records"]) == ("x.example", "noai", 1)
     assert (one["at_fetch"], one["now"], one["since"]) == ("unsaid", "reserved", "2026-01-02")
+
+
+def test_a_page_that_says_nothing_any_more(tmp_path: Path) -> None:
+    refused = {"observation": seen("html", "noai")}
+    facts = release(
+        tmp_path,
+        judged(0, "https://x.example/1", {"observations": []}),
+        judged(1, "https://x.example/1", refused, "opted-out:noai"),
+        judged(2, "https://x.example/1", {"observations": []}),
+        judged(3, "https://x.example/1", {"observations": [], "overridden": []}),  # was not read
+    )
+    (one,) = opt_outs.value(facts)["changes"]
+    assert (one["at_fetch"], one["now"], one["since"]) == ("reserved", "unsaid", "2026-01-03")
+    assert (one["records"], one["documents"]) == (1, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"), st.integers(1, 5), st.sampled_from([None, "noai", "tdmrep"])
+        ),
+        max_size=12,
+    )
+)
+def test_captures_are_held_against_the_last(captures: list[tuple[str, int, str | None]]) -> None:
+    names = {"doc_id": pl.String, "uri": pl.String, "address": pl.String}
+    rows = [(str(i), a, a, f"2026-01-0{day}", p) for i, (a, day, p) in enumerate(captures)]
+    schema = names | {"captured_at": pl.String, "protocol": pl.String}
+    expected = set()
+    for id, _, address, day, protocol in rows:
+        mine = [row for row in rows if row[2] == address]
+        last = max(row[3] for row in mine)
+        ends = {row[4] for row in mine if row[3] == last} - {None}
+        if day < last and bool(ends) != (protocol is not None):
+            now = ("unsaid", "reserved")[:: 1 if ends else -1]
+            expected.add((id, protocol or max(map(str, ends)), *now, last))
+    found = opt_outs.compared(pl.DataFrame(rows, schema, orient="row")).drop("uri")
+    assert set(found.rows()) == expected and found.height == len(expected)
 
 
 def test_a_release_in_which_nothing_changed(tmp_path: Path) -> None:

@@ -57,6 +57,17 @@ def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
     assert facts.sizes({"a"})["tokens"] == 15
 
 
+@pytest.mark.parametrize(
+    ("tokenizer", "status"), [({"name": "own"}, "computed"), (None, "unfilled")]
+)
+def test_the_summary_of_a_release_from_which_all_went(
+    tmp_path: Path, tokenizer: dict[str, str] | None, status: str
+) -> None:
+    facts = release(tmp_path, [entry("a", "CC0-1.0")], [], about={"tokenizer": tokenizer})
+    assert facts.sizes()["tokens"] == (0 if tokenizer else None)
+    assert fields(facts, "1.3")["size_range"]["status"] == status
+
+
 def test_the_summary_has_a_range_where_tokens_are_counted(tmp_path: Path) -> None:
     facts = release(tmp_path, [entry("a", "CC0-1.0")], [page("a", n_tokens=7)])
     field = fields(facts, "1.3")["size_range"]
