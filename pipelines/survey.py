@@ -214,7 +214,7 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
 def _text_scope(params: Params, text: str) -> Scope:
     """The digest under which a text stands: as released, or as ingest read it (then with the ids of
     its documents: what was released of them is redacted)."""
-    forms = dict.fromkeys([text, normalize("NFC", text).strip(), text.strip()])
+    forms = dict.fromkeys([normalize("NFC", text).strip(), text.strip(), text])
     digests = [sha256(form.encode()).hexdigest() for form in forms]
     every = withdrawn.releases(params.releases, params.root)
     for release in every:
@@ -228,4 +228,4 @@ def _text_scope(params: Params, text: str) -> Scope:
         if same.height:
             digest = sha256(same["text"][0].encode()).hexdigest()
             return replace(Scope("text", digest), ids=tuple(sorted(same["doc_id"].to_list())))
-    return Scope("text", digests[1])
+    return Scope("text", digests[0])
