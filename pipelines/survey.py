@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import polars as pl
 
 from lineage import log, lookup, receipts, withdrawn
 from lineage.chain import Release
 from lineage.withdrawn import Scope
-from pipelines import gate, journal, rights
-from pipelines.corpus import TEXTS
+from pipelines import gate, journal, rights, text_scope
 from schemas import policy, withdrawals
 from schemas.params import Params
 from schemas.register import Register
@@ -162,21 +160,11 @@ class Survey:
 
     def _at_hand(self, ids: pl.Series) -> pl.Series:
         """Which documents have their text in the work folder."""
-        files = _texts(self.params)
+        files = text_scope.texts(self.params)
         if not files or ids.is_empty():
             return ids.clear()
         rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
         return rows.filter(pl.col("doc_id").is_in(ids.implode())).collect()["doc_id"]
-
-
-def _texts(params: Params) -> list[Path]:
-    """The files of texts in the work folder: as ingest read them, then the parts of those that were
-    split."""
-    return [
-        path
-        for stage in TEXTS
-        for path in sorted((params.work / stage / "documents").glob("*.parquet"))
-    ]
 
 
 def _of(one: dict[str, Any]) -> pl.Expr:
@@ -196,6 +184,9 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
       kind: of `schemas.withdrawals.SCOPES`.
       value: of a text its SHA-256, or the path of a file that holds it; of a part of a record that
         was split its id, which stands for the record.
+
+    Raises:
+      Invalid, text_scope.OnlyLike: of a text, as `text_scope.scope_of`.
     """
     keys = params.work / "keys"
     if kind == "url" and (keys / "lookup.key").is_file():
@@ -208,24 +199,4 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
     path = Path(value)
     if not path.is_file():
         return Scope(kind, value.strip().lower())
-    return _text_scope(params, path.read_text("utf-8"))
-
-
-def _text_scope(params: Params, text: str) -> Scope:
-    """The digest under which a text stands: as released, or as ingest read it (then with the ids of
-    its documents: what was released of them is redacted)."""
-    forms = dict.fromkeys([normalize("NFC", text).strip(), text.strip(), text])
-    digests = [sha256(form.encode()).hexdigest() for form in forms]
-    every = withdrawn.releases(params.releases, params.root)
-    for release in every:
-        released = release.table("documents").select("text_sha256").collect()["text_sha256"]
-        for digest in digests:
-            if (released == digest).any():
-                return Scope("text", digest)
-    for file in _texts(params):
-        rows = pl.read_parquet(file, columns=["doc_id", "text"], hive_partitioning=False)
-        same = rows.filter(pl.col("text").is_in(list(forms)))
-        if same.height:
-            digest = sha256(same["text"][0].encode()).hexdigest()
-            return replace(Scope("text", digest), ids=tuple(sorted(same["doc_id"].to_list())))
-    return Scope("text", digests[0])
+    return text_scope.scope_of(params, path)
