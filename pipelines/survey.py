@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -77,6 +77,19 @@ class Survey:
         paths = sorted((self.folder / receipts.RECEIPTS).glob("*.dsse.json"))
         digest = scope_digest(self.scope)
         return [r for r in map(receipts.read, paths) if r.get("scope_sha256") == digest]
+
+    @property
+    def barring(self) -> dict[str, list[str]]:
+        """What the register's entry names beside a text: from the records in scope it would be
+        read again, be it cut or shortened otherwise than now."""
+        if self.scope.kind != "text":
+            return {}
+        cut = [one.release.parts().select("doc_id", "part_of").collect() for one in self.found]
+        named = [
+            barring(one.named["doc_id"], rows) for one, rows in zip(self.found, cut, strict=True)
+        ]
+        every = zip(("documents", "parts"), zip(*named, strict=True), strict=False)
+        return {kind: sorted(ids) for kind, some in every if (ids := set().union(*some))}
 
     @property
     def everything(self) -> bool:
@@ -169,6 +182,29 @@ class Survey:
 
 def _of(one: dict[str, Any]) -> pl.Expr:
     return pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
+
+
+def barring(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
+    """Documents in scope as the register names them.
+
+    Args:
+      named: their ids.
+      parts: doc_id, part_of of all parts of records that were split.
+
+    Returns:
+      The records that are in scope whole; and of the others, the parts in scope with the records
+      that they were cut from.
+    """
+    ids = set(named)
+    some, whole = set[str](), set[str]()
+    for (record,), rows in parts.unique().group_by("part_of"):
+        own = set(rows["doc_id"])
+        if own <= ids:
+            whole.add(str(record))
+        elif own & ids:
+            some |= own & ids | {str(record)}
+        ids -= own
+    return ids | whole, some
 
 
 def scope_digest(scope: Scope) -> str:
