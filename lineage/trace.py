@@ -117,7 +117,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _holding(release: Release, file: str) -> list[str]:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    return holding(release, content.decode("utf-8-sig", "replace"))
+    try:
+        return holding(release, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        name = "standard input" if file == "-" else file
+        raise BadPassage(
+            f"{name} is not UTF-8 at byte {error.start}: convert it first, or use "
+            "`tamga find --text FILE`, which reads any charset"
+        ) from None
 
 
 def _tokens(release: Release, options: argparse.Namespace) -> int:

@@ -9,12 +9,15 @@ from typing import Any
 
 import polars as pl
 
+from lineage import log
 from lineage.chain import Release
 from lineage.manifest import is_release
 from schemas import urls
 from schemas.tables import DUPLICATES
 from schemas.withdrawals import key_of
 
+#: What shows that a folder is a release's, whatever became of its manifest.
+_OF_RELEASE = ("manifest.dsse.json", "data", "lineage")
 RECORD = ("doc_id", "source_id", "uri", "uri_hmac", "container")
 
 
@@ -158,8 +161,25 @@ def copies(release: Release, named: pl.DataFrame) -> pl.DataFrame:
     return told.select(*DUPLICATES.names, "loses").sort("cluster_id", "doc_id").collect()
 
 
+class Unreadable(Exception):
+    """A folder that holds a release, or what is left of one, and whose manifest cannot be read."""
+
+
 def releases(folder: Path, root: Path, keys: Path | None = None) -> Iterator[Release]:
-    """The releases beside each other in a folder, by name."""
+    """The releases beside each other in a folder, by name.
+
+    Raises:
+      Unreadable: for what may be a release and cannot be read: it may hold what is asked for.
+      lineage.log.BadLog: where the log of releases is torn.
+    """
+    logged = {entry["name"] for entry in log.read(folder / log.NAME)}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.name.startswith(".") and is_release(path):
+        if not path.is_dir() or path.name.startswith("."):
+            continue
+        if is_release(path):
             yield Release(path, root, keys)
+        elif path.name in logged or any((path / name).exists() for name in _OF_RELEASE):
+            raise Unreadable(
+                f"{path} holds a release whose manifest.json cannot be read, so that what it has is "
+                "not known: put the file back, or move the folder away and erase it by hand"
+            )

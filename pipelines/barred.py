@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,16 +14,23 @@ from schemas.withdrawals import key_of
 @dataclass(frozen=True)
 class Withdrawals:
     """Recorded withdrawals, looked up by what they bar.  They bar from the day they stand in the
-    register, whatever `as_of` is: text once withdrawn does not come back with an older date."""
+    register, whatever `as_of` is: text once withdrawn does not come back with an older date.
+
+    Scopes are those of `schemas.withdrawals`, and `part`: the parts of records, and the records, of
+    which a text was withdrawn."""
 
     by_value: Mapping[tuple[str, str], Withdrawal]
     scopes: frozenset[str]
 
     @classmethod
-    def of(cls, withdrawals: Iterable[Withdrawal]) -> Withdrawals:
+    def of(cls, withdrawals: Collection[Withdrawal]) -> Withdrawals:
         index: dict[tuple[str, str], Withdrawal] = {}
         for one in withdrawals:
             index.setdefault((one.scope, key_of(one.scope, one.value)), one)
+        for one in withdrawals:  # what was withdrawn by its own name goes by that
+            for kind, ids in (("document", one.documents), ("part", one.parts)):
+                for id in ids:
+                    index.setdefault((kind, id), one)
         return cls(index, frozenset(scope for scope, _ in index))
 
     def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:

@@ -28,7 +28,8 @@ EPILOG = """examples:
 
 What is looked at are released texts, in which placeholders stand for personal data; of what was
 refused, addresses and payloads' digests.  Where a text is not found, the digests are named between
-which it would stand.  Exit codes: 0 it is in a release, 1 it is not, 2 wrong usage, or no store."""
+which it would stand.  Exit codes: 0 it is in a release, 1 it is not, or a file with texts like it cannot be
+read, 2 wrong usage, or no store."""
 
 
 def by_text(
@@ -39,15 +40,17 @@ def by_text(
     Returns:
       text_sha256; exact, near (similarity at least as asked), passages (50 words or more) and
       kept_out (records with this payload that were refused or dropped): rows of
-      `lineage.store.INTERVAL`, with what was measured; absence: the digests of released texts
-      before and behind the text's, where it is not exactly there.
+      `lineage.store.INTERVAL`, with what was measured; unread: files that hold texts to compare with
+      and cannot be read; absence: the digests of released texts before and behind the text's, where
+      it is not exactly there and nothing is unread.
     """
     digest = sha256(asked.text.encode())
     exact = likeness.exact(store, asked.text)
-    like = likeness.like(store, releases, asked, limit)
-    close = like.filter(pl.col("similarity") >= similarity)
-    for other in likeness.redacted(asked, close) if exact.is_empty() and close.height else ():
+    for other in likeness.redacted(asked.text, _kinds(store)) if exact.is_empty() else ():
         exact = exact if exact.height else likeness.exact(store, other)
+    measured = likeness.like(store, releases, asked, limit)
+    like, lost = measured.drop("unread"), measured["unread"].drop_nulls().unique().sort()
+    close = like.filter(pl.col("similarity") >= similarity)
     there = exact["doc_id"].implode()
     passages = like.filter(pl.col("words") >= fingerprints.PASSAGE)
     neighbours = store.neighbours(digest.digest())
@@ -57,10 +60,17 @@ def by_text(
         "near": _rows(close.filter(~pl.col("doc_id").is_in(there)), store),
         "passages": _rows(passages.filter(~pl.col("doc_id").is_in(there)), store),
         "kept_out": _rows(likeness.kept_out(store, asked), store),
+        "unread": lost.to_list(),
         "absence": None
-        if exact.height
+        if exact.height or len(lost)
         else {"before": neighbours[0], "behind": neighbours[1], "sorted": "text_sha256"},
     }
+
+
+def _kinds(store: Store) -> set[tuple[str | None, str | None]]:
+    """Language and jurisdiction of what was ever released."""
+    by = ["lang", "jurisdiction"]
+    return {row for one in store.releases for row in store.roll_up(by, at=one).select(by).rows()}
 
 
 def by_domain(store: Store, domain: str) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find(options: argparse.Namespace) -> int:
     store, place = asking.opened(options), asking.places(options)
     if options.text:
-        asked = _read(options.text)
+        asked = likeness.read_file(options.text)
         if isinstance(asked, str):
             print(f"{options.text}: {asked}", file=sys.stderr)
             return 2
@@ -121,18 +131,10 @@ def _find(options: argparse.Namespace) -> int:
     else:
         earlier = "It was in an earlier release, and is not in the latest."
         where = "It is in the latest release." if live else earlier
-        print("\n".join([*lines, where if released else "It is in no release."]))
+        untold = "It cannot be told whether it is in a release."
+        absent = untold if answer.get("unread") else "It is in no release."
+        print("\n".join([*lines, where if released else absent]))
     return 0 if released else 1
-
-
-def _read(path: Path) -> Asked | str:
-    """What is asked for, or why it cannot be read."""
-    try:
-        if path.stat().st_size > likeness.MAX_BYTES:
-            return f"it is larger than {likeness.MAX_BYTES >> 20} MiB; ask for a part of it"
-        return likeness.read(path.read_bytes())
-    except OSError as error:
-        return str(error.strerror)
 
 
 def _rows(rows: pl.DataFrame, store: Store) -> list[dict[str, Any]]:
@@ -164,6 +166,8 @@ def _of_text(answer: dict[str, Any]) -> Iterator[str]:
         yield f"{row['words']} words in common, there from word {row['word'] + 1} on: {_told(row)}"
     for row in answer["kept_out"]:
         yield f"the same payload: {_told(row)}"
+    for file in answer["unread"]:
+        yield f"{file} cannot be read: whether the text stands there cannot be told"
     if absence := answer["absence"]:
         yield (
             "The very text was never released: among the sorted digests of released texts it would "

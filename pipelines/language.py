@@ -90,9 +90,12 @@ def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.Dat
     """Decisions in which the evidence of parts names the record that they were cut from, and those
     are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
     rows = []
-    if barred.scopes & {"document", "text"}:
+    if barred.scopes & {"document", "part", "text"}:
+        records = set(parts.records["part_of"])
         for doc_id, text in parts.documents.select("doc_id", "text").iter_rows():
             by_id = barred.by_value.get(("document", doc_id))
+            if doc_id not in records:  # the main part has the record's id
+                by_id = by_id or barred.by_value.get(("part", doc_id))
             if one := by_id or barred.of_text(sha256(text.encode()).hexdigest()):
                 rows.append((doc_id, ledger.evidence(withdrawal_evidence(one))))
     found = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
@@ -110,6 +113,37 @@ def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.Dat
         )
         .select(decided.columns)
     )
+
+
+def of_records(decided: pl.DataFrame, records: pl.DataFrame, barred: Withdrawals) -> pl.DataFrame:
+    """Decisions in which a record is refused, with all its parts, of which a part was withdrawn by
+    its text, and which is not cut so that this part stands by itself.
+
+    Args:
+      decided: decisions, those of parts as `of_parts` has them.
+      records: doc_id, part_of of the parts.
+      barred: what was withdrawn.
+    """
+    rows = [
+        (id, one.sha256, ledger.evidence(withdrawal_evidence(one)))
+        for (scope, id), one in barred.by_value.items()
+        if scope == "part"
+    ]
+    if not rows:
+        return decided
+    named = pl.DataFrame(rows, dict.fromkeys(("record", "by", "why"), pl.String), orient="row")
+    told = (
+        decided.join(records, on="doc_id", how="left", maintain_order="left")
+        .with_columns(record=pl.coalesce("part_of", "doc_id"))
+        .join(named, on="record", how="left", maintain_order="left")
+    )
+    done = pl.col("evidence").str.json_path_match("$.withdrawal_sha256") == pl.col("by")
+    out = pl.col("by").is_not_null() & ~done.any().over("record")
+    return told.with_columns(
+        outcome=pl.when(out).then(pl.lit("refuse")).otherwise("outcome"),
+        reason=pl.when(out).then(pl.lit("withdrawn")).otherwise("reason"),
+        evidence=pl.when(out).then("why").otherwise("evidence"),
+    ).select(decided.columns)
 
 
 def floors(params: LanguageParams) -> dict[str, float]:
@@ -160,6 +194,7 @@ class IdentifyShard(ShardDoFn):
             decided = of_parts(decided, parts, self.barred)
             shard.write("documents", parts.documents.to_arrow().cast(DOCUMENTS))
             shard.write("parts", parts.ranges.to_arrow().cast(PARTS))
+        decided = of_records(decided, parts.records, self.barred)
         shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
         shard.write("decisions", decided.to_arrow())
         kept = labelled.join(

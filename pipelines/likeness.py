@@ -7,7 +7,7 @@ texts' digests can be found.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -23,6 +23,7 @@ from lineage.store import Store
 from pipelines import clusters, content, fingerprints, shingles
 from pipelines.readers import Content
 from pipelines.shingles import Shingles
+from schemas.privacy import PrivacyParams
 
 MAX_BYTES: Final = 64 << 20
 
@@ -62,6 +63,16 @@ def read(payload: bytes) -> Asked | str:
     return Asked(payload, found.text) if found.text.strip() else "it holds no text"
 
 
+def read_file(path: Path) -> Asked | str:
+    """The text of a file, or why it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            return f"it is larger than {MAX_BYTES >> 20} MiB; ask for a part of it"
+        return read(path.read_bytes())
+    except OSError as error:
+        return str(error.strerror)
+
+
 def exact(store: Store, text: str) -> pl.DataFrame:
     """The intervals of documents that were released with this very text."""
     return store.by_key("texts", [sha256(text.encode()).digest()])
@@ -83,27 +94,42 @@ def like(store: Store, releases: Path, asked: Asked, limit: int) -> pl.DataFrame
     Returns:
       INTERVAL of each, the latest that was released; `similarity` (Jaccard of the shingles),
       `containment` (of the smaller in the greater), `words` of the longest passage in common, and
-      `word` with which it starts in the document; null where the text is not on disk any more.
+      `word` with which it starts in the document; null where the text is not on disk any more, or
+      cannot be read: then `unread` names the file.
     """
     found = store.candidates(asked.keys, limit)
     kept = store.by_id(found["doc_id"]).filter(pl.col("outcome") == "keep")
     latest = kept.sort("first_seq").unique("doc_id", keep="last", maintain_order=True)
     rows = found.select("doc_id").join(latest, on="doc_id", maintain_order="left")
-    told = [_measured(asked, text) for text in texts(store, releases, rows)]
-    names = ("similarity", "containment", "words", "word")
-    schema = dict(zip(names, (pl.Float64, pl.Float64, pl.Int64, pl.Int64), strict=True))
+    told = [(*_measured(asked, text), bad) for text, bad in texts(store, releases, rows)]
+    schema = {
+        "similarity": pl.Float64,
+        "containment": pl.Float64,
+        "words": pl.Int64,
+        "word": pl.Int64,
+        "unread": pl.String,
+    }
     return rows.hstack(pl.DataFrame(told, schema=schema, orient="row"))
 
 
-def texts(store: Store, releases: Path, rows: pl.DataFrame) -> Iterator[str | None]:
-    """The released text of each interval; None where its release is not on disk any more."""
-    there: dict[int, Header | None] = {}
+def texts(
+    store: Store, releases: Path, rows: pl.DataFrame
+) -> Iterator[tuple[str | None, str | None]]:
+    """Of each interval the released text, or the file that should hold it and cannot be read;
+    neither where its release was replaced."""
+    there: dict[tuple[int, int], Header | None] = {}
     for row in rows.iter_rows(named=True):
-        last = row["last_seq"] if row["last_seq"] is not None else store.releases[-1].seq
-        if last not in there:
-            there[last] = _on_disk(store, releases, row["first_seq"], last)
-        header = there[last]
-        yield _text(releases / header.name, row) if header else None
+        live = row["last_seq"] is None
+        last = store.releases[-1].seq if live else row["last_seq"]
+        of = (row["first_seq"], last)
+        if of not in there:
+            there[of] = _on_disk(store, releases, *of)
+        header = there[of] or (store.releases[-1] if live else None)
+        if header is None or row["shard"] is None:
+            yield None, None
+            continue
+        text = _text(releases / header.name, row)
+        yield text, str(releases / header.name / row["shard"]) if text is None else None
 
 
 def _on_disk(store: Store, releases: Path, first: int, last: int) -> Header | None:
@@ -116,8 +142,6 @@ def _on_disk(store: Store, releases: Path, first: int, last: int) -> Header | No
 
 
 def _text(release: Path, row: dict[str, Any]) -> str | None:
-    if row["shard"] is None:
-        return None
     try:
         scan = pl.scan_parquet(release / row["shard"], hive_partitioning=False, glob=False)
         there = scan.select("doc_id", "text").slice(row["row"], 1).collect()
@@ -140,14 +164,31 @@ def _measured(asked: Asked, text: str | None) -> Sequence[float | int | None]:
     return (found["similarity"], found["containment"], words, start)
 
 
-def redacted(asked: Asked, rows: pl.DataFrame) -> Iterator[str]:
-    """The text with placeholders for personal data, as it would be released in the languages, and
-    under the law, of documents that are like it (INTERVAL)."""
-    from pipelines.personal_data.scrub import Scrubber, apply
+def redacted(
+    text: str,
+    kinds: Iterable[tuple[str | None, str | None]],
+    policy: PrivacyParams | None = None,
+) -> list[str]:
+    """The other forms that a text takes where its personal data are replaced.
 
-    scrubber = Scrubber()
-    kinds = rows.select("lang", "jurisdiction", doc_id=pl.lit("-"), text=pl.lit(asked.text)).unique(
-        maintain_order=True
-    )
-    for one in kinds.iter_slices(1):
-        yield str(apply(one, scrubber.find(one))[0]["text"][0])
+    Args:
+      text: as ingest stores it.
+      kinds: language and jurisdiction of documents that it may have been released as.
+      policy: how personal data are replaced; None, and without its key: as by default.
+    """
+    from pipelines.personal_data.pseudonym_key import BadKey
+    from pipelines.personal_data.scrub import Scrubber, apply, scrubber
+
+    try:
+        found = scrubber(policy) if policy else Scrubber()
+    except BadKey:
+        found = Scrubber()
+    forms = dict.fromkeys([text])
+    for lang, jurisdiction in sorted(set(kinds), key=str):
+        one = pl.DataFrame(
+            [("-", text, lang, jurisdiction)],
+            dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String),
+            orient="row",
+        )
+        forms[str(apply(one, found.find(one))[0]["text"][0])] = None
+    return [*forms][1:]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 import polars as pl
 
 from lineage import log, lookup, receipts, withdrawn
 from lineage.chain import Release
 from lineage.withdrawn import Scope
-from pipelines import gate, journal, rights
-from pipelines.corpus import TEXTS
+from pipelines import gate, journal, rights, text_scope
 from schemas import policy, withdrawals
 from schemas.params import Params
 from schemas.register import Register
@@ -79,6 +77,19 @@ class Survey:
         paths = sorted((self.folder / receipts.RECEIPTS).glob("*.dsse.json"))
         digest = scope_digest(self.scope)
         return [r for r in map(receipts.read, paths) if r.get("scope_sha256") == digest]
+
+    @property
+    def barring(self) -> dict[str, list[str]]:
+        """What the register's entry names beside a text: from the records in scope it would be
+        read again, be it cut or shortened otherwise than now."""
+        if self.scope.kind != "text":
+            return {}
+        cut = [one.release.parts().select("doc_id", "part_of").collect() for one in self.found]
+        named = [
+            barring(one.named["doc_id"], rows) for one, rows in zip(self.found, cut, strict=True)
+        ]
+        every = zip(("documents", "parts"), zip(*named, strict=True), strict=False)
+        return {kind: sorted(ids) for kind, some in every if (ids := set().union(*some))}
 
     @property
     def everything(self) -> bool:
@@ -162,25 +173,38 @@ class Survey:
 
     def _at_hand(self, ids: pl.Series) -> pl.Series:
         """Which documents have their text in the work folder."""
-        files = _texts(self.params)
+        files = text_scope.texts(self.params)
         if not files or ids.is_empty():
             return ids.clear()
         rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
         return rows.filter(pl.col("doc_id").is_in(ids.implode())).collect()["doc_id"]
 
 
-def _texts(params: Params) -> list[Path]:
-    """The files of texts in the work folder: as ingest read them, then the parts of those that were
-    split."""
-    return [
-        path
-        for stage in TEXTS
-        for path in sorted((params.work / stage / "documents").glob("*.parquet"))
-    ]
-
-
 def _of(one: dict[str, Any]) -> pl.Expr:
     return pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
+
+
+def barring(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
+    """Documents in scope as the register names them.
+
+    Args:
+      named: their ids.
+      parts: doc_id, part_of of all parts of records that were split.
+
+    Returns:
+      The records that are in scope whole; and of the others, the parts in scope with the records
+      that they were cut from.
+    """
+    ids = set(named)
+    some, whole = set[str](), set[str]()
+    for (record,), rows in parts.unique().group_by("part_of"):
+        own = set(rows["doc_id"])
+        if own <= ids:
+            whole.add(str(record))
+        elif own & ids:
+            some |= own & ids | {str(record)}
+        ids -= own
+    return ids | whole, some
 
 
 def scope_digest(scope: Scope) -> str:
@@ -196,6 +220,9 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
       kind: of `schemas.withdrawals.SCOPES`.
       value: of a text its SHA-256, or the path of a file that holds it; of a part of a record that
         was split its id, which stands for the record.
+
+    Raises:
+      Invalid, text_scope.OnlyLike: of a text, as `text_scope.scope_of`.
     """
     keys = params.work / "keys"
     if kind == "url" and (keys / "lookup.key").is_file():
@@ -208,24 +235,4 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
     path = Path(value)
     if not path.is_file():
         return Scope(kind, value.strip().lower())
-    return _text_scope(params, path.read_text("utf-8"))
-
-
-def _text_scope(params: Params, text: str) -> Scope:
-    """The digest under which a text stands: as released, or as ingest read it (then with the ids of
-    its documents: what was released of them is redacted)."""
-    forms = dict.fromkeys([text, normalize("NFC", text).strip(), text.strip()])
-    digests = [sha256(form.encode()).hexdigest() for form in forms]
-    every = withdrawn.releases(params.releases, params.root)
-    for release in every:
-        released = release.table("documents").select("text_sha256").collect()["text_sha256"]
-        for digest in digests:
-            if (released == digest).any():
-                return Scope("text", digest)
-    for file in _texts(params):
-        rows = pl.read_parquet(file, columns=["doc_id", "text"], hive_partitioning=False)
-        same = rows.filter(pl.col("text").is_in(list(forms)))
-        if same.height:
-            digest = sha256(same["text"][0].encode()).hexdigest()
-            return replace(Scope("text", digest), ids=tuple(sorted(same["doc_id"].to_list())))
-    return Scope("text", digests[1])
+    return text_scope.scope_of(params, path)

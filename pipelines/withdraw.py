@@ -21,7 +21,8 @@ EPILOG = """examples:
     --ground "request for erasure" --received 2026-11-02 --due 2026-12-02
 
 Without --confirm nothing is changed.  Exit codes: 0 shown, done, or done before; 1 nothing matches,
-everything would go without --all, or something is left to do; 2 wrong usage or parameters."""
+or only what is like a text; everything would go without --all; a release cannot be read; or something
+is left to do.  2 wrong usage or parameters."""
 
 #: Where a day begins first, it is so much later than in UTC.
 _FIRST_ZONE = timedelta(hours=14)
@@ -38,7 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lineage.chain import NoRelease
     from lineage.keys import BadKey
     from lineage.log import BadLog
+    from lineage.withdrawn import Unreadable
     from pipelines.redaction import CannotRedact
+    from pipelines.text_scope import OnlyLike
     from pipelines.withdrawing import Busy
     from schemas.errors import Invalid
 
@@ -47,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, BadKey, NoRelease) as error:
         print(error, file=sys.stderr)
         return 2
-    except (Busy, CannotRedact, BadLog) as error:
+    except (Busy, CannotRedact, BadLog, Unreadable, OnlyLike) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
-    except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
+    except (PolarsError, ValueError) as error:  # a table that cannot be read
         print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
         return 1
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +12,7 @@ from schemas.register import Withdrawal
 from schemas.urls import hosts, normal_url
 
 
-def idle(withdrawals: Iterable[Withdrawal], ingest: Path) -> list[Withdrawal]:
+def idle(withdrawals: Collection[Withdrawal], ingest: Path) -> list[Withdrawal]:
     """The withdrawals that barred no record, alone or beside another one.
 
     A withdrawal of a text bars where nothing else did before it: of a record that was refused for
@@ -36,14 +36,15 @@ def idle(withdrawals: Iterable[Withdrawal], ingest: Path) -> list[Withdrawal]:
     records = pl.scan_parquet(ingest / "records/*.parquet").select("doc_id", "source_id", "uri")
     barred = records.join(decided.select("doc_id"), on="doc_id", how="semi").collect()
     at = barred.with_columns(hosts(barred["uri"]))
-    return [one for (scope, key), one in left.items() if not _bars(scope, key, at)]
+    busy = {one.sha256 for (scope, key), one in left.items() if _bars(scope, key, at)}
+    return [*{one.sha256: one for one in left.values() if one.sha256 not in busy}.values()]
 
 
 def _bars(scope: str, key: str, records: pl.DataFrame) -> bool:
     """Whether a withdrawal bars one of some records, which have their `host`."""
     if scope == "source":
         return key in records["source_id"]
-    if scope == "document":
+    if scope in ("document", "part"):
         return key in records["doc_id"]
     if scope == "domain":
         host = records["host"]

@@ -40,7 +40,17 @@ from schemas.params import Params
 from schemas.register import Register, Withdrawal
 
 #: What an order says, in the order of an entry of the register.
-ENTRY = ("recorded_on", "ground", "reason", "recorded_by", "received_on", "due_on", "case")
+ENTRY = (
+    "recorded_on",
+    "ground",
+    "reason",
+    "recorded_by",
+    "received_on",
+    "due_on",
+    "case",
+    "documents",
+    "parts",
+)
 
 
 class Busy(Exception):
@@ -232,6 +242,8 @@ class Withdrawing:
             entry["ground"],
             entry.get("reason", "withdrawn"),
             entry.get("case"),
+            tuple(entry.get("documents", ())),
+            tuple(entry.get("parts", ())),
         )
 
     @property
@@ -280,7 +292,8 @@ def begin(survey: Survey, order: Mapping[str, Any]) -> Withdrawing:
       Invalid: where no entry of the register can be made of it.
     """
     scope = survey.scope
-    whole = {k: v for k, v in order.items() if v is not None} | {
+    given = {k: v for k, v in order.items() if v is not None} | survey.barring
+    whole = given | {
         "scope": scope.kind,
         "value": scope.value,
         "hmac": scope.hmac,

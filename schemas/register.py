@@ -75,6 +75,8 @@ class Withdrawal:
     ground: str
     reason: str = "withdrawn"  # withdrawn | licence-conflict: what its refusals are called
     case: str | None = None  # the case by which it was decided, or lifted
+    documents: tuple[str, ...] = ()  # of a text: the records that it was read from
+    parts: tuple[str, ...] = ()  # of a text: parts that it was, and the records they were cut from
 
     @property
     def sha256(self) -> str:

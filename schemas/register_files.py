@@ -102,6 +102,8 @@ def _withdrawals(
             w["ground"],
             w.get("reason", "withdrawn"),
             w.get("lifted_by_case", w.get("case")),
+            tuple(w.get("documents", ())),
+            tuple(w.get("parts", ())),
         )
         for w in rows
     ]
@@ -241,6 +243,8 @@ def _digest(
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def _told(one: Withdrawal) -> list[str]:
-    more = [x for x in (one.case, one.reason if one.reason != "withdrawn" else None) if x]
+def _told(one: Withdrawal) -> list[Any]:
+    reason = one.reason if one.reason != "withdrawn" else None
+    ids = {"documents": sorted(one.documents), "parts": sorted(one.parts)}
+    more = [x for x in (one.case, reason, {k: v for k, v in ids.items() if v}) if x]
     return [one.scope, one.value, one.recorded_on.isoformat(), one.ground, *more]

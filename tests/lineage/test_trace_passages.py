@@ -71,3 +71,14 @@ def test_tables_and_shards_that_are_cut(
             path.write_bytes(path.read_bytes()[:100])
         assert main([*query, *place]) == 2
         assert "tamga verify" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("charset", ["cp1251", "koi8-r", "utf-16"])
+def test_a_file_that_is_not_utf_8_is_told(
+    release: Release, tmp_path: Path, charset: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    passage = tmp_path / "passage.txt"
+    passage.write_bytes("Такого нигде не печатали, ни разу".encode(charset))
+    assert main(["--text", str(passage), "--release", str(release.folder)]) == 2
+    error = capsys.readouterr().err
+    assert f"{passage} is not UTF-8 at byte 0" in error and "tamga find --text" in error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,49 @@ def test_a_text_with_personal_data_is_found_by_what_was_released(
     (tmp_path / "text").write_text(row["text"].replace("<EMAIL_ADDRESS>", "someone@example.org"))
     code, told = ask(sample_run, capsys, "--text", str(tmp_path / "text"))
     assert code == 0 and [r["doc_id"] for r in told["exact"]] == [row["doc_id"]]
+
+
+@pytest.fixture
+def torn(sample_run: Path, data: pl.DataFrame, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A copy of the release whose shard with an address of mail is cut short, and that document."""
+    row = data.filter(pl.col("text").str.contains("<EMAIL_ADDRESS>")).row(0, named=True)
+    shutil.copytree(sample_run / "release", tmp_path / "release")
+    shutil.copytree(sample_run / "register", tmp_path / "register")
+    shutil.copy(sample_run / "params.yaml", tmp_path)
+    table = releases.table(sample_run / "release/sample", "documents")
+    (shard,) = table.filter(doc_id=row["doc_id"])["shard"]
+    path = tmp_path / "release/sample" / shard
+    path.write_bytes(path.read_bytes()[:100])
+    return path, row
+
+
+def test_a_text_with_personal_data_is_found_without_its_shard(
+    torn: tuple[Path, dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = torn[1]["text"].replace("<EMAIL_ADDRESS>", "someone@example.org")
+    (tmp_path / "text").write_text(text)
+    code, told = ask(tmp_path, capsys, "--text", str(tmp_path / "text"))
+    assert code == 0 and [r["doc_id"] for r in told["exact"]] == [torn[1]["doc_id"]]
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["cut", "gone"])
+def test_where_a_shard_cannot_be_read_no_absence_is_certified(
+    torn: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    gone: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path, row = torn
+    (tmp_path / "text").write_text(row["text"] + " Иначе.")
+    if gone:
+        path.unlink()
+    code, told = ask(tmp_path, capsys, "--text", str(tmp_path / "text"))
+    assert code == 1 and not told["found"] and told["absence"] is None
+    assert told["unread"] == [str(path)]
+    params = ["--params", str(tmp_path / "params.yaml")]
+    assert find.main(["--text", str(tmp_path / "text"), *params]) == 1
+    out = capsys.readouterr().out
+    assert "cannot be told" in out and "never released" not in out and "in no release" not in out
 
 
 def test_a_near_copy_with_its_similarity(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -100,3 +101,25 @@ def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -
     counts = json.loads((home / "release/sample/manifest.json").read_text())["counts"]
     assert counts["redactions"] == {"EMAIL_ADDRESS": 1} and counts["repeated"] == {"PASSAGE": 1}
     assert tamga("verify", home / "release/sample", *params).returncode == 0
+
+
+def test_a_withdrawn_text_does_not_come_back_with_the_passage(
+    home: Path, texts: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    """The text withdrawn is what was released: without the passage, whose keeper then goes."""
+    kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
+    for name in ("register", "work", "release", "letters"):
+        shutil.copytree(home / name, tmp_path / name)
+    shutil.copy(home / "params.yaml", tmp_path)
+    params = ("--params", tmp_path / "params.yaml")
+    digest = hashlib.sha256(other["text"].encode()).hexdigest()
+    said = ("--confirm", "--by", "counsel", "--ground", "letter 5")
+    done = tamga("withdraw", "text", digest, *said, *params)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / kept["uri"]).unlink()
+    (tmp_path / "letters/drugoe.txt").write_text(OWN[Path(kept["uri"]).stem][1], "utf-8")
+    done = tamga("run", *params, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    left = releases.table(tmp_path / "release/sample", "data")
+    assert [Path(uri).stem for uri in left["uri"]] == ["drugoe"]
+    assert releases.fates(tmp_path / "release/sample")[other["doc_id"]] == ("refuse", "withdrawn")

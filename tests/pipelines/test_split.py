@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import redirect_stdout
+from hashlib import sha256
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
@@ -248,6 +249,25 @@ def test_a_withdrawn_part_stays_out_by_its_text(home: Path) -> None:
     ran(home)
     assert parts(home, "mixed").keys() == {"ru"} and unsound(home) == []
     assert releases.fates(home / RELEASE)[uz] == ("refuse", "withdrawn")
+
+
+@pytest.mark.parametrize("lang", ["ru", "uz"])
+def test_a_withdrawn_part_does_not_come_back_uncut(home: Path, lang: str) -> None:
+    """By the digest of what was released; the next run splits no record."""
+    data = releases.table(home / RELEASE, "data")
+    (text,) = data.filter(doc_id=parts(home, "mixed")[lang])["text"]
+    digest = sha256(text.encode()).hexdigest()
+    where = ("--params", str(home / "params.yaml"))
+    said = ("--confirm", "--by", "counsel", "--ground", "letter 5")
+    assert withdraw.main(["text", digest, *said, *where]) == 0
+    (other,) = {"ru", "uz"} - {lang}
+    assert parts(home, "mixed").keys() == {other}
+    told = (home / "params.yaml").read_text()
+    (home / "params.yaml").write_text(told.replace("mixed: split", "mixed: keep"))
+    ran(home)
+    assert unsound(home) == [] and parts(home, "mixed") == {}
+    (fate,) = {releases.fates(home / RELEASE)[one] for one in ids(home, "mixed")}
+    assert fate == ("refuse", "withdrawn")
 
 
 def test_same_in_same_out(home: Path) -> None:

@@ -185,6 +185,12 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert not unsound(home)
 
 
+def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
+    assert run(home, "text", str(home / "letter.txt")) == 1
+    assert "nothing in the releases is of text" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
