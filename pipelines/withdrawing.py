@@ -24,7 +24,7 @@ from typing import Any
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lineage import dsse, keys, log, receipts, withdrawn
+from lineage import dsse, forgetting, keys, log, receipts, withdrawn
 from lineage.timestamps import NoTimestamp
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
@@ -82,8 +82,10 @@ class Withdrawing:
             self.journal.swap(about, self.folder / log.NAME)
             self.journal.drop(about)
         purged, elsewhere = self.erase() if self.order["erase"] else ({}, [])
-        # a store that knew what was erased must forget it
-        index.enter_all(self.folder, rebuild=self.order["erase"])
+        if self.order["erase"]:  # a store that knew what was erased must forget it
+            index.forget(self.folder, self.survey.ids, self.journal.folder / "store")
+        else:
+            index.enter_all(self.folder)
         told = self.finish(purged, elsewhere)
         self.journal.end()
         return told
@@ -151,7 +153,8 @@ class Withdrawing:
         work = erasure.work_files(self.params.work)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         stones = {(s["kind"], s["object"]): s for s in self._stones()}
-        named = [("work", path.relative_to(self.params.work).as_posix()) for path in work]
+        named = [(forgetting.KIND, id) for id in ids]
+        named += [("work", path.relative_to(self.params.work).as_posix()) for path in work]
         named += [(f"dvc {s.name}", md5) for s, found in objects.items() for md5 in found]
         named += [(f"to purge: dvc remote {r}", md5) for r in elsewhere for md5 in sorted(replaced)]
         for kind, name in named:

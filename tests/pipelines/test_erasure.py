@@ -13,6 +13,7 @@ import pytest
 from conftest import tamga
 from releases import jsonl, table
 
+import lineage
 from lineage import keys, log
 from lineage.verify import defects
 from pipelines import erasure, exchange, withdraw
@@ -92,13 +93,32 @@ def test_nothing_is_left_of_an_erased_source(
     assert [r["name"] for r in done["releases"]] == ["older", "sample"]
     stones = jsonl(home / f"release/receipts/{done['id']}.tombstones.jsonl")
     kinds = {s["kind"] for s in stones}
-    assert kinds == {"work", "dvc cache", "dvc remote store", "to purge: dvc remote cloud"}
+    purged = {"work", "dvc cache", "dvc remote store", "to purge: dvc remote cloud"}
+    assert kinds == {"record"} | purged
+    assert {s["object"] for s in stones if s["kind"] == "record"} >= {*mine["doc_id"]}
     assert {s["receipt"] for s in stones} == {done["id"]}
     left = {n for s in erasure.stores(home)[0] for n, _ in s.objects()}
     assert not left & {s["object"] for s in stones if s["kind"].startswith("dvc ")}
     assert left, "objects that have nothing to do with it stay"
     salts = pl.read_parquet(home / "work/keys/salts.parquet")["doc_id"]
     assert not set(salts) & set(mine["doc_id"])
+    store = lineage.open(home / "release")
+    past = store.documents({"source_id": [SOURCE]}, at=store.release("sample@0"), released=True)
+    assert set(past["doc_id"]) == {*mine["doc_id"]} and past["uri"].null_count() == mine.height
+    assert store.diff(store.release("sample@0"), store.releases[-1])["why"].unique().to_list() == [
+        "refuse: withdrawn"
+    ]
+    addresses = set(mine["uri"]) - set(data.filter(pl.col("source_id") != SOURCE)["uri"])
+    stored = pl.concat(pl.read_parquet(p) for p in store.folder.glob("*/docs.parquet"))
+    assert not addresses & set(stored["uri"])
+    digests = [bytes.fromhex(d) for d in excluded(home, done["id"])]
+    texts = pl.concat(pl.read_parquet(p) for p in store.folder.glob("*/texts.parquet"))
+    assert len(texts) and not set(digests) & set(texts["digest"])
+
+
+def excluded(home: Path, id: str) -> set[str]:
+    """SHA-256 of the texts that went."""
+    return {one["text_sha256"] for one in jsonl(home / f"release/exclusions/{id}.jsonl")}
 
 
 def test_without_erasure_older_releases_are_named(
