@@ -106,6 +106,7 @@ class Survey:
             "releases": about,
             "recorded": self.standing,
             "receipts": [r["id"] for r in self.receipts],
+            "out_of_reach": sorted({name for r in self.receipts for name in r["out_of_reach"]}),
             "unfinished": [j.id for j in journal.unfinished(self.folder)],
             "log": len(log.read(self.folder / log.NAME)),
         }

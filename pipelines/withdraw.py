@@ -116,7 +116,8 @@ def _show(told: dict[str, Any], as_json: bool) -> int:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         print("\n".join(_lines(told)))
-    return 0 if told["documents"] or told["recorded"] else 1
+    known = told["documents"] or told["recorded"]
+    return 0 if known and not told["out_of_reach"] else 1
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -127,6 +128,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"{what} is already withdrawn, on {entry['recorded_on']}{with_receipt}"
     for id in told["unfinished"]:
         yield f"{id} was begun and not ended: any --confirm ends it first"
+    yield from _left(told)
     for one in told["releases"]:
         yield from _release(one)
     if not told["documents"] and told["recorded"]:
@@ -169,8 +171,12 @@ _COPIES = {
 }
 
 
+def _left(told: dict[str, Any]) -> Iterator[str]:
+    for name in told["out_of_reach"]:
+        yield f"NOT purged: DVC remote {name}; the objects known here stand in the tombstones"
+
+
 def _done(told: dict[str, Any], others: list[str], as_json: bool) -> int:
-    left = told["out_of_reach"]
     if as_json:
         print(json.dumps(told | {"still_in": others}, ensure_ascii=False, indent=1))
     else:
@@ -184,9 +190,8 @@ def _done(told: dict[str, Any], others: list[str], as_json: bool) -> int:
             print(f"{kind}: {n}")
         for name in others:
             print(f"still in {name}, which --erase would redact too")
-        for name in left:
-            print(f"NOT purged: DVC remote {name}; the objects stand in the tombstones")
-    return 1 if left else 0
+        print("".join(f"{line}\n" for line in _left(told)), end="")
+    return 1 if told["out_of_reach"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -156,7 +156,8 @@ class Withdrawing:
         named = [(forgetting.KIND, id) for id in ids]
         named += [("work", path.relative_to(self.params.work).as_posix()) for path in work]
         named += [(f"dvc {s.name}", md5) for s, found in objects.items() for md5 in found]
-        named += [(f"to purge: dvc remote {r}", md5) for r in elsewhere for md5 in sorted(replaced)]
+        known = sorted(replaced.union(*objects.values()))  # a remote may have what any store has
+        named += [(f"to purge: dvc remote {r}", md5) for r in elsewhere for md5 in known]
         for kind, name in named:
             stone = {"kind": kind, "object": name, "at": at, "receipt": self.journal.id}
             stones.setdefault((kind, name), stone)

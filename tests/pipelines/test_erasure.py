@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import threading
@@ -41,6 +42,7 @@ def dvc(home: Path) -> None:
     """Track both with DVC; the cache and a local remote hold them, and a remote in a cloud might."""
     repo_module = pytest.importorskip("dvc.repo")
     os.environ["DVC_NO_ANALYTICS"] = "1"
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it keeps the first test's stream
     with repo_module.Repo.init(str(home), no_scm=True) as repo:
         with repo.config.edit() as config:
             config["remote"]["store"] = {"url": str(home.parent / "remote")}
@@ -134,6 +136,27 @@ def test_without_erasure_older_releases_are_named(
     assert not (table(home / "release/older", "data")["source_id"] == SOURCE).any()
     assert len(list((home / "release/receipts").glob("*.dsse.json"))) == 2
     assert not (home / "work/ingest").exists()
+
+
+def test_what_is_out_of_reach_is_named_each_time(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Withdrawn first and erased later: what to purge elsewhere is what the stores here held."""
+    dvc(home)
+    args = ["source", SOURCE, "--confirm", "--by", "counsel", "--ground", "x"]
+    place = ["--params", str(home / "params.yaml")]
+    assert withdraw.main([*args, *place]) == 0
+    shutil.rmtree(home / "release/older")  # the tag is all that is left of it
+    assert withdraw.main([*args, "--erase", "--json", *place]) == 1
+    out = capsys.readouterr().out
+    id = json.loads(out[out.index("{") :])["id"]
+    stones = jsonl(home / f"release/receipts/{id}.tombstones.jsonl")
+    purged = {s["object"] for s in stones if s["kind"].startswith("dvc ")}
+    named = {s["object"] for s in stones if s["kind"] == "to purge: dvc remote cloud"}
+    assert purged and any(one.endswith(".dir") for one in purged) and purged <= named
+    for again in ([*args, "--erase"], args, args[:2]):
+        assert withdraw.main([*again, *place]) == 1
+        assert "NOT purged: DVC remote cloud" in capsys.readouterr().out
 
 
 def test_objects_of_other_kinds_stay(tmp_path: Path) -> None:
