@@ -152,8 +152,9 @@ def _release(one: dict[str, Any]) -> Iterator[str]:
         yield f"  {lang}: {n['documents']} of {n['of']} documents, {100 * n['share']:.1f} %"
     for reason, n in one["not_released"].items():
         yield f"  not released before: {n} ({reason})"
-    for kind, words in _COPIES.items():
+    for kind, (text, passage) in _COPIES.items():
         for copy in one["copies"][kind]:
+            words = passage if copy["kinds"] == ["passage"] else text
             right = copy.get("reason") or f"{copy['basis']}: {copy['reference']}"
             hand = f"; {copy['text_at_hand']} in the work folder" if "text_at_hand" in copy else ""
             yield (
@@ -165,9 +166,12 @@ def _release(one: dict[str, Any]) -> Iterator[str]:
 
 
 _COPIES = {
-    "stay": "the same text stays",
-    "take_over": "a copy takes its place at the next run",
-    "barred": "a copy does not take its place",
+    "stay": ("the same text stays", "a passage of it stays"),
+    "take_over": (
+        "a copy takes its place at the next run",
+        "a passage that it kept alone comes back at the next run",
+    ),
+    "barred": ("a copy does not take its place", "a passage of it does not come back"),
 }
 
 
