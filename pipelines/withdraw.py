@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lineage.chain import NoRelease
     from lineage.keys import BadKey
     from lineage.log import BadLog
+    from pipelines.published import StageError
     from pipelines.redaction import CannotRedact
     from pipelines.withdrawing import Busy
     from schemas.errors import Invalid
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, BadKey, NoRelease) as error:
         print(error, file=sys.stderr)
         return 2
-    except (Busy, CannotRedact, BadLog) as error:
+    except (Busy, CannotRedact, BadLog, StageError) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
     except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
