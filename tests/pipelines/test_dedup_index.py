@@ -132,8 +132,9 @@ def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value:
         ("document", "old", []),
         ("url", "https://else.example.org/", ["old"]),
         ("domain", "old.example.org", []),
+        ("text", hashlib.sha256(TEXT.encode()).hexdigest(), []),
     ],
-    ids=["source", "document", "ids", "domain"],
+    ids=["source", "document", "ids", "domain", "text"],
 )
 def test_an_entry_forgets_what_is_erased(
     tmp_path: Path, scope: str, value: str, ids: list[str]
@@ -141,10 +142,11 @@ def test_an_entry_forgets_what_is_erased(
     """What is left is what an entry without the document would be; copies of it may come in."""
     documents = {"a": ("t", OTHER), "old": ("s", TEXT), "z": ("t", "a text that is not long")}
     uris = {name: f"https://{name}.example.org/" for name in documents}
-    job = dedup_job.run(tmp_path / "one", documents, uris=uris)
+    dedup = DedupParams(index=str(tmp_path / "index"))
+    job = dedup_job.run(tmp_path / "one", documents, dedup, uris=uris)
     enter(tmp_path, "first", job, tmp_path / "one")
     others = {name: about for name, about in documents.items() if name != "old"}
-    job = dedup_job.run(tmp_path / "two", others, uris=uris)
+    job = dedup_job.run(tmp_path / "two", others, dedup, uris=uris)
     enter(tmp_path, "wanted", job, tmp_path / "two")
     params = parameters(tmp_path, "next")
     about = (Scope(scope, value), pl.Series(ids, dtype=pl.String))
