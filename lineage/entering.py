@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lineage import segments
+from lineage import forgetting, segments
 from lineage.addresses import reversed_hosts, url_keys
 from lineage.chain import Release
 from lineage.scans import PLACE
@@ -46,7 +46,7 @@ def enter(
     """
     release = Release(folder, folder)
     about = release.manifest()
-    rows = _rows(release)
+    rows = _without_erased(_rows(release), forgetting.erased(folder.parent))
     before = store.releases[-1].seq if store.releases else -1
     fresh, moved, ended = _changes(rows, store)
     made = tables(fresh, moved, ended)
@@ -135,6 +135,12 @@ def _rows(release: Release) -> pl.DataFrame:
         .with_columns(lang=pl.coalesce("released", "lang"))
         .drop("released")
     )
+
+
+def _without_erased(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """Rows with tombstones for what was erased, unless it was let in again."""
+    released = rows.filter(pl.col("digest").is_not_null())["doc_id"]
+    return forgetting.buried(rows, ids.filter(~ids.is_in(released.implode())))
 
 
 def _part(records: Path, decisions: Path) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """A withdrawal's receipt: a signed statement of what went, when, and what stands in its place.
 
 <releases>/receipts/<id>.dsse.json          the receipt
-<releases>/receipts/<id>.tombstones.jsonl   what was purged: a line per object
+<releases>/receipts/<id>.tombstones.jsonl   what was purged: a line per object and record
 <releases>/exclusions/<id>.jsonl            for trainers: the documents, by their earlier places
 """
 

@@ -144,6 +144,65 @@ def tokens(gone: pl.DataFrame) -> int | None:
     return int(counted.sum()) if len(counted) else None
 
 
+def passages(release: Release, named: pl.DataFrame) -> pl.DataFrame:
+    """The other released documents that have a passage in common with the named records, where it
+    was looked for (`dedup.spans`).
+
+    Returns:
+      The columns of `copies`, of kind `passage`.  `loses`: the passage was removed from the
+      document, for it stood in a record that is named; otherwise the document has it itself.
+    """
+    sources = release.table("sources").select("source_id", "licence").unique("source_id")
+    released = release.table("documents").select("doc_id", "source_id")
+    ids = named.lazy().select("doc_id").unique()
+    pairs = _passage_pairs(release).lazy()
+    kept = pairs.join(ids.rename({"doc_id": "kept_doc_id"}), on="kept_doc_id", how="semi")
+    theirs = kept.select(
+        "cluster_id",
+        "doc_id",
+        kept_doc_id=pl.when("removed").then("kept_doc_id").otherwise("doc_id"),
+        loses="removed",
+    )
+    keeps = pairs.join(ids, on="doc_id", how="semi").select(
+        "cluster_id", doc_id="kept_doc_id", kept_doc_id="kept_doc_id", loses=pl.lit(value=False)
+    )
+    found = pl.concat([theirs, keeps]).unique(["doc_id", "cluster_id", "loses"])
+    return (
+        found.join(ids, on="doc_id", how="anti")
+        .join(released, on="doc_id")
+        .join(sources, on="source_id", how="left")
+        .with_columns(kind=pl.lit("passage"), similarity=pl.lit(None, pl.Float64))
+        .select(*DUPLICATES.names, "loses")
+        .sort("cluster_id", "doc_id")
+        .collect()
+    )
+
+
+def _passage_pairs(release: Release) -> pl.DataFrame:
+    """What the decisions say of passages: doc_id, removed, kept_doc_id, and cluster_id: which
+    passage of the document that keeps it."""
+    place = pl.Struct({"kept_doc_id": pl.String, "kept_start": pl.Int64, "kept_end": pl.Int64})
+    evidence = pl.Struct({"passages": pl.Struct({"removed": pl.Boolean, "found": pl.List(place)})})
+    told = (
+        release.table("decisions")
+        .filter(pl.col("stage") == "dedup", pl.col("evidence").str.contains('"passages"'))
+        .select("doc_id", "evidence")
+        .collect()
+    )
+    return (
+        told.select("doc_id", pl.col("evidence").str.json_decode(evidence).struct["passages"])
+        .unnest("passages")
+        .explode("found")
+        .unnest("found")
+        .select(
+            "doc_id",
+            "removed",
+            "kept_doc_id",
+            cluster_id=pl.format("{}:{}-{}", "kept_doc_id", "kept_start", "kept_end"),
+        )
+    )
+
+
 def copies(release: Release, named: pl.DataFrame) -> pl.DataFrame:
     """The other members of the clusters in which the named records stand.
 

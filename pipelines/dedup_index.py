@@ -25,6 +25,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lineage.withdrawn import Scope, matches
 from pipelines import batches, duplicates, shards
 from pipelines.barred import Withdrawals
 from pipelines.digests import Digests
@@ -182,10 +183,6 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         documents, sources = _write(fresh, released, signed, params.dedup)
-        files = {
-            p.name: {"bytes": p.stat().st_size, "sha256": shards.sha256_file(p)}
-            for p in sorted(fresh.iterdir())
-        }
         header = {
             "schema_version": SCHEMA_VERSION,
             "release": name,
@@ -194,12 +191,65 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
             "documents": documents,
             "sources": sources,
             "parameters": parameters(params.dedup),
-            "files": files,
+            "files": _files(fresh),
         }
         shards.write_json(fresh / "index.json", header)
         shards.replace_folder(fresh, root / name)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
+    """The entries in which documents of a scope, or with some ids, stand: their folders.
+
+    Raises:
+      StageError: where an entry cannot be read.
+    """
+    folder = params.dedup.index
+    entries = sorted(Path(folder).glob("*")) if folder else []
+    return [p for p in entries if _is_entry(p) and (~_others(p, scope, ids)).any()]
+
+
+def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
+    """Write an entry anew without documents of a scope, or with some ids: whole or not at all.
+
+    Raises:
+      StageError: where it cannot be read.
+    """
+    header, others = _header(entry), _others(entry, scope, ids)
+    documents = pl.read_parquet(entry / "documents.parquet").filter(others)
+    keyed = pl.read_parquet(entry / "keys.parquet")
+    stay = others.arg_true().cast(pl.UInt32)
+    places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
+    left = keyed.join(places, on="row").select("key", row="now")
+    fresh = entry.with_name(f".{entry.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _write_tables(fresh, _even([documents]), [left])
+        sources = documents["source_id"].unique().sort().to_list()
+        about = {"documents": documents.height, "sources": sources, "files": _files(fresh)}
+        shards.write_json(fresh / "index.json", header | about)
+        shards.replace_folder(fresh, entry)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _others(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
+    """Whether each document of an entry stays when these go."""
+    try:
+        rows = pl.read_parquet(entry / "documents.parquet", columns=list(Rights.READ))
+    except (OSError, pl.exceptions.PolarsError):
+        raise _torn(entry / "documents.parquet") from None
+    named = rows.with_columns(pl.col("text_sha256").bin.encode("hex"))
+    return ~(matches(scope, named) | rows["doc_id"].is_in(ids.implode()))
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    """Size and digest of what was written of an entry."""
+    return {
+        p.name: {"bytes": p.stat().st_size, "sha256": shards.sha256_file(p)}
+        for p in sorted(folder.iterdir())
+    }
 
 
 def _write(
@@ -208,7 +258,7 @@ def _write(
     """Write both tables; returns how many documents there are, and their sources."""
     wanted = released.to_frame("doc_id")
     columns = [c for c in dict.fromkeys([*KEPT, *duplicates.BANDED]) if c != "doc"]
-    found, sources = [pl.DataFrame(schema=duplicates.KEYED)], set[str]()
+    found, sources = [_rows(pl.DataFrame(schema=duplicates.KEYED))], set[str]()
 
     def documents() -> Iterator[pl.DataFrame]:
         rows = 0
@@ -217,12 +267,19 @@ def _write(
                 wanted, on="doc_id", how="semi", maintain_order="left"
             )
             numbered = pl.int_range(rows, rows + pl.len(), dtype=pl.UInt64).alias("doc")
-            found.append(keys(some.with_columns(numbered), params))
+            found.append(_rows(keys(some.with_columns(numbered), params)))
             sources.update(some["source_id"].unique())
             rows += some.height
             yield some.select(KEPT)
 
-    groups = _even(documents())
+    _write_tables(folder, _even(documents()), found)
+    return released.len(), sorted(sources)
+
+
+def _write_tables(
+    folder: Path, groups: Iterator[pl.DataFrame], found: Iterable[pl.DataFrame]
+) -> None:
+    """Write documents, and their keys [key, row], which are complete once the documents are read."""
     first = next(groups)
     rest = (b for group in groups for b in batches.whole(group))
     shards.write_batches(
@@ -230,11 +287,14 @@ def _write(
         first.to_arrow().schema,
         itertools.chain(batches.whole(first), rest),
     )
-    every = pl.concat(found).select("key", row=pl.col("doc").cast(pl.UInt32)).sort("key", "row")
+    every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
     cuts = np.searchsorted(part_of(every["key"]), np.arange(PARTS + 1)).tolist()
     parts = [every[a:b] for a, b in itertools.pairwise(cuts)]
     shards.write_groups(folder / "keys.parquet", parts, _KEYS)
-    return released.len(), sorted(sources)
+
+
+def _rows(keyed: pl.DataFrame) -> pl.DataFrame:
+    return keyed.select("key", row="doc")
 
 
 def _even(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

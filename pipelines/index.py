@@ -1,7 +1,7 @@
 """`tamga index`: enter the releases on disk into the store that queries read.
 
 Every run enters its release.  This is for releases that were copied here, and with --rebuild for a
-store that is torn, of another format, or that holds what was erased.
+store that is torn or of another format.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 import lineage
-from lineage import entering, log, segments, withdrawn
+from lineage import entering, forgetting, log, segments, withdrawn
 from lineage.chain import NoRelease
-from pipelines import fingerprints, shards
+from pipelines import exchange, fingerprints, shards
 from pipelines.published import StageError
 from schemas import command_line
 from schemas.errors import Invalid
@@ -76,6 +78,36 @@ def misnamed(folder: Path) -> dict[str, str]:
     folder's name -> the release's."""
     found = {one.folder.name: one.manifest()["name"] for one in withdrawn.releases(folder, folder)}
     return {at: str(name) for at, name in found.items() if at != name}
+
+
+def forget(folder: Path, ids: pl.Series, aside: Path) -> None:
+    """Enter the releases of a folder, and erase records from what the store knows.
+
+    Killed at any time and called again, it ends with the same; where the store cannot be read, it
+    is made anew of the releases on disk.
+
+    Args:
+      folder: of releases.
+      ids: of the records (hex digits).
+      aside: a place beside the store for the new one; the caller removes it, the old one in it.
+    """
+    try:
+        enter_all(folder)
+        _without(folder, ids, aside)
+    except (segments.BadStore, pl.exceptions.PolarsError, FileNotFoundError) as error:
+        print(f"warning: the store is made anew, its history is lost: {error}", file=sys.stderr)
+        enter_all(folder, rebuild=True)
+        _without(folder, ids, aside)
+
+
+def _without(folder: Path, ids: pl.Series, aside: Path) -> None:
+    with shards.in_turn(folder):
+        shutil.rmtree(aside, ignore_errors=True)
+        store = lineage.open(folder)
+        if store.releases:
+            forgetting.forget(store, forgetting.binary(ids), aside)
+            exchange.exchange(aside, store.folder)
+            exchange.sync(folder)
 
 
 def enter_release(folder: Path) -> None:

@@ -117,14 +117,15 @@ class Survey:
             "releases": about,
             "recorded": self.standing,
             "receipts": [r["id"] for r in self.receipts],
+            "out_of_reach": sorted({name for r in self.receipts for name in r["out_of_reach"]}),
             "unfinished": [j.id for j in journal.unfinished(self.folder)],
             "log": len(log.read(self.folder / log.NAME)),
         }
 
     def copies(self, release: Release, named: pl.DataFrame) -> dict[str, list[dict[str, Any]]]:
-        """Other copies of the same texts, by source: `stay` in the release, `take_over` at the
-        next run where a kept copy goes, `barred` for want of a right."""
-        rows = withdrawn.copies(release, named)
+        """Other copies of the same texts and passages, by source: `stay` in the release, `take_over`
+        at the next run where a kept copy goes, `barred` for want of a right."""
+        rows = pl.concat([withdrawn.copies(release, named), withdrawn.passages(release, named)])
         judge = gate.Gate(self.params, self.register, policy.load(self.params.policy.path))
         ranks = rights.ranks(self.register)
         verdicts = {id: judge.standing.get(id) for id in ranks}
@@ -145,7 +146,7 @@ class Survey:
                 one
                 | {
                     "text_at_hand": int(
-                        next_in_line.filter(_of(one))["doc_id"].is_in(at_hand.implode()).sum()
+                        at_hand.is_in(next_in_line.filter(_of(one))["doc_id"].implode()).sum()
                     )
                 }
                 for one in self._by_source(next_in_line)
@@ -157,18 +158,19 @@ class Survey:
         }
 
     def _by_source(self, rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-        for (id,), some in rows.sort("source_id", "doc_id").group_by(
-            "source_id", maintain_order=True
+        passage = pl.col("kind") == "passage"
+        for (id, _), some in rows.sort("source_id", passage, "doc_id").group_by(
+            "source_id", passage, maintain_order=True
         ):
             source = self.register.sources.get(str(id))
             yield {
                 "source_id": id,
-                "documents": some.height,
+                "documents": some["doc_id"].n_unique(),
                 "licence": some["licence"][0],
                 "basis": source.basis.kind if source else None,
                 "reference": source.basis.reference if source else None,
                 "kinds": sorted(some["kind"].unique().to_list()),
-                "examples": some["doc_id"].head(EXAMPLES).to_list(),
+                "examples": some["doc_id"].unique(maintain_order=True).head(EXAMPLES).to_list(),
             }
 
     def _at_hand(self, ids: pl.Series) -> pl.Series:
@@ -181,7 +183,8 @@ class Survey:
 
 
 def _of(one: dict[str, Any]) -> pl.Expr:
-    return pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
+    source = pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
+    return source & pl.col("kind").is_in(one["kinds"])
 
 
 def barring(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:

@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from lineage.keys import BadKey
     from lineage.log import BadLog
     from lineage.withdrawn import Unreadable
+    from pipelines.published import StageError
     from pipelines.redaction import CannotRedact
     from pipelines.text_scope import OnlyLike
     from pipelines.withdrawing import Busy
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (Invalid, BadKey, NoRelease) as error:
         print(error, file=sys.stderr)
         return 2
-    except (Busy, CannotRedact, BadLog, Unreadable, OnlyLike) as error:
+    except (Busy, CannotRedact, BadLog, StageError, Unreadable, OnlyLike) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
     except (PolarsError, ValueError) as error:  # a table that cannot be read
@@ -141,7 +142,8 @@ def _show(told: dict[str, Any], as_json: bool) -> int:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
         print("\n".join(_lines(told)))
-    return 0 if told["documents"] or told["recorded"] else 1
+    known = told["documents"] or told["recorded"]
+    return 0 if known and not told["out_of_reach"] else 1
 
 
 def _lines(told: dict[str, Any]) -> Iterator[str]:
@@ -152,6 +154,7 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"{what} is already withdrawn, on {entry['recorded_on']}{with_receipt}"
     for id in told["unfinished"]:
         yield f"{id} was begun and not ended: any --confirm ends it first"
+    yield from _left(told)
     for one in told["releases"]:
         yield from _release(one)
     if not told["documents"] and told["recorded"]:
@@ -175,8 +178,9 @@ def _release(one: dict[str, Any]) -> Iterator[str]:
         yield f"  {lang}: {n['documents']} of {n['of']} documents, {100 * n['share']:.1f} %"
     for reason, n in one["not_released"].items():
         yield f"  not released before: {n} ({reason})"
-    for kind, words in _COPIES.items():
+    for kind, (text, passage) in _COPIES.items():
         for copy in one["copies"][kind]:
+            words = passage if copy["kinds"] == ["passage"] else text
             right = copy.get("reason") or f"{copy['basis']}: {copy['reference']}"
             hand = f"; {copy['text_at_hand']} in the work folder" if "text_at_hand" in copy else ""
             yield (
@@ -188,14 +192,21 @@ def _release(one: dict[str, Any]) -> Iterator[str]:
 
 
 _COPIES = {
-    "stay": "the same text stays",
-    "take_over": "a copy takes its place at the next run",
-    "barred": "a copy does not take its place",
+    "stay": ("the same text stays", "a passage of it stays"),
+    "take_over": (
+        "a copy takes its place at the next run",
+        "a passage that it kept alone comes back at the next run",
+    ),
+    "barred": ("a copy does not take its place", "a passage of it does not come back"),
 }
 
 
+def _left(told: dict[str, Any]) -> Iterator[str]:
+    for name in told["out_of_reach"]:
+        yield f"NOT purged: DVC remote {name}; the objects known here stand in the tombstones"
+
+
 def _done(told: dict[str, Any], others: list[str], as_json: bool) -> int:
-    left = told["out_of_reach"]
     if as_json:
         print(json.dumps(told | {"still_in": others}, ensure_ascii=False, indent=1))
     else:
@@ -209,9 +220,8 @@ def _done(told: dict[str, Any], others: list[str], as_json: bool) -> int:
             print(f"{kind}: {n}")
         for name in others:
             print(f"still in {name}, which --erase would redact too")
-        for name in left:
-            print(f"NOT purged: DVC remote {name}; the objects stand in the tombstones")
-    return 1 if left else 0
+        print("".join(f"{line}\n" for line in _left(told)), end="")
+    return 1 if told["out_of_reach"] else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ ends what a killed one began.
     1. redacted releases are built aside        a failure here leaves everything as it was
     2. the register records the withdrawal      from here on no run takes it in again
     3. each release is entered into the log and changes places with its successor
-    4. with `erase`: work files, salts and DVC's objects go
+    4. with `erase`: work files, salts, DVC's objects and what the dedup index has go
     5. exclusions, tombstones and, last, the receipt are written; the journal ends
 """
 
@@ -24,11 +24,11 @@ from typing import Any
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lineage import dsse, keys, log, receipts, withdrawn
+from lineage import dsse, forgetting, keys, log, receipts, withdrawn
 from lineage.timestamps import NoTimestamp
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
-from pipelines import erasure, index, journal, redaction, shards, stamping
+from pipelines import dedup_index, erasure, index, journal, redaction, shards, stamping
 from pipelines.barred import withdrawal_evidence
 from pipelines.journal import Journal
 from pipelines.survey import Found, Survey, scope_digest
@@ -92,8 +92,10 @@ class Withdrawing:
             self.journal.swap(about, self.folder / log.NAME)
             self.journal.drop(about)
         purged, elsewhere = self.erase() if self.order["erase"] else ({}, [])
-        # a store that knew what was erased must forget it
-        index.enter_all(self.folder, rebuild=self.order["erase"])
+        if self.order["erase"]:  # a store that knew what was erased must forget it
+            index.forget(self.folder, self.survey.ids, self.journal.folder / "store")
+        else:
+            index.enter_all(self.folder)
         told = self.finish(purged, elsewhere)
         self.journal.end()
         return told
@@ -161,9 +163,13 @@ class Withdrawing:
         work = erasure.work_files(self.params.work)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         stones = {(s["kind"], s["object"]): s for s in self._stones()}
-        named = [("work", path.relative_to(self.params.work).as_posix()) for path in work]
+        named = [(forgetting.KIND, id) for id in ids]
+        entries = dedup_index.holding(self.params, self.survey.scope, ids)
+        named += [("dedup index", one.name) for one in entries]
+        named += [("work", path.relative_to(self.params.work).as_posix()) for path in work]
         named += [(f"dvc {s.name}", md5) for s, found in objects.items() for md5 in found]
-        named += [(f"to purge: dvc remote {r}", md5) for r in elsewhere for md5 in sorted(replaced)]
+        known = sorted(replaced.union(*objects.values()))  # a remote may have what any store has
+        named += [(f"to purge: dvc remote {r}", md5) for r in elsewhere for md5 in known]
         for kind, name in named:
             stone = {"kind": kind, "object": name, "at": at, "receipt": self.journal.id}
             stones.setdefault((kind, name), stone)
@@ -174,6 +180,8 @@ class Withdrawing:
         erasure.purge(work)
         for found in objects.values():
             erasure.purge(found.values())
+        for entry in entries:
+            dedup_index.forget(entry, self.survey.scope, ids)
         erasure.forget_salts(self.params.work / "keys", ids)
         return dict(Counter(kind for kind, _ in stones)), elsewhere
 

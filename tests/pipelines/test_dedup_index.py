@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from conftest import ROOT
 
+from lineage.withdrawn import Scope
 from pipelines import dedup_index
 from pipelines.barred import Withdrawals
 from pipelines.dedup_index import Rights
@@ -122,6 +123,47 @@ def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value:
     three = dedup_job.run(tmp_path / "three", again, known=known, rights=rights)
     alone = scope == "source"  # all of its documents go
     assert three.kept == ({"copy", "third"} if alone else {"copy"})
+
+
+@pytest.mark.parametrize(
+    ("scope", "value", "ids"),
+    [
+        ("source", "s", []),
+        ("document", "old", []),
+        ("url", "https://else.example.org/", ["old"]),
+        ("domain", "old.example.org", []),
+        ("text", hashlib.sha256(TEXT.encode()).hexdigest(), []),
+    ],
+    ids=["source", "document", "ids", "domain", "text"],
+)
+def test_an_entry_forgets_what_is_erased(
+    tmp_path: Path, scope: str, value: str, ids: list[str]
+) -> None:
+    """What is left is what an entry without the document would be; copies of it may come in."""
+    documents = {"a": ("t", OTHER), "old": ("s", TEXT), "z": ("t", "a text that is not long")}
+    uris = {name: f"https://{name}.example.org/" for name in documents}
+    dedup = DedupParams(index=str(tmp_path / "index"))
+    job = dedup_job.run(tmp_path / "one", documents, dedup, uris=uris)
+    enter(tmp_path, "first", job, tmp_path / "one")
+    others = {name: about for name, about in documents.items() if name != "old"}
+    job = dedup_job.run(tmp_path / "two", others, dedup, uris=uris)
+    enter(tmp_path, "wanted", job, tmp_path / "two")
+    params = parameters(tmp_path, "next")
+    about = (Scope(scope, value), pl.Series(ids, dtype=pl.String))
+    (entry,) = dedup_index.holding(params, *about)
+    assert entry == tmp_path / "index/first"
+    dedup_index.forget(entry, *about)
+    assert dedup_index.holding(params, *about) == []
+    for file in ("documents.parquet", "keys.parquet"):
+        left, wanted = (pl.read_parquet(tmp_path / "index" / n / file) for n in ("first", "wanted"))
+        assert left.equals(wanted), file
+    first, wanted_entry = dedup_index.load(params)
+    assert (first.documents, first.sources) == (wanted_entry.documents, wanted_entry.sources)
+    again = {"copy": ("t", TEXT), "known": ("t", OTHER)}
+    assert dedup_job.run(tmp_path / "three", again, known=(first,)).kept == {"copy"}
+    (entry / "documents.parquet").write_bytes(b"PAR1")
+    with pytest.raises(StageError, match="restore it"):
+        dedup_index.holding(params, *about)
 
 
 def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> None:

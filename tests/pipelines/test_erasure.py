@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import threading
@@ -13,6 +14,7 @@ import pytest
 from conftest import tamga
 from releases import jsonl, table
 
+import lineage
 from lineage import keys, log
 from lineage.verify import defects
 from pipelines import erasure, exchange, withdraw
@@ -40,6 +42,7 @@ def dvc(home: Path) -> None:
     """Track both with DVC; the cache and a local remote hold them, and a remote in a cloud might."""
     repo_module = pytest.importorskip("dvc.repo")
     os.environ["DVC_NO_ANALYTICS"] = "1"
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # it keeps the first test's stream
     with repo_module.Repo.init(str(home), no_scm=True) as repo:
         with repo.config.edit() as config:
             config["remote"]["store"] = {"url": str(home.parent / "remote")}
@@ -92,13 +95,32 @@ def test_nothing_is_left_of_an_erased_source(
     assert [r["name"] for r in done["releases"]] == ["older", "sample"]
     stones = jsonl(home / f"release/receipts/{done['id']}.tombstones.jsonl")
     kinds = {s["kind"] for s in stones}
-    assert kinds == {"work", "dvc cache", "dvc remote store", "to purge: dvc remote cloud"}
+    purged = {"work", "dvc cache", "dvc remote store", "to purge: dvc remote cloud"}
+    assert kinds == {"record"} | purged
+    assert {s["object"] for s in stones if s["kind"] == "record"} >= {*mine["doc_id"]}
     assert {s["receipt"] for s in stones} == {done["id"]}
     left = {n for s in erasure.stores(home)[0] for n, _ in s.objects()}
     assert not left & {s["object"] for s in stones if s["kind"].startswith("dvc ")}
     assert left, "objects that have nothing to do with it stay"
     salts = pl.read_parquet(home / "work/keys/salts.parquet")["doc_id"]
     assert not set(salts) & set(mine["doc_id"])
+    store = lineage.open(home / "release")
+    past = store.documents({"source_id": [SOURCE]}, at=store.release("sample@0"), released=True)
+    assert set(past["doc_id"]) == {*mine["doc_id"]} and past["uri"].null_count() == mine.height
+    assert store.diff(store.release("sample@0"), store.releases[-1])["why"].unique().to_list() == [
+        "refuse: withdrawn"
+    ]
+    addresses = set(mine["uri"]) - set(data.filter(pl.col("source_id") != SOURCE)["uri"])
+    stored = pl.concat(pl.read_parquet(p) for p in store.folder.glob("*/docs.parquet"))
+    assert not addresses & set(stored["uri"])
+    digests = [bytes.fromhex(d) for d in excluded(home, done["id"])]
+    texts = pl.concat(pl.read_parquet(p) for p in store.folder.glob("*/texts.parquet"))
+    assert len(texts) and not set(digests) & set(texts["digest"])
+
+
+def excluded(home: Path, id: str) -> set[str]:
+    """SHA-256 of the texts that went."""
+    return {one["text_sha256"] for one in jsonl(home / f"release/exclusions/{id}.jsonl")}
 
 
 def test_without_erasure_older_releases_are_named(
@@ -114,6 +136,27 @@ def test_without_erasure_older_releases_are_named(
     assert not (table(home / "release/older", "data")["source_id"] == SOURCE).any()
     assert len(list((home / "release/receipts").glob("*.dsse.json"))) == 2
     assert not (home / "work/ingest").exists()
+
+
+def test_what_is_out_of_reach_is_named_each_time(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Withdrawn first and erased later: what to purge elsewhere is what the stores here held."""
+    dvc(home)
+    args = ["source", SOURCE, "--confirm", "--by", "counsel", "--ground", "x"]
+    place = ["--params", str(home / "params.yaml")]
+    assert withdraw.main([*args, *place]) == 0
+    shutil.rmtree(home / "release/older")  # the tag is all that is left of it
+    assert withdraw.main([*args, "--erase", "--json", *place]) == 1
+    out = capsys.readouterr().out
+    id = json.loads(out[out.index("{") :])["id"]
+    stones = jsonl(home / f"release/receipts/{id}.tombstones.jsonl")
+    purged = {s["object"] for s in stones if s["kind"].startswith("dvc ")}
+    named = {s["object"] for s in stones if s["kind"] == "to purge: dvc remote cloud"}
+    assert purged and any(one.endswith(".dir") for one in purged) and purged <= named
+    for again in ([*args, "--erase"], args, args[:2]):
+        assert withdraw.main([*again, *place]) == 1
+        assert "NOT purged: DVC remote cloud" in capsys.readouterr().out
 
 
 def test_objects_of_other_kinds_stay(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import releases
 import yaml
 from conftest import tamga
 
+from pipelines import withdraw
+
 OWN = {
     "osen": (
         "Осенью мы снова собрались в старом доме у реки, где когда-то жил наш дедушка.",
@@ -78,6 +80,24 @@ def test_it_is_released_once(home: Path, texts: dict[str, dict[str, str]]) -> No
     assert passage["start"] == passage["end"] == len(head) + 2
     (mail,) = spans.filter(pl.col("entity_type") == "EMAIL_ADDRESS").to_dicts()
     assert texts["osen"]["text"][mail["start"] : mail["end"]] == "<EMAIL_ADDRESS>"
+
+
+def test_a_withdrawal_shows_where_its_words_stay(
+    home: Path, texts: dict[str, dict[str, str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
+    params = ("--params", str(home / "params.yaml"))
+    for gone, there, kind, said in (
+        (other, kept, "stay", "a passage of it stays: 1 of"),
+        (kept, other, "take_over", "comes back at the next run: 1 of"),
+    ):
+        assert withdraw.main(["document", gone["doc_id"], *params, "--json"]) == 0
+        copies = json.loads(capsys.readouterr().out)["releases"][0]["copies"]
+        (one,) = copies.pop(kind)
+        assert one["kinds"] == ["passage"] and one["examples"] == [there["doc_id"]]
+        assert one["licence"] and one["basis"] and not any(copies.values())
+        assert withdraw.main(["document", gone["doc_id"], *params]) == 0
+        assert said in capsys.readouterr().out
 
 
 def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -> None:
