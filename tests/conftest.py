@@ -67,5 +67,19 @@ def sample_run(sample_home: Path) -> Iterator[Path]:
     yield sample_home
 
 
+def copied(run: Path, home: Path) -> Path:
+    """A copy of a run, to change: its params, register, work and release."""
+    for name in ("register", "work", "release"):
+        shutil.copytree(run / name, home / name)
+    shutil.copy(run / "params.yaml", home)
+    return home
+
+
+@pytest.fixture
+def sample_copy(sample_run: Path, tmp_path: Path) -> Path:
+    """A copy of the sample's run."""
+    return copied(sample_run, tmp_path)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write tests/golden anew")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -123,11 +122,9 @@ def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
         assert told["otherwise"] and "(not recorded)" not in " ".join(told["otherwise"])
 
 
-def test_a_copy_whose_keeper_was_withdrawn(sample_run: Path, tmp_path: Path) -> None:
-    for name in ("register", "work", "release"):
-        shutil.copytree(sample_run / name, tmp_path / name)
-    params = shutil.copy(sample_run / "params.yaml", tmp_path)
-    release = Release(tmp_path / "release/sample", tmp_path)
+def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
+    params = sample_copy / "params.yaml"
+    release = Release(sample_copy / "release/sample", sample_copy)
     copies = releases.table(release.folder, "duplicates").filter(kind="exact")
     copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
     chain = release.chain(copy["doc_id"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import tamga
+from conftest import copied, tamga
 from releases import jsonl, table
 
 import lineage
@@ -25,12 +25,9 @@ SOURCE = "kz-bilik"
 @pytest.fixture
 def home(sample_run: Path, tmp_path: Path) -> Path:
     """Two releases of the sample beside each other."""
-    for name in ("register", "work", "release"):
-        shutil.copytree(sample_run / name, tmp_path / "corpus" / name)
-    home = tmp_path / "corpus"
+    home = copied(sample_run, tmp_path / "corpus")
     text = (sample_run / "params.yaml").read_text()
     (home / "older.yaml").write_text(text.replace("name: sample", "name: older"))
-    shutil.copy(sample_run / "params.yaml", home)
     (home / "samples").mkdir(exist_ok=True)
     shutil.copy(sample_run / "samples/tokenizer.json", home / "samples")
     done = tamga("release", "--params", home / "older.yaml", "--workers", "1")

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from authority import Authority, listening
-from conftest import ROOT
+from conftest import ROOT, copied
 
 from lineage import keys, timestamps, verification
 from lineage.timestamps import ANSWER, NoTimestamp
@@ -37,9 +37,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 @pytest.fixture(scope="module")
 def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sample's run whose release has a time stamp."""
-    home = tmp_path_factory.mktemp("stamped")
-    for name in ("register", "work", "release"):
-        shutil.copytree(sample_run / name, home / name)
+    home = copied(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
     written = stamping.stamp(params.load(home / "params.yaml"), home / "release/sample")

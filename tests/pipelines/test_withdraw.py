@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from hashlib import sha256
@@ -27,12 +26,8 @@ BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
 
 @pytest.fixture
-def home(sample_run: Path, tmp_path: Path) -> Path:
-    """A copy of the sample's run: its params, register, work and release."""
-    for name in ("register", "work", "release"):
-        shutil.copytree(sample_run / name, tmp_path / name)
-    shutil.copy(sample_run / "params.yaml", tmp_path)
-    return tmp_path
+def home(sample_copy: Path) -> Path:
+    return sample_copy
 
 
 def run(home: Path, *args: str) -> int:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, copied
 from releases import table
 
 from lineage import keys, log, receipts
@@ -49,11 +49,7 @@ def attempt(home: Path, last: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def origin(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("origin") / "home"
-    for name in ("register", "work", "release"):
-        shutil.copytree(sample_run / name, home / name)
-    shutil.copy(sample_run / "params.yaml", home)
-    return home
+    return copied(sample_run, tmp_path_factory.mktemp("origin") / "home")
 
 
 @pytest.fixture(scope="module")
