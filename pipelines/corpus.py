@@ -16,8 +16,6 @@ from pipelines.published import load
 from pipelines.stage import Context, Stage
 from schemas.tables import FINDINGS, PARTS, STAGES
 
-#: The stages that write texts: as they were read, then those of documents that were split.
-TEXTS = ("ingest", "language")
 #: Rows per batch: at about 4 KB a text, some 8 MB.
 BATCH_ROWS = 2048
 

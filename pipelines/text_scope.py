@@ -19,11 +19,11 @@ from lineage import store, withdrawn
 from lineage.chain import Release
 from lineage.withdrawn import Scope
 from pipelines import likeness
-from pipelines.corpus import TEXTS
 from pipelines.likeness import Asked
 from schemas import withdrawals
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
+from schemas.tables import TEXTS
 
 #: From which similarity, or share of the smaller text, on a released text is like another.
 LIKE = 0.5

@@ -28,7 +28,7 @@ from lineage import dsse, forgetting, keys, log, receipts, withdrawn
 from lineage.timestamps import NoTimestamp
 from lineage.verify import STATEMENT
 from lineage.withdrawn import Scope
-from pipelines import dedup_index, erasure, index, journal, redaction, shards, stamping
+from pipelines import erasure, index, journal, redaction, shards, stamping
 from pipelines.barred import withdrawal_evidence
 from pipelines.journal import Journal
 from pipelines.survey import Found, Survey, scope_digest
@@ -153,6 +153,8 @@ class Withdrawing:
         Returns:
           How many objects went, by place; the DVC remotes that were out of reach.
         """
+        from pipelines import dedup_index  # it brings Beam, which is slow to load
+
         ids = self.survey.ids
         stores, elsewhere = erasure.stores(self.folder)
         replaced = {f["md5"] for about in self.journal.built() for f in about["replaced"]}

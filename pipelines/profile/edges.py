@@ -15,8 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from lineage.chain import Release
-from pipelines.corpus import TEXTS
-from schemas.tables import STAGES
+from schemas.tables import STAGES, TEXTS
 
 #: Documents shown on either side of a threshold, and characters of each that is shown.
 SHOWN: Final = 3
