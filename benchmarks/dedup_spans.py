@@ -27,6 +27,7 @@ import pyarrow as pa
 from dedup_scale import VOCABULARY, corpus, measure
 
 from pipelines import shingles
+from pipelines.runs import lists, offsets_of
 from schemas.sections import DedupParams, SpanParams
 
 WORDS, LONGEST, LEAST = 400, 150, 50
@@ -54,7 +55,7 @@ def texts(first: int, number: int, vocabulary: pa.Array, total: int, share: floa
     twice = draw(7, docs, 100) == 0
     drawn[twice, 300:360] = drawn[twice, 100:160]
     flat = vocabulary.take(pa.array(drawn.ravel())).cast(pa.large_string())
-    return shingles.lists(flat, shingles.offsets_of(np.full(number, WORDS))).list.join(" ")
+    return lists(flat, offsets_of(np.full(number, WORDS))).list.join(" ")
 
 
 def brute(frame: pl.DataFrame) -> set[tuple[str, int, str, int]]:
