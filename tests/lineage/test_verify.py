@@ -47,6 +47,10 @@ def test_a_release_is_what_was_signed(release: Path, key: Ed25519PublicKey) -> N
     assert not list(defects(release, key, release.parent / log.NAME))
 
 
+def test_the_script_for_outsiders_can_be_read_in_a_minute() -> None:
+    assert len((ROOT / "docs/verify_release.py").read_text().splitlines()) < 80
+
+
 def test_every_changed_byte_is_found(release: Path, public: Path, key: Ed25519PublicKey) -> None:
     """Places drawn by bytes and by files, so that small files have their share."""
     draw, paths = random.Random(7), files(release)
