@@ -30,7 +30,7 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
 
 
 def stage_findings(run: Path) -> pl.DataFrame:
-    found = pl.read_parquet(f"{run}/work/privacy/findings/*.parquet", hive_partitioning=False)
+    found = pl.read_parquet(run / "work" / "privacy/findings/*.parquet", hive_partitioning=False)
     return found.filter(pl.col("entity_type") != "BOILERPLATE")
 
 
@@ -54,7 +54,7 @@ def test_the_page_marks_each_value_and_is_for_its_owner(sample_run: Path, tmp_pa
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
     page = out.read_text()
     texts = pl.read_parquet(
-        f"{sample_run}/work/ingest/documents/*.parquet", hive_partitioning=False
+        sample_run / "work" / "ingest/documents/*.parquet", hive_partitioning=False
     )
     spans = stage_findings(sample_run).join(texts.select("doc_id", "text"), on="doc_id")
     for text, start, end in spans.select("text", "start", "end").iter_rows():
