@@ -1,6 +1,6 @@
-"""Make `pipelines/languages/alphabets.tsv`: how often each language writes each letter.
+"""Make `pipelines/language/alphabets.tsv`: how often each language writes each letter.
 
-    python benchmarks/alphabets.py SENTENCES_FOLDER UDHR_FOLDER > pipelines/languages/alphabets.tsv
+    python benchmarks/alphabets.py SENTENCES_FOLDER UDHR_FOLDER > pipelines/language/alphabets.tsv
 
 SENTENCES_FOLDER holds a sentence per line in `<language>.txt`, of which every second line from the
 first is counted; UDHR_FOLDER the Universal Declaration of Human Rights as Unicode publishes it

@@ -28,8 +28,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipelines.charset import decode
-from pipelines.mojibake import repair
+from pipelines.ingest.decoding.charset import decode
+from pipelines.ingest.decoding.mojibake import repair
 
 PAIRS: dict[str, tuple[str, ...]] = {
     "ru": ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic", "cp855"),

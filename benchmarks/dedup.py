@@ -27,7 +27,8 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
-from pipelines import clusters, duplicates, minhash, shingles
+from pipelines.dedup import clusters, duplicates
+from pipelines.text import minhash, shingles
 from schemas.sections import DedupParams
 
 WORDS = 400

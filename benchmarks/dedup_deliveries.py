@@ -21,10 +21,11 @@ from pathlib import Path
 import polars as pl
 from dedup_scale import corpus
 
-from pipelines import dedup_index, runners, shards
-from pipelines.corpus import Corpus
-from pipelines.dedup import wire
-from pipelines.dedup_plan import Plan
+from pipelines.corpus.stage_tables import Corpus
+from pipelines.dedup import release_index
+from pipelines.dedup.plan import Plan
+from pipelines.dedup.stage import wire
+from pipelines.engine import runners, shards
 from schemas.params import Params, load
 from schemas.sections import DedupParams
 
@@ -47,10 +48,10 @@ def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
     names = corpus(home, number, first)
     state = shards.State(str(home / "state"))
     start = time.process_time()
-    known = dedup_index.load(params) if name != "whole" else ()
+    known = release_index.load(params) if name != "whole" else ()
     plan = Plan(
         state, Corpus(str(home)), names, params.dedup, {"a": 0}, {}, (), "run", number,
-        known, dedup_index.Rights(frozenset("a")),
+        known, release_index.Rights(frozenset("a")),
     )  # fmt: skip
     runners.run(lambda pipeline: wire(pipeline, plan), (), 1)
     seconds = time.process_time() - start
@@ -60,7 +61,7 @@ def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
     start = time.process_time()
     if name == "first":
         signed = [state.path("signatures", n) for n in names]
-        dedup_index.enter(params, "run", kept["doc_id"], signed)
+        release_index.enter(params, "run", kept["doc_id"], signed)
     return {
         "documents": number,
         "kept": kept.height,

@@ -26,10 +26,12 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines import batches, runners, runs, shards, shingles
-from pipelines.corpus import Corpus
-from pipelines.dedup import wire
-from pipelines.dedup_plan import Plan
+from lineage.storage import disk
+from pipelines.corpus.stage_tables import Corpus
+from pipelines.dedup.plan import Plan
+from pipelines.dedup.stage import wire
+from pipelines.engine import batches, runners, shards
+from pipelines.text import ragged, shingles
 from schemas.sections import DedupParams
 from schemas.tables import DOCUMENTS
 
@@ -53,15 +55,15 @@ def texts(first: int, number: int, vocabulary: pa.Array) -> pl.Series:
     again = (kind < COPIES + NEAR) & (docs > 0)
     like[again] = shingles.fmix64(docs[again].astype(np.uint64)) % docs[again].astype(np.uint64)
     sizes = (60 + shingles.fmix64(like.astype(np.uint64)) % np.uint64(41)).astype(np.int64)
-    at = runs.ranges(np.zeros(number, np.int64), sizes)
+    at = ragged.ranges(np.zeros(number, np.int64), sizes)
     seeds = np.repeat(like.astype(np.uint64) << np.uint64(8), sizes) + at.astype(np.uint64)
     drawn = (shingles.fmix64(seeds) % np.uint64(VOCABULARY)).astype(np.int64)
-    offsets = runs.offsets_of(sizes)
+    offsets = ragged.offsets_of(sizes)
     near = again & (kind >= COPIES)
     changed = offsets[:-1][near] + sizes[near] // 2
     drawn[changed] = (drawn[changed] + docs[near]) % VOCABULARY
     flat = vocabulary.take(pa.array(drawn))
-    return runs.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
+    return ragged.lists(flat.cast(pa.large_string()), offsets).list.join(" ")
 
 
 def corpus(
@@ -87,7 +89,7 @@ def corpus(
             ("ingest/documents", frame.to_arrow().cast(DOCUMENTS)),
             ("quality/decisions", kept),
         ):
-            shards.write_bytes(folder / path / f"{name}.parquet", shards.parquet_bytes(table))
+            disk.write_bytes(folder / path / f"{name}.parquet", shards.parquet_bytes(table))
         names.append(name)
     return tuple(names)
 

@@ -26,8 +26,8 @@ import polars as pl
 import pyarrow as pa
 from dedup_scale import VOCABULARY, corpus, measure
 
-from pipelines import shingles
-from pipelines.runs import lists, offsets_of
+from pipelines.text import shingles
+from pipelines.text.ragged import lists, offsets_of
 from schemas.sections import DedupParams, SpanParams
 
 WORDS, LONGEST, LEAST = 400, 150, 50

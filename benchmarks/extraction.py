@@ -28,7 +28,7 @@ from statistics import fmean
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-from pipelines import html
+from pipelines.ingest.extract import html
 
 Extractor = Callable[[str], str]
 Timed = tuple[list[str], float]

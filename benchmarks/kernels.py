@@ -21,10 +21,15 @@ from typing import Any
 import polars as pl
 from resiliparse.parse.html import HTMLTree
 
-from pipelines import codings, content, corpus, identify, inventory, readers, scan
-from pipelines.main_text import deep
-from pipelines.minhash import bands, signatures
-from pipelines.shingles import shingle, views, words
+from pipelines.corpus import stage_tables
+from pipelines.engine import input_files
+from pipelines.ingest import inventory, scan, text_extraction
+from pipelines.ingest.decoding import http_encodings
+from pipelines.ingest.extract.main_text import deep
+from pipelines.ingest.readers import registry as readers
+from pipelines.language import identifier
+from pipelines.text.minhash import bands, signatures
+from pipelines.text.shingles import shingle, views, words
 from schemas import params as parameters
 from schemas.params import Params
 from schemas.tables import STAGES
@@ -53,7 +58,7 @@ def timed(work: Callable[[], object], rounds: int) -> float:
 
 def texts(params: Params, after: str) -> list[str]:
     """The texts of the documents that a stage kept."""
-    source = corpus.Corpus(str(params.work))
+    source = stage_tables.Corpus(str(params.work))
     names = sorted(path.stem for path in (params.work / "ingest" / "documents").glob("*.parquet"))
     return [
         t
@@ -87,13 +92,13 @@ def extract(pages: Sequence[str]) -> None:
         extract_plain_text(page, main_content=True, alt_texts=False, list_bullets=False)
 
 
-def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str]:
+def pages(params: Params, containers: Sequence[input_files.Container]) -> list[str]:
     """The decoded markup of all HTML records that ingest kept, but for those nested so deep that
     the stage leaves the heuristics out: the bare extractor takes seconds for one of them."""
     records = pl.read_parquet(params.work / "ingest" / "records" / "*.parquet")
     decided = pl.read_parquet(params.work / "ingest" / "decisions" / "*.parquet")
     kept = (
-        records.filter(pl.col("media_type").is_in(list(content.HTML_TYPES)))
+        records.filter(pl.col("media_type").is_in(list(text_extraction.HTML_TYPES)))
         .join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
         .sort("container", "offset")
     )
@@ -105,7 +110,7 @@ def pages(params: Params, containers: Sequence[inventory.Container]) -> list[str
             readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
         )
         for body, charset in zip(bodies, some["charset"], strict=False):
-            markup, _ = codings.decoded_body(body.payload or b"", body.headers, limit)
+            markup, _ = http_encodings.decoded_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
     return [page for page in found if deep(page, HTMLTree.parse(page)) is None]
 
@@ -150,11 +155,11 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     add("extraction", "ingest", len(markup), _bytes(markup), lambda: extract(markup))
 
     read = texts(params, "ingest")
-    named = identify.model_path(params.language.model, params.root)
+    named = identifier.model_path(params.language.model, params.root)
     from fasttext.FastText import _FastText
 
     model = _FastText(str(named))
-    samples = [" ".join(identify.spread(t, params.language.sample_chars).split()) for t in read]
+    samples = [" ".join(identifier.spread(t, params.language.sample_chars).split()) for t in read]
     lines = [" ".join(t.split()) for t in read]
     for name, some in (("fastText, samples", samples), ("fastText, whole texts", lines)):
         add(name, "language", len(some), _bytes(some), partial(predict, model, some))

@@ -30,7 +30,7 @@ from statistics import mean, median
 import polars as pl
 import pycld2
 
-from pipelines.identify import Identifier, model_path
+from pipelines.language.identifier import Identifier, model_path
 from schemas.sections import LanguageParams
 
 REGION = (
@@ -156,7 +156,7 @@ def inside(folder: Path, other: str, half: int, identifier: Identifier) -> dict[
 
 
 def floors(folder: Path, udhr: Path, identifier: Identifier) -> None:
-    """Print `pipelines/languages/floors.tsv`: the score that 999 in 1,000 of what is told right
+    """Print `pipelines/language/floors.tsv`: the score that 999 in 1,000 of what is told right
     in the first halves reach, by sentence, else by paragraph; at least 0.2 and at most 0.5."""
     print("# language, script, least score, from what: see benchmarks/language.py --floors")
     sets: dict[str, tuple[str, str, list[str]]] = {

@@ -1,10 +1,10 @@
-"""Make `pipelines/letters.tsv`: how often a language has each letter.
+"""Make `pipelines/ingest/decoding/letters.tsv`: how often a language has each letter.
 
-    python benchmarks/letters.py UDHR_FOLDER > pipelines/letters.tsv
+    python benchmarks/letters.py UDHR_FOLDER > pipelines/ingest/decoding/letters.tsv
 
 UDHR_FOLDER holds the Universal Declaration of Human Rights as Unicode publishes it
 (`udhr_<language>.xml`).  Counted, per 10,000 and in lower case, are letters beyond ASCII and the
-ASCII letters next to them, which is what `pipelines.letters` looks at.  Letters that a language
+ASCII letters next to them, which is what `pipelines.ingest.decoding.letter_model` looks at.  Letters that a language
 has and the Declaration lacks are added at the least count; `ba`, `el` and `lv`, which are not among
 the files, are typed in from rounded frequencies.
 """

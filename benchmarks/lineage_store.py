@@ -28,12 +28,15 @@ import numpy as np
 import polars as pl
 
 import lineage
-from lineage import segments, token_trace
-from lineage.chain import Release
-from lineage.entering import tables
-from lineage.segments import Header
-from lineage.store import Store
-from pipelines import shards, token_shards
+from lineage import token_trace
+from lineage.release_folder import ReleaseFolder
+from lineage.storage import disk
+from lineage.store import segments
+from lineage.store.segments import Header
+from lineage.store.store import Store
+from lineage.store.writer import tables
+from pipelines.engine import shards
+from pipelines.release import token_shards
 from schemas.tables import TOKENS
 
 RELEASES, SOURCES, PRINTS = 10, 400, 20
@@ -57,7 +60,7 @@ def digests(draw: np.random.Generator, rows: int, width: int) -> pl.Series:
 
 
 def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
-    """Intervals as `lineage.entering.tables` takes them."""
+    """Intervals as `lineage.store.writer.tables` takes them."""
     source = draw.zipf(1.4, rows) % SOURCES
     host = source * 1000 + draw.zipf(1.5, rows) % 1000
     refused = draw.random(rows) < 0.1
@@ -149,7 +152,7 @@ def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> N
         )
         content = shards.parquet_bytes(table.select(TOKENS.names).to_arrow().cast(TOKENS), 3)
         path = release / f"lineage/tokens/{name.replace('part-', 'part-kk-', 1)}.parquet"
-        shards.write_bytes(path, content)
+        disk.write_bytes(path, content)
         ends = pl.col("token_start") + pl.col("n_tokens") + 1
         for file, held in table.group_by("shard").agg(ends.max()).rows():
             holes(release / file, min(held, SHARD_TOKENS))
@@ -164,12 +167,12 @@ def holes(path: Path, held: int) -> None:
         file.truncate(file.tell() + 2 * held)
 
 
-def finished(folder: Path) -> Release:
+def finished(folder: Path) -> ReleaseFolder:
     """The release of all documents, as much of it as `tamga trace --tokens` asks of tokens."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.glob("tokens/*/*/*.npy"))
     about = {"tokenizer": {"name": "bench"}, "files": {name: {} for name in names}}
     (folder / "manifest.json").write_text(json.dumps(about))
-    return Release(folder, folder)
+    return ReleaseFolder(folder, folder)
 
 
 def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
@@ -183,7 +186,7 @@ def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
     return {"median": float(np.median(taken)), "p95": float(np.percentile(taken, 95))}
 
 
-def of_tokens(store: Store, release: Release, queries: int) -> dict[str, float]:
+def of_tokens(store: Store, release: ReleaseFolder, queries: int) -> dict[str, float]:
     """From a token of any shard to its document, source and right."""
     draw = np.random.default_rng(7)
     held = {name: len(token_trace.tokens(release, name)) for name in release.manifest()["files"]}
@@ -200,7 +203,9 @@ def of_tokens(store: Store, release: Release, queries: int) -> dict[str, float]:
     return timed(ask, asked)
 
 
-def lookups(store: Store, release: Release, queries: int) -> Iterator[tuple[str, dict[str, float]]]:
+def lookups(
+    store: Store, release: ReleaseFolder, queries: int
+) -> Iterator[tuple[str, dict[str, float]]]:
     some = pl.concat(
         [store._scan("docs", one).slice(i * 977, queries).collect() for i, one in enumerate(store.releases)]
     ).sample(queries, seed=3)  # fmt: skip

@@ -5,7 +5,7 @@
 
 FOLDER holds <language>.txt files with a sentence per line; texts of 2,000 characters are drawn from
 them.  Times are CPU seconds, the best of three rounds.  A datatrove that is not installed is left
-out.  With --calibrate, the rows of `pipelines/quality_rules/thresholds.tsv` that are measured are
+out.  With --calibrate, the rows of `pipelines/quality/thresholds.tsv` that are measured are
 printed: of the odd lines, since the even ones made the lists of function words.
 """
 
@@ -20,8 +20,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipelines.quality_rules import rules
-from pipelines.quality_rules.statistics import measure
+from pipelines.quality import rules
+from pipelines.quality.statistics import measure
 
 CHARS = 2000
 #: The measured extremes are stretched by these before they are thresholds; no mean length of words

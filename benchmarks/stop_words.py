@@ -1,6 +1,6 @@
-"""Make `pipelines/quality_rules/stop_words.tsv`: the function words of languages.
+"""Make `pipelines/quality/stop_words.tsv`: the function words of languages.
 
-    python benchmarks/stop_words.py SENTENCES UDHR > pipelines/quality_rules/stop_words.tsv
+    python benchmarks/stop_words.py SENTENCES UDHR > pipelines/quality/stop_words.tsv
 
 SENTENCES holds `<code>.txt`, a sentence a line (NTREX-128, CC BY-SA 4.0); UDHR the Universal
 Declaration of Human Rights as Unicode publishes it (public domain).  A word is taken if it is

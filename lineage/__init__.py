@@ -5,6 +5,6 @@
 
 from __future__ import annotations
 
-from lineage.store import Store, open
+from lineage.store.store import Store, open
 
 __all__ = ["Store", "open"]

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from lineage import lookup
+from lineage.storage import redacted_names
 from schemas.canonical import canonical_json
 
 FOLDER: Final = "cases"
@@ -170,4 +170,4 @@ def of_requester(keys: Path, identity: str) -> set[str]:
 
 
 def _hmac(keys: Path, identity: str) -> str:
-    return lookup.digest(lookup.key(keys), " ".join(identity.split()).casefold())
+    return redacted_names.digest(redacted_names.key(keys), " ".join(identity.split()).casefold())

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from lineage import asking
+from lineage import store_options
 
 EPILOG = """examples:
   tamga diff v1 v2
@@ -24,19 +24,19 @@ _TABLE = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = asking.parser("diff", __doc__ or "", EPILOG)
+    parser = store_options.parser("diff", __doc__ or "", EPILOG)
     parser.add_argument("old", metavar="V1", help="a release")
     parser.add_argument("new", metavar="V2", help="a later one")
-    parser.add_argument("--limit", type=int, default=asking.SHOWN, help="rows shown; 0: all")
+    parser.add_argument("--limit", type=int, default=store_options.SHOWN, help="rows shown; 0: all")
     parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
     options = parser.parse_args(argv)
-    return asking.guarded(lambda: _diff(options))
+    return store_options.guarded(lambda: _diff(options))
 
 
 def _diff(options: argparse.Namespace) -> int:
-    store = asking.opened(options)
+    store = store_options.opened(options)
     old, new = store.release(options.old), store.release(options.new)
-    rows = asking.named(store.diff(old, new), store)
+    rows = store_options.named(store.diff(old, new), store)
     counts = dict.fromkeys(("entered", "left", "changed"), 0)
     counts |= dict(rows.group_by("change").len().rows())
     form = "json" if options.json else "csv" if options.csv else "table"
@@ -49,7 +49,7 @@ def _diff(options: argparse.Namespace) -> int:
             print(f"  left, {why}: {n}")
         shown = rows.select(_TABLE).head(options.limit or rows.height)
     if form != "table" or rows.height:
-        asking.show(shown, form, about, rows.height)
+        store_options.show(shown, form, about, rows.height)
     return 1 if rows.height else 0
 
 

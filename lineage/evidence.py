@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lineage import payloads, remote, streams
+from lineage import payloads
+from lineage.storage import remote, streams
 
 EMPTY = hashlib.sha256(b"").hexdigest()
 

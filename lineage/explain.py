@@ -12,9 +12,10 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any, Final
 
-from lineage import asking, grounds, sentences
-from lineage.chain import NoRelease, Release
-from lineage.store import Store
+from lineage import keep_texts, reason_texts, store_options
+from lineage.release_folder import ReleaseFolder
+from lineage.storage.release_tables import NoRelease
+from lineage.store.store import Store
 
 EPILOG = """examples:
   tamga explain 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
@@ -28,7 +29,7 @@ SHOWN: Final = 1500
 
 
 def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A record's chain (`lineage.chain.Release.chain`) as an explanation.
+    """A record's chain (`lineage.release_folder.ReleaseFolder.chain`) as an explanation.
 
     Args:
       chain: the record's.
@@ -46,10 +47,10 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         stage, reason = decision["stage"], decision["reason"]
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
         if decision["outcome"] == "keep":
-            why, condition = grounds.passed(stage, *about)
+            why, condition = keep_texts.passed(stage, *about)
             condition = f"It would {condition}."
         else:
-            why, condition = sentences.of(stage, reason, *about)
+            why, condition = reason_texts.of(stage, reason, *about)
             otherwise.clear()
             if how := (gone or {}).get(decision["evidence"].get("kept_doc_id")):
                 why += f" But that document ended as {how}, and is not in the release."
@@ -74,7 +75,7 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
     }
 
 
-def ended(release: Release, chain: dict[str, Any]) -> dict[str, str]:
+def ended(release: ReleaseFolder, chain: dict[str, Any]) -> dict[str, str]:
     """How those of a record's copies that were kept ended, where they are not in the release."""
     kept = {one["kept_doc_id"] for one in chain["duplicates"]} - {chain["doc_id"]}
     return {
@@ -97,23 +98,23 @@ def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = asking.parser("explain", __doc__ or "", EPILOG)
+    parser = store_options.parser("explain", __doc__ or "", EPILOG)
     parser.add_argument("query", metavar="DOC_ID|URL", help="what to explain")
     parser.add_argument(
         "--release", metavar="NAME[@SEQ]", help="in this release (default: the last that saw it)"
     )
     options = parser.parse_args(argv)
-    return asking.guarded(lambda: _explain(options))
+    return store_options.guarded(lambda: _explain(options))
 
 
 def _explain(options: argparse.Namespace) -> int:
-    store, place = asking.opened(options), asking.places(options)
+    store, place = store_options.opened(options), store_options.places(options)
     wanted = store.release(options.release) if options.release else None
     told = []
     for doc_id, seq in releases_of(store, options.query, place.keys):
         header = wanted or store.release(str(seq))
         folder = Path(place.releases.removeprefix("file://")) / header.name
-        release = Release(folder, place.root, place.keys)
+        release = ReleaseFolder(folder, place.root, place.keys)
         if release.entered is None or release.entered[1] != header:
             raise NoRelease(
                 f"{folder} does not hold {header.name}@{header.seq} any more; what the store "
@@ -148,7 +149,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     for number, step in enumerate(one["steps"], 1):
         yield f"{number}. {step['stage']}: {step['why']}"
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
-        yield f"   Observed: {_in_short(sentences.told(step['evidence']))}."
+        yield f"   Observed: {_in_short(reason_texts.told(step['evidence']))}."
     for copy in one["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
             kept = (

@@ -2,7 +2,7 @@
 
 `lineage/runs` says when and on what machine stages ran, and the leaves of the Merkle tree are
 salted at random: they are not in the manifest, so that the same inputs, parameters and code give
-the same one.  The signed statement covers them beside it (`lineage.seal`).
+the same one.  The signed statement covers them beside it (`lineage.signing.seal`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lineage.storage import release_files
 from schemas.code_version import code_version
 from schemas.licences import normalise, references
 from schemas.params import Params
@@ -75,7 +76,7 @@ def _own_licences(register: Register, sources: Iterable[str]) -> dict[str, Any]:
 def is_release(folder: Path) -> bool:
     """Whether a folder holds a release: whether it has a manifest of this kind."""
     try:
-        found = json.loads((folder / "manifest.json").read_bytes())
+        found = json.loads((folder / release_files.MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
     return isinstance(found, dict) and {"schema_version", "name", "files"} <= found.keys()

@@ -15,7 +15,8 @@ from typing import Any
 
 import polars as pl
 
-from lineage.chain import NoRelease, Release
+from lineage.release_folder import ReleaseFolder
+from lineage.storage.release_tables import NoRelease
 from schemas.policy import Packs
 from schemas.ruling import Circumstances, Ruling, Subject, rule
 from schemas.validation import parse_date
@@ -38,7 +39,9 @@ class Side:
     day: date | None = None
 
 
-def flips(release: Release, before: Side, after: Side, country: str | None = None) -> pl.DataFrame:
+def flips(
+    release: ReleaseFolder, before: Side, after: Side, country: str | None = None
+) -> pl.DataFrame:
     """A row per record that flips, sorted by source and id: `flip` is `keep to refuse` or `refuse
     to keep`, `drives`, `rule` and `reason` say what bars it on the side that refuses.
 
@@ -46,7 +49,7 @@ def flips(release: Release, before: Side, after: Side, country: str | None = Non
       country: stands in where the decisions do not say where the text is stored.
 
     Raises:
-      lineage.chain.NoRelease: where there is none, or its decisions do not say enough.
+      lineage.storage.release_tables.NoRelease: where there is none, or its decisions do not say enough.
     """
     judged = _judged(release, country)
     facts = judged.select(FACTS).unique().collect()
@@ -79,7 +82,7 @@ def flips(release: Release, before: Side, after: Side, country: str | None = Non
     )
 
 
-def _judged(release: Release, country: str | None) -> pl.LazyFrame:
+def _judged(release: ReleaseFolder, country: str | None) -> pl.LazyFrame:
     """The records that packs decide on, with the facts of their run."""
     decided = release.table("decisions").filter(
         (pl.col("stage") == "ingest")
@@ -99,7 +102,7 @@ def _judged(release: Release, country: str | None) -> pl.LazyFrame:
     )
 
 
-def _subjects(release: Release) -> dict[str, Subject]:
+def _subjects(release: ReleaseFolder) -> dict[str, Subject]:
     rows = release.table("sources").select("source_id", "entry").collect()
     return {id: _subject(json.loads(entry)) for id, entry in rows.iter_rows()}
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import polars as pl
 
-from lineage import asking
-from lineage.store import FILTERS, Store
+from lineage import store_options
+from lineage.store.store import FILTERS, Store
 from schemas import command_line
 
 EPILOG = """examples:
@@ -44,11 +44,11 @@ _TABLE = (
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
-    return asking.guarded(lambda: _query(options))
+    return store_options.guarded(lambda: _query(options))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = asking.parser("query", __doc__ or "", EPILOG)
+    parser = store_options.parser("query", __doc__ or "", EPILOG)
     parser.add_argument("--doc", action="append", metavar="DOC_ID", help="this record")
     parser.add_argument("--url", action="append", help="records at this address")
     parser.add_argument("--domain", help="records of this host and its subdomains")
@@ -84,11 +84,13 @@ def _by(text: str) -> list[str]:
 
 
 def _query(options: argparse.Namespace) -> int:
-    store = asking.opened(options)
+    store = store_options.opened(options)
     at = store.release(options.release) if options.release else None
     at = store.as_of(options.as_of.isoformat()) if options.as_of else at
     form = "json" if options.json else "csv" if options.csv else "table"
-    limit = asking.SHOWN if options.limit is None and form == "table" else options.limit or None
+    limit = (
+        store_options.SHOWN if options.limit is None and form == "table" else options.limit or None
+    )
     where = {c: v for o, c in _OPTIONS.items() if (v := getattr(options, o)) is not None}
     total = 0
     about: dict[str, Any] = {"release": f"{at.name}@{at.seq}" if at else None}
@@ -96,18 +98,18 @@ def _query(options: argparse.Namespace) -> int:
         released = options.released or not {"outcome", "reason"} & {*options.by, *where}
         rows = store.roll_up(options.by, where, options.domain, at, released)
     elif options.doc or options.url:
-        rows = asking.named(_pointed(store, options, where), store)
+        rows = store_options.named(_pointed(store, options, where), store)
         if at is not None:
             rows = _at(rows, store, at.seq)
     else:
         asked = (where, options.domain, at, options.released)
-        rows = asking.named(store.documents(*asked, limit=limit), store)
+        rows = store_options.named(store.documents(*asked, limit=limit), store)
         total = rows.height if limit is None or rows.height < limit else store.count(*asked)
     total = max(total, rows.height)
     shown = rows.head(limit) if limit else rows
     if form == "table" and not options.by:
         shown = shown.select(_TABLE)
-    asking.show(shown, form, about | {"total": total}, total)
+    store_options.show(shown, form, about | {"total": total}, total)
     return 0 if total else 1
 
 
@@ -115,7 +117,7 @@ def _pointed(
     store: Store, options: argparse.Namespace, where: dict[str, list[str]]
 ) -> pl.DataFrame:
     """Intervals by id or address, held against the other filters."""
-    keys = asking.places(options).keys
+    keys = store_options.places(options).keys
     ids = [one for one in options.doc or [] if _is_id(one)]
     parts = [store.by_id(ids)] if ids else []
     parts += [store.by_url(url, keys) for url in options.url or []]

@@ -16,28 +16,29 @@ from typing import Any
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lineage import dsse, log
-from lineage.chain import NoRelease, Release
-from lineage.verify import STATEMENT, Defect
+from lineage.release_folder import ReleaseFolder
+from lineage.signing import dsse, release_log
+from lineage.storage import release_files
+from lineage.storage.release_tables import NoRelease
+from lineage.verify import Defect
 
 PREDICATE_TYPE = "urn:tamga:withdrawal:v1"
-RECEIPTS, EXCLUSIONS = "receipts", "exclusions"
 _TOLD = {"id", "scope", "recorded_on", "executed_at", "erased", "counts", "releases"}
 
 
 def receipt(id: str) -> str:
     """Where a receipt lies, below the folder of releases."""
-    return f"{RECEIPTS}/{id}.dsse.json"
+    return f"{release_files.RECEIPTS}/{id}.dsse.json"
 
 
 def tombstones(id: str) -> str:
     """Where the lines on what was purged lie."""
-    return f"{RECEIPTS}/{id}.tombstones.jsonl"
+    return f"{release_files.RECEIPTS}/{id}.tombstones.jsonl"
 
 
 def exclusions(id: str) -> str:
     """Where the lines for trainers lie."""
-    return f"{EXCLUSIONS}/{id}.jsonl"
+    return f"{release_files.EXCLUSIONS}/{id}.jsonl"
 
 
 def statement(digests: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def defects(path: Path, key: Ed25519PublicKey, folder: Path | None = None) -> It
         yield Defect(path.name, "is a statement about something else than a withdrawal")
         return
     yield from _files(folder, digests)
-    yield from _logged(folder / log.NAME, made)
+    yield from _logged(folder / release_files.LOG, made)
     yield from _absent(folder, told, made)
 
 
@@ -104,13 +105,13 @@ def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
 def _logged(history: Path, made: list[tuple[str, str, str]]) -> Iterator[Defect]:
     """Each new release stands in the log, after the one that it was made of."""
     try:
-        places = {one["statement_sha256"]: one["seq"] for one in log.read(history)}
-    except log.BadLog as error:
-        yield Defect(log.NAME, str(error))
+        places = {one["statement_sha256"]: one["seq"] for one in release_log.read(history)}
+    except release_log.BadLog as error:
+        yield Defect(release_files.LOG, str(error))
         return
     for name, old, new in made:
         if old not in places or new not in places or places[old] >= places[new]:
-            yield Defect(log.NAME, f"does not hold the release {name} before and after")
+            yield Defect(release_files.LOG, f"does not hold the release {name} before and after")
 
 
 def _absent(
@@ -123,8 +124,8 @@ def _absent(
     gone = pl.scan_ndjson(path).select("release", "doc_id").collect()
     for name, _, new in made:
         try:
-            envelope = (folder / name / STATEMENT).read_bytes()
-            documents = Release(folder / name, folder).table("documents").select("doc_id")
+            envelope = (folder / name / release_files.STATEMENT).read_bytes()
+            documents = ReleaseFolder(folder / name, folder).table("documents").select("doc_id")
         except (OSError, NoRelease):
             continue
         if sha256(envelope).hexdigest() != new:

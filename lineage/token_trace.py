@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from lineage import tokenizer
-from lineage.chain import NoRelease, Release
+from lineage.release_folder import ReleaseFolder
+from lineage.storage.release_tables import NoRelease
 from lineage.tokenizer import BadTokenizer, Ids, Tokenizer
 
 _RANGE = re.compile(r"(?P<shard>.+):(?P<start>\d{1,18})(?:-(?P<stop>\d{1,18}))?")
@@ -38,7 +39,7 @@ class Range:
     stop: int
 
 
-def find(release: Release, query: str) -> Range:
+def find(release: ReleaseFolder, query: str) -> Range:
     """The range that `SHARD:FROM-TO` or `SHARD:TOKEN` names: `TO` is the first that is not meant,
     and a shard is `tokens/…/kk/part-00000-00000.npy`, or shorter from the left or without the ending.
 
@@ -72,7 +73,7 @@ def find(release: Release, query: str) -> Range:
     return Range(fits[0], start, stop)
 
 
-def tokens(release: Release, shard: str) -> Ids:
+def tokens(release: ReleaseFolder, shard: str) -> Ids:
     """A token shard, mapped into memory.
 
     Raises:
@@ -84,7 +85,7 @@ def tokens(release: Release, shard: str) -> Ids:
         raise NoRelease(f"{release.folder / shard} is no token shard ({error})") from None
 
 
-def named(release: Release) -> Tokenizer:
+def named(release: ReleaseFolder) -> Tokenizer:
     """The tokenizer that made the release's token shards.
 
     Raises:
@@ -101,7 +102,7 @@ def named(release: Release) -> Tokenizer:
     return found
 
 
-def _made(release: Release, manifest: dict[str, Any]) -> dict[str, Any]:
+def _made(release: ReleaseFolder, manifest: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of the tokenizer; raises NoRelease where there is none."""
     about: dict[str, Any] | None = manifest.get("tokenizer")
     if not about:
@@ -116,7 +117,7 @@ def part(shard: str) -> str:
     return f"part-{lang}-{name.split('-')[1]}"
 
 
-def documents(release: Release, place: Range) -> pl.DataFrame:
+def documents(release: ReleaseFolder, place: Range) -> pl.DataFrame:
     """The documents of a range, in its order.
 
     Returns:
@@ -148,7 +149,7 @@ def documents(release: Release, place: Range) -> pl.DataFrame:
     ).collect()
 
 
-def trace(release: Release, place: Range, most: int) -> Iterator[dict[str, Any]]:
+def trace(release: ReleaseFolder, place: Range, most: int) -> Iterator[dict[str, Any]]:
     """What stands behind each document of a range, `most` of them.
 
     Yields:

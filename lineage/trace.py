@@ -13,8 +13,9 @@ from typing import Any
 from polars.exceptions import PolarsError
 
 from lineage import token_trace
-from lineage.chain import NoRelease, Release
-from lineage.passages import BadPassage, holding
+from lineage.release_folder import ReleaseFolder
+from lineage.released_passages import BadPassage, holding
+from lineage.storage.release_tables import NoRelease
 from lineage.token_trace import BadRange, NoTokens
 from schemas import command_line
 from schemas.errors import Invalid
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0 if found and all(map(_sound, found)) else 1
 
 
-def _holding(release: Release, file: str) -> list[str]:
+def _holding(release: ReleaseFolder, file: str) -> list[str]:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
         return holding(release, content.decode("utf-8-sig"))
@@ -127,7 +128,7 @@ def _holding(release: Release, file: str) -> list[str]:
         ) from None
 
 
-def _tokens(release: Release, options: argparse.Namespace) -> int:
+def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
     place = token_trace.find(release, options.tokens)
     number = token_trace.documents(release, place).height
     found = list(token_trace.trace(release, place, options.most))
@@ -161,12 +162,12 @@ def _token_span(one: dict[str, Any]) -> Iterator[str]:
     yield f"          characters {one['chars'][0]} to {one['chars'][1]} of the text, which {same}"
 
 
-def _release(options: argparse.Namespace) -> Release:
+def _release(options: argparse.Namespace) -> ReleaseFolder:
     if options.release:
         root = options.root or options.params.parent
-        return Release(options.release, root, options.keys)
+        return ReleaseFolder(options.release, root, options.keys)
     about = command_line.loaded(options.params, "a release by --release")
-    return Release(
+    return ReleaseFolder(
         about.release_folder,
         options.root or about.root,
         options.keys or about.work / "keys",

@@ -19,12 +19,10 @@ import polars as pl
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from lineage import dsse, log, merkle, seal, timestamps
-from lineage.timestamps import NoTimestamp
+from lineage.signing import dsse, merkle, release_log, seal, timestamps
+from lineage.signing.timestamps import NoTimestamp
+from lineage.storage import release_files
 from schemas.tables import LINEAGE
-
-MANIFEST, STATEMENT = "manifest.json", "manifest.dsse.json"
-LEAVES, SALTS = "seal/leaves", "seal/salts"
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,14 @@ def defects(
         who stamped it is not looked at.
     """
     try:
-        envelope = (folder / STATEMENT).read_bytes()
-        content = (folder / MANIFEST).read_bytes()
+        envelope = (folder / release_files.STATEMENT).read_bytes()
+        content = (folder / release_files.MANIFEST).read_bytes()
         signed = dsse.opened(envelope, key)
     except OSError as error:
         yield Defect(Path(str(error.filename)).name, f"cannot be read ({error.strerror})")
         return
     except dsse.BadEnvelope as error:
-        yield Defect(STATEMENT, str(error))
+        yield Defect(release_files.STATEMENT, str(error))
         return
     yield from (outer := list(_statement(content, signed)))
     if outer:
@@ -95,12 +93,12 @@ def _statement(content: bytes, signed: Any) -> Iterator[Defect]:
         stamped = told.get("timestamp") == "required"
     except (LookupError, TypeError, ValueError):
         kind, digests = None, {}
-    if kind != seal.PREDICATE_TYPE or MANIFEST not in digests:
-        yield Defect(STATEMENT, "is a statement about something else than a release")
-    elif digests[MANIFEST] != sha256(content).hexdigest():
-        yield Defect(MANIFEST, "is not the manifest that was signed")
+    if kind != seal.PREDICATE_TYPE or release_files.MANIFEST not in digests:
+        yield Defect(release_files.STATEMENT, "is a statement about something else than a release")
+    elif digests[release_files.MANIFEST] != sha256(content).hexdigest():
+        yield Defect(release_files.MANIFEST, "is not the manifest that was signed")
     elif seal.statement(digests, json.loads(content), tree, head, stamped) != signed:
-        yield Defect(STATEMENT, "says other counts or another name than the manifest")
+        yield Defect(release_files.STATEMENT, "says other counts or another name than the manifest")
 
 
 def _stamped(
@@ -111,20 +109,20 @@ def _stamped(
     required: bool,
 ) -> tuple[dict[str, str], list[Defect]]:
     """The digests of what a time stamp adds (none: there is no stamp), and what is wrong with it."""
-    file = timestamps.SIGNED
+    file = release_files.STAMPED
     try:
         if not (folder / file).exists():
             return {}, [Defect(file, "is not there: the time stamp is gone")] if required else []
         content = (folder / file).read_bytes()
         digests = timestamps.covered(dsse.opened(content, key))
-        file = timestamps.ANSWER
+        file = release_files.TIMESTAMP
         answer = (folder / file).read_bytes()
         _ = timestamps.proven(answer, envelope, trusted) if trusted else None
     except OSError as error:
         return {}, [Defect(file, f"cannot be read ({error.strerror})")]
     except (dsse.BadEnvelope, NoTimestamp) as error:
         return {}, [Defect(file, str(error))]
-    return digests | {timestamps.SIGNED: sha256(content).hexdigest()}, []
+    return digests | {release_files.STAMPED: sha256(content).hexdigest()}, []
 
 
 def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
@@ -139,7 +137,10 @@ def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
                 yield Defect(name, "does not have the bytes that were signed")
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if (path.is_symlink() or not path.is_dir()) and name not in {*digests, STATEMENT}:
+        if (path.is_symlink() or not path.is_dir()) and name not in {
+            *digests,
+            release_files.STATEMENT,
+        }:
             yield Defect(name, "does not belong to the release")
 
 
@@ -254,42 +255,46 @@ def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | 
 def _root(folder: Path, manifest: dict[str, Any], said: dict[str, str]) -> Iterator[Defect]:
     """The leaves have the root, and every document has its leaf."""
     try:
-        hashes = seal.unpacked((folder / LEAVES).read_bytes(), seal.HASH_BYTES)
-        salts = seal.unpacked((folder / SALTS).read_bytes(), seal.SALT_BYTES)
+        hashes = seal.unpacked((folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
+        salts = seal.unpacked((folder / release_files.SALTS).read_bytes(), seal.SALT_BYTES)
     except (OSError, ValueError) as error:
         yield Defect("seal", str(error))
         return
     if len(hashes) != int(said["size"]) or len(salts) != len(hashes):
-        yield Defect(LEAVES, f"is not of {said['size']} leaves, as the statement says")
+        yield Defect(
+            release_files.LEAVES, f"is not of {said['size']} leaves, as the statement says"
+        )
         return
     if merkle.root(hashes).hex() != said["root"]:
-        yield Defect(LEAVES, "has another Merkle root than the statement")
+        yield Defect(release_files.LEAVES, "has another Merkle root than the statement")
         return
     documents = _scan(folder, manifest, "documents").sort("leaf_index").collect()
     live = [i for i, salt in enumerate(salts) if salt != seal.ERASED]
     if documents["leaf_index"].to_list() != live:
-        yield Defect(SALTS, "does not have a salt for each document, and for no other leaf")
+        yield Defect(
+            release_files.SALTS, "does not have a salt for each document, and for no other leaf"
+        )
         return
     salted = pl.Series([salts[i] for i in live], dtype=pl.Binary)
     if seal.leaf_hashes(documents, salted) != [hashes[i] for i in live]:
-        yield Defect(LEAVES, "has a leaf that is not of its document")
+        yield Defect(release_files.LEAVES, "has a leaf that is not of its document")
 
 
 def _chain(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
     """The release stands in the log, after the head that it signed."""
     try:
-        entries = log.read(history)
-    except log.BadLog as error:
-        yield Defect(log.NAME, str(error))
+        entries = release_log.read(history)
+    except release_log.BadLog as error:
+        yield Defect(release_files.LOG, str(error))
         return
     digest = sha256(envelope).hexdigest()
     places = [e["seq"] for e in entries if e["statement_sha256"] == digest]
     if not places:
-        yield Defect(log.NAME, "has no entry of this release")
+        yield Defect(release_files.LOG, "has no entry of this release")
         return
-    if log.entry(places[0], envelope, signed) != entries[places[0]]:
-        yield Defect(log.NAME, f"entry {places[0]} says other things than the release")
+    if release_log.entry(places[0], envelope, signed) != entries[places[0]]:
+        yield Defect(release_files.LOG, f"entry {places[0]} says other things than the release")
     said = signed["predicate"]["log"]
     size = int(said["size"])
-    if size > places[0] or log.head(entries, size) != (size, said["root"]):
-        yield Defect(log.NAME, "is not the log after which the release was signed")
+    if size > places[0] or release_log.head(entries, size) != (size, said["root"]):
+        yield Defect(release_files.LOG, "is not the log after which the release was signed")

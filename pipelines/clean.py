@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pipelines import shards
-from pipelines.command import guarded
-from pipelines.published import StageError
+from lineage.storage import disk
+from pipelines.engine.command_line import guarded
+from pipelines.engine.published import StageError
 from schemas import command_line
 from schemas.params import Params, load
 
@@ -84,7 +84,7 @@ def clean(params: Params) -> list[Leftover]:
     with ExitStack() as locks:
         for stage in [*(s for s in HOLDS if s != STATE), "release"]:
             lock = params.work / STATE / f"{stage}.lock"
-            if found and not locks.enter_context(shards.only_one(lock)):
+            if found and not locks.enter_context(disk.only_one(lock)):
                 raise StageError(
                     f"clean: {stage} is at work in {params.work}; wait for it, then clean"
                 )

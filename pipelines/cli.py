@@ -8,37 +8,49 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from pipelines.quiet import quiet
+from pipelines.engine.quiet import quiet
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
     "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
-    "ingest": ("pipelines.ingest", "raw containers through the gate to documents"),
-    "language": ("pipelines.language", "which language and script each document is in"),
-    "quality": ("pipelines.quality", "what documents are like; or `quality train`: a classifier"),
-    "dedup": ("pipelines.dedup", "exact and near-duplicates, each compared before it goes"),
+    "ingest": ("pipelines.ingest.stage", "raw containers through the gate to documents"),
+    "language": ("pipelines.language.stage", "which language and script each document is in"),
+    "quality": (
+        "pipelines.quality.stage",
+        "what documents are like; or `quality train`: a classifier",
+    ),
+    "dedup": ("pipelines.dedup.stage", "exact and near-duplicates, each compared before it goes"),
     "privacy": (
-        "pipelines.privacy",
+        "pipelines.privacy.stage",
         "where personal data stands; or `privacy preview`: a page to look at",
     ),
-    "release": ("pipelines.release", "shards by language, lineage tables, manifest"),
-    "sources": ("pipelines.sources", "check, list or show the register of sources"),
-    "policy": ("pipelines.policies", "policy packs: list, show, what another version would flip"),
+    "release": ("pipelines.release.stage", "shards by language, lineage tables, manifest"),
+    "sources": ("pipelines.governance.sources", "check, list or show the register of sources"),
+    "policy": (
+        "pipelines.governance.policies",
+        "policy packs: list, show, what another version would flip",
+    ),
     "trace": ("lineage.trace", "a document, a URL, a shard and row, or tokens: the whole chain"),
-    "withdraw": ("pipelines.withdraw", "what a withdrawal would take out; with --confirm, do it"),
-    "case": ("pipelines.cases", "objections to records: open, add, decide, list"),
+    "withdraw": (
+        "pipelines.withdrawal.command",
+        "what a withdrawal would take out; with --confirm, do it",
+    ),
+    "case": ("pipelines.withdrawal.cases", "objections to records: open, add, decide, list"),
     "query": ("lineage.query", "documents of all releases by what they are; roll-ups; --as-of"),
     "diff": ("lineage.diff", "what entered between two releases, what left and why"),
     "explain": ("lineage.explain", "why a record ended as it did, and what would change it"),
-    "find": ("pipelines.find", "is this text, URL or domain in any release?"),
-    "index": ("pipelines.index", "enter releases into the store that queries read"),
-    "verify": ("lineage.verification", "is a release, to the last byte, what was signed?"),
-    "prove": ("lineage.proof", "that a document is in a release, by its signed root"),
+    "find": ("pipelines.search.find", "is this text, URL or domain in any release?"),
+    "index": ("pipelines.search.index", "enter releases into the store that queries read"),
+    "verify": ("lineage.verify_command", "is a release, to the last byte, what was signed?"),
+    "prove": ("lineage.prove_command", "that a document is in a release, by its signed root"),
     "report": ("lineage.reports.command", "licences, attribution, EU summary, Croissant, SPDX, …"),
     "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
-    "identify": ("pipelines.identify_lines", "language and script of each line of a text"),
+    "identify": (
+        "pipelines.language.identify_command",
+        "language and script of each line of a text",
+    ),
     "clean": ("pipelines.clean", "what stages left between them: texts with personal data go"),
-    "scrub": ("pipelines.scrub_text", "a text with placeholders for its personal data"),
+    "scrub": ("pipelines.privacy.scrub_command", "a text with placeholders for its personal data"),
 }
 
 #: New containers between two looks for cycles.  By Python's own figure (700) a good part of a

@@ -12,20 +12,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines import clean, progress, sealing, stage, token_shards, withdrawals
-from pipelines.command import context, guarded, parser
-from pipelines.dedup import Dedup
-from pipelines.ingest import Ingest
-from pipelines.language import Language
+from pipelines import clean
+from pipelines.dedup.stage import Dedup
+from pipelines.engine import progress, stage
+from pipelines.engine.command_line import context, guarded, parser
+from pipelines.engine.context import Context
+from pipelines.engine.counts import made
+from pipelines.engine.published import Published, StageError
+from pipelines.engine.quiet import quiet
+from pipelines.engine.stage import Stage
+from pipelines.ingest import inventory
+from pipelines.ingest.stage import Ingest
+from pipelines.language.stage import Language
 from pipelines.personal_data import names
 from pipelines.personal_data.uris import redact_uri
-from pipelines.privacy import Privacy
-from pipelines.published import Published, StageError
-from pipelines.quality import Quality
-from pipelines.quiet import quiet
-from pipelines.release import Release
-from pipelines.stage import Context, Stage
-from pipelines.totals import made
+from pipelines.privacy.stage import Privacy
+from pipelines.quality.stage import Quality
+from pipelines.release import signing, token_shards
+from pipelines.release.stage import ReleaseStage
+from pipelines.withdrawal import unmatched
 
 STAGES: tuple[Callable[[Context], Stage], ...] = (
     Ingest,
@@ -33,7 +38,7 @@ STAGES: tuple[Callable[[Context], Stage], ...] = (
     Quality,
     Dedup,
     Privacy,
-    Release,
+    ReleaseStage,
 )
 
 EXAMPLES = """examples:
@@ -106,7 +111,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
-        "signed": sealing.signed_with(about),
+        "signed": signing.signed_with(about),
         "missing": missing(about),
         "idle_withdrawals": [
             {
@@ -114,7 +119,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
                 "value": redact_uri(one.value),
                 "recorded_on": one.recorded_on.isoformat(),
             }
-            for one in withdrawals.idle(about.register.withdrawals, done[0].folder)
+            for one in unmatched.idle(about.register.withdrawals, done[0].folder)
         ],
         "stages": {
             name: {
@@ -142,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Any, beam_args: Sequence[str]) -> int:
-    about = context(options, beam_args)
+    about = context(options, beam_args, inventory.containers)
     if options.dry_run:
         return _dry_run(about)
     token_shards.planned(about.params)  # what does not serve is told before the run, not at its end
@@ -167,7 +172,7 @@ def _dry_run(about: Context) -> int:
         "workers": about.workers,
         "run_id": ingest.run_id(about, ingest.inputs(about)),
         "work": str(about.params.work),
-        "release": str(Release(about).target(about)),
+        "release": str(ReleaseStage(about).target(about)),
     }
     print(json.dumps(plan, ensure_ascii=False, indent=1))
     return 0

@@ -18,7 +18,7 @@ class Input:
     is what the register's `match.collections` refers to, and says nothing about how to read."""
 
     collection: str
-    format: str  # one of pipelines.readers.FORMATS, or auto: by each file's bytes and name
+    format: str  # one of pipelines.ingest.readers.registry.FORMATS, or auto: by each file's bytes and name
     paths: tuple[str, ...]  # patterns as written; relative to the params file
     fields: Mapping[str, str] = field(default_factory=dict)
 
@@ -137,7 +137,7 @@ class TokensParams:
 
 @dataclass(frozen=True)
 class GuardParams:
-    """What stops a run, see `pipelines.guard` and `pipelines.source_loss`."""
+    """What stops a run, see `pipelines.release.yield_guard` and `pipelines.dedup.source_loss_guard`."""
 
     min_keep_share: float = 0.02  # the least share of its input
     max_fall: float = 0.5  # the most that it may keep less than it did in the last release

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT, SHARED, copied, tamga
 from hypothesis import settings
 
 # ids of parametrised tests are made of their bytes, and two processes must collect the same
@@ -20,21 +21,6 @@ gzip.compress = functools.partial(gzip.compress, mtime=0)  # type: ignore[assign
 # machines are loaded, and what is tested before a landing is the same each time
 settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("steady")
-
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
-
-
-def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "pipelines.cli", *map(str, args)],
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        timeout=600,
-        env=os.environ | (env or {}),
-    )
 
 
 @pytest.fixture(scope="session")
@@ -65,14 +51,6 @@ def sample_run(sample_home: Path) -> Iterator[Path]:
     done = tamga("run", "--params", sample_home / "params.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     yield sample_home
-
-
-def copied(run: Path, home: Path) -> Path:
-    """A copy of a run, to change: its params, register, work and release."""
-    for name in ("register", "work", "release"):
-        shutil.copytree(run / name, home / name)
-    shutil.copy(run / "params.yaml", home)
-    return home
 
 
 @pytest.fixture

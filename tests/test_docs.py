@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from pipelines import cli
+from pipelines.ingest.signals.registry import PROTOCOLS
 from pipelines.personal_data.rules import entities
-from pipelines.signals.protocols import PROTOCOLS
 from schemas.reasons import REASONS
 from schemas.tables import DATA, LINEAGE
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from lineage.chain import NoRelease
 from lineage.reports import (
     attribution,
     croissant,
@@ -28,6 +27,7 @@ from lineage.reports import (
 from lineage.reports.facts import Facts, read
 from lineage.reports.files import json_bytes
 from lineage.reports.prov_document import NoRecord
+from lineage.storage.release_tables import NoRelease
 from schemas import command_line
 from schemas.errors import Invalid
 

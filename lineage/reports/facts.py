@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import polars as pl
 
-from lineage.chain import NoRelease
+from lineage.storage import release_files
+from lineage.storage.release_tables import NoRelease
 from schemas import urls
 from schemas.canonical import canonical_json
 from schemas.duties import Duties, duties
@@ -204,7 +205,7 @@ def read(folder: Path) -> Facts:
       NoRelease: where there is none, or its manifest lists a table that is not there.
     """
     try:
-        about = json.loads((folder / "manifest.json").read_bytes())
+        about = json.loads((folder / release_files.MANIFEST).read_bytes())
     except (OSError, ValueError):
         raise NoRelease(f"{folder} holds no release (no readable manifest.json)") from None
     if not isinstance(about, dict) or not isinstance(about.get("files"), dict):

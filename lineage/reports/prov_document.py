@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from lineage.chain import NoRelease
 from lineage.reports.facts import Facts
+from lineage.storage.release_tables import NoRelease
 from schemas.tables import RUNS, STAGES
 
 PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from pipelines.personal_data.views import fold
+from pipelines.personal_data.pattern_views import fold
 
 BEFORE: Final = 60
 AFTER: Final = 25

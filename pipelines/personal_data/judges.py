@@ -21,8 +21,8 @@ from pipelines.personal_data.contexts import (
 )
 
 if TYPE_CHECKING:
+    from pipelines.personal_data.pattern_views import View
     from pipelines.personal_data.rules import Rule
-    from pipelines.personal_data.views import View
 
 #: A bank's БИК is looked for this far from an account.
 _NEARBY: Final = 300

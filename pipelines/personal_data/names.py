@@ -19,7 +19,7 @@ import yaml
 from pipelines.personal_data.contexts import stems
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.ner import Recogniser
-from pipelines.personal_data.views import fold
+from pipelines.personal_data.pattern_views import fold
 from schemas.privacy import PrivacyParams
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ import phonenumbers
 from pipelines.personal_data import rules
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.judges import is_birth
+from pipelines.personal_data.pattern_views import view
 from pipelines.personal_data.phones import COUNTRIES
-from pipelines.personal_data.views import view
 from schemas.privacy import PrivacyParams
 
 #: No check tells a made one from somebody's own.

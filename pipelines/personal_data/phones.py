@@ -15,7 +15,7 @@ import phonenumbers
 
 from pipelines.personal_data.contexts import GLUED, is_other, is_sum
 from pipelines.personal_data.fragments import PHONE_CODES
-from pipelines.personal_data.views import View
+from pipelines.personal_data.pattern_views import View
 
 COUNTRIES: Final = (
     "RU",

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.personal_data.numbers import numbers, runs
-from pipelines.personal_data.views import Batch, Codes
+from pipelines.personal_data.pattern_views import Batch, Codes
 
 #: Digits this far apart or nearer belong to one cluster (`12 | 34`).
 _GAP: Final = 4

@@ -35,7 +35,7 @@ import yaml
 
 from pipelines.personal_data import checksums, fragments, judges
 from pipelines.personal_data.contexts import AFTER, BEFORE, Words, is_whole, literal, stems
-from pipelines.personal_data.views import View
+from pipelines.personal_data.pattern_views import View
 
 THRESHOLD: Final = 0.4
 #: What agreeing language and agreeing jurisdiction each add to a score.

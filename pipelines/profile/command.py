@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lineage.chain import NoRelease, Release
+from lineage.release_folder import ReleaseFolder
+from lineage.storage.release_tables import NoRelease
 from schemas import command_line
 from schemas.errors import Invalid
 
@@ -64,11 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _profile(options: argparse.Namespace) -> int:
     from pipelines.profile import edges
-    from pipelines.profile.figures import figures
+    from pipelines.profile.counts import figures
     from pipelines.profile.page import page
 
     folder, work = _places(options)
-    release = Release(folder, folder)
+    release = ReleaseFolder(folder, folder)
     told = figures(release, work)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))

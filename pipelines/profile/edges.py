@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from lineage.chain import Release
+from lineage.release_folder import ReleaseFolder
 from schemas.tables import STAGES, TEXTS
 
 #: Documents shown on either side of a threshold, and characters of each that is shown.
@@ -28,7 +28,7 @@ _NAMES: Final = {
 _OTHER: Final = ("value", "threshold")
 
 
-def measured(release: Release) -> pl.DataFrame:
+def measured(release: ReleaseFolder) -> pl.DataFrame:
     """gauge (a stage, or a rule of one), stage, doc_id, kept, value, threshold, lang, other (the
     copy that stayed), a row per measurement; what was compared with itself is left out."""
     listed = pl.col("evidence").str.contains('"failed"', literal=True)
@@ -114,7 +114,7 @@ def nearest(rows: pl.DataFrame) -> pl.DataFrame:
     return first.select("doc_id", "kept", "value", "threshold", "lang", "other")
 
 
-def excerpts(release: Release, ids: list[str]) -> dict[str, str]:
+def excerpts(release: ReleaseFolder, ids: list[str]) -> dict[str, str]:
     """doc_id -> how its released text begins; those that were not released are absent."""
     named = release.table("documents").filter(pl.col("doc_id").is_in(ids))
     out = {}

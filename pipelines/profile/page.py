@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from pipelines.profile import plots, shell
+from pipelines.profile import html_page, plots
+from pipelines.profile.html_page import bar, name, section, table
 from pipelines.profile.plots import number, safe, share
-from pipelines.profile.shell import bar, name, section, table
 
 _WORDS: Final = {"keep": "kept", "refuse": "refused", "drop": "dropped", "damaged": "damaged"}
 
@@ -16,7 +16,7 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
     """The whole page.
 
     Args:
-      told: see `pipelines.profile.figures.figures`.
+      told: see `pipelines.profile.counts.figures`.
       texts: doc_id -> how its text begins; documents without one are shown by id and value.
       raw: whether texts that were not released are among them.
     """
@@ -44,7 +44,7 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
         f"Made by tamga {about['code_version']} from the release's own tables. Documents that were "
         "not released are shown by id and by what was measured."
     )
-    return shell.page(f"Profile of {about['name']}", body, footer)
+    return html_page.page(f"Profile of {about['name']}", body, footer)
 
 
 def _head(told: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from lineage.chain import Release
+from lineage.release_folder import ReleaseFolder
 from pipelines.profile import edges
 from schemas.tables import DATA
 
@@ -17,20 +17,20 @@ SCORES: Final = np.linspace(0, 1, 41)
 QUANTILES: Final = (0.05, 0.5, 0.95)
 
 
-def domains(release: Release) -> list[dict[str, Any]]:
+def domains(release: ReleaseFolder) -> list[dict[str, Any]]:
     """How many released documents are of which domain (null: none)."""
     counted = _data(release, "domain").group_by("domain").agg(pl.len().alias("n")).collect()
     named = counted.sort("n", "domain", descending=[True, False], nulls_last=True)
     return named.to_dicts() if named["domain"].drop_nulls().len() else []
 
 
-def scores(release: Release) -> list[dict[str, Any]]:
+def scores(release: ReleaseFolder) -> list[dict[str, Any]]:
     """A histogram of the quality scores of released documents, where they have one."""
     values = _data(release, "quality").collect()["quality"].drop_nulls().to_numpy()
     return edges.histogram(values, SCORES) if len(values) else []
 
 
-def statistics(release: Release, work: Path | None) -> list[dict[str, Any]]:
+def statistics(release: ReleaseFolder, work: Path | None) -> list[dict[str, Any]]:
     """Of each statistic of quality the 5th, 50th and 95th percentile, of released documents and of
     the others that were measured: statistic, released, others."""
     table = _measured(work)
@@ -60,7 +60,7 @@ def _measured(work: Path | None) -> pl.LazyFrame | None:
     return pl.scan_parquet(files, hive_partitioning=False) if files else None
 
 
-def _data(release: Release, name: str) -> pl.LazyFrame:
+def _data(release: ReleaseFolder, name: str) -> pl.LazyFrame:
     files = sorted((release.folder / "data").glob("*/*.parquet"))
     if not files:
         return pl.LazyFrame(DATA.empty_table()).select(name)

@@ -3,7 +3,7 @@
     python tests/fuzz/fuzz_readers.py jsonl -max_total_time=60
     python tests/fuzz/fuzz_readers.py docx CORPUS -max_total_time=60
 
-The first argument is a format of `pipelines.readers.FORMATS`, or `page` (markup through the gate's
+The first argument is a format of `pipelines.ingest.readers.registry.FORMATS`, or `page` (markup through the gate's
 eyes), `robots`, `tdmrep`, `rsl`, `ai-txt`; the rest goes to libFuzzer.  What is found is kept in
 CORPUS, and starts from the sound and hostile files that tests build.  A crash leaves its input in
 `crash-…` in the current folder.
@@ -24,14 +24,19 @@ import pyarrow.parquet as pq
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
-    from pipelines import content, html
-    from pipelines.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
-    from pipelines.ledger import known
-    from pipelines.readers import FILES, FORMATS, Source, csv, jsonl, parquet, reader, wacz  # noqa: F401
-    from pipelines.signals import Capture, HostSignals, observe_page
+    from pipelines.engine.decisions import known
+    from pipelines.ingest import text_extraction
+    from pipelines.ingest.extract import html
+    from pipelines.ingest.extract.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
+    from pipelines.ingest.readers import csv, jsonl, parquet, wacz  # noqa: F401
+    from pipelines.ingest.readers.records import Source
+    from pipelines.ingest.readers.registry import FORMATS, reader
+    from pipelines.ingest.signals.hosts import HostSignals
+    from pipelines.ingest.signals.observed import Capture
+    from pipelines.ingest.signals.registry import observe_page
 
-import office  # noqa: E402, after what is instrumented
-from hostile import HOSTILE, members, page, warc  # noqa: E402
+from helpers import office_files  # noqa: E402, after what is instrumented
+from helpers.hostile_files import HOSTILE, members, page, warc  # noqa: E402
 
 LIMIT = 1 << 18
 SIGNALS = ("robots", "tdmrep", "rsl", "ai-txt")
@@ -40,17 +45,17 @@ ROW = b'{"uri": "urn:1", "text": "kitap", "captured_at": "2026-01-01"}\n'
 SEEDS: dict[str, list[bytes]] = {
     "warc": [warc(page("a")), members(warc(page("b")), warc(page("c")))],
     "arc": [b"http://a.kz/ 1.2.3.4 20140216050221 text/html 29\nHTTP/1.1 200 OK\r\n\r\n<p>kitap\n\n"],
-    "wacz": [office.packed({"archive/a.warc.gz": members(warc(page("d")))})],
+    "wacz": [office_files.packed({"archive/a.warc.gz": members(warc(page("d")))})],
     "jsonl": [ROW * 2, gzip.compress(ROW)],
     "csv": [b"uri,text,captured_at\nurn:1,\"a, b\",2026\n", "uri;text\n1;кітап\n".encode("utf-16")],
     "feed": [b"<rss><channel><item><title>a</title><link>http://a/</link><description>b</description>"
              b"</item></channel></rss>", b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>a</id>"
              b"<content type='xhtml'><div>b</div></content></entry></feed>"],
     "text": ["Құрметті әріптестер".encode("utf-16"), "Уважаемые коллеги".encode("cp1251")],
-    "docx": [office.docx(office.paragraph("a"))],
-    "odt": [office.odt("<text:p>a</text:p>")],
-    "epub": [office.epub(["<html><body><p>a</p></body></html>"])],
-    "pdf": [office.pdf([[(60, 700, "a")]]), office.encrypted_pdf(b"", -4)],
+    "docx": [office_files.docx(office_files.paragraph("a"))],
+    "odt": [office_files.odt("<text:p>a</text:p>")],
+    "epub": [office_files.epub(["<html><body><p>a</p></body></html>"])],
+    "pdf": [office_files.pdf([[(60, 700, "a")]]), office_files.encrypted_pdf(b"", -4)],
     "rtf": [rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0\fcharset204 A;}}\f0 \'cf\u1179 ?{\footnote x}\par}"],
     "html": [page("e"), b"<table><tr><td>a<td>b</table><!-- c --><![CDATA[x]]><script>//</script>"],
     "page": [b"<meta name=robots content=noai><link rel=license href='https://creativecommons.org/licenses/by/4.0/'>"
@@ -86,7 +91,7 @@ def of_file(format: str) -> Callable[[bytes], None]:
         bodies = list(read.contents(source, good))
         assert len(bodies) == len(good)
         for body in bodies:
-            seen = content.document(body, LIMIT)
+            seen = text_extraction.document(body, LIMIT)
             assert seen.error is None or known("damaged", seen.error)
             seen.text.encode()
 

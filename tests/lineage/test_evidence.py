@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lineage import evidence
-from pipelines import scan
-from pipelines.inventory import Container
+from pipelines.engine.input_files import Container
+from pipelines.ingest import scan
 
 KAZAKH = "Ауылдағы жаңа кітапхана келесі дүйсенбіде ашылады."
 

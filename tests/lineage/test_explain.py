@@ -8,13 +8,13 @@ from typing import Any
 
 import polars as pl
 import pytest
-import releases
-from conftest import tamga
+from helpers import release_tables
+from helpers.commands import tamga
 
-from lineage import explain, grounds, sentences
-from lineage.chain import Release
-from pipelines import withdraw
-from pipelines.signals.protocols import PROTOCOLS
+from lineage import explain, keep_texts, reason_texts
+from lineage.release_folder import ReleaseFolder
+from pipelines.ingest.signals.registry import PROTOCOLS
+from pipelines.withdrawal import command as withdraw
 from schemas.reasons import REASONS, REGISTER
 
 ALL = sorted({*REGISTER, *(r for rs in REASONS.values() for r in rs)})
@@ -23,19 +23,19 @@ ALL = sorted({*REGISTER, *(r for rs in REASONS.values() for r in rs)})
 @pytest.mark.parametrize("reason", ALL)
 @pytest.mark.parametrize("evidence", [{}, {"policy": {"pack": None}, "found": {"IIN": 2}}], ids=len)
 def test_every_reason_has_sentences(reason: str, evidence: dict[str, Any]) -> None:
-    assert reason in sentences.REASONS
-    full = f"{reason}x" if reason in sentences.FAMILIES else reason
-    why, otherwise = sentences.of("ingest", full, evidence, "a rule", "1")
+    assert reason in reason_texts.REASONS
+    full = f"{reason}x" if reason in reason_texts.FAMILIES else reason
+    why, otherwise = reason_texts.of("ingest", full, evidence, "a rule", "1")
     assert why.endswith(".") and otherwise.endswith(".")
     assert "the rule a rule" not in why
 
 
 def test_every_protocol_is_named() -> None:
-    assert {p.NAME for p in PROTOCOLS} <= sentences.PROTOCOLS.keys()
+    assert {p.NAME for p in PROTOCOLS} <= reason_texts.PROTOCOLS.keys()
 
 
 def test_an_unknown_reason_is_told_as_it_is() -> None:
-    why, otherwise = sentences.of("mixture", "over-quota", {"share": 0.4}, "mix", "3")
+    why, otherwise = reason_texts.of("mixture", "over-quota", {"share": 0.4}, "mix", "3")
     assert why == (
         "The stage mixture ended it with the reason `over-quota`, by the rule mix (version 3); "
         "it noted share: 0.4."
@@ -77,7 +77,7 @@ def test_an_unknown_reason_is_told_as_it_is() -> None:
 def test_values_stand_in_the_sentences(
     reason: str, evidence: dict[str, Any], why: str, otherwise: str
 ) -> None:
-    found = sentences.of("ingest", reason, evidence, "a rule", "1")
+    found = reason_texts.of("ingest", reason, evidence, "a rule", "1")
     assert why in found[0] and otherwise in found[1]
 
 
@@ -94,7 +94,7 @@ def test_passages_in_a_sentence(number: int, removed: bool, why: str) -> None:
     found = [{"kept_doc_id": f"d{n}", "start": n} for n in range(number)]
     about = {"removed": removed, "number": number, "found": found, "min_words": 20}
     for told in (about, {k: v for k, v in about.items() if k != "number"}):
-        assert why in grounds.passed("dedup", {"passages": told}, "dedup", "1")[0]
+        assert why in keep_texts.passed("dedup", {"passages": told}, "dedup", "1")[0]
 
 
 def test_long_evidence_is_shown_in_short() -> None:
@@ -111,9 +111,9 @@ def test_long_evidence_is_shown_in_short() -> None:
 
 
 def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
-    release = Release(sample_run / "release/sample", sample_run, sample_run / "work/keys")
+    release = ReleaseFolder(sample_run / "release/sample", sample_run, sample_run / "work/keys")
     assert release.entered is not None
-    fates = releases.fates(release.folder)
+    fates = release_tables.fates(release.folder)
     some = {fate: doc_id for doc_id, fate in fates.items()}
     for (outcome, reason), doc_id in some.items():
         told = explain.explanation(release.chain(doc_id))
@@ -124,8 +124,8 @@ def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
 
 def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
     params = sample_copy / "params.yaml"
-    release = Release(sample_copy / "release/sample", sample_copy)
-    copies = releases.table(release.folder, "duplicates").filter(kind="exact")
+    release = ReleaseFolder(sample_copy / "release/sample", sample_copy)
+    copies = release_tables.table(release.folder, "duplicates").filter(kind="exact")
     copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
     chain = release.chain(copy["doc_id"])
     assert explain.ended(release, chain) == {}
@@ -141,7 +141,7 @@ def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
 def test_what_would_keep_a_passage(removed: bool) -> None:
     found = [{"kept_doc_id": "ab"}]
     evidence = {"passages": {"found": found, "min_words": 50, "removed": removed}}
-    _, condition = grounds.passed("dedup", evidence, "a rule", "1")
+    _, condition = keep_texts.passed("dedup", evidence, "a rule", "1")
     assert ("would keep its passages" in condition) == removed
 
 

@@ -9,12 +9,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-import releases
-from conftest import tamga
-from histories import Record, release
+from helpers import release_tables
+from helpers.commands import tamga
+from helpers.store_folders import Record, release
 
 from lineage import diff, query
-from pipelines.index import enter_all, main
+from pipelines.search.index import enter_all, main
 
 
 def test_query_counts_as_the_release_does(sample_run: Path) -> None:
@@ -22,7 +22,7 @@ def test_query_counts_as_the_release_does(sample_run: Path) -> None:
     done = tamga("query", "--by", "outcome,reason", *params, "--json")
     rows = json.loads(done.stdout)["rows"]
     assert {(r["outcome"], r["reason"]) for r in rows} == set(
-        releases.fates(sample_run / "release/sample").values()
+        release_tables.fates(sample_run / "release/sample").values()
     )
     manifest = json.loads((sample_run / "release/sample/manifest.json").read_text())
     done = tamga("query", "--by", "source_id", "--as-of", "2026-11-22", *params, "--csv")

@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-import releases
-from conftest import tamga
+from helpers import release_tables
+from helpers.commands import tamga
 
-from lineage import keys, token_trace, trace, verify
-from lineage.chain import NoRelease, Release
+from lineage import token_trace, trace, verify
+from lineage.release_folder import ReleaseFolder
+from lineage.signing import keys
+from lineage.storage.release_tables import NoRelease
 from lineage.token_trace import BadRange, NoTokens, Range
 from schemas.tables import TOKENS
 
@@ -22,20 +24,20 @@ RANGES = 100
 
 
 @pytest.fixture(scope="module")
-def release(sample_run: Path) -> Release:
-    return Release(sample_run / "release/sample", sample_run, sample_run / "work/keys")
+def release(sample_run: Path) -> ReleaseFolder:
+    return ReleaseFolder(sample_run / "release/sample", sample_run, sample_run / "work/keys")
 
 
 @pytest.fixture(scope="module")
-def tokens(release: Release) -> pl.DataFrame:
-    return releases.table(release.folder, "tokens").sort("shard", "token_start")
+def tokens(release: ReleaseFolder) -> pl.DataFrame:
+    return release_tables.table(release.folder, "tokens").sort("shard", "token_start")
 
 
-def test_all_documents_are_tokenized(release: Release, tokens: pl.DataFrame) -> None:
-    documents = releases.table(release.folder, "documents")
+def test_all_documents_are_tokenized(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
+    documents = release_tables.table(release.folder, "documents")
     assert sorted(tokens["doc_id"]) == sorted(documents["doc_id"])
     assert tokens["n_tokens"].sum() == documents["n_tokens"].sum()
-    data = releases.table(release.folder, "data").select("doc_id", "n_tokens").sort("doc_id")
+    data = release_tables.table(release.folder, "data").select("doc_id", "n_tokens").sort("doc_id")
     assert data.equals(documents.select("doc_id", "n_tokens").sort("doc_id"))
     manifest = release.manifest()
     counts, about = manifest["counts"], manifest["tokenizer"]
@@ -49,7 +51,7 @@ def test_all_documents_are_tokenized(release: Release, tokens: pl.DataFrame) -> 
     assert f"{counts['tokens']} token ids" in (release.folder / "README.md").read_text("utf-8")
 
 
-def random_ranges(release: Release, tokens: pl.DataFrame, number: int) -> list[Range]:
+def random_ranges(release: ReleaseFolder, tokens: pl.DataFrame, number: int) -> list[Range]:
     """Ranges at random places, of a token to three documents."""
     draw, sizes = random.Random(7), tokens["shard"].unique().sort()
     lengths = {shard: len(token_trace.tokens(release, shard)) for shard in sizes}
@@ -62,10 +64,10 @@ def random_ranges(release: Release, tokens: pl.DataFrame, number: int) -> list[R
 
 
 def test_random_ranges_are_the_characters_of_their_documents(
-    release: Release, tokens: pl.DataFrame
+    release: ReleaseFolder, tokens: pl.DataFrame
 ) -> None:
     encoder = token_trace.named(release)
-    texts = dict(releases.table(release.folder, "data").select("doc_id", "text").iter_rows())
+    texts = dict(release_tables.table(release.folder, "data").select("doc_id", "text").iter_rows())
     for place in random_ranges(release, tokens, RANGES):
         shard = token_trace.tokens(release, place.shard)
         at = place.start
@@ -85,7 +87,7 @@ def test_random_ranges_are_the_characters_of_their_documents(
         assert at == place.stop
 
 
-def test_a_range_with_what_stands_behind_it(release: Release, tokens: pl.DataFrame) -> None:
+def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
     first, second = tokens.filter(pl.col("shard").str.contains("/kk/")).rows(named=True)[:2]
     shard, end = first["shard"], first["n_tokens"]
     one, two = token_trace.trace(release, Range(shard, end - 2, end + 4), 20)
@@ -113,7 +115,7 @@ def test_a_range_with_what_stands_behind_it(release: Release, tokens: pl.DataFra
         ("kk/part-00000-00000:1-" + "9" * 30, BadRange),
     ],
 )  # fmt: skip
-def test_what_is_no_range(release: Release, query: str, error: type[Exception]) -> None:
+def test_what_is_no_range(release: ReleaseFolder, query: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         token_trace.find(release, query)
 
@@ -143,7 +145,7 @@ def copy(sample_run: Path, tmp_path: Path) -> Path:
 def test_a_changed_shard_and_another_tokenizer(
     sample_run: Path, copy: Path, tokens: pl.DataFrame
 ) -> None:
-    release, shard = Release(copy, sample_run), tokens["shard"][0]
+    release, shard = ReleaseFolder(copy, sample_run), tokens["shard"][0]
     content = bytearray((copy / shard).read_bytes())
     content[128] ^= 1  # the first token
     (copy / shard).write_bytes(content)
@@ -187,5 +189,5 @@ def test_a_signed_table_that_does_not_fit(
     rows = change(pl.read_parquet(path)).to_arrow().cast(TOKENS)
     pq.write_table(rows, path, store_schema=False)
     key = keys.signing_key(None, sample_run / "work/keys")
-    releases.sign_anew(copy, path, rows.num_rows, key)
+    release_tables.sign_anew(copy, path, rows.num_rows, key)
     assert message in str(next(verify.defects(copy, key.public_key(), None)))

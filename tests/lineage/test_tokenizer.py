@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers.commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,22 +8,22 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-import releases
-from conftest import tamga
+from helpers import release_tables
+from helpers.commands import tamga
 
-from lineage import lookup
-from lineage.chain import Release
-from pipelines import intake
+from lineage.release_folder import ReleaseFolder
+from lineage.storage import redacted_names
+from pipelines.ingest import judge_records
 from schemas.tables import LINEAGE, RECORDS
 
 
 @pytest.fixture(scope="module")
-def release(sample_run: Path) -> Release:
-    return Release(sample_run / "release/sample", sample_run, sample_run / "work/keys")
+def release(sample_run: Path) -> ReleaseFolder:
+    return ReleaseFolder(sample_run / "release/sample", sample_run, sample_run / "work/keys")
 
 
-def test_every_record_resolves_to_its_bytes(release: Release) -> None:
-    records = releases.table(release.folder, "records")
+def test_every_record_resolves_to_its_bytes(release: ReleaseFolder) -> None:
+    records = release_tables.table(release.folder, "records")
     for doc_id in records["doc_id"]:
         chain = release.chain(doc_id)
         assert chain["bytes"]["found"]
@@ -41,9 +41,9 @@ def test_every_record_resolves_to_its_bytes(release: Release) -> None:
             ]
 
 
-def test_by_url_by_row_and_by_id_it_is_the_same(release: Release) -> None:
-    row = releases.table(release.folder, "documents").row(5, named=True)
-    uri = releases.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])[
+def test_by_url_by_row_and_by_id_it_is_the_same(release: ReleaseFolder) -> None:
+    row = release_tables.table(release.folder, "documents").row(5, named=True)
+    uri = release_tables.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])[
         "uri"
     ][0]
     for query in (
@@ -59,12 +59,12 @@ def test_by_url_by_row_and_by_id_it_is_the_same(release: Release) -> None:
     "query",
     ["' OR 1=1 --", "https://nobody.example/'\"", "data/kk/part-00000:999999", "0" * 32, "", "💥"],
 )
-def test_what_is_not_there_is_not_found(release: Release, query: str) -> None:
+def test_what_is_not_there_is_not_found(release: ReleaseFolder, query: str) -> None:
     assert release.find(query) == []
 
 
-def test_command(sample_run: Path, release: Release) -> None:
-    doc_id = releases.table(release.folder, "data")["doc_id"][0]
+def test_command(sample_run: Path, release: ReleaseFolder) -> None:
+    doc_id = release_tables.table(release.folder, "data")["doc_id"][0]
     done = tamga("trace", doc_id, "--params", sample_run / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["chains"][0]["doc_id"] == doc_id
@@ -76,8 +76,8 @@ def test_command(sample_run: Path, release: Release) -> None:
 
 def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
     shutil.copytree(sample_run / "samples", tmp_path / "samples")
-    release = Release(sample_run / "release/sample", tmp_path)
-    records = releases.table(release.folder, "records")
+    release = ReleaseFolder(sample_run / "release/sample", tmp_path)
+    records = release_tables.table(release.folder, "records")
     row = records.filter(
         pl.col("container").str.ends_with(".txt") & pl.col("payload_sha256").is_not_null()
     ).row(0, named=True)
@@ -87,7 +87,7 @@ def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def redacted(tmp_path: Path) -> Release:
+def redacted(tmp_path: Path) -> ReleaseFolder:
     """A release of three letters, whose names hold an address or do not."""
     rows = []
     for name in ("letters/aigul.test@example.org.txt", "b@example.org/note.txt", "letters/2.txt"):
@@ -102,15 +102,15 @@ def redacted(tmp_path: Path) -> Release:
         }  # fmt: skip
         rows.append(row)
     records = pl.DataFrame(rows, schema=pl.DataFrame(RECORDS.empty_table()).schema)
-    secret = lookup.key(tmp_path / "keys")
-    records = intake.redacted(records, {"container": "container_hmac"}, secret)
+    secret = redacted_names.key(tmp_path / "keys")
+    records = judge_records.redacted(records, {"container": "container_hmac"}, secret)
     assert records["container_hmac"].null_count() == 1
     for name, schema in LINEAGE.items():
         path = tmp_path / "release/lineage" / name / "part.parquet"
         path.parent.mkdir(parents=True)
         table = records.to_arrow().cast(schema) if name == "records" else schema.empty_table()
         pq.write_table(table, path)
-    return Release(tmp_path / "release", tmp_path, tmp_path / "keys")
+    return ReleaseFolder(tmp_path / "release", tmp_path, tmp_path / "keys")
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def redacted(tmp_path: Path) -> Release:
     ["raw/letters/aigul.test@example.org.txt", "./raw/letters/aigul.test@example.org.txt",
      "aigul.test@example.org.txt", "raw/b@example.org/note.txt", "raw/letters/2.txt", "2.txt"],
 )  # fmt: skip
-def test_by_the_name_of_a_file_though_it_is_redacted(redacted: Release, query: str) -> None:
+def test_by_the_name_of_a_file_though_it_is_redacted(redacted: ReleaseFolder, query: str) -> None:
     (doc_id,) = redacted.named([query])
     found = redacted.chain(doc_id)
     assert found["bytes"]["payload_matches"] and "@" not in str(found)
 
 
-def test_without_the_key_a_redacted_name_is_not_found(redacted: Release) -> None:
-    blind = Release(redacted.folder, redacted.root)
+def test_without_the_key_a_redacted_name_is_not_found(redacted: ReleaseFolder) -> None:
+    blind = ReleaseFolder(redacted.folder, redacted.root)
     assert blind.named(["aigul.test@example.org.txt"]) == []
     assert len(blind.named(["2.txt"])) == 1
 

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, tamga
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from helpers.commands import ROOT, tamga
 
-from lineage import dsse, keys, log
+from lineage.signing import dsse, keys
+from lineage.storage import release_files
 from lineage.verify import defects
 
 
@@ -36,7 +37,7 @@ def key(public: Path) -> Ed25519PublicKey:
 
 def first(release: Path, key: Ed25519PublicKey) -> str:
     """The first defect in words, or nothing."""
-    return str(next(defects(release, key, release.parent / log.NAME), ""))
+    return str(next(defects(release, key, release.parent / release_files.LOG), ""))
 
 
 def files(release: Path) -> list[Path]:
@@ -44,7 +45,7 @@ def files(release: Path) -> list[Path]:
 
 
 def test_a_release_is_what_was_signed(release: Path, key: Ed25519PublicKey) -> None:
-    assert not list(defects(release, key, release.parent / log.NAME))
+    assert not list(defects(release, key, release.parent / release_files.LOG))
 
 
 def test_the_script_for_outsiders_can_be_read_in_a_minute() -> None:
@@ -99,7 +100,7 @@ def test_what_is_wrong_is_named(release: Path, key: Ed25519PublicKey) -> None:
 def test_another_key_and_another_log(release: Path, key: Ed25519PublicKey) -> None:
     other = Ed25519PrivateKey.generate()
     assert "was signed with another key" in first(release, other.public_key())
-    history = release.parent / log.NAME
+    history = release.parent / release_files.LOG
     history.write_bytes(b"")
     assert "has no entry of this release" in first(release, key)
     history.write_bytes(b'{"seq":0}')

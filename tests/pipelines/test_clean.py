@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 import pytest
-from judging import PARAMS
+from helpers.judged_records import PARAMS
 
-from pipelines import clean, shards
-from pipelines.published import StageError
+from lineage.storage import disk
+from pipelines import clean
+from pipelines.engine.published import StageError
 from schemas.params import Params
 from schemas.sections import ReleaseParams
 
@@ -60,7 +61,7 @@ def test_a_release_inside_a_stage_stays(tmp_path: Path) -> None:
 def test_nothing_goes_while_a_stage_is_at_work(tmp_path: Path) -> None:
     params = worked(tmp_path)
     with (
-        shards.only_one(params.work / ".state/dedup.lock"),
+        disk.only_one(params.work / ".state/dedup.lock"),
         pytest.raises(StageError, match="dedup is at work"),
     ):
         clean.clean(params)

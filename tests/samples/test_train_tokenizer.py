@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import ROOT
+from helpers.commands import ROOT
 
 SAMPLE = ROOT / "samples/tokenizer.json"
 

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from reported import entry, release
+from helpers.report_release import entry, release
 
 from lineage.reports import command, html
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from helpers.report_release import entry, release
 from hypothesis import given
 from hypothesis import strategies as st
-from reported import entry, release
 
-from lineage.chain import NoRelease
 from lineage.reports import attribution, licences, markdown, provenance_standards, training_summary
 from lineage.reports.facts import Facts, read
+from lineage.storage.release_tables import NoRelease
 
 
 def fields(facts: Facts, number: str) -> dict[str, dict[str, Any]]:

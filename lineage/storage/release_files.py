@@ -1,0 +1,19 @@
+"""Names of the files and folders in a release, and beside releases.  They stand here alone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+MANIFEST: Final = "manifest.json"
+STATEMENT: Final = "manifest.dsse.json"
+README: Final = "README.md"
+LEAVES: Final = "seal/leaves"
+SALTS: Final = "seal/salts"
+#: The answer of a time stamping authority, and the signed statement that it stamps.
+TIMESTAMP: Final = "seal/statement.tsr"
+STAMPED: Final = "seal/timestamp.dsse.json"
+
+#: Beside releases, in the folder that holds them.
+LOG: Final = "releases.jsonl"
+RECEIPTS: Final = "receipts"
+EXCLUSIONS: Final = "exclusions"

@@ -1,0 +1,56 @@
+"""A release's manifest and lineage tables, read from its folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lineage.storage import release_files
+from schemas.tables import LINEAGE, PARTS
+
+
+class NoRelease(Exception):
+    """There is no release where one was named."""
+
+
+@dataclass(frozen=True)
+class ReleaseTables:
+    """A release on disk.
+
+    Args:
+      folder: `<path>/<name>`, with `data/`, `lineage/` and `manifest.json`.
+    """
+
+    folder: Path
+
+    def table(self, name: str, parts: Collection[str | None] = ()) -> pl.LazyFrame:
+        """A lineage table, lazily; only some parts of it, where they are there."""
+        files = sorted((self.folder / "lineage" / name).glob("*.parquet"))
+        files = [one for one in files if one.stem in parts] or files
+        if not files:
+            raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
+        return pl.scan_parquet(files, hive_partitioning=False).select(LINEAGE[name].names)
+
+    def parts(self) -> pl.LazyFrame:
+        """Rows of `schemas.tables.PARTS`; none where no record was split."""
+        if not (self.folder / "lineage/parts").is_dir():
+            return pl.DataFrame(PARTS.empty_table()).lazy()
+        return self.table("parts")
+
+    def record_of(self, doc_id: str) -> str | None:
+        """The record that a part was cut from; None where it is no part."""
+        found = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
+        return found[0] if len(found) else None
+
+    def manifest(self) -> dict[str, Any]:
+        """The release's manifest."""
+        try:
+            read: dict[str, Any] = json.loads((self.folder / release_files.MANIFEST).read_bytes())
+        except (OSError, ValueError):
+            raise NoRelease(f"{self.folder} holds no release (no readable manifest.json)") from None
+        return read

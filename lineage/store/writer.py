@@ -1,0 +1,270 @@
+"""Entering a release into the store: which intervals begin with it, and which it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lineage.storage import release_files
+from lineage.storage.release_tables import ReleaseTables
+from lineage.store import erasure, segments
+from lineage.store.scans import PLACE
+from lineage.store.segments import Header
+from lineage.store.store import Store
+from lineage.store.url_keys import reversed_hosts, url_keys
+from schemas.tables import DECISIONS, LINEAGE, RECORDS, STAGES
+
+#: Released texts (doc_id, text) -> doc_id and `key` of their fingerprints (u64).
+Prints = Callable[[pl.DataFrame], pl.DataFrame]
+
+#: What must not change while an interval lasts.
+STATE: Final = (
+    "source_id", "lang", "stage", "outcome", "reason", "rule", "rule_version",
+    "licence", "jurisdiction", "basis", "reference", "n_chars", "n_tokens", "digest",
+)  # fmt: skip
+
+
+def enter(
+    folder: Path, store: Store, entry: dict[str, Any], prints: Prints | None, algorithm: str = ""
+) -> Header:
+    """Enter a release into the store beside it.
+
+    Args:
+      folder: the release.
+      store: what is entered so far, all of it before this release.
+      entry: the release's line of the log.
+      prints: makes the fingerprints of its texts; None: it is entered without.
+      algorithm: names how they are made.
+
+    Raises:
+      lineage.storage.release_tables.NoRelease: where the folder holds none.
+    """
+    release = ReleaseTables(folder)
+    about = release.manifest()
+    rows = _without_erased(_rows(release), erasure.erased_ids(folder.parent))
+    before = store.releases[-1].seq if store.releases else -1
+    fresh, moved, ended = _changes(rows, store)
+    made = tables(fresh, moved, ended)
+    new = made["docs"].filter("new_text").select("doc_id", "shard", "pos")
+    made |= {
+        "prints": _prints(release, new, prints),
+        "copies": _copies(release),
+        "sources": _sources(release),
+    }
+    found = Header(
+        entry["seq"],
+        entry["name"],
+        entry["statement_sha256"],
+        about["as_of"],
+        about["purpose"],
+        before,
+        rows.height,
+        rows["digest"].count(),
+        moved.height,
+        algorithm,
+    )
+    segments.write(store.folder, found, made)
+    return found
+
+
+def tables(
+    fresh: pl.DataFrame, moved: pl.DataFrame, ended: pl.DataFrame
+) -> dict[str, pl.DataFrame]:
+    """The tables of a segment that intervals make: all but `prints`, `copies` and `sources`.
+
+    Args:
+      fresh: intervals that begin: the columns of `docs` but `host`, PLACE, `digest`, `uri_hmac` and
+        `payload`.
+      moved: doc_id and PLACE of records whose place alone is new.
+      ended: first_seq and pos of the intervals that ended.
+    """
+    docs = (
+        fresh.with_columns(
+            host=reversed_hosts(fresh["uri"]), key=url_keys(fresh["uri"], fresh["uri_hmac"])
+        )
+        .sort("host", "doc_id")
+        .with_row_index("pos")
+    )
+    payloads = docs.select(digest=pl.col("payload").bin.slice(0, 16), pos="pos")
+    return {
+        "docs": docs,
+        "ids": docs.select("doc_id", "pos").sort("doc_id"),
+        "moves": moved.sort("doc_id"),
+        "urls": docs.select("key", "pos").drop_nulls().sort("key", "pos"),
+        "texts": docs.select("digest", "pos").drop_nulls().sort("digest", "pos"),
+        "payloads": payloads.drop_nulls().sort("digest", "pos"),
+        "ended": ended.sort("first_seq", "pos"),
+    }
+
+
+def is_of(folder: Path, entry: dict[str, Any]) -> bool:
+    """Whether a folder still holds the release of a line of the log."""
+    try:
+        envelope = (folder / release_files.STATEMENT).read_bytes()
+    except OSError:
+        return False
+    return sha256(envelope).hexdigest() == entry["statement_sha256"]
+
+
+def _rows(release: ReleaseTables) -> pl.DataFrame:
+    """All records of a release, with what became of them and where they stand."""
+    folder = release.folder / "lineage"
+    parts = [
+        _part(path, folder / "decisions" / path.name)
+        for path in sorted((folder / "records").glob("*.parquet"))
+    ]
+    documents = _table(release, "documents").select(
+        _bin("doc_id"),
+        "n_chars",
+        "n_tokens",
+        "shard",
+        pl.col("row").cast(pl.UInt32),
+        released=pl.col("lang"),
+        digest=pl.col("text_sha256").str.decode("hex"),
+    )
+    nothing = (frame(RECORDS.empty_table()), frame(DECISIONS.empty_table()), "")
+    rows = pl.concat(parts or [_joined(*nothing)])
+    return (
+        rows.join(documents.collect(), on="doc_id", how="left")
+        .join(_rights(release), on="source_id", how="left")
+        .with_columns(lang=pl.coalesce("released", "lang"))
+        .drop("released")
+    )
+
+
+def _without_erased(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """Rows with tombstones for what was erased, unless it was let in again."""
+    released = rows.filter(pl.col("digest").is_not_null())["doc_id"]
+    return erasure.buried(rows, ids.filter(~ids.is_in(released.implode())))
+
+
+def _part(records: Path, decisions: Path) -> pl.DataFrame:
+    wanted = [
+        "doc_id", "source_id", "uri", "uri_hmac", "collection", "payload_sha256", "captured_at",
+    ]  # fmt: skip
+    found = pl.read_parquet(records, columns=wanted)
+    decided = pl.read_parquet(
+        decisions,
+        columns=["doc_id", "stage", "outcome", "reason", "rule", "rule_version", "evidence"],
+    )
+    return _joined(found, decided, records.stem)
+
+
+def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataFrame:
+    """Records and the decisions about them -> a row each: the last decision, the address's key."""
+    order = {stage: i for i, stage in enumerate(STAGES)}
+    ranked = decided.with_columns(
+        at=pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    ).sort("doc_id", "at")
+    last = ranked.drop("evidence").unique("doc_id", keep="last", maintain_order=True).drop("at")
+    spoken = ranked.filter(pl.col("stage") == "language").select(
+        "doc_id", lang=pl.col("evidence").str.json_path_match("$.lang")
+    )
+    return (
+        records.join(last, on="doc_id", how="left", maintain_order="left")
+        .join(spoken.unique("doc_id"), on="doc_id", how="left", maintain_order="left")
+        .with_columns(
+            _bin("doc_id"),
+            payload=pl.col("payload_sha256").str.decode("hex"),
+            part=pl.lit(part),
+        )
+        .select(
+            "doc_id",
+            "source_id",
+            "uri",
+            "collection",
+            "captured_at",
+            "stage",
+            "outcome",
+            "reason",
+            "rule",
+            "rule_version",
+            "lang",
+            "payload",
+            "uri_hmac",
+            "part",
+        )
+    )
+
+
+def _changes(rows: pl.DataFrame, store: Store) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """A release's rows -> those that begin an interval, [doc_id, part, shard, row] of those whose
+    place alone is new, [first_seq, pos] of the intervals that ended."""
+    live = store.live([*STATE, *PLACE])
+    joined = rows.join(live, on="doc_id", how="left", suffix="_was")
+    same = pl.col("first_seq").is_not_null()
+    state = pl.all_horizontal(same, *(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in STATE))
+    place = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in PLACE)
+    told = joined.with_columns(same_state=state, same_place=place)
+    new_text = (pl.col("digest") != pl.col("digest_was")).fill_null(pl.col("digest").is_not_null())
+    fresh = told.filter(~pl.col("same_state")).select(*rows.columns, new_text=new_text)
+    moved = told.filter(pl.col("same_state") & ~pl.col("same_place")).select("doc_id", *PLACE)
+    kept = told.filter(pl.col("same_state")).select("doc_id")
+    ended = live.join(kept, on="doc_id", how="anti").select("first_seq", "pos")
+    return fresh, moved, ended
+
+
+def _prints(release: ReleaseTables, texts: pl.DataFrame, prints: Prints | None) -> pl.DataFrame:
+    """The fingerprints of released texts, shard by shard: key, pos."""
+    made = [pl.DataFrame(schema={"key": pl.UInt64, "pos": pl.UInt32})]
+    for shard in texts["shard"].unique().sort() if prints else ():
+        wanted = texts.filter(pl.col("shard") == shard).select("doc_id", "pos")
+        for batch in _texts(release.folder / shard):
+            some = batch.join(wanted, on="doc_id")
+            if prints and some.height:
+                made.append(prints(some).join(some, on="doc_id").select("key", "pos"))
+    return pl.concat(made).sort("key", "pos")
+
+
+def _texts(path: Path) -> Iterator[pl.DataFrame]:
+    """doc_id (binary) and text of a shard's documents, in batches."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(4096, columns=["doc_id", "text"]):
+            yield frame(batch).with_columns(_bin("doc_id"))
+
+
+def _copies(release: ReleaseTables) -> pl.DataFrame:
+    ids = ("cluster_id", "doc_id", "kept_doc_id")
+    members = _table(release, "duplicates").select(*map(_bin, ids), "kind", "similarity")
+    return members.sort("cluster_id", "doc_id").collect()
+
+
+def _sources(release: ReleaseTables) -> pl.DataFrame:
+    return _table(release, "sources").sort("source_id").collect()
+
+
+def _rights(release: ReleaseTables) -> pl.DataFrame:
+    """source_id -> licence, jurisdiction, kind and reference of the basis."""
+    entry = pl.col("entry")
+    return _sources(release).select(
+        "source_id",
+        "licence",
+        "jurisdiction",
+        basis=entry.str.json_path_match("$.basis.kind"),
+        reference=entry.str.json_path_match("$.basis.reference"),
+    )
+
+
+def _table(release: ReleaseTables, name: str) -> pl.LazyFrame:
+    """A lineage table; empty where the release has nothing of the kind."""
+    if any((release.folder / "lineage" / name).glob("*.parquet")):
+        return release.table(name)
+    return frame(LINEAGE[name].empty_table()).lazy()
+
+
+def frame(arrow: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    """An Arrow table as a frame."""
+    made = pl.from_arrow(arrow)
+    assert isinstance(made, pl.DataFrame)
+    return made
+
+
+def _bin(name: str) -> pl.Expr:
+    """Hex digits as bytes."""
+    return pl.col(name).str.decode("hex")

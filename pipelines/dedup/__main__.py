@@ -1,0 +1,3 @@
+from pipelines.dedup.stage import main
+
+raise SystemExit(main())

@@ -1,0 +1,347 @@
+"""What earlier releases hold, kept so that a new delivery is compared with it and nothing is read
+again: `dedup.index: FOLDER`.
+
+    FOLDER/<release>/index.json         parameters, algorithms, place in the order of releases, digests
+    FOLDER/<release>/keys.parquet       key, row: a row group for each `PARTS`th of the keys, sorted
+    FOLDER/<release>/documents.parquet  what a released document is compared by; digests, no text
+
+A release enters when it is published; made again, it takes its old place and is compared with what
+stood before it only.  Keys are those of bands, and half of each exact key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lineage.storage import disk
+from lineage.withdrawal_scope import Scope, matches
+from pipelines.dedup import duplicates
+from pipelines.engine import batches, shards
+from pipelines.engine.file_digests import Digests
+from pipelines.engine.published import StageError
+from schemas.errors import Invalid, Problem
+from schemas.params import Params
+from schemas.sections import DedupParams
+from schemas.tables import SCHEMA_VERSION
+from schemas.withdrawal_index import Withdrawals
+
+LAYOUT = 2  # since 2 with what withdrawals of pages, domains and texts are known by
+PARTS = 64
+_BITS = np.uint64(58)
+_ROWS = 4096
+_KEYS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
+KEPT = (
+    *("doc_id", "source_id", "uri", "text_sha256", "captured_at", "exact", "distinguish"),
+    *(f"{p}{c}" for p in ("", "latin_") for c in ("shingles", "figured", "figures", "figures_at")),
+)
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Which released documents still count; a plain value that travels to workers."""
+
+    READ = ("doc_id", "source_id", "uri", "text_sha256")
+
+    lawful: frozenset[str]  # sources
+    withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
+
+    def bar_none(self, sources: Iterable[str]) -> bool:
+        """Whether that is known of the sources without a look at their documents."""
+        return self.lawful.issuperset(sources) and not self.withdrawals.scopes
+
+    def allow(self, documents: pl.DataFrame) -> pl.Series:
+        """`READ` of documents -> whether each counts."""
+        barred = [
+            self.withdrawals.of_record(source, uri, doc_id)
+            or self.withdrawals.of_text((digest or b"").hex())
+            for doc_id, source, uri, digest in documents.select(self.READ).iter_rows()
+        ]
+        return documents["source_id"].is_in([*self.lawful]) & ~pl.Series(map(bool, barred))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A release in the index; a plain value that travels to workers."""
+
+    folder: str
+    release: str
+    place: int
+    documents: int
+    sources: tuple[str, ...]
+    digest: str
+
+    def pairs(self, part: int, keys: pl.DataFrame, rights: Rights) -> pl.DataFrame:
+        """Keys [key, doc] of one part -> [row, doc] of the documents here that share one and may
+        still be released."""
+        found = shards.read_group(Path(self.folder) / "keys.parquet", part)
+        met = found.join(keys, on="key").select("row", "doc").unique()
+        if met.is_empty() or rights.bar_none(self.sources):
+            return met
+        rows = met["row"].unique().sort()
+        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), Rights.READ))
+        return met.filter(pl.col("row").is_in(rows.filter(allowed).implode()))
+
+    def read(self, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
+        """These rows (ascending) of what is kept of documents; reads only the row groups that
+        hold them."""
+        groups = rows // np.uint64(_ROWS)
+        with pq.ParquetFile(Path(self.folder) / "documents.parquet") as file:
+            found = [
+                batches.frame(file.read_row_group(int(group), columns=list(columns)))[
+                    (rows[groups == group] % np.uint64(_ROWS)).astype(np.int64)
+                ]
+                for group in np.unique(groups)
+            ]
+        return pl.concat(found)
+
+
+def keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """`duplicates.BANDED` -> [key, doc]: what meets the index."""
+    low = np.frombuffer(b"".join(k[:8] for k in signed["exact"]), "<u8")
+    exact = pl.DataFrame({"key": pl.Series(low, dtype=pl.UInt64), "doc": signed["doc"]})
+    return pl.concat([duplicates.band_keys(signed, params), exact])
+
+
+def part_of(keys: pl.Series) -> np.ndarray:
+    """Keys -> the parts that hold them."""
+    return keys.to_numpy() >> _BITS
+
+
+def parameters(params: DedupParams) -> dict[str, Any]:
+    """What must be the same wherever documents are compared."""
+    names = ("shingle", "shingle_of", "candidate", "recall", "rows", "seed")
+    said = {"layout": LAYOUT, "algorithm": duplicates.RULE_VERSION}
+    return said | {n: getattr(params, n) for n in names}
+
+
+def load(params: Params) -> tuple[Entry, ...]:
+    """The releases before this run's, oldest first; none where no index is named or there is none
+    yet.
+
+    Raises:
+      Invalid: where one was indexed with other parameters.
+      StageError: where a file is missing or is not as it was written.
+    """
+    folder = params.dedup.index
+    if folder is None or not Path(folder).is_dir():
+        return ()
+    digests, found = Digests(params.work / ".state" / "index.digests.json"), []
+    headers = {p.name: _header(p) for p in sorted(Path(folder).iterdir()) if _is_entry(p)}
+    own = headers.pop(params.release.name, None)
+    for name, header in headers.items():
+        if own is not None and header["place"] > own["place"]:
+            continue
+        _same_parameters(params, name, header["parameters"])
+        for file, about in header["files"].items():
+            path = Path(folder) / name / file
+            if digests.of(path) != (about["bytes"], about["sha256"]):
+                raise _torn(path)
+        digest = hashlib.sha256(json.dumps(header["files"], sort_keys=True).encode()).hexdigest()
+        found.append(
+            Entry(
+                str(Path(folder) / name),
+                name,
+                header["place"],
+                header["documents"],
+                tuple(header["sources"]),
+                digest,
+            )
+        )
+    digests.save()
+    return tuple(sorted(found, key=lambda e: (e.place, e.release)))
+
+
+def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Path]) -> None:
+    """Put a release into the index, in the place of what the same name had there.
+
+    Args:
+      params: name the index, the release and what its documents are compared by.
+      run_id: of the release; what it has entered already stays.
+      released: doc_id.
+      signed: the files of signatures that hold them.
+    """
+    folder = params.dedup.index
+    if folder is None:
+        return
+    root, name = Path(folder), params.release.name
+    headers = {p.name: _header(p) for p in root.glob("*") if _is_entry(p)}
+    old = headers.pop(name, None)
+    if old is not None and old["run_id"] == run_id:
+        return
+    place = old["place"] if old else 1 + max((h["place"] for h in headers.values()), default=-1)
+    fresh = root / f".{name}.part"
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        documents, sources = _write(fresh, released, signed, params.dedup)
+        header = {
+            "schema_version": SCHEMA_VERSION,
+            "release": name,
+            "run_id": run_id,
+            "place": place,
+            "documents": documents,
+            "sources": sources,
+            "parameters": parameters(params.dedup),
+            "files": _files(fresh),
+        }
+        disk.write_json(fresh / "index.json", header)
+        disk.replace_folder(fresh, root / name)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
+    """The entries in which documents of a scope, or with some ids, stand: their folders.
+
+    Raises:
+      StageError: where an entry cannot be read.
+    """
+    folder = params.dedup.index
+    entries = sorted(Path(folder).glob("*")) if folder else []
+    return [p for p in entries if _is_entry(p) and (~_others(p, scope, ids)).any()]
+
+
+def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
+    """Write an entry anew without documents of a scope, or with some ids: whole or not at all.
+
+    Raises:
+      StageError: where it cannot be read.
+    """
+    header, others = _header(entry), _others(entry, scope, ids)
+    documents = pl.read_parquet(entry / "documents.parquet").filter(others)
+    keyed = pl.read_parquet(entry / "keys.parquet")
+    stay = others.arg_true().cast(pl.UInt32)
+    places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
+    left = keyed.join(places, on="row").select("key", row="now")
+    fresh = entry.with_name(f".{entry.name}.part")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        _write_tables(fresh, _even([documents]), [left])
+        sources = documents["source_id"].unique().sort().to_list()
+        about = {"documents": documents.height, "sources": sources, "files": _files(fresh)}
+        disk.write_json(fresh / "index.json", header | about)
+        disk.replace_folder(fresh, entry)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _others(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
+    """Whether each document of an entry stays when these go."""
+    try:
+        rows = pl.read_parquet(entry / "documents.parquet", columns=list(Rights.READ))
+    except (OSError, pl.exceptions.PolarsError):
+        raise _torn(entry / "documents.parquet") from None
+    named = rows.with_columns(pl.col("text_sha256").bin.encode("hex"))
+    return ~(matches(scope, named) | rows["doc_id"].is_in(ids.implode()))
+
+
+def _files(folder: Path) -> dict[str, Any]:
+    """Size and digest of what was written of an entry."""
+    return {
+        p.name: {"bytes": p.stat().st_size, "sha256": disk.sha256_file(p)}
+        for p in sorted(folder.iterdir())
+    }
+
+
+def _write(
+    folder: Path, released: pl.Series, signed: Iterable[Path], params: DedupParams
+) -> tuple[int, list[str]]:
+    """Write both tables; returns how many documents there are, and their sources."""
+    wanted = released.to_frame("doc_id")
+    columns = [c for c in dict.fromkeys([*KEPT, *duplicates.BANDED]) if c != "doc"]
+    found, sources = [_rows(pl.DataFrame(schema=duplicates.KEYED))], set[str]()
+
+    def documents() -> Iterator[pl.DataFrame]:
+        rows = 0
+        for path in signed:
+            some = pl.read_parquet(path, columns=columns).join(
+                wanted, on="doc_id", how="semi", maintain_order="left"
+            )
+            numbered = pl.int_range(rows, rows + pl.len(), dtype=pl.UInt64).alias("doc")
+            found.append(_rows(keys(some.with_columns(numbered), params)))
+            sources.update(some["source_id"].unique())
+            rows += some.height
+            yield some.select(KEPT)
+
+    _write_tables(folder, _even(documents()), found)
+    return released.len(), sorted(sources)
+
+
+def _write_tables(
+    folder: Path, groups: Iterator[pl.DataFrame], found: Iterable[pl.DataFrame]
+) -> None:
+    """Write documents, and their keys [key, row], which are complete once the documents are read."""
+    first = next(groups)
+    rest = (b for group in groups for b in batches.whole(group))
+    shards.write_batches(
+        folder / "documents.parquet",
+        first.to_arrow().schema,
+        itertools.chain(batches.whole(first), rest),
+    )
+    every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
+    cuts = np.searchsorted(part_of(every["key"]), np.arange(PARTS + 1)).tolist()
+    parts = [every[a:b] for a, b in itertools.pairwise(cuts)]
+    shards.write_groups(folder / "keys.parquet", parts, _KEYS)
+
+
+def _rows(keyed: pl.DataFrame) -> pl.DataFrame:
+    return keyed.select("key", row="doc")
+
+
+def _even(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """The same rows in frames of `_ROWS`, the last one smaller; at least one frame."""
+    left: pl.DataFrame | None = None
+    for frame in frames:
+        left = frame if left is None else pl.concat([left, frame])
+        while left.height > _ROWS:
+            yield left[:_ROWS]
+            left = left[_ROWS:]
+    if left is not None:
+        yield left
+
+
+def _is_entry(path: Path) -> bool:
+    return path.is_dir() and not path.name.startswith(".")
+
+
+def _header(folder: Path) -> dict[str, Any]:
+    try:
+        header: dict[str, Any] = disk.read_json(folder / "index.json")
+        if {"place", "documents", "sources", "parameters", "files", "run_id"} <= header.keys():
+            return header
+    except (OSError, ValueError, AttributeError):
+        pass
+    raise _torn(folder / "index.json")
+
+
+def _torn(path: Path) -> StageError:
+    return StageError(
+        f"dedup.index: {path} is missing or not as it was written; restore it, or remove the folder "
+        f"{path.parent} and run the release {path.parent.name} again"
+    )
+
+
+def _same_parameters(params: Params, name: str, theirs: dict[str, Any]) -> None:
+    own = parameters(params.dedup)
+    told = [
+        f"{key}: {theirs.get(key)} there, {own.get(key)} here"
+        for key in sorted(own.keys() | theirs.keys())
+        if own.get(key) != theirs.get(key)
+    ]
+    if told:
+        message = (
+            f"the release {name} was indexed with other parameters ({'; '.join(told)}); use those, "
+            "or name another folder"
+        )
+        raise Invalid([Problem(str(params.path), None, "dedup.index", message)])

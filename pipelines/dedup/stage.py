@@ -1,0 +1,340 @@
+"""The stage `dedup`: exact and near-duplicates, each compared before it goes.
+
+    python -m pipelines.dedup --params params.yaml
+
+Signatures stay in files; between workers travel exact keys, band keys and document numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from lineage.storage import disk
+from pipelines.corpus import stage_tables
+from pipelines.corpus.stage_tables import Corpus, DocumentStage
+from pipelines.dedup import (
+    contamination,
+    duplicates,
+    passages_job,
+    release_index,
+    source_loss_guard,
+    source_ranking,
+)
+from pipelines.dedup.boilerplate_lines import Removed
+from pipelines.dedup.candidate_pairs import Near, after
+from pipelines.dedup.passages_job import Shared
+from pipelines.dedup.plan import Plan
+from pipelines.dedup.refused_copies import REFUSED, Refused
+from pipelines.dedup.survivors import Settled
+from pipelines.engine import batches, decisions, shards
+from pipelines.engine.command_line import command
+from pipelines.engine.context import Context
+from pipelines.engine.published import StageError
+from pipelines.engine.stage import Shard, ShardDoFn
+from schemas.errors import Invalid, Problem
+from schemas.params import Params
+from schemas.register import Register
+from schemas.sections import DedupParams, GuardParams
+from schemas.standing import GRANTED, standing
+from schemas.tables import DUPLICATES, FINDINGS
+from schemas.withdrawal_index import Withdrawals
+
+DECIDED = {
+    "doc": pl.UInt64,
+    "kept": pl.UInt64,
+    "kept_doc_id": pl.String,
+    "kept_source_id": pl.String,
+    "similarity": pl.Float64,
+    "kind": pl.String,
+    "measure": pl.String,
+    "cluster_id": pl.String,
+    "refused_doc_id": pl.String,
+}
+APART: dict[str, type[pl.DataType] | pl.DataType] = {
+    "doc": pl.UInt64,
+    "other_doc_id": pl.String,
+    "similarity": pl.Float64,
+    "documents": pl.Int64,
+    "number": pl.UInt32,
+    "date": pl.UInt32,
+    "docket": pl.UInt32,
+    "at": pl.List(pl.Int64),
+}
+
+
+class Decide(ShardDoFn):
+    """A shard and what was resolved of it -> its decisions and its rows of `duplicates`."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.state)
+        self.plan = plan
+
+    def process(self, element, *sides):  # type: ignore[no-untyped-def]
+        place, groups = element
+        if place >= len(self.plan.shards):
+            return  # of earlier releases nothing is decided
+        one = batches.plan(shard=[self.plan.shards[place]])
+        yield from super().process(one, place, groups)  # type: ignore[no-untyped-call]
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        place, groups = sides
+        signed = self.plan.signed(
+            place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
+        )
+        seen = signed.join(
+            batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
+        )
+        alone = batches.union(groups["refused"], REFUSED)
+        seen = seen.join(
+            alone, on="doc", how="left", suffix="_alone", maintain_order="left"
+        ).with_columns(
+            pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
+            kept_release=released_in(pl.col("kept"), self.plan),
+        )
+        told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
+        shared = batches.union(groups.get("shared", ()), passages_job.FOUND)
+        if (spans := self.plan.params.spans) is not None:
+            shared = passages_job.removed(shared, spans)
+            told = passages_job.told(told, shared, spans)
+            found = passages_job.findings(shared).to_arrow().cast(FINDINGS)
+            shard.write("passages", found)
+        decided = decisions.decisions(told, "dedup", self.plan.run_id)
+        clustered = (
+            seen.filter(pl.col("kept_doc_id").is_not_null())
+            .with_columns(
+                licence=pl.col("source_id").replace_strict(
+                    self.plan.licences, default=None, return_dtype=pl.String
+                )
+            )
+            .sort("doc_id")
+        )
+        shard.files.append(_described(self.plan.state, "signatures", shard.name))
+        if self.plan.params.lines is not None:
+            shard.files.append(_described(self.plan.state, "removals", shard.name))
+        shard.write("decisions", decided.to_arrow())
+        shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
+        totals = decisions.outcomes(decided)
+        resolved = pl.col("reason").str.ends_with("-duplicate")
+        explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
+        gone = clustered.filter(pl.col("doc") != pl.col("kept"))
+        kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
+        shard.finish(
+            {
+                "shard": shard.name,
+                "documents": seen.height,
+                "keep": totals["keep"],
+                "drop": totals["drop"],
+                "duplicates": gone.height,
+                "unresolved": totals["drop"] - explained - gone.height,
+                "similarity_min": gone["similarity"].min(),
+                "similarity_max": gone["similarity"].max(),
+            },
+            decisions.counts(decided)
+            | {
+                "source": decisions.count(kept["source_id"]),
+                "source before": decisions.count(seen["source_id"]),
+                "source lost": decisions.count(source_loss_guard.counted(gone)),
+            }
+            | ({"passages": passages_job.counts(shared)} if spans else {}),
+        )
+
+
+def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
+    """The earlier releases that hold documents, by number; null for those of this run."""
+    names = {n: e.release for n, e in enumerate(plan.known, len(plan.shards))}
+    return (docs // (1 << duplicates.ROW_BITS)).replace_strict(
+        names, default=None, return_dtype=pl.String
+    )
+
+
+def nearest(apart: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `duplicates.kept_apart`, several per document -> one per document."""
+    ordered = apart.sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
+    return ordered.group_by("doc", maintain_order=True).agg(
+        pl.exclude("documents").first(), pl.col("documents").sum()
+    )
+
+
+def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Documents with what was resolved of them -> decisions, with what was measured.
+
+    The evidence has no figures: how many differ, of what kinds, and the places of the first of
+    these words in the key view of the document's text.
+    """
+    gone = pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))
+    cluster: list[Any] = [
+        "kept_doc_id",
+        "cluster_id",
+        "kind",
+        "measure",
+        "similarity",
+        pl.lit(params.threshold).alias("threshold"),
+    ]
+    told = pl.struct(
+        documents="documents",
+        nearest="other_doc_id",
+        similarity="similarity_apart",
+        differing=pl.struct("number", "date", "docket"),
+        at="at",
+    ).alias("apart")
+    held = pl.col("contaminated")
+    barred = ~gone.fill_null(False) & pl.col("refused_doc_id").is_not_null()
+    refused = pl.struct(refused="refused_doc_id").struct.json_encode()
+    found = pl.struct(cluster).struct.json_encode()
+    earlier = pl.struct(*cluster, release="kept_release").struct.json_encode()
+    clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
+    return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
+        "doc_id",
+        "uri",
+        outcome=pl.when(gone | barred | held.is_not_null())
+        .then(pl.lit("drop"))
+        .otherwise(pl.lit("keep")),
+        reason=pl.when(gone)
+        .then(pl.concat_str("kind", pl.lit("-duplicate")))
+        .when(barred)
+        .then(pl.lit("published-under-refusal"))
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit("contaminated:"), held)),
+        rule=pl.lit("dedup"),
+        rule_version=pl.lit(duplicates.RULE_VERSION),
+        evidence=pl.when(barred)
+        .then(refused)
+        .when(held.is_not_null())
+        .then(pl.concat_str(pl.lit('{"runs":'), "contamination", pl.lit("}")))
+        .when(pl.col("kept_release").is_not_null())
+        .then(earlier)
+        .when(clustered & lonely)
+        .then(found)
+        .when(clustered)
+        .then(pl.struct(*cluster, told).struct.json_encode())
+        .when(~lonely)
+        .then(pl.struct(told).struct.json_encode())
+        .otherwise(pl.lit("{}")),
+    )
+
+
+def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+    path = state.path(table, shard)
+    return {
+        "file": f"{table}/{shard}.parquet",
+        "rows": -1,
+        "bytes": path.stat().st_size,
+        "sha256": disk.sha256_file(path),
+    }
+
+
+def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
+    """The sources whose documents figures tell apart, by the kind of source."""
+    return tuple(
+        sorted(
+            s.id for s in register.sources.values() if params.figures.get(s.kind) == "distinguish"
+        )
+    )
+
+
+def lawful(register: Register, params: Params) -> frozenset[str]:
+    """The sources whose released documents may take the place of new ones."""
+    return frozenset(
+        s.id
+        for s in register.sources.values()
+        if standing(s, params.as_of, register) == GRANTED and params.purpose in s.basis.purposes
+    )
+
+
+def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
+    """The job: near-duplicates, who stays, decisions."""
+    places = pipeline | "Places" >> beam.Create(
+        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    ).with_output_types(tuple[int, pa.RecordBatch])
+    copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
+    no = places | "Refused" >> Refused(plan, copies)
+    if plan.params.lines is not None:
+        places = after(places, stage_tables.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
+    decided = (copies, edges, no) | "Settled" >> Settled(plan)
+    resolved = {"shard": places, "decided": decided, "refused": no}
+    shared = {}
+    if plan.params.spans is not None:
+        shared = {"shared": resolved | "Shared" >> Shared(plan)}
+    _ = (
+        resolved
+        | shared
+        | {"apart": kept_apart}
+        | "Decided" >> beam.CoGroupByKey()
+        | "Decide" >> beam.ParDo(Decide(plan)).with_output_types(pa.RecordBatch)
+    )
+
+
+class Dedup(DocumentStage):
+    """Exact keys, bands, verified edges, survivors by right."""
+
+    name = "dedup"
+    sections = ("dedup", "policy")
+
+    def __init__(self, context: Context) -> None:
+        self.known = release_index.load(context.params)
+        contamination.check(context.params.dedup.decontaminate, context.params.path)
+        strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
+        if strange:
+            problem = f"not in the register: {', '.join(strange)}"
+            raise Invalid([Problem(str(context.params.path), None, "dedup.sources", problem)])
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        sets = {
+            f"evaluation set {s.name}": disk.sha256_file(Path(s.path))
+            for s in context.params.dedup.decontaminate
+        }
+        earlier = {f"index {e.release}": e.digest for e in self.known}
+        return super().inputs(context) | sets | earlier
+
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
+        params, register = context.params, context.register
+        plan = Plan(
+            state,
+            Corpus(str(params.work)),
+            tuple(stage_tables.shards(context)),
+            params.dedup,
+            source_ranking.ranks(register, params.dedup.sources),
+            {s.id: s.licence.spdx for s in register.sources.values()},
+            apart(register, params.dedup),
+            run_id,
+            self.expected(context),
+            self.known,
+            release_index.Rights(lawful(register, params), Withdrawals.of(register.withdrawals)),
+            params.policy.duplicates == "all-lawful",
+        )
+        wire(pipeline, plan)
+
+    def check(
+        self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Stop where a source lost more to another than the parameters allow."""
+        _stop_at_losses(state, totals, context.params.guard)
+
+    def published(self, context: Context) -> None:
+        """The same for what is taken up: the guard is no part of what the stage depends on."""
+        folder = context.folder(self.name)
+        totals = disk.read_json(folder / "stage.json")["totals"]
+        _stop_at_losses(shards.State(str(folder)), totals, context.params.guard)
+
+
+def _stop_at_losses(
+    state: shards.State, totals: Mapping[str, Mapping[str, int]], guard: GuardParams
+) -> None:
+    found = source_loss_guard.losses(
+        totals.get("source lost", {}), totals.get("source before", {}), guard
+    )
+    if found:
+        raise StageError(source_loss_guard.message(state, found, guard))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return command(Dedup, __doc__ or "", argv)

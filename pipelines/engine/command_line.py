@@ -1,0 +1,193 @@
+"""The command line that all stages share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from pipelines.engine import input_files
+from pipelines.engine import stage as stages
+from pipelines.engine.context import Context
+from pipelines.engine.input_files import Container
+from pipelines.engine.published import StageError
+from pipelines.engine.quiet import quiet
+from pipelines.engine.runners import WORKER_LOST, JobFailed, WorkerLost, remote
+from pipelines.engine.stage import Stage
+from pipelines.personal_data import policy
+from schemas import command_line
+from schemas.configuration import load_both
+from schemas.errors import Invalid
+from schemas.params import Params
+
+#: Below this many raw bytes a second process costs more than it brings.
+PARALLEL_BYTES = 48 << 20
+
+EXAMPLES = """examples:
+  tamga {name} --params params.yaml
+  tamga {name} --params params.yaml --workers 2 --json
+  tamga {name} --params params.yaml --runner FlinkRunner --flink_master localhost:8081
+
+Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
+2 wrong usage, parameters or register, 3 a local worker process died (start again to go on)."""
+
+
+def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
+    """The options that every stage takes."""
+    made = command_line.parser(name, about, examples.format(name=name), allow_abbrev=False)
+    command_line.add_params(made)
+    made.add_argument(
+        "--workers",
+        type=at_least_one,
+        metavar="N",
+        help="local worker processes (default: by the size of the input)",
+    )
+    made.add_argument(
+        "--dry-run", action="store_true", help="say what would be read and done, and write nothing"
+    )
+    made.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return made
+
+
+def context(
+    options: argparse.Namespace,
+    beam_args: Sequence[str],
+    find_containers: Callable[[Params, bool], list[Container]] | None = None,
+) -> Context:
+    """Parameters and register, read and checked; `find_containers` lists the raw files.
+
+    Raises:
+      Invalid: with all that is wrong in either.
+      Usage: for an option that nobody knows.
+    """
+    check_beam_args(beam_args)
+    params, register = load_both(options.params)
+    if wrong := policy.problems(params, register.sources):
+        raise Invalid(wrong)
+    workers = options.workers if options.workers else _workers(params)
+    return Context(
+        params,
+        register,
+        workers,
+        tuple(beam_args),
+        dry_run=options.dry_run,
+        find_containers=find_containers,
+    )
+
+
+class Usage(Exception):
+    """A command line that cannot be meant as it stands."""
+
+
+def check_beam_args(beam_args: Sequence[str]) -> None:
+    """Let options through to Beam, but no slips of the pen: without a runner that may have options
+    of its own, what Beam does not know is an error.
+
+    Raises:
+      Usage: names the option.
+    """
+    if remote(beam_args):
+        return
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    known = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in PipelineOptions.__subclasses__():
+        options._add_argparse_args(known)
+    try:
+        known.exit_on_error = False
+        unknown = known.parse_known_args(list(beam_args))[1]
+    except (argparse.ArgumentError, SystemExit) as error:
+        raise Usage(str(error)) from None
+    if unknown:
+        raise Usage(f"unknown option {unknown[0]}; see --help, and name a --runner for its options")
+
+
+def at_least_one(text: str) -> int:
+    """A number of workers, for argparse."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def command(
+    kind: Callable[[Context], Stage],
+    about: str,
+    argv: Sequence[str] | None = None,
+    find_containers: Callable[[Params, bool], list[Container]] | None = None,
+) -> int:
+    """Run one stage from the command line; returns the exit code."""
+    quiet()
+    name = getattr(kind, "name", "stage")
+    options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
+    return guarded(lambda: _one(kind, context(options, beam_args, find_containers), options))
+
+
+def guarded(action: Callable[[], int]) -> int:
+    """Turn what users can mend into a message and an exit code."""
+    from pipelines.engine.validation import ExpectationFailed
+    from pipelines.language.labels import LabelsError
+    from pipelines.language.voters import ModelMissing
+
+    try:
+        return action()
+    except WorkerLost as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return WORKER_LOST
+    except Invalid as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (LabelsError, ModelMissing, Usage) as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
+        return 1
+    except (StageError, ExpectationFailed, JobFailed) as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tamga: interrupted; start it again to go on", file=sys.stderr)
+        return 130
+
+
+def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Namespace) -> int:
+    stage = kind(about)
+    if options.dry_run:
+        inputs = stage.inputs(about)
+        plan = {
+            "stage": stage.name,
+            "run_id": stage.run_id(about, inputs),
+            "inputs": inputs,
+            "workers": about.workers,
+            "writes": str(stage.target(about)),
+        }
+        print(json.dumps(plan, indent=1, ensure_ascii=False))
+        return 0
+    done = stages.execute(stage, about)
+    if options.json:
+        print(
+            json.dumps(
+                {
+                    "stage": stage.name,
+                    "run_id": done.run_id,
+                    "folder": str(done.folder),
+                    "fresh": done.fresh,
+                    "seconds": round(done.seconds, 2),
+                    "totals": done.totals,
+                },
+                ensure_ascii=False,
+            )
+        )
+    else:
+        state = f"{done.seconds:.1f} s" if done.fresh else "up to date"
+        counts = ", ".join(f"{n} {o}" for o, n in done.totals.get("outcome", {}).items())
+        print(f"{stage.name}: {state}: {counts} -> {done.folder}")
+    return 0
+
+
+def _workers(params: Params) -> int:
+
+    return (os.cpu_count() or 1) if input_files.total_bytes(params) >= PARALLEL_BYTES else 1

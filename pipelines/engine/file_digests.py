@@ -1,0 +1,52 @@
+"""Digests of files, remembered from one run to the next."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from lineage.storage import disk
+
+
+class Digests:
+    """SHA-256 of files, computed anew only where a file's size, times or inode changed.
+
+    The time of change (ctime) cannot be set back, so other content of the same size and with the
+    old time of modification is noticed too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """`path`: where they are kept; what cannot be read there is computed anew."""
+        self._path = path
+        self._known: dict[str, list[str | int]] = {}
+        try:
+            known = json.loads(path.read_bytes())
+            self._known = {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 3}
+        except (OSError, ValueError, AttributeError):  # not there, or not as it was written
+            pass
+        self._seen: dict[str, list[str | int]] = {}
+
+    def of(self, path: Path) -> tuple[int, str | None]:
+        """A file's size and digest; `(0, None)` where it cannot be read."""
+        try:
+            stat = path.stat()
+            entry = self._known.get(ascii(str(path)))
+            if not entry or entry[:2] != _mark(stat):
+                entry = [*_mark(stat), disk.sha256_file(path)]
+            self._seen[ascii(str(path))] = entry
+            return stat.st_size, str(entry[2])
+        except OSError:
+            return 0, None
+
+    def note(self, path: Path, sha256: str) -> None:
+        """Remember the digest of a file that this process has written."""
+        self._seen[ascii(str(path))] = [*_mark(path.stat()), sha256]
+
+    def save(self) -> None:
+        """Keep the digests of the files that were asked for or noted, and no others."""
+        disk.write_json(self._path, self._seen)
+
+
+def _mark(stat: os.stat_result) -> list[str | int]:
+    return [stat.st_size, f"{stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"]

@@ -1,0 +1,106 @@
+"""A stage told to OpenLineage while it runs; what it does is the same with it and without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lineage.openlineage import events, rollups
+from pipelines.personal_data.uris import redact_uri
+from schemas.duties import duties
+from schemas.register import Register
+
+if TYPE_CHECKING:
+    from pipelines.engine.context import Context
+
+
+@contextmanager
+def told(context: Context, run: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Send START; FAIL where the block raises; COMPLETE where it hands a stage's summary over.
+
+    Args:
+      context: its parameters name the transports.
+      run: run_id, stage, code_version, params_sha256, inputs, started.
+    """
+    emitter = context.events
+
+    def complete(summary: Mapping[str, Any]) -> dict[str, Any]:
+        about = _run(context, run)
+        return events.complete(about, _now(), _output(context, about, summary))
+
+    emitter.emit(lambda: events.start(_run(context, run)))
+    try:
+        yield lambda summary: emitter.emit(lambda: complete(summary))
+    except BaseException as error:
+        message = _message(error)
+        emitter.emit(lambda: events.fail(_run(context, run), _now(), message))
+        raise
+
+
+def _run(context: Context, run: Mapping[str, Any]) -> events.Run:
+    params = context.params
+    return events.Run(
+        release=params.release.name,
+        stage=run["stage"],
+        run_id=run["run_id"],
+        code_version=run["code_version"],
+        started=run["started"],
+        inputs=[(redact_uri(name), digest) for name, digest in run["inputs"].items()],
+        policy={
+            "purpose": params.purpose,
+            "asOf": params.as_of.isoformat(),
+            "storageCountry": params.storage_country,
+            "signals": params.signals,
+            "paramsSha256": run["params_sha256"],
+        },
+    )
+
+
+def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> events.Output:
+    from pipelines.engine.published import digest
+
+    totals = summary["totals"]
+    outcomes = totals.get("outcome", {})
+    facets = {}
+    if run.stage == "release":  # elsewhere sources are counted over what came in
+        sources = list(_governed(context.register))
+        counted = totals.get("source", {})
+        facets = {
+            "tamga_licence": events.licence_facet(run, rollups.licences(sources, counted)),
+            "tamga_consent": events.consent_facet(run, rollups.bases(sources, counted)),
+        }
+    return events.Output(
+        digest=digest(summary["files"]),
+        documents=outcomes.get("keep", 0),
+        outcomes=outcomes,
+        reasons=totals.get("reason", {}),
+        facets=facets,
+    )
+
+
+def _governed(register: Register) -> Iterator[rollups.Governed]:
+    terms = {name: asdict(term) for name, term in register.licences.items()}
+    for source in register.sources.values():
+        ends, spdx = source.basis.expires_on, source.licence.spdx
+        yield rollups.Governed(
+            source.id,
+            spdx,
+            duties(spdx, terms),
+            source.basis.kind,
+            ends.isoformat() if ends else None,
+            source.evidence_sha256 is not None,
+        )
+
+
+def _message(error: BaseException) -> str:
+    """Our own words hold no personal data; those of libraries may."""
+    kind = type(error)
+    ours = kind.__module__.partition(".")[0] in ("pipelines", "lineage", "schemas")
+    return f"{kind.__name__}: {error}" if ours else kind.__name__
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,148 @@
+"""Shards on disk: written whole or not at all, found again after an interruption.
+
+A stage writes its tables under a state folder, `<table>/<shard>.parquet`, and marks a shard
+as done by a small JSON file that is written last.  When all shards are done the state is
+published: the stage's folder appears in one rename.  State is keyed by the run's id, so work
+made under other parameters, inputs or code is never taken up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lineage.storage import disk
+
+ROW_GROUP_ROWS = 122_880
+
+
+def written(root: Path, file: str, content: bytes) -> dict[str, Any]:
+    """Write a file that is no table below `root`; what comes back describes it."""
+    disk.write_bytes(root / file, content)
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": file, "rows": None, "bytes": len(content), "sha256": digest}
+
+
+def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
+    """A table as the bytes of a Parquet file: the same table gives the same bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        compression_level=level,
+        row_group_size=ROW_GROUP_ROWS,
+        store_schema=False,
+    )
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """A Parquet file with a row group for each of `batches`, none of which is held; there whole or
+    not at all."""
+    with (
+        disk.whole_file(path) as file,
+        pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer,
+    ):
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) -> None:
+    """A Parquet file with a row group for each of `groups`, to be read one by one."""
+    sink = pa.BufferOutputStream()
+    with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=False) as writer:
+        for group in groups:
+            rows = group.to_arrow().cast(schema)
+            writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+    disk.write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_group(path: Path, number: int) -> pl.DataFrame:
+    """One row group of a file that `write_groups` wrote."""
+    with pq.ParquetFile(path) as file:
+        frame = pl.from_arrow(file.read_row_group(number))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+@dataclass(frozen=True)
+class State:
+    """A stage's unfinished work; a plain value that travels to workers."""
+
+    root: str
+
+    def path(self, table: str, shard: str) -> Path:
+        return Path(self.root) / table / f"{shard}.parquet"
+
+    def write(self, table: str, shard: str, data: pa.Table, level: int = 1) -> dict[str, Any]:
+        """Write one table of a shard; what comes back describes the file."""
+        content = parquet_bytes(data, level)
+        disk.write_bytes(self.path(table, shard), content)
+        return {
+            "file": f"{table}/{shard}.parquet",
+            "rows": data.num_rows,
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+
+    def finish(self, shard: str, files: Iterable[Mapping[str, Any]], **figures: Any) -> None:
+        """Mark a shard as done, with its files and its aggregates."""
+        disk.write_json(
+            Path(self.root) / "done" / f"{shard}.json",
+            {"shard": shard, "files": list(files), "figures": figures},
+        )
+
+    def finished(self, shard: str) -> dict[str, Any] | None:
+        """A done shard's marker, or None."""
+        path = Path(self.root) / "done" / f"{shard}.json"
+        return json.loads(path.read_bytes()) if path.exists() else None
+
+    def count(self) -> int:
+        """How many shards are done: what a progress display asks."""
+        folder = Path(self.root) / "done"
+        return sum(name.endswith(".json") for name in os.listdir(folder)) if folder.is_dir() else 0
+
+    def all_finished(self) -> list[dict[str, Any]]:
+        """The markers of all done shards, by shard name."""
+        folder = Path(self.root) / "done"
+        return [json.loads(p.read_bytes()) for p in sorted(folder.glob("*.json"))]
+
+
+def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder: Path) -> None:
+    """Make `folder` out of a finished state in one rename.
+
+    Args:
+      state: where the files lie.
+      files: paths relative to the state's root.
+      extra: file name -> JSON value, written beside them.
+      folder: what appears; an older one is replaced.
+    """
+    left = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}\.(part|old)")
+    for stale in folder.parent.glob(".*"):
+        if left.fullmatch(stale.name):  # of a run that was killed while it published
+            shutil.rmtree(stale, ignore_errors=True)
+    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    try:
+        for name in files:
+            target = fresh / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            disk.link(Path(state.root) / name, target)
+        for name, value in extra.items():
+            disk.write_json(fresh / name, value)
+        disk.replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

@@ -1,0 +1,303 @@
+"""What every stage is: inputs by digest, a Beam job over shards, a published folder.
+
+A subclass names what it depends on and wires its job; running it once more with the same
+inputs, parameters and code does nothing, an interrupted run goes on with the shards that
+are left, and the counts of what went in and came out must agree before anything is published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from lineage.storage import disk
+from pipelines.engine import batches, decisions, openlineage, published, runners, shards
+from pipelines.engine.context import Context
+from pipelines.engine.counts import add, made, write_metrics
+from pipelines.engine.published import Published, StageError, digest
+from schemas.code_version import code_version
+from schemas.tables import SCHEMA_VERSION
+
+
+@dataclass
+class Shard:
+    """A shard in work: writes its tables, then marks itself as done with its figures."""
+
+    name: str
+    state: shards.State
+    files: list[dict[str, Any]] = field(default_factory=list)
+
+    def write(self, table: str, data: pa.Table, level: int = 1) -> None:
+        self.files.append(self.state.write(table, self.name, data, level))
+
+    def finish(self, figures: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+        """`figures`: the aggregates that are validated; `counts`: nested counters to add up."""
+        self.state.finish(self.name, self.files, aggregates=dict(figures), counts=dict(counts))
+
+
+class Stage(ABC):
+    """A step from files to files."""
+
+    name: ClassVar[str]
+    sections: ClassVar[tuple[str, ...]]
+    models: Mapping[str, str] = {}
+
+    @abstractmethod
+    def inputs(self, context: Context) -> dict[str, str]:
+        """Name -> digest of all that goes in."""
+
+    @abstractmethod
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
+        """Wire the job."""
+
+    @abstractmethod
+    def expected(self, context: Context) -> int:
+        """How many documents or records go in, by the account of what came before."""
+
+    def planned(self, context: Context) -> int | None:
+        """How many shards there will be, for the progress display; None: not known yet."""
+        return None
+
+    def target(self, context: Context) -> Path:
+        """Where the files go; `stage.json` and `run.json` stay in the stage's work folder."""
+        return context.folder(self.name)
+
+    def admit(self, context: Context) -> None:
+        """Look at what is handed in before the job starts.
+
+        Raises:
+          StageError: where the run should not go on.
+        """
+        return
+
+    def check(
+        self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+    ) -> None:
+        """Look at what came out, before it is validated; `totals`: nested counters.
+
+        Raises:
+          StageError: where that must not be published.
+        """
+        return
+
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
+        """Add files that cover the whole stage to its state; returns their paths."""
+        return []
+
+    def published(self, context: Context) -> None:  # noqa: B027 most stages have nothing left
+        """What is left to do once the output stands in its place; done again where the stage is
+        taken up as it is, so it must not add up."""
+
+    def run_id(self, context: Context, inputs: Mapping[str, str]) -> str:
+        """Derived from code, canonical parameters and inputs: the same work has the same id."""
+        parts = [
+            self.name,
+            code_version(),
+            context.params.digest(*self.sections),
+            json.dumps(inputs, sort_keys=True),
+            json.dumps(dict(self.models), sort_keys=True),
+        ]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def execute(stage: Stage, context: Context) -> Published:
+    """Run a stage, or take up what is there of it.
+
+    Raises:
+      StageError: where counts do not add up, or another process is at the same stage.
+      pipelines.engine.validation.ExpectationFailed: where the output is not what it must be.
+    """
+    inputs = stage.inputs(context)
+    run_id = stage.run_id(context, inputs)
+    # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
+    home = context.params.work / ".state" / stage.name
+    with ExitStack() as locks:
+        for lock, where, key in _locks(stage, context, home):
+            if not locks.enter_context(disk.only_one(lock)):
+                raise StageError(
+                    f"{stage.name}: another process is at work in {where}; "
+                    f"wait for it, or name another `{key}` in the parameters"
+                )
+        known = home.with_suffix(".digests.json")
+        done = published.whole(context.folder(stage.name), stage.target(context), run_id, known)
+        if done is None:
+            _forget(home, run_id)
+            run = _begun(stage, context, inputs, run_id)
+            with openlineage.told(context, run) as tell:
+                done = _run(stage, context, run, shards.State(str(home / run_id)))
+                tell(done.summary)
+            shutil.rmtree(home, ignore_errors=True)
+            published.remember(
+                done, known
+            )  # after it, because it changes files' ctime by their links
+        stage.published(context)
+        return done
+
+
+def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
+    """What is held while a stage runs (lock, folder, the parameter that names it): its work, and a
+    folder elsewhere that it replaces, which parameters with another `work` may name too."""
+    target = stage.target(context)
+    locks = [(home.with_suffix(".lock"), context.params.work, "work")]
+    if target != context.folder(stage.name):
+        locks.append((target.with_name(f".{target.name}.lock"), target, stage.name))
+    return locks
+
+
+def _begun(
+    stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str
+) -> dict[str, Any]:
+    """What is known of a run when it begins."""
+    return {
+        "run_id": run_id,
+        "stage": stage.name,
+        "code_version": code_version(),
+        "params_sha256": context.params.digest(*stage.sections),
+        "models": dict(stage.models),
+        "inputs": dict(inputs),
+        "runner": runners.runner_name(context.beam_args, context.workers),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State) -> Published:
+    """Run the job, hold its counts against what went in, validate, publish."""
+    from pipelines.engine import validation
+
+    params, run_id, clock = context.params, run["run_id"], time.monotonic()
+    stage.admit(context)
+    with _progress(stage, context, state):
+        runners.run(
+            lambda p: stage.build(p, context, state, run_id), context.beam_args, context.workers
+        )
+    markers = state.all_finished()
+    totals = add([m["figures"]["counts"] for m in markers])
+    seen = sum(totals.get("outcome", {}).values()) - made(totals)
+    expected = stage.expected(context)
+    if seen != expected:
+        raise StageError(
+            f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
+            f"published. Remove {Path(state.root).parent} and run the stage again"
+        )
+    stage.check(context, state, totals)
+    aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
+    allowed = params.guard.allows("stage", stage.name)
+    try:
+        validation.validate(
+            stage.name,
+            pl.DataFrame(aggregates, infer_schema_length=None),
+            params.work / "validation" / stage.name,
+            min_keep_share=0.0 if allowed else params.guard.min_keep_share,
+        )
+    except validation.ExpectationFailed as error:
+        if error.too_little_kept:
+            error.explained += _explained(state, [m["shard"] for m in markers])
+        raise
+    files = {
+        f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
+        for m in markers
+        for f in m["files"]
+    }
+    added = stage.finish(context, state, markers, run)
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "stage": stage.name,
+        "run_id": run_id,
+        "shards": [m["shard"] for m in markers],
+        "files": files,
+        "added": {name: {"sha256": disk.sha256_file(Path(state.root) / name)} for name in added},
+        "totals": totals,
+    }
+    seconds = time.monotonic() - clock
+    record = {
+        **run,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "outputs": digest(files),
+        "seconds": round(seconds, 3),
+    }
+    write_metrics(params.work, stage.name, totals, seconds)
+    folder, target = context.folder(stage.name), stage.target(context)
+    about = {"stage.json": summary, "run.json": record}
+    if target != folder:  # what says that a stage is finished appears last
+        shards.publish(state, [*files, *added], {}, target)
+    shards.publish(state, [*files, *added] if target == folder else [], about, folder)
+    return Published(target, summary, seconds, fresh=True)
+
+
+def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
+    """Where the documents of an unfinished stage went, by its decisions where it makes any."""
+    paths = [p for name in names if (p := state.path("decisions", name)).is_file()]
+    if not paths:
+        return []
+    return decisions.told(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
+
+
+def run_record(context: Context, done: Published) -> dict[str, Any]:
+    """When and how a published stage ran: its `run.json`."""
+    record: dict[str, Any] = disk.read_json(context.folder(done.summary["stage"]) / "run.json")
+    return record
+
+
+def _forget(home: Path, run_id: str) -> None:
+    """Unfinished work of other parameters, inputs or code is of no use."""
+    for old in home.glob("*"):
+        if old.name != run_id:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+class _progress:
+    """Show how many shards are done while the job runs: counted on disk, whatever the runner."""
+
+    def __init__(self, stage: Stage, context: Context, state: shards.State) -> None:
+        self._watch = context.watch
+        self._args = (stage.name, state.count, stage.planned(context))
+
+    def __enter__(self) -> None:
+        self._display = self._watch(*self._args) if self._watch else None
+        if self._display:
+            self._display.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._display:
+            self._display.__exit__(*error)
+
+
+class ShardDoFn(beam.DoFn):
+    """Calls `work(shard)` for each shard of a plan that is not done yet.
+
+    The plan's batches have a column `shard`; what comes out names the shards that are done.
+    """
+
+    def __init__(self, state: shards.State) -> None:
+        self.state = state
+
+    # Beam takes annotations for type hints, and misreads `*sides`
+    def process(self, element, *sides):  # type: ignore[no-untyped-def]
+        for row in element.to_pylist():
+            if self.state.finished(row["shard"]) is None:
+                self.work(Shard(row["shard"], self.state), row, *sides)
+            yield batches.plan(shard=[row["shard"]])
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        raise NotImplementedError

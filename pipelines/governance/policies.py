@@ -1,0 +1,251 @@
+"""`tamga policy`: policy packs listed, shown, and what a release would lose or gain by another."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from lineage.release_folder import ReleaseFolder
+from lineage.storage.release_tables import NoRelease
+from schemas import command_line, policy, ruling
+from schemas.errors import Invalid
+from schemas.params import Params
+from schemas.policy import Pack, Packs, Rule
+from schemas.privacy import PrivacyParams
+from schemas.register import Register
+from schemas.validation import parse_date
+
+EPILOG: Final = """examples:
+  tamga policy list                                    the packs, and how many rules are in force
+  tamga policy show KZ --as-of 2026-01-01              the rules of a pack on that day
+  tamga policy diff KZ@2026-01-01 KZ@2026-11-22 --release release/sample
+  tamga policy diff KZ packs/KZ.yaml --release release/sample --csv > flips.csv
+  tamga policy diff @2026-01-01 @2026-11-22 --release release/sample    all packs, two days
+
+A pack is named by its name, its file or a folder of files (nothing: all of this installation), and
+@DATE asks its rules of that day (left out: of the day of the run).
+
+exit codes: 0 yes, nothing flips; 1 no such pack or release, something flips; 2 bad usage, or a pack
+that is invalid
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    options = _parser().parse_args(argv)
+    try:
+        return int({"list": _list, "show": _show, "diff": _diff}[options.command](options))
+    except Invalid as invalid:
+        print(invalid, file=sys.stderr)
+        return 2
+    except (NoPack, NoRelease) as error:
+        print(f"tamga: {error}", file=sys.stderr)
+        return 1
+
+
+def warnings(register: Register, params: Params | None, as_of: date) -> Iterator[tuple[str, str]]:
+    """What the packs in force say of a register, for `tamga sources check`, as (source or pack,
+    message); without parameters nothing is said of where text is stored.
+
+    Raises:
+      Invalid: where the packs that the parameters name cannot be read.
+    """
+    if params is None:
+        about = ruling.Circumstances(as_of, "pretraining")
+        return ruling.warnings(register, policy.load(), about)
+    about = ruling.Circumstances(
+        as_of, params.purpose, params.storage_country, _replaced(params.privacy)
+    )
+    return ruling.warnings(register, policy.load(params.policy.path), about)
+
+
+def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
+    """The classes that are replaced in every source; None: all."""
+    from pipelines.personal_data.rules import entities
+
+    known = entities() if privacy.entities is None else privacy.entities
+    replaced = tuple(e for e in known if privacy.operator_for(e, None, None) != "keep")
+    return None if privacy.entities is None and len(replaced) == len(known) else replaced
+
+
+class NoPack(Exception):
+    """There is no pack where one was named."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape: Any = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("policy", __doc__, EPILOG)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|diff")
+    for name, about in (
+        ("list", "a line per pack: version, jurisdictions, rules in force, unverified ones"),
+        ("show", "the rules of a pack that are in force, with citation and confidence"),
+        ("diff", "the records of a release that another pack, version or day would flip"),
+    ):
+        command = commands.add_parser(
+            name, help=about, description=about, epilog=EPILOG, formatter_class=shape
+        )
+        command.add_argument("--json", action="store_true", help="JSON on standard output")
+        if name == "diff":
+            command.add_argument("before", metavar="A", help="a pack, file or folder, and @DATE")
+            command.add_argument("after", metavar="B", help="the same")
+            command.add_argument(
+                "--release", type=Path, required=True, metavar="DIR", help="the release's folder"
+            )
+            command.add_argument(
+                "--storage-country",
+                metavar="CC",
+                help="where the text is stored, for a release whose decisions do not say it",
+            )
+            command.add_argument("--csv", action="store_true", help="a line per record, as CSV")
+            continue
+        command.add_argument(
+            "--as-of",
+            type=command_line.day,
+            default=None,
+            metavar="DATE",
+            help="the day (default: today)",
+        )
+        if name == "show":
+            command.add_argument("pack", metavar="PACK", help="its name or file, e.g. KZ")
+        else:
+            command.add_argument("--packs", type=Path, metavar="DIR", help="a folder of own packs")
+    return parser
+
+
+def _list(options: argparse.Namespace) -> int:
+    day = options.as_of or date.today()
+    rows = [_row(pack, day) for pack in policy.load(options.packs).packs]
+    if options.json:
+        _print_json({"as_of": day.isoformat(), "packs": rows})
+        return 0
+    for row in rows:
+        print(
+            f"{row['pack']:4} {row['version']:10} {' '.join(row['jurisdictions']):9} "
+            f"{row['in_force']} rules in force, {row['unverified']} unverified, "
+            f"{row['grants']} that permit"
+        )
+    return 0
+
+
+def _row(pack: Pack, day: date) -> dict[str, Any]:
+    rules = pack.in_force(day)
+    return {
+        "pack": pack.name,
+        "version": pack.version,
+        "title": pack.title,
+        "jurisdictions": pack.jurisdictions,
+        "rules": len(pack.rules),
+        "in_force": len(rules),
+        "unverified": sum(r.unverified for r in rules),
+        "grants": sum(r.grants(day) for r in rules),
+        "sha256": pack.sha256,
+    }
+
+
+def _show(options: argparse.Namespace) -> int:
+    day = options.as_of or date.today()
+    for pack in _packs(options.pack).packs:
+        rules = pack.in_force(day)
+        if options.json:
+            _print_json(
+                _row(pack, day) | {"as_of": day.isoformat(), "of": list(map(asdict, rules))}
+            )
+            continue
+        print(f"{pack.name} {pack.version}: {pack.title}; rules in force on {day}")
+        for one in rules:
+            print("\n".join(_told(one)))
+    return 0
+
+
+def _told(one: Rule) -> Iterator[str]:
+    since = f"since {one.effective_from}" if one.effective_from else "start not established"
+    until = f", until {one.effective_to}" if one.effective_to else ""
+    doubt = ", unverified" if one.unverified else ""
+    checked = f"looked at on {one.verified_on}" if one.verified_on else "not looked at"
+    yield f"\n{one.id} ({one.drives}): {one.says}"
+    yield f"    {one.citation}; {since}{until}"
+    yield f"    confidence {one.confidence}{doubt}; {checked}, verified by {one.verified_by or 'nobody'}"
+
+
+def _packs(name: str) -> Packs:
+    """Packs by a pack's name, its file, a folder of files, or all by nothing."""
+    if not name:
+        return policy.load()
+    path = Path(name)
+    if path.is_dir():
+        return policy.load(path)
+    if path.suffix == ".yaml" or path.is_file():
+        return policy.of_packs([policy.load_file(path)])
+    found = [pack for pack in policy.load().packs if pack.name == name.upper()]
+    if not found:
+        known = ", ".join(pack.name for pack in policy.load().packs)
+        raise NoPack(f"no pack is called {name}; there are: {known}; or name a file")
+    return policy.of_packs(found)
+
+
+def _side(text: str) -> Any:
+    from lineage.policy_diff import Side
+
+    name, at, day = text.rpartition("@")
+    if not at:
+        return Side(_packs(text))
+    on = parse_date(day)
+    if on is None:
+        raise NoPack(f"{text}: what follows the @ is no date YYYY-MM-DD")
+    return Side(_packs(name), on)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from lineage.policy_diff import flips
+
+    release = ReleaseFolder(options.release, options.release)
+    found = flips(release, _side(options.before), _side(options.after), options.storage_country)
+    by = ("source_id", "flip", "drives", "rule", "reason")
+    grouped = (
+        found.group_by(by)
+        .agg(records=pl.len(), released=pl.col("released").sum(), doc_ids=pl.col("doc_id"))
+        .sort(by)
+    )
+    if options.csv:
+        print(found.write_csv(), end="")
+    elif options.json:
+        _print_json(
+            {
+                "before": options.before,
+                "after": options.after,
+                "records": found.height,
+                "released": int(found["released"].sum()),
+                "sources": grouped.to_dicts(),
+            }
+        )
+    else:
+        for row in grouped.iter_rows(named=True):
+            print(
+                f"{row['source_id']}: {row['flip']}: {row['released']} released documents, "
+                f"{row['records']} records: {row['rule'] or row['drives']}: {row['reason']}"
+            )
+        print(
+            f"{int(found['released'].sum())} released documents of {found.height} records flip "
+            f"from {options.before} to {options.after}"
+        )
+    return 1 if found.height else 0
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

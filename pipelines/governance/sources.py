@@ -1,0 +1,263 @@
+"""`tamga sources`: the register checked, listed, one of its entries shown, and its schema."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lineage.storage.release_tables import NoRelease
+from pipelines.governance import coverage, policies, register_warnings
+from pipelines.governance.coverage import Coverage
+from schemas import command_line, params, register
+from schemas.configuration import load_both
+from schemas.errors import Invalid
+from schemas.standing import GRANTED, standing
+from schemas.validation import schema_of
+
+EPILOG: Final = """examples:
+  tamga sources check                          the register that params.yaml names
+  tamga sources check --register register      a register without parameters
+  tamga sources check --release release/sample what that release's run found of it
+  tamga sources list --as-of 2026-12-31        how each source will stand on that day
+  tamga sources show kz-official --json        one entry, its digests and its standing
+  tamga sources schema > register.schema.json  for an editor to check entries while they are written
+
+exit codes: 0 yes; 1 no such source; 2 bad usage, no such release, or an invalid configuration
+"""
+#: What `schema` prints: the file of schemas, and the definition in it.
+SCHEMAS: Final = {
+    "source": ("register.schema.json", "entry"),
+    "licences": ("register.schema.json", "licences"),
+    "withdrawals": ("register.schema.json", "withdrawals"),
+    "params": ("params.schema.json", "params"),
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A valid register, the parameters if they were given, the day to judge on, and the last run
+    if there was one."""
+
+    register: register.Register
+    params: params.Params | None
+    as_of: date
+    last: Coverage | None = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    options = _parser().parse_args(argv)
+    if options.command == "schema":
+        _print_json(schema_of(*SCHEMAS[options.of]))
+        return 0
+    try:
+        loaded = _load(options)
+    except Invalid as invalid:
+        return _invalid(invalid, options.json)
+    except NoRelease as missing:
+        print(missing, file=sys.stderr)
+        return 2
+    command = {"check": _check, "list": _list, "show": _show}[options.command]
+    return command(loaded, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    shape: Any = argparse.RawDescriptionHelpFormatter
+    parser = command_line.parser("sources", __doc__, EPILOG)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="check|list|show|schema"
+    )
+    for name, help_text in (
+        ("check", "every problem of the parameters and the register, and what to look after"),
+        ("list", "a line per source: id, jurisdiction, kind, licence, basis, standing"),
+        ("show", "one source: its entry, digests and standing"),
+    ):
+        command = commands.add_parser(
+            name, help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
+        )
+        place = command.add_mutually_exclusive_group()
+        place.add_argument(
+            "--params",
+            type=Path,
+            metavar="FILE",
+            default=None,
+            help="the parameters that name the register (default: params.yaml)",
+        )
+        place.add_argument("--register", type=Path, metavar="DIR", help="the register's folder")
+        command.add_argument(
+            "--as-of",
+            type=command_line.day,
+            metavar="DATE",
+            help="the day to judge on (default: the parameters' as_of, or today)",
+        )
+        command.add_argument("--json", action="store_true", help="JSON on standard output")
+        if name == "show":
+            command.add_argument("id", metavar="ID", help="a source's id")
+        if name == "check":
+            command.add_argument(
+                "--release",
+                type=Path,
+                metavar="DIR",
+                help="a release, in place of the last run in the parameters' work folder",
+            )
+            command.add_argument(
+                "--top",
+                type=int,
+                default=20,
+                metavar="N",
+                help="how many ungoverned hosts are named (default: %(default)s)",
+            )
+    help_text = "the JSON Schema of an entry, of licences.yaml, withdrawals.yaml or params.yaml"
+    command = commands.add_parser(
+        "schema", help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
+    )
+    command.add_argument(
+        "of",
+        nargs="?",
+        choices=list(SCHEMAS),
+        default="source",
+        help="of which file (default: %(default)s)",
+    )
+    command.add_argument("--json", action="store_true", help="it is JSON in any case")
+    return parser
+
+
+def _load(options: argparse.Namespace) -> Loaded:
+    """Both files' problems at once: a register is checked even when the parameters are bad."""
+    release = getattr(options, "release", None)
+    last = coverage.of_release(release) if release else None
+    if options.register is not None:
+        found = register.load(options.register)
+        return Loaded(found, None, options.as_of or date.today(), last)
+    path = options.params or Path("params.yaml")
+    run, found = load_both(path)
+    last = last or coverage.of_work(run.work)
+    return Loaded(found, run, options.as_of or run.as_of, last)
+
+
+def _invalid(invalid: Invalid, as_json: bool) -> int:
+    if as_json:
+        _print_json({"valid": False, "problems": [asdict(p) for p in invalid.problems]})
+    else:
+        print(invalid, file=sys.stderr)
+        count = len(invalid.problems)
+        print(f"invalid: {count} problem{'s' if count != 1 else ''}", file=sys.stderr)
+    return 2
+
+
+def _check(loaded: Loaded, options: argparse.Namespace) -> int:
+    warnings = list(_warnings(loaded))
+    sources = loaded.register.sources
+    granted = sum(standing(s, loaded.as_of, loaded.register) == GRANTED for s in sources.values())
+    hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
+    if options.json:
+        _print_json(
+            {
+                "valid": True,
+                "problems": [],
+                "as_of": loaded.as_of.isoformat(),
+                "register_sha256": loaded.register.sha256,
+                "sources": len(sources),
+                "granted": granted,
+                "warnings": [{"source_id": id, "message": message} for id, message in warnings],
+                "last_run": str(loaded.last.folder) if loaded.last else None,
+                "ungoverned": hosts,
+            }
+        )
+        return 0
+    for id, message in warnings:
+        print(f"warning: {id}: {message}", file=sys.stderr)
+    print(
+        f"valid: {len(sources)} sources, {granted} granted on {loaded.as_of}, "
+        f"{len(loaded.register.licences)} own licences, "
+        f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings"
+    )
+    if hosts:
+        print("\nwhat to license next: refused as ungoverned in the last run, by bytes as stored")
+        _print_table(
+            [
+                {"host": one["host"] or f"(collection {one['collection']})"}
+                | {"records": one["records"], "bytes": one["bytes"]}
+                for one in hosts
+            ]
+        )
+    return 0
+
+
+def _warnings(loaded: Loaded) -> register_warnings.Warnings:
+    """What is valid and may still not be meant, as (source or section, message)."""
+    yield from register_warnings.of_entries(loaded.register, loaded.as_of)
+    if loaded.params is not None:
+        yield from register_warnings.of_params(loaded.register, loaded.params)
+    if loaded.last is not None:
+        yield from register_warnings.of_last_run(loaded.register, loaded.last)
+    yield from policies.warnings(loaded.register, loaded.params, loaded.as_of)
+
+
+def _row(source: register.Source, loaded: Loaded) -> dict[str, Any]:
+    return {
+        "id": source.id,
+        "jurisdiction": source.jurisdiction,
+        "kind": source.kind,
+        "licence": source.licence.spdx,
+        "basis": source.basis.kind,
+        "standing": standing(source, loaded.as_of, loaded.register),
+    }
+
+
+def _list(loaded: Loaded, options: argparse.Namespace) -> int:
+    rows = [_row(source, loaded) for source in loaded.register.sources.values()]
+    if options.json:
+        _print_json({"as_of": loaded.as_of.isoformat(), "sources": rows})
+        return 0
+    _print_table(rows)
+    return 0
+
+
+def _show(loaded: Loaded, options: argparse.Namespace) -> int:
+    source = loaded.register.sources.get(options.id)
+    if source is None:
+        close = get_close_matches(options.id, loaded.register.sources, 1)
+        hint = f"; did you mean {close[0]}?" if close else "; `tamga sources list` names them"
+        print(f"no source is called {options.id}{hint}", file=sys.stderr)
+        return 1
+    entry = json.loads(source.entry_json)
+    facts = {
+        "standing": standing(source, loaded.as_of, loaded.register),
+        "as_of": loaded.as_of.isoformat(),
+        "acquired_as": source.acquired_as,
+        "entry_sha256": source.entry_sha256,
+        "evidence_sha256": source.evidence_sha256,
+    }
+    if options.json:
+        _print_json({"entry": entry, **facts})
+        return 0
+    print(yaml.safe_dump(entry, allow_unicode=True, sort_keys=False), end="")
+    print("---")
+    for key, value in facts.items():
+        print(f"{key}: {value if value is not None else 'missing or empty'}")
+    return 0
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    table = [list(rows[0]), *([str(v) for v in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        print("  ".join(map(str.ljust, line, widths)).rstrip())
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

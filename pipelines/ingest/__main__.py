@@ -1,0 +1,3 @@
+from pipelines.ingest.stage import main
+
+raise SystemExit(main())

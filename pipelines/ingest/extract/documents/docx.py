@@ -1,0 +1,96 @@
+"""DOCX (ECMA-376): paragraphs, table cells, foot- and endnotes; no comments, no deletions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pipelines.ingest.extract.documents import xml
+from pipelines.ingest.extract.documents.archive import Archive
+from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.paragraphs import Paragraphs
+
+#: What holds no text of the document, or text that was moved away, or the same text again.
+_SKIPPED = frozenset({"pPr", "sectPr", "tblPr", "trPr", "tcPr", "del", "moveFrom", "Fallback"})
+_CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "ptab": "\t"}
+_MAIN = re.compile(r"word/document\d*\.xml")
+
+
+class _Body(xml.Handler):
+    def __init__(self, out: Paragraphs) -> None:
+        self.out, self.skipped, self.wanted, self.hidden = out, 0, 0, False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if self.skipped or name in _SKIPPED:
+            self.skipped += 1
+        elif name == "t":
+            self.wanted += 1
+        elif name == "p":
+            self.out.begin()
+        elif name == "r":
+            self.hidden = False
+        elif name == "vanish":
+            self.hidden = attributes.get("val", "1") not in ("0", "false", "off")
+        elif name == "tr":
+            self.out.row()
+        elif name == "tc":
+            self.out.cell()
+        elif name in _CHARACTERS and not self.hidden:
+            self.out.add(_CHARACTERS[name])
+
+    def end(self, name: str) -> None:
+        if self.skipped:
+            self.skipped -= 1
+        elif name == "t":
+            self.wanted -= 1
+        elif name == "p":
+            self.out.finish()
+        elif name == "r":
+            self.hidden = False
+        elif name == "tr":
+            self.out.finish_row()
+
+    def data(self, text: str) -> None:
+        if self.wanted and not self.skipped and not self.hidden:
+            self.out.add(text)
+
+
+class Field(xml.Handler):
+    """The text of the first element of a name: a title in a file of properties."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.found, self.inside = name, "", False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.inside = name == self.name and not self.found
+
+    def end(self, name: str) -> None:
+        self.inside = False
+
+    def data(self, text: str) -> None:
+        if self.inside:
+            self.found += text
+
+
+def field(payload: bytes | None, name: str) -> str | None:
+    """The text of the first element `name`; None where there is none that can be read."""
+    handler = Field(name)
+    try:
+        xml.parse(payload or b"", handler)
+    except Unread:
+        return None
+    return handler.found.strip() or None
+
+
+def text(payload: bytes, limit: int) -> Extracted:
+    """The text of a DOCX file; its notes come last.  `limit` bounds what is unpacked."""
+    archive = Archive(payload, limit)
+    main = next((name for name in sorted(archive.names) if _MAIN.fullmatch(name)), None)
+    if main is None:
+        raise Unread("unreadable", "no word/document.xml in it")
+    out = Paragraphs()
+    xml.parse(archive.read(main), _Body(out))
+    for name in ("word/footnotes.xml", "word/endnotes.xml"):
+        if notes := archive.optional(name):
+            xml.parse(notes, _Body(out))
+    return Extracted(out.text(), field(archive.optional("docProps/core.xml"), "title"))

@@ -1,0 +1,76 @@
+"""ODT (ISO/IEC 26300): paragraphs, headings, table cells, notes; no comments, no deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pipelines.ingest.extract.documents import xml
+from pipelines.ingest.extract.documents.archive import Archive
+from pipelines.ingest.extract.documents.docx import field
+from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.paragraphs import Paragraphs
+
+_SKIPPED = frozenset(
+    {
+        "tracked-changes",
+        "annotation",
+        "note-citation",
+        "forms",
+        "title",
+        "desc",
+        "binary-data",
+        "ruby-text",
+    }
+)
+_CHARACTERS = {"tab": "\t", "line-break": "\n"}
+
+
+class _Body(xml.Handler):
+    def __init__(self) -> None:
+        self.text, self.notes = Paragraphs(), Paragraphs()
+        self.skipped, self.noted = 0, 0
+
+    @property
+    def out(self) -> Paragraphs:
+        return self.notes if self.noted else self.text
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if self.skipped or name in _SKIPPED:
+            self.skipped += 1
+        elif name in ("p", "h"):
+            self.out.begin()
+        elif name == "note":
+            self.noted += 1
+        elif name == "table-row":
+            self.out.row()
+        elif name == "table-cell":
+            self.out.cell()
+        elif name == "s":
+            self.out.add(" ")  # of a run of blanks one is kept
+        elif name in _CHARACTERS:
+            self.out.add(_CHARACTERS[name])
+
+    def end(self, name: str) -> None:
+        if self.skipped:
+            self.skipped -= 1
+        elif name in ("p", "h"):
+            self.out.finish()
+        elif name == "note":
+            self.noted -= 1
+        elif name == "table-row":
+            self.out.finish_row()
+
+    def data(self, text: str) -> None:
+        if not self.skipped:
+            self.out.add(text)
+
+
+def text(payload: bytes, limit: int) -> Extracted:
+    """The text of an ODT file; its notes come last.  `limit` bounds what is unpacked."""
+    archive = Archive(payload, limit)
+    if b"encryption-data" in (archive.optional("META-INF/manifest.xml") or b""):
+        raise Unread("unreadable", "encrypted")
+    body = _Body()
+    xml.parse(archive.read("content.xml"), body)
+    parts = [part for part in (body.text.text(), body.notes.text()) if part]
+    return Extracted("\n\n".join(parts), field(archive.optional("meta.xml"), "title"))

@@ -1,0 +1,131 @@
+"""Office documents and feeds: from a file's bytes to its text, a module per format.
+
+Each module offers `text(payload, limit) -> Extracted`, which never raises on bad input, writes
+nothing to disk and reads no more than `limit` bytes out of what is packed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from importlib import import_module
+from typing import Final
+
+from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+
+_OPEN: Final = "application/vnd.oasis.opendocument.text"
+_WORD: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml."
+
+#: The media type of a format's files -> the module that reads them.
+MODULES: Final = {
+    "application/pdf": "pdf",
+    "application/x-pdf": "pdf",
+    _WORD + "document": "docx",
+    _WORD + "template": "docx",
+    "application/vnd.ms-word.document.macroenabled.12": "docx",
+    _OPEN: "odt",
+    _OPEN + "-template": "odt",
+    "application/rtf": "rtf",
+    "application/x-rtf": "rtf",
+    "text/rtf": "rtf",
+    "application/epub+zip": "epub",
+    "application/rss+xml": "feed",
+    "application/atom+xml": "feed",
+    "application/rdf+xml": "feed",
+}
+#: Types that say little: the bytes decide.  Of `application/msword` many are RTF, some DOCX.
+GENERIC: Final = frozenset(
+    {
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/zip",
+        "application/x-zip-compressed",
+        "application/msword",
+        "application/xml",
+        "text/xml",
+    }
+)
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*>\s*)*<([\w.:-]+)", re.S)
+
+
+def supported(media_type: str) -> bool:
+    """Whether bodies of this type can be read, or must be looked into to know."""
+    return media_type in MODULES or media_type in GENERIC
+
+
+def kind(payload: bytes) -> str | None:
+    """The media type that the bytes show; None: none of those read here, and no HTML in XML."""
+    if payload[:1024].lstrip().startswith(b"{\\rt"):
+        return "text/rtf"
+    if payload[:1024].lstrip().startswith(b"%PDF-"):
+        return "application/pdf"
+    if payload.startswith(b"PK\x03\x04"):
+        return _packed(payload)
+    if payload.startswith(_OLE):
+        return "application/msword"
+    root = _ROOT.match(payload[:4096].removeprefix(b"\xef\xbb\xbf"))
+    name = root[1].rpartition(b":")[2].lower() if root else b""
+    feeds = {
+        b"rss": "application/rss+xml",
+        b"feed": "application/atom+xml",
+        b"rdf": "application/rdf+xml",
+    }
+    return "application/xhtml+xml" if name == b"html" else feeds.get(name)
+
+
+def settled(media_type: str | None, payload: bytes) -> str | None:
+    """The media type to read a body as: what its bytes show where that may be, else the stated."""
+    if media_type is not None and media_type not in GENERIC and media_type not in MODULES:
+        found = kind(payload) if payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf") else None
+        return found if found and media_type == "text/plain" else media_type
+    found = kind(payload)
+    if found == "application/xhtml+xml" and MODULES.get(media_type or "", "feed") != "feed":
+        return media_type  # a page in a document's place
+    return found or media_type
+
+
+def _packed(payload: bytes) -> str | None:
+    """Which document a zip file is: the first entry of an EPUB or ODT says so, stored plainly."""
+    stated = re.match(rb"mimetype(application/[a-z.+-]+)", payload[30:140])
+    if stated:
+        # an extra field's end and the next entry's magic bound the name
+        found = stated[1].decode()
+        return next(
+            (name for name in sorted(MODULES, key=len)[::-1] if found.startswith(name)), None
+        )
+    if b"word/document" in payload:
+        return _WORD + "document"
+    try:
+        with zipfile.ZipFile(io.BytesIO(payload[-(1 << 22) :])) as file:
+            names = set(file.namelist()[:100])
+    except Exception:
+        names = set()
+    if "META-INF/container.xml" in names:
+        return "application/epub+zip"
+    return _OPEN if "content.xml" in names else None
+
+
+def text(payload: bytes, media_type: str, limit: int) -> Extracted:
+    """The text of a document.
+
+    Args:
+      payload: its bytes.
+      media_type: one of `MODULES`, or `application/msword`.
+      limit: bytes that may come out of what is packed inside.
+    """
+    if payload.startswith(_OLE):
+        if "EncryptedPackage".encode("utf-16-le") in payload:
+            return Extracted(error="unreadable", detail="encrypted")
+        return Extracted(error="unsupported-media-type", detail="a binary document of old Office")
+    if media_type not in MODULES:
+        return Extracted(error="unsupported-media-type", detail=media_type)
+    module = import_module(f"pipelines.ingest.extract.documents.{MODULES[media_type]}")
+    try:
+        found: Extracted = module.text(payload, limit)
+    except Unread as error:
+        return Extracted(error=error.reason, detail=error.detail)
+    except Exception as error:  # a damage that no check foresaw
+        return Extracted(error="unreadable", detail=type(error).__name__)
+    return found

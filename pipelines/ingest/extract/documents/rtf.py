@@ -1,0 +1,211 @@
+"""RTF 1.9: text in the code pages of its fonts and in `\\u`; notes last; no fields' codes, no
+headers and footers, no hidden or deleted text.
+
+Read token by token with one pattern that cannot backtrack, so that no file costs more than its
+length.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass, replace
+
+from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+
+MAX_DEPTH = 10_000
+_TOKEN = re.compile(
+    rb"\\([A-Za-z]{1,32})(-?[0-9]{1,10})? ?|\\'([0-9A-Fa-f]{2})|\\(.)|([{}])|[\r\n]+|([^\\{}\r\n]+)",
+    re.S,
+)
+_CHARACTERS = {
+    "par": "\n\n", "sect": "\n\n", "page": "\n\n", "line": "\n", "row": "\n\n", "nestrow": "\n\n",
+    "cell": "\t", "nestcell": "\t", "tab": "\t", "emdash": "—", "endash": "–", "bullet": "•",
+    "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "emspace": " ",
+    "enspace": " ", "qmspace": " ",
+}  # fmt: skip
+_SYMBOLS = {b"~": "\u00a0", b"_": "\u2011", b"\n": "\n\n", b"\r": "\n\n"}
+_SKIPPED = frozenset(
+    [
+        "annotation", "atnauthor", "atndate", "atnicn", "atnid", "atnref", "author",
+        "bkmkend", "bkmkstart", "buptim", "category", "colortbl", "comment", "company",
+        "creatim", "datafield", "datastore", "doccomm", "fldinst", "footer", "footerf",
+        "footerl", "footerr", "ftncn", "ftnsep", "ftnsepc", "generator", "header",
+        "headerf", "headerl", "headerr", "hlinkbase", "keywords", "keycode",
+        "latentstyles", "listtable", "listoverridetable", "listtext", "manager",
+        "nonshppict", "objdata", "operator", "pict", "pntext", "pntxta", "pntxtb",
+        "printim", "revtbl", "revtim", "rsidtbl", "rxe", "shpinst", "stylesheet",
+        "subject", "tc", "template", "themedata", "txe", "userprops", "xe", "xmlnstbl",
+        "filetbl", "info",
+    ]
+)  # fmt: skip
+_PAGES = {
+    0: "cp1252", 77: "mac-roman", 89: "mac-cyrillic", 128: "cp932", 129: "cp949", 130: "johab",
+    134: "gbk", 136: "big5", 161: "cp1253", 162: "cp1254", 163: "cp1258", 177: "cp1255",
+    178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874", 238: "cp1250", 254: "cp437",
+    255: "cp850",
+}  # fmt: skip
+_NUMBERED = {10000: "mac-roman", 10007: "mac-cyrillic", 65001: "utf-8", 936: "gbk", 1361: "johab"}
+_SYMBOL_FONT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a group inherits: where its text goes, and how it is read."""
+
+    target: str = "text"  # text | notes | title | fonts | ""
+    page: str | None = None  # the font's; None: the document's
+    fallback: int = 1  # characters that stand in for a `\u`
+    hidden: bool = False
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.page, self.fonts = "cp1252", dict[int, str]()
+        self.font: int | None = None
+        self.default = 0
+        self.parts: dict[str, list[str]] = {"text": [], "notes": [], "title": []}
+        self.pending, self.skip = bytearray(), 0
+        self.state, self.stack = _State(), list[_State]()
+        self.optional = False  # `\*` was just read
+
+    def read(self, payload: bytes) -> None:
+        position, size = 0, len(payload)
+        while position < size and (found := _TOKEN.match(payload, position)):
+            position = found.end()
+            word, number, byte, symbol, brace, plain = found.groups()
+            if plain is not None:
+                self._bytes(plain)
+            elif byte is not None:
+                self._bytes(bytes.fromhex(byte.decode()))
+            elif word is not None:
+                value = int(number) if number else None
+                if word == b"bin" and value and value > 0:
+                    position += value
+                self._word(word.decode(), value)
+            elif brace == b"{":
+                if len(self.stack) >= MAX_DEPTH:
+                    raise Unread("unreadable", f"groups nested more than {MAX_DEPTH} deep")
+                self._flush()
+                self.stack.append(self.state)
+            elif brace == b"}":
+                self._flush()
+                if not self.stack:
+                    break
+                self.state, self.skip = self.stack.pop(), 0
+                if not self.stack:
+                    break  # what follows the document is none of it
+            elif symbol is not None:
+                self._symbol(symbol)
+        self._flush()
+
+    def _bytes(self, found: bytes) -> None:
+        if self.skip:
+            taken = min(self.skip, len(found))
+            self.skip -= taken
+            found = found[taken:]
+        if self.state.target in self.parts and not self.state.hidden:
+            self.pending += found
+
+    def _flush(self) -> None:
+        if self.pending:
+            page = self.state.page or self.page
+            if page != "symbol":
+                self.parts[self.state.target].append(self.pending.decode(page, "replace"))
+            self.pending.clear()
+
+    def _put(self, text: str) -> None:
+        self._flush()
+        if self.state.target in self.parts and not self.state.hidden:
+            self.parts[self.state.target].append(text)
+
+    def _symbol(self, symbol: bytes) -> None:
+        if symbol == b"*":
+            self.optional = True
+        elif symbol in b"\\{}":
+            self._bytes(symbol)
+        elif symbol in _SYMBOLS:
+            self._put(_SYMBOLS[symbol])
+
+    def _word(self, word: str, number: int | None) -> None:
+        optional, self.optional = self.optional, False
+        state = self.state
+        if word == "u":
+            self._unicode(number or 0)
+        elif word in _CHARACTERS:
+            self._put(_CHARACTERS[word])
+        elif word == "uc":
+            self.state = replace(state, fallback=min(max(number or 0, 0), 16))
+        elif word == "f":
+            self._font(number or 0)
+        elif word == "fcharset" and state.target == "fonts" and self.font is not None:
+            page = "symbol" if number == _SYMBOL_FONT else _PAGES.get(number or 0)
+            if page and number != 0:  # 0 is what fonts say that never thought of it
+                self.fonts[self.font] = page
+        elif word in ("ansicpg", "cpg"):
+            self._code_page(number or 0, word == "cpg")
+        elif word == "deff":
+            self.default = number or 0
+        elif word in ("plain", "v", "deleted"):
+            self._flush()
+            hidden = word != "plain" and number != 0
+            page = self.fonts.get(self.default) if word == "plain" else state.page
+            self.state = replace(state, hidden=hidden, page=page)
+        elif word in ("mac", "pc", "pca"):
+            self.page = {"mac": "mac-roman", "pc": "cp437", "pca": "cp850"}[word]
+        elif word == "fonttbl":
+            self._enter("fonts")
+        elif word == "footnote":
+            self._put("\n\n" if state.target == "notes" else "")
+            self._enter("notes" if state.target else "")
+            self._put("\n\n")
+        elif word == "title" and state.target == "" and len(self.stack) == 3:
+            self._enter("title")
+        elif word in _SKIPPED or optional:
+            self._enter("")
+
+    def _enter(self, target: str) -> None:
+        self._flush()
+        self.state = replace(self.state, target=target)
+
+    def _unicode(self, number: int) -> None:
+        self._put(chr(number & 0xFFFF))
+        self.skip = self.state.fallback
+
+    def _font(self, number: int) -> None:
+        if self.state.target == "fonts":
+            self.font = number
+        elif self.fonts.get(number) != self.state.page:
+            self._flush()
+            self.state = replace(self.state, page=self.fonts.get(number))
+
+    def _code_page(self, number: int, of_font: bool) -> None:
+        name = _NUMBERED.get(number, f"cp{number}")
+        try:
+            "".encode(name)
+            codecs.lookup(name)
+        except LookupError:
+            return
+        if not of_font:
+            self.page = name
+        elif self.font is not None:
+            self.fonts[self.font] = name
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts as text; surrogates that came one by one make characters again."""
+    found = "".join(parts)
+    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
+
+
+def text(payload: bytes, limit: int) -> Extracted:
+    """The text of an RTF file; its notes come last.  `limit` bounds the file."""
+    payload = payload.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not payload.startswith(b"{\\rt"):
+        raise Unread("unreadable", "no RTF header")
+    if len(payload) > limit:
+        raise Unread("too-large", f"{len(payload)} bytes")
+    reader = _Reader()
+    reader.read(payload)
+    parts = [_joined(reader.parts[name]) for name in ("text", "notes")]
+    return Extracted("\n\n".join(p for p in parts if p), _joined(reader.parts["title"]) or None)

@@ -1,0 +1,261 @@
+"""CSV with a header row, plain or gzip: a record a row.  `fields` names the columns that hold what.
+
+Delimiter (comma, semicolon, tab, bar) and charset are told from the file.  Rows are delimited in
+bytes, so that each is read again without those before it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from pipelines.ingest.decoding import charset
+from pipelines.ingest.readers.records import Content, Envelope, Source
+
+DELIMITERS = ",;\t|"
+MAX_HEADER = 1 << 20
+SAMPLE = 1 << 16
+#: Quotes that nobody closed cost a second look at what follows them, this often in a file.
+PATIENCE = 20
+BROKEN = (OSError, EOFError, zlib.error)
+NAMES = ("uri", "text", "title", "captured_at")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
+csv.field_size_limit(2**31 - 1)  # rows are bounded, and so their fields are
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How a file is written: its charset, delimiter, columns by name, and where rows begin."""
+
+    charset: str
+    delimiter: str
+    columns: Mapping[str, int]
+    start: int
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row's bytes (of one that is too long the beginning), how many there are, its values."""
+
+    raw: bytes
+    length: int
+    values: list[str] | None
+    error: tuple[str, str] | None = None
+
+
+def scan(source: Source) -> Iterator[Envelope]:
+    """An envelope a row; empty rows are no records.  Offsets count decompressed bytes."""
+    offset = 0
+    try:
+        layout = _layout(source)
+        if layout is None:
+            size = source.path.stat().st_size
+            yield Envelope(
+                "bytes", 0, size, source.uri, error="undecodable", detail="no charset fits it"
+            )
+            return
+        offset = layout.start
+        with _open(source.path) as file:
+            file.seek(offset)
+            for row in _rows(file, layout, source.max_record_bytes):
+                if row.error or row.values:
+                    yield _envelope(row, offset, layout, source)
+                offset += row.length
+    except BROKEN as error:
+        detail = f"{type(error).__name__}: torn file"
+        yield Envelope("bytes", offset, 0, source.uri, error="unreadable", detail=detail)
+
+
+def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+    """The texts of rows."""
+    try:
+        layout = _layout(source)
+    except BROKEN:
+        layout = None
+    with _open(source.path) as file:
+        for offset, length in wanted:
+            try:
+                file.seek(offset)
+                raw = file.read(length)
+            except BROKEN:
+                raw = b""
+            row = _parsed(raw, layout) if layout and len(raw) == length else None
+            if layout is None or row is None:
+                yield Content(error="unreadable", detail="the row changed since it was scanned")
+                continue
+            held = _held(row, layout, source)
+            yield Content(text=held["text"] or "", title=held["title"], media_type="text/plain")
+
+
+def _envelope(row: _Row, offset: int, layout: _Layout, source: Source) -> Envelope:
+    found = Envelope("bytes", offset, row.length, media_type="text/plain")
+    if row.error or row.values is None:
+        found.error, found.detail = row.error or ("unreadable", "not a CSV row")
+        return found
+    held = _held(row.values, layout, source)
+    found.uri, found.captured_at = held["uri"], held["captured_at"]
+    found.payload_sha256 = hashlib.sha256((held["text"] or "").encode()).hexdigest()
+    return found
+
+
+def _held(row: list[str], layout: _Layout, source: Source) -> dict[str, str | None]:
+    """A row's values by what they hold; None where a column is not there, or has nothing."""
+    places = {name: layout.columns.get(source.fields.get(name, name)) for name in NAMES}
+    return {
+        n: row[i] or None if i is not None and i < len(row) else None for n, i in places.items()
+    }
+
+
+def _parsed(raw: bytes, layout: _Layout) -> list[str] | None:
+    lines = io.StringIO(raw.decode(layout.charset, "replace"), newline="\n")
+    try:
+        return next(csv.reader(lines, delimiter=layout.delimiter), None)
+    except csv.Error:
+        return None
+
+
+class _Lines:
+    """The lines of a row, decoded, as `csv.reader` asks for them, and their bytes."""
+
+    def __init__(self, file: BinaryIO, layout: _Layout, bound: int) -> None:
+        self.file, self.charset, self.bound = file, layout.charset, bound
+        self.raw, self.first, self.ended, self.long = bytearray(), 0, False, False
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = _line(self.file, self.charset, self.bound + 1)
+        self.ended = not line
+        self.long = len(self.raw) + len(line) > self.bound
+        self.raw += line
+        self.first = self.first or len(line)
+        if self.ended or self.long:
+            raise StopIteration
+        return line.decode(self.charset, "replace")
+
+
+def _rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
+    """Rows to the file's end.  A quote that is not closed costs its line: reading goes on at the
+    next one."""
+    patience = PATIENCE
+    while True:
+        start = file.tell()
+        lines = _Lines(file, layout, bound)
+        try:
+            values = next(csv.reader(lines, delimiter=layout.delimiter), None)
+            error = None
+        except csv.Error as broken:
+            values, error = None, ("unreadable", f"CSV: {broken}"[:80])
+        if not lines.raw:
+            return
+        raw, length = bytes(lines.raw), len(lines.raw)
+        if lines.first > bound:
+            length += _skip(file, layout.charset, raw)
+            values, error = None, ("too-large", f"a line of {length} bytes")
+        elif lines.ended or lines.long:
+            values, error = None, ("unreadable", "a quote that is not closed")
+            patience -= 1
+            if patience:
+                raw, length = raw[: lines.first], lines.first
+                file.seek(start + length)
+            else:
+                while part := file.read(1 << 20):
+                    length += len(part)
+        yield _Row(raw, length, values, error)
+
+
+def _line(file: BinaryIO, name: str, bound: int) -> bytes:
+    """A line with its end, or `bound` bytes of it; of charsets of two or four bytes too."""
+    line = file.readline(bound)
+    width = _WIDTHS.get(name, 1)
+    if width == 1 or not line:
+        return line
+    end = "\n".encode(name)
+    found = bytearray(line)
+    while line and len(found) < bound:
+        found += file.read(-len(found) % width)
+        if found.endswith(end):
+            break
+        line = file.readline(bound - len(found))
+        found += line
+    return bytes(found)
+
+
+def _skip(file: BinaryIO, name: str, line: bytes) -> int:
+    """Read past the end of a line; how many bytes that was."""
+    skipped, end = 0, "\n".encode(name)
+    while not line.endswith(end) and (line := _line(file, name, 1 << 20)):
+        skipped += len(line)
+    return skipped
+
+
+def _layout(source: Source) -> _Layout | None:
+    """How the file is written; None where no charset fits its bytes."""
+    stat = source.path.stat()
+    name = _charset(source.path, stat.st_size, stat.st_mtime_ns)
+    if name is None:
+        return None
+    with _open(source.path) as file:
+        mark = next((mark for mark, known in _MARKS if known == name), b"")
+        start = len(mark) if file.read(len(mark)) == mark else 0
+        file.seek(start)
+        head = b""
+        while not head.strip() and (line := _line(file, name, MAX_HEADER)):
+            start, head = start + len(line), line
+    wanted = {source.fields.get(n, n) for n in NAMES}
+    best = max(
+        (_header(head, name, one) for one in DELIMITERS),
+        key=lambda found: (len(wanted & found[1].keys()), len(found[1])),
+    )
+    return _Layout(name, best[0], best[1], start)
+
+
+def _header(head: bytes, name: str, delimiter: str) -> tuple[str, dict[str, int]]:
+    row = _parsed(head, _Layout(name, delimiter, {}, 0)) or []
+    return delimiter, {column.strip(): n for n, column in reversed([*enumerate(row)])}
+
+
+@lru_cache(64)
+def _charset(path: Path, size: int, changed: int) -> str | None:
+    """By a byte-order mark; UTF-8 where all of the file is; else by a sample of what is not."""
+    with _open(path) as file:
+        head = file.read(4)
+        for mark, name in _MARKS:
+            if head.startswith(mark):
+                return name
+        file.seek(0)
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        try:
+            while part := file.read(1 << 20):
+                decoder.decode(part)
+        except UnicodeDecodeError as error:
+            lines = (part[max(0, error.start - 4) :] + file.read(SAMPLE)).split(b"\n")
+            telling = b"\n".join(line for line in lines if not line.isascii())
+            found = charset.decode(telling[:SAMPLE])
+            return found.used if found else None
+        except BROKEN:  # the part that can be read is
+            pass
+    return "utf-8"
+
+
+def _open(path: Path) -> BinaryIO:
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+    return cast(BinaryIO, gzip.open(path, "rb") if zipped else path.open("rb"))

@@ -1,0 +1,56 @@
+"""Feeds (RSS, RDF, Atom): an item is a record.  `offset` is its number, from 0."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from pipelines.ingest.extract.documents import feed
+from pipelines.ingest.extract.documents.extracted import Unread
+from pipelines.ingest.readers.records import Content, Envelope, Source
+
+TYPE = "text/plain"
+
+
+def scan(source: Source) -> Iterator[Envelope]:
+    """An envelope an item; `length` is that of its text in bytes.  What breaks a feed off, or
+    one that has no items, is an envelope of its own."""
+    try:
+        found = _read(source)
+    except Unread as error:
+        yield _error(0, source, error)
+        return
+    for number, item in enumerate(found.items):
+        body = item.text.encode("utf-8", "replace")
+        digest = hashlib.sha256("\0".join((item.title or "", item.text)).encode("utf-8", "replace"))
+        uri = item.uri or f"{source.uri}#{number}"
+        yield Envelope("entry", number, max(len(body), 1), uri, digest.hexdigest(), media_type=TYPE)
+    if found.error:
+        yield _error(len(found.items), source, found.error)
+    elif not found.items:
+        yield _error(0, source, Unread("unreadable", "a feed without items"))
+
+
+def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+    """The items' texts."""
+    try:
+        items = _read(source).items
+    except Unread:
+        items = []
+    for number, _ in wanted:
+        if number < len(items):
+            yield Content(text=items[number].text, title=items[number].title, media_type=TYPE)
+        else:
+            yield Content(error="unreadable", detail="the feed changed since it was scanned")
+
+
+def _error(number: int, source: Source, error: Unread) -> Envelope:
+    return Envelope("entry", number, 1, source.uri, error=error.reason, detail=error.detail)
+
+
+def _read(source: Source) -> feed.Feed:
+    with source.path.open("rb") as file:
+        payload = file.read(source.max_record_bytes + 1)
+    if len(payload) > source.max_record_bytes:
+        raise Unread("too-large", f"more than {source.max_record_bytes} bytes")
+    return feed.read(payload)

@@ -1,0 +1,151 @@
+"""Parquet: a record a row.  `fields` names the columns that hold what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.ingest.readers.records import Content, Envelope, Source
+
+BATCH_ROWS, BATCH_BYTES = 2048, 1 << 25
+BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError)
+TEXTUAL = (
+    pa.null(),
+    pa.string(),
+    pa.large_string(),
+    pa.string_view(),
+    pa.binary(),
+    pa.large_binary(),
+    pa.binary_view(),
+)
+NO_TEXT = "the text column holds no text"
+CHANGED = "the file changed since it was scanned"
+
+
+def scan(source: Source) -> Iterator[Envelope]:
+    """An envelope a row; `offset` is the row's number, `length` is 1.  The rows of a row group
+    from where it is broken on are one envelope; the next group is read again."""
+    fields, start = source.fields, 0
+    names = {key: fields.get(key, key) for key in ("uri", "text", "captured_at")}
+    try:
+        with pq.ParquetFile(source.path) as file:
+            for group in range(file.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                try:
+                    for batch in _batches(file, group, list(names.values())):
+                        yield from _envelopes(batch, names, start, source.max_record_bytes)
+                        start += batch.num_rows
+                except BROKEN as error:
+                    yield Envelope(
+                        "row", start, stop - start, error="unreadable", detail=type(error).__name__
+                    )
+                start = stop
+    except BROKEN as error:
+        yield Envelope("row", start, 0, error="unreadable", detail=type(error).__name__)
+
+
+def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+    """The texts of rows; row groups without any are passed over."""
+    text, title = source.fields.get("text", "text"), source.fields.get("title", "title")
+    start, rows, given = 0, [offset for offset, _ in wanted], 0
+    with suppress(*BROKEN), pq.ParquetFile(source.path) as file:
+        for group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(group).num_rows
+            mine = [row - start for row in rows if start <= row < stop]
+            if mine:
+                yield from _group(file, group, mine, text, title)
+                given += len(mine)
+            start = stop
+    for _ in rows[given:]:
+        yield Content(error="unreadable", detail=CHANGED)
+
+
+def _group(
+    file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
+) -> Iterator[Content]:
+    start, given, failed = 0, 0, CHANGED
+    try:
+        for batch in _batches(file, group, [text, title]):
+            some = [row - start for row in rows if start <= row < start + batch.num_rows]
+            start += batch.num_rows
+            if not some:
+                continue
+            texts, titles = _bytes(batch, text), _strings(batch, title)
+            for row in some:
+                yield _content(texts[row] or b"", titles[row])
+                given += 1
+    except BROKEN as error:
+        failed = type(error).__name__
+    for _ in rows[given:]:
+        yield Content(error="unreadable", detail=failed)
+
+
+def _content(body: bytes, title: str | None) -> Content:
+    """Bytes that are no UTF-8 are left to the detection of charsets."""
+    try:
+        return Content(text=body.decode(), title=title, media_type="text/plain")
+    except UnicodeDecodeError:
+        return Content(payload=body, title=title, media_type="text/plain")
+
+
+def _envelopes(
+    batch: pa.RecordBatch, names: dict[str, str], start: int, limit: int
+) -> Iterator[Envelope]:
+    readable = names["text"] not in batch.schema.names or _textual(batch.column(names["text"]))
+    texts = _bytes(batch, names["text"]) if readable else [None] * batch.num_rows
+    uris, dates = _strings(batch, names["uri"]), _strings(batch, names["captured_at"])
+    for row, (uri, text, date) in enumerate(zip(uris, texts, dates, strict=True), start):
+        found = Envelope("row", row, 1, uri=uri, captured_at=date, media_type="text/plain")
+        found.payload_sha256 = hashlib.sha256(text or b"").hexdigest()
+        if not readable:
+            found.error, found.detail, found.payload_sha256 = "unreadable", NO_TEXT, None
+        elif len(text or b"") > limit:
+            found.error, found.detail = "too-large", f"{len(text or b'')} bytes"
+        yield found
+
+
+def _batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    about = file.metadata.row_group(group)
+    rows = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
+    have = set(file.schema_arrow.names)
+    yield from file.iter_batches(
+        min(max(rows, 1), BATCH_ROWS),
+        row_groups=[group],
+        columns=[c for c in dict.fromkeys(columns) if c in have],
+    )
+
+
+def _textual(column: pa.Array) -> bool:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return kind in TEXTUAL
+
+
+def _bytes(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
+    """A column of text as bytes: Arrow does not check that its strings are UTF-8."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(name)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    found: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
+    return found
+
+
+def _strings(batch: pa.RecordBatch, name: str) -> list[str | None]:
+    """Any column as text; timestamps as ISO 8601, in UTC where they have a zone."""
+    if name not in batch.schema.names:
+        return [None] * batch.num_rows
+    column = batch.column(name)
+    if _textual(column):
+        return [None if v is None else v.decode("utf-8", "replace") for v in _bytes(batch, name)]
+    if pa.types.is_timestamp(column.type):
+        if column.type.tz:
+            column = column.cast(pa.timestamp(column.type.unit, "UTC"))
+        text = pc.replace_substring(column.cast(pa.string()), " ", "T", max_replacements=1)
+        column = pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1")
+    return [None if v is None else str(v) for v in column.to_pylist()]

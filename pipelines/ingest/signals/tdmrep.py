@@ -1,0 +1,117 @@
+"""TDMRep: `/.well-known/tdmrep.json`, `tdm-reservation` headers and `<meta>`, EPUB and PDF.
+
+The more specific statement stands: file, then header, then HTML, then what is embedded; where
+one is absent or holds anything but 0 or 1 (1.0 and `true` are taken for 1), it is unset and
+resets nothing.  A reader of EPUB or PDF (XMP) puts `("tdm:reservation", value)` among the metas:
+spelt with a colon it counts as embedded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pipelines.ingest.signals.observed import (
+    GRANTED,
+    RESERVED,
+    UNREADABLE,
+    Capture,
+    Observation,
+    Pairs,
+    Reader,
+    any_reserved,
+    says_nothing,
+    values,
+)
+from pipelines.ingest.signals.patterns import compile_pattern, subject
+from pipelines.ingest.signals.uris import split
+
+NAME = "tdmrep"
+VERSION = "W3C CG TDMRep 3"
+KINDS = ("tdmrep",)
+
+LIMIT = 4 << 20  # bytes
+_VALUES = {"1": RESERVED, "1.0": RESERVED, "true": RESERVED, "0": GRANTED}
+
+
+def _said(value: str, policy: Any) -> str:
+    also = f"; tdm-policy: {policy.strip()}" if isinstance(policy, str) and policy else ""
+    return f"tdm-reservation: {int(value == RESERVED)}{also}"
+
+
+def _rule(entry: Any) -> tuple[str, str, Any] | None:
+    """(location, value, policy) of a rule; None where the entry is none."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
+        return None
+    value = _VALUES.get(str(entry.get("tdm-reservation")).strip().lower())
+    parts = split(entry["location"])
+    location = parts.path if parts else entry["location"].strip()
+    return (location, value, entry.get("tdm-policy")) if value and location else None
+
+
+def host(capture: Capture, agents: Sequence[str]) -> Reader:
+    """The first rule of the file whose location matches; a damaged file is observed as such.
+
+    Any status but 2xx means that the server does not implement the protocol.  A capture that
+    could not be read (status 0), or is too long to be, reserves: what it says is not known.
+    """
+    if capture.status and not 200 <= capture.status < 300:
+        return says_nothing
+
+    def observed(value: str, raw: str, location: str | None = None) -> Observation:
+        return Observation(
+            NAME, VERSION, "tdmrep.json", location, value, raw, capture.captured_at, capture.doc_id
+        )
+
+    if not capture.status or len(capture.body) > LIMIT:
+        unknown = observed(RESERVED, "could not be read whole")
+        return lambda path: [unknown]
+    try:
+        document = json.loads(capture.body)
+    except (ValueError, RecursionError):
+        damaged = observed(UNREADABLE, "not a JSON document")
+        return lambda path: [damaged]
+    entries = document if isinstance(document, list) else [document]
+    rules = [
+        (
+            compile_pattern(rule[0]),
+            observed(
+                rule[1],
+                f"location: {rule[0]}; {_said(rule[1], rule[2])}",
+                rule[0],
+            ),
+        )
+        for rule in map(_rule, entries)
+        if rule
+    ]
+
+    def read(path: str) -> list[Observation]:
+        target = subject(path)
+        return [o for pattern, o in rules if pattern.matches(target)][:1]
+
+    return read
+
+
+def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    seen = []
+    for where, pairs, mark in (
+        ("header", headers, "-"),
+        ("html", metas, "-"),
+        ("embedded", metas, ":"),
+    ):
+        policy = next(iter(values(pairs, f"tdm{mark}policy")), None)
+        for stated in values(pairs, f"tdm{mark}reservation"):
+            if value := _VALUES.get(stated.strip().lower()):
+                said = _said(value, policy)
+                seen.append(Observation(NAME, VERSION, where, None, value, said))
+    return seen
+
+
+def resolve(observations: Iterable[Observation]) -> Observation | None:
+    """The reservation of the most specific place that says anything."""
+    seen = [o for o in observations if o.value in (RESERVED, GRANTED)]
+    for where in ("embedded", "html", "header", "tdmrep.json"):
+        if here := [o for o in seen if o.where == where]:
+            return any_reserved(here)
+    return None

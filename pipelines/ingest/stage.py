@@ -1,0 +1,317 @@
+"""The stage `ingest`: raw containers through the gate to documents, every record in the ledger.
+
+    python -m pipelines.ingest --params params.yaml
+
+First all containers are scanned, so that a host's robots.txt binds pages in other files and
+records that coincide are told apart; then each unit of an index is judged and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from lineage.storage import redacted_names
+from pipelines.engine import batches, decisions, shards
+from pipelines.engine.command_line import command
+from pipelines.engine.context import Context
+from pipelines.engine.stage import Shard, ShardDoFn, Stage
+from pipelines.ingest import crawl_signals, inventory, judge_records, scan
+from pipelines.ingest.gate import Gate
+from pipelines.ingest.signals.hosts import HostSignals
+from schemas import policy
+from schemas.params import Params
+from schemas.policy import Packs
+from schemas.register import Register
+from schemas.snapshot import snapshot
+from schemas.tables import DOCUMENTS, RECORDS
+
+#: About so long is a record as it is stored: by it their number is guessed before they are seen.
+RECORD_BYTES = 4096
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all steps of the job know; a plain value that travels to workers."""
+
+    state: shards.State
+    params: Params
+    register: Register
+    packs: Packs
+    tasks: Mapping[str, scan.Task]
+    run_id: str
+    secret: bytes
+    partitions: int
+
+    def index(self, key: str) -> pl.LazyFrame:
+        return pl.scan_parquet(self.state.path("index", key))
+
+    def bodies(self, key: str) -> Path:
+        return Path(self.state.root) / "bodies" / key
+
+
+class Scan(beam.DoFn):
+    """A task's key -> its index on disk; out come its units, its signals, its ids by partition."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(self, element: pa.RecordBatch) -> Iterator[Any]:
+        plan, options = self.plan, self.plan.params.ingest
+        for key in element.column("task").to_pylist():
+            task = plan.tasks[key]
+            path = plan.state.path("index", key)
+            if not path.exists():
+                found = scan.index_batches(task, options.max_record_bytes)
+                shards.write_batches(path, scan.INDEX, found)
+            index = plan.index(key)
+            places = index.select("container", "locator", "length").collect()
+            cuts = scan.units(places.to_arrow(), options.unit_bytes)
+            if cuts:
+                units = batches.plan(
+                    shard=[f"{key}-{number:05d}" for number in range(len(cuts))],
+                    task=[key] * len(cuts),
+                    start=[start for start, _ in cuts],
+                    stop=[stop for _, stop in cuts],
+                )
+                # what is unpacked from its front is read by one worker, once
+                yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
+            for batch in batches.whole(crawl_signals.captures(path, plan.bodies(key))):
+                yield beam.pvalue.TaggedOutput("signals", batch)
+            ids = index.select("base_id", "container", "offset").collect()
+            for part in _ids(ids, task, plan.partitions):
+                yield beam.pvalue.TaggedOutput("ids", part)
+
+
+class Coincide(beam.DoFn):
+    """Ids of a partition -> those that several records share, with the level that parts them."""
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+        ids = batches.frame(element[1])
+        shared = ids.filter(pl.col("base_id").is_duplicated())
+        if shared.height:
+            copied = pl.struct("base_id", "sha256", "offset").is_duplicated()
+            levels = (
+                shared.group_by("base_id")
+                .agg(level=pl.when(copied.any()).then(2).otherwise(1).first())
+                .sort("base_id")
+            )
+            yield from batches.whole(levels)
+
+
+class Redirected(beam.DoFn):
+    """All captures of signals -> what else of the crawl their redirects lead to."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def process(
+        self, element: pa.RecordBatch, signals: Iterable[pa.RecordBatch]
+    ) -> Iterator[pa.RecordBatch]:
+        plan = self.plan
+        found = crawl_signals.targets(
+            crawl_signals.read(signals),
+            plan.tasks.values(),
+            plan.index,
+            plan.params.ingest.max_record_bytes,
+            plan.bodies("redirected"),
+        )
+        yield from batches.whole(found)
+
+
+class Read(ShardDoFn):
+    """A unit -> its records, decisions and documents."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan.state)
+        self.plan = plan
+        self._judge: judge_records.Judge | None = None
+
+    def judge(
+        self,
+        signals: Iterable[pa.RecordBatch],
+        redirected: Iterable[pa.RecordBatch],
+        coinciding: Iterable[pa.RecordBatch],
+    ) -> judge_records.Judge:
+        if self._judge is None:
+            params = self.plan.params
+            captures = crawl_signals.read([*signals, *redirected])
+            levels = {
+                row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
+            }
+            self._judge = judge_records.Judge(
+                Gate(params, self.plan.register, self.plan.packs),
+                self.plan.register,
+                HostSignals(captures, params.robots_agents, params.signals),
+                levels,
+                params.ingest.max_record_bytes,
+                params.ingest.extractor,
+            )
+        return self._judge
+
+    def teardown(self) -> None:
+        if self._judge is not None:
+            self._judge.cursor.close()
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        judge = self.judge(*sides)
+        rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
+        index = rows.drop("signal_body").collect()
+        found = judge.unit(self.plan.tasks[row["task"]], index)
+        records, decided, documents = judge_records.tables(
+            found, self.plan.run_id, self.plan.secret
+        )
+        shard.write("records", records.to_arrow().cast(RECORDS))
+        shard.write("decisions", decided.to_arrow())
+        shard.write("documents", documents.to_arrow().cast(DOCUMENTS))
+        known = sum(
+            decisions.known(o, r) for o, r in decided.select("outcome", "reason").iter_rows()
+        )
+        shard.finish(
+            {
+                "shard": shard.name,
+                "records": index.height,
+                **decisions.outcomes(decided),
+                "documents": documents.height,
+                "null_doc_ids": records["doc_id"].null_count(),
+                "repeated_doc_ids": records.height - records["doc_id"].n_unique(),
+                "null_texts": documents["text"].null_count(),
+                "null_sources": documents["source_id"].null_count(),
+                "unknown_reasons": decided.height - known,
+            },
+            decisions.counts(decided)
+            | {
+                "source": decisions.count(records["source_id"]),
+                "source_outcome": _by_source(records, decided),
+                "charset": dict(found.charsets),
+            },
+        )
+
+
+def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
+    pairs = records.join(decided, on="doc_id").select(
+        pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome")
+    )
+    return decisions.count(pairs.to_series())
+
+
+def _ids(
+    index: pl.DataFrame, task: scan.Task, partitions: int
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    digests = [c.sha256 or c.uri for c in task.containers]
+    ids = index.select(
+        "base_id",
+        "offset",
+        sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String),
+    )
+    keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
+    for batch in batches.whole(ids):
+        yield from batches.partition(batch, keys, partitions)
+
+
+class Ingest(Stage):
+    """Scan, tell apart, judge, read."""
+
+    name = "ingest"
+    sections = (
+        "as_of",
+        "purpose",
+        "storage_country",
+        "inputs",
+        "licences",
+        "signals",
+        "robots_agents",
+        "policy",
+        "ingest",
+    )
+
+    def __init__(self, context: Context) -> None:
+        self.containers = context.containers
+        self.packs = policy.load(context.params.policy.path)
+
+    def inputs(self, context: Context) -> dict[str, str]:
+        return {
+            **inventory.digests(self.containers),
+            "register": context.register.sha256,
+            "policy": self.packs.sha256,
+        }
+
+    def expected(self, context: Context) -> int:
+        home = context.params.work / ".state" / self.name
+        return sum(
+            pl.scan_parquet(path).select(pl.len()).collect().item()
+            for path in home.glob("*/index/*.parquet")
+        )
+
+    def build(
+        self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
+    ) -> None:
+        tasks = scan.tasks(self.containers, context.params.ingest.unit_bytes)
+        plan = Plan(
+            state,
+            context.params,
+            context.register,
+            self.packs,
+            {t.key: t for t in tasks},
+            run_id,
+            redacted_names.key(context.params.work / "keys"),
+            batches.partitions(sum(c.size for c in self.containers) // RECORD_BYTES),
+        )
+        todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
+        scanned = (
+            pipeline
+            | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
+            | "Spread" >> beam.Reshuffle()
+            | "Scan" >> beam.ParDo(Scan(plan)).with_outputs("signals", "ids", main="units")
+        )
+        coinciding = (
+            scanned.ids
+            | "Keyed" >> beam.Map(lambda kv: kv).with_output_types(tuple[int, pa.RecordBatch])
+            | "ById" >> beam.GroupByKey()
+            | "Coincide" >> beam.ParDo(Coincide()).with_output_types(pa.RecordBatch)
+        )
+        signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(
+            pa.RecordBatch
+        )
+        redirected = (
+            pipeline
+            | "Once" >> beam.Create([batches.plan(step=["redirected"])], reshuffle=False)
+            | "Redirected"
+            >> beam.ParDo(Redirected(plan), beam.pvalue.AsList(signals)).with_output_types(
+                pa.RecordBatch
+            )
+        )
+        (
+            scanned.units
+            | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
+            | "Deal" >> beam.Reshuffle()
+            | "Read"
+            >> beam.ParDo(
+                Read(plan),
+                beam.pvalue.AsList(signals),
+                beam.pvalue.AsList(redirected),
+                beam.pvalue.AsList(coinciding),
+            ).with_output_types(pa.RecordBatch)
+        )
+
+    def finish(
+        self,
+        context: Context,
+        state: shards.State,
+        markers: Sequence[Mapping[str, Any]],
+        run: Mapping[str, Any],
+    ) -> list[str]:
+        """The register as it stood: what `tamga sources check` compares with."""
+        return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    return command(Ingest, __doc__ or "", argv, inventory.containers)

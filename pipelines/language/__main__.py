@@ -1,0 +1,3 @@
+from pipelines.language.stage import main
+
+raise SystemExit(main())

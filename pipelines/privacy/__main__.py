@@ -1,0 +1,3 @@
+from pipelines.privacy.stage import main
+
+raise SystemExit(main())

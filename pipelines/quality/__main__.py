@@ -1,0 +1,3 @@
+from pipelines.quality.stage import main
+
+raise SystemExit(main())

@@ -1,1 +1,0 @@
-"""What a text is like, in numbers, and which of them tell that it is no text to learn from."""

@@ -1,0 +1,3 @@
+from pipelines.release.stage import main
+
+raise SystemExit(main())

@@ -1,0 +1,158 @@
+"""What a release takes up of the documents that are left: selected and capped by language, domain
+and source.
+
+Computed from a small table, a row per document; the same whatever the order of its rows.
+
+Caps are applied one after the other, in the order of the file, each to what those before it left:
+documents are taken up in the mixture's order as long as they fit.  A share is of the characters of
+the release as it is in the end.  Its size T is found as if texts could be cut anywhere: the largest
+T for which the documents under the limits `share * T` add up to T.  Since documents are whole, the
+real shares differ from the wanted ones by a document or so.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from pipelines.engine import decisions
+from pipelines.text.shingles import fmix64
+from schemas.mixture import FILTERS, Cap, Mixture
+
+RULE_VERSION: Final = "fmix64/1"
+#: Key of a filter -> column.
+COLUMNS: Final = {"language": "lang", "domain": "domain", "source": "source_id"}
+#: How often a document that does not fit any more is passed over before a cap counts as full.
+PASSES: Final = 32
+_ROUNDING: Final = 1e-9
+_SEED: Final = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio, as SplitMix64 steps
+
+
+def leave_out(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
+    """Which documents the release leaves out.
+
+    Args:
+      table: doc_id (32 hex digits, each once), lang, domain (null: none), source_id, n_chars,
+        score (null: none).
+      mixture: what is wanted.
+
+    Returns:
+      doc_id, reason (`not-selected` or `mixture-cap`), rule, rule_version, evidence (JSON: the
+      filter and the limit), sorted by doc_id.
+    """
+    left, kept = _select(table, mixture)
+    ordered = _ordered(kept, mixture)
+    full, told = _capped(ordered, mixture.caps)
+    over = ordered.select("doc_id", cap=pl.Series(full)).join(told, on="cap", maintain_order="left")
+    capped = over.select("doc_id", reason=pl.lit("mixture-cap"), evidence="evidence")
+    return (
+        pl.concat([left, capped])
+        .with_columns(rule=pl.lit("mixture"), rule_version=pl.lit(RULE_VERSION))
+        .select("doc_id", "reason", "rule", "rule_version", "evidence")
+        .sort("doc_id")
+    )
+
+
+def _select(table: pl.DataFrame, mixture: Mixture) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What is not selected, by the first filter that it does not fit, and the rest."""
+    out, rest = [], table
+    for name, key in FILTERS.items():
+        wanted, column = getattr(mixture, name), pl.col(COLUMNS[key])
+        if wanted is None:
+            continue
+        fits = column.is_in(list(wanted)).fill_null(False)
+        told = pl.struct(filter=pl.lit(f"select.{name}"), found=column).struct.json_encode()
+        out.append(
+            rest.filter(~fits).select("doc_id", reason=pl.lit("not-selected"), evidence=told)
+        )
+        rest = rest.filter(fits)
+    nothing = pl.DataFrame(schema=dict.fromkeys(("doc_id", "reason", "evidence"), pl.String))
+    return pl.concat([nothing, *out]), rest
+
+
+def _ordered(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
+    """The documents by who stays first: the best score, then a hash of the id, then the id."""
+    halves = np.frombuffer(bytes.fromhex("".join(table["doc_id"].str.head(16))), ">u8")
+    with np.errstate(over="ignore"):
+        key = fmix64(np.asarray([mixture.seed], np.uint64) + _SEED)
+    keyed = table.with_columns(key=pl.Series(fmix64(halves.astype(np.uint64) ^ key)))
+    by = ["key", "doc_id"]
+    if mixture.order == "quality":
+        best = pl.col("score").fill_nan(None).rank("dense", descending=True)
+        return keyed.with_columns(place=best).sort("place", *by, nulls_last=True)
+    return keyed.sort(by)
+
+
+def _capped(ordered: pl.DataFrame, caps: tuple[Cap, ...]) -> tuple[np.ndarray, pl.DataFrame]:
+    """For each document the number of the cap (from 1) that leaves it out, 0 for none; and the
+    evidence by the number of the cap."""
+    chars = ordered["n_chars"].to_numpy().astype(np.int64)
+    groups = [_members(ordered, cap) for cap in caps]
+    size = _size(chars, caps, groups) if any(cap.unit == "share" for cap in caps) else 0
+    over, told = np.zeros(len(chars), np.int32), []
+    for number, (cap, group) in enumerate(zip(caps, groups, strict=True), 1):
+        limit = int(cap.limit * size if cap.unit == "share" else cap.limit)
+        left = group[over[group] == 0]
+        sizes = np.ones(len(left), np.int64) if cap.unit == "documents" else chars[left]
+        over[left[~fill(sizes, limit)]] = number
+        told.append((number, _told(number, cap, limit, size)))
+    return over, pl.DataFrame(told, {"cap": pl.Int32, "evidence": pl.String}, orient="row")
+
+
+def _members(ordered: pl.DataFrame, cap: Cap) -> np.ndarray:
+    fits = [(pl.col(COLUMNS[key]) == value).fill_null(False) for key, value in cap.filters.items()]
+    rows = ordered.select(pl.all_horizontal(pl.lit(True), *fits).alias("fits"))["fits"]
+    return np.flatnonzero(np.broadcast_to(rows.to_numpy(), ordered.height))
+
+
+def _told(number: int, cap: Cap, limit: int, size: int) -> str:
+    value = {"cap": number, "filter": cap.filters, "limit": limit, "unit": cap.unit}
+    if cap.unit == "share":
+        value |= {"unit": "chars", "share": cap.limit, "of": size}
+    return decisions.evidence(value)
+
+
+def fill(sizes: np.ndarray, limit: int) -> np.ndarray:
+    """Which of (n,) sizes are taken up, first come first served, so that their sum stays within
+    `limit`; what does not fit any more is passed over, `PASSES` times at most."""
+    taken, room, left = np.zeros(len(sizes), bool), limit, np.arange(len(sizes))
+    for _ in range(PASSES):
+        left = left[sizes[left] <= room]
+        if not len(left):
+            break
+        fits = np.cumsum(sizes[left]) <= room
+        taken[left[fits]] = True
+        room -= int(sizes[left[fits]].sum())
+        left = left[~fits]
+    return taken
+
+
+def _size(chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray]) -> int:
+    """The release's size T in characters, see above; 0 where the shares leave room for nothing.
+
+    What is left under the limits for T never shrinks as T grows, so T is found by bisection.
+    """
+    low, high = 0, int(chars.sum())
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _divisible(chars, caps, groups, middle) >= middle * (1 - _ROUNDING):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _divisible(
+    chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray], size: int
+) -> float:
+    """How many characters the caps leave of a release of that size, if texts could be cut."""
+    part = np.ones(len(chars))
+    for cap, group in zip(caps, groups, strict=True):
+        weights = part[group] * (1 if cap.unit == "documents" else chars[group])
+        limit = cap.limit * size if cap.unit == "share" else cap.limit
+        before = np.cumsum(weights) - weights
+        taken = np.clip(limit - before, 0, weights)
+        part[group] *= np.divide(taken, weights, out=np.ones(len(group)), where=weights > 0)
+    return float((part * chars).sum())

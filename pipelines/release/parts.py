@@ -1,0 +1,203 @@
+"""Parts of a release: dealt out by language, each a file of documents with what belongs to it.
+
+Parts of a language follow the order of ingest's shards, so that a text moves once, from file to
+file; what was found about it is applied on the way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import apache_beam as beam
+import polars as pl
+import pyarrow as pa
+
+from lineage.tokenizer import Tokenizer
+from pipelines.engine import batches, decisions, shards
+from pipelines.engine.stage import Shard, ShardDoFn
+from pipelines.personal_data.scrub import apply
+from pipelines.release import token_shards
+from pipelines.release.selection import Selection
+from schemas.tables import DATA, REDACTIONS, RELEASED, TOKENS
+
+NO_LANGUAGE = "und"
+DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
+
+
+def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
+    """Deal the shards of each language out to parts.
+
+    Args:
+      sizes: shard, lang, group (of rows, in the shard's pieces), rows, bytes.
+      shard_bytes: about how large a part may be, before compression.
+
+    Returns:
+      lang, part (its number in the language), shards and groups (lists), leaf (the place of the
+      part's first document among all).
+    """
+    ordered = sizes.sort("lang", "shard").with_columns(
+        part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes
+    )
+    dealt = ordered.group_by("lang", "part", maintain_order=True).agg(
+        "shard", "group", pl.col("rows").sum()
+    )
+    return dealt.select(
+        "lang",
+        pl.int_range(pl.len()).over("lang").alias("part"),
+        pl.col("shard").alias("shards"),
+        pl.col("group").alias("groups"),
+        (pl.col("rows").cum_sum() - pl.col("rows")).cast(pl.Int64).alias("leaf"),
+    )
+
+
+class Split(beam.DoFn):
+    """A shard -> its released rows on disk, a row group per language; out comes how much of each.
+
+    So a text is read once here and once by the part that takes it up, whatever the number of
+    languages in a shard.
+    """
+
+    def __init__(self, selection: Selection, licences: Mapping[str, str]) -> None:
+        self.selection, self.licences = selection, dict(licences)
+        self.state, self.source = selection.state, selection.source
+
+    def process(self, element: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
+        for name in element.column("shard").to_pylist():
+            data, redactions = self._released(name)
+            sizes = data.group_by("lang", maintain_order=True).agg(
+                rows=pl.len().cast(pl.Int64),
+                bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64),
+            )
+            sizes = sizes.with_columns(shard=pl.lit(name), group=pl.int_range(pl.len()))
+            groups = [g for _, g in data.group_by("lang", maintain_order=True)]
+            shards.write_groups(self.state.path("pieces", name), groups, DATA)
+            self.state.write("redacted", name, redactions.to_arrow())
+            self.selection.describe(name, data)
+            for batch in (
+                sizes.select("shard", "lang", "group", "rows", "bytes").to_arrow().to_batches()
+            ):
+                yield 0, batch
+
+    def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """A shard's kept documents with the findings applied, by language, then id."""
+        labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"])
+        labels = labels.join(self.source.tags(name), on="doc_id", how="left").rename(
+            {"score": "quality"}
+        )
+        findings = self.source.table("privacy", "findings", name)
+        done = [
+            apply(
+                batch.join(labels, on="doc_id", maintain_order="left"),
+                findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
+            )
+            for batch in self.source.documents(name, "privacy", DOCUMENT)
+        ]
+        empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
+        data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
+        redactions = [d[1] for d in done] or [
+            apply(pl.DataFrame(schema=empty), findings.clear())[1]
+        ]
+        released = data.with_columns(
+            pl.col("lang").fill_null(NO_LANGUAGE),
+            licence=pl.col("source_id").replace_strict(
+                self.licences, default=None, return_dtype=pl.String
+            ),
+            n_chars=pl.col("text").str.len_chars().cast(pl.Int64),
+            n_tokens=pl.lit(None, pl.Int64),
+        )
+        return released.select(DATA.names).sort("lang", "doc_id"), pl.concat(redactions)
+
+
+class Deal(beam.DoFn):
+    """All sizes -> what the mixture takes up -> a row of work per part."""
+
+    def __init__(self, selection: Selection, shard_bytes: int) -> None:
+        self.selection, self.shard_bytes = selection, shard_bytes
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+        sizes = batches.frame(element[1])
+        dealt = parts(self.selection.choose(sizes), self.shard_bytes)
+        work = dealt.with_columns(
+            shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
+        )
+        for batch in batches.whole(work):
+            yield from batches.rows(batch)
+
+
+class WritePart(ShardDoFn):
+    """The pieces of a part -> a file of the release, its redactions, its rows of `documents`, and
+    its token shards where a tokenizer is named."""
+
+    def __init__(self, selection: Selection, tokens: token_shards.Plan | None) -> None:
+        super().__init__(selection.state)
+        self.selection, self.tokens = selection, tokens
+        self.tokenizer: Tokenizer | None = None
+
+    def setup(self) -> None:
+        self.tokenizer = self.tokens.load(self.state) if self.tokens else None
+
+    def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        lang, name = row["lang"], f"part-{row['part']:05d}"
+        pieces = zip(row["shards"], row["groups"], strict=True)
+        data = pl.concat(
+            [shards.read_group(self.state.path("pieces", piece), group) for piece, group in pieces]
+        )
+        data = self.selection.taken(row["shards"], data)
+        redactions = pl.concat(
+            [pl.read_parquet(self.state.path("redacted", piece)) for piece in row["shards"]]
+        ).join(data, on="doc_id", how="semi", maintain_order="left")
+        data = self._tokenized(shard, f"{lang}/{name}", data)
+        file = f"data/{lang}/{name}.parquet"
+        documents = data.select(
+            "doc_id",
+            "source_id",
+            "lang",
+            "n_chars",
+            "n_tokens",
+            shard=pl.lit(file),
+            row=pl.int_range(pl.len()),
+            text_sha256=pl.Series(
+                [hashlib.sha256(t.encode()).hexdigest() for t in data["text"]], dtype=pl.String
+            ),
+            leaf_index=pl.int_range(pl.len()) + row["leaf"],
+        )
+        for table, key, frame, schema in (
+            (f"data/{lang}", name, data, DATA),
+            ("lineage/redactions", shard.name, redactions, REDACTIONS),
+            ("lineage/documents", shard.name, documents, RELEASED),
+        ):
+            rows = frame.select(schema.names).to_arrow().cast(schema)
+            shard.files.append(self.state.write(table, key, rows, level=3))
+        chars = data["n_chars"].sum()
+        shard.finish(
+            {
+                "shard": file,
+                "lang": lang,
+                "rows": data.height,
+                "chars": chars,
+                "null_texts": data["text"].null_count(),
+                "null_sources": data["source_id"].null_count(),
+                "null_licences": data["licence"].null_count(),
+                "repeated_doc_ids": data.height - data["doc_id"].n_unique(),
+            },
+            {
+                "outcome": {"keep": data.height},
+                "lang": {lang: data.height},
+                "source": decisions.count(data["source_id"]),
+                "chars": {lang: chars},
+                **decisions.replaced(redactions["entity_type"]),
+                **(token_shards.counted(lang, data) if self.tokens else {}),
+            },
+        )
+
+    def _tokenized(self, shard: Shard, place: str, data: pl.DataFrame) -> pl.DataFrame:
+        """Write the part's token shards; the documents come back with their `n_tokens`."""
+        if self.tokens is None or self.tokenizer is None:
+            return data
+        encoded = self.tokenizer.encode(data["text"])
+        files, rows = token_shards.write(self.state, self.tokens, place, data["doc_id"], encoded)
+        shard.files.extend(files)
+        shard.write("lineage/tokens", rows.select(TOKENS.names).to_arrow().cast(TOKENS), level=3)
+        return data.with_columns(n_tokens=pl.Series(map(len, encoded), dtype=pl.Int64))

@@ -1,0 +1,140 @@
+"""Sealing a release: its leaves and salts, the signed statement, its entry in the log.
+
+Salts are made once per document and kept with the keys, so that the same document has the same
+leaf in every release; an erased salt is made anew by nobody.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from lineage.signing import dsse, keys, merkle, release_log, seal
+from lineage.signing.timestamps import NoTimestamp
+from lineage.storage import disk, release_files
+from pipelines.engine import batches, shards
+from pipelines.engine.context import Context
+from pipelines.engine.published import StageError
+from pipelines.release import timestamp
+from schemas.params import Params
+from schemas.tables import RELEASED
+
+SALTS = pa.schema([("doc_id", pa.string()), ("salt", pa.binary())])
+
+
+def key(params: Params) -> Ed25519PrivateKey:
+    """The key that signs this run's release.
+
+    Raises:
+      StageError: where there is none, or none of its kind.
+    """
+    try:
+        return keys.signing_key(params.seal.signing_key, params.work / "keys")
+    except keys.BadKey as error:
+        raise StageError(f"seal.signing_key: {error}") from None
+
+
+def signed_with(context: Context) -> dict[str, str]:
+    """The signing key's name, and where its public half lies if it was made here."""
+    params = context.params
+    own = keys.is_made(params.seal.signing_key)
+    return {
+        "key_id": keys.key_id(key(params).public_key()),
+        "key": str(params.work / "keys" / "signing.pub") if own else "configured",
+    }
+
+
+def seal_release(
+    context: Context, root: Path, about: Mapping[str, Any], digests: Mapping[str, str]
+) -> list[str]:
+    """Write `seal/leaves`, `seal/salts` and `manifest.dsse.json` below `root`.
+
+    Args:
+      root: where the release's files lie, `lineage/documents` among them.
+      about: the manifest.
+      digests: SHA-256 by name of the manifest and of the files that it leaves out.
+
+    Returns:
+      The paths of what was written.
+
+    Raises:
+      StageError: where a time stamp is required, and there is none to be had.
+    """
+    documents = _documents(root)
+    salts = _salts(context.params.work / "keys" / "salts.parquet", documents["doc_id"])
+    leaves = seal.leaf_hashes(documents, salts)
+    signed = dict(digests)
+    for name, values in ((release_files.LEAVES, leaves), (release_files.SALTS, salts.to_list())):
+        content = b"".join(values)
+        disk.write_bytes(root / name, content)
+        signed[name] = sha256(content).hexdigest()
+    tree = len(leaves), merkle.root(leaves).hex()
+    required = context.params.seal.timestamp == "required"
+    statement = seal.statement(signed, about, tree, release_log.head(_history(context)), required)
+    disk.write_bytes(root / release_files.STATEMENT, dsse.sign(statement, key(context.params)))
+    try:
+        stamped = timestamp.stamp(context.params, root)
+    except NoTimestamp as error:
+        if required:
+            raise StageError(
+                f"seal.timestamp_url: {error}; try again later, or set `seal.timestamp: optional`"
+            ) from None
+        print(f"warning: the release has no time stamp: {error}", file=sys.stderr)
+        stamped = []
+    return [release_files.LEAVES, release_files.SALTS, release_files.STATEMENT, *stamped]
+
+
+def enter(context: Context, release: Path) -> None:
+    """Enter a release into the log beside it, where it has no entry yet.
+
+    Raises:
+      StageError: where the log is torn, or another key signed the release.
+    """
+    envelope = (release / release_files.STATEMENT).read_bytes()
+    try:
+        signed = dsse.opened(envelope, key(context.params).public_key())
+    except dsse.BadEnvelope as error:
+        raise StageError(
+            f"{release}/manifest.dsse.json {error}; name the key that signed it, or remove the "
+            "release to have it made and signed anew"
+        ) from None
+    _history(context)
+    release_log.enter(_log(context), envelope, signed)
+
+
+def _log(context: Context) -> Path:
+    return context.params.releases / release_files.LOG
+
+
+def _history(context: Context) -> list[dict[str, Any]]:
+    try:
+        return release_log.read(_log(context))
+    except release_log.BadLog as error:
+        raise StageError(f"{error}; put back the log as it was before the last release") from None
+
+
+def _documents(root: Path) -> pl.DataFrame:
+    files = sorted((root / "lineage/documents").glob("*.parquet"))
+    if not files:
+        return batches.frame(RELEASED.empty_table())
+    columns = ["leaf_index", *seal.COMMITTED]
+    return pl.scan_parquet(files).select(columns).sort("leaf_index").collect()
+
+
+def _salts(path: Path, doc_ids: pl.Series) -> pl.Series:
+    """The documents' salts, in order; new ones are kept for the releases to come."""
+    empty = batches.frame(SALTS.empty_table())
+    stored = pl.read_parquet(path) if path.exists() else empty
+    salted = seal.salted(doc_ids, stored)
+    fresh = salted.join(stored, on="doc_id", how="anti")
+    if fresh.height:
+        rows = pl.concat([stored, fresh]).sort("doc_id").to_arrow().cast(SALTS)
+        disk.write_bytes(path, shards.parquet_bytes(rows))
+    return salted["salt"]

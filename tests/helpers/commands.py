@@ -1,0 +1,32 @@
+"""The command line in a process of its own, and copies of a finished run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared"
+
+
+def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pipelines.cli", *map(str, args)],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=600,
+        env=os.environ | (env or {}),
+    )
+
+
+def copied(run: Path, home: Path) -> Path:
+    """A copy of a run, to change: its params, register, work and release."""
+    for name in ("register", "work", "release"):
+        shutil.copytree(run / name, home / name)
+    shutil.copy(run / "params.yaml", home)
+    return home

@@ -1,0 +1,101 @@
+"""WARC files in the making, and what is found in them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+from backports import zstd
+
+from lineage.storage import streams
+from pipelines.ingest.readers import warc
+from pipelines.ingest.readers.records import Envelope, Source
+
+MIB = 1 << 20
+
+
+def http(body: bytes, *headers: str, status: str = "200 OK", end: str = "\r\n") -> bytes:
+    lines = [f"HTTP/1.1 {status}", "Content-Type: Text/HTML; charset=utf-8", *headers, "", ""]
+    return end.join(lines).encode() + body
+
+
+def record(
+    block: bytes,
+    uri: str | None = "https://a.kz/1",
+    kind: str | None = "response",
+    length: int | str | None = -1,
+    extra: str = "",
+    content_type: str | None = "application/http; msgtype=response",
+    date: str | None = "2026-10-01T00:00:00Z",
+) -> bytes:
+    fields = {
+        "WARC-Type": kind,
+        "WARC-Target-URI": uri,
+        "WARC-Date": date,
+        "Content-Type": content_type,
+        "Content-Length": len(block) if length == -1 else length,
+    }
+    head = "".join(f"{k}: {v}\r\n" for k, v in fields.items() if v is not None)
+    return f"WARC/1.0\r\n{head}{extra}\r\n".encode() + block + b"\r\n\r\n"
+
+
+def page(number: int, body: str = "") -> bytes:
+    text = f"<p>Page {number}. {body or 'The assembly met on Monday. ' * 3}</p>"
+    return record(http(text.encode()), f"https://a.kz/{number}")
+
+
+INFO = record(b"software: x\r\n", None, "warcinfo", content_type="application/warc-fields")
+REQUEST = record(b"GET /1 HTTP/1.1\r\n\r\n", kind="request")
+PAGES = [page(n) for n in range(5)]
+
+
+def members(*records: bytes) -> bytes:
+    return b"".join(gzip.compress(one, mtime=0) for one in records)
+
+
+def cut_anywhere(whole: bytes) -> bytes:
+    return b"".join(gzip.compress(whole[n : n + 100]) for n in range(0, len(whole), 100))
+
+
+def with_dictionary(*records: bytes) -> bytes:
+    """As archives are written that share one dictionary: compressed itself, in a frame to skip."""
+    trained = zstd.train_dict([page(n) for n in range(300)], 2000)
+    packed = zstd.compress(trained.dict_content)
+    front = streams.DICTIONARY + len(packed).to_bytes(4, "little") + packed
+    return front + b"".join(zstd.compress(r, zstd_dict=trained) for r in records)
+
+
+def unpack(folder: Path, content: bytes) -> bytes:
+    (folder / "packed").write_bytes(content)
+    with streams.opened(folder / "packed") as file:
+        return file.read()
+
+
+def source(path: Path, content: bytes, limit: int = MIB) -> Source:
+    path.write_bytes(content)
+    return Source(path, "raw/a.warc", {}, limit)
+
+
+def scan(path: Path, content: bytes, limit: int = MIB) -> list[Envelope]:
+    """All envelopes; what the container says of each good one is checked on the way."""
+    one = source(path / "a.warc", content, limit)
+    found = list(warc.scan(one))
+    good = [e for e in found if not e.error]
+    bodies = list(warc.contents(one, [(e.offset, e.length) for e in good]))
+    assert [hashlib.sha256(b.payload or b"").hexdigest() for b in bodies] == [
+        e.payload_sha256 for e in good
+    ]
+    assert len({(e.offset, e.payload_sha256) for e in found}) == len(found)
+    return found
+
+
+def uris(found: list[Envelope]) -> list[str | None]:
+    return [e.uri for e in found if not e.error]
+
+
+def errors(found: list[Envelope]) -> list[str | None]:
+    return [e.error for e in found if e.error]
+
+
+ALL = [f"https://a.kz/{n}" for n in range(5)]

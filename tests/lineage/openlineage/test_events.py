@@ -1,0 +1,360 @@
+"""Events of runs: their form, their transports, and that neither ever costs a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from lineage.openlineage import events, rollups
+from lineage.openlineage.transports import Emitter, configured, to_file, to_http
+from lineage.reports import openlineage
+from lineage.reports.facts import read
+from pipelines.engine import openlineage as emission
+from pipelines.engine.context import Context
+from pipelines.engine.published import StageError
+from schemas import configuration
+from schemas.duties import Duties
+
+ROOT = Path(__file__).resolve().parents[2]
+OWN = json.loads((ROOT / "schemas/openlineage/1-0-0.json").read_bytes())
+RUN = events.Run(
+    release="r",
+    stage="release",
+    run_id="0f" * 16,
+    code_version="0.1.0+abc",
+    started="2026-11-22T10:00:00+00:00",
+    inputs=[("web:a.warc.gz", "1"), ("web:b.warc.gz", "2"), ("register", "3")],
+    policy={
+        "purpose": "pretraining",
+        "asOf": "2026-11-22",
+        "storageCountry": "KZ",
+        "signals": "fetch",
+        "paramsSha256": "a" * 64,
+    },
+)
+ENDED = "2026-11-22T10:01:00+00:00"
+
+
+def sources() -> list[rollups.Governed]:
+    by = Duties(True, False)
+    return [
+        rollups.Governed("a", "CC-BY-4.0", by, "consent", "2027-05-01", True),
+        rollups.Governed("b", "CC-BY-4.0", by, "consent", "2027-01-01", False),
+        rollups.Governed("c", "CC0-1.0", Duties(False, False), "statute", None, True),
+        rollups.Governed("none", "CC0-1.0", Duties(False, False), "licence", None, True),
+    ]
+
+
+def made() -> list[dict[str, Any]]:
+    counted = {"a": 2, "b": 3, "c": 4}
+    facets = {
+        "tamga_licence": events.licence_facet(RUN, rollups.licences(sources(), counted)),
+        "tamga_consent": events.consent_facet(RUN, rollups.bases(sources(), counted)),
+    }
+    output = events.Output("4", 9, {"keep": 9, "drop": 1}, {"drop empty": 1}, facets)
+    return [
+        events.start(RUN),
+        events.complete(RUN, ENDED, output),
+        events.fail(RUN, ENDED, "StageError: " + "x" * 9000),
+    ]
+
+
+def facets(event: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from event["run"]["facets"].items()
+    yield from event["job"]["facets"].items()
+    for dataset in (*event["inputs"], *event["outputs"]):
+        for kind in ("facets", "outputFacets"):
+            yield from dataset.get(kind, {}).items()
+
+
+def check_own(event: dict[str, Any]) -> int:
+    """Hold our facets of an event against their published schema; returns how many there are."""
+    checked = 0
+    for name, facet in facets(event):
+        url, _, pointer = facet["_schemaURL"].partition("#")
+        if url == OWN["$id"]:
+            schema = {"$ref": f"#{pointer}", "$defs": OWN["$defs"]}
+            jsonschema.Draft202012Validator(
+                schema, format_checker=jsonschema.FormatChecker()
+            ).validate(facet)
+            assert name.startswith("tamga_")
+            checked += 1
+    return checked
+
+
+def test_facets_of_our_own_pass_their_schema() -> None:
+    assert [check_own(event) for event in made()] == [1, 3, 1]
+
+
+def test_rollups_leave_out_what_has_no_documents() -> None:
+    complete = made()[1]["outputs"][0]["facets"]
+    assert [
+        (one["licence"], one["sources"], one["documents"])
+        for one in complete["tamga_licence"]["licences"]
+    ] == [("CC-BY-4.0", ["a", "b"], 5), ("CC0-1.0", ["c"], 4)]
+    assert [
+        (one["kind"], one["firstExpiry"], one["withoutEvidence"])
+        for one in complete["tamga_consent"]["bases"]
+    ] == [("consent", "2027-01-01", 1), ("statute", None, 0)]
+
+
+def test_events_of_one_execution_are_one_run() -> None:
+    start, complete, fail = made()
+    assert start["run"]["runId"] == complete["run"]["runId"] == fail["run"]["runId"]
+    again = events.start(events.Run(**{**vars(RUN), "started": ENDED}))
+    assert again["run"]["runId"] != start["run"]["runId"]
+    assert [d["name"] for d in start["inputs"]] == ["r/raw/web", "r/register"]
+    assert start["inputs"][1]["facets"]["version"]["datasetVersion"] == "3"
+    assert len(fail["run"]["facets"]["errorMessage"]["message"]) == events.MOST_CHARS
+
+
+CLASSES = {
+    "version": ("dataset_version_dataset", "DatasetVersionDatasetFacet"),
+    "jobType": ("job_type_job", "JobTypeJobFacet"),
+    "outputStatistics": ("output_statistics_output_dataset", "OutputStatisticsOutputDatasetFacet"),
+    "errorMessage": ("error_message_run", "ErrorMessageRunFacet"),
+}
+
+
+def check_published(event: dict[str, Any]) -> None:
+    """Build the event of the client's classes, which are made from the published schemas: a field
+    that is missing, unknown or of another form raises."""
+    base = import_module("openlineage.client.generated.base")
+    serde = import_module("openlineage.client.serde").Serde
+    for name, facet in facets(event):
+        if name in CLASSES:
+            module, kind = CLASSES[name]
+            made_of = getattr(import_module(f"openlineage.client.generated.{module}"), kind)
+            values = {k: v for k, v in facet.items() if not k.startswith("_")}
+            assert made_of(**values)._schemaURL == facet["_schemaURL"]
+    built = base.RunEvent(
+        eventTime=event["eventTime"],
+        producer=event["producer"],
+        eventType=base.EventType(event["eventType"]),
+        run=base.Run(**event["run"]),
+        job=base.Job(**event["job"]),
+        inputs=[base.InputDataset(**one) for one in event["inputs"]],
+        outputs=[base.OutputDataset(**one) for one in event["outputs"]],
+    )
+    again = json.loads(serde.to_json(built))
+    assert again["schemaURL"] == event["schemaURL"]
+    assert again["run"] == event["run"] and again["job"] == event["job"]
+
+
+def test_events_are_what_the_client_makes() -> None:
+    pytest.importorskip("openlineage.client")
+    for event in made():
+        check_published(event)
+
+
+#: A folder with the published schemas: `OpenLineage.json`, `facets/NAME.json`.
+SCHEMAS = "TAMGA_OPENLINEAGE_SCHEMAS"
+
+
+@pytest.fixture
+def published() -> Registry[Any]:
+    """The published schemas by address, whatever version of a document an address asks for."""
+    if not os.environ.get(SCHEMAS):
+        pytest.skip(f"{SCHEMAS} names no folder with the published schemas of OpenLineage")
+    folder = Path(os.environ[SCHEMAS])
+
+    def retrieve(url: str) -> Resource[Any]:
+        assert url.startswith(events.SPEC), url
+        name = url.rpartition("/")[2]
+        path = folder / name if name == "OpenLineage.json" else folder / "facets" / name
+        return DRAFT202012.create_resource(json.loads(path.read_bytes()))
+
+    return Registry(retrieve=retrieve)
+
+
+def check_schemas(event: dict[str, Any], published: Registry[Any]) -> int:
+    """Hold an event and its facets against the published schemas; how many facets they define.  A
+    schema at hand may be of another minor version than the one an event names."""
+
+    def validate(url: str, value: Any) -> None:
+        document, _, pointer = url.partition("#")
+        found = published.get_or_retrieve(document).value.contents
+        versions = [re.search(r"/(\d+)-\d+-\d+/", one) for one in (document, found["$id"])]
+        assert versions[0] and versions[1] and versions[0][1] == versions[1][1], found["$id"]
+        schema = {"$ref": f"{document}#{pointer}"}
+        checker = jsonschema.FormatChecker()
+        jsonschema.Draft202012Validator(
+            schema, registry=published, format_checker=checker
+        ).validate(value)
+
+    validate(event["schemaURL"], event)
+    validate(event["schemaURL"].partition("#")[0], event)  # and no other kind of event
+    known = [f for _, f in facets(event) if f["_schemaURL"].startswith(events.SPEC)]
+    for facet in known:
+        validate(facet["_schemaURL"], facet)
+    return len(known)
+
+
+def test_events_pass_the_published_schemas(published: Registry[Any], sample_run: Path) -> None:
+    assert [check_schemas(event, published) for event in made()] == [3, 5, 4]
+    told = openlineage.replay(read(sample_run / "release/sample"))
+    assert all(check_schemas(event, published) for event in told)
+
+
+def test_the_published_schemas_refuse_what_is_no_event(published: Registry[Any]) -> None:
+    for path in (("run", "runId"), ("eventTime",), ("job", "facets", "jobType", "integration")):
+        event = made()[0]
+        *parents, last = path
+        at = event
+        for name in parents:
+            at = at[name]
+        del at[last]
+        with pytest.raises(jsonschema.ValidationError):
+            check_schemas(event, published)
+
+
+def test_a_release_tells_its_runs_again(sample_run: Path) -> None:
+    told = openlineage.replay(read(sample_run / "release/sample"))
+    assert [(e["job"]["name"], e["eventType"]) for e in told] == [
+        (f"sample.{stage}", kind)
+        for stage in ("ingest", "language", "quality", "dedup", "privacy", "release")
+        for kind in ("START", "COMPLETE")
+    ]
+    assert all(check_own(event) for event in told)
+    made_by = {e["outputs"][0]["name"]: e["outputs"][0]["facets"].get("version") for e in told}
+    used = next(d for d in told[2]["inputs"] if d["name"] == "sample/ingest")
+    assert used["facets"]["version"] == made_by["sample/ingest"]
+
+
+class _Server(BaseHTTPRequestHandler):
+    got: list[tuple[str, dict[str, Any], str | None]]
+    status = 201
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((self.path, json.loads(body), self.headers["Authorization"]))
+        self.send_response(self.status)
+        self.end_headers()
+
+    def log_message(self, *words: Any) -> None:
+        return
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[_Server]]]:
+    handler = type("Handler", (_Server,), {"got": []})
+    listening = HTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_port}/", handler
+    listening.shutdown()
+    listening.server_close()
+
+
+def test_events_are_posted(server: tuple[str, type[_Server]]) -> None:
+    url, handler = server
+    to_http(url, api_key="secret")(made()[0])
+    ((path, event, key),) = handler.got
+    assert (path, key) == ("/api/v1/lineage", "Bearer secret")
+    assert event["eventType"] == "START"
+
+
+def test_an_answer_that_is_no_success_is_a_warning(server: tuple[str, type[_Server]]) -> None:
+    url, handler = server
+    handler.status = 500
+    warned: list[str] = []
+    emitter = Emitter({"HTTP": to_http(url)}, warned.append)
+    for event in made():
+        emitter.emit(lambda event=event: event)
+    assert len(handler.got) == 1 and len(warned) == 1 and "HTTPError" in warned[0]
+
+
+def test_transports_do_not_hang_on_each_other(tmp_path: Path) -> None:
+    warned: list[str] = []
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    good = tmp_path / "new/events.jsonl"
+    emitter = Emitter({"bad": to_file(blocked / "x"), "good": to_file(good)}, warned.append)
+    for event in made():
+        emitter.emit(lambda event=event: event)
+    lines = [json.loads(line) for line in good.read_text().splitlines()]
+    assert [e["eventType"] for e in lines] == ["START", "COMPLETE", "FAIL"]
+    assert len(warned) == 1 and "bad" in warned[0]
+
+
+def test_a_defect_in_an_event_is_a_warning(tmp_path: Path) -> None:
+    warned: list[str] = []
+    emitter = Emitter({"file": to_file(tmp_path / "x")}, warned.append)
+    emitter.emit(lambda: {}["none"])
+    assert len(warned) == 1 and not emitter
+
+
+def test_what_the_environment_says(tmp_path: Path) -> None:
+    there = {"OPENLINEAGE_URL": "http://127.0.0.1:9"}
+    assert set(configured(tmp_path / "f", None, there).transports) == {"file", "HTTP"}
+    assert not configured(None, None, {})
+    assert not configured(tmp_path / "f", None, there | {"OPENLINEAGE_DISABLED": "true"})
+    assert not configured(None, "file:///etc", {})
+
+
+@pytest.fixture
+def context(sample_home: Path, tmp_path: Path) -> Context:
+    params = tmp_path / "params.yaml"
+    text = (sample_home / "params.yaml").read_text()
+    text = text.replace("register: register", f"register: {sample_home / 'register'}")
+    params.write_text(text + "\nopenlineage: {file: events.jsonl}\n")
+    return Context(*configuration.load_both(params))
+
+
+BEGUN = {
+    "run_id": "0f" * 16,
+    "stage": "release",
+    "code_version": "0",
+    "params_sha256": "a" * 64,
+    "inputs": {"web:a@example.org.warc.gz": "1"},
+    "started": "2026-11-22T10:00:00+00:00",
+}
+
+
+def lines(context: Context) -> list[dict[str, Any]]:
+    file = context.params.openlineage.file
+    assert file is not None
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_a_stage_is_told(context: Context) -> None:
+    totals = {"outcome": {"keep": 3}, "source": {"kz-bilik": 2, "ee-raamat": 1}}
+    with emission.told(context, BEGUN) as tell:
+        tell({"totals": totals, "files": {}})
+    start, complete = lines(context)
+    assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+    assert check_own(start) == 1 and check_own(complete) == 3
+    licences = complete["outputs"][0]["facets"]["tamga_licence"]["licences"]
+    assert [(one["licence"], one["documents"]) for one in licences] == [
+        ("CC-BY-4.0", 2),
+        ("CC0-1.0", 1),
+    ]
+    assert "a@example.org" not in json.dumps([start, complete])
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (StageError("counts do not add up"), "StageError: counts do not add up"),
+        (ValueError("a value of a library"), "ValueError"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+    ],
+    ids=["ours", "library", "interrupt"],
+)
+def test_a_stage_that_fails_is_told(context: Context, error: BaseException, message: str) -> None:
+    with pytest.raises(type(error)), emission.told(context, BEGUN):
+        raise error
+    assert [e["eventType"] for e in lines(context)] == ["START", "FAIL"]
+    assert lines(context)[1]["run"]["facets"]["errorMessage"]["message"] == message

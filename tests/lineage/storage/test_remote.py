@@ -1,0 +1,73 @@
+"""Files in object stores: patterns, folders, copies, and the evidence of their records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from lineage import evidence
+from lineage.storage import remote
+
+
+@pytest.fixture
+def store() -> Iterator[fsspec.AbstractFileSystem]:
+    memory = fsspec.filesystem("memory")
+    for name in ("raw/a.txt", "raw/b.txt", "raw/deep/c.txt"):
+        memory.pipe(f"/store/{name}", name.encode())
+    yield memory
+    memory.rm("/store", recursive=True)
+
+
+def test_patterns_and_folders(store: fsspec.AbstractFileSystem) -> None:
+    assert remote.matches("memory://store/raw/*.txt") == [
+        "memory:///store/raw/a.txt",
+        "memory:///store/raw/b.txt",
+    ]
+    assert (
+        len(remote.matches("memory://store/raw")) == len(remote.matches("memory://store/**")) == 3
+    )
+    for nothing in ("memory://store/none", "memory://store/none-*"):
+        assert remote.matches(nothing) == [nothing]
+    assert [remote.size(f"memory://store/{n}") for n in ("raw/a.txt", "none")] == [9, 0]
+    with pytest.raises(ValueError):
+        remote.matches("nosuch://x/y")
+    assert not remote.is_url("raw/a.txt") and not remote.is_url("C:/x")
+
+
+def test_copies_follow_the_file(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    url = "memory://store/raw/a.txt"
+    copy = remote.fetched(url, tmp_path)
+    assert copy.read_bytes() == b"raw/a.txt" and copy.suffix == ".txt"
+    assert not remote.fetched("memory://store/none", tmp_path).exists()
+    assert remote.fetched((tmp_path / copy.name).as_uri(), tmp_path).read_bytes() == b"raw/a.txt"
+    store.pipe("/store/raw/a.txt", b"changed")
+    assert remote.fetched(url, tmp_path).read_bytes() == b"changed"
+
+
+def test_evidence(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
+    record = {
+        "container": "memory://store/raw/a.txt", "locator": "bytes", "offset": 0, "length": 9,
+        "payload_sha256": hashlib.sha256(b"raw/a.txt").hexdigest(),
+    }  # fmt: skip
+    assert evidence.check(record, tmp_path).payload_matches
+    gone = evidence.check(record | {"container": "memory://store/none"}, tmp_path)
+    assert not gone.found
+
+
+def test_a_store_that_cannot_be_asked(
+    store: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object, **__: object) -> None:
+        raise RuntimeError("no connection")  # not an OSError, as some drivers have it
+
+    for name in ("find", "glob", "info", "ukey", "get_file"):
+        monkeypatch.setattr(type(store), name, lost)
+    for pattern in ("memory://store/raw", "memory://store/raw/*"):
+        with pytest.raises(ValueError, match="RuntimeError: cannot be listed"):
+            remote.matches(pattern)
+    assert remote.size("memory://store/raw/a.txt") == 0
+    assert not remote.fetched("memory://store/raw/a.txt", tmp_path).exists()

@@ -1,0 +1,169 @@
+"""The store after an erasure: nothing of the erased, all of the others, now and in the past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import polars as pl
+import pytest
+from helpers.store_folders import Record, release
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lineage
+from lineage.store import segments
+from lineage.store.store import Store
+from lineage.store.url_keys import url_keys
+from pipelines.search import index
+from pipelines.text import fingerprints
+
+A, B, C = (
+    Record(f"https://{name}.example.kz/{name}.html", text=" ".join([name] * 80)) for name in "abc"
+)
+BARRED = replace(B, outcome="refuse", reason="withdrawn")
+FATE = ("doc_id", "source_id", "outcome", "first_seq", "last_seq")
+UNTOLD = ("uri", "captured_at", "n_chars", "n_tokens", "shard", "row")
+
+
+def forget(folder: Path, *records: Record) -> None:
+    index.forget(folder, pl.Series([r.doc_id for r in records], dtype=pl.String), folder / ".new")
+
+
+def traces(store: Store, record: Record) -> list[str]:
+    """Where the store has something by which a record could be told or found, but for its id."""
+    digest = sha256(record.text.encode()).digest()
+    text = pl.DataFrame({"doc_id": [b"x"], "text": [record.text]})
+    wanted = {
+        "urls": ("key", url_keys(pl.Series([record.uri])).to_list()),
+        "texts": ("digest", [digest]),
+        "payloads": ("digest", [digest[:16]]),
+        "prints": ("key", fingerprints.of_documents(text)["key"].to_list()),
+        "docs": ("uri", [record.uri]),
+    }
+    return [
+        f"{one.folder}/{table}"
+        for one in store.releases
+        for table, (column, values) in wanted.items()
+        if pl.read_parquet(store.folder / one.folder / f"{table}.parquet")[column]
+        .is_in(values)
+        .any()
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A release, and its redacted one in its place."""
+    release(tmp_path, "v", [A, B, C], "2026-01-31")
+    index.enter_all(tmp_path)
+    release(tmp_path, "v", [A, BARRED, C], "2026-03-31")
+    return tmp_path
+
+
+def test_a_tombstone_stands_for_what_was_erased(folder: Path) -> None:
+    before = lineage.open(folder)
+    assert {place.split("/")[1] for place in traces(before, B)} == {
+        "docs", "urls", "texts", "payloads", "prints",
+    }  # fmt: skip
+    forget(folder, B)
+    store = lineage.open(folder)
+    assert traces(store, B) == [] and traces(store, A)
+    assert not any(B.uri.encode() in p.read_bytes() for p in store.folder.rglob("*.parquet"))
+    old, new = store.release("v@0"), store.release("v@1")
+    assert set(store.documents(at=old, released=True)["doc_id"]) == {r.doc_id for r in (A, B, C)}
+    assert store.as_of("2026-02-01") == old
+    (left,) = store.diff(old, new).to_dicts()
+    assert (left["doc_id"], left["why"]) == (B.doc_id, "refuse: withdrawn")
+    assert all(left[c] is None for c in UNTOLD)
+    assert store.by_url(B.uri).is_empty() and store.by_url(A.uri).height == 1
+    assert old.documents == 3 and (old, new) == (store.releases[0], store.releases[1])
+
+
+def test_an_erased_record_does_not_come_back_but_by_a_release(folder: Path) -> None:
+    (folder / "receipts").mkdir()
+    stone = f'{{"at": "x", "kind": "record", "object": "{B.doc_id}", "receipt": "w0"}}\n'
+    (folder / "receipts/w0.tombstones.jsonl").write_text(stone)
+    (folder / "receipts/w1.tombstones.jsonl").touch()
+    forget(folder, B)
+    release(folder, "v", [A, replace(BARRED, reason="other"), C], "2026-05-31")
+    index.enter_all(folder)
+    assert traces(lineage.open(folder), B) == []
+    index.enter_all(folder, rebuild=True)
+    assert traces(lineage.open(folder), B) == []
+    release(folder, "v", [A, B, C], "2026-06-30")
+    index.enter_all(folder)
+    assert lineage.open(folder).by_url(B.uri)["outcome"].to_list()[-1] == "keep"
+
+
+def test_a_store_that_is_torn_is_made_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = lineage.open(folder)
+    (store.folder / store.releases[0].folder / "docs.parquet").write_bytes(b"PAR1")
+    forget(folder, B)
+    assert "made anew" in capsys.readouterr().err
+    assert [one.seq for one in lineage.open(folder).releases] == [1]
+    assert traces(lineage.open(folder), B) == []
+
+
+def test_without_releases_there_is_nothing_to_forget(tmp_path: Path) -> None:
+    forget(tmp_path, B)
+    assert not (tmp_path / segments.FOLDER).exists()
+
+
+_states: Callable[[int], st.SearchStrategy[Record]] = lambda i: st.builds(  # noqa: E731
+    Record,
+    st.just(f"https://h{i % 2}.example.kz/{i}"),
+    st.just("kz-a"),
+    st.sampled_from(["keep", "refuse"]),
+    st.none(),
+    st.sampled_from([f"one {i}", f"two {i}"]),
+)
+
+
+@settings(max_examples=12)
+@given(
+    st.lists(
+        st.tuples(*(st.none() | _states(i) for i in range(5))),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sets(st.integers(0, 4)),
+)
+def test_the_others_keep_their_history(
+    history: list[tuple[Record | None, ...]], gone: set[int]
+) -> None:
+    """What the store says of the others is what it said before; of the erased it says when they
+    were there, and how they ended."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for seq, records in enumerate(history):
+            release(folder, f"v{seq}", [r for r in records if r])
+        index.enter_all(folder)
+        erased = [records[i] for records in history for i in gone]
+        others = ~pl.col("doc_id").is_in([r.doc_id for r in erased if r])
+        before, changes = told(lineage.open(folder)), told_of_changes(lineage.open(folder))
+        forget(folder, *(r for r in erased if r))
+        store = lineage.open(folder)
+        after = told(store)
+        assert after.filter(others).equals(before.filter(others))
+        assert after.select(FATE).equals(before.select(FATE))
+        assert all(after.filter(~others)[column].is_null().all() for column in UNTOLD)
+        assert told_of_changes(store).equals(changes)
+        assert not [place for r in erased if r for place in traces(store, r)]
+        assert store.live(["shard"]).height == before["last_seq"].null_count()
+
+
+def told(store: Store) -> pl.DataFrame:
+    return store.documents().sort("first_seq", "doc_id")
+
+
+def told_of_changes(store: Store) -> pl.DataFrame:
+    """What changed between any two releases."""
+    pairs = [(old, new) for old in store.releases for new in store.releases]
+    return pl.concat(
+        store.diff(*pair).sort("change", "doc_id").select("change", "why", *FATE) for pair in pairs
+    )

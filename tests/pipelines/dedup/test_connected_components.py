@@ -1,0 +1,122 @@
+"""Components by rounds of stars: the same as on one worker, whatever the rounds and partitions."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.dedup import clusters
+from pipelines.dedup.connected_components import (
+    Components,
+    attach,
+    both_ways,
+    large_star,
+    peel,
+    rounds,
+    scramble,
+    small_star,
+    unscramble,
+)
+from pipelines.engine import batches
+
+EDGES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60)
+
+
+def tied(left: np.ndarray, right: np.ndarray) -> pl.DataFrame:
+    return both_ways(pl.DataFrame({"doc": scramble(left), "other": scramble(right)}))
+
+
+def split(edges: pl.DataFrame, partitions: int) -> list[pl.DataFrame]:
+    part = pl.Series(edges["doc"].to_numpy() % np.uint64(partitions))
+    return [edges.filter(part == p) for p in range(partitions)]
+
+
+def turn(edges: pl.DataFrame, partitions: int) -> pl.DataFrame:
+    """A round, each worker with its own documents only."""
+    large = pl.concat([large_star(part) for part in split(edges, partitions)])
+    return both_ways(pl.concat([small_star(part) for part in split(large, partitions)]))
+
+
+def labels(edges: pl.DataFrame, partitions: int) -> tuple[pl.DataFrame, int]:
+    """Labels as they stand after the rounds that were made, and the size of the core."""
+    peeled = [peel(part) for part in split(edges, partitions)]
+    leaves, core = (pl.concat(parts) for parts in zip(*peeled, strict=True))
+    solved = clusters.components(core.rename({"doc": "left", "other": "right"}))
+    return attach(leaves, solved), core.height
+
+
+def groups(found: pl.DataFrame) -> set[frozenset[int]]:
+    assert found["doc"].is_unique().all()
+    return {frozenset(g["doc"]) for _, g in found.group_by("component")}
+
+
+@given(EDGES, st.integers(0, 4), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_any_number_of_rounds_gives_the_components(rows, made, partitions, random) -> None:
+    some = [(a, b) for a, b in rows if a != b]
+    frame = pl.DataFrame(some, {"left": pl.UInt64, "right": pl.UInt64}, orient="row")
+    edges = tied(frame["left"].to_numpy(), frame["right"].to_numpy())
+    for _ in range(made):
+        edges = turn(edges, partitions)
+    found, _ = labels(edges, partitions)
+    plain = found.select(doc=pl.Series(unscramble(found["doc"])), component="component")
+    assert groups(plain) == groups(clusters.components(frame))
+    shuffled = frame.sample(fraction=1, shuffle=True, seed=random.randrange(99))
+    again = tied(shuffled["right"].to_numpy(), shuffled["left"].to_numpy())
+    for _ in range(made):
+        again = turn(again, 1)
+    if made:  # the identity too does not depend on order or workers
+        assert labels(again, 3)[0].sort("doc").equals(found.sort("doc"))
+
+
+@pytest.mark.parametrize("shape", ["chain", "star"])
+def test_a_million_links(shape: str) -> None:
+    right = np.arange(1, 1_000_001, dtype=np.uint64)
+    left = np.zeros_like(right) if shape == "star" else right - np.uint64(1)
+    edges = tied(left, right)
+    for _ in range(rounds(1_000_001, core=100_000)):
+        edges = turn(edges, 2)
+    found, core = labels(edges, 2)
+    assert core < 100_000
+    assert len(found) == 1_000_001 and found["component"].n_unique() == 1
+
+
+def test_the_rounds_that_are_wired() -> None:
+    assert rounds(1) == rounds(4_000_000) == 0
+    assert rounds(10**9) == 8 and rounds(10**10) == 12
+
+
+def test_scrambling_is_undone() -> None:
+    docs = np.array([0, 1, (1 << 64) - 1, 1 << 32], np.uint64)
+    assert unscramble(scramble(docs)).tolist() == docs.tolist()
+
+
+@pytest.mark.parametrize(("partitions", "made"), [(1, 0), (4, 0), (3, 1), (4, 3)])
+def test_as_beam(partitions: int, made: int) -> None:
+    draw = np.random.default_rng(3)
+    frame = pl.DataFrame({"left": draw.integers(0, 300, 200), "right": draw.integers(0, 300, 200)})
+    frame = frame.cast(pl.UInt64).filter(pl.col("left") != pl.col("right"))
+    wanted = groups(clusters.components(frame))
+
+    def same(found: list[tuple[int, pa.RecordBatch]]) -> None:
+        assert groups(batches.frame(batch for _, batch in found)) == wanted
+
+    with beam.Pipeline(FnApiRunner()) as pipeline:
+        edges = [batch for some in frame.iter_slices(50) for batch in batches.whole(some)]
+        found = (
+            pipeline
+            | beam.Create(edges).with_output_types(pa.RecordBatch)
+            | Components(partitions, made)
+        )
+        assert_that(found, same)
+
+
+def test_no_edges() -> None:
+    nothing = tied(np.array([], np.uint64), np.array([], np.uint64))
+    assert labels(turn(nothing, 2), 2)[0].is_empty()

@@ -1,0 +1,197 @@
+"""Passages that documents share, through the job: spans to remove, and evidence of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from helpers import dedup_job
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.dedup import word_positions
+from pipelines.personal_data.scrub import apply
+from pipelines.text import shingles
+from schemas.sections import DedupParams, LineParams, SpanParams
+
+SPANS = DedupParams(spans=SpanParams())
+
+
+def text(name: str, words: int) -> str:
+    return " ".join(f"{name}{n}" for n in range(words))
+
+
+#: Two paragraphs; with other case and punctuation they are the same words.
+PASSAGE = f"«{text('Pass', 30)}».\n\n{text('age', 40)}!"
+OTHER = PASSAGE.lower().replace("\n\n", " — ")
+DOCUMENTS = {
+    "a": ("x", f"{text('a', 90)}\n\n{PASSAGE}\n\n{text('aa', 90)}"),
+    "b": ("y", f"{text('b', 90)}\n\n{OTHER}\n\n{text('bb', 90)}"),
+    "c": ("y", f"{text('c', 90)} {PASSAGE} {text('cc', 90)} {text('Pass', 49)}"),
+    "d": ("z", text("d", 200)),
+    "e": ("z", ""),
+    "f": ("z", "three words only"),
+}
+
+
+def spans(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "state/passages/*.parquet").sort("doc_id", "start")
+
+
+def released(folder: Path, documents: dict[str, tuple[str, str]]) -> dict[str, str]:
+    frame = pl.DataFrame({"doc_id": [*documents], "text": [t for _, t in documents.values()]})
+    return dict(apply(frame, spans(folder))[0].iter_rows())
+
+
+def test_the_better_right_keeps_the_passage(tmp_path: Path) -> None:
+    tables = []
+    for number in (1, 4):
+        home = tmp_path / str(number)
+        job = dedup_job.run(home, DOCUMENTS, SPANS, number=number)
+        assert job.kept == {*DOCUMENTS}
+        told: Any = {d: e.get("passages") for d, e in job.evidence.items()}
+        assert [d for d in told if told[d]] == ["b", "c"]
+        assert told["b"]["min_words"] == 50 and told["b"]["removed"]
+        (one,) = told["b"]["found"]
+        source, here = DOCUMENTS["a"][1], DOCUMENTS["b"][1]
+        assert one["kept_doc_id"] == "a" and one["words"] == 70
+        assert here[one["start"] : one["end"]] == OTHER + "\n\n"
+        assert source[one["kept_start"] : one["kept_end"]] == PASSAGE + "\n\n"
+        places = {"start", "end", "kept_start", "kept_end"}
+        assert set(one) == {"words", "kept_doc_id"} | places  # neither words nor digests of them
+        left = released(home, DOCUMENTS)
+        assert left["b"] == f"{text('b', 90)}\n\n{text('bb', 90)}"
+        assert left["c"] == f"{text('c', 90)} {text('cc', 90)} {text('Pass', 49)}"
+        assert all(left[d] == DOCUMENTS[d][1] for d in "adef")
+        tables.append((spans(home).rows(), job.decisions.rows()))
+    assert tables[0] == tables[1]
+
+
+def test_recorded_only(tmp_path: Path) -> None:
+    params = DedupParams(spans=SpanParams(mode="annotate"))
+    job = dedup_job.run(tmp_path, DOCUMENTS, params)
+    found: Any = job.evidence["b"]["passages"]
+    assert len(found["found"]) == 1 and not found["removed"]
+    assert spans(tmp_path).is_empty()
+
+
+def test_copies_and_contaminated_documents_keep_nothing(tmp_path: Path) -> None:
+    """A copy that goes is no document to keep a passage."""
+    whole = DOCUMENTS["a"][1]
+    documents = {"0": ("w", whole), "1": ("x", whole), "b": DOCUMENTS["b"]}
+    job = dedup_job.run(tmp_path, documents, SPANS)
+    assert job.kept == {"0", "b"}
+    told: Any = job.evidence
+    assert "passages" not in told["1"] and told["b"]["passages"]["found"][0]["kept_doc_id"] == "0"
+
+
+def test_twice_in_one_document(tmp_path: Path) -> None:
+    documents = {"a": ("x", f"{PASSAGE}\n\n{text('a', 9)}\n\n{OTHER}\n\n{text('b', 9)}")}
+    dedup_job.run(tmp_path, documents, SPANS, number=1)
+    assert released(tmp_path, documents) == {"a": f"{PASSAGE}\n\n{text('a', 9)}\n\n{text('b', 9)}"}
+
+
+def test_words_that_repeat_within_a_text_are_one_passage(tmp_path: Path) -> None:
+    """A table of zeros: all but the first run of it goes, in a few bytes of evidence."""
+    table = " ".join(["0,00"] * 5_000)
+    documents = {"a": ("x", f"{text('a', 90)}\n{table}\n{text('b', 90)}")}
+    job = dedup_job.run(tmp_path, documents, SPANS, number=1)
+    told: Any = job.evidence["a"]["passages"]
+    first = len(text("a", 90)) + 1
+    assert told["number"] == 1 and told["found"] == [
+        {
+            "words": 4_950,
+            "kept_doc_id": "a",
+            "start": first + 5 * 50,
+            "end": first + len(table),
+            "kept_start": first,
+            "kept_end": first + 5 * 50,
+        }
+    ]
+    assert released(tmp_path, documents)["a"] == documents["a"][1].replace(table, table[:250])
+
+
+def test_a_hundred_passages_are_told_one_by_one(tmp_path: Path) -> None:
+    shared = [text(f"s{n}x", 50) for n in range(120)]
+    documents = {
+        one: ("x", "\n".join(f"{text(f'{one}{n}x', 60)}\n{part}" for n, part in enumerate(shared)))
+        for one in "ab"
+    }
+    told: Any = dedup_job.run(tmp_path, documents, SPANS).evidence["b"]["passages"]
+    assert told["number"] == 120 and len(told["found"]) == 100
+    starts = [one["start"] for one in told["found"]]
+    assert starts == sorted(starts) and spans(tmp_path).height == 120
+
+
+def test_what_would_be_nothing_stays(tmp_path: Path) -> None:
+    """A document made of others' passages alone."""
+    one, two = text("one", 60), text("two", 60)
+    documents = {
+        "a": ("x", f"{one} {text('a', 200)}"),
+        "b": ("x", f"{two} {text('b', 200)}"),
+        "c": ("y", f"{one}\n{two}"),
+    }
+    job = dedup_job.run(tmp_path, documents, SPANS)
+    told: Any = job.evidence["c"]["passages"]
+    assert len(told["found"]) == 2 and not told["removed"] and spans(tmp_path).is_empty()
+
+
+def test_a_figure_ends_a_passage(tmp_path: Path) -> None:
+    """Words compare exactly: an order with another sum in it shares no run across the sum."""
+    order = f"{text('w', 40)} 12.05.2024 {text('v', 40)}"
+    other = order.replace("12.05.2024", "13.05.2024")
+    documents = {
+        "a": ("x", f"{order} {text('a', 300)}"),
+        "b": ("x", f"{other} {text('b', 300)}"),
+    }
+    assert "passages" not in dedup_job.run(tmp_path, documents, SPANS).evidence["b"]
+
+
+def test_boilerplate_goes_first_and_keeps_nothing(tmp_path: Path) -> None:
+    """What goes as a line is no passage; runs end there."""
+    line = text("menu", 60)
+    documents = {f"a{n}": ("x", f"{line}\n{text(f'a{n}x', 80)}") for n in range(12)}
+    documents["b"] = ("y", f"{line}\n{text('b', 80)}\n{text('a3x', 80)}")
+    params = DedupParams(lines=LineParams(), spans=SpanParams())
+    job = dedup_job.run(tmp_path, documents, params)
+    told: Any = job.evidence["b"]["passages"]
+    assert [one["kept_doc_id"] for one in told["found"]] == ["a3"]
+    assert released(tmp_path, documents)["b"] == f"{line}\n{text('b', 80)}\n"
+    assert sum("passages" in e for e in job.evidence.values()) == 1
+
+
+def test_one_passage_in_thousands_of_documents(tmp_path: Path) -> None:
+    shared = text("shared", 55)
+    documents = {
+        f"{n:05}": ("x", f"{n} {n + 1} a{n} {shared} b{n} {n + 2} {text(f'c{n}x', 20)}")
+        for n in range(2_000)
+    }
+    params = DedupParams(threshold=0.99, spans=SpanParams())
+    job = dedup_job.run(tmp_path, documents, params)
+    assert len(job.kept) == 2_000
+    found = spans(tmp_path)
+    assert found.height == 1_999 and found["doc_id"].min() == "00001"
+    assert (found["end"] - found["start"] == len(shared) + 1).all()
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("aBё,. \t\r\n\x1c\x85\u00a0\u2003\u3000\u200b—𝔘%-"), max_size=30),
+        max_size=5,
+    )
+)
+def test_words_stand_where_they_are_said_to(texts: list[str]) -> None:
+    series = pl.Series(texts, dtype=pl.String)
+    found = word_positions.words(series)
+    known = shingles.words(series)
+    assert found["form"].to_list() == known.vocabulary.gather(known.codes).to_list()
+    sizes = [found.filter(pl.col("text") == n).height for n in range(len(texts))]
+    assert (
+        sizes == known.offsets[1:].tolist()
+        if not texts
+        else sizes == [b - a for a, b in zip(known.offsets, known.offsets[1:], strict=False)]
+    )
+    for row in found.iter_rows(named=True):
+        token = texts[row["text"]][row["start"] : row["end"]]
+        assert shingles.words(pl.Series([token])).vocabulary.to_list() == [row["form"]]

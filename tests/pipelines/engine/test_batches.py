@@ -1,0 +1,53 @@
+"""What travels between workers: slices alone, and each row to one partition."""
+
+from __future__ import annotations
+
+import pickle
+
+import apache_beam as beam
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.engine import batches
+
+BATCH = pa.RecordBatch.from_pydict({"n": range(100_000), "s": ["text"] * 100_000})
+
+
+def test_a_slice_is_coded_without_its_parent():
+    coder = beam.coders.registry.get_coder(pa.RecordBatch)
+    assert isinstance(coder, batches.RecordBatchCoder) and coder.is_deterministic()
+    part = BATCH.slice(500, 10)
+    coded = coder.encode(part)
+    assert len(coded) < 2000 < len(pickle.dumps(part))
+    assert coder.decode(coded) == part
+    assert coder.decode(coder.encode(BATCH.slice(0, 0))).num_rows == 0
+    assert pickle.loads(pickle.dumps(coder)).decode(coded) == part
+
+
+def test_rows():
+    parts = list(batches.rows(BATCH.slice(0, 10), 4))
+    assert [p.num_rows for p in parts] == [4, 4, 2]
+    assert pa.Table.from_batches(parts) == pa.Table.from_batches([BATCH.slice(0, 10)])
+    assert list(batches.rows(BATCH.slice(0, 0))) == []
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=60), st.integers(1, 9))
+def test_a_partition_covers_all_rows_once(keys, partitions):
+    batch = pa.RecordBatch.from_pydict({"row": pa.array(range(len(keys)), pa.int64())})
+    seen: dict[int, list[int]] = {}
+    for number, part in batches.partition(batch, np.array(keys, np.uint64), partitions):
+        assert number not in seen and part.num_rows
+        seen[number] = part.column("row").to_pylist()
+    assert sorted(row for rows in seen.values() for row in rows) == list(range(len(keys)))
+    assert all(keys[row] % partitions == number for number, rows in seen.items() for row in rows)
+    assert all(rows == sorted(rows) for rows in seen.values())
+
+
+def test_concat_and_plan():
+    plan = batches.plan(shard=["a", "b"], start=[0, 5])
+    assert plan.to_pylist() == [{"shard": "a", "start": 0}, {"shard": "b", "start": 5}]
+    assert batches.frame(batches.rows(plan)).to_dicts() == plan.to_pylist()
+    assert [b.to_pylist() for b in batches.whole(batches.frame(plan))] == [plan.to_pylist()]
+    assert not list(batches.whole(batches.frame(plan).clear()))

@@ -1,0 +1,88 @@
+"""Rows of the ledger, the reasons that may stand in it, and what is counted of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+
+import polars as pl
+import pytest
+
+from pipelines.engine import decisions
+from schemas.reasons import REASONS
+from schemas.tables import DECISIONS, OUTCOMES
+
+
+def frame(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
+    some = [
+        {
+            "doc_id": i,
+            "uri": None,
+            "outcome": o,
+            "reason": r,
+            "rule": "x",
+            "rule_version": "1",
+            "evidence": "{}",
+        }
+        for i, o, r in rows
+    ]
+    return pl.DataFrame(
+        some,
+        schema=dict.fromkeys(
+            ("doc_id", "uri", "outcome", "reason", "rule", "rule_version", "evidence"), pl.String
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "outcome, reason, good",
+    [
+        ("keep", None, True),
+        ("keep", "empty", False),
+        ("refuse", None, False),
+        ("refuse", "ungoverned", True),
+        ("refuse", "opted-out:robots", True),
+        ("refuse", "ungoverned-x", False),
+        ("drop", "language-uncertain", True),
+        ("drop", "unreadable", False),
+        ("damaged", "unreadable", True),
+        ("lost", "empty", False),
+    ],
+)
+def test_reasons(outcome, reason, good):
+    assert decisions.known(outcome, reason) is good
+
+
+def test_every_outcome_has_its_reasons():
+    assert set(REASONS) == set(OUTCOMES)
+
+
+def test_the_shape_of_decisions():
+    made = decisions.decisions(frame(("b", "keep", None), ("a", "drop", "empty")), "ingest", "run")
+    assert made.columns == DECISIONS.names and made["doc_id"].to_list() == ["a", "b"]
+    assert set(made["stage"]) == {"ingest"} and set(made["run_id"]) == {"run"}
+    assert set(made.dtypes) == {pl.String}
+    assert decisions.decisions(frame(), "ingest", "run").columns == DECISIONS.names
+
+
+def test_counts_add_up():
+    decided = frame(
+        ("a", "keep", None),
+        ("b", "drop", "empty"),
+        ("c", "drop", "empty"),
+        ("d", "damaged", "unreadable"),
+    )
+    counted = decisions.counts(decided, source=pl.Series([None, "x", "x", None], dtype=pl.String))
+    assert counted == {
+        "outcome": {"drop": 2, "keep": 1, "damaged": 1},
+        "reason": {"drop empty": 2, "damaged unreadable": 1},
+        "source": {"x": 2, "-": 2},
+    }
+    assert decisions.outcomes(decided) == {"keep": 1, "refuse": 0, "drop": 2, "damaged": 1}
+    assert decisions.counts(frame()) == {"outcome": {}, "reason": {}}
+    assert decisions.outcomes(frame()) == dict.fromkeys(OUTCOMES, 0)
+
+
+def test_evidence_is_canonical():
+    assert decisions.evidence({"b": date(2026, 1, 1), "a": "ә"}) == '{"a": "ә", "b": "2026-01-01"}'
+    assert json.loads(decisions.evidence({})) == {}

@@ -1,0 +1,200 @@
+"""DOCX, ODT, RTF and EPUB: what is text, what is not, and what must not be unpacked."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+from helpers.office_files import W, docx, epub, odt, packed, paragraph
+
+from pipelines.ingest.extract.documents import registry as documents
+from pipelines.ingest.extract.documents.extracted import Extracted
+
+LIMIT = 1 << 20
+WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+ODT = "application/vnd.oasis.opendocument.text"
+EPUB = "application/epub+zip"
+
+
+def word(payload: bytes, limit: int = LIMIT) -> Extracted:
+    return documents.text(payload, WORD, limit)
+
+
+def rtf(payload: bytes) -> Extracted:
+    return documents.text(payload, "text/rtf", LIMIT)
+
+
+def test_docx_paragraphs_tables_and_notes():
+    table = (
+        "<w:tbl><w:tr><w:tc><w:p><w:r><w:t>Аты</w:t></w:r></w:p></w:tc>"
+        "<w:tc><w:p><w:r><w:t>Жасы</w:t></w:r></w:p></w:tc></w:tr>"
+        "<w:tr><w:tc><w:p><w:r><w:t>бір</w:t></w:r></w:p><w:p><w:r><w:t>екі</w:t></w:r></w:p></w:tc>"
+        "<w:tc><w:p><w:r><w:t>7</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
+    )
+    notes = (
+        f'<w:footnotes xmlns:w="{W}"><w:footnote>{paragraph("Ескерту.")}</w:footnote></w:footnotes>'
+    )
+    found = word(
+        docx(paragraph("Бірінші ", "сөйлем.") + table + paragraph("Соңы"), footnotes=notes)
+    )
+    assert found.text.split("\n\n") == [
+        "Бірінші сөйлем.",
+        "Аты\tЖасы",
+        "бір",
+        "екі",
+        "7",
+        "Соңы",
+        "Ескерту.",
+    ]
+    assert (found.title, found.error) == ("Тақырып", None)
+
+
+def test_docx_without_what_was_deleted_moved_hidden_or_remarked():
+    inner = (
+        "<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr>"
+        "<w:r><w:t>бар</w:t><w:tab/><w:t>мәтін</w:t><w:br/><w:t>осы</w:t></w:r>"
+        "<w:del><w:r><w:delText>жоқ</w:delText></w:r></w:del>"
+        "<w:moveFrom><w:r><w:t>жоқ</w:t></w:r></w:moveFrom>"
+        "<w:r><w:rPr><w:vanish/></w:rPr><w:t>жоқ</w:t></w:r>"
+        "<w:r><w:instrText>жоқ</w:instrText></w:r>"
+        "<w:ins><w:r><w:t>!</w:t></w:r></w:ins></w:p>"
+    )
+    comments = f'<w:comments xmlns:w="{W}">{paragraph("жоқ")}</w:comments>'
+    assert word(docx(inner, comments=comments, header1=comments)).text == "бар\tмәтін\nосы!"
+
+
+def test_odt():
+    body = (
+        "<text:tracked-changes><text:p>жоқ</text:p></text:tracked-changes><text:h>Тақырып</text:h>"
+        "<text:p>Бір<text:s/>екі<text:tab/>үш<text:note><text:note-citation>1</text:note-citation>"
+        "<text:note-body><text:p>Ескерту.</text:p></text:note-body></text:note>.</text:p>\n"
+        "<office:annotation><text:p>жоқ</text:p></office:annotation>"
+        "<table:table><table:table-row><table:table-cell><text:p>а</text:p></table:table-cell>"
+        "<table:table-cell><text:p>б</text:p></table:table-cell></table:table-row></table:table>"
+    )
+    found = documents.text(odt(body), ODT, LIMIT)
+    assert found.text.split("\n\n") == ["Тақырып", "Бір екі\tүш.", "а\tб", "Ескерту."]
+    locked = odt(body, **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
+    assert documents.text(locked, ODT, LIMIT).detail == "encrypted"
+
+
+@pytest.mark.parametrize(
+    "source, expected",
+    [
+        (rb"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\par \'e2\'e5\'f2}", "При\n\nвет"),
+        (rb"{\rtf1\ansi\ansicpg1252{\fonttbl{\f0\fcharset204 Arial;}}\f0 \'cf\'f0\'e8}", "При"),
+        (rb"{\rtf1{\fonttbl{\f0\fcharset0 A;}{\f1\fcharset204 B;}}\f0 a{\f1\'e0}\'e0}", "aаà"),
+        ("{\\rtf1\\ansi\\ansicpg1251 Привет}".encode("cp1251"), "Привет"),
+        (rb"{\rtf1\uc1\u1179 ?\u1179?{\uc2\u601 \'3f?}x}", "ққəx"),
+        (rb"{\rtf1\uc0\u1179\u-10179 \u-8704 .}", "қ😀."),
+        (rb"{\rtf1\u-10179 ?}", "�"),
+        (rb"{\rtf1 a\~b\_c\-d\{\}\\ \emdash\tab e\line f}", "a\u00a0b\u2011cd{}\\ —\te\nf"),
+        (
+            rb"{\rtf1{\header h}{\footer f}{\*\generator g;}{\pict 0102}{\info{\author x}}text}",
+            "text",
+        ),
+        (rb"{\rtf1{\pict\bin5 }{}}}}text}", "text"),
+        (rb"{\rtf1 a{\deleted b}{\v c}{\v0 d}{\v e\plain f}}", "adf"),
+        (rb"{\rtf1 a{\footnote\pard b}c}", "ac\n\nb"),
+        (rb"{\rtf1\trowd a\cell b\cell\row c}", "a\tb\t\n\nc"),
+        (rb"{\rtf1{\field{\*\fldinst HYPERLINK x}{\fldrslt link}}}", "link"),
+        (rb"{\rtf1{\fonttbl{\f3\fcharset2 Symbol;}}{\f3 \'b7}x}", "x"),
+        (rb"{\rtf1 torn \u11", "torn \x0b"),
+        (rb"{\rtf1 a}}}}b", "a"),
+        (b"\xef\xbb\xbf{\\rtf1 a}", "a"),
+    ],
+)
+def test_rtf(source, expected):
+    found = rtf(source)
+    assert (found.text, found.error) == (expected.strip(), None)
+
+
+def test_rtf_title_and_depth():
+    assert rtf(rb"{\rtf1\ansi\ansicpg1251{\info{\title \'cf}}x}").title == "П"
+    assert rtf(b"{\\rtf1" + b"{" * 100_000).error == "unreadable"
+    assert rtf(b"text").error == "unreadable"
+    assert rtf(b"{\\rtf1 " + b"x" * LIMIT).error == "too-large"
+
+
+def chapter(text: str) -> str:
+    return f"<html><head><title>t</title></head><body><p>{text}</p></body></html>"
+
+
+def test_epub():
+    metadata = '<meta property="tdm:reservation">1</meta><meta name="cover" content="x"/>'
+    found = documents.text(epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT)
+    assert (found.text, found.title, found.error) == ("Бір.\n\nЕкі.", "Кітап", None)
+    assert found.metas == (("tdm:reservation", "1"), ("cover", "x"))
+
+
+def test_epub_encrypted_torn_and_led_astray():
+    rights = '<e><EncryptionMethod Algorithm="{}"/><CipherReference URI="book/text/c0.xhtml"/></e>'
+    locked = {"META-INF__encryption.xml": rights.format("urn:drm")}
+    assert documents.text(epub([chapter("x")], **locked), EPUB, LIMIT).detail == "encrypted"
+    fonts = {"META-INF__encryption.xml": rights.format("http://www.idpf.org/2008/embedding")}
+    assert documents.text(epub([chapter("x")], **fonts), EPUB, LIMIT).text == "x"
+    astray = epub([chapter("x")]).replace(b"text/c0", b"../../c")
+    assert documents.text(astray, EPUB, LIMIT).error == "unreadable"
+    assert documents.text(packed({"a": "b"}), EPUB, LIMIT).error == "unreadable"
+
+
+LOL = (
+    '<!DOCTYPE lolz [<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
+    '<!ENTITY c SYSTEM "file:///etc/passwd">]>'
+)
+
+
+@pytest.mark.parametrize(
+    "document, reason",
+    [
+        (LOL + "<a>&b;</a>", "unreadable"),
+        ("<!DOCTYPE a [<!ENTITY % b SYSTEM 'http://a/b'>%b;]><a/>", "unreadable"),
+        ("<a>" * 6000, "unreadable"),
+        ("<a>" * 6000 + "</a>" * 6000, "unreadable"),
+        ("<a", "unreadable"),
+        ("<?xml version='1.0' encoding='ebcdic-nought'?><a/>", "unreadable"),
+        ("", "unreadable"),
+        ("<a>" + "x" * LIMIT + "</a>", "too-large"),
+    ],
+)
+def test_xml_that_harms(document, reason):
+    assert word(packed({"word/document.xml": document})).error == reason
+    assert documents.text(packed({"content.xml": document}), ODT, LIMIT).error == reason
+
+
+def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bomb = docx(paragraph("x" * 50_000_000))
+    assert len(bomb) < LIMIT and word(bomb).error == "too-large"
+    climbing = packed(
+        {"../../evil": "x", "/etc/evil": "x", "word/document.xml": f"<w>{paragraph('a')}</w>"}
+    )
+    assert word(climbing.replace(b"<w:", b"<")).error in (None, "unreadable")
+    nested = docx(paragraph("мәтін"), embedded=docx(paragraph("жоқ")).decode("latin-1"))
+    assert word(nested).text == "мәтін"
+    assert list(tmp_path.iterdir()) == []
+    many = packed({f"{n}": "" for n in range(20_100)})
+    assert word(many).error == "unreadable"
+    locked = bytearray(docx(paragraph("x")))
+    for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = locked.find(magic)
+        while at != -1:
+            locked[at + place] |= 1
+            at = locked.find(magic, at + 1)
+    assert word(bytes(locked)).detail == "encrypted"
+
+
+def test_old_office_is_said_to_be():
+    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
+    for media_type in ("application/msword", WORD, ODT):
+        assert documents.text(ole, media_type, LIMIT).error == "unsupported-media-type"
+    assert word(ole + "EncryptedPackage".encode("utf-16-le")).detail == "encrypted"
+
+
+def test_the_whole_of_a_zip_may_be_stored():
+    import io
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        file.writestr("word/document2.xml", f'<w:d xmlns:w="{W}">{paragraph("a")}</w:d>')
+    assert documents.kind(out.getvalue()) == WORD and word(out.getvalue()).text == "a"

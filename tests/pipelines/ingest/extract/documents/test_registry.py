@@ -1,0 +1,101 @@
+"""No document may raise: noise, torn and flipped files of each format, and real ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from helpers.office_files import TDM, docx, epub, odt, paragraph, pdf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.engine.decisions import known
+from pipelines.ingest import text_extraction
+from pipelines.ingest.extract.documents import extracted
+from pipelines.ingest.extract.documents import registry as documents
+from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.registry import FILES, reader
+
+LIMIT = 1 << 20
+RTF = rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0\fcharset204 A;}}\f0 \'cf\'f0\u1179 ?{\footnote x}\par y}"
+RSS = (
+    b"<?xml version='1.0'?><rss><channel><title>t</title><item><title>a</title><link>b</link>"
+    b"<description>&lt;p>c&lt;/p></description></item></channel></rss>"
+)
+VALID = {
+    "application/pdf": pdf(
+        [[(60, 700, "text of it")]], TDM.format('tdm:reservation="1"/>').encode()
+    ),
+    FILES["docx"]: docx(paragraph("text of it")),
+    FILES["odt"]: odt("<text:p>text of it</text:p>"),
+    FILES["epub"]: epub(["<html><body><p>text of it</p></body></html>"]),
+    "text/rtf": RTF,
+    "application/rss+xml": RSS,
+}
+HEADS = (
+    b"",
+    b"%PDF-1.4\n",
+    b"PK\x03\x04",
+    b"{\\rtf1",
+    b"<rss>",
+    b"<feed>",
+    b"<?xml version='1.0'?>",
+)
+FOLDER = Path(__file__).parents[3] / "../shared/data/documents"
+BY_NAME = {"txt": "text", "htm": "html", "tsv": "csv"}
+
+
+def sound(found: extracted.Extracted) -> bool:
+    return (not found.error or (not found.text and known("damaged", found.error))) and len(
+        found.text
+    ) <= 4 * LIMIT
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(sorted(VALID)), st.sampled_from(HEADS), st.binary(max_size=300))
+def test_noise(media_type, head, noise):
+    documents.kind(head + noise)
+    assert sound(documents.text(head + noise, media_type, LIMIT))
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(sorted(VALID)), st.data())
+def test_torn_and_flipped(media_type, data):
+    payload = bytearray(VALID[media_type])
+    places = st.integers(0, len(payload) - 1)
+    for place in data.draw(st.lists(places, max_size=6)):
+        payload[place] ^= 1 << data.draw(st.integers(0, 7))
+    whole = bytes(payload[: data.draw(st.one_of(st.just(len(payload)), places))])
+    documents.kind(whole)
+    assert sound(documents.text(whole, media_type, LIMIT))
+
+
+def test_the_valid_ones_are_read():
+    for media_type, payload in VALID.items():
+        assert documents.text(payload, media_type, LIMIT).text, media_type
+
+
+@pytest.mark.skipif(not FOLDER.is_dir(), reason="no shared documents")
+def test_every_real_file_has_one_outcome():
+    damaged, read = {}, 0
+    for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
+        stem = path.suffix[1:].lower()
+        format = BY_NAME.get(stem, stem)
+        source = Source(path, path.name, {"uri": "0", "text": "1"}, 1 << 26)
+        if format in ("doc", "gz"):
+            format = "docx" if format == "doc" else "text"
+        found = list(reader(format).scan(source))
+        assert found and (format == "csv" or len(found) == 1), path.name
+        bodies = list(reader(format).contents(source, [(e.offset, e.length) for e in found]))
+        assert len(bodies) == len(found)
+        for body in bodies:
+            seen = text_extraction.document(body, 1 << 26)
+            assert seen.error is None or (seen.text == "" and known("damaged", seen.error))
+            if seen.error:
+                damaged[path.name] = seen.error
+            read += bool(seen.text)
+    assert read > 90
+    assert damaged["broken.docx"] == damaged["broken.odt"] == "unreadable"
+    assert damaged["english_doc.doc"] == "unsupported-media-type"
+    assert damaged["fstek17.pdf"] == "undecodable"
+    assert "ukrf.docx" not in damaged and "fstec_1_cut.pdf" not in damaged

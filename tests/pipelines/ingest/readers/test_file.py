@@ -1,0 +1,89 @@
+"""Files that are a record each: text in any charset, HTML, office documents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from helpers.office_files import docx, epub, odt, paragraph, pdf
+
+from pipelines.ingest import text_extraction
+from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.registry import FILES, FORMATS, reader
+
+LETTER = "Құрметті әріптестер! Жиналыс дүйсенбі күні өтеді, барлығыңыз келіңіздер. " * 6
+RUSSIAN = "Уважаемые коллеги! Собрание состоится в понедельник, приходите все вместе. " * 6
+
+text = reader("text")
+
+
+def one(path: Path, body: bytes, limit: int = 1 << 20) -> Source:
+    path.write_bytes(body)
+    return Source(path, "raw/letters/1.txt", {}, limit)
+
+
+@pytest.mark.parametrize(
+    "words, charset",
+    [
+        (LETTER, "utf-8"),
+        (LETTER, "utf-8-sig"),
+        (LETTER, "utf-16"),
+        (LETTER, "utf-32"),
+        (LETTER, "kz1048"),
+        (RUSSIAN, "cp1251"),
+        (RUSSIAN, "koi8-r"),
+        (RUSSIAN, "cp866"),
+        (RUSSIAN, "iso8859-5"),
+    ],
+)
+def test_charsets(tmp_path, words, charset):
+    source = one(tmp_path / "1.txt", words.encode(charset))
+    (found,) = text.scan(source)
+    assert (found.uri, found.locator, found.media_type) == (source.uri, "bytes", "text/plain")
+    assert found.length == source.path.stat().st_size
+    assert found.payload_sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
+    (body,) = text.contents(source, [(0, found.length)])
+    assert text_extraction.document(body, 1 << 20).text == words.strip()
+
+
+def test_an_empty_file_and_one_of_white_space(tmp_path):
+    for body in (b"", b" \r\n\t\n", b"\xef\xbb\xbf", b"\0\0"):
+        source = one(tmp_path / "1.txt", body)
+        (found,) = text.scan(source)
+        assert not found.error
+        (read,) = text.contents(source, [(0, found.length)])
+        assert text_extraction.document(read, 100).text == ""
+
+
+def test_a_file_that_is_too_large(tmp_path):
+    assert [e.error for e in text.scan(one(tmp_path / "1.txt", b"x" * 11, 10))] == ["too-large"]
+
+
+def test_every_format_has_its_reader_and_may_be_named():
+    schema = (Path(__file__).parents[3] / "schemas/params.schema.json").read_text()
+    allowed = json.loads(schema)["$defs"]["input"]["properties"]["format"]["enum"]
+    assert sorted(allowed) == sorted([*FORMATS, "auto"])
+    for name in FORMATS:
+        assert reader(name).scan and reader(name).contents
+
+
+@pytest.mark.parametrize(
+    "format, body",
+    [
+        ("html", "<html><title>Т</title><p>Сәлем, әлем!</p></html>".encode()),
+        ("pdf", pdf([[(60, 700, "Привет, мир!")]])),
+        ("docx", docx(paragraph("Сәлем, әлем!"))),
+        ("odt", odt("<text:p>Сәлем, әлем!</text:p>")),
+        ("rtf", rb"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2, \u1084?\u1080?\u1088?!}"),
+        ("epub", epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
+    ],
+)
+def test_documents(tmp_path, format, body):
+    source = one(tmp_path / "1", body)
+    (found,) = reader(format).scan(source)
+    assert (found.error, found.media_type) == (None, FILES[format])
+    (read,) = reader(format).contents(source, [(0, found.length)])
+    seen = text_extraction.document(read, 1 << 20)
+    assert (seen.text, seen.error) in [("Сәлем, әлем!", None), ("Привет, мир!", None)]

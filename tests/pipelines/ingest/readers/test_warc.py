@@ -1,0 +1,202 @@
+"""WARC that is whole: however it is packed, each record is found as it stands."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+
+import lz4.frame
+import pytest
+from backports import zstd
+from helpers.warc_files import (
+    ALL,
+    INFO,
+    MIB,
+    PAGES,
+    REQUEST,
+    cut_anywhere,
+    errors,
+    http,
+    members,
+    record,
+    scan,
+    source,
+    unpack,
+    uris,
+    with_dictionary,
+)
+
+from pipelines.ingest.readers import warc
+from pipelines.ingest.readers.records import MAX_SIGNAL_BYTES, Content
+from pipelines.ingest.text_extraction import document
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        members,
+        lambda *r: b"".join(r),
+        lambda *r: gzip.compress(b"".join(r)),
+        lambda *r: gzip.compress(b"".join(r[:3])) + gzip.compress(b"".join(r[3:])),
+        lambda *r: cut_anywhere(b"".join(r)),
+        lambda *r: b"".join(map(zstd.compress, r)),
+        lambda *r: zstd.compress(b"".join(r)),
+        with_dictionary,
+        lambda *r: b"".join(map(lz4.frame.compress, r)),
+        lambda *r: lz4.frame.compress(b"".join(r)),
+    ],
+    ids=[
+        "members", "plain", "one-member", "two-streams", "cut-anywhere",
+        "zstd", "zstd-whole", "zstd-dictionary", "lz4", "lz4-whole",
+    ],
+)  # fmt: skip
+def test_records_and_only_records_are_found(tmp_path, pack):
+    container = pack(INFO, REQUEST, *PAGES, record(b"a: b", kind="metadata"))
+    found = scan(tmp_path, container)
+    assert uris(found) == ALL and not errors(found)
+    for envelope, raw in zip(found, PAGES, strict=True):
+        unpacked = container if envelope.locator == "member" else unpack(tmp_path, container)
+        cut = unpacked[envelope.offset : envelope.offset + envelope.length]
+        cut = gzip.decompress(cut) if envelope.locator == "member" else cut
+        assert cut.strip() == raw.strip()
+        assert (envelope.http_status, envelope.media_type) == (200, "text/html")
+        assert envelope.captured_at == "2026-10-01T00:00:00Z"
+        body = raw.partition(b"\r\n\r\n")[2].partition(b"\r\n\r\n")[2].removesuffix(b"\r\n\r\n")
+        assert envelope.payload_sha256 == hashlib.sha256(body).hexdigest()
+
+
+@pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
+def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
+    first = record(b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields")
+    assert uris(scan(tmp_path, gzip.compress(first + b"".join(PAGES)))) == ALL
+
+
+def test_kinds_of_records(tmp_path):
+    resource = record(b"plain text", "urn:r", "resource", content_type="text/plain")
+    conversion = record(b"converted", "urn:c", "conversion", content_type="text/plain")
+    revisit = record(http(b""), "urn:v", "revisit")
+    bare = record(http(b"x"), "urn:b", content_type=None)
+    found = scan(tmp_path, members(resource, conversion, revisit, bare))
+    assert uris(found) == ["urn:r", "urn:c", "urn:v", "urn:b"]
+    assert [e.http_status for e in found] == [None, None, 200, 200]
+    assert [e.media_type for e in found][:2] == ["text/plain"] * 2
+
+
+@pytest.mark.parametrize("kind", ["unknown", "respAnse", "continuation", None])
+def test_a_type_that_is_not_known_is_damage(tmp_path, kind):
+    found = scan(tmp_path, members(record(http(b"x"), kind=kind), PAGES[0]))
+    assert errors(found) == ["unreadable"] and uris(found) == ALL[:1]
+
+
+def test_a_conversion_is_text_for_training(tmp_path):
+    """What a WET file holds."""
+    text = "Жиналыс дүйсенбіде өтті.\n\nКелесі жиын сәрсенбіде болады."
+    wet = record(text.encode(), ALL[0], "conversion", content_type="text/plain")
+    for pack in (gzip.compress, zstd.compress):
+        one = source(tmp_path / "a", pack(INFO) + pack(wet))
+        (found,) = warc.scan(one)
+        (body,) = warc.contents(one, [(found.offset, found.length)])
+        made = document(body, MIB)
+        assert (made.text, made.error, found.http_status) == (text, None, None)
+
+
+def test_a_revisit_says_what_it_repeats(tmp_path):
+    said = (
+        "WARC-Refers-To-Target-URI: <https://a.kz/0>\r\nWARC-Refers-To-Date: 2026-01-01T00:00:00Z\r\n"
+        "WARC-Payload-Digest: sha1:ABC\r\nWARC-Profile: urn:same\r\n"
+    )
+    found = scan(tmp_path, members(record(http(b""), kind="revisit", extra=said), PAGES[0]))
+    assert json.loads(found[0].revisit or "") == {
+        "refers_to_uri": "https://a.kz/0",
+        "refers_to_date": "2026-01-01T00:00:00Z",
+        "payload_digest": "sha1:ABC",
+        "profile": "urn:same",
+    }
+    assert found[1].revisit is None
+
+
+def test_uri_as_it_stands(tmp_path):
+    odd = ["https://a.kz/x>y", "https://a.kz/ю", "urn: with blank"]
+    wrapped = [record(http(b"x"), f"<{uri}>") for uri in odd]
+    bare = [record(http(b"x"), uri) for uri in odd]
+    assert uris(scan(tmp_path, members(*wrapped, *bare))) == odd * 2
+
+
+def test_missing_uri_and_date(tmp_path):
+    found = scan(tmp_path, members(record(http(b"x"), None, date=None)))
+    assert (found[0].uri, found[0].captured_at, found[0].error) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "block, status, error",
+    [
+        (b"HTTP/1.1 404 Not Found\r\n\r\n", 404, None),
+        (b"HTTP/1.1 200\n\nbody", 200, None),
+        (b"HTTP/2 200\r\nA: b\r\n\r\n", 200, None),
+        (b"ICY 200 OK\r\n\r\nx", 200, None),
+        (b"", None, None),
+        (b"HTTP/1.1 abc\r\n\r\nbody", None, "unreadable"),
+        (b"HTTP/1.1 99999999999 OK\r\n\r\nbody", None, "unreadable"),
+        (b"no HTTP at all", None, "unreadable"),
+        (b"HTTP/1.1 200 OK", 200, None),
+    ],
+)
+def test_status_lines(tmp_path, block, status, error):
+    found = scan(tmp_path, members(record(block)))
+    assert [(e.http_status, e.error) for e in found] == [(status, error)]
+
+
+def test_headers_as_they_stand(tmp_path):
+    block = http(b"x", "X-One: a", "X-One: b", "Folded: a", "\tb", "no colon", ": no name")
+    found = scan(tmp_path, members(record(block)))
+    assert [h for h in found[0].headers if h[0] != "Content-Type"] == [
+        ("X-One", "a"),
+        ("X-One", "b"),
+        ("Folded", "a b"),
+    ]
+
+
+def test_an_empty_file_has_no_records(tmp_path):
+    assert scan(tmp_path, b"") == []
+    assert scan(tmp_path, members(INFO)) == []
+
+
+def test_signals_are_kept_as_text(tmp_path):
+    rules = b"User-agent: *\nDisallow: /\n"
+    coded = http(gzip.compress(rules), "Content-Encoding: gzip")
+    large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
+    found = scan(
+        tmp_path,
+        members(
+            record(http(rules), "https://a.kz/robots.txt"),
+            record(coded, "https://b.kz/robots.txt"),
+            record(large, "https://c.kz/robots.txt"),
+            record(http(b""), "https://d.kz/robots.txt", "revisit"),
+            record(http(b"{}"), "https://a.kz/.well-known/tdmrep.json"),
+            PAGES[0],
+            record(http(b"x"), "https://a.kz/other/robots.txt"),
+            record(http(b"x"), "http://[/robots.txt"),
+        ),
+    )
+    assert [e.signal for e in found] == ["robots"] * 4 + ["tdmrep"] + [None] * 3
+    assert [e.signal_body for e in found[:2]] == [rules, rules]
+    assert len(found[2].signal_body or b"") == MAX_SIGNAL_BYTES
+    assert found[3].signal_body is None  # it repeats a body that it does not hold
+
+
+def test_a_scan_may_be_given_up(tmp_path):
+    for content in (members(*PAGES), b"".join(PAGES), gzip.compress(b"".join(PAGES))):
+        found = warc.scan(source(tmp_path / "a.warc", content))
+        assert next(found).uri == ALL[0]
+        found.close()  # type: ignore[attr-defined]
+
+
+def test_content_is_what_was_stored(tmp_path):
+    stored = zlib.compress(b"<p>x</p>")
+    one = source(tmp_path / "a.warc", members(record(http(stored, "Content-Encoding: deflate"))))
+    (envelope,) = warc.scan(one)
+    (body,) = warc.contents(one, [(envelope.offset, envelope.length)])
+    assert isinstance(body, Content) and body.payload == stored
+    assert ("Content-Encoding", "deflate") in body.headers

@@ -1,0 +1,349 @@
+"""WARC that is torn, lying or hostile: no byte of it costs another record."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import lz4.frame
+import pytest
+from backports import zstd
+from helpers.warc_files import (
+    ALL,
+    INFO,
+    MIB,
+    PAGES,
+    REQUEST,
+    errors,
+    http,
+    members,
+    page,
+    record,
+    scan,
+    source,
+    uris,
+)
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lineage import evidence
+from pipelines.engine.input_files import Container
+from pipelines.ingest import scan as scanning
+from pipelines.ingest.readers import warc
+from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.registry import reader
+
+DAMAGED = Path(__file__).parents[3] / "../shared/data/crawl/damaged"
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        members,
+        lambda *r: b"".join(r),
+        lambda *r: gzip.compress(b"".join(r)),
+        lambda *r: b"".join(map(zstd.compress, r)),
+        lambda *r: b"".join(map(lz4.frame.compress, r)),
+    ],
+    ids=["members", "plain", "one-member", "zstd", "lz4"],
+)
+@pytest.mark.parametrize(
+    "length", [99999999, 10**14, "9" * 5000, 20, 0, "-1", "0x20", None], ids=lambda v: str(v)[:9]
+)
+def test_a_lying_length_costs_its_record_alone(tmp_path, pack, length):
+    liar = record(http(b"a body that is long enough"), "urn:liar", length=length)
+    found = scan(tmp_path, pack(INFO, *PAGES[:2], liar, *PAGES[2:]))
+    assert uris(found) == ALL
+    assert [e.uri for e in found if e.error] == ["urn:liar"]
+    assert errors(found) == ["unreadable"]
+
+
+def test_two_lengths_that_differ_are_believed_neither(tmp_path):
+    twice = record(http(b"x" * 50), extra="Content-Length: 30\r\n")
+    assert errors(scan(tmp_path, members(twice))) == ["unreadable"]
+
+
+def test_a_length_that_cuts_off_zeros_is_a_lie(tmp_path):
+    block = http(b"body\0\0")
+    plain = record(block, "urn:liar", length=len(block) - 2) + PAGES[0]
+    found = scan(tmp_path, plain)
+    assert uris(found) == ALL[:1] and errors(found) == ["unreadable"]
+
+
+def test_records_left_over_in_a_member_are_accounted_for(tmp_path):
+    found = scan(tmp_path, members(PAGES[0], PAGES[1] + PAGES[2] + PAGES[3], PAGES[4]))
+    assert uris(found) == [ALL[0], ALL[1], ALL[4]]
+    assert errors(found) == ["unreadable"] and "2 more" in str(found[2].detail)
+
+
+def test_requests_do_not_hide_what_follows_them_in_a_member(tmp_path):
+    found = scan(tmp_path, members(PAGES[0], REQUEST + PAGES[1]))
+    assert uris(found) == ALL[:1] and errors(found) == ["unreadable"]
+
+
+@pytest.mark.parametrize("cut", [1, 9, 30, 60])
+def test_torn_tail(tmp_path, cut):
+    for pack in (members, lambda *r: b"".join(r)):
+        whole = pack(*PAGES)
+        found = scan(tmp_path, whole[:-cut] if pack is members else whole[: -cut - 4])
+        assert uris(found) == ALL[:4] and errors(found) == ["unreadable"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress, lz4.frame.compress])
+def test_a_torn_stream_keeps_what_came_before(tmp_path, pack):
+    body = hashlib.shake_256(b"noise").hexdigest(300_000)
+    whole = pack(INFO + b"".join(PAGES) + page(9, body) + page(10, body))
+    found = scan(tmp_path, whole[: len(whole) // 2])
+    assert uris(found)[:5] == ALL and set(errors(found)) == {"unreadable"}
+
+
+def test_garbage_and_padding_between_members(tmp_path):
+    first, second, third = (members(one) for one in PAGES[:3])
+    found = scan(
+        tmp_path,
+        first
+        + b"\0" * 5000
+        + second
+        + b"garbage\x1f\x8b\x08more"
+        + third
+        + gzip.compress(b"")
+        + b"\0" * 512,
+    )
+    assert uris(found) == ALL[:3] and errors(found) == ["unreadable"]
+    assert uris(scan(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
+    assert uris(scan(tmp_path, b"junk\r\n\r\n" + PAGES[0] + PAGES[1] + b"\0" * 512)) == ALL[:2]
+
+
+def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
+    limit = 100_000
+    bomb = gzip.compress(record(http(b"\0" * 40 * MIB), "urn:bomb"))
+    small = gzip.compress(record(http(b"a" * 2 * MIB), "urn:large"))
+    for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
+        found = scan(tmp_path, members(PAGES[0]) + one + members(*PAGES[1:]), limit)
+        assert uris(found) == ALL
+        assert [(e.uri, e.error) for e in found if e.error] == [(uri, "too-large")]
+        cut = next(e for e in found if e.error)
+        assert (tmp_path / "a.warc").read_bytes()[cut.offset :][: cut.length] == one
+
+
+def test_a_bomb_takes_no_memory():
+    held, _, state = warc.members.inflate(memoryview(gzip.compress(b"\0" * 64 * MIB)), 0, MIB)
+    assert state == "endless" and len(held) <= 2 * MIB
+
+
+def test_members_inside_members_take_no_day(tmp_path):
+    """Stored blocks that line up: a member seems to begin every few bytes and never to end."""
+    block = 3 * 43 - 5
+    unit = (
+        warc.members.MAGIC
+        + b"\0" * 6
+        + b"\xff\0"
+        + block.to_bytes(2, "little")
+        + (block ^ 0xFFFF).to_bytes(2, "little")
+        + b"WARC/1.0\r\n"
+    )
+    found = scan(tmp_path, unit.ljust(43, b"x") * 20_000)
+    assert set(errors(found)) == {"unreadable"}
+    noise = b"".join(gzip.compress(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
+    assert len(scan(tmp_path, noise)) == 5000
+
+
+def test_a_large_plain_record_and_a_payload_over_the_limit(tmp_path):
+    limit = 100_000
+    large = record(http(b"a" * (2 * MIB)), "urn:large")
+    above = record(http(b"a" * (limit + 1)), "urn:above")
+    for pack in (members, lambda *r: b"".join(r)):
+        found = scan(tmp_path, pack(PAGES[0], large, above, PAGES[1]), limit)
+        assert uris(found) == ALL[:2] and errors(found) == ["too-large"] * 2
+
+
+def test_headers_of_a_megabyte(tmp_path):
+    wide = record(http(b"x", "X: " + "y" * 900_000), "urn:wide")
+    endless = record(b"HTTP/1.1 200 OK\r\nX: " + b"y" * (2 * MIB), "urn:endless")
+    head = record(http(b"x"), "urn:head", extra="X: " + "y" * (2 * MIB) + "\r\n")
+    many = record(http(b"x", *["A: b"] * 50_000), "urn:many", extra="A: b\r\n" * 50_000)
+    for pack in (members, lambda *r: b"".join(r)):
+        found = scan(tmp_path, pack(wide, endless, head, many, PAGES[0]), 8 * MIB)
+        assert uris(found) == ["urn:wide", "urn:many", ALL[0]]
+        assert errors(found) == ["unreadable"] * 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"hello\n",
+        b"\x1f\x8b\x08",
+        b"\x1f\x8b\x08" * 5000,
+        b"\0" * 4096,
+        b"WARC/1.0",
+        b"WARC/1.0\r\n\r\n" * 3,
+        b"%PDF-1.7 " + bytes(range(256)) * 20,
+        gzip.compress(b"hi"),
+        gzip.compress(b""),
+        b"\r\n\r\n",
+    ],
+)
+def test_what_is_no_warc_is_a_row_that_says_so(tmp_path, content):
+    found = scan(tmp_path, content)
+    assert found and set(errors(found)) == {"unreadable"} and not uris(found)
+
+
+def test_bodies_of_a_file_that_changed_are_reasons(tmp_path):
+    one = source(tmp_path / "a.warc", members(*PAGES))
+    wanted = [(e.offset, e.length) for e in warc.scan(one)]
+    (tmp_path / "a.warc").write_bytes(b"something else altogether")
+    assert [b.error for b in warc.contents(one, wanted)] == ["unreadable"] * 5
+
+
+EDITS = st.lists(
+    st.tuples(
+        st.sampled_from(["flip", "drop", "insert", "cut"]), st.floats(0, 1), st.integers(1, 255)
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+def damage(
+    whole: bytes, starts: list[int], edits: list[tuple[str, float, int]]
+) -> tuple[bytes, set[int]]:
+    """The damaged container, and the members that an edit touched."""
+    parts = [bytearray(whole[a:b]) for a, b in zip(starts, [*starts[1:], len(whole)], strict=True)]
+    touched: set[int] = set()
+    for kind, where, value in edits:
+        number = min(int(where * len(parts)), len(parts) - 1)
+        part = parts[number]
+        at = int((where * len(parts) - number) * max(len(part) - 1, 0))
+        touched.add(number)
+        if kind == "flip" and part:
+            part[at] ^= value
+        elif kind == "drop":
+            del part[at : at + value]
+        elif kind == "insert":
+            part[at:at] = bytes([value]) * (value % 7 + 1)
+        elif kind == "cut":
+            del part[at:]
+            touched.update(range(number + 1, len(parts)))
+            for later in parts[number + 1 :]:
+                later.clear()
+    return b"".join(parts), touched
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edits=EDITS, zipped=st.booleans())
+@example(edits=[("flip", 0.0, 1)], zipped=True)
+@example(edits=[("insert", 0.0, 31), ("flip", 0.99, 128)], zipped=True)
+def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
+    packed = [members(one) for one in PAGES] if zipped else list(PAGES)
+    starts = [sum(map(len, packed[:n])) for n in range(len(packed))]
+    whole, (broken, touched) = b"".join(packed), damage(b"".join(packed), starts, edits)
+
+    def ids(content: bytes) -> list[tuple[str, str | None]]:
+        path = tmp_path / "a.warc"
+        path.write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        container = Container("web", "warc", str(path), "a.warc", len(content), digest, ())
+        table = scanning.index(scanning.Task("t", (container,)), MIB)
+        return list(zip(table["base_id"].to_pylist(), table["error"].to_pylist(), strict=True))
+
+    before, after = ids(whole), ids(broken)
+    assert len({i for i, _ in after}) == len(after) or len(touched) > 1
+    if zipped:  # members are independent; a plain record runs on to the next that is whole
+        lost = {i for n, (i, _) in enumerate(before) if n not in touched}
+        assert lost <= {i for i, error in after if not error}
+    assert len(after) > 0 or not broken
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(edits=EDITS)
+def test_a_damaged_stream_never_raises(tmp_path, edits):
+    whole = gzip.compress(INFO + b"".join(PAGES), mtime=0)
+    broken, _ = damage(whole, [0], edits)
+    one = source(tmp_path / "a.warc", broken)
+    found = list(warc.scan(one))
+    good = [(e.offset, e.length) for e in found if not e.error]
+    assert not any(body.error for body in warc.contents(one, good))
+    assert len(good) == 5 or errors(found) or not broken
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(
+        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip.compress(INFO + PAGES[0])]
+    ),
+)
+@example(b"]*M\x18", b"")
+def test_any_bytes_at_all(tmp_path, content, before):
+    one = source(tmp_path / "a.warc", before + content)
+    for envelope in warc.scan(one):
+        assert envelope.error in (None, "unreadable", "too-large")
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.binary(max_size=200), st.binary(max_size=100))
+def test_any_block_inside_a_sound_envelope(tmp_path, block, head):
+    found = scan(
+        tmp_path,
+        members(
+            record(block),
+            record(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n"),
+            record(block, kind="resource", content_type="text/plain"),
+        ),
+    )
+    assert len(found) == 3
+
+
+#: What is known of each file: records that can be read, and rows that say why one cannot.
+KNOWN = {
+    "bad.arc": (0, 4),  # lengths of -1 and abc; one of 1 without HTTP
+    "block-sized-records.warc": (0, 3),  # of a type that WARC does not know
+    "block-sized-records.warc.gz": (0, 3),
+    "block-sized-records.warc.lz4": (0, 3),
+    "clipped.warc.gz": (0, 1),
+    "clueweb-quirk.warc.gz": (29, 0),  # WARC 0.18
+    "example-bad-non-chunked.warc.gz": (2, 0),
+    "example-digest.warc": (0, 0),  # requests alone
+    "example-iana.org-chunked.warc": (1, 0),
+    "example-resource.warc.gz": (1, 0),
+    "example-space-in-target-uri.warc.gz": (1, 0),
+    "example-space-in-url.arc": (0, 1),  # its line ends were changed: 12 bytes are missing
+    "example-trunc.warc": (0, 1),
+    "example-wget-bad-target-uri.warc.gz": (3, 0),
+    "example-wrong-chunks.warc.gz": (1, 0),  # cut into members anywhere
+    "example.arc": (1, 0),
+    "example.arc.gz": (1, 0),
+    "example.warc": (2, 0),
+    "example.warc.gz": (2, 0),
+    "post-test.warc.gz": (3, 0),
+    "test.warc.gz": (20, 0),
+    "unparsable-date.warc.gz": (1, 0),
+    "warcfile.warc": (16, 0),
+    "warcfile.warc.gz": (16, 0),
+    "warcfile.warc.lz4": (16, 0),
+}
+
+
+@pytest.mark.skipif(not DAMAGED.is_dir(), reason="no shared data")
+@pytest.mark.parametrize("name", KNOWN)
+def test_real_damaged_files(name):
+    path = DAMAGED / name
+    one = Source(path, path.name, {}, 64 * MIB)
+    read = reader("arc" if ".arc" in name else "warc")
+    found = list(read.scan(one))
+    good = [e for e in found if not e.error]
+    assert (len(good), len(found) - len(good)) == KNOWN[name]
+    bodies = read.contents(one, [(e.offset, e.length) for e in good])
+    assert not any(body.error for body in bodies)
+    for envelope in good:
+        row = {k: getattr(envelope, k) for k in ("locator", "offset", "length", "payload_sha256")}
+        assert evidence.check(row | {"container": name}, DAMAGED).payload_matches

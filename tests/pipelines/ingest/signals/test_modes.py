@@ -1,0 +1,125 @@
+"""A crawl in which robots.txt changed between two captures, through the whole of ingest: what each
+mode of `signals` lets in, and that the evidence holds both observations whichever it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from helpers import report_release
+from helpers.register_entries import entry
+from test_crawl_signals import OPEN, SHUT, record
+
+from lineage.reports import opt_outs
+from pipelines.engine.published import load
+from pipelines.ingest.stage import main
+
+PARAMS = """as_of: "2026-11-22"
+purpose: pretraining
+storage_country: KZ
+register: register
+inputs: [{{collection: web, format: warc, paths: ["raw/*.warc.gz"]}}]
+licences: {{allow: [CC0-1.0]}}
+signals: {mode}
+robots_agents: ["*", GPTBot]
+guard: {{min_keep_share: 0.0}}
+work: work
+release: {{name: r, path: release}}
+"""
+GOVERNED = "domains: [closing.kz, opening.kz, reserving.kz, steady.kz]"
+PAGE = (
+    b"<html><body><p>The council opened a library on the left bank of the river.</p></body></html>"
+)
+MAY, JUNE, JULY, AUGUST = (f"2026-0{month}-01T00:00:00Z" for month in (5, 6, 7, 8))
+RESERVED = b'[{"location": "/", "tdm-reservation": 1}]'
+FREE = b'[{"location": "/", "tdm-reservation": 0}]'
+#: Host -> its two captures; each has pages of June, between the two, and of August, after both.
+HOSTS = {
+    "closing.kz": ("/robots.txt", OPEN, SHUT),
+    "opening.kz": ("/robots.txt", SHUT, OPEN),
+    "reserving.kz": ("/.well-known/tdmrep.json", FREE, RESERVED),
+    "steady.kz": ("/robots.txt", OPEN, OPEN),
+}
+#: Mode -> the pages that are kept.
+KEPT = {
+    "fetch": {"closing.kz 06", "opening.kz 08", "reserving.kz 06", "steady.kz 06", "steady.kz 08"},
+    "latest": {"opening.kz 06", "opening.kz 08", "steady.kz 06", "steady.kz 08"},
+    "strictest": {"steady.kz 06", "steady.kz 08"},
+}
+
+
+@pytest.fixture(params=list(KEPT))
+def judged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The mode, and the decisions on pages."""
+    for name in ("raw", "register/sources", "register/evidence"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "register/sources/all.yaml").write_text(entry(match=GOVERNED))
+    (tmp_path / "register/evidence/all.txt").write_text("terms")
+    (tmp_path / "params.yaml").write_text(PARAMS.format(mode=request.param))
+    html = "Content-Type: text/html"
+    pages = [record(f"https://{h}/page", PAGE, html, at=at) for h in HOSTS for at in (JUNE, AUGUST)]
+    early = [record(f"https://{h}{path}", body, at=MAY) for h, (path, body, _) in HOSTS.items()]
+    late = [record(f"https://{h}{path}", body, at=JULY) for h, (path, _, body) in HOSTS.items()]
+    # the captures stand in other files than the pages, the later one in the first
+    for number, records in enumerate((late, pages, early)):
+        (tmp_path / f"raw/{number}.warc.gz").write_bytes(b"".join(records))
+    argv = ["--params", str(tmp_path / "params.yaml"), "--workers", "1", "--json"]
+    assert main(argv) == 0
+    done = load(tmp_path / "work/ingest", "ingest")
+    records = pl.concat([pl.read_parquet(done.path("records", s)) for s in done.shards])
+    decided = pl.concat([pl.read_parquet(done.path("decisions", s)) for s in done.shards])
+    rows = decided.join(records.select("doc_id", "captured_at"), on="doc_id").to_dicts()
+    return request.param, [r for r in rows if r["uri"].endswith("/page")]
+
+
+def observation(row: dict[str, Any]) -> dict[str, Any]:
+    evidence = json.loads(row["evidence"])
+    [seen] = evidence.get("observations") or [evidence["observation"]]
+    return seen
+
+
+def test_modes(judged: tuple[str, list[dict[str, Any]]]) -> None:
+    mode, rows = judged
+    named = {r["uri"].split("/")[2] + " " + r["captured_at"][5:7]: r for r in rows}
+    assert {name for name, r in named.items() if r["outcome"] == "keep"} == KEPT[mode]
+    assert all(
+        r["reason"] == ("opted-out:tdmrep" if "reserving" in name else "opted-out:robots")
+        for name, r in named.items()
+        if name not in KEPT[mode]
+    )
+    for name, row in named.items():
+        host, month = name.split()
+        seen = observation(row)
+        if host == "steady.kz" or month == "08":
+            assert "compared" not in seen, name
+            continue
+        (first, second) = (
+            ("granted", "reserved") if host != "opening.kz" else ("reserved", "granted")
+        )
+        told = seen["compared"]
+        assert [told[w]["value"] for w in ("fetch", "latest")] == [first, second], name
+        assert [told[w]["observed_at"] for w in ("fetch", "latest")] == [MAY, JULY], name
+        assert len({told[w]["capture"] for w in ("fetch", "latest")}) == 2
+    if mode == "strictest":  # what refused it stands in the evidence, after both captures too
+        late = named["opening.kz 08"]
+        assert json.loads(late["evidence"])["signals"] == mode
+        assert (observation(late)["value"], observation(late)["observed_at"]) == ("reserved", MAY)
+
+
+def test_the_report_says_what_changed(
+    judged: tuple[str, list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    mode, rows = judged
+    kept = [row | {"source_id": "all"} for row in rows if row["outcome"] == "keep"]
+    source = report_release.entry("all", "CC0-1.0")
+    facts = report_release.release(tmp_path / "release", [source], kept, rows)
+    told = {one["host"]: one for one in opt_outs.value(facts)["changes"]}
+    assert set(told) == {"closing.kz", "opening.kz", "reserving.kz"}
+    for host, one in told.items():
+        was, now = ("reserved", "granted") if host == "opening.kz" else ("granted", "reserved")
+        assert (one["at_fetch"], one["now"], one["since"]) == (was, now, JULY)
+        assert one["records"] == 1  # that of June: in August both are behind it
+        assert one["documents"] == (f"{host} 06" in KEPT[mode])

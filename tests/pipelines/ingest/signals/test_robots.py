@@ -1,0 +1,313 @@
+"""robots.txt: RFC 9309's examples, its edges, and patterns against a naive oracle."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.ingest.signals import content_signal, robots
+from pipelines.ingest.signals.observed import Capture
+from pipelines.ingest.signals.patterns import compile_pattern, subject
+
+SHARED = Path(__file__).parents[2] / "../shared/data/robots"
+needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="shared data is absent")
+
+
+def capture(body: bytes, status: int = 200) -> Capture:
+    return Capture("a.example", "robots", status, body, "2026-10-01T00:00:00Z", "0" * 32)
+
+
+def may(body: str | bytes, path: str, *agents: str, status: int = 200) -> bool:
+    raw = body.encode() if isinstance(body, str) else body
+    [seen] = robots.host(capture(raw, status), agents or ("*",))(path)
+    return seen.value == "granted"
+
+
+def covers(pattern: str, path: str) -> bool:
+    return compile_pattern(pattern).matches(subject(path))
+
+
+SIMPLE = """User-Agent: *
+Disallow: *.gif$
+Disallow: /example/
+Allow: /publications/
+
+User-Agent: foobot
+Disallow:/
+Allow:/example/page.html
+Allow:/example/allowed.gif
+
+User-Agent: barbot
+User-Agent: bazbot
+Disallow: /example/page.html
+
+User-Agent: quxbot"""
+
+
+@pytest.mark.parametrize(
+    ("agent", "path", "expected"),
+    [
+        ("*", "/a.gif", False),
+        ("*", "/a.gif?x", True),
+        ("*", "/example/x", False),
+        ("*", "/publications/x", True),
+        ("*", "/", True),
+        ("foobot", "/", False),
+        ("foobot", "/example/page.html", True),
+        ("FooBot", "/example/allowed.gif", True),
+        ("foobot", "/publications/", False),
+        ("barbot", "/example/page.html", False),
+        ("bazbot", "/example/page.html", False),
+        ("bazbot", "/a.gif", True),
+        ("quxbot", "/example/", True),
+        ("other", "/example/", False),
+    ],
+)
+def test_rfc_5_1_simple_example(agent: str, path: str, expected: bool) -> None:
+    assert may(SIMPLE, path, agent) is expected
+
+
+def test_rfc_5_2_longest_match() -> None:
+    body = "User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif"
+    assert may(body, "/example/page/x", "foobot")
+    assert not may(body, "/example/page/disallowed.gif", "foobot")
+
+
+def test_rfc_2_2_1_groups_of_one_agent_merge() -> None:
+    body = (
+        "user-agent: ExampleBot\ndisallow: /foo\ndisallow: /bar\n\n"
+        "user-agent: ExampleBot\ndisallow: /baz\n\nuser-agent: *\ndisallow: /qux\n"
+    )
+    for path, expected in (("/foo", False), ("/baz", False), ("/qux", True)):
+        assert may(body, path, "examplebot") is expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/foo/bar?baz=quz", "/foo/bar?baz=quz"),
+        ("/foo/bar?baz=https://foo.bar", "/foo/bar?baz=https%3A%2F%2Ffoo.bar"),
+        ("/foo/bar?baz=https%3A%2F%2Ffoo.bar", "/foo/bar?baz=https://foo.bar"),
+        ("/foo/bar/ツ", "/foo/bar/%E3%83%84"),
+        ("/foo/bar/%E3%83%84", "/foo/bar/ツ"),
+        ("/foo/bar/%62%61%7A", "/foo/bar/baz"),
+        ("/foo/bar/baz", "/foo/bar/%62%61%7a"),
+        ("/path/file-with-a-%2A.html", "/path/file-with-a-*.html"),
+        ("/path/foo-%24", "/path/foo-$"),
+        ("/this/path/exactly$", "/this/path/exactly"),
+        ("/this/*/exactly", "/this/is/not/exactly?it"),
+        ("/*/x=/y", "/a?/x=/y"),
+    ],
+)
+def test_rfc_2_2_2_encoding(pattern: str, path: str) -> None:
+    assert covers(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("/a%2Fb", "/a/b"),
+        ("/foo$", "/foobar"),
+        ("/a*b$", "/ab/"),
+        ("/%2A", "/x"),
+        ("/Foo", "/foo"),
+    ],
+)
+def test_what_does_not_match(pattern: str, path: str) -> None:
+    assert not covers(pattern, path)
+
+
+def test_an_allow_wins_a_tie() -> None:
+    assert may("User-agent: *\nDisallow: /page\nAllow: /page", "/page")
+    assert may("User-agent: *\nAllow: /$\nDisallow: /", "/")
+    assert not may("User-agent: *\nAllow: /$\nDisallow: /", "/x")
+
+
+def test_robots_txt_itself_is_allowed() -> None:
+    assert may("User-agent: *\nDisallow: /", "/robots.txt")
+    assert may("", "/robots.txt", status=503)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (0, False),
+        (100, False),
+        (500, False),
+        (503, False),
+        (599, False),
+        (600, False),
+        (301, True),
+        (400, True),
+        (404, True),
+        (429, True),
+        (499, True),
+    ],
+)
+def test_rfc_2_3_1_status(status: int, expected: bool) -> None:
+    assert may("User-agent: *\nDisallow: /x", "/y", status=status) is expected
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_line_ends_comments_and_spaces(end: str) -> None:
+    lines = (
+        "# hello",
+        "USER-AGENT : GPTBot # us",
+        "",
+        "Sitemap: /x",
+        "disallow :\t/a b# c",
+        "Disallow:",
+    )
+    body = "\ufeff" + end.join(lines)
+    assert not may(body, "/a%20b/c", "gptbot")
+    assert may(body, "/a", "GPTBot")
+
+
+def test_other_records_do_not_end_a_group() -> None:
+    body = "User-agent: a\nSitemap: /s\nCrawl-delay: 3\nUser-agent: b\nDisallow: /x\n"
+    assert not may(body, "/x", "a")
+    assert not may(body, "/x", "b")
+
+
+def test_any_agent_of_ours_suffices() -> None:
+    body = "User-agent: GPTBot/1.2\nUser-agent: CCBot\nDisallow: /p/\n"
+    assert may(body, "/p/x", "*")
+    [seen] = robots.host(capture(body.encode()), ("*", "CCBot", "GPTBot"))("/p/x")
+    assert (seen.value, seen.location, seen.raw) == (
+        "reserved",
+        "/p/",
+        "User-agent: CCBot; Disallow: /p/",
+    )
+
+
+def test_groups_of_everyone_merge_around_a_named_group() -> None:
+    body = (
+        "User-agent: *\nAllow: /\n\nUser-agent: GPTBot\nUser-agent: CCBot\n"
+        "Disallow: /private/\n\nUser-agent: *\nDisallow: /private/\n"
+    )
+    for agent in ("*", "GPTBot", "ccbot", "other"):
+        assert not may(body, "/private/000001.html", agent)
+        assert may(body, "/news/000001.html", agent)
+
+
+def test_agents_with_digits_and_blanks() -> None:
+    body = "User-agent: AI2Bot\nUser-agent: ChatGPT Agent\nDisallow: /\n"
+    assert not may(body, "/", "ai2bot")
+    assert not may(body, "/", "ChatGPT Agent")
+    assert may(body, "/", "AI")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "User-agent: *\nDissallow: /x",
+        "useragent: *\ndisallow: /x",
+        "user-agent *\ndisallow /x",
+        "User-agent: *\nDisallow: x",
+        "User-agent: a, *\nDisallow: /x",
+    ],
+)
+def test_slips_err_on_the_refusing_side(body: str) -> None:
+    assert not may(body, "/x")
+
+
+def test_rules_without_an_agent_are_ignored() -> None:
+    assert may("Disallow: /\n\nUser-agent: *\nDisallow: /x", "/y")
+
+
+def test_a_page_instead_of_a_file_says_nothing() -> None:
+    assert may("<!DOCTYPE html><html><head><title>404</title></head></html>", "/")
+    assert may(bytes(range(256)) * 50, "/")
+
+
+@pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
+def test_byte_order_marks(codec: str) -> None:
+    assert not may("User-agent: *\nDisallow: /ә\n".encode(codec), "/%D3%99")
+
+
+def test_octets_that_are_no_utf8() -> None:
+    assert not may(b"User-agent: *\nDisallow: /\xff/\n", "/%FF/x")
+
+
+def test_the_limit_of_500_kib_drops_the_cut_line() -> None:
+    head = "User-agent: *\nDisallow: /x\n"
+    body = head + "#" * (robots.LIMIT - len(head) - 12) + "\nDisallow: /yes\nDisallow: /z\n"
+    assert body.encode()[: robots.LIMIT].endswith(b"Disallow: /")
+    assert not may(body, "/x")
+    assert may(body, "/yes")
+    assert may(body, "/z")
+
+
+def test_stars_take_linear_time() -> None:
+    pattern, path = "/" + "*a" * 2000 + "$", "/" + "a" * 20000 + "b"
+    began = time.perf_counter()
+    assert not covers(pattern, path)
+    assert time.perf_counter() - began < 0.5
+
+
+def oracle(pattern: str, path: str) -> bool:
+    ends = pattern.endswith("$")
+    body = pattern[:-1] if ends else pattern
+    regex = "".join(".*" if c == "*" else re.escape(c) for c in body)
+    return re.match(regex + (r"\Z" if ends else ""), path, re.DOTALL) is not None
+
+
+@given(st.text("ab*/", max_size=9), st.booleans(), st.text("ab/", max_size=14))
+def test_patterns_agree_with_a_regex(pattern: str, ends: bool, path: str) -> None:
+    pattern, path = "/" + pattern + "$" * ends, "/" + path
+    assert covers(pattern, path) == oracle(pattern, path)
+
+
+@given(st.binary(max_size=400), st.text(max_size=30))
+def test_nothing_raises(body: bytes, path: str) -> None:
+    for module in (robots, content_signal):
+        module.host(capture(b"User-agent: *\n" + body), ("*", "GPTBot"))("/" + path)
+
+
+@needs_shared
+def test_the_real_files_are_read() -> None:
+    files = [f for f in SHARED.glob("real/*/**/*") if f.is_file()] or [
+        f for f in SHARED.glob("real/*") if f.is_file()
+    ]
+    assert files
+    for file in files:
+        [seen] = robots.host(capture(file.read_bytes()), ("*", "GPTBot"))("/a/b?c=d")
+        assert seen.value in ("granted", "reserved")
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "agent", "path", "expected"),
+    [
+        ("crawl-delay-group-merging.txt", "mybot", "/private/", False),
+        ("crawl-delay-group-merging.txt", "mybot", "/login/", True),
+        ("crawl-delay-group-merging.txt", "yourbot", "/login/", False),
+        ("crawl-delay-group-merging.txt", "other", "/private/", True),
+        ("extensions-group-merging.txt", "other", "/llms.txt", True),
+        ("extensions-group-merging.txt", "mybot", "/private/", False),
+        ("extensions-group-merging.txt", "mybot", "/x", True),
+        ("merge-rules.txt", "wget", "/tmp/bar", False),
+        ("merge-rules.txt", "wget", "/foo/bar", True),
+        ("precedence-of-rules.txt", "testy", "/foo", False),
+        ("precedence-of-rules.txt", "testy", "/foo/baz", False),
+        ("format-errors-robots.txt", "bot1", "/no-colon/", False),
+        ("format-errors-robots.txt", "bot2", "/no-colon-useragent/", False),
+        ("directive-typos-robots.txt", "bot1", "/dissalow/", False),
+        ("directive-typos-robots.txt", "bot2", "/useragent/", False),
+    ],
+)
+def test_crawler_commons_cases(name: str, agent: str, path: str, expected: bool) -> None:
+    body = (SHARED / "crawler-commons" / name).read_bytes()
+    assert may(body, path, agent) is expected
+
+
+@needs_shared
+@pytest.mark.parametrize("name", ["utf8", "utf16le", "utf16be"])
+def test_crawler_commons_byte_order_marks(name: str) -> None:
+    body = (SHARED / "crawler-commons" / f"robots-with-{name}-bom.txt").read_bytes()
+    assert robots.lines(body)[0][0] == "user-agent"

@@ -1,0 +1,97 @@
+"""crawler-commons' robots.txt files against RFC 9309, and real files beside Protego.
+
+The expected verdicts and the sections that they follow from are in `robots_corpus.yaml`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.ingest.signals import robots
+from pipelines.ingest.signals.observed import Capture
+from pipelines.ingest.signals.uris import split
+
+SHARED = Path(__file__).parents[2] / "../shared/data/robots"
+CASES: dict[str, list[list[Any]]] = yaml.safe_load(
+    (Path(__file__).parent / "robots_corpus.yaml").read_text()
+)
+pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="shared data is absent")
+
+#: Hosts whose verdicts differ from Protego's, and what RFC 9309 has to say about it.
+DIFFERENCES = {
+    "www.menards.com": "2.2: a path begins with `/`. `Disallow: 500errorPage.html` is no rule; "
+    "Protego drops it, here it is taken as meant",
+    "www.ratp.fr": "the same: `Disallow: sites/default/files/*`",
+    "www.toyoko-inn.com": "2.2.2: `Allow: /corporation/index.html` does not match `/corporation/`; "
+    "Protego adds Google's rule that it allows its directory",
+}
+
+
+def verdict(body: bytes, agent: str, path: str) -> bool:
+    parts = split(f"https://a.example{path}")
+    assert parts
+    capture = Capture("a.example", "robots", 200, body, "2026-10-01T00:00:00Z", "0" * 32)
+    [seen] = robots.host(capture, (agent,))(parts.path)
+    return seen.value == "granted"
+
+
+def test_every_file_has_its_cases() -> None:
+    assert set(CASES) == {f.name for f in (SHARED / "crawler-commons").iterdir()}
+    assert sum(map(len, CASES.values())) >= 100
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_crawler_commons(name: str) -> None:
+    body = (SHARED / "crawler-commons" / name).read_bytes()
+    wrong = [
+        (agent, path, why)
+        for agent, path, allowed, why in CASES[name]
+        if verdict(body, agent, path) is not allowed
+    ]
+    assert not wrong
+
+
+def paths_of(body: bytes) -> list[str]:
+    """Some common paths, and for each rule of the file paths that it covers or just misses."""
+    paths = {"/", "/news/1", "/index.html", "/a?b=c"}
+    for field, value in robots.lines(body):
+        if field in robots.ACCESS and value:
+            own = ("" if value[0] in "/*" else "/") + value
+            own = own.rstrip("$").replace("*", "x")
+            own = own if own.startswith("/") else "/" + own
+            paths |= {own, own + "x", own + "/y", own[:-1] or "/"}
+    return sorted(paths)
+
+
+def test_real_files_beside_protego() -> None:
+    protego = pytest.importorskip("protego")
+    files = sorted((SHARED / "real").iterdir())
+    asked, different = 0, set()
+    for file in files:
+        body = file.read_bytes()
+        capture = Capture("a.example", "robots", 200, body, "", "")
+        # the signature is dropped for it, which Protego does not do by itself
+        theirs = protego.Protego.parse(body.decode("utf-8-sig", "replace"))
+        for agent in ("GPTBot", "CCBot"):
+            ours = robots.host(capture, (agent,))
+            for path in paths_of(body):
+                uri = f"https://a.example{path}"
+                if parts := split(uri):
+                    asked += 1
+                    allowed = ours(parts.path)[0].value == "granted"
+                    if allowed is not theirs.can_fetch(uri, agent):
+                        different.add(file.name)
+    assert (len(files), different) == (278, set(DIFFERENCES))
+    assert asked > 40_000
+
+
+def test_the_list_of_ai_agents_is_read_whole() -> None:
+    body = (SHARED / "ai-robots-txt/robots.txt").read_bytes()
+    named = [v for f, v in robots.lines(body) if f == "user-agent"]
+    assert len(named) > 100
+    assert not any(verdict(body, agent, "/x") for agent in named)
+    assert verdict(body, "*", "/x")

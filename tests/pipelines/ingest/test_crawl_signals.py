@@ -1,0 +1,170 @@
+"""From the records of a WARC file to what its signals say of a page."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import pairwise
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.engine import batches, shards
+from pipelines.engine.input_files import Container
+from pipelines.ingest import crawl_signals, scan
+from pipelines.ingest.signals.hosts import HostSignals
+from pipelines.ingest.signals.registry import reservations
+from pipelines.ingest.signals.stored import whole
+
+SHUT = b"User-agent: *\nDisallow: /\n"
+OPEN = b"User-agent: *\nAllow: /\n"
+BARS = b"<rsl><content url='/'><license><prohibits type='usage'>all</prohibits></license></content></rsl>"
+
+
+def record(
+    uri: str,
+    body: bytes,
+    *http: str,
+    at: str = "2026-10-01T00:00:00Z",
+    kind: str = "response",
+    fields: tuple[str, ...] = (),
+    status: int = 200,
+) -> bytes:
+    answer = "\r\n".join([f"HTTP/1.1 {status} OK", *http, "", ""]).encode() + body
+    head = [
+        "WARC/1.1",
+        f"WARC-Type: {kind}",
+        f"WARC-Target-URI: {uri}",
+        f"WARC-Date: {at}",
+        "Content-Type: application/http",
+        f"Content-Length: {len(answer)}",
+        *fields,
+        "",
+        "",
+    ]
+    return gzip.compress("\r\n".join(head).encode() + answer + b"\r\n\r\n", mtime=0)
+
+
+def reasons(path: Path, *records: bytes) -> list[str]:
+    """The protocols that reserve https://a.kz/x, fetched in December."""
+    (path / "a.warc.gz").write_bytes(b"".join(records))
+    file = path / "a.warc.gz"
+    one = Container("web", "warc", str(file), "raw/a", file.stat().st_size, "0" * 64, ())
+    task = scan.Task("t", (one,))
+    shards.write_batches(path / "index", scan.INDEX, scan.index_batches(task, 1 << 20))
+    found = crawl_signals.captures(path / "index", path / "bodies")
+    captures = crawl_signals.read(batches.whole(found))
+    more = crawl_signals.targets(
+        captures, [task], lambda _: pl.scan_parquet(path / "index"), 1 << 20, path / "redirected"
+    )
+    captures += crawl_signals.read(batches.whole(more))
+    assert not any(capture.body for capture in captures)
+    signals = HostSignals(captures, ("*", "GPTBot"))
+    return list(reservations(signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")))
+
+
+ROBOTS = "https://a.kz/robots.txt"
+
+
+def test_files_of_signals(tmp_path: Path) -> None:
+    assert reasons(tmp_path, record(ROBOTS, SHUT)) == ["robots"]
+    assert reasons(tmp_path, record("https://a.kz/ai.txt", SHUT)) == ["ai-txt"]
+    tdm = b'[{"location": "/", "tdm-reservation": 1}]'
+    found = reasons(tmp_path, record("https://a.kz/.well-known/tdmrep.json", tdm))
+    assert found == ["tdmrep"]
+    assert reasons(tmp_path, record("https://b.kz/robots.txt", SHUT)) == []
+
+
+def test_terms_on_a_host_that_nobody_governs(tmp_path: Path) -> None:
+    robots = record(ROBOTS, b"License: https://b.kz/l.xml\n")
+    assert reasons(tmp_path, robots) == ["rsl"]
+    terms = record("https://b.kz/l.xml", BARS.replace(b"prohibits", b"permits"))
+    assert reasons(tmp_path, robots, terms) == []
+    packed = record("https://b.kz/l.xml", gzip.compress(BARS), "Content-Encoding: gzip")
+    assert reasons(tmp_path, robots, packed) == ["rsl"]
+
+
+def test_revisits(tmp_path: Path) -> None:
+    def again(digest: str) -> bytes:
+        fields = (f"WARC-Payload-Digest: {digest}",)
+        return record(ROBOTS, b"", at="2026-11-01T00:00:00Z", kind="revisit", fields=fields)
+
+    first = record(ROBOTS, SHUT, fields=("WARC-Payload-Digest: sha1:A",))
+    second = record(
+        ROBOTS, OPEN, at="2026-10-15T00:00:00Z", fields=("WARC-Payload-Digest: sha1:B",)
+    )
+    assert reasons(tmp_path, first, second) == []
+    assert reasons(tmp_path, first, second, again("sha1:A")) == ["robots"]
+    assert reasons(tmp_path, first, second, again("sha1:B")) == []
+    assert reasons(tmp_path, again("sha1:A")) == ["robots"]  # not known: unanswered
+
+
+def test_what_cannot_be_read_refuses(tmp_path: Path) -> None:
+    broken = record(ROBOTS, b"\x1f\x8bnothing", "Content-Encoding: gzip")
+    assert reasons(tmp_path, broken) == ["robots"]
+    utf16 = record(ROBOTS, SHUT.decode().encode("utf-16"))
+    assert reasons(tmp_path, utf16) == ["robots"]
+    large = record(ROBOTS, OPEN + b"#" * (600 << 10) + b"\nUser-agent: *\nDisallow: /\n")
+    assert reasons(tmp_path, large) == []  # what stands beyond the limit is not read
+
+
+# Redirects to records that are no signals of themselves (RFC 9309 2.3.1.2)
+
+
+def moved(uri: str, to: str) -> bytes:
+    return record(uri, b"", f"Location: {to}", status=302)
+
+
+def test_a_redirect_to_a_file_of_another_name(tmp_path: Path) -> None:
+    for name in ("/robots.txt?v=1", "/ru/robots.php", "https://cdn.b.kz/a.kz.txt#top"):
+        uri = name.partition("#")[0] if "://" in name else f"https://a.kz{name}"
+        assert reasons(tmp_path, record(uri, SHUT)) == []
+        assert reasons(tmp_path, record(uri, SHUT), moved(ROBOTS, name)) == ["robots"]
+        assert reasons(tmp_path, record(uri, OPEN), moved(ROBOTS, name)) == []
+        assert reasons(tmp_path, record(uri, b"", status=503), moved(ROBOTS, name)) == ["robots"]
+        assert reasons(tmp_path, record(uri, b"", status=404), moved(ROBOTS, name)) == []
+
+
+@pytest.mark.parametrize(("hops", "found"), [(1, True), (5, True), (6, False)])
+def test_five_redirects_in_a_row(tmp_path: Path, hops: int, found: bool) -> None:
+    places = [ROBOTS, *(f"https://a.kz/{n}" for n in range(1, hops + 1))]
+    chain = [moved(one, two) for one, two in pairwise(places)]
+    end = record(places[-1], SHUT)
+    assert reasons(tmp_path, *chain, end) == (["robots"] if found else [])
+    assert reasons(tmp_path, *chain) == []
+
+
+def test_redirects_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
+    circle = (moved(ROBOTS, "/1"), moved("https://a.kz/1", "/robots.txt"))
+    assert reasons(tmp_path, *circle) == []
+    for nowhere in ("http://[", "", "mailto:x", "/none"):
+        assert reasons(tmp_path, moved(ROBOTS, nowhere)) == []
+
+
+def test_what_a_redirect_leads_to_speaks_for_no_host_of_its_own(tmp_path: Path) -> None:
+    rules = "https://a.kz/rules"
+    assert reasons(tmp_path, moved("https://b.kz/robots.txt", rules), record(rules, SHUT)) == []
+
+
+def test_what_cannot_be_read_at_the_end_of_a_redirect_refuses(tmp_path: Path) -> None:
+    broken = record("https://a.kz/rules", b"\x1f\x8bnothing", "Content-Encoding: gzip")
+    assert reasons(tmp_path, moved(ROBOTS, "/rules"), broken) == ["robots"]
+
+
+# Bodies
+
+
+def test_bodies_that_are_gone_refuse(tmp_path: Path) -> None:
+    assert reasons(tmp_path, record(ROBOTS, OPEN)) == []
+    index, bodies = tmp_path / "index", tmp_path / "bodies"
+    captures = crawl_signals.read(batches.whole(crawl_signals.captures(index, bodies)))
+    whole.cache_clear()
+    bodies.write_bytes(b"")
+    seen = HostSignals(captures, ("*",)).observations("https://a.kz/x", "2026-12-01T00:00:00Z")
+    assert list(reservations(seen)) == ["robots"]
+
+
+def test_the_same_body_is_stored_once(tmp_path: Path) -> None:
+    some = [record(f"https://{n}.kz/robots.txt", SHUT) for n in range(9)]
+    reasons(tmp_path, *some, record("https://x.kz/robots.txt", OPEN))
+    assert (tmp_path / "bodies").read_bytes() == SHUT + OPEN

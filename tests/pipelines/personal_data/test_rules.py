@@ -1,0 +1,172 @@
+"""Rules as data: each names its source, passes the share of random strings that it says, and
+takes time in proportion to the text; its numbers are those of the pattern; Presidio loads them."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.personal_data import fragments, judges
+from pipelines.personal_data.contexts import Words, literal, nearness, stems
+from pipelines.personal_data.finder import Finder
+from pipelines.personal_data.numbers import numbers
+from pipelines.personal_data.pattern_views import Batch, View, fold, view
+from pipelines.personal_data.rules import BACKED, LONGEST, Rule, load, passes_share
+
+RULES = load()
+FINDER = Finder()
+FIFTEEN = {"RU", "UA", "BY", "KZ", "KG", "UZ", "TJ", "TM", "AM", "AZ", "GE", "MD", "EE", "LV", "LT"}
+BAITS = (
+    "1", "1 ", "11 ", "12-", "12 | ", "1.", "A1", "AB12 ", "+7 915 ", "(1", "a@", "a.", "x.", "1:",
+    "ул. А ", "Ab ", "t.me/", "vk.com/", "1 мая ", "KZ12 ", "2202 ", "инн 1234567890 ",
+    "044525225 40817810 ", "Ab көшесі ", "@a", "\0", "р. 1 ",
+)  # fmt: skip
+
+
+def test_all_countries_have_rules_with_sources() -> None:
+    assert {r.country for r in RULES} - {None} == FIFTEEN
+    assert len({r.name for r in RULES}) == len(RULES)
+    assert all(r.source for r in RULES)
+    # what has no check digits and no shape of its own never stands without a word
+    assert all(r.stems for r in RULES if not r.alone)
+
+
+@pytest.mark.parametrize("rule", [r for r in RULES if r.drawn], ids=lambda r: r.name)
+def test_share_of_random_strings_that_pass(rule: Rule) -> None:
+    draws = 4000
+    assert rule.passes is not None
+    spread = 4 * (rule.passes * (1 - rule.passes) / draws) ** 0.5
+    assert abs(passes_share(rule, draws) - rule.passes) <= spread + 0.15 * rule.passes
+
+
+def seconds(rule: Rule, bait: str, size: int) -> float:
+    views = view((bait * (size // len(bait) + 1))[:size])
+    started = time.process_time()
+    for _ in rule.find(views):
+        pass
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.name)
+def test_time_grows_with_the_text_and_no_faster(rule: Rule) -> None:
+    """The worst bait of each rule, eight times longer, takes at most some eight times longer."""
+    cost, bait = max((seconds(rule, bait, 4_000), bait) for bait in BAITS)
+    assert cost < 0.25
+    small = max(seconds(rule, bait, 2**13), 0.002)
+    assert seconds(rule, bait, 2**16) < 8 * small * 4
+
+
+@pytest.mark.parametrize("bait", BAITS)
+def test_a_megabyte_of_bait(bait: str) -> None:
+    """All rules together, as batches are searched: a kilobyte takes as long as one of less."""
+    spent = []
+    for size in (2**16, 2**20):
+        text = (bait * (size // len(bait) + 1))[:size]
+        started = time.process_time()
+        list(FINDER.find([text]))
+        spent.append(time.process_time() - started)
+    assert spent[1] < 16 * max(spent[0], 0.02) * 4
+
+
+written = st.text("0123456789 .,-|\nA", max_size=80)
+
+
+@given(written, st.integers(2, 20))
+def test_numbers_are_those_of_the_pattern(text: str, n: int) -> None:
+    """One walk for all lengths and a pattern per length find the same."""
+    pattern, at, found = re.compile(fragments.digits(n)), 0, []
+    while match := pattern.search(text, at):
+        found.append(match.span())
+        at = match.start() + 1
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+    columns = [column.tolist() for column in numbers(codes)]
+    assert [(a, b) for digits, a, b in zip(*columns, strict=True) if digits == n] == found
+
+
+@given(st.lists(st.text(max_size=30), max_size=6))
+def test_views_keep_the_length_and_a_batch_views_as_one_does(texts: list[str]) -> None:
+    batch = Batch(texts)
+    for i, text in enumerate(texts):
+        alone = view(text)
+        assert len(alone.plain) == len(alone.folded) == len(text)
+        assert (batch.plain(i), batch.folded(i)) == (alone.plain, alone.folded)
+
+
+def test_views_read_what_is_written_otherwise() -> None:
+    assert view("ＩＮＮ\u00a0１２٣\u20134").plain == "INN 123-4"
+    assert view("ИНН").folded == fold("иHH")
+
+
+@pytest.mark.parametrize(
+    ("stem", "text", "there"),
+    [
+        ("инн$", "ИНН 1", True),
+        ("инн$", "инна 1", False),
+        ("инн$", "старинн 1", False),
+        ("личн* ном*", "личного номера 1", True),
+        ("паспорт*", "паспортом 1", True),
+    ],
+)
+def test_stems(stem: str, text: str, there: bool) -> None:
+    folded = fold(text)
+    assert (nearness(folded, len(text) - 1, len(text), Words(stems([stem]))) > 0) == there
+    assert not there or literal(stem) in folded
+
+
+def test_known_words_do_not_change_findings() -> None:
+    rng = random.Random(5)
+    words = [w.strip("*$~") for r in RULES for w in r.stems]
+    for _ in range(60):
+        text = " ".join(
+            rng.choice(words) if rng.random() < 0.5 else "".join(rng.choices("0123456789", k=10))
+            for _ in range(20)
+        )
+        whole = view(text)
+        where: dict[str, tuple[list[int], list[int]]] = {r.name: ([], []) for r in RULES}
+        for rule in RULES:
+            for word, _, shared in rule.literals:
+                beginning = re.compile(rf"(?<!\w){re.escape(word)}")
+                where[rule.name][shared].extend(m.start() for m in beginning.finditer(whole.folded))
+            for positions in where[rule.name]:
+                positions.sort()
+        told = View(whole.plain, whole.folded, where)
+        for rule in RULES:
+            assert list(rule.find(whole)) == list(rule.find(told))
+
+
+def test_no_match_is_longer_than_the_places_around_its_word_allow() -> None:
+    from re import _parser  # type: ignore[attr-defined]
+
+    for rule in RULES:
+        if rule.needs_word:
+            longest = _parser.parse(rule.regex).getwidth()[1]
+            assert longest <= (LONGEST if rule.judge is judges.street else BACKED), rule.name
+
+
+def test_presidio_loads_the_registry_and_the_package() -> None:
+    from presidio_analyzer import AnalyzerEngine
+    from presidio_analyzer.nlp_engine import NoOpNlpEngine
+    from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider
+
+    from pipelines.personal_data import recognizers
+    from pipelines.personal_data.recognisers import LANGUAGES, REGISTRY
+
+    registry = RecognizerRegistryProvider(conf_file=REGISTRY).create_recognizer_registry()
+    engine = AnalyzerEngine(
+        registry,
+        NoOpNlpEngine([{"lang_code": tag, "model_name": "none"} for tag in LANGUAGES]),
+        supported_languages=list(LANGUAGES),
+    )
+    (found,) = engine.analyze("ЖСН 900101300017", language="kk", entities=["KZ_IIN"])
+    assert (found.start, found.end) == (4, 16)
+    assert set(engine.get_supported_entities("kk")) == {r.entity for r in RULES}
+    few = {r.supported_entities[0] for r in recognizers("ru", countries=["KZ"])}
+    assert "KZ_IIN" in few and "EMAIL_ADDRESS" in few and "RU_INN" not in few
+    with pytest.raises(ValueError, match="NOPE"):
+        type(recognizers()[0])("NOPE")

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipelines.quality import train_command, training
+from pipelines.quality.classifier import Classifier, NoModel, shown
+from pipelines.quality.training import Columns
+
+LAW = [
+    "қаулы",
+    "заң",
+    "бап",
+    "тармақ",
+    "сот",
+    "келісім",
+    "статья",
+    "закон",
+    "суд",
+    "договор",
+    "приказ",
+]
+HEALTH = ["дәрігер", "аурухана", "ем", "дәрі", "врач", "больница", "лечение", "анализ", "пациент"]
+
+
+def documents(words: list[str], label: str | list[str], count: int, seed: int) -> list[dict]:
+    draw = random.Random(seed)
+    return [
+        {"text": " ".join(draw.choices(words, k=12)), "label": label, "lang": ("kk", "ru")[i % 2]}
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    path = tmp_path / "labelled.jsonl"
+    rows = documents(LAW, "law", 60, 1) + documents(HEALTH, "health", 60, 2)
+    path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
+    return path
+
+
+SMALL = ("--dim", "8", "--bucket", "1000", "--epoch", "20")
+
+
+def train(*args: str | Path) -> int:
+    return train_command.main([*map(str, args), *SMALL])
+
+
+def test_a_model_its_card_and_its_use(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "models/topics.bin"
+    assert train(labelled, "--out", model, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "models/topics.bin.card.json").read_text()) == told
+    assert str(tmp_path) not in json.dumps(told)
+    counts = told["documents"]["law"]
+    assert counts["trained"] + counts["held_out"] == 60 and counts["held_out"] > 3
+    rows = {(r["label"], r["lang"]): r for r in told["held_out"]}
+    assert set(rows) == {(label, la) for label in ("law", "health") for la in ("*", "kk", "ru")}
+    assert rows["law", "*"]["precision"] == rows["law", "*"]["recall"] == 1.0
+    used = Classifier(model, "quality.classifier")
+    assert used.sha256 == told["sha256"] and sorted(used.labels) == ["health", "law"]
+    texts = pl.Series(["заң бап сот закон", "врач больница дәрі", "", None])
+    scores = used.probability(texts, "law")
+    assert scores[0] > 0.9 > 0.1 > scores[1] and 0 <= scores[2] <= 1
+    assert used.best(texts, 0.9).to_list()[:2] == ["law", "health"]
+    assert used.best(texts, 1.1).null_count() == 4
+    with pytest.raises(NoModel, match="no label 'news'"):
+        used.check("news")
+
+
+def test_the_order_of_files_changes_nothing(
+    labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = labelled.read_text().splitlines(keepends=True)
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    (folder / "b.jsonl.gz").write_bytes(gzip.compress("".join(rows[:50]).encode()))
+    rest = pl.read_ndjson("".join(reversed(rows[50:])).encode())
+    rest.write_parquet(folder / "a.parquet")
+    one, two = tmp_path / "one.bin", tmp_path / "two.bin"
+    assert train(labelled, "--out", one) == train(folder, "--out", two) == 0
+    assert one.read_bytes() == two.read_bytes()
+    assert "precision" in capsys.readouterr().out
+
+
+def test_seeds_and_several_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    curated, raw = tmp_path / "good.txt", tmp_path / "raw.txt"
+    for path, words in ((curated, LAW), (raw, HEALTH)):
+        path.write_text("\n".join(r["text"] for r in documents(words, "", 40, 3)))
+    assert train("--curated", curated, "--raw", raw, "--out", tmp_path / "q.bin", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["documents"]) == {"curated", "raw"}
+    both = tmp_path / "both.jsonl"
+    rows = documents(LAW, ["law"], 40, 4) + documents(HEALTH, ["health"], 40, 5)
+    rows += documents(LAW + HEALTH, ["health", "law"], 40, 6)
+    both.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    assert train(both, "--loss", "ova", "--out", tmp_path / "t.bin", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert sum(told["documents"]["law"].values()) == 80
+
+
+def test_lines_with_labels(tmp_path: Path) -> None:
+    path = tmp_path / "lines.txt"
+    path.write_text("__label__law __label__kk қаулы\n\n__label__health дәрі\n")
+    found = training.read(path, Columns(), None)
+    assert found["labels"].to_list() == [["law", "kk"], [], ["health"]]
+    assert found["text"].str.strip_chars().to_list() == ["қаулы", "", "дәрі"]
+
+
+def test_copies_meet_and_contradictions_have_all_labels() -> None:
+    rows = [("Сот шешімі", ["law"], "kk"), ("сот  шешімі", ["news"], None), ("", ["law"], None)]
+    rows += [(f"{word} {i}", [label], None) for i in range(30) for word, label in
+             (("дәрі", "health"), ("заң", "law"))]  # fmt: skip
+    made = pl.DataFrame(rows, schema=training.DOCUMENTS, orient="row")
+    parted = training.prepare(made, 0.3)
+    assert parted.height == 61 and 0 < parted["held"].sum() < 61
+    both = parted.filter(pl.col("line") == "сот шешімі")
+    assert both["labels"].to_list() == [["law", "news"]] and both["lang"].item() == "kk"
+    assert parted.equals(training.prepare(made.reverse(), 0.3))
+
+
+def test_what_a_model_is_shown() -> None:
+    assert shown(pl.Series(["Сәлем,\n\nӘЛЕМ! __label__x", None])).to_list() == [
+        "сәлем , әлем ! _ _ label _ _ x",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.jsonl", None, "is not there"),
+        ("a.csv", b"text,label\n", "ends in"),
+        ("a.jsonl", b'{"body": "x", "label": "y"}\n', "no column 'text', but body"),
+        ("a.jsonl", b'{"text": "x"}\n', "no column 'label'"),
+        ("a.jsonl", b"not json\n", "cannot be read"),
+        ("a.jsonl.gz", b"not gzip", "cannot be read"),
+        ("a.parquet", b"PAR1", "cannot be read"),
+        ("a.txt", b"no label here\n", "1 lines without a __label__"),
+        ("a.txt", b"\xff\xfe", "cannot be read"),
+        ("a.jsonl", b'{"text": "x", "label": "two words"}\n', "no white space"),
+        ("a.jsonl", b'{"text": "x", "label": "y"}\n', "at least two labels"),
+    ],
+)
+def test_documents_that_cannot_be_used(
+    name: str,
+    content: bytes | None,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    assert train(path, "--out", tmp_path / "m.bin") == 2
+    told = capsys.readouterr().err
+    assert message in told and "Traceback" not in told
+    assert not (tmp_path / "m.bin").exists()
+
+
+def test_wrong_usage(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--raw", labelled, "--out", tmp_path / "m.bin") == 2
+    assert "--curated" in capsys.readouterr().err
+    (tmp_path / "empty").mkdir()
+    assert train(tmp_path / "empty", "--out", tmp_path / "m.bin") == 2
+    assert train(labelled, "--out", tmp_path / "m.bin", "--lr", "1e6") in (0, 2)
+    with pytest.raises(SystemExit) as ended:
+        train(labelled, "--out", tmp_path / "m.bin", "--held-out", "1.5")
+    assert ended.value.code == 2
+    assert train(labelled, "--out", tmp_path / "empty") == 1  # a folder stands there
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\xba\x16\x4f\x2f" + bytes(500)])
+def test_files_that_are_no_model(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.bin"
+    path.write_bytes(content)
+    with pytest.raises(NoModel, match=r"quality\.classifier: .*m\.bin"):
+        Classifier(path, "quality.classifier").check()
+    with pytest.raises(NoModel, match="is not there"):
+        Classifier(tmp_path / "absent.bin", "quality.classifier")

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from helpers.commands import tamga
+
+from lineage.storage import disk
+from pipelines.release.parts import parts
+from pipelines.release.stage import check_target
+from schemas import params as params_module
+from schemas.errors import Invalid
+
+
+def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
+    sizes = pl.DataFrame(
+        {
+            "shard": ["b", "a", "c", "a"],
+            "lang": ["kk", "kk", "kk", "ru"],
+            "group": [0, 1, 0, 0],
+            "rows": [2, 3, 4, 5],
+            "bytes": [60, 60, 60, 10],
+        }
+    )
+    found = parts(sizes, 100).to_dicts()
+    assert [(p["lang"], p["part"], p["shards"], p["groups"], p["leaf"]) for p in found] == [
+        ("kk", 0, ["a", "b"], [1, 0], 0),
+        ("kk", 1, ["c"], [0], 5),
+        ("ru", 0, ["a"], [0], 9),
+    ]
+
+
+def test_only_a_release_is_replaced(sample_home: Path, tmp_path: Path) -> None:
+    params = replace(
+        params_module.load(sample_home / "params.yaml"), path=sample_home / "params.yaml"
+    )
+    check_target(params, tmp_path / "new")
+    (tmp_path / "mine").mkdir()
+    check_target(params, tmp_path / "mine")
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    for target in (tmp_path / "mine", sample_home, params.register, sample_home / "params.yaml"):
+        with pytest.raises(Invalid, match="would replace"):
+            check_target(params, target)
+
+
+def test_a_release_that_lost_a_file_is_made_again(sample_home: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(sample_home / "register", tmp_path / "register")
+    shutil.copytree(sample_home / "samples", tmp_path / "samples")
+    shutil.copy(sample_home / "params.yaml", tmp_path)
+    release = tmp_path / "release/sample"
+    assert tamga("run", "--params", tmp_path / "params.yaml").returncode == 0
+    whole = {p.relative_to(release) for p in release.rglob("*")}
+    (release / "README.md").unlink()
+    (release / "data/ru/part-99999.parquet").touch()
+    assert tamga("run", "--params", tmp_path / "params.yaml").returncode == 0
+    assert {p.relative_to(release) for p in release.rglob("*")} == whole
+
+
+def test_a_release_that_another_run_is_writing_is_left_alone(sample_run: Path) -> None:
+    params = sample_run / "params.yaml"
+    with disk.only_one(sample_run / "release/.sample.lock"):
+        done = tamga("release", "--params", params)
+    assert done.returncode == 1 and "another process is at work" in done.stderr
+    assert tamga("release", "--params", params).returncode == 0
+    assert not list((sample_run / "release").glob(".*"))

@@ -1,0 +1,307 @@
+"""A withdrawal: shown first, then carried out, on copies of the sample's run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from helpers.commands import ROOT, tamga
+from helpers.release_tables import fates, jsonl, table
+
+from lineage import receipts, trace
+from lineage.signing import keys
+from lineage.storage import release_files
+from lineage.verify import defects
+from lineage.withdrawal_scope import Scope
+from pipelines.withdrawal import command as withdraw
+from pipelines.withdrawal.execution import begin
+from pipelines.withdrawal.impact import Survey
+from schemas import params, register, withdrawals
+
+BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
+
+
+@pytest.fixture
+def home(sample_copy: Path) -> Path:
+    return sample_copy
+
+
+def run(home: Path, *args: str) -> int:
+    return withdraw.main([*args, "--params", str(home / "params.yaml")])
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """All files, but locks."""
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and not p.name.endswith("lock")
+    }
+
+
+def unsound(home: Path, release: str = "sample") -> list[str]:
+    key = keys.public_key(home / "work/keys/signing.pub")
+    folder = home / "release" / release
+    return [str(d) for d in defects(folder, key, home / "release" / release_files.LOG)]
+
+
+def receipt(home: Path) -> Path:
+    (path,) = (home / "release/receipts").glob("*.dsse.json")
+    return path
+
+
+def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(home)
+    assert run(home, "source", "kz-bilik", "--json") == 0
+    shown = told(capsys)
+    assert files(home) == before
+    data = table(home / "release/sample", "data")
+    mine = data.filter(pl.col("source_id") == "kz-bilik")
+    (one,) = shown["releases"]
+    assert shown["documents"] == one["documents"] == mine.height > 0
+    assert one["chars"] == mine["n_chars"].sum() and one["of"] == data.height
+    assert set(one["languages"]) == set(mine["lang"].unique())
+    assert set(one["shards"]) == set(
+        table(home / "release/sample", "documents").filter(pl.col("source_id") == "kz-bilik")[
+            "shard"
+        ]
+    )
+    assert run(home, "source", "kz-bilik") == 0
+    assert "nothing was changed" in capsys.readouterr().out
+
+
+def test_copies_are_shown_with_their_right(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members = table(home / "release/sample", "duplicates")
+    gone = members.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
+    pair = gone.join(members, left_on="kept_doc_id", right_on="doc_id").row(0, named=True)
+    assert run(home, "document", pair["kept_doc_id"], "--json") == 0
+    copies = told(capsys)["releases"][0]["copies"]
+    assert not copies["stay"]
+    assert sum(c["documents"] for c in copies["take_over"] + copies["barred"]) >= 1
+    for one in copies["take_over"]:
+        assert one["licence"] and one["basis"] and one["text_at_hand"] == one["documents"]
+    assert run(home, "document", pair["doc_id"], "--json") in (0, 1)
+    (stay,) = told(capsys)["releases"][0]["copies"]["stay"]
+    assert stay["examples"] == [pair["kept_doc_id"]]
+
+
+def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    release = home / "release/sample"
+    before, data = files(release), table(release, "data")
+    old_fates = fates(release)
+    ids = set(data.filter(pl.col("source_id") == "kz-bilik")["doc_id"])
+    assert run(home, "source", "kz-bilik", *BY, "--due", "2999-01-01", "--json") == 0
+    done = told(capsys)
+    assert done["counts"]["documents"] == str(len(ids)) and not done["erased"]
+    after, left = files(release), table(release, "data")
+    assert set(left["doc_id"]) == set(data["doc_id"]) - ids
+    changed = set(done["releases"][0]["shards"])
+    for name in (n for n in before if n.startswith("data/")):
+        assert (after.get(name) == before[name]) == (name not in changed), name
+    assert not unsound(home)
+    new_fates = fates(release)
+    assert {i for i in new_fates if new_fates[i] != old_fates[i]} == ids
+    assert {new_fates[i] for i in ids} == {("refuse", "withdrawn")}
+    assert after["seal/leaves"] == before["seal/leaves"]
+    assert after["README.md"] != before["README.md"]
+    excluded = jsonl(home / f"release/exclusions/{done['id']}.jsonl")
+    assert {one["doc_id"] for one in excluded} == ids
+    old = {r["doc_id"]: r for r in table_of(before, "documents").to_dicts()}
+    for one in excluded:
+        assert {k: one[k] for k in ("shard", "row", "text_sha256")} == {
+            k: old[one["doc_id"]][k] for k in ("shard", "row", "text_sha256")
+        }
+    public = home / "work/keys/signing.pub"
+    script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release), str(public)]
+    assert subprocess.run(script, capture_output=True, text=True).stdout == "sound\n"
+    assert not list(receipts.defects(receipt(home), keys.public_key(public)))
+    (entry,) = register.load(home / "register").withdrawals
+    assert (entry.scope, entry.value, entry.ground) == ("source", "kz-bilik", "letter 12/7")
+    assert 'recorded_by: "counsel"' in (home / "register/withdrawals.yaml").read_text()
+    one = min(ids)
+    assert trace.main([one, "--release", str(release), "--root", str(ROOT), "--json"]) in (0, 1)
+    (chain,) = told(capsys)["chains"]
+    assert (chain["outcome"], chain["reason"]) == ("refuse", "withdrawn")
+    assert chain["decisions"][-1]["evidence"]["withdrawal"] == done["id"]
+
+
+def table_of(contents: dict[str, bytes], name: str) -> pl.DataFrame:
+    return pl.concat(
+        [pl.read_parquet(c) for n, c in contents.items() if n.startswith(f"lineage/{name}/")]
+    )
+
+
+def test_the_same_again_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(home, "domain", "bilik.example.kz", *BY, "--erase") == 0
+    before = files(home)
+    capsys.readouterr()
+    assert run(home, "domain", "BILIK.example.kz.", *BY, "--erase") == 0
+    assert "already withdrawn" in capsys.readouterr().out
+    assert run(home, "domain", "bilik.example.kz") == 0
+    assert files(home) == before
+
+
+def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = files(home)
+    assert run(home, "domain", "nowhere.example") == 1
+    assert "nothing in the releases" in capsys.readouterr().out
+    for domain in ("example.kz", "nowhere.example"):
+        assert run(home, "domain", domain) in (0, 1)
+    assert files(home) == before
+    assert run(home, "domain", "nowhere.example", *BY) == 0
+    assert [w.value for w in register.load(home / "register").withdrawals] == ["nowhere.example"]
+    assert not unsound(home)
+
+
+def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    release = home / "release/sample"
+    data = table(release, "data").sort("doc_id")
+    web = data.filter(pl.col("uri").str.starts_with("https://")).row(0, named=True)
+    other = web["uri"].replace("https://", "HTTP://") + "#part"
+    assert run(home, "url", web["uri"].replace("https://", "HTTP://"), *BY, "--json") == 0
+    done = told(capsys)
+    assert web["uri"] not in json.dumps(done) and "value" not in done
+    assert run(home, "url", other, *BY) == 2
+    left = table(release, "data")
+    assert web["doc_id"] not in set(left["doc_id"])
+    text = left.filter(pl.col("n_chars") > 50).sort("doc_id").row(0, named=True)
+    (home / "letter.txt").write_text(text["text"] + "\n", "utf-8")
+    assert run(home, "text", str(home / "letter.txt"), *BY, "--json") == 0
+    assert told(capsys)["value"] == sha256(text["text"].encode()).hexdigest()
+    assert text["doc_id"] not in set(table(release, "data")["doc_id"])
+    assert not unsound(home)
+
+
+def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
+    assert run(home, "text", str(home / "letter.txt")) == 1
+    assert "nothing in the releases is of text" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["source", "kz-bilik", "--confirm", "--by", "John Smith", "--ground", "x"], "a role"),
+        (["source", "kz-bilik", "--confirm", "--by", "counsel", "--ground", "a@b.example"],
+         "personal data"),
+        (["document", "kz-bilik"], "32 hex"),
+        (["domain", "https://a.example/x"], "host name"),
+        (["url", "'; DROP TABLE records; --"], "a URL"),
+        (["source", "kz-bilik", *BY, "--due", "soon"], "a date"),
+        (["text", "not a digest"], "VALUE: must be the SHA-256 of the text in 64 hex"),
+        (["source", "kz-bilik", *BY, "--received", "2999-01-01"], "--received: is in the future"),
+        (["source", "kz-bilik", "--received", "2020-01-02", "--due", "2020-01-01"],
+         "--due: is before the day of receipt, 2020-01-02"),
+        (["source", "kz-bilik", *BY, "--case", "12"], "--case: "),
+    ],
+    ids=["role", "ground", "document", "domain", "url", "due", "text", "future", "before", "case"],
+)  # fmt: skip
+def test_bad_usage(
+    home: Path, args: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files(home)
+    assert run(home, *args) == 2
+    assert words in capsys.readouterr().err
+    assert files(home) == before
+
+
+def test_confirm_needs_who_and_why(home: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(home, "source", "kz-bilik", "--confirm")
+    assert ended.value.code == 2
+
+
+def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where but one source is left, its withdrawal is warned of and refused without --all."""
+    release = home / "release/sample"
+    about, found = params.load(home / "params.yaml"), register.load(home / "register")
+    records = table(release, "records")
+    others = records.filter((pl.col("source_id") != "kz-bilik").fill_null(True))["doc_id"]
+    scope = Scope("source", "kz-eski", ids=tuple(others))
+    order = {"recorded_on": "2026-11-22", "ground": "x", "recorded_by": "counsel", "erase": False}
+    begin(Survey(about, found, scope), order).carry_out()
+    assert set(table(release, "data")["source_id"]) == {"kz-bilik"}
+    assert run(home, "source", "kz-bilik") == 0
+    assert "WARNING: EVERYTHING" in capsys.readouterr().out
+    assert run(home, "source", "kz-bilik", *BY) == 1
+    assert "EVERYTHING" in capsys.readouterr().err and not unsound(home)
+    assert run(home, "source", "kz-bilik", *BY, "--all") == 0
+    assert not unsound(home) and not list((release / "data").rglob("*.parquet"))
+
+
+def test_a_table_that_is_cut_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = next((home / "release/sample/lineage/records").iterdir())
+    path.write_bytes(path.read_bytes()[:100])
+    assert run(home, "source", "kz-bilik") == 1
+    assert "tamga verify" in capsys.readouterr().err
+
+
+def test_a_release_that_was_changed_is_left_alone(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shard = next((home / "release/sample/data/kk").glob("*.parquet"))
+    content = shard.read_bytes()
+    shard.write_bytes(content + b"x")
+    before = files(home)
+    assert run(home, "source", "kz-bilik", *BY) == 1
+    assert "does not have the bytes that were signed" in capsys.readouterr().err
+    assert files(home) == before
+
+
+def test_a_changed_receipt_is_found(home: Path) -> None:
+    assert run(home, "source", "kz-bilik", *BY) == 0
+    path, key = receipt(home), keys.public_key(home / "work/keys/signing.pub")
+    command = ("verify", "--receipt", path, "--params", home / "params.yaml")
+    assert tamga(*command).returncode == 0
+    excluded = next((home / "release/exclusions").iterdir())
+    content = excluded.read_bytes()
+    excluded.write_bytes(content[:-2])
+    assert "does not have the bytes" in str(next(receipts.defects(path, key)))
+    excluded.write_bytes(content)
+    (home / "release" / release_files.LOG).write_bytes(b"")
+    assert "before and after" in str(next(receipts.defects(path, key)))
+    envelope = path.read_bytes()
+    path.write_bytes(envelope.replace(b"A", b"B", 1))
+    assert list(receipts.defects(path, key))
+    assert tamga(*command).returncode == 1
+
+
+def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
+    """A whole new run over the same raw files: refused as `withdrawn`; and what was let in again
+    says by which case."""
+    entry = {"scope": "source", "value": "kz-gazette", "recorded_on": "2026-01-01", "ground": "x"}
+    withdrawals.add(home / "register", entry)
+    lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
+    assert withdrawals.lift(home / "register", "source", "kz-gazette", lifted)
+    about = params.load(home / "params.yaml")
+    assert about.root == home
+    (home / "samples").symlink_to(ROOT / "samples")
+    assert run(home, "source", "kz-bilik", *BY, "--erase") == 0
+    assert {p.name for p in (home / "work").iterdir()} <= {
+        "keys", "metrics", "plots", "validation", ".state"
+    }  # fmt: skip
+    done = tamga("run", "--params", home / "params.yaml", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    release = home / "release/sample"
+    mine = table(release, "records").filter(pl.col("source_id") == "kz-bilik")["doc_id"]
+    found = fates(release)
+    assert len(mine) and {found[i] for i in mine} == {("refuse", "withdrawn")}
+    records = table(release, "records").filter(pl.col("source_id") == "kz-gazette")["doc_id"]
+    kept = table(release, "decisions").filter(
+        pl.col("doc_id").is_in(records.implode()), stage="ingest", outcome="keep"
+    )
+    cases = {json.loads(e)["reinstated"]["case"] for e in kept["evidence"]}
+    assert kept.height and cases == {"c-0001"}
+    assert not unsound(home)
+    key = keys.public_key(home / "work/keys/signing.pub")
+    assert not list(receipts.defects(receipt(home), key))

@@ -1,0 +1,92 @@
+"""`kill -9` in the midst of a withdrawal: the old state or the new one, whole; again, and it ends.
+
+The process counts what it does to the file system, and is killed by itself before the n-th deed.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers.commands import ROOT, copied
+from helpers.release_tables import table
+
+from lineage import receipts
+from lineage.signing import keys, release_log
+from lineage.storage import release_files
+from lineage.verify import defects
+from pipelines.withdrawal import command as withdraw
+from schemas import register
+
+CHILD = """
+import os, signal, sys
+from pipelines import erasure, survey, withdraw, withdrawing
+last, seen = int(sys.argv[1]), 0
+DEEDS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
+
+def deed(event, args):
+    global seen
+    writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
+    if event in DEEDS or writes:
+        seen += 1
+        if seen == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(deed)
+code = withdraw.main(sys.argv[2:])
+print(seen)
+sys.exit(code)
+"""
+
+
+def attempt(home: Path, last: int) -> subprocess.CompletedProcess[str]:
+    args = ["source", "kz-bilik", "--confirm", "--erase", "--by", "counsel", "--ground", "x"]
+    command = [sys.executable, "-c", CHILD, str(last), *args, "--params", home / "params.yaml"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def origin(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(sample_run, tmp_path_factory.mktemp("origin") / "home")
+
+
+@pytest.fixture(scope="module")
+def deeds(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many there are when nothing stops it."""
+    home = tmp_path_factory.mktemp("whole") / "home"
+    shutil.copytree(origin, home)
+    done = attempt(home, -1)
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout.split()[-1])
+
+
+@pytest.mark.parametrize("part", range(6))
+def test_a_killed_withdrawal(
+    part: int, deeds: int, origin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(origin, home)
+    last = random.Random(part).randrange(1 + part * deeds // 6, 1 + (part + 1) * deeds // 6)
+    assert attempt(home, last).returncode == -9
+    release = home / "release/sample"
+    key = keys.public_key(home / "work/keys/signing.pub")
+    assert not list(defects(release, key, home / "release" / release_files.LOG)), (
+        f"killed at {last}"
+    )
+    register.load(home / "register")
+    held = (table(release, "data")["source_id"] == "kz-bilik").sum()
+    assert held in (0, (table(origin / "release/sample", "data")["source_id"] == "kz-bilik").sum())
+    again = ["source", "kz-bilik", "--confirm", "--erase", "--by", "counsel", "--ground", "x"]
+    assert withdraw.main([*again, "--params", str(home / "params.yaml")]) == 0
+    assert not list(defects(release, key, home / "release" / release_files.LOG))
+    assert not (table(release, "data")["source_id"] == "kz-bilik").any()
+    assert len(register.load(home / "register").withdrawals) == 1
+    (receipt,) = (home / "release/receipts").glob("*.dsse.json")
+    assert not list(receipts.defects(receipt, key))
+    assert not (home / "work/ingest").exists()
+    assert not list((home / "release/.withdraw").iterdir())
+    assert len(release_log.read(home / "release" / release_files.LOG)) == 2
