@@ -14,11 +14,10 @@ from typing import Final
 import pyarrow as pa
 
 from schemas import columns
-from schemas.stages import OUTCOMES as OUTCOMES
-from schemas.stages import STAGES as STAGES
-from schemas.stages import TEXTS as TEXTS
 
 SCHEMA_VERSION: Final = 1
+
+OUTCOMES: Final = ("keep", "refuse", "drop", "damaged")
 
 _text, _long = pa.string(), pa.int64()
 
