@@ -14,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from helpers.commands import ROOT
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
@@ -28,7 +29,6 @@ from schemas import configuration
 from schemas.duties import Duties
 from schemas.stages import STAGES
 
-ROOT = Path(__file__).resolve().parents[3]
 OWN = json.loads((ROOT / "schemas/openlineage/1-0-0.json").read_bytes())
 RUN = events.Run(
     release="r",
