@@ -264,7 +264,6 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup", "policy")
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)

@@ -188,7 +188,7 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     warnings = list(_warnings(loaded))
     sources = loaded.register.sources
     granted = [s for s in sources.values() if loaded.standing(s) == GRANTED]
-    refused = sum(loaded.refusal(s) is not None for s in granted)
+    refused = {s.id: refusal.reason for s in granted if (refusal := loaded.refusal(s))}
     hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
     if options.json:
         _print_json(
@@ -199,7 +199,7 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
                 "register_sha256": loaded.register.sha256,
                 "sources": len(sources),
                 "granted": len(granted),
-                **({"refused_here": refused} if loaded.use else {}),
+                **({"refused_here": len(refused)} if loaded.use else {}),
                 "warnings": [{"source_id": id, "message": message} for id, message in warnings],
                 "last_run": str(loaded.last.folder) if loaded.last else None,
                 "ungoverned": hosts,
@@ -208,12 +208,13 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
         return 0
     for id, message in warnings:
         print(f"warning: {id}: {message}", file=sys.stderr)
-    here = f" ({refused} of them refused here)" if refused else ""
     print(
-        f"valid: {len(sources)} sources, {len(granted)} granted on {loaded.as_of}{here}, "
+        f"valid: {len(sources)} sources, {len(granted)} granted on {loaded.as_of}, "
         f"{len(loaded.register.licences)} own licences, "
         f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings"
     )
+    if refused:
+        print(f"{len(refused)} granted sources are refused here: {_named(refused, options.top)}")
     if hosts:
         print("\nwhat to license next: refused as ungoverned in the last run, by bytes as stored")
         _print_table(
@@ -224,6 +225,12 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
             ]
         )
     return 0
+
+
+def _named(refused: Mapping[str, str], top: int) -> str:
+    """The first `top` sources with the reasons of their refusals."""
+    named = [f"{id} ({reason})" for id, reason in refused.items()][:top]
+    return ", ".join([*named, *(["…"] if len(refused) > top else [])])
 
 
 def _warnings(loaded: Loaded) -> register_warnings.Warnings:

@@ -39,18 +39,10 @@ from pipelines.release.parts import Deal, Split, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
 from schemas.errors import Invalid, Problem
-from schemas.params import SECTIONS, Params
+from schemas.params import Params
 from schemas.snapshot import snapshot
-from schemas.tables import (
-    DECISIONS,
-    DUPLICATES,
-    PARTS,
-    RECORDS,
-    RUNS,
-    STAGES,
-)
-
-DECIDING = ("ingest", "language", "quality", "dedup", "privacy")
+from schemas.stages import DECIDING, STAGES
+from schemas.tables import DECISIONS, DUPLICATES, PARTS, RECORDS, RUNS
 
 
 class WriteLineage(ShardDoFn):
@@ -100,7 +92,6 @@ class ReleaseStage(DocumentStage):
     """Deal out, write, account."""
 
     name = "release"
-    sections = SECTIONS  # the manifest covers all parameters
 
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))

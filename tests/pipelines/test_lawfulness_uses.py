@@ -115,8 +115,8 @@ def test_check_counts_and_warns(tmp_path: Path, capsys: pytest.CaptureFixture[st
     refused = [case for case in granted if case.reason]
     assert main(["check", "--params", str(path)]) == 0
     out, err = capsys.readouterr()
-    counted = f"{len(granted)} granted on 2026-11-22 ({len(refused)} of them refused here), "
-    assert counted in out
+    assert f"{len(granted)} granted on 2026-11-22, " in out
+    assert f"{len(refused)} granted sources are refused here: s9 (purpose-not-granted), " in out
     for number, case in enumerate(CASES):
         if not case.params and case.reason:
             lines = [one for one in err.splitlines() if one.startswith(f"warning: s{number}: ")]
