@@ -116,7 +116,9 @@ def test_check_counts_and_warns(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert main(["check", "--params", str(path)]) == 0
     out, err = capsys.readouterr()
     assert f"{len(granted)} granted on 2026-11-22, " in out
-    assert f"{len(refused)} granted sources are refused here: s9 (purpose-not-granted), " in out
+    assert (
+        f"{len(refused)} granted sources are refused here: " in out and "s17 (residency), " in out
+    )
     for number, case in enumerate(CASES):
         if not case.params and case.reason:
             lines = [one for one in err.splitlines() if one.startswith(f"warning: s{number}: ")]
