@@ -20,8 +20,8 @@ VAGUE = {"told", "said", "made", "found", "one", "some", "stands", "whole"}
 VAGUE_MODULES = {"util", "utils", "helpers", "common", "misc"}
 MOST_LINES = 400
 MOST_FILES = 6
-#: A stage that shares its name with a column and a kind of guard.
-AMBIGUOUS = {"language"}
+#: Stages whose names have a second use: a column and a kind of guard; a key of a run's summary.
+AMBIGUOUS = {"language", "release"}
 #: Files that are read for wording, and where they lie.
 WORDED = ("*.py", "*.md", "*.ipynb", "*.html", "*.css")
 FOLDERS = (*ORDER, "benchmarks", "docs", "notebooks", "samples", "tests")
