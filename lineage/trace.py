@@ -12,11 +12,9 @@ from typing import Any
 
 from polars.exceptions import PolarsError
 
-from lineage import token_trace
 from lineage.release_folder import ReleaseFolder
 from lineage.released_passages import BadPassage, holding
 from lineage.storage.release_tables import NoRelease
-from lineage.token_trace import BadRange, NoTokens
 from schemas import command_line
 from schemas.errors import Invalid
 
@@ -87,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _tokens(release, options)
         ids = _holding(release, options.text) if options.text else release.named(options.query)
         found = [release.chain(i) for i in ids[: options.most]]
-    except (Invalid, NoRelease, BadRange, BadPassage) as error:
+    except (Invalid, NoRelease, BadPassage) as error:
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
@@ -100,9 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    except NoTokens as error:
-        print(error, file=sys.stderr)
-        return 1
     if options.json:
         told = {"query": options.query, "records": len(ids), "chains": found}
         print(json.dumps(told, ensure_ascii=False, indent=1))
@@ -129,7 +124,13 @@ def _holding(release: ReleaseFolder, file: str) -> list[str]:
 
 
 def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
-    place = token_trace.find(release, options.tokens)
+    from lineage import token_trace  # imports NumPy
+
+    try:
+        place = token_trace.find(release, options.tokens)
+    except (token_trace.BadRange, token_trace.NoTokens) as error:
+        print(error, file=sys.stderr)
+        return 1 if isinstance(error, token_trace.NoTokens) else 2
     number = token_trace.documents(release, place).height
     found = list(token_trace.trace(release, place, options.most))
     if options.json:

@@ -9,22 +9,12 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pipelines.engine.quiet import quiet
+from schemas.stages import TABLE
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
     "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
-    "ingest": ("pipelines.ingest.stage", "raw containers through the gate to documents"),
-    "language": ("pipelines.language.stage", "which language and script each document is in"),
-    "quality": (
-        "pipelines.quality.stage",
-        "what documents are like; or `quality train`: a classifier",
-    ),
-    "dedup": ("pipelines.dedup.stage", "exact and near-duplicates, each compared before it goes"),
-    "privacy": (
-        "pipelines.privacy.stage",
-        "where personal data stands; or `privacy preview`: a page to look at",
-    ),
-    "release": ("pipelines.release.stage", "shards by language, lineage tables, manifest"),
+    **{one.name: (f"pipelines.{one.name}.stage", one.summary) for one in TABLE},
     "sources": ("pipelines.governance.sources", "check, list or show the register of sources"),
     "policy": (
         "pipelines.governance.policies",

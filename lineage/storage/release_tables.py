@@ -6,16 +6,28 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from lineage.storage import release_files
-from schemas.tables import LINEAGE, PARTS
+from schemas.columns import LINEAGE
+
+_TYPES: Final = {
+    "string": pl.String,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "double": pl.Float64,
+}
 
 
 class NoRelease(Exception):
     """There is no release where one was named."""
+
+
+def empty(name: str) -> pl.LazyFrame:
+    """A lineage table without rows."""
+    return pl.LazyFrame(schema={column: _TYPES[kind] for column, kind in LINEAGE[name].items()})
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,12 @@ class ReleaseTables:
         files = [one for one in files if one.stem in parts] or files
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
-        return pl.scan_parquet(files, hive_partitioning=False).select(LINEAGE[name].names)
+        return pl.scan_parquet(files, hive_partitioning=False).select(*LINEAGE[name])
 
     def parts(self) -> pl.LazyFrame:
         """Rows of `schemas.tables.PARTS`; none where no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
-            return pl.DataFrame(PARTS.empty_table()).lazy()
+            return empty("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:

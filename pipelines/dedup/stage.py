@@ -8,6 +8,7 @@ Signatures stay in files; between workers travel exact keys, band keys and docum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pipelines.dedup import (
     duplicates,
     passages_job,
     release_index,
-    source_loss_guard,
+    source_losses,
     source_ranking,
 )
 from pipelines.dedup.boilerplate_lines import Removed
@@ -32,10 +33,9 @@ from pipelines.dedup.passages_job import Shared
 from pipelines.dedup.plan import Plan
 from pipelines.dedup.refused_copies import REFUSED, Refused
 from pipelines.dedup.survivors import Settled
-from pipelines.engine import batches, decisions, shards
+from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
-from pipelines.engine.published import StageError
 from pipelines.engine.stage import Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
@@ -139,7 +139,7 @@ class Decide(ShardDoFn):
             | {
                 "source": decisions.count(kept["source_id"]),
                 "source before": decisions.count(seen["source_id"]),
-                "source lost": decisions.count(source_loss_guard.counted(gone)),
+                "source lost": decisions.count(source_losses.named(gone)),
             }
             | ({"passages": passages_job.counts(shared)} if spans else {}),
         )
@@ -274,7 +274,6 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup", "policy")
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
@@ -315,7 +314,7 @@ class Dedup(DocumentStage):
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """Stop where a source lost more to another than the parameters allow."""
+        """Stop where a source loses more to another than the parameters allow."""
         _stop_at_losses(state, totals, context.params.guard)
 
     def published(self, context: Context) -> None:
@@ -326,13 +325,14 @@ class Dedup(DocumentStage):
 
 
 def _stop_at_losses(
-    state: shards.State, totals: Mapping[str, Mapping[str, int]], guard: GuardParams
+    state: shards.State, totals: Mapping[str, Mapping[str, int]], params: GuardParams
 ) -> None:
-    found = source_loss_guard.losses(
-        totals.get("source lost", {}), totals.get("source before", {}), guard
+    guard.stop_if_short(
+        source_losses.counts(totals),
+        params,
+        stage=Dedup.name,
+        explain=partial(source_losses.examples, state),
     )
-    if found:
-        raise StageError(source_loss_guard.message(state, found, guard))
 
 
 def main(argv: Sequence[str] | None = None) -> int:

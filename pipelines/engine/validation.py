@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
+from schemas.stages import entry
+
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
 
@@ -60,7 +62,7 @@ class ExpectationFailed(Exception):
 
 def suite(stage: str) -> dict[str, Any]:
     """The expectations of `stage` as data: name, notes, meta, expectations."""
-    text = resources.files("schemas").joinpath("expectations", f"{stage}.json").read_text("utf-8")
+    text = resources.files("schemas").joinpath(entry(stage).suite).read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

@@ -220,17 +220,6 @@ class Ingest(Stage):
     """Scan, tell apart, judge, read."""
 
     name = "ingest"
-    sections = (
-        "as_of",
-        "purpose",
-        "storage_country",
-        "inputs",
-        "licences",
-        "signals",
-        "robots_agents",
-        "policy",
-        "ingest",
-    )
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers

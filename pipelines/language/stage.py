@@ -184,7 +184,7 @@ class IdentifyShard(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, cut = [_NOTHING], []
-        for batch in self.source.documents(shard.name, "ingest", DOCUMENTS.names):
+        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
             labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 parts = split(batch, labels, self.identifier, self.params.main_share)
@@ -236,7 +236,6 @@ class Language(DocumentStage):
     """Identify, then keep or drop."""
 
     name = "language"
-    sections = ("language",)
 
     def __init__(self, context: Context) -> None:
         self.model = identifier.model_path(context.params.language.model, context.params.root)

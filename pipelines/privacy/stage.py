@@ -73,8 +73,8 @@ class ScrubShard(ShardDoFn):
         removals = self.source.removals(shard.name)
         said = whole_records.findings(self.source, shard.name, self.scrubber, self.jurisdictions)
         bad, barred = 0, set[str]()
-        for batch in self.source.documents(
-            shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
+        for batch in self.source.handed_to(
+            "privacy", shard.name, ["doc_id", "uri", "source_id", "text"]
         ):
             batch = batch.join(
                 languages, on="doc_id", how="left", maintain_order="left"
@@ -149,7 +149,6 @@ class Privacy(DocumentStage):
     """Find, then keep or drop by the source's policy."""
 
     name = "privacy"
-    sections = ("privacy",)
 
     def __init__(self, context: Context) -> None:
         from importlib.metadata import version

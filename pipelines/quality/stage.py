@@ -157,7 +157,7 @@ class JudgeShard(ShardDoFn):
         columns = ["doc_id", "uri", "source_id", "text"]
         empty = pl.DataFrame(schema=dict.fromkeys((*columns, "lang", "kind"), pl.String))
         found = [self.by.find(empty)]
-        for batch in self.source.documents(shard.name, "language", columns):
+        for batch in self.source.handed_to("quality", shard.name, columns):
             kinds = pl.col("source_id").replace_strict(
                 self.kinds, default="web", return_dtype=pl.String
             )
@@ -191,7 +191,6 @@ class Quality(DocumentStage):
     """Measure, tag, then keep or drop."""
 
     name = "quality"
-    sections = ("quality",)
 
     def __init__(self, context: Context) -> None:
         self.by = Judge(context.params)

@@ -11,15 +11,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from lineage import store_options
 from lineage.store.store import Store
-from pipelines.search import similarity as likeness
-from pipelines.search.similarity import Asked
-from pipelines.text import fingerprints
+
+if TYPE_CHECKING:
+    from pipelines.search.similarity import Asked
 
 EPILOG = """examples:
   tamga find --text letter.txt
@@ -45,6 +45,9 @@ def by_text(
       and cannot be read; absence: the digests of released texts before and behind the text's, where
       it is not exactly there and nothing is unread.
     """
+    from pipelines.search import similarity as likeness
+    from pipelines.text import fingerprints
+
     digest = sha256(asked.text.encode())
     exact = likeness.exact(store, asked.text)
     for other in likeness.redacted(asked.text, _kinds(store)) if exact.is_empty() else ():
@@ -107,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find(options: argparse.Namespace) -> int:
     store, place = store_options.opened(options), store_options.places(options)
     if options.text:
+        from pipelines.search import similarity as likeness  # an address needs no extractor
+
         asked = likeness.read_file(options.text)
         if isinstance(asked, str):
             print(f"{options.text}: {asked}", file=sys.stderr)
