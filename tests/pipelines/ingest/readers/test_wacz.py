@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from lineage import evidence
 from pipelines.ingest.readers import wacz
-from pipelines.ingest.readers.opening import Cursor
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import Cursor, Envelope, Source
 
 
 def record(number: int, body: bytes = b"<p>The assembly met.</p>") -> bytes:
