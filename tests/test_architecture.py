@@ -224,3 +224,14 @@ def test_a_word_that_says_too_little_is_gone() -> None:
         if path.name != Path(__file__).name
     }
     assert {path: number for path, number in counts.items() if number} == {}
+
+
+def test_no_test_module_replaces_what_others_use() -> None:
+    """A module that is collected must not change a library for the rest of the process."""
+    replaced = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            targets = node.targets if isinstance(node, ast.Assign) else []
+            if any(isinstance(target, ast.Attribute) for target in targets):
+                replaced.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert replaced == []

@@ -37,13 +37,12 @@ from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.stage import Shard, ShardDoFn
+from schemas import policy
 from schemas.errors import Invalid, Problem
-from schemas.params import Params
+from schemas.lawfulness import Use
 from schemas.register import Register
 from schemas.sections import DedupParams, GuardParams
-from schemas.standing import GRANTED, standing
 from schemas.tables import DUPLICATES, FINDINGS
-from schemas.withdrawal_index import Withdrawals
 
 DECIDED = {
     "doc": pl.UInt64,
@@ -238,15 +237,6 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
-def lawful(register: Register, params: Params) -> frozenset[str]:
-    """The sources whose released documents may take the place of new ones."""
-    return frozenset(
-        s.id
-        for s in register.sources.values()
-        if standing(s, params.as_of, register) == GRANTED and params.purpose in s.basis.purposes
-    )
-
-
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
     places = pipeline | "Places" >> beam.Create(
@@ -277,6 +267,8 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
+        use = Use.of(context.params, policy.load(context.params.policy.path))
+        self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
         if strange:
@@ -289,6 +281,8 @@ class Dedup(DocumentStage):
             for s in context.params.dedup.decontaminate
         }
         earlier = {f"index {e.release}": e.digest for e in self.known}
+        if self.known:
+            earlier["lawful sources"] = self.rights.digest
         return super().inputs(context) | sets | earlier
 
     def build(
@@ -306,7 +300,7 @@ class Dedup(DocumentStage):
             run_id,
             self.expected(context),
             self.known,
-            release_index.Rights(lawful(register, params), Withdrawals.of(register.withdrawals)),
+            self.rights,
             params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
