@@ -1,4 +1,4 @@
-"""The pages hold: commands run or parse, outputs are as shown, paths and links exist."""
+"""The pages are true: commands run or parse, outputs are as shown, paths, modules and links exist."""
 
 from __future__ import annotations
 
@@ -144,13 +144,13 @@ def test_tamga_commands_parse(page: Path) -> None:
             continue
         nested = words[1] in ("sources", "case") or words[1:3] in NESTED
         sub = words[1:3] if nested and len(words) > 2 else words[1:2]
-        told = usage(*sub)
+        help_text = usage(*sub)
         if "--runner" not in words:
-            assert {*_OPTION.findall(line)} <= {*_OPTION.findall(told)}, line
+            assert {*_OPTION.findall(line)} <= {*_OPTION.findall(help_text)}, line
 
 
 def usage(*command: str) -> str:
-    """What `--help` says."""
+    """The text of `--help`."""
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit) as ended:
         cli.main([*command, "--help"])
@@ -279,9 +279,9 @@ def parameters() -> dict[str, Any]:
     return found
 
 
-def test_all_parameters_are_told_with_their_defaults() -> None:
-    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", told, re.M))
+def test_all_parameters_are_listed_with_their_defaults() -> None:
+    page_text = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", page_text, re.M))
     for key, value in parameters().items():
         names = [f"{key}.{k}" for k in value.get("properties", {})] or [key]
         for name in names:
@@ -293,23 +293,24 @@ def test_all_parameters_are_told_with_their_defaults() -> None:
 
 
 def test_the_parameters_in_the_table_exist() -> None:
-    told = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
+    page_text = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
     properties = parameters()
     for name in re.findall(
-        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard|policy)\.[a-z_]+)`", told
+        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard|policy)\.[a-z_]+)`",
+        page_text,
     ):
         section, _, key = name.partition(".")
         assert key in properties[section]["properties"], name
 
 
-def test_all_reasons_are_told() -> None:
-    told = (ROOT / "docs/legal.md").read_text("utf-8")
+def test_all_reasons_are_explained() -> None:
+    page_text = (ROOT / "docs/legal.md").read_text("utf-8")
     reasons = {f"opted-out:{p.NAME}" for p in PROTOCOLS}
     reasons |= {r for rs in REASONS.values() for r in rs if not r.endswith((":", "-"))}
-    assert {r for r in reasons if f"`{r}`" not in told} == set()
+    assert {r for r in reasons if f"`{r}`" not in page_text} == set()
 
 
-def test_all_classes_tables_and_columns_are_told() -> None:
+def test_all_classes_tables_and_columns_are_listed() -> None:
     stages, trainers = ((ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("stages", "trainers"))
     assert {e for e in entities() if f"`{e}`" not in stages} == set()
     assert {n for n in (*DATA.names, *LINEAGE) if f"`{n}`" not in trainers} == set()
