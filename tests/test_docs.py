@@ -237,6 +237,41 @@ def test_every_page_is_in_the_readme() -> None:
     assert all(f"(notebooks/{n.name})" in readme for n in (ROOT / "notebooks").glob("*.ipynb"))
 
 
+def test_the_glossary_has_a_line_per_term() -> None:
+    page = (ROOT / "docs/glossary.md").read_text("utf-8")
+    head, *rows = re.findall(r"^\| ([^|\n]+) \| ([^|\n]+) \|$", page, re.M)
+    terms = [term.strip("`").lower() for term, _ in rows]
+    assert head == ("term", "meaning")
+    assert len(terms) >= 40
+    assert len(rows) + 2 == sum(line.startswith("|") for line in page.splitlines())
+    assert terms == sorted(set(terms))
+    assert [term for term, meaning in rows if len(meaning.split()) >= 25] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_the_glossary_is_linked_from(page: Path) -> None:
+    glossary = ROOT / "docs/glossary.md"
+    links = {(page.parent / link).resolve() for link in _LINK.findall(page.read_text("utf-8"))}
+    assert page == glossary or glossary in links
+
+
+def sentences(page: Path) -> Iterator[str]:
+    """The sentences of a page: in paragraphs, in items of lists and in cells of tables."""
+    prose = _BLOCK.sub("\n", page.read_text("utf-8"))
+    prose = re.sub(r"\]\([^)]*\)", "]", _CODE.sub("code", prose))
+    parts = re.split(r"\n\s*\n|\n\s*(?:-|\d+\.) |^#+ .*$|\|", prose, flags=re.M)
+    for part in parts:
+        yield from re.split(r"(?<=[.?!:])[*)]*\s+", part)
+
+
+@pytest.mark.parametrize("name", ["glossary", "legal", "trainers"])
+def test_sentences_are_short(name: str) -> None:
+    """Under 25 words is the aim; a sentence of more than 34 cannot be read aloud."""
+    found = [*sentences(ROOT / f"docs/{name}.md")]
+    assert len(found) > 100
+    assert [one for one in found if len(re.findall(r"\w[\w.'’-]*", one)) > 34] == []
+
+
 def parameters() -> dict[str, Any]:
     """The keys of params.yaml, as the schema has them."""
     schema = json.loads((ROOT / "schemas/params.schema.json").read_text("utf-8"))
