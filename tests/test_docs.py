@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -23,8 +24,17 @@ from pipelines.personal_data.rules import entities
 from schemas.reasons import REASONS
 from schemas.tables import DATA, LINEAGE
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TOP = ("docs", "lineage", "notebooks", "pipelines", "register", "samples", "schemas", "tests")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / name / "README.md" for name in ("benchmarks", "samples")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+#: The pages that name modules.
+DEVELOPERS = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md"]
+TOP = (
+    *("benchmarks", "docs", "lineage", "notebooks", "pipelines", "register"),
+    *("samples", "schemas", "tests"),
+)
 MADE = ("release", "work")
 #: Commands in two words, where the first alone is one too.
 NESTED = (["quality", "train"], ["privacy", "preview"])
@@ -32,8 +42,15 @@ _BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+_MODULE = re.compile(r"(?:pipelines|lineage|schemas)(?:\.\w+)+")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
 #: A page in a line of pytest's report.
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def blocks(page: Path, *names: str) -> Iterator[str]:
@@ -216,7 +233,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_page_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert all(f"(docs/{page.name})" in readme for page in PAGES[1:])
+    assert all(f"({name_of(page)})" in readme for page in PAGES[1:])
     assert all(f"(notebooks/{n.name})" in readme for n in (ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -241,10 +258,10 @@ def test_all_parameters_are_told_with_their_defaults() -> None:
 
 
 def test_the_parameters_in_the_table_exist() -> None:
-    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    told = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
     properties = parameters()
     for name in re.findall(
-        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard)\.[a-z_]+)`", told
+        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard|policy)\.[a-z_]+)`", told
     ):
         section, _, key = name.partition(".")
         assert key in properties[section]["properties"], name
@@ -258,11 +275,53 @@ def test_all_reasons_are_told() -> None:
 
 
 def test_all_classes_tables_and_columns_are_told() -> None:
-    engineers, trainers = (
-        (ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("data-engineers", "trainers")
-    )
-    assert {e for e in entities() if f"`{e}`" not in engineers} == set()
+    stages, trainers = ((ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("stages", "trainers"))
+    assert {e for e in entities() if f"`{e}`" not in stages} == set()
     assert {n for n in (*DATA.names, *LINEAGE) if f"`{n}`" not in trainers} == set()
+
+
+@pytest.mark.parametrize("page", DEVELOPERS, ids=name_of)
+def test_modules_exist(page: Path) -> None:
+    """A dotted name is a module, or something in one."""
+    prose = _BLOCK.sub("", page.read_text("utf-8"))
+    for code in _CODE.findall(prose):
+        for name in _MODULE.findall(code):
+            assert resolve_name(name)
+
+
+def test_each_folder_of_code_is_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    folders = [
+        folder.relative_to(ROOT).as_posix()
+        for package in ("pipelines", "lineage")
+        for folder in sorted((ROOT / package).iterdir())
+        if any(folder.glob("*.py"))
+    ]
+    assert len(folders) >= 15
+    assert [folder for folder in folders if f"`{folder}/`" not in page] == []
+
+
+def test_names_in_the_architecture_are_in_their_files() -> None:
+    """In a row that names Python files, a class or constant in code is in one of them."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    checked = 0
+    for line in page.splitlines():
+        codes = _CODE.findall(line) if line.startswith("|") else []
+        files = [ROOT / code for code in codes if re.fullmatch(r"\w+(/\w+)+\.py", code)]
+        text = "".join(file.read_text("utf-8") for file in files)
+        for name in re.findall(r"`([A-Z][A-Z_]+|[A-Z]\w+(?:\.\w+)?)`", line):
+            if files:
+                checked += 1
+                assert all(part in text for part in name.split(".")), line
+    assert checked >= 15
+
+
+def test_the_promises_are_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d)\. [^|]+ \| ([^|]+) \| ([^|]+) \|$", page, re.M)
+    promises = [row for row in rows if "`tests/" in row[2]]
+    assert [int(number) for number, _, _ in promises] == list(range(1, 10))
+    assert all(".py`" in module and ".py`" in test for _, module, test in promises)
 
 
 def test_pictures_ask_for_nothing_from_elsewhere() -> None:
