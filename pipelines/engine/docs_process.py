@@ -11,9 +11,12 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+#: Set to anything, what Great Expectations and its libraries print is shown.
+DEBUG: Final = "TAMGA_DEBUG"
 MODULE: Final = "pipelines.engine.data_docs"
 _ROOT: Final = Path(__file__).parents[2]  # where `pipelines` lies
 
@@ -25,6 +28,7 @@ class DocsProcess:
         self._process: subprocess.Popen[str] | None = None
         self._waiting: list[Path] = []
         self._lock = threading.Lock()
+        self.exit_code: int | None = None  # of a process that died
 
     def start(self) -> None:
         """Start the process, if it does not run."""
@@ -34,7 +38,7 @@ class DocsProcess:
                 [sys.executable, "-P", "-m", MODULE],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=None if os.environ.get(DEBUG) else subprocess.DEVNULL,
                 text=True,
                 encoding="utf-8",
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -43,13 +47,12 @@ class DocsProcess:
     def ask(self, request: Path) -> None:
         """Hand a request on; a process that died meanwhile is seen when answers are read."""
         with self._lock:
+            if not self._waiting:  # else answers to earlier requests would be lost unseen
+                self.start()
             self._waiting.append(request)
-            self.start()
             assert self._process and self._process.stdin
-            try:
+            with suppress(BrokenPipeError):
                 print(request.absolute(), file=self._process.stdin, flush=True)
-            except BrokenPipeError:
-                pass
 
     def answers(self) -> dict[Path, dict[str, Any] | None]:
         """Wait for the answers to all requests; None: the process died before it answered."""
@@ -63,6 +66,7 @@ class DocsProcess:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
+            self.exit_code = self._process.wait()
             self.stop()
             return None
         answer: dict[str, Any] = json.loads(line)

@@ -7,6 +7,7 @@ come, and fails if it differs.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +18,12 @@ import polars as pl
 
 from lineage.storage import disk
 from pipelines.engine import expectations
-from pipelines.engine.docs_process import PROCESS
+from pipelines.engine.docs_process import DEBUG, PROCESS
 from pipelines.engine.expectations import Failure
-from schemas.errors import NO, TRY_AGAIN, TamgaError
+
+NO, TRY_AGAIN = 1, 3
+class TamgaError(Exception):
+    exit_code = 1
 
 
 class ExpectationFailed(TamgaError):
@@ -79,17 +83,15 @@ def validate(
     verdicts = expectations.judge(spec, frame, expectations.parameters(min_keep_share))
     docs, request = work / "validation" / stage, _request(work, stage)
     shutil.rmtree(docs, ignore_errors=True)  # those of an earlier output
-    disk.write_json(
-        request,
-        {
-            "stage": stage,
-            "run_id": run_id,
-            "docs": str(docs.absolute()),
-            "min_keep_share": min_keep_share,
-            "aggregates": list(aggregates),
-            "verdicts": verdicts,
-        },
-    )
+    asked = {
+        "stage": stage,
+        "run_id": run_id,
+        "docs": str(docs.absolute()),
+        "min_keep_share": min_keep_share,
+        "aggregates": list(aggregates),  # columns keep their order, by which rows are sorted
+        "verdicts": verdicts,
+    }
+    disk.write_bytes(request, json.dumps(asked).encode())
     PROCESS.ask(request)
     if failures := expectations.failures(spec, verdicts):
         error = ExpectationFailed(stage, failures)
@@ -133,7 +135,10 @@ def finish() -> None:
     for request, answer in PROCESS.answers().items():
         stage = request.name.partition(".")[0]
         if answer is None:
-            lost.append(f"{stage}: the process of Great Expectations died")
+            lost.append(
+                f"{stage}: the process of Great Expectations ended with exit code "
+                f"{PROCESS.exit_code}; set {DEBUG}=1 to see what it prints"
+            )
         elif "error" in answer:
             lost.append(f"{stage}: Great Expectations gave no verdict: {answer['error']}")
         elif answer["contradictions"]:
