@@ -27,6 +27,7 @@ from lineage.reports import (
 from lineage.reports.facts import Facts, read
 from lineage.reports.files import json_bytes
 from lineage.reports.prov_document import NoRecord
+from lineage.storage import disk
 from lineage.storage.release_tables import NoRelease
 from schemas import command_line
 from schemas.errors import Invalid
@@ -100,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             read(options.release or _release_of(options.params)),
         )
         if options.out:
-            options.out.write_bytes(content)
+            disk.write_output(options.out, content)
     except NoRecord as error:
         print(error, file=sys.stderr)
         return 1

@@ -22,8 +22,6 @@ not change has one row, however many releases there are.
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from lineage.storage import disk
 from schemas import columns
 from schemas.canonical import canonical_json
 
@@ -149,19 +148,11 @@ def write(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Pa
       store: the folder of segments.
       tables: by name, sorted as `SORTED` says; those that are left out are empty.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    fresh = store / f".{uuid.uuid4().hex}.part"
-    fresh.mkdir()
-    try:
+    folder = store / header.folder
+    with disk.atomic_folder(folder) as fresh:
         for name, schema in TABLES.items():
             _write(fresh / f"{name}.parquet", tables.get(name, pl.DataFrame(schema=schema)), schema)
-        (fresh / HEADER).write_text(canonical_json(asdict(header)) + "\n", "utf-8")
-        folder = store / header.folder
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        disk.write_bytes(fresh / HEADER, canonical_json(asdict(header)).encode() + b"\n")
     return folder
 
 
@@ -172,15 +163,16 @@ def _write(path: Path, frame: pl.DataFrame, schema: pl.Schema) -> None:
     narrow = pa.schema([(name, _ARROW[kind]) for name, kind in schema.items()])
     rows = frame.to_arrow().select(narrow.names).cast(narrow)
     plain = _PLAIN & set(rows.column_names)
-    pq.write_table(
-        rows,
-        path,
-        compression="zstd",
-        row_group_size=_PRINTS_ROWS if path.stem == "prints" else GROUP_ROWS,
-        use_dictionary=[name for name in rows.column_names if name not in plain],
-        column_encoding={"key": "DELTA_BINARY_PACKED"} if "key" in plain else None,
-        store_schema=False,
-    )
+    with disk.atomic_file(path) as file:
+        pq.write_table(
+            rows,
+            file,
+            compression="zstd",
+            row_group_size=_PRINTS_ROWS if path.stem == "prints" else GROUP_ROWS,
+            use_dictionary=[name for name in rows.column_names if name not in plain],
+            column_encoding={"key": "DELTA_BINARY_PACKED"} if "key" in plain else None,
+            store_schema=False,
+        )
 
 
 def header(content: bytes, place: str) -> Header:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -208,9 +207,7 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
     if old is not None and old["run_id"] == run_id:
         return
     place = old["place"] if old else 1 + max((h["place"] for h in headers.values()), default=-1)
-    fresh = root / f".{name}.part"
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with disk.atomic_folder(root / name) as fresh:
         documents, sources = _write(fresh, released, signed, params.dedup)
         header = {
             "schema_version": SCHEMA_VERSION,
@@ -223,9 +220,6 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
             "files": _files(fresh),
         }
         disk.write_json(fresh / "index.json", header)
-        disk.replace_folder(fresh, root / name)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
@@ -251,16 +245,11 @@ def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
     stay = others.arg_true().cast(pl.UInt32)
     places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
     left = keyed.join(places, on="row").select("key", row="now")
-    fresh = entry.with_name(f".{entry.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with disk.atomic_folder(entry) as fresh:
         _write_tables(fresh, _even([documents]), [left])
         sources = documents["source_id"].unique().sort().to_list()
         about = {"documents": documents.height, "sources": sources, "files": _files(fresh)}
         disk.write_json(fresh / "index.json", header | about)
-        disk.replace_folder(fresh, entry)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _others(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:

@@ -12,10 +12,8 @@ import logging
 import os
 import queue
 import re
-import shutil
 import sys
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
@@ -225,15 +223,9 @@ def _observed(result: dict[str, Any]) -> str:
 
 def _replace(docs: Path, files: dict[str, str]) -> None:
     """Put `files` in the place of the folder `docs`, never half of them."""
-    docs.parent.mkdir(parents=True, exist_ok=True)
-    fresh = docs.with_name(f".{docs.name}.{uuid.uuid4().hex}.part")
-    try:
-        fresh.mkdir()
+    with disk.atomic_folder(docs) as fresh:
         for name, content in files.items():
-            (fresh / name).write_text(content, encoding="utf-8")
-        disk.replace_folder(fresh, docs)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            disk.write_bytes(fresh / name, content.encode())
 
 
 def _page(

@@ -23,7 +23,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from lineage.storage import disk
+from lineage.storage import disk, locks
 from pipelines.engine import (
     batches,
     decisions,
@@ -149,9 +149,9 @@ def execute(stage: Stage, context: Context) -> Published:
     run_id = stage.run_id(context, inputs)
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
     home = context.params.work / ".state" / stage.name
-    with ExitStack() as locks:
+    with ExitStack() as held:
         for lock, where, key in _locks(stage, context, home):
-            if not locks.enter_context(disk.only_one(lock)):
+            if not held.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
                     f"{stage.name}: another process is at work in {where}; "
                     f"wait for it, or name another `{key}` in the parameters"

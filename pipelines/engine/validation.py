@@ -21,16 +21,10 @@ from pipelines.engine import expectations
 from pipelines.engine.docs_process import DEBUG, PROCESS
 from pipelines.engine.expectations import Failure
 
-NO, TRY_AGAIN = 1, 3
-class TamgaError(Exception):
-    exit_code = 1
 
-
-class ExpectationFailed(TamgaError):
+class ExpectationFailed(Exception):
     """A stage's output falls short of its suite; holds every expectation that failed, and lines
     that explain where the documents went, if someone who knows adds them."""
-
-    exit_code = NO
 
     def __init__(self, stage: str, failures: list[Failure]) -> None:
         super().__init__(stage, failures)
@@ -45,16 +39,12 @@ class ExpectationFailed(TamgaError):
         return any(failure.column in ("keep", "kept_share") for failure in self.failures)
 
 
-class VerdictsDiffer(TamgaError):
+class VerdictsDiffer(Exception):
     """Great Expectations and the native verdict contradict each other."""
 
-    exit_code = NO
 
-
-class NoDataDocs(TamgaError):
+class NoDataDocs(Exception):
     """Great Expectations gave no verdict."""
-
-    exit_code = TRY_AGAIN
 
 
 def validate(
