@@ -179,7 +179,7 @@ def redacted(
       policy: how personal data are replaced; None, and without its key: as by default.
     """
     from pipelines.personal_data.pseudonym_key import BadKey
-    from pipelines.personal_data.scrub import Scrubber, apply, scrubber
+    from pipelines.personal_data.scrub import Scrubber, apply_findings, scrubber
 
     try:
         found = scrubber(policy) if policy else Scrubber()
@@ -192,5 +192,5 @@ def redacted(
             dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String),
             orient="row",
         )
-        forms[str(apply(one, found.find(one))[0]["text"][0])] = None
+        forms[str(apply_findings(one, found.find(one))[0]["text"][0])] = None
     return [*forms][1:]
