@@ -21,8 +21,7 @@ from schemas.errors import Invalid, Problem
 from schemas.licences import is_single, normalise
 from schemas.mixture import Mixture
 from schemas.mixture import load as load_mixture
-from schemas.privacy import PrivacyParams
-from schemas.privacy import build as build_privacy
+from schemas.privacy import PrivacyParams, build_privacy
 from schemas.sections import (
     ClassifierParams,
     DedupParams,
