@@ -14,14 +14,6 @@ PACKAGES: Final = ("schemas", "lineage", "pipelines", "desk")
 HOME: Final = ROOT / "lineage/storage"
 #: File -> what it does, and why that is no file that must be whole.
 ALLOWED: Final = {
-    (
-        "schemas/withdrawals.py",
-        "open",
-    ): "replaced by a file of its own, until the register is read and written in lineage",
-    (
-        "schemas/withdrawals.py",
-        "replace",
-    ): "replaced by a file of its own, until the register is read and written in lineage",
     ("pipelines/cli.py", "os.O_WRONLY"): "stdout goes to the null device once its reader is gone",
 }
 
