@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from helpers.commands import ROOT, SHARED, copied, tamga
+from helpers.commands import ROOT, SHARED, copy_run, tamga
 from hypothesis import settings
 
 # machines are loaded, and what is tested before a landing is the same each time
@@ -51,7 +51,7 @@ def sample_run(sample_home: Path) -> Iterator[Path]:
 @pytest.fixture
 def sample_copy(sample_run: Path, tmp_path: Path) -> Path:
     """A copy of the sample's run."""
-    return copied(sample_run, tmp_path)
+    return copy_run(sample_run, tmp_path)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -137,7 +137,9 @@ def of_impact(path: Path) -> dict[str, str | None]:
     """The reasons for which copies of each source would not take a withdrawn document's place."""
     params, register, _ = _loaded(path)
     folder = path.parent / "release/r"
-    report_release.release(folder, [], [{"source_id": id, "uri": ""} for id in register.sources])
+    report_release.write_release(
+        folder, [], [{"source_id": id, "uri": ""} for id in register.sources]
+    )
     rows = [
         (doc, f"c{n}", f"kept{n}", "exact", 1.0, "CC-BY-4.0", source)
         for n, id in enumerate(register.sources)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from helpers.judged_records import DAY, PARAMS, source
+from helpers.judged_records import DAY, PARAMS, make_source
 
 from schemas import lawfulness, policy
 from schemas.lawfulness import Use
@@ -15,7 +15,7 @@ from schemas.reasons import REGISTER
 from schemas.register import Licence, Register, Source, Withdrawal
 from schemas.sections import PolicyParams
 
-SOURCE = source("kz", "law.example.kz", kind="consent")
+SOURCE = make_source("kz", "law.example.kz", kind="consent")
 TERMS = LicenceTerms("LicenseRef-test", "t", None, ("evaluation",), True, False)
 RECORDED = Withdrawal("source", "kz", date(2026, 3, 1), "letter 9")
 USE = Use.of(PARAMS, policy.built_in())

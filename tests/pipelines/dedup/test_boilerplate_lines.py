@@ -147,7 +147,7 @@ def test_the_job_writes_them_over_all_shards(tmp_path: Path) -> None:
     documents |= {f"e{n}": ("b", f"{HEAD}\nother {n}") for n in range(3)}
     for number in (1, 4):
         home = tmp_path / str(number)
-        dedup_job.run(home, documents, DedupParams(lines=LineParams()), number=number)
+        dedup_job.run_dedup(home, documents, DedupParams(lines=LineParams()), number=number)
         rows = pl.read_parquet(home / "state/removals/*.parquet").sort("doc_id")
         assert rows["doc_id"].to_list() == sorted(d for d in documents if d.startswith("d"))
         assert set(rows.select("start", "end", "score").iter_rows()) == {(0, len(HEAD) + 1, 1.0)}

@@ -34,7 +34,7 @@ def indexed_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = load_params(ROOT / "params.yaml")
     params = replace(params, dedup=dedup, release=replace(params.release, name="sample"))
     texts = {"a": ("s", TEXT), "b": ("s", FAR), "c": ("s", "...")}
-    job = dedup_job.run(home, texts, params=dedup)
+    job = dedup_job.run_dedup(home, texts, params=dedup)
     signed = sorted((home / "state/signatures").glob("*.parquet"))
     release_index.enter(params, "1", pl.Series(sorted(job.kept)), signed)
     return home
@@ -69,7 +69,7 @@ def test_characters(tmp_path: Path) -> None:
     params = DedupParams(shingle_of="characters", shingle=3, rows=4)
     (own,) = sketches.text_sketches([TEXT], params)
     job_params = replace(params, index=str(tmp_path / "index"))
-    job = dedup_job.run(tmp_path, {"a": ("s", TEXT)}, params=job_params)
+    job = dedup_job.run_dedup(tmp_path, {"a": ("s", TEXT)}, params=job_params)
     run = load_params(ROOT / "params.yaml")
     run = replace(run, dedup=job_params, release=replace(run.release, name="letters"))
     release_index.enter(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers.register_entries import entry
+from helpers.register_entries import make_entry
 
 from lineage.register_files import load_register
 from pipelines.governance import register_warnings
@@ -19,7 +19,7 @@ from pipelines.governance.sources import main
 
 def _entry(id: str, granted: str = "") -> str:
     match = f"domains: [{id}.example.kz]"
-    return entry(id, match=match, licence="CC-BY-4.0", basis="consent", granted=granted)
+    return make_entry(id, match=match, licence="CC-BY-4.0", basis="consent", granted=granted)
 
 
 @pytest.mark.parametrize(

@@ -116,13 +116,13 @@ def unsound(home: Path) -> list[str]:
 
 
 def ids(home: Path, name: str) -> set[str]:
-    rows = release_tables.table(home / RELEASE, "records")
+    rows = release_tables.read_table(home / RELEASE, "records")
     return {*rows.filter(pl.col("uri") == f"{SITE}{name}")["doc_id"]}
 
 
 def parts(home: Path, name: str) -> dict[str, str]:
     """Language -> id of the released documents of a record."""
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     own = data.filter(pl.col("doc_id").is_in(list(ids(home, name))))
     return dict(own.select("lang", "doc_id").iter_rows())
 
@@ -135,7 +135,7 @@ def trace(home: Path, query: str, *more: str) -> list[Any]:
 
 def test_each_language_is_a_document(finished: tuple[Path, Any]) -> None:
     home, told = finished
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     mixed = parts(home, "mixed")
     assert set(mixed) == {"ru", "uz"}
     text = dict(data.select("doc_id", "text").iter_rows())
@@ -152,11 +152,11 @@ def test_all_is_accounted_for(finished: tuple[Path, Any]) -> None:
     assert unsound(home) == []
     counts = json.loads((home / RELEASE / "manifest.json").read_text())["counts"]
     assert counts["records"] == len(records()) and counts["parts"] == 2
-    fates = release_tables.fates(home / RELEASE)
-    released = set(release_tables.table(home / RELEASE, "documents")["doc_id"])
+    fates = release_tables.outcomes_by_document(home / RELEASE)
+    released = set(release_tables.read_table(home / RELEASE, "documents")["doc_id"])
     assert len(fates) == len(records()) + 2
     assert {i for i, (outcome, _) in fates.items() if outcome == "keep"} == released
-    decided = release_tables.table(home / RELEASE, "decisions")
+    decided = release_tables.read_table(home / RELEASE, "decisions")
     gate = decided.filter(pl.col("stage") == "ingest")
     assert set(gate["doc_id"]) == set(fates) and gate["doc_id"].is_unique().all()
     assert sum(told["outcomes"].values()) == len(fates)
@@ -164,17 +164,17 @@ def test_all_is_accounted_for(finished: tuple[Path, Any]) -> None:
 
 def test_a_part_repeats_another_document(finished: tuple[Path, Any]) -> None:
     home, _ = finished
-    copies = release_tables.table(home / RELEASE, "duplicates")
+    copies = release_tables.read_table(home / RELEASE, "duplicates")
     part = part_id(min(ids(home, "copied") - set(releases_of_parts(home))), "uz")
     assert {part, *ids(home, "alone")} == set(copies["doc_id"])
-    fates = release_tables.fates(home / RELEASE)
+    fates = release_tables.outcomes_by_document(home / RELEASE)
     gone = [fates[one] for one in copies["doc_id"] if fates[one][0] != "keep"]
     assert [reason for _, reason in gone] == ["exact-duplicate"]
 
 
 def releases_of_parts(home: Path) -> list[str]:
     """The ids that only parts have."""
-    rows = release_tables.table(home / RELEASE, "parts")
+    rows = release_tables.read_table(home / RELEASE, "parts")
     return rows.filter(pl.col("doc_id") != pl.col("part_of"))["doc_id"].unique().to_list()
 
 
@@ -189,8 +189,10 @@ def test_from_a_part_to_its_place_in_the_record(finished: tuple[Path, Any]) -> N
     raw = records()["mixed"]
     pieces = [raw[start:end] for start, end in chain["part"]["ranges"]]
     assert len(pieces) == 2 and pieces[0] == "\n".join(UZ["uz-maktab"]).strip()
-    released = release_tables.table(home / RELEASE, "data").filter(pl.col("doc_id") == mixed["uz"])
-    spans = release_tables.table(home / RELEASE, "redactions").filter(
+    released = release_tables.read_table(home / RELEASE, "data").filter(
+        pl.col("doc_id") == mixed["uz"]
+    )
+    spans = release_tables.read_table(home / RELEASE, "redactions").filter(
         pl.col("doc_id") == mixed["uz"]
     )
     assert spans["entity_type"].to_list() == ["EMAIL_ADDRESS"]
@@ -229,7 +231,7 @@ def test_a_withdrawal_takes_all_parts(home: Path, by: str) -> None:
         return
     ran(home)
     assert unsound(home) == [] and parts(home, "mixed") == {}
-    fates = release_tables.fates(home / RELEASE)
+    fates = release_tables.outcomes_by_document(home / RELEASE)
     assert fates[mixed["ru"]] == ("refuse", "withdrawn") and mixed["uz"] not in fates
 
 
@@ -255,13 +257,13 @@ def test_a_withdrawn_part_stays_out_by_its_text(home: Path) -> None:
     assert parts(home, "mixed").keys() == {"ru"} and unsound(home) == []
     ran(home)
     assert parts(home, "mixed").keys() == {"ru"} and unsound(home) == []
-    assert release_tables.fates(home / RELEASE)[uz] == ("refuse", "withdrawn")
+    assert release_tables.outcomes_by_document(home / RELEASE)[uz] == ("refuse", "withdrawn")
 
 
 @pytest.mark.parametrize("lang", ["ru", "uz"])
 def test_a_withdrawn_part_does_not_come_back_uncut(home: Path, lang: str) -> None:
     """By the digest of what was released; the next run splits no record."""
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     (text,) = data.filter(doc_id=parts(home, "mixed")[lang])["text"]
     digest = sha256(text.encode()).hexdigest()
     where = ("--params", str(home / "params.yaml"))
@@ -273,17 +275,19 @@ def test_a_withdrawn_part_does_not_come_back_uncut(home: Path, lang: str) -> Non
     (home / "params.yaml").write_text(told.replace("mixed: split", "mixed: keep"))
     ran(home)
     assert unsound(home) == [] and parts(home, "mixed") == {}
-    (fate,) = {release_tables.fates(home / RELEASE)[one] for one in ids(home, "mixed")}
+    (fate,) = {
+        release_tables.outcomes_by_document(home / RELEASE)[one] for one in ids(home, "mixed")
+    }
     assert fate == ("refuse", "withdrawn")
 
 
 def test_same_in_same_out(home: Path) -> None:
-    before = release_tables.digests(home / RELEASE)
+    before = release_tables.file_digests(home / RELEASE)
     assert not any(one["fresh"] for one in ran(home)["stages"].values())
     shutil.rmtree(home / "work/language")
     again = ran(home)["stages"]
     assert [name for name, one in again.items() if one["fresh"]] == ["language"]
-    assert release_tables.digests(home / RELEASE) == before
+    assert release_tables.file_digests(home / RELEASE) == before
 
 
 def test_texts_of_parts_are_told_as_personal_data(finished: tuple[Path, Any]) -> None:

@@ -59,7 +59,7 @@ def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, 
     where = ["--params", str(folder / "params.yaml"), "--workers", "1", "--json"]
     with redirect_stdout(StringIO()) as summary:
         assert run.main(where) == 0
-    data = release_tables.table(folder / "release/mixed", "data").sort("lang")
+    data = release_tables.read_table(folder / "release/mixed", "data").sort("lang")
     return data.to_dicts(), json.loads(summary.getvalue())
 
 

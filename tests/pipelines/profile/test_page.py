@@ -55,7 +55,7 @@ class Balanced(HTMLParser):
 
 
 def test_the_figures_add_up(release: Path, told: dict[str, Any]) -> None:
-    totals, fates = told["totals"], release_tables.fates(release)
+    totals, fates = told["totals"], release_tables.outcomes_by_document(release)
     assert totals["records"] == len(fates)
     assert totals["documents"] == sum(outcome == "keep" for outcome, _ in fates.values())
     for before, after in zip(told["stages"], told["stages"][1:], strict=False):
@@ -93,7 +93,7 @@ def test_texts_come_from_the_release_alone(sample_run: Path, release: Path, tmp_
     text = out.read_text("utf-8")
     planted = [
         p["value"]
-        for row in release_tables.jsonl(sample_run / "samples/raw/truth.jsonl")
+        for row in release_tables.read_jsonl(sample_run / "samples/raw/truth.jsonl")
         for p in row["planted"]
     ]
     assert planted and not [value for value in planted if value in text]
@@ -205,7 +205,7 @@ def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_
         domain=pl.when(tagged).then(pl.lit("law")).otherwise("domain"),
         quality=pl.when(tagged).then(pl.lit(0.2, pl.Float32)).otherwise("quality"),
     ).write_parquet(path)
-    documents = release_tables.table(release, "documents").sort("doc_id")
+    documents = release_tables.read_table(release, "documents").sort("doc_id")
     ids = documents["doc_id"].head(4).to_list()
     table = pl.DataFrame(
         {

@@ -10,7 +10,7 @@ from unicodedata import normalize
 
 import polars as pl
 import pytest
-from helpers.release_tables import table
+from helpers.release_tables import read_table
 
 from lineage.register_files import load_register
 from pipelines import clean
@@ -32,7 +32,7 @@ def run(home: Path, *args: str) -> int:
 
 
 def documents(home: Path) -> pl.DataFrame:
-    return table(home / "release/sample", "data").sort("doc_id")
+    return read_table(home / "release/sample", "data").sort("doc_id")
 
 
 def russian(home: Path) -> dict[str, Any]:
