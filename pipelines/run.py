@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pipelines import clean
 from pipelines.dedup.stage import Dedup
-from pipelines.engine import progress, stage
+from pipelines.engine import progress, stage, validation
 from pipelines.engine.command_line import context, guarded, parser
 from pipelines.engine.context import Context
 from pipelines.engine.counts import made
@@ -60,8 +60,11 @@ def run(about: Context) -> list[Published]:
 
     Raises:
       StageError: where the counts over all stages do not add up.
+      pipelines.engine.validation.VerdictsDiffer, pipelines.engine.validation.NoDataDocs: where
+        Great Expectations does not confirm the verdicts.
     """
-    done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
+    with validation.data_docs():
+        done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
     records = sum(done[0].totals["outcome"].values())
     ended = sum(
         n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"

@@ -20,8 +20,7 @@ from schemas.canonical import canonical_json, sorted_unique
 from schemas.errors import Problem
 from schemas.licences import is_single, normalise
 from schemas.mixture import Mixture
-from schemas.privacy import PrivacyParams
-from schemas.privacy import build as build_privacy
+from schemas.privacy import PrivacyParams, build_privacy
 from schemas.sections import (
     ClassifierParams,
     DedupParams,

@@ -67,12 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _profile(options: argparse.Namespace) -> int:
     from pipelines.profile import edges
-    from pipelines.profile.counts import figures
+    from pipelines.profile.counts import count_release
     from pipelines.profile.page import page
 
     folder, work = _places(options)
     release = ReleaseFolder(folder, folder)
-    told = figures(release, work)
+    told = count_release(release, work)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     if options.json and not options.out:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lineage.tokenizer import Tokenizer
 from pipelines.engine import batches, decisions, shards
 from pipelines.engine.stage import Shard, ShardDoFn
-from pipelines.personal_data.scrub import apply
+from pipelines.personal_data.scrub import apply_findings
 from pipelines.release import token_shards
 from pipelines.release.selection import Selection
 from schemas.tables import DATA, REDACTIONS, RELEASED, TOKENS
@@ -88,7 +88,7 @@ class Split(beam.DoFn):
         )
         findings = self.source.table("privacy", "findings", name)
         done = [
-            apply(
+            apply_findings(
                 batch.join(labels, on="doc_id", maintain_order="left"),
                 findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
             )
@@ -97,7 +97,7 @@ class Split(beam.DoFn):
         empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
         data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
         redactions = [d[1] for d in done] or [
-            apply(pl.DataFrame(schema=empty), findings.clear())[1]
+            apply_findings(pl.DataFrame(schema=empty), findings.clear())[1]
         ]
         released = data.with_columns(
             pl.col("lang").fill_null(NO_LANGUAGE),

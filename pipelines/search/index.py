@@ -68,7 +68,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
                     folder / entry["name"],
                     lineage.open(folder),
                     entry,
-                    fingerprints.of_documents,
+                    fingerprints.document_fingerprints,
                     fingerprints.ALGORITHM,
                 )
                 entered.append(name)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.dedup.boilerplate_lines import boilerplate, counts, lines, merged, spans
-from pipelines.personal_data.scrub import apply
+from pipelines.personal_data.scrub import apply_findings
 from schemas.sections import DedupParams, LineParams
 from schemas.tables import FINDINGS
 
@@ -28,7 +28,7 @@ def removed(documents: pl.DataFrame, params: LineParams) -> list[str]:
     found = lines(documents)
     total = dict(documents["source_id"].value_counts().iter_rows())
     told = spans(found, boilerplate(counts(found), total, params))
-    return apply(documents, told)[0]["text"].to_list()
+    return apply_findings(documents, told)[0]["text"].to_list()
 
 
 def test_what_enough_documents_share_goes() -> None:

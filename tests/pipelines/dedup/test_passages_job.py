@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.dedup import word_positions
-from pipelines.personal_data.scrub import apply
+from pipelines.personal_data.scrub import apply_findings
 from pipelines.text import shingles
 from schemas.sections import DedupParams, LineParams, SpanParams
 
@@ -41,7 +41,7 @@ def spans(folder: Path) -> pl.DataFrame:
 
 def released(folder: Path, documents: dict[str, tuple[str, str]]) -> dict[str, str]:
     frame = pl.DataFrame({"doc_id": [*documents], "text": [t for _, t in documents.values()]})
-    return dict(apply(frame, spans(folder))[0].iter_rows())
+    return dict(apply_findings(frame, spans(folder))[0].iter_rows())
 
 
 def test_the_better_right_keeps_the_passage(tmp_path: Path) -> None:
