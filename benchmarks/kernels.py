@@ -21,6 +21,7 @@ from typing import Any
 import polars as pl
 from resiliparse.parse.html import HTMLTree
 
+from lineage.configuration import load_params
 from pipelines.corpus import stage_tables
 from pipelines.engine import input_files
 from pipelines.ingest import inventory, scan, text_extraction
@@ -30,7 +31,6 @@ from pipelines.ingest.readers import registry as readers
 from pipelines.language import identifier
 from pipelines.text.minhash import fewest_bands, signatures
 from pipelines.text.shingles import key_views, shingle, words
-from schemas import params as parameters
 from schemas.params import Params
 from schemas.stages import previous
 
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    print(json.dumps(measure(parameters.load(options.params), options.rounds)))
+    print(json.dumps(measure(load_params(options.params), options.rounds)))
 
 
 if __name__ == "__main__":

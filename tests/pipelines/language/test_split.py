@@ -19,6 +19,8 @@ from helpers.commands import ROOT, tamga
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage import register_files
+from lineage.configuration import load_params
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
@@ -29,7 +31,6 @@ from pipelines.language.identifier import Identifier, model_path
 from pipelines.language.split import SEAM, cut_ranges, part_id, split_documents
 from pipelines.withdrawal import cases
 from pipelines.withdrawal import command as withdraw
-from schemas import params, withdrawals
 from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
@@ -240,7 +241,7 @@ def test_a_case_on_a_part_is_one_on_the_record(home: Path) -> None:
         assert cases.main(["open", kind, "document", mixed["uz"], *where]) == 0
         id = f"c-{number:04d}"
         assert cases.main(["decide", id, "upheld", "--reason", "file 12/7", *where]) == 0
-        (one,) = withdrawals.entries(home / "register")
+        (one,) = register_files.recorded_withdrawals(home / "register")
         assert (one["value"], "lifted_on" in one) == (mixed["ru"], kind == "wrong-removal")
 
 
@@ -292,7 +293,7 @@ def test_same_in_same_out(home: Path) -> None:
 def test_texts_of_parts_are_told_as_personal_data(finished: tuple[Path, Any]) -> None:
     held = {
         one.folder.name: one.personal
-        for one in clean.leftovers(params.load(finished[0] / "params.yaml"))
+        for one in clean.leftovers(load_params(finished[0] / "params.yaml"))
     }
     assert held["language"] and not held["quality"]
 

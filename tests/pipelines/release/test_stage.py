@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 from helpers.commands import tamga
 
+from lineage.configuration import load_params
 from lineage.storage import locks
 from pipelines.release.parts import parts
 from pipelines.release.stage import check_target
-from schemas import params as params_module
 from schemas.errors import Invalid
 
 
@@ -34,9 +34,7 @@ def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
 
 
 def test_only_a_release_is_replaced(sample_home: Path, tmp_path: Path) -> None:
-    params = replace(
-        params_module.load(sample_home / "params.yaml"), path=sample_home / "params.yaml"
-    )
+    params = replace(load_params(sample_home / "params.yaml"), path=sample_home / "params.yaml")
     check_target(params, tmp_path / "new")
     (tmp_path / "mine").mkdir()
     check_target(params, tmp_path / "mine")
