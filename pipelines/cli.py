@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from pipelines.engine.docs_process import PROCESS
 from pipelines.engine.quiet import quiet
-from schemas.stages import TABLE
+from schemas.stages import STAGES, TABLE
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
@@ -75,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     quiet()
     gc.set_threshold(COLLECTED_AFTER)
+    if args[0] in ("run", *STAGES) and not {"-h", "--help", "--dry-run"} & {*args}:
+        PROCESS.start()  # before this process imports Beam
     try:
         return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
     except BrokenPipeError:  # the reader of a pipe has seen enough

@@ -8,7 +8,8 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from pipelines.engine import input_files
+from lineage.configuration import load_both
+from pipelines.engine import input_files, validation
 from pipelines.engine import stage as stages
 from pipelines.engine.context import Context
 from pipelines.engine.input_files import Container
@@ -18,7 +19,6 @@ from pipelines.engine.runners import WORKER_LOST, JobFailed, WorkerLost, remote
 from pipelines.engine.stage import Stage
 from pipelines.personal_data import policy
 from schemas import command_line
-from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
 
@@ -127,13 +127,13 @@ def command(
 
 def guarded(action: Callable[[], int]) -> int:
     """Turn what users can mend into a message and an exit code."""
-    from pipelines.engine.validation import ExpectationFailed
+    from pipelines.engine.validation import ExpectationFailed, NoDataDocs, VerdictsDiffer
     from pipelines.language.labels import LabelsError
     from pipelines.language.voters import ModelMissing
 
     try:
         return action()
-    except WorkerLost as error:
+    except (WorkerLost, NoDataDocs) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return WORKER_LOST
     except Invalid as error:
@@ -145,7 +145,7 @@ def guarded(action: Callable[[], int]) -> int:
     except OSError as error:  # a full disk, a folder that may not be written
         print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
         return 1
-    except (StageError, ExpectationFailed, JobFailed) as error:
+    except (StageError, ExpectationFailed, VerdictsDiffer, JobFailed) as error:
         print(f"tamga: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -166,7 +166,8 @@ def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Nam
         }
         print(json.dumps(plan, indent=1, ensure_ascii=False))
         return 0
-    done = stages.execute(stage, about)
+    with validation.data_docs():
+        done = stages.execute(stage, about)
     if options.json:
         print(
             json.dumps(

@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from pipelines.personal_data.scrub import Scrubber, apply
+    from pipelines.personal_data.scrub import Scrubber, apply_findings
 
     one = pl.DataFrame(
         {
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "jurisdiction": pl.String,
         },
     )
-    released, redactions = apply(one, Scrubber().find(one))
+    released, redactions = apply_findings(one, Scrubber().find(one))
     if options.json:
         print(
             json.dumps(

@@ -24,7 +24,7 @@ def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.Co
     )
 
 
-def copied(run: Path, home: Path) -> Path:
+def copy_run(run: Path, home: Path) -> Path:
     """A copy of a run, to change: its params, register, work and release."""
     for name in ("register", "work", "release"):
         shutil.copytree(run / name, home / name)

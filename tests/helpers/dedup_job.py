@@ -36,7 +36,7 @@ class Job:
         return set(self.decisions.filter(pl.col("outcome") == "keep")["doc_id"])
 
 
-def run(
+def run_dedup(
     folder: Path,
     documents: dict[str, tuple[str, str]],
     params: DedupParams | None = None,

@@ -39,7 +39,7 @@ PARAMS = Params(
 )
 
 
-def source(
+def make_source(
     id: str,
     *domains: str,
     collections: tuple[str, ...] = (),
@@ -74,14 +74,14 @@ def source(
 
 
 SOURCES = (
-    source("good", "good.kz"),
-    source("old", "old.kz", until=date(2026, 1, 1)),
-    source("deal", "deal.kz", opt_out="overridden"),
-    source("files", collections=("files",)),
+    make_source("good", "good.kz"),
+    make_source("old", "old.kz", until=date(2026, 1, 1)),
+    make_source("deal", "deal.kz", opt_out="overridden"),
+    make_source("files", collections=("files",)),
 )
 
 
-def judge(
+def make_judge(
     limit: int = 1 << 20,
     withdrawals: tuple[Withdrawal, ...] = (),
     coinciding: dict[str, int] | None = None,
@@ -100,7 +100,7 @@ def judge(
     )
 
 
-def record(
+def warc_member(
     uri: str,
     body: bytes = WORDS.encode(),
     *headers: str,
@@ -123,7 +123,7 @@ def record(
     return gzip_bytes(head.encode() + http + b"\r\n\r\n")
 
 
-def container(
+def write_container(
     path: Path, content: bytes, format: str = "warc", collection: str = "web", **fields: str
 ) -> Container:
     path.write_bytes(content)
@@ -138,14 +138,16 @@ def container(
     )
 
 
-def run(
+def judge_containers(
     who: judge_records.RecordJudge, *containers: Container
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The tables of a unit; that nothing is lost or invented is checked for every one."""
     task = scan.Task("t", containers)
     index = pl.from_arrow(scan.build_index(task, who.max_record_bytes))
     assert isinstance(index, pl.DataFrame)
-    records, decided, documents = judge_records.to_tables(who.judge_unit(task, index), "run", b"key")
+    records, decided, documents = judge_records.to_tables(
+        who.judge_unit(task, index), "run", b"key"
+    )
     assert records.columns == RECORDS.names and decided.columns == DECISIONS.names
     assert documents.columns == DOCUMENTS.names
     assert records["doc_id"].to_list() == decided["doc_id"].to_list()

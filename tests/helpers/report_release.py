@@ -27,7 +27,7 @@ OWN = {
 }
 
 
-def entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
+def make_entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
     """A register entry."""
     return {
         "id": id,
@@ -50,7 +50,7 @@ def entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def release(
+def write_release(
     folder: Path,
     entries: Sequence[Mapping[str, Any]],
     documents: Sequence[Mapping[str, Any]],

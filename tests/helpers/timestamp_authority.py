@@ -67,7 +67,7 @@ class Authority:
 
 
 @contextmanager
-def listening(folder: Path) -> Iterator[Authority]:
+def run_authority(folder: Path) -> Iterator[Authority]:
     """An authority with a root of its own that answers on this machine."""
     if not can_stamp():
         pytest.skip("openssl with `ts` is not here")

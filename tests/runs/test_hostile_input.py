@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from helpers.commands import ROOT
 from helpers.hostile_files import BURST, HOSTILE
-from helpers.register_entries import entry
+from helpers.register_entries import make_entry
 
 PARAMS = """as_of: "2026-11-22"
 purpose: pretraining
@@ -33,7 +33,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
     for name in ("raw", "register/sources", "register/evidence"):
         (home / name).mkdir(parents=True)
     (home / "register/sources/all.yaml").write_text(
-        entry(match="collections: [hostile]", language="en")
+        make_entry(match="collections: [hostile]", language="en")
     )
     (home / "register/evidence/all.txt").write_text("terms")
     (home / "params.yaml").write_text(PARAMS)

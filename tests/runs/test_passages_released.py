@@ -60,7 +60,7 @@ def home(sample_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def texts(home: Path) -> dict[str, dict[str, str]]:
     """File -> its row of data."""
-    rows = release_tables.table(home / "release/sample", "data").to_dicts()
+    rows = release_tables.read_table(home / "release/sample", "data").to_dicts()
     return {Path(row["uri"]).stem: row for row in rows}
 
 
@@ -72,7 +72,7 @@ def test_it_is_released_once(home: Path, texts: dict[str, dict[str, str]]) -> No
     left = tail.replace("osen.dom@example.com", "<EMAIL_ADDRESS>")
     assert texts[other]["text"] == f"{head}\n\n{left}"
     assert texts[other]["n_chars"] == len(texts[other]["text"])
-    spans = release_tables.table(home / "release/sample", "redactions")
+    spans = release_tables.read_table(home / "release/sample", "redactions")
     (passage,) = spans.filter(pl.col("entity_type") == "PASSAGE").to_dicts()
     assert passage["doc_id"] == texts[other]["doc_id"] and passage["original_length"] == len(
         SHARED + "\n\n"
@@ -140,9 +140,9 @@ def test_a_withdrawn_text_does_not_come_back_with_the_passage(
     (tmp_path / "letters/drugoe.txt").write_text(OWN[Path(kept["uri"]).stem][1], "utf-8")
     done = tamga("run", *params, "--workers", "1")
     assert done.returncode == 0, done.stderr
-    left = release_tables.table(tmp_path / "release/sample", "data")
+    left = release_tables.read_table(tmp_path / "release/sample", "data")
     assert [Path(uri).stem for uri in left["uri"]] == ["drugoe"]
-    assert release_tables.fates(tmp_path / "release/sample")[other["doc_id"]] == (
+    assert release_tables.outcomes_by_document(tmp_path / "release/sample")[other["doc_id"]] == (
         "refuse",
         "withdrawn",
     )

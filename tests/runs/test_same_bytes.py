@@ -36,7 +36,7 @@ def test_order_of_inputs_and_number_of_workers(sample_run: Path, home: Path) -> 
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     done = tamga("run", "--params", home / "params.yaml", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert release_tables.digests(home / "release/sample") == release_tables.digests(
+    assert release_tables.file_digests(home / "release/sample") == release_tables.file_digests(
         sample_run / "release/sample"
     )
 
@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(sample_run: Path, home: Path) -
         assert not (home / "release/sample").exists()
     done = tamga("run", "--params", home / "params.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert release_tables.digests(home / "release/sample") == release_tables.digests(
+    assert release_tables.file_digests(home / "release/sample") == release_tables.file_digests(
         sample_run / "release/sample"
     )
     assert not list(home.glob("release/.*")) and not list(home.glob("work/.*.part"))

@@ -20,7 +20,7 @@ from schemas.register import Licence, Register, Source, Withdrawal
 
 URI = "https://law.example.kz/news/1.html"
 PARAMS = replace(judged_records.PARAMS, licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"))
-SOURCE = judged_records.source("kz", "law.example.kz", kind="consent")
+SOURCE = judged_records.make_source("kz", "law.example.kz", kind="consent")
 BASIS = SOURCE.basis
 DEAL = LicenceTerms("LicenseRef-deal", "d", None, ("evaluation",), True, False)
 

@@ -8,7 +8,15 @@ import brotli
 import pytest
 from backports import zstd
 from helpers.compressed import gzip_bytes
-from helpers.office_files import TDM, docx, epub, odt, packed, paragraph, pdf
+from helpers.office_files import (
+    TDM,
+    docx_paragraph,
+    make_docx,
+    make_epub,
+    make_odt,
+    make_pdf,
+    make_zip,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -166,23 +174,23 @@ def test_media_types():
 
 
 RSS = "<rss><channel><item><title>a</title><description>{}</description></item></channel></rss>"
-DOCX = docx(paragraph(TEXT))
+DOCX = make_docx(docx_paragraph(TEXT))
 RTF = rb"{\rtf1\ansi text}"
 
 
 @pytest.mark.parametrize(
     "media_type, body, expected",
     [
-        ("application/pdf", pdf([[(60, 700, "text")]]), ("text", None)),
-        ("application/octet-stream", pdf([[(60, 700, "text")]]), ("text", None)),
-        (None, pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/pdf", make_pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/octet-stream", make_pdf([[(60, 700, "text")]]), ("text", None)),
+        (None, make_pdf([[(60, 700, "text")]]), ("text", None)),
         ("application/octet-stream", DOCX, (TEXT, None)),
         ("application/zip", DOCX, (TEXT, None)),
         ("application/msword", DOCX, (TEXT, None)),
         ("application/vnd.oasis.opendocument.text", DOCX, (TEXT, None)),
-        ("application/octet-stream", odt(f"<text:p>{TEXT}</text:p>"), (TEXT, None)),
-        ("application/epub+zip", epub([BODY]), (TEXT, None)),
-        ("application/octet-stream", epub([BODY]), (TEXT, None)),
+        ("application/octet-stream", make_odt(f"<text:p>{TEXT}</text:p>"), (TEXT, None)),
+        ("application/epub+zip", make_epub([BODY]), (TEXT, None)),
+        ("application/octet-stream", make_epub([BODY]), (TEXT, None)),
         ("application/msword", RTF, ("text", None)),
         ("text/rtf", RTF, ("text", None)),
         ("text/plain", RTF, ("text", None)),
@@ -194,7 +202,7 @@ RTF = rb"{\rtf1\ansi text}"
         ("application/xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
         ("application/rss+xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
         ("application/octet-stream", b"\x7fELF", ("", "unsupported-media-type")),
-        ("application/zip", packed({"a.txt": "text"}), ("", "unsupported-media-type")),
+        ("application/zip", make_zip({"a.txt": "text"}), ("", "unsupported-media-type")),
         ("application/msword", OLE + b"\0" * 600, ("", "unsupported-media-type")),
         ("application/pdf", RAW, ("", "unreadable")),
         ("application/rtf", b"", ("", "unreadable")),
@@ -210,7 +218,7 @@ def test_a_feed_is_one_document():
 
 
 def test_a_document_through_content_encoding_and_its_metadata():
-    body = pdf([[(60, 700, "text")]], TDM.format('tdm:reservation="1"/>').encode())
+    body = make_pdf([[(60, 700, "text")]], TDM.format('tdm:reservation="1"/>').encode())
     headers = (("Content-Encoding", "gzip"),)
     stored = Content(payload=gzip_bytes(body), media_type="application/pdf", headers=headers)
     assert extract_document(stored, LIMIT).metas == (("tdm:reservation", "1"),)

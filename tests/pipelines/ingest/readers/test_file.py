@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT
-from helpers.office_files import docx, epub, odt, paragraph, pdf
+from helpers.office_files import docx_paragraph, make_docx, make_epub, make_odt, make_pdf
 
 from pipelines.ingest import text_extraction
 from pipelines.ingest.readers.records import ContainerSource
@@ -74,11 +74,11 @@ def test_every_format_has_its_reader_and_may_be_named():
     "format, body",
     [
         ("html", "<html><title>Т</title><p>Сәлем, әлем!</p></html>".encode()),
-        ("pdf", pdf([[(60, 700, "Привет, мир!")]])),
-        ("docx", docx(paragraph("Сәлем, әлем!"))),
-        ("odt", odt("<text:p>Сәлем, әлем!</text:p>")),
+        ("pdf", make_pdf([[(60, 700, "Привет, мир!")]])),
+        ("docx", make_docx(docx_paragraph("Сәлем, әлем!"))),
+        ("odt", make_odt("<text:p>Сәлем, әлем!</text:p>")),
         ("rtf", rb"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2, \u1084?\u1080?\u1088?!}"),
-        ("epub", epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
+        ("epub", make_epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
     ],
 )
 def test_documents(tmp_path, format, body):

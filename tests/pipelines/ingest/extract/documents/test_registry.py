@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from helpers.commands import SHARED
-from helpers.office_files import TDM, docx, epub, odt, paragraph, pdf
+from helpers.office_files import TDM, docx_paragraph, make_docx, make_epub, make_odt, make_pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,12 +22,12 @@ RSS = (
     b"<description>&lt;p>c&lt;/p></description></item></channel></rss>"
 )
 VALID = {
-    "application/pdf": pdf(
+    "application/pdf": make_pdf(
         [[(60, 700, "text of it")]], TDM.format('tdm:reservation="1"/>').encode()
     ),
-    FILES["docx"]: docx(paragraph("text of it")),
-    FILES["odt"]: odt("<text:p>text of it</text:p>"),
-    FILES["epub"]: epub(["<html><body><p>text of it</p></body></html>"]),
+    FILES["docx"]: make_docx(docx_paragraph("text of it")),
+    FILES["odt"]: make_odt("<text:p>text of it</text:p>"),
+    FILES["epub"]: make_epub(["<html><body><p>text of it</p></body></html>"]),
     "text/rtf": RTF,
     "application/rss+xml": RSS,
 }
