@@ -10,7 +10,7 @@ from helpers.compressed import gzip_bytes
 
 from lineage.storage import streams
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Envelope
 
 MIB = 1 << 20
 
@@ -72,9 +72,9 @@ def unpack_bytes(folder: Path, content: bytes) -> bytes:
         return file.read()
 
 
-def write_source(path: Path, content: bytes, limit: int = MIB) -> Source:
+def write_source(path: Path, content: bytes, limit: int = MIB) -> ContainerSource:
     path.write_bytes(content)
-    return Source(path, "raw/a.warc", {}, limit)
+    return ContainerSource(path, "raw/a.warc", {}, limit)
 
 
 def scan_warc(path: Path, content: bytes, limit: int = MIB) -> list[Envelope]:

@@ -334,7 +334,7 @@ def test_any_line_break_parts_languages(mark: str) -> None:
     identifier = Identifier(model_path(None, Path()))
     kk, ru = next(iter(KK.values())), RU["ru-pogoda"]
     text = mark.join(one for pair in zip(kk, ru, strict=False) for one in pair)
-    read = text_extraction.document(Content(text=text), 1 << 20).text
+    read = text_extraction.extract_document(Content(text=text), 1 << 20).text
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": read}
     documents = pl.DataFrame([record])
     found = split_documents(documents, identifier.identify(documents), identifier, 0.8)
