@@ -16,6 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import disk
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
@@ -38,7 +39,6 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
-from schemas import policy
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
 from schemas.register import Register
@@ -295,7 +295,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
-        use = Use.of(context.params, policy.load(context.params.policy.path))
+        use = Use.of(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
