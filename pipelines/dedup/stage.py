@@ -37,6 +37,7 @@ from pipelines.dedup.survivors import Settled
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
@@ -262,9 +263,13 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
 
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
-    places = pipeline | "Places" >> beam.Create(
-        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
-    ).with_output_types(tuple[int, pa.RecordBatch])
+    numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    places = (
+        pipeline
+        | "Places"
+        >> beam.Create(numbered, reshuffle=False).with_output_types(tuple[int, pa.RecordBatch])
+        | "Spread" >> Spread()
+    )
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
     no = places | "Refused" >> Refused(plan, copies)
     if plan.params.lines is not None:

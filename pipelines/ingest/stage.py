@@ -23,6 +23,7 @@ from lineage.storage import redacted_names
 from pipelines.engine import batches, decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn, Stage
 from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
@@ -257,7 +258,7 @@ class Ingest(Stage):
         scanned = (
             pipeline
             | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
-            | "Spread" >> beam.Reshuffle()
+            | "Spread" >> Spread()
             | "Scan"
             >> beam.ParDo(ScanContainers(plan)).with_outputs("signals", "ids", main="units")
         )
@@ -281,7 +282,7 @@ class Ingest(Stage):
         (
             scanned.units
             | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
-            | "Deal" >> beam.Reshuffle()
+            | "Deal" >> Spread()
             | "Read"
             >> beam.ParDo(
                 JudgeUnits(plan),

@@ -1,4 +1,4 @@
-"""A register, a gate and raw records, and what comes of judging them."""
+"""A register, a gate and raw records, and the tables that judging them gives."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def write_container(
 def judge_containers(
     who: judge_records.RecordJudge, *containers: Container
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The tables of a unit; that nothing is lost or invented is checked for every one."""
+    """The tables of a unit. Checks that no record is lost and none is added."""
     task = scan.Task("t", containers)
     index = pl.from_arrow(scan.build_index(task, who.max_record_bytes))
     assert isinstance(index, pl.DataFrame)
