@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lineage.configuration import required_params
 from lineage.release_folder import ReleaseFolder
 from lineage.storage import disk
 from lineage.storage.release_tables import NoRelease
@@ -92,7 +93,7 @@ def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
     """The release's folder, and the work folder of the run that made it, where that is known."""
     if options.release and not options.with_texts:
         return options.release, None
-    about = command_line.loaded(options.params, "" if options.with_texts else "a release")
+    about = required_params(options.params, "" if options.with_texts else "a release")
     folder = options.release or about.release_folder
     return folder, about.work
 

@@ -19,6 +19,8 @@ from helpers.commands import ROOT, tamga
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage import register_files
+from lineage.configuration import load_params
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
@@ -29,7 +31,6 @@ from pipelines.language.identifier import Identifier, model_path
 from pipelines.language.split import SEAM, cut_ranges, part_id, split_documents
 from pipelines.withdrawal import cases
 from pipelines.withdrawal import command as withdraw
-from schemas import params, withdrawals
 from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
@@ -245,7 +246,7 @@ def test_a_case_on_a_part_is_a_case_on_the_record(home: Path) -> None:
         assert cases.main(["open", kind, "document", mixed["uz"], *where]) == 0
         id = f"c-{number:04d}"
         assert cases.main(["decide", id, "upheld", "--reason", "file 12/7", *where]) == 0
-        (entry,) = withdrawals.entries(home / "register")
+        (entry,) = register_files.recorded_withdrawals(home / "register")
         assert (entry["value"], "lifted_on" in entry) == (mixed["ru"], kind == "wrong-removal")
 
 
@@ -297,7 +298,7 @@ def test_same_in_same_out(home: Path) -> None:
 def test_work_tables_with_parts_count_as_personal_data(finished: tuple[Path, Any]) -> None:
     personal = {
         leftover.folder.name: leftover.personal
-        for leftover in clean.leftovers(params.load(finished[0] / "params.yaml"))
+        for leftover in clean.leftovers(load_params(finished[0] / "params.yaml"))
     }
     assert personal["language"] and not personal["quality"]
 
@@ -338,7 +339,7 @@ def test_each_kind_of_line_break_separates_languages(mark: str) -> None:
     identifier = Identifier(model_path(None, Path()))
     kk, ru = next(iter(KK.values())), RU["ru-pogoda"]
     text = mark.join(line for pair in zip(kk, ru, strict=False) for line in pair)
-    read = text_extraction.document(Content(text=text), 1 << 20).text
+    read = text_extraction.extract_document(Content(text=text), 1 << 20).text
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": read}
     documents = pl.DataFrame([record])
     result = split_documents(documents, identifier.identify(documents), identifier, 0.8)
