@@ -191,13 +191,13 @@ def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -
     told = PrivacyParams(names=("ru",), ner=(NerParams("no_such_package.x.C", ("hy",)),))
     wrong = policy.problems(dataclasses.replace(PARAMS, privacy=told), ())
     assert {p.key: p.message for p in wrong} == {
-        "privacy.names": "natasha is not installed, which finds Russian names: "
-        "pip install --no-deps -r requirements-names.lock",
-        "privacy.ner[0].recogniser": "no module no_such_package.x: install the package that "
-        "holds it",
+        "privacy.names": "natasha, which finds Russian names, is not installed; "
+        "run `pip install --no-deps -r requirements-names.lock`",
+        "privacy.ner[0].recogniser": "module no_such_package.x is not installed; install the "
+        "package that contains it",
     }
     unknown = policy.problems(dataclasses.replace(PARAMS, privacy=PrivacyParams(names=("fr",))), ())
-    assert unknown[0].message.startswith("there is no pattern for names in fr; known: az, ba, be")
+    assert unknown[0].message.startswith("fr: there is no pattern for names; known: az, ba, be")
 
 
 @pytest.fixture(scope="module")
