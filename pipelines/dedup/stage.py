@@ -16,6 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import disk
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
@@ -36,8 +37,8 @@ from pipelines.dedup.survivors import Settled
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
-from schemas import policy
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
 from schemas.register import Register
@@ -262,9 +263,13 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
 
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
-    places = pipeline | "Places" >> beam.Create(
-        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
-    ).with_output_types(tuple[int, pa.RecordBatch])
+    numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    places = (
+        pipeline
+        | "Places"
+        >> beam.Create(numbered, reshuffle=False).with_output_types(tuple[int, pa.RecordBatch])
+        | "Spread" >> Spread()
+    )
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
     no = places | "Refused" >> Refused(plan, copies)
     if plan.params.lines is not None:
@@ -290,7 +295,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
-        use = Use.of(context.params, policy.load(context.params.policy.path))
+        use = Use.of(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 import yaml
 
+from lineage.configuration import load_params
 from pipelines import clean
 from pipelines.privacy import preview_page
 from pipelines.privacy import stage as privacy
 from pipelines.privacy.preview_command import choose_documents, last_stage
-from schemas import params
 from schemas.stages import earlier
 
 
@@ -150,7 +150,7 @@ def test_without_a_stage_the_command_names_the_remedy(
 
 
 def test_clean_lists_the_page_as_personal_data(home: Path) -> None:
-    sample_params = params.load(home / "params.yaml")
+    sample_params = load_params(home / "params.yaml")
     (sample_params.work / "preview").mkdir(parents=True)
     (sample_params.work / "preview/privacy.html").write_text("x")
     [leftover] = [o for o in clean.leftovers(sample_params) if o.folder.name == "preview"]
