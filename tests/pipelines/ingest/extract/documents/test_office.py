@@ -8,7 +8,7 @@ import pytest
 from helpers.office_files import W, docx_paragraph, make_docx, make_epub, make_odt, make_zip
 
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.extract.documents.document_text import Extracted
+from pipelines.ingest.extract.documents.document_text import DocumentText
 
 LIMIT = 1 << 20
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -16,11 +16,11 @@ ODT = "application/vnd.oasis.opendocument.text"
 EPUB = "application/epub+zip"
 
 
-def word(payload: bytes, limit: int = LIMIT) -> Extracted:
+def word(payload: bytes, limit: int = LIMIT) -> DocumentText:
     return documents.extract_text(payload, WORD, limit)
 
 
-def rtf(payload: bytes) -> Extracted:
+def rtf(payload: bytes) -> DocumentText:
     return documents.extract_text(payload, "text/rtf", LIMIT)
 
 
