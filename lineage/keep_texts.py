@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from typing import Final
 
-from lineage.reason_texts import Evidence, Sentences, in_words, noted, told
+from lineage.reason_texts import Evidence, Sentences, evidence_text, in_words, recorded_value
 
 
-def _passed_gate(e: Evidence) -> tuple[str, str]:
+def _kept_by_gate(e: Evidence) -> tuple[str, str]:
     seen = [f"{o.get('protocol')} {o.get('value')}" for o in e.get("observations") or ()]
     over = f"; outranked by contract: {in_words(e['overridden'])}" if e.get("overridden") else ""
     return (
-        f"It passed the gate for {noted(e, 'purpose')} on {noted(e, 'as_of')}: source "
-        f"{noted(e, 'source_id')}, basis {noted(e, 'basis')} ({noted(e, 'reference')}), licence "
-        f"{noted(e, 'licence')}, evidence on file with SHA-256 {noted(e, 'evidence_sha256')}; "
+        f"It passed the gate for {recorded_value(e, 'purpose')} on {recorded_value(e, 'as_of')}: source "
+        f"{recorded_value(e, 'source_id')}, basis {recorded_value(e, 'basis')} ({recorded_value(e, 'reference')}), licence "
+        f"{recorded_value(e, 'licence')}, evidence on file with SHA-256 {recorded_value(e, 'evidence_sha256')}; "
         f"opt-out signals seen: {in_words(seen)}{over}.",
         "be refused if the right were withdrawn or expired, did not cover the purpose, the licence "
         "were not in `licences.allow`, the evidence were missing, or the publisher reserved it",
     )
 
 
-def _passed_language(e: Evidence) -> tuple[str, str]:
+def _kept_by_language(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its language is {noted(e, 'lang')} in the script {noted(e, 'script')}: score "
-        f"{noted(e, 'score')}, and at least {noted(e, 'floor')} is asked for.{_part(e)}",
-        f"be dropped if the score were below {noted(e, 'floor')}, or {noted(e, 'lang')} were not "
+        f"Its language is {recorded_value(e, 'lang')} in the script {recorded_value(e, 'script')}: score "
+        f"{recorded_value(e, 'score')}, and at least {recorded_value(e, 'floor')} is asked for.{_part_sentence(e)}",
+        f"be dropped if the score were below {recorded_value(e, 'floor')}, or {recorded_value(e, 'lang')} were not "
         "among the languages wanted",
     )
 
 
-def _part(e: Evidence) -> str:
+def _part_sentence(e: Evidence) -> str:
     if "part_of" not in e:
         return ""
     return f" It is a part of {e['part_of']}, a record that was split by language."
 
 
-def _passed_quality(e: Evidence) -> tuple[str, str]:
-    failed = [noted(one, "rule") for one in e.get("failed") or ()]
+def _kept_by_quality(e: Evidence) -> tuple[str, str]:
+    failed = [recorded_value(one, "rule") for one in e.get("failed") or ()]
     return (
         f"Rules of quality that it failed, and was kept all the same: {in_words(failed)}."
         if failed
@@ -45,7 +45,7 @@ def _passed_quality(e: Evidence) -> tuple[str, str]:
     )
 
 
-def _whole(e: Evidence) -> str:
+def _passage_condition(e: Evidence) -> str:
     """When no passage would be taken out of a document that lost some."""
     if not (e.get("passages") or {}).get("removed"):
         return ""
@@ -55,16 +55,18 @@ def _whole(e: Evidence) -> str:
     )
 
 
-def _passed_dedup(e: Evidence) -> tuple[str, str]:
+def _kept_by_dedup(e: Evidence) -> tuple[str, str]:
     copies = (
         "It stays as the best of its copies (by right, then by time of capture)."
         if "cluster_id" in e
         else "No other document was found to have its text, or nearly so."
     )
-    return copies + _shared(e), "be dropped if a copy with a better right came in" + _whole(e)
+    return copies + _passages_sentence(
+        e
+    ), "be dropped if a copy with a better right came in" + _passage_condition(e)
 
 
-def _shared(e: Evidence) -> str:
+def _passages_sentence(e: Evidence) -> str:
     about = e.get("passages")
     if not about:
         return ""
@@ -88,7 +90,7 @@ def _keepers(found: list[Evidence]) -> str:
     return in_words(ids[:3]) + (" and others" if len(ids) > 3 else "")
 
 
-def _passed_privacy(e: Evidence) -> tuple[str, str]:
+def _kept_by_privacy(e: Evidence) -> tuple[str, str]:
     found = e.get("found") or {}
     told_ = (
         f"Personal data was found and replaced by placeholders: {in_words(found)}."
@@ -99,21 +101,21 @@ def _passed_privacy(e: Evidence) -> tuple[str, str]:
 
 
 #: Stage -> what its `keep` says, and when it would have ended there ("It would …").
-PASSED: Final[dict[str, Sentences]] = {
-    "ingest": _passed_gate,
-    "language": _passed_language,
-    "quality": _passed_quality,
-    "dedup": _passed_dedup,
-    "privacy": _passed_privacy,
+KEPT: Final[dict[str, Sentences]] = {
+    "ingest": _kept_by_gate,
+    "language": _kept_by_language,
+    "quality": _kept_by_quality,
+    "dedup": _kept_by_dedup,
+    "privacy": _kept_by_privacy,
 }
 
 
-def passed(stage: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
+def explain_keep(stage: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
     """What a stage that kept a record saw, and what would have ended it there."""
-    if found := PASSED.get(stage):
+    if found := KEPT.get(stage):
         return found(evidence)
     return (
         f"The stage {stage} kept it, by the rule {rule} (version {version}); it noted "
-        f"{told(evidence)}.",
+        f"{evidence_text(evidence)}.",
         f"end there if the rule {rule} found otherwise",
     )

@@ -25,19 +25,21 @@ PROTOCOLS: Final = {
 }
 
 
-def of(stage: str, reason: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
+def explain_reason(
+    stage: str, reason: str, evidence: Evidence, rule: str, version: str
+) -> tuple[str, str]:
     """Why a record ended with this reason, and what would have to differ."""
     for name in (reason, *(f for f in FAMILIES if reason.startswith(f))):
         if found := REASONS.get(name):
             return found({**evidence, "_reason": reason})
     return (
         f"The stage {stage} ended it with the reason `{reason}`, by the rule {rule} (version "
-        f"{version}); it noted {told(evidence)}.",
+        f"{version}); it noted {evidence_text(evidence)}.",
         f"The rule {rule} would have to find otherwise, or another version of it decide otherwise.",
     )
 
 
-def told(evidence: Evidence) -> str:
+def evidence_text(evidence: Evidence) -> str:
     """Evidence in words: each name with its value."""
     parts = [f"{k.replace('_', ' ')}: {in_words(v)}" for k, v in evidence.items() if k[0] != "_"]
     return "; ".join(parts) or "nothing else"
@@ -52,7 +54,7 @@ def in_words(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def noted(evidence: Evidence, name: str) -> str:
+def recorded_value(evidence: Evidence, name: str) -> str:
     """What evidence has under a name."""
     return in_words(evidence[name]) if name in evidence else "(not recorded)"
 
@@ -66,7 +68,7 @@ def _withdrawn(e: Evidence) -> tuple[str, str]:
             "It would pass only if that withdrawal were lifted.",
         )
     return (
-        f"A withdrawal of the {e['scope']}{named}, recorded on {noted(e, 'recorded_on')}, bars it, "
+        f"A withdrawal of the {e['scope']}{named}, recorded on {recorded_value(e, 'recorded_on')}, bars it, "
         "whatever day the release is made for.",
         "It would pass only if that withdrawal were lifted in the register.",
     )
@@ -83,9 +85,9 @@ def _ungoverned(e: Evidence) -> tuple[str, str]:
 
 def _consent_withdrawn(e: Evidence) -> tuple[str, str]:
     return (
-        f"The right to use {noted(e, 'source_id')} was withdrawn from {noted(e, 'withdrawn_on')} on, "
-        f"and the release was made for {noted(e, 'as_of')}.",
-        f"It would pass if the release were made for a day before {noted(e, 'withdrawn_on')}, or if "
+        f"The right to use {recorded_value(e, 'source_id')} was withdrawn from {recorded_value(e, 'withdrawn_on')} on, "
+        f"and the release was made for {recorded_value(e, 'as_of')}.",
+        f"It would pass if the release were made for a day before {recorded_value(e, 'withdrawn_on')}, or if "
         "the publisher granted it anew.",
     )
 
@@ -93,67 +95,67 @@ def _consent_withdrawn(e: Evidence) -> tuple[str, str]:
 def _consent_expired(e: Evidence) -> tuple[str, str]:
     if "granted_on" in e:
         return (
-            f"The right to use {noted(e, 'source_id')} begins on {e['granted_on']}, and the release "
-            f"was made for {noted(e, 'as_of')}.",
+            f"The right to use {recorded_value(e, 'source_id')} begins on {e['granted_on']}, and the release "
+            f"was made for {recorded_value(e, 'as_of')}.",
             f"It would pass for {e['granted_on']} or a later day.",
         )
     return (
-        f"The right to use {noted(e, 'source_id')} ended after {noted(e, 'expires_on')}, and the "
-        f"release was made for {noted(e, 'as_of')}.",
-        f"It would pass if the right were renewed, or for a day up to {noted(e, 'expires_on')}.",
+        f"The right to use {recorded_value(e, 'source_id')} ended after {recorded_value(e, 'expires_on')}, and the "
+        f"release was made for {recorded_value(e, 'as_of')}.",
+        f"It would pass if the right were renewed, or for a day up to {recorded_value(e, 'expires_on')}.",
     )
 
 
 def _purpose(e: Evidence) -> tuple[str, str]:
-    purpose = noted(e, "purpose")
+    purpose = recorded_value(e, "purpose")
     if "url_scope" in e:
         return (
-            f"The grant of {noted(e, 'source_id')} covers only addresses under "
+            f"The grant of {recorded_value(e, 'source_id')} covers only addresses under "
             f"{in_words(e['url_scope'])}, and this one is outside.",
             "It would pass if `basis.url_scope` covered its address.",
         )
     if "licence_purposes" in e:
         return (
-            f"The licence {noted(e, 'licence')} serves {in_words(e['licence_purposes'])}, and the "
+            f"The licence {recorded_value(e, 'licence')} serves {in_words(e['licence_purposes'])}, and the "
             f"release is for {purpose}.",
             f"It would pass under a licence that serves {purpose}.",
         )
     if "granted" in e:
         return (
-            f"The basis of {noted(e, 'source_id')} grants {in_words(e['granted'])}, and the release "
+            f"The basis of {recorded_value(e, 'source_id')} grants {in_words(e['granted'])}, and the release "
             f"is for {purpose}.",
             f"It would pass if `basis.purposes` named {purpose}, or in a release for "
             f"{in_words(e['granted'])}.",
         )
     return (
-        f"Under the licence {noted(e, 'licence')} no allowed choice serves {purpose}.",
+        f"Under the licence {recorded_value(e, 'licence')} no allowed choice serves {purpose}.",
         f"It would pass under a licence that is allowed and serves {purpose}.",
     )
 
 
 def _licence(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its licence, {noted(e, 'licence')}, is not among those that the parameters allow "
-        f"({noted(e, 'allow')}).",
-        f"It would pass if {noted(e, 'licence')} were in `licences.allow`, or if the source were "
+        f"Its licence, {recorded_value(e, 'licence')}, is not among those that the parameters allow "
+        f"({recorded_value(e, 'allow')}).",
+        f"It would pass if {recorded_value(e, 'licence')} were in `licences.allow`, or if the source were "
         "licensed under one of those.",
     )
 
 
 def _evidence(e: Evidence) -> tuple[str, str]:
     return (
-        f"The file that proves the right to use {noted(e, 'source_id')}, {noted(e, 'evidence')}, is "
+        f"The file that proves the right to use {recorded_value(e, 'source_id')}, {recorded_value(e, 'evidence')}, is "
         "missing or empty.",
-        f"It would pass once register/evidence/{noted(e, 'evidence')} is there.",
+        f"It would pass once register/evidence/{recorded_value(e, 'evidence')} is there.",
     )
 
 
 def _residency(e: Evidence) -> tuple[str, str]:
     return (
-        f"Text of {noted(e, 'source_id')} may be stored in {noted(e, 'residency')} only, and the "
-        f"release is stored in {noted(e, 'storage_country')}.",
-        f"It would pass if the release were stored in {noted(e, 'residency')}, or if the grant "
-        f"named {noted(e, 'storage_country')}.",
+        f"Text of {recorded_value(e, 'source_id')} may be stored in {recorded_value(e, 'residency')} only, and the "
+        f"release is stored in {recorded_value(e, 'storage_country')}.",
+        f"It would pass if the release were stored in {recorded_value(e, 'residency')}, or if the grant "
+        f"named {recorded_value(e, 'storage_country')}.",
     )
 
 
@@ -161,7 +163,7 @@ def _policy(e: Evidence) -> tuple[str, str]:
     pack = e.get("policy") or {}
     return (
         f"The policy pack {in_words(pack.get('pack'))} (version {in_words(pack.get('version'))}) bars "
-        f"it: {noted(e, 'barred')}.",
+        f"it: {recorded_value(e, 'barred')}.",
         "It would pass if what the rule asks for were met, or if packs only warned "
         "(`policy: {enforce: warn}`).",
     )
@@ -186,8 +188,8 @@ def _opted_out(e: Evidence) -> tuple[str, str]:
 
 def _conflict(e: Evidence) -> tuple[str, str]:
     return (
-        f"The page states {noted(e, 'stated')}, and {noted(e, 'stricter')} is stricter than "
-        f"{noted(e, 'declared')}, which the register declares.",
+        f"The page states {recorded_value(e, 'stated')}, and {recorded_value(e, 'stricter')} is stricter than "
+        f"{recorded_value(e, 'declared')}, which the register declares.",
         "It would pass if the page's licence, or the register's, were corrected so that the page "
         "is not stricter.",
     )
@@ -195,35 +197,35 @@ def _conflict(e: Evidence) -> tuple[str, str]:
 
 def _unreadable(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its bytes cannot be read ({noted(e, 'detail')}).",
+        f"Its bytes cannot be read ({recorded_value(e, 'detail')}).",
         "It would be judged further from an undamaged copy.",
     )
 
 
 def _too_large(e: Evidence) -> tuple[str, str]:
     return (
-        f"It is larger than a record may be ({told(_own(e))}).",
+        f"It is larger than a record may be ({evidence_text(_without_policy(e))}).",
         "It would be read if `ingest.max_record_bytes` were raised.",
     )
 
 
 def _media_type(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its media type, {noted(e, 'media_type')}, is none that text is read from.",
+        f"Its media type, {recorded_value(e, 'media_type')}, is none that text is read from.",
         "It would be read if it were text, HTML or a document of a format that is read.",
     )
 
 
 def _http_status(e: Evidence) -> tuple[str, str]:
     return (
-        f"The server answered with the status {noted(e, 'status')}, so there is no page.",
+        f"The server answered with the status {recorded_value(e, 'status')}, so there is no page.",
         "A capture that the server answered with 200 would be judged further.",
     )
 
 
 def _undecodable(e: Evidence) -> tuple[str, str]:
     return (
-        f"Its bytes are text in no charset that fits ({noted(e, 'detail')}).",
+        f"Its bytes are text in no charset that fits ({recorded_value(e, 'detail')}).",
         "It would be read if its bytes were whole, in the charset that they declare.",
     )
 
@@ -241,14 +243,18 @@ def _empty(e: Evidence) -> tuple[str, str]:
         return ("No text is left of it once markup is gone.", "It would pass if it had a text.")
     return (
         "It is a revisit: the crawler noted that the page was as in an earlier capture "
-        f"({told(_own(e))}), and kept no text.",
+        f"({evidence_text(_without_policy(e))}), and kept no text.",
         "The earlier capture stands, or falls, for itself.",
     )
 
 
 def _language(e: Evidence) -> tuple[str, str]:
     kind = e["_reason"].removeprefix("language-")
-    lang, score, floor = noted(e, "lang"), noted(e, "score"), noted(e, "floor")
+    lang, score, floor = (
+        recorded_value(e, "lang"),
+        recorded_value(e, "score"),
+        recorded_value(e, "floor"),
+    )
     if kind == "no-letters":
         return ("There are no letters in it to tell a language by.", "It would pass with a text.")
     if kind == "undetermined":
@@ -264,7 +270,7 @@ def _language(e: Evidence) -> tuple[str, str]:
             f"It would pass if {lang} were in `language.allow`.",
         )
     return (
-        f"It fell by its language ({kind}): {told(_own(e))}.",
+        f"It fell by its language ({kind}): {evidence_text(_without_policy(e))}.",
         "It would pass if what was measured were within the limits of the section `language`.",
     )
 
@@ -272,12 +278,12 @@ def _language(e: Evidence) -> tuple[str, str]:
 def _quality(e: Evidence) -> tuple[str, str]:
     kind = e["_reason"].removeprefix("quality-")
     wrong = [
-        f"{noted(one, 'statistic')} is {noted(one, 'value')}, and {_BOUNDS.get(one.get('bound'))} "
-        f"{noted(one, 'threshold')} is asked for (rule {noted(one, 'rule')})"
+        f"{recorded_value(one, 'statistic')} is {recorded_value(one, 'value')}, and {_BOUNDS.get(one.get('bound'))} "
+        f"{recorded_value(one, 'threshold')} is asked for (rule {recorded_value(one, 'rule')})"
         for one in e.get("failed") or ()
     ]
     return (
-        f"It fell short of the quality asked for ({kind}): {'; '.join(wrong) or told(_own(e))}.",
+        f"It fell short of the quality asked for ({kind}): {'; '.join(wrong) or evidence_text(_without_policy(e))}.",
         "It would pass if what was measured were within those limits, under other "
         "`quality.thresholds`, or under `quality.mode: annotate`.",
     )
@@ -288,7 +294,7 @@ _BOUNDS: Final = {"min": "at least", "max": "at most", None: "the limit"}
 
 def _not_selected(e: Evidence) -> tuple[str, str]:
     return (
-        f"The release's mixture does not take it up: {told(_own(e))}. That is the trainer's "
+        f"The release's mixture does not take it up: {evidence_text(_without_policy(e))}. That is the trainer's "
         "choice, and no matter of right.",
         "It would be taken up if the mixture's `select` named its language, domain and source.",
     )
@@ -296,7 +302,7 @@ def _not_selected(e: Evidence) -> tuple[str, str]:
 
 def _capped(e: Evidence) -> tuple[str, str]:
     return (
-        f"The release's mixture has enough of its kind: {told(_own(e))}. That is the trainer's "
+        f"The release's mixture has enough of its kind: {evidence_text(_without_policy(e))}. That is the trainer's "
         "choice, and no matter of right.",
         "It would be taken up under a higher cap, or if it came before others in the mixture's "
         "`order`.",
@@ -304,7 +310,7 @@ def _capped(e: Evidence) -> tuple[str, str]:
 
 
 def _duplicate(e: Evidence) -> tuple[str, str]:
-    kept = noted(e, "kept_doc_id")
+    kept = recorded_value(e, "kept_doc_id")
     if e["_reason"] == "exact-duplicate":
         return (
             f"Its text is that of the document {kept}, which has the better right, or was captured "
@@ -312,7 +318,7 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
             f"It would stay if {kept} were not in the release: were that withdrawn, this copy "
             "would be judged in its place.",
         )
-    similarity, threshold = float(e.get("similarity", 0)), noted(e, "threshold")
+    similarity, threshold = float(e.get("similarity", 0)), recorded_value(e, "threshold")
     return (
         f"Its text is nearly that of the document {kept}: similarity {similarity:.2f} ≥ "
         f"{threshold}, measured on their shingles of words.",
@@ -324,7 +330,7 @@ def _duplicate(e: Evidence) -> tuple[str, str]:
 def _under_refusal(e: Evidence) -> tuple[str, str]:
     return (
         "The same payload, byte for byte, was also published where it is refused: "
-        f"{told(_own(e))}.",
+        f"{evidence_text(_without_policy(e))}.",
         "It would stay under `policy.duplicates: any-lawful`, or if no refused record had its "
         "payload.",
     )
@@ -333,20 +339,20 @@ def _under_refusal(e: Evidence) -> tuple[str, str]:
 def _contaminated(e: Evidence) -> tuple[str, str]:
     name = e["_reason"].partition(":")[2]
     return (
-        f"It has runs of words of the evaluation set {name}: {told(_own(e))}.",
+        f"It has runs of words of the evaluation set {name}: {evidence_text(_without_policy(e))}.",
         f"It would stay if {name} were not in `dedup.decontaminate`, or with no such run.",
     )
 
 
 def _personal(e: Evidence) -> tuple[str, str]:
     return (
-        f"Personal data was found in it ({noted(e, 'found')}), and its source says that such "
+        f"Personal data was found in it ({recorded_value(e, 'found')}), and its source says that such "
         "documents are dropped (`personal_data: drop-document`).",
         "It would pass, with placeholders in place of the data, under `personal_data: scrub`.",
     )
 
 
-def _own(evidence: Evidence) -> dict[str, Any]:
+def _without_policy(evidence: Evidence) -> dict[str, Any]:
     """Evidence without what every decision of the gate has."""
     return {k: v for k, v in evidence.items() if k != "policy"}
 

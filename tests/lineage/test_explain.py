@@ -25,7 +25,7 @@ ALL = sorted({*REGISTER, *(r for rs in REASONS.values() for r in rs)})
 def test_every_reason_has_sentences(reason: str, evidence: dict[str, Any]) -> None:
     assert reason in reason_texts.REASONS
     full = f"{reason}x" if reason in reason_texts.FAMILIES else reason
-    why, otherwise = reason_texts.of("ingest", full, evidence, "a rule", "1")
+    why, otherwise = reason_texts.explain_reason("ingest", full, evidence, "a rule", "1")
     assert why.endswith(".") and otherwise.endswith(".")
     assert "the rule a rule" not in why
 
@@ -35,7 +35,9 @@ def test_every_protocol_is_named() -> None:
 
 
 def test_an_unknown_reason_is_told_as_it_is() -> None:
-    why, otherwise = reason_texts.of("mixture", "over-quota", {"share": 0.4}, "mix", "3")
+    why, otherwise = reason_texts.explain_reason(
+        "mixture", "over-quota", {"share": 0.4}, "mix", "3"
+    )
     assert why == (
         "The stage mixture ended it with the reason `over-quota`, by the rule mix (version 3); "
         "it noted share: 0.4."
@@ -77,7 +79,7 @@ def test_an_unknown_reason_is_told_as_it_is() -> None:
 def test_values_stand_in_the_sentences(
     reason: str, evidence: dict[str, Any], why: str, otherwise: str
 ) -> None:
-    found = reason_texts.of("ingest", reason, evidence, "a rule", "1")
+    found = reason_texts.explain_reason("ingest", reason, evidence, "a rule", "1")
     assert why in found[0] and otherwise in found[1]
 
 
@@ -94,7 +96,7 @@ def test_passages_in_a_sentence(number: int, removed: bool, why: str) -> None:
     found = [{"kept_doc_id": f"d{n}", "start": n} for n in range(number)]
     about = {"removed": removed, "number": number, "found": found, "min_words": 20}
     for told in (about, {k: v for k, v in about.items() if k != "number"}):
-        assert why in keep_texts.passed("dedup", {"passages": told}, "dedup", "1")[0]
+        assert why in keep_texts.explain_keep("dedup", {"passages": told}, "dedup", "1")[0]
 
 
 def test_long_evidence_is_shown_in_short() -> None:
@@ -141,7 +143,7 @@ def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
 def test_what_would_keep_a_passage(removed: bool) -> None:
     found = [{"kept_doc_id": "ab"}]
     evidence = {"passages": {"found": found, "min_words": 50, "removed": removed}}
-    _, condition = keep_texts.passed("dedup", evidence, "a rule", "1")
+    _, condition = keep_texts.explain_keep("dedup", evidence, "a rule", "1")
     assert ("would keep its passages" in condition) == removed
 
 
