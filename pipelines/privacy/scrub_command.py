@@ -1,4 +1,4 @@
-"""`tamga scrub`: a text in, the text with placeholders for its personal data out."""
+"""`tamga scrub`: replace the personal data of a text by placeholders, and print the text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPILOG = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("scrub", __doc__, EPILOG)
     parser.add_argument("file", nargs="?", type=Path, help="a UTF-8 text (default: standard input)")
     parser.add_argument("--lang", help="the text's language, ISO 639-1")
@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     from pipelines.personal_data.scrub import Scrubber, apply_findings
 
-    one = pl.DataFrame(
+    document = pl.DataFrame(
         {
             "doc_id": ["-"],
             "text": [text],
@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "jurisdiction": pl.String,
         },
     )
-    released, redactions = apply_findings(one, Scrubber().find(one))
+    released, redactions = apply_findings(document, Scrubber().find(document))
     if options.json:
         print(
             json.dumps(
