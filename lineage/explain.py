@@ -48,7 +48,6 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
         if decision["outcome"] == "keep":
             why, condition = keep_texts.explain_keep(stage, *about)
-            condition = f"It would {condition}."
         else:
             why, condition = reason_texts.explain_reason(stage, reason, *about)
             otherwise.clear()
