@@ -222,8 +222,9 @@ def _vary(rng: random.Random, value: str, entity: str) -> str:
 
 
 def _case(
-    rng: random.Random, lang: str, frame: str, label: str, value: str, home: str, entity: str | None
+    frame: str, *, label: str, value: str, lang: str, home: str, entity: str | None = None
 ) -> Case:
+    """Put a label and a value into the sentence `frame`."""
     mark = "\0"
     scheme = "https://" if value.startswith("https://") else ""
     text = frame.format(l=label, v=scheme + mark)
@@ -271,7 +272,14 @@ def cases(each: int = 4, seed: int = 1) -> list[Case]:
     rng = random.Random(seed)
     makers = list(_makers())
     planted = [
-        _case(rng, lang, frame, label, _vary(rng, make(rng), entity), home, entity)
+        _case(
+            frame,
+            label=label,
+            value=_vary(rng, make(rng), entity),
+            lang=lang,
+            home=home,
+            entity=entity,
+        )
         for entity, lang, home, label, make, _ in makers
         for frame in SENTENCES[lang]["frames"]
         for _ in range(each)
@@ -281,7 +289,7 @@ def cases(each: int = 4, seed: int = 1) -> list[Case]:
     while len(decoys) < 2 * len(planted):
         lang, home, label, make = rng.choice(wrong)
         frame = rng.choice(SENTENCES[lang]["frames"])
-        decoys.append(_case(rng, lang, frame, label, make(rng), home, None))
+        decoys.append(_case(frame, label=label, value=make(rng), lang=lang, home=home))
         lang = rng.choice(list(SENTENCES))
         text = _decoy(rng, rng.choice(SENTENCES[lang]["decoys"]))
         decoys.append(Case(text, lang, SENTENCES[lang]["home"], None, 0, 0))

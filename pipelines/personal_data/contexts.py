@@ -136,11 +136,11 @@ def is_other_kind(folded: str, start: int) -> bool:
 
 def is_isolated(plain: str, start: int, end: int) -> bool:
     """Whether only blanks and punctuation touch `plain[start:end]`."""
-    left, right = plain[max(0, start - 1) : start], plain[end : end + 2]
+    before, after = plain[max(0, start - 1) : start], plain[end : end + 2]
     return not (
-        left.isalnum()
-        or left in tuple("_-/.#=+№")
-        or right[:1].isalnum()
-        or right[:1] == "_"
-        or (right[:1] in tuple("-/.") and right[1:].isalnum())
+        before.isalnum()
+        or before in tuple("_-/.#=+№")
+        or after[:1].isalnum()
+        or after[:1] == "_"
+        or (after[:1] in tuple("-/.") and after[1:].isalnum())
     )

@@ -57,8 +57,8 @@ class Finder:
         self.rules = tuple(r for r in load_rules() if r.entity in classes)
         self._words: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
         for rule in self.rules:
-            for word, whole, shared in sorted(rule.literals):
-                self._words[word].append((rule.name, whole, shared))
+            for word, is_exact, shared in sorted(rule.literals):
+                self._words[word].append((rule.name, is_exact, shared))
         self._marks = sorted({mark for rule in self.rules for mark in rule.marks})
         self._lengths = sorted({rule.digits for rule in self.rules if rule.digits})
         self._fewest = min((rule.needs for rule in self.rules if rule.needs), default=0)
@@ -101,8 +101,8 @@ class Finder:
             for start, length, digits in numbers.in_document(document):
                 places.numbers[digits].append((start, start + length))
             for at, word, ends in words.in_document(document):
-                for rule, whole, shared in self._words[word]:
-                    if ends or not whole:
+                for rule, is_exact, shared in self._words[word]:
+                    if ends or not is_exact:
                         places.words[rule][shared].append(at)
             view = View(batch.plain(document), batch.folded(document), places.words)
             if spans := list(self._spans(view, places)):
@@ -142,7 +142,7 @@ def _search_rule(rule: Rule, view: View, places: _Places) -> Iterable[ScoredSpan
     if len(windows) > _MAX_WINDOWS:
         return rule.find(view)
     joined = _merge_windows(windows, len(view.plain))
-    return (found for window in joined for found in rule.find(view, *window))
+    return (span for window in joined for span in rule.find(view, *window))
 
 
 def _windows(rule: Rule, places: _Places) -> _Windows:

@@ -56,7 +56,7 @@ class Operators:
         self._seed = f"tamga surrogate {policy.seed}".encode()
 
     def apply(
-        self, span: Span, value: str, doc_id: str, source: str | None, jurisdiction: str | None
+        self, span: Span, value: str, *, doc_id: str, source: str | None, jurisdiction: str | None
     ) -> tuple[str, str] | None:
         """Return (operator, replacement) of a finding; None if the policy keeps the value.
 

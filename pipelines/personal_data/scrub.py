@@ -59,24 +59,37 @@ def apply_findings(
       The documents with new texts, and rows of REDACTIONS.  Their positions are those of the
       replacements in the new texts.
     """
-    schema = _schema(REDACTIONS)
     if not findings.height:
-        return documents, pl.DataFrame(schema=schema)
+        return documents, pl.DataFrame(schema=_schema(REDACTIONS))
     spans = findings.group_by("doc_id", maintain_order=True).agg("start", "end", "replacement")
     hit = documents.select("doc_id", "text").join(spans, on="doc_id", maintain_order="left")
-    texts, starts, ends = [], [], []
-    for _, text, start, end, replacement in hit.iter_rows():
-        new, where = redact(text, list(zip(start, end, replacement, strict=True)))
+    texts, new_starts, new_ends = [], [], []
+    for _, text, starts, ends, replacements in hit.iter_rows():
+        new, positions = redact(text, list(zip(starts, ends, replacements, strict=True)))
         texts.append(new)
-        starts.append([w[0] for w in where])
-        ends.append([w[1] for w in where])
+        new_starts.append([start for start, _ in positions])
+        new_ends.append([end for _, end in positions])
     replaced = hit.select("doc_id").with_columns(pl.Series("_new", texts, dtype=pl.String))
     moved = hit.select("doc_id", old_start="start").with_columns(
-        pl.Series("start", starts, dtype=pl.List(pl.Int64)),
-        pl.Series("end", ends, dtype=pl.List(pl.Int64)),
+        pl.Series("start", new_starts, dtype=pl.List(pl.Int64)),
+        pl.Series("end", new_ends, dtype=pl.List(pl.Int64)),
     )
-    moved = moved.explode("old_start", "start", "end")
-    rows = (
+    released = (
+        documents.join(replaced, on="doc_id", how="left", maintain_order="left")
+        .with_columns(text=pl.coalesce("_new", "text"))
+        .drop("_new")
+    )
+    return released, _redactions(moved.explode("old_start", "start", "end"), findings)
+
+
+def _redactions(moved: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of REDACTIONS.
+
+    Args:
+      moved: doc_id, old_start (in the old text), start, end (in the new text) of each finding.
+    """
+    schema = _schema(REDACTIONS)
+    return (
         moved.join(
             findings.select(
                 "doc_id",
@@ -93,12 +106,6 @@ def apply_findings(
         .select(schema.names())
         .cast(schema)
     )
-    released = (
-        documents.join(replaced, on="doc_id", how="left", maintain_order="left")
-        .with_columns(text=pl.coalesce("_new", "text"))
-        .drop("_new")
-    )
-    return released, rows
 
 
 class Scrubber:
@@ -172,7 +179,10 @@ class Scrubber:
                 value = texts[i][s.start : s.end]
                 if not value.strip():  # `merge_resolved` can leave a piece of blanks
                     continue
-                if replaced := self._operators.apply(s, value, doc_id, sources[i], homes[i]):
+                replaced = self._operators.apply(
+                    s, value, doc_id=doc_id, source=sources[i], jurisdiction=homes[i]
+                )
+                if replaced:
                     yield (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, *replaced)
 
     def _candidates(

@@ -36,7 +36,7 @@ from schemas.tables import FINDINGS, REPEATED
 
 EPILOG = """examples:
   tamga privacy preview
-  tamga privacy preview --lang kk --class IBAN --class PHONE
+  tamga privacy preview --lang kk --class IBAN_CODE --class PHONE_NUMBER
   tamga privacy preview --source kz-bilik --documents 500 --out work/preview/bilik.html
   tamga privacy preview --json
 
@@ -134,7 +134,7 @@ def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     _write(out, preview_page.render_page(counts, shown.to_dicts(), findings.join(ids, on="doc_id")))
     if not options.json:
         print(f"{findings.height} findings in {counts['with_findings']} of {documents.height} "
-              f"documents: {out} (holds personal data)")  # fmt: skip
+              f"documents: {out} (contains personal data)")  # fmt: skip
     return 0
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -43,14 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from pipelines.personal_data.scrub import Scrubber, apply_findings
+    released, redactions = _scrub(text, options.lang, options.jurisdiction)
+    if options.json:
+        result = {"text": released, "redactions": redactions}
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        sys.stdout.write(released)
+    return 0
+
+
+def _scrub(
+    text: str, lang: str | None, jurisdiction: str | None
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the text with placeholders, and its redactions."""
+    from pipelines.personal_data.scrub import Scrubber, apply_findings  # takes a second to load
 
     document = pl.DataFrame(
         {
             "doc_id": ["-"],
             "text": [text],
-            "lang": [options.lang],
-            "jurisdiction": [options.jurisdiction],
+            "lang": [lang],
+            "jurisdiction": [jurisdiction],
         },
         schema={
             "doc_id": pl.String,
@@ -60,13 +74,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         },
     )
     released, redactions = apply_findings(document, Scrubber().find(document))
-    if options.json:
-        print(
-            json.dumps(
-                {"text": released["text"][0], "redactions": redactions.drop("doc_id").to_dicts()},
-                ensure_ascii=False,
-            )
-        )
-    else:
-        sys.stdout.write(released["text"][0])
-    return 0
+    return released["text"][0], redactions.drop("doc_id").to_dicts()

@@ -48,6 +48,7 @@ class ScrubShard(ShardDoFn):
     def __init__(
         self,
         state: shards.State,
+        *,
         corpus: Corpus,
         register: Register,
         policy: PrivacyParams,
@@ -174,10 +175,10 @@ class Privacy(DocumentStage):
     ) -> None:
         work = ScrubShard(
             state,
-            Corpus(str(context.params.work)),
-            context.register,
-            context.params.privacy,
-            run_id,
+            corpus=Corpus(str(context.params.work)),
+            register=context.register,
+            policy=context.params.privacy,
+            run_id=run_id,
         )
         stage_tables.deal(pipeline, stage_tables.shards(context)) | "Scrub" >> beam.ParDo(
             work

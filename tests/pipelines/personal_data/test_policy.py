@@ -75,9 +75,9 @@ def test_a_surrogate_keeps_the_shape_and_fails_every_checksum(value: str, secret
 
 @pytest.mark.parametrize("entity", ["KZ_IIN", "RU_SNILS", "IBAN_CODE", "CREDIT_CARD", "UZ_PINFL"])
 def test_identifiers_with_check_digits_always_have_a_surrogate(entity: str) -> None:
-    drawn = next(r.sample_form for r in rules.load_rules() if r.entity == entity)
-    assert drawn
-    value = drawn.replace("#", "7").replace("@", "Q")
+    form = next(r.sample_form for r in rules.load_rules() if r.entity == entity)
+    assert form
+    value = form.replace("#", "7").replace("@", "Q")
     replacements = [surrogate(entity, value, bytes([n]) * 32) for n in range(50)]
     assert None not in replacements and len({*replacements}) == 50
 
