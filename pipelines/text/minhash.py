@@ -9,6 +9,11 @@ threshold and steepness (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets
 from __future__ import annotations
 
 import math
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,11 +68,27 @@ def fewest_bands(candidate: float, recall: float, rows: int) -> int:
     return number
 
 
+@cache
+def _sketches() -> ModuleType:
+    """Import `datasketch.minhash` without the package's `__init__`.
+
+    That `__init__` imports all indexes and much of scipy, which takes longer than signing a small
+    corpus.
+    """
+    if "datasketch" in sys.modules:
+        return import_module("datasketch.minhash")
+    spec = find_spec("datasketch")
+    assert spec is not None
+    sys.modules["datasketch"] = module_from_spec(spec)  # has its path, but is not executed
+    try:
+        return import_module("datasketch.minhash")
+    finally:
+        del sys.modules["datasketch"]  # a later import executes the whole package
+
+
 def permutations(number: int, seed: int) -> tuple[U32, U32]:
     """Return the multipliers (odd) and addends that datasketch draws for `SCHEME`."""
-    from datasketch import MinHash  # loads much of scipy, so only commands that sign import it
-
-    multipliers, addends = MinHash(number, seed=seed, scheme=SCHEME).permutations
+    multipliers, addends = _sketches().MinHash(number, seed=seed, scheme=SCHEME).permutations
     return multipliers, addends
 
 
@@ -97,8 +118,7 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
       number: the number of permutations.
       seed: the seed of the permutations.
     """
-    from datasketch.minhash import _fmix  # private: pyproject.toml bounds the version
-
+    _fmix = _sketches()._fmix  # private: pyproject.toml bounds the version
     filled = np.flatnonzero(shingles.sizes)
     starts = shingles.offsets[filled]
     hashes = _fmix(shingles.hashes.astype(np.uint32), 32)
