@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.licences import parts
+from schemas.licences import single_licences
 
 #: Pattern of an SPDX identifier -> (attribution or notice, share-alike); the first that fits.
 _LISTED: Final = tuple(
@@ -32,7 +32,7 @@ class Duties:
     share_alike: bool | None
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         words = ((self.attribution, "attribution"), (self.share_alike, "share-alike"))
         named = [name for asked, name in words if asked]
@@ -48,11 +48,13 @@ def duties(expression: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
       expression: as the register has it.
       terms: `LicenseRef-…` -> at least `attribution`, `share_alike`.
     """
-    found = [_one(name, terms) for name in parts(expression)]
-    return Duties(_any([f.attribution for f in found]), _any([f.share_alike for f in found]))
+    found = [_licence_duties(name, terms) for name in single_licences(expression)]
+    return Duties(
+        _any_demanded([f.attribution for f in found]), _any_demanded([f.share_alike for f in found])
+    )
 
 
-def _one(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
+def _licence_duties(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
     known = terms.get(name)
     if known is not None:
         return Duties(known["attribution"], known["share_alike"])
@@ -60,7 +62,7 @@ def _one(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
     return Duties(*listed)
 
 
-def _any(asked: list[bool | None]) -> bool | None:
+def _any_demanded(asked: list[bool | None]) -> bool | None:
     if True in asked:
         return True
     return None if None in asked else False

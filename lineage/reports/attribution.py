@@ -12,7 +12,7 @@ from typing import Any
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts, Source, licence_url
-from schemas.licences import parts
+from schemas.licences import single_licences
 
 _CHANGES = (
     "The texts were changed: taken out of their pages, normalised, chosen among copies, and rid of "
@@ -41,7 +41,7 @@ def value(facts: Facts) -> list[dict[str, Any]]:
             "attribution": source.attribution,
             "licence": source.licence,
             "urls": source.licence_urls,
-            "duties": source.duties.told,
+            "duties": source.duties.description,
         }
         for source in facts.sources.values()
     ]
@@ -66,7 +66,7 @@ def _source(source: Source, documents: int, langs: list[str]) -> str:
         f"- {markdown.text(source.attribution)}",
         f"- published by {markdown.text(entry['publisher'])} ({source.entry['jurisdiction']})",
         f"- licence {' '.join([markdown.text(source.licence), *urls])}",
-        f"- asks for: {source.duties.told}",
+        f"- asks for: {source.duties.description}",
         f"- {documents} documents in {markdown.text(langs)}",
     ]
     if places:
@@ -77,7 +77,7 @@ def _source(source: Source, documents: int, langs: list[str]) -> str:
 def _licences(facts: Facts) -> Iterator[str]:
     """The licences by name, with the text of those that stand nowhere else."""
     terms = facts.about.get("licences") or {}
-    names = sorted({name for s in facts.sources.values() for name in parts(s.licence)})
+    names = sorted({name for s in facts.sources.values() for name in single_licences(s.licence)})
     yield "## Licences\n"
     for name in names:
         known = terms.get(name, {})

@@ -18,7 +18,7 @@ from lineage.storage.release_tables import NoRelease
 from schemas import urls
 from schemas.canonical import canonical_json
 from schemas.duties import Duties, duties
-from schemas.licences import parts
+from schemas.licences import single_licences
 from schemas.register import ACQUIRED_AS
 
 SIZES: Final = ("documents", "chars", "tokens")
@@ -61,7 +61,11 @@ class Source:
         """Where the licences can be read: the register's word, else the SPDX list's page."""
         if url := self.entry["licence"].get("url"):
             return [str(url)]
-        return [found for name in parts(self.licence) if (found := licence_url(name, self.terms))]
+        return [
+            found
+            for name in single_licences(self.licence)
+            if (found := licence_url(name, self.terms))
+        ]
 
 
 def licence_url(name: str, terms: Mapping[str, Mapping[str, Any]]) -> str | None:

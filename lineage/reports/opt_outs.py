@@ -13,7 +13,7 @@ import polars as pl
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts
-from schemas.urls import hosts, mapped, normal_url
+from schemas.urls import hosts, map_values, normal_url
 
 _SAID: Final = pl.Struct({"value": pl.String, "observed_at": pl.String})
 _SEEN: Final = pl.Struct(
@@ -99,7 +99,7 @@ def _of_pages(facts: Facts, judged: pl.LazyFrame) -> pl.DataFrame:
     spoke = found.filter(pl.col("protocol").is_not_null())["host"].unique()
     found = found.filter(pl.col("host").is_in(spoke.implode()))
     uris = found["uri"].unique()
-    normal = mapped(found["uri"], uris, map(normal_url, uris))
+    normal = map_values(found["uri"], uris, map(normal_url, uris))
     return compared(found.with_columns(address=pl.coalesce("uri_hmac", normal, "uri")))
 
 

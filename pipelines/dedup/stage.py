@@ -295,7 +295,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
-        use = Use.of(context.params, load_policies(context.params.policy.path))
+        use = Use.from_params(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())

@@ -184,12 +184,12 @@ def _packs(name: str) -> Packs:
     if path.is_dir():
         return load_policies(path)
     if path.suffix == ".yaml" or path.is_file():
-        return policy.of_packs([load_policy(path)])
+        return policy.index_packs([load_policy(path)])
     found = [pack for pack in policy.built_in().packs if pack.name == name.upper()]
     if not found:
         known = ", ".join(pack.name for pack in policy.built_in().packs)
         raise NoPack(f"no pack is called {name}; there are: {known}; or name a file")
-    return policy.of_packs(found)
+    return policy.index_packs(found)
 
 
 def _side(text: str) -> Any:

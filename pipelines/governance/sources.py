@@ -60,12 +60,12 @@ class Loaded:
         """What the parameters' run does with texts, on the day to judge on; None: not known."""
         if self.params is None:
             return None
-        use = Use.of(self.params, load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, load_policies(self.params.policy.path))
         return replace(use, as_of=self.as_of)
 
     def standing(self, source: Source) -> str:
         """The state of a source on the day, whatever it is used for."""
-        return lawfulness.standing(source, self.as_of, self.register)
+        return lawfulness.register_status(source, self.as_of, self.register)
 
     def refusal(self, source: Source) -> Refusal | None:
         """Why the run would refuse a source; None: it would not, or no run is known."""

@@ -19,7 +19,7 @@ from schemas.lawfulness import Refusal
 from schemas.params import Params
 from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
-from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
+from schemas.withdrawal_index import WithdrawalIndex, withdrawal_evidence
 
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
@@ -61,7 +61,7 @@ def withdrawal_verdict(found: Withdrawal | None) -> Verdict | None:
     """The verdict on what a withdrawal bars; None: nothing bars it."""
     if found is None:
         return None
-    barred = lawfulness.recorded_withdrawal(found)
+    barred = lawfulness.withdrawal_refusal(found)
     return Verdict("refuse", barred.reason, barred.rule, barred.rule_version, barred.evidence)
 
 
@@ -86,14 +86,14 @@ class Gate:
         self, params: Params, register: Register, packs: policy.Packs | None = None
     ) -> None:
         self.params, self.sources = params, register.sources
-        use = lawfulness.Use.of(params, packs or policy.built_in())
+        use = lawfulness.Use.from_params(params, packs or policy.built_in())
         self.rulings = {id: use.ruling(source) for id, source in register.sources.items()}
         self.source_verdicts = {
             id: _refusal_verdict(refusal, register.sources[id], params) if refusal else None
             for id, refusal in lawfulness.verdicts(register, use).items()
         }
-        self.withdrawals = Withdrawals.of(register.withdrawals)
-        self.lifted_withdrawals = Withdrawals.of(register.lifted)
+        self.withdrawals = WithdrawalIndex.build(register.withdrawals)
+        self.lifted_withdrawals = WithdrawalIndex.build(register.lifted)
 
     def policy_evidence(self, source_id: str) -> Mapping[str, Any]:
         """For the evidence of any decision about a governed record: the pack and version that were
@@ -106,7 +106,7 @@ class Gate:
 
     def refuse_ungoverned(self, uri: str, doc_id: str) -> Verdict:
         """The refusal of a record that no entry governs; a withdrawal names it first."""
-        found = self.withdrawals.of_record(None, uri, doc_id)
+        found = self.withdrawals.find_by_record(None, uri, doc_id)
         return withdrawal_verdict(found) or Verdict(
             "refuse",
             "ungoverned",
@@ -117,7 +117,7 @@ class Gate:
 
     def check_entry(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
         """Withdrawals and the entry's standing: the register without its URL scope."""
-        found = self.withdrawals.of_record(source_id, uri, doc_id)
+        found = self.withdrawals.find_by_record(source_id, uri, doc_id)
         return withdrawal_verdict(found) or self.source_verdicts[source_id]
 
     def check_register(
@@ -209,16 +209,16 @@ class Gate:
 
     def check_text_withdrawal(self, digest: str) -> Verdict | None:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
-        return withdrawal_verdict(self.withdrawals.of_text(digest))
+        return withdrawal_verdict(self.withdrawals.find_by_text(digest))
 
     def reinstatement_evidence(
         self, source_id: str | None, uri: str, doc_ids: Iterable[str], digest: str
     ) -> dict[str, Any]:
         """For the evidence of a record that passes: the withdrawal that barred it and was lifted;
         `doc_ids` as in `check_document_withdrawal`, `digest` as in `check_text_withdrawal`."""
-        found = self.lifted_withdrawals.of_text(digest)
+        found = self.lifted_withdrawals.find_by_text(digest)
         for one in doc_ids:
-            found = found or self.lifted_withdrawals.of_record(source_id, uri, one)
+            found = found or self.lifted_withdrawals.find_by_record(source_id, uri, one)
         return {"reinstated": withdrawal_evidence(found)} if found else {}
 
     def keep(

@@ -31,7 +31,7 @@ from pipelines.ingest.signals.hosts import HostSignals
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.tables import DOCUMENTS, RECORDS
 
 #: About so long is a record as it is stored: by it their number is guessed before they are seen.
@@ -300,7 +300,7 @@ class Ingest(Stage):
         run: Mapping[str, Any],
     ) -> list[str]:
         """The register as it stood: what `tamga sources check` compares with."""
-        return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
+        return [state.write("sources", "part-00000", sources_table(context.register))["file"]]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
