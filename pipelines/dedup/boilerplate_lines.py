@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.dedup.candidate_pairs import KEYED
-from pipelines.dedup.plan import Plan, parts
+from pipelines.dedup.plan import DedupPlan, by_partition
 from pipelines.engine import batches
 from pipelines.text.ragged import I64
 from pipelines.text.shingles import fmix64, hash_words
@@ -28,7 +28,7 @@ _LAST = (1 << 63) - 1
 _DOCUMENT = ("doc_id", "source_id", "text")
 
 
-def lines(documents: pl.DataFrame) -> pl.DataFrame:
+def split_lines(documents: pl.DataFrame) -> pl.DataFrame:
     """doc_id, source_id, text -> doc_id, source_id, line (XXH3-64 of it), start, end: a row per line
     that is not blank, in code points of the text, the end of the line included."""
     split = (
@@ -51,13 +51,13 @@ def lines(documents: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def counts(found: pl.DataFrame) -> pl.DataFrame:
+def count_lines(found: pl.DataFrame) -> pl.DataFrame:
     """`lines` -> `COUNTED`: how many documents of a source have each line."""
     number = pl.col("doc_id").n_unique().cast(pl.Int64).alias("documents")
     return found.group_by("source_id", "line").agg(number).select(list(COUNTED))
 
 
-def boilerplate(
+def find_boilerplate(
     common: pl.DataFrame, documents: Mapping[str, int], params: LineParams
 ) -> pl.DataFrame:
     """`COUNTED` of whole sources and how many documents these have -> source_id, line, share of
@@ -69,7 +69,7 @@ def boilerplate(
     ).select("source_id", "line", share=share)
 
 
-def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
+def boilerplate_spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
     """`lines` and `boilerplate` -> rows of `FINDINGS`, in order, none of which touches another; none
     for a document that is nothing but boilerplate."""
     met = found.join(common, on=["source_id", "line"]).sort("doc_id", "start")
@@ -94,7 +94,9 @@ def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+def merge_removals(
+    findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFrame
+) -> pl.DataFrame:
     """Findings of personal data, and removals of lines and passages, apart and in order.
 
     A finding inside what is removed goes with it.  One across its edge keeps its placeholder, and
@@ -111,7 +113,7 @@ def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFra
     rows = documents.select("doc_id").with_row_index("row")
     found, cut = (one.join(rows, on="doc_id").sort("row", "start") for one in (findings, removals))
     starts, ends, lows, highs = (
-        _axis(one, side) for one in (found, cut) for side in ("start", "end")
+        _positions(one, side) for one in (found, cut) for side in ("start", "end")
     )
     around = np.searchsorted(highs, ends)
     inside = np.append(lows, _LAST)[around] <= starts
@@ -134,7 +136,7 @@ def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFra
     return both.sort("doc_id", "start")
 
 
-def _axis(spans: pl.DataFrame, side: str) -> I64:
+def _positions(spans: pl.DataFrame, side: str) -> I64:
     """Places in documents, by row, as numbers: documents one after another."""
     return (spans["row"].to_numpy().astype(np.int64) << 32) + spans[side].to_numpy()
 
@@ -142,20 +144,22 @@ def _axis(spans: pl.DataFrame, side: str) -> I64:
 class CountLines(beam.DoFn):
     """A shard -> `COUNTED` by partition; tagged `sources`, its documents by source."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: pa.RecordBatch) -> Iterator[object]:
         for name in element.column("shard").to_pylist():
-            for some in self.plan.source.handed_to("dedup", name, _DOCUMENT):
-                found = counts(lines(some))
-                yield from parts(found, fmix64(found["line"].to_numpy()), self.plan.partitions)
+            for some in self.plan.corpus.documents_for("dedup", name, _DOCUMENT):
+                found = count_lines(split_lines(some))
+                yield from by_partition(
+                    found, fmix64(found["line"].to_numpy()), self.plan.partition_count
+                )
                 yield beam.pvalue.TaggedOutput(
                     "sources", dict(some["source_id"].value_counts().iter_rows())
                 )
 
 
-class Common(beam.DoFn):
+class FrequentLines(beam.DoFn):
     """A partition's `COUNTED` -> those that enough documents have."""
 
     def __init__(self, least: int) -> None:
@@ -168,10 +172,10 @@ class Common(beam.DoFn):
         yield from batches.whole(summed.filter(pl.col("documents") >= self.least))
 
 
-class RemoveLines(beam.DoFn):
+class WriteRemovals(beam.DoFn):
     """A shard -> its spans of boilerplate on disk."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element, common, sources):  # type: ignore[no-untyped-def]
@@ -180,20 +184,23 @@ class RemoveLines(beam.DoFn):
         for one in sources:
             for source, number in one.items():
                 total[source] = total.get(source, 0) + number
-        told = boilerplate(batches.union(common, COUNTED), total, self.plan.params.lines)
+        told = find_boilerplate(batches.union(common, COUNTED), total, self.plan.params.lines)
         for name in element.column("shard").to_pylist():
             nothing = pl.DataFrame(schema=dict.fromkeys(_DOCUMENT, pl.String))
-            documents = self.plan.source.handed_to("dedup", name, _DOCUMENT)
-            found = (spans(lines(some), told) for some in itertools.chain([nothing], documents))
+            documents = self.plan.corpus.documents_for("dedup", name, _DOCUMENT)
+            found = (
+                boilerplate_spans(split_lines(some), told)
+                for some in itertools.chain([nothing], documents)
+            )
             rows = pl.concat(found).to_arrow().cast(FINDINGS)
             self.plan.state.write("removals", name, rows)
             yield batches.plan(shard=[name])
 
 
-class Removed(beam.PTransform):
+class RemoveBoilerplate(beam.PTransform):
     """A row of work per shard -> the same, once its spans stand."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
@@ -205,11 +212,11 @@ class Removed(beam.PTransform):
         common = (
             counted.lines
             | "ByLine" >> beam.GroupByKey()
-            | "Common" >> beam.ParDo(Common(self.plan.params.lines.min_documents))
+            | "Common" >> beam.ParDo(FrequentLines(self.plan.params.lines.min_documents))
             .with_output_types(pa.RecordBatch)
         )  # fmt: skip
         return dealt | "RemoveLines" >> beam.ParDo(
-            RemoveLines(self.plan),
+            WriteRemovals(self.plan),
             beam.pvalue.AsList(common),
             beam.pvalue.AsList(counted.sources),
         ).with_output_types(pa.RecordBatch)

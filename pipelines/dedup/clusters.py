@@ -32,15 +32,15 @@ def candidate_pairs(keys: pl.DataFrame, hot: int = HOT) -> pl.DataFrame:
     """
     rows = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"]).sort("key", "doc")
     if rows.is_empty():
-        return _pairs([])
+        return _distinct_pairs([])
     key, doc = rows["key"].to_numpy(), rows["doc"].cast(pl.UInt64).to_numpy()
-    starts = _runs(key)
-    chosen = _unlike(doc, starts)
+    starts = _run_starts(key)
+    chosen = _distinct_buckets(doc, starts)
     sizes = np.diff(np.append(starts, len(doc)))
-    return _pairs(list(_edges(doc, starts[chosen], sizes[chosen], hot)))
+    return _distinct_pairs(list(_bucket_pairs(doc, starts[chosen], sizes[chosen], hot)))
 
 
-def crowded(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
+def crowded_documents(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
     """The documents of buckets of which `candidate_pairs` does not yield all pairs."""
     shared = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"])
     return shared.filter(pl.len().over("key") > hot)["doc"].unique().sort()
@@ -56,19 +56,21 @@ def jaccard(
     Both are 0.0 where a document has no shingles: emptiness proves nothing.  Memory is bounded
     by `chunk` shingles at a time, or one pair.  Raises KeyError for a document not in `docs`.
     """
-    left, right = (_locate(pairs[side].to_numpy(), docs) for side in ("left", "right"))
+    left, right = (_find_rows(pairs[side].to_numpy(), docs) for side in ("left", "right"))
     a, b = shingles.sizes[left], shingles.sizes[right]
     shared = np.zeros(len(left), np.int64)
     steps = np.cumsum(a + b) // max(chunk, 1)
-    for low, high in pairwise(np.append(_runs(steps), len(steps))):
-        shared[low:high] = _shared(shingles.take(left[low:high]), shingles.take(right[low:high]))
+    for low, high in pairwise(np.append(_run_starts(steps), len(steps))):
+        shared[low:high] = _count_shared(
+            shingles.take(left[low:high]), shingles.take(right[low:high])
+        )
     return pairs.select("left", "right").with_columns(
         similarity=pl.Series(shared / np.maximum(a + b - shared, 1), dtype=pl.Float64),
         containment=pl.Series(shared / np.maximum(np.minimum(a, b), 1), dtype=pl.Float64),
     )
 
 
-def components(edges: pl.DataFrame) -> pl.DataFrame:
+def label_components(edges: pl.DataFrame) -> pl.DataFrame:
     """Edges [left, right] -> [doc, component], sorted; component: its least document.
 
     For the edges of one worker; the same whatever their order or direction.
@@ -86,7 +88,7 @@ def components(edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"doc": docs, "component": docs[first[labels]]})
 
 
-def anchors(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+def anchor_pairs(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
     """The pairs to measure besides: each component's best-ranked text with each of its texts.
 
     edges [left, right], texts [text, component, rank] -> [left, right, component] without those
@@ -103,11 +105,11 @@ def anchors(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
         )
         .filter(pl.col("left") != pl.col("right"))
     )
-    known = _oriented(edges.select("left", "right"))
+    known = _order_sides(edges.select("left", "right"))
     return pairs.join(known, on=["left", "right"], how="anti").sort("left", "right")
 
 
-def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
+def choose_survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
     """Who stays: verified edges [left, right, similarity], rank [doc, rank] (least is best) ->
     [doc, kept, similarity] for each document of the edges, sorted; who stays keeps itself,
     with a null similarity.
@@ -119,7 +121,7 @@ def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
     document without a rank.
     """
     edges = edges.filter(pl.col("left") != pl.col("right"))
-    edges = _oriented(edges).group_by("left", "right").agg(pl.col("similarity").max())
+    edges = _order_sides(edges).group_by("left", "right").agg(pl.col("similarity").max())
     nodes = pl.concat([edges["left"], edges["right"]]).unique().to_frame("doc")
     ranked = nodes.join(rank.drop_nulls("rank").unique("doc"), on="doc").sort("rank", "doc")
     if len(ranked) < len(nodes):
@@ -137,7 +139,7 @@ def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
     )
     better, worse = placed["better"].to_numpy(), placed["worse"].to_numpy()
     stays = np.ones(len(order), bool)
-    for low, high in pairwise(np.append(_runs(better), len(better))):
+    for low, high in pairwise(np.append(_run_starts(better), len(better))):
         if stays[better[low]]:
             stays[worse[low:high]] = False
     gone = (
@@ -153,7 +155,7 @@ def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _edges(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:
+def _bucket_pairs(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:
     """Pairs inside runs of `doc`."""
     small = sizes <= hot
     at = ranges(starts[small], sizes[small])
@@ -173,7 +175,7 @@ def _edges(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U
     yield np.repeat(centre, sizes), members
 
 
-def _runs(*columns: npt.NDArray[np.generic]) -> I64:
+def _run_starts(*columns: npt.NDArray[np.generic]) -> I64:
     """Where a new run of equal rows starts, for columns sorted together."""
     new = np.zeros(len(columns[0]), bool)
     new[:1] = True
@@ -182,7 +184,7 @@ def _runs(*columns: npt.NDArray[np.generic]) -> I64:
     return np.flatnonzero(new)
 
 
-def _unlike(doc: U64, starts: I64) -> npt.NDArray[np.bool_]:
+def _distinct_buckets(doc: U64, starts: I64) -> npt.NDArray[np.bool_]:
     """Which runs are the first with their set of members (told by a 128-bit sum of hashes),
     and have at least two."""
     sizes = np.diff(np.append(starts, len(doc)))
@@ -196,21 +198,21 @@ def _unlike(doc: U64, starts: I64) -> npt.NDArray[np.bool_]:
     )
 
 
-def _pairs(parts: list[tuple[U64, U64]]) -> pl.DataFrame:
+def _distinct_pairs(parts: list[tuple[U64, U64]]) -> pl.DataFrame:
     schema = {"left": pl.UInt64, "right": pl.UInt64}
     frames = [pl.DataFrame({"left": a, "right": b}, schema=schema) for a, b in parts]
-    frame = _oriented(pl.concat([pl.DataFrame(schema=schema), *frames]))
+    frame = _order_sides(pl.concat([pl.DataFrame(schema=schema), *frames]))
     return frame.filter(pl.col("left") != pl.col("right")).unique().sort("left", "right")
 
 
-def _oriented(edges: pl.DataFrame) -> pl.DataFrame:
+def _order_sides(edges: pl.DataFrame) -> pl.DataFrame:
     """The lesser document on the left."""
     return edges.with_columns(
         left=pl.min_horizontal("left", "right"), right=pl.max_horizontal("left", "right")
     )
 
 
-def _locate(wanted: U64, docs: U64 | None) -> I64:
+def _find_rows(wanted: U64, docs: U64 | None) -> I64:
     if docs is None:
         return wanted.astype(np.int64)
     rows = np.searchsorted(docs, wanted)
@@ -219,7 +221,7 @@ def _locate(wanted: U64, docs: U64 | None) -> I64:
     return rows
 
 
-def _shared(left: Shingles, right: Shingles) -> I64:
+def _count_shared(left: Shingles, right: Shingles) -> I64:
     """Common hashes row by row: the non-zeros of a product of sparse rows, merged in C++."""
     from scipy import sparse
 

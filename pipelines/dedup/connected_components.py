@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dedup.clusters import components
+from pipelines.dedup.clusters import label_components
 from pipelines.engine import batches
 from pipelines.text.shingles import fmix64
 
@@ -35,7 +35,7 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 Parted = tuple[int, pa.RecordBatch]
 
 
-def rounds(documents: int, core: int = CORE) -> int:
+def rounds_needed(documents: int, core: int = CORE) -> int:
     """Rounds after which of a chain of so many documents no more than `core` are left.
 
     A round leaves less than half of a chain (tests/pipelines/dedup/test_connected_components.py); no graph of
@@ -59,7 +59,7 @@ def unscramble(docs: pl.Series | np.ndarray) -> np.ndarray:
     return values * np.uint64(pow(int(_ODD), -1, 1 << 64))
 
 
-def both_ways(edges: pl.DataFrame) -> pl.DataFrame:
+def in_both_directions(edges: pl.DataFrame) -> pl.DataFrame:
     """Edges [doc, other] in both directions."""
     return pl.concat([edges, edges.select(doc="other", other="doc")])
 
@@ -89,7 +89,7 @@ def small_star(edges: pl.DataFrame) -> pl.DataFrame:
     ).unique()
 
 
-def peel(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def peel_leaves(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """[doc, other] in both directions, all of each `doc` -> leaves and core, as [doc, other].
 
     A leaf has one neighbour, a smaller one: it goes where that goes.  The core holds all other
@@ -103,7 +103,7 @@ def peel(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
-def attach(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
+def attach_leaves(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
     """Leaves [doc, other] and labels of the core [doc, component] -> labels of all of them, and
     of the centres of stars."""
     hung = leaves.join(core, left_on="other", right_on="doc", how="left").with_columns(
@@ -119,7 +119,7 @@ def attach(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class Components(beam.PTransform):
+class ConnectedComponents(beam.PTransform):
     """Batches of edges [left, right] -> batches of [doc, component], by partition of `doc` (of its
     hash `fmix64`).  The component is one of its documents, the same whatever the order of edges
     and the number of workers.
@@ -137,16 +137,16 @@ class Components(beam.PTransform):
                 edges
                 | "Together" >> beam.Map(lambda batch: (0, batch)).with_output_types(keyed)
                 | "All" >> beam.GroupByKey()
-                | "Solve" >> beam.ParDo(_Solve(parts)).with_output_types(keyed)
+                | "Solve" >> beam.ParDo(_LabelAll(parts)).with_output_types(keyed)
             )
         tied = edges | "Scramble" >> beam.ParDo(_Scramble(parts)).with_output_types(keyed)
         for i in range(self.rounds):
             tied = (
                 tied
                 | f"Large{i}" >> beam.GroupByKey()
-                | f"LargeStar{i}" >> beam.ParDo(_Large(parts)).with_output_types(keyed)
+                | f"LargeStar{i}" >> beam.ParDo(_LargeStar(parts)).with_output_types(keyed)
                 | f"Small{i}" >> beam.GroupByKey()
-                | f"SmallStar{i}" >> beam.ParDo(_Small(parts)).with_output_types(keyed)
+                | f"SmallStar{i}" >> beam.ParDo(_SmallStar(parts)).with_output_types(keyed)
             )
         peeled = (
             tied
@@ -159,7 +159,7 @@ class Components(beam.PTransform):
         core = (
             peeled.core
             | "Core" >> beam.GroupByKey()
-            | "SolveCore" >> beam.ParDo(_SolveCore(parts)).with_output_types(keyed)
+            | "SolveCore" >> beam.ParDo(_LabelCore(parts)).with_output_types(keyed)
         )
         return (
             {"leaves": peeled.leaves, "core": core}
@@ -168,7 +168,7 @@ class Components(beam.PTransform):
         )
 
 
-class _Parting(beam.DoFn):
+class _PartitioningDoFn(beam.DoFn):
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
 
@@ -182,52 +182,52 @@ class _Parting(beam.DoFn):
             yield from batches.partition(batch, fmix64(labels["doc"].to_numpy()), self.partitions)
 
 
-class _Solve(_Parting):
+class _LabelAll(_PartitioningDoFn):
     """All edges -> labels."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from self.labelled(components(batches.frame(element[1])))
+        yield from self.labelled(label_components(batches.frame(element[1])))
 
 
-class _Scramble(_Parting):
+class _Scramble(_PartitioningDoFn):
     def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
         edges = batches.frame(element)
         ends = {"doc": scramble(edges["left"]), "other": scramble(edges["right"])}
-        yield from self.part(both_ways(pl.DataFrame(ends)))
+        yield from self.part(in_both_directions(pl.DataFrame(ends)))
 
 
-class _Large(_Parting):
+class _LargeStar(_PartitioningDoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
         yield from self.part(large_star(batches.frame(element[1])))
 
 
-class _Small(_Parting):
+class _SmallStar(_PartitioningDoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from self.part(both_ways(small_star(batches.frame(element[1]))))
+        yield from self.part(in_both_directions(small_star(batches.frame(element[1]))))
 
 
-class _Peel(_Parting):
+class _Peel(_PartitioningDoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        leaves, core = peel(batches.frame(element[1]))
+        leaves, core = peel_leaves(batches.frame(element[1]))
         yield from self.part(leaves, "other")
         for batch in batches.whole(core):
             yield beam.pvalue.TaggedOutput("core", (0, batch))
 
 
-class _SolveCore(_Parting):
+class _LabelCore(_PartitioningDoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
         core = batches.frame(element[1]).rename({"doc": "left", "other": "right"})
-        yield from self.part(components(core))
+        yield from self.part(label_components(core))
 
 
-class _Attach(_Parting):
+class _Attach(_PartitioningDoFn):
     def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
         _, sides = element
         leaves, core = (
             batches.union(sides[name], columns)
             for name, columns in (("leaves", _EDGES), ("core", _LABELS))
         )
-        labels = attach(leaves, core)
+        labels = attach_leaves(leaves, core)
         yield from self.labelled(
             labels.select(
                 doc=pl.Series(unscramble(labels["doc"])),

@@ -18,14 +18,14 @@ from pipelines.text import shingles
 from schemas.errors import Invalid, Problem
 from schemas.sections import EvaluationSet
 
-FOUND = {"contaminated": pl.String, "contamination": pl.String}
+COLUMNS = {"contaminated": pl.String, "contamination": pl.String}
 
 
-class Contamination:
+class ContaminationFinder:
     """The runs of words of evaluation sets, to be looked for in batches of documents."""
 
     def __init__(self, sets: Sequence[EvaluationSet]) -> None:
-        self._sets = [(one, _runs(one)) for one in sets]
+        self._sets = [(one, _run_hashes(one)) for one in sets]
 
     def find(self, words: shingles.Words) -> pl.DataFrame:
         """n texts -> `FOUND`: the name of the set of which each holds most runs, null for none, and
@@ -42,10 +42,10 @@ class Contamination:
             counts = {s.name: n for (s, _), n in zip(self._sets, held[row].tolist(), strict=True)}
             names[row] = max(sorted(counts), key=counts.__getitem__)
             told[row] = json.dumps({k: n for k, n in sorted(counts.items()) if n})
-        return pl.DataFrame({"contaminated": names, "contamination": told}, schema=FOUND)
+        return pl.DataFrame({"contaminated": names, "contamination": told}, schema=COLUMNS)
 
 
-def items(one: EvaluationSet) -> pl.Series:
+def read_items(one: EvaluationSet) -> pl.Series:
     """The texts of a set: a field of JSON Lines or Parquet, or the lines of a text file.
 
     Raises:
@@ -71,12 +71,12 @@ def items(one: EvaluationSet) -> pl.Series:
     return frame[one.field]
 
 
-def check(sets: Sequence[EvaluationSet], params: Path) -> None:
+def check_sets(sets: Sequence[EvaluationSet], params: Path) -> None:
     """Raises `Invalid` with what is wrong with any of the sets."""
     problems = []
     for one in sets:
         try:
-            items(one)
+            read_items(one)
         except ValueError as error:
             where = f"dedup.decontaminate {one.name}"
             problems.append(Problem(str(params), None, where, f"{one.path}: {error}"))
@@ -84,6 +84,6 @@ def check(sets: Sequence[EvaluationSet], params: Path) -> None:
         raise Invalid(problems)
 
 
-def _runs(one: EvaluationSet) -> np.ndarray:
-    grams = shingles.shingle(items(one), one.words)
+def _run_hashes(one: EvaluationSet) -> np.ndarray:
+    grams = shingles.shingle(read_items(one), one.words)
     return np.unique(grams.hashes)

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.dedup import clusters
-from pipelines.dedup.contamination import Contamination
+from pipelines.dedup.contamination import ContaminationFinder
 from pipelines.text import minhash, numeric_tokens, ragged, shingles, transliteration
 from schemas.sections import DedupParams
 
@@ -24,7 +24,7 @@ FIGURE_KEYS = 6
 """Keys of figures with one value of the signature each: texts of similarity s and the same
 figures meet in one of them with 1 - (1 - s)**6, 0.9998 at 0.75."""
 
-KEYED = {"key": pl.UInt64, "doc": pl.UInt64}
+BAND_KEY = {"key": pl.UInt64, "doc": pl.UInt64}
 PAIR = {"left": pl.UInt64, "right": pl.UInt64}
 EDGE = {
     **PAIR,
@@ -49,12 +49,12 @@ MEMBER = {
 }
 
 
-def sign(
+def sign_documents(
     documents: pl.DataFrame,
     ranks: Mapping[str, int],
     apart: Iterable[str],
     params: DedupParams,
-    sets: Contamination | None = None,
+    sets: ContaminationFinder | None = None,
 ) -> pl.DataFrame:
     """What is kept of documents doc_id, uri, source_id, captured_at, quality, lang, text.
 
@@ -74,17 +74,17 @@ def sign(
     words = shingles.words(text)
     keyed = transliteration.keys(text, documents["lang"])
     return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
-        *_compared(words, params),
-        *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
-        *(sets or Contamination(())).find(words),
+        *_signature_columns(words, params),
+        *(c.alias(f"latin_{c.name}") for c in _signature_columns(shingles.words(keyed), params)),
+        *(sets or ContaminationFinder(())).find(words),
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
         distinguish=source.is_in(sorted(apart)).fill_null(False),
         exact=shingles.exact_keys(words, text),
-        text_sha256=_digests(text, params),
+        text_sha256=_text_digests(text, params),
     )
 
 
-def _digests(texts: pl.Series, params: DedupParams) -> pl.Series:
+def _text_digests(texts: pl.Series, params: DedupParams) -> pl.Series:
     """SHA-256 of texts, by which withdrawals name them, for the index; null without one."""
     if params.index is None:
         return pl.Series([None] * len(texts), dtype=pl.Binary)
@@ -92,7 +92,7 @@ def _digests(texts: pl.Series, params: DedupParams) -> pl.Series:
     return pl.Series(digests, dtype=pl.Binary)
 
 
-def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
+def _signature_columns(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
     """`shingles` (sorted distinct u64), `signature` (u32), `figures` (u64, in order), `figures_at`
     (i64) and `figured` (u64, their digest) of n texts."""
     by_word = params.shingle_of == "words"
@@ -113,23 +113,23 @@ def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
     ]
 
 
-def numbers(place: int, rows: int) -> pl.Series:
+def document_numbers(place: int, rows: int) -> pl.Series:
     """The numbers of a shard's documents."""
     first = np.uint64(place) << np.uint64(ROW_BITS)
     return pl.Series("doc", first + np.arange(rows, dtype=np.uint64))
 
 
-def place_of(docs: pl.Series) -> np.ndarray:
+def shard_places(docs: pl.Series) -> np.ndarray:
     """The shards' places of documents, by number."""
     return docs.to_numpy() >> np.uint64(ROW_BITS)
 
 
-def row_of(docs: pl.Series) -> np.ndarray:
+def shard_rows(docs: pl.Series) -> np.ndarray:
     """The rows of documents in their shards, by number."""
     return docs.to_numpy() & np.uint64((1 << ROW_BITS) - 1)
 
 
-def copies(keys: pl.DataFrame) -> pl.DataFrame:
+def exact_copies(keys: pl.DataFrame) -> pl.DataFrame:
     """exact, doc -> [doc, text] of all documents but one per key: the least stands for the text."""
     text = pl.col("doc").min().over("exact")
     return keys.select("doc", text=text).filter(pl.col("doc") != pl.col("text"))
@@ -179,7 +179,7 @@ def _band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     )
 
 
-def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+def verify_pairs(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     """Compare candidate pairs.
 
     Args:
@@ -209,25 +209,27 @@ def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
         apart=pl.lit(False),
     )
     others = known.filter(~equal)
-    plain = _alike(others.select(sides), signed, params)
+    plain = _similar_pairs(others.select(sides), signed, params)
     keyed = (
         others.filter(pl.col("keyed") | pl.col("keyed_right"))
         .select(sides)
         .join(plain, on=sides, how="anti", maintain_order="left")
     )
-    across = _alike(keyed, _in_latin(signed), params) if keyed.height else plain.clear()
+    across = (
+        _similar_pairs(keyed, _with_latin_keys(signed), params) if keyed.height else plain.clear()
+    )
     across = across.with_columns(measure=pl.format("latin-{}", "measure"))
     return pl.concat([same, plain, across]).sort(sides)
 
 
-def _in_latin(signed: pl.DataFrame) -> pl.DataFrame:
+def _with_latin_keys(signed: pl.DataFrame) -> pl.DataFrame:
     """The Latin keys in the place of the texts that have one."""
     return signed.with_columns(
         pl.when("keyed").then(f"latin_{c}").otherwise(c).alias(c) for c in ("shingles", "figured")
     )
 
 
-def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+def _similar_pairs(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     """`EDGE` of distinct pairs, by doc, shingles, figured, distinguish."""
     sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
     flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
@@ -255,7 +257,7 @@ def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
     )
 
 
-def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
+def summarize_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
     """Of pairs that figures keep apart, a row per document: how many there are, the one that is
     most alike, and in how many figures, of what kinds, the document differs from it.
 
@@ -282,7 +284,7 @@ def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
     return nearest.drop("other").join(differ, on="doc", maintain_order="left")
 
 
-def order(members: pl.DataFrame) -> pl.DataFrame:
+def rank_members(members: pl.DataFrame) -> pl.DataFrame:
     """The same with `rank`: best right first, then the highest quality, the earliest capture, the
     least id; what is not known comes last."""
     ranked = members.sort(
@@ -296,13 +298,13 @@ def order(members: pl.DataFrame) -> pl.DataFrame:
     return ranked.with_row_index("rank")
 
 
-def texts(members: pl.DataFrame) -> pl.DataFrame:
+def best_per_text(members: pl.DataFrame) -> pl.DataFrame:
     """`MEMBER` -> text, component, rank, and the best document of each text: doc, doc_id,
     source_id."""
-    return order(members).unique("text", keep="first", maintain_order=True)
+    return rank_members(members).unique("text", keep="first", maintain_order=True)
 
 
-def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+def resolve_clusters(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     """Decide who stays in whole components.
 
     Args:
@@ -316,7 +318,7 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
       Each document that goes was compared with the one that is kept for it.  A text contained
       in another goes only if the other has the better right.
     """
-    best = texts(members)
+    best = best_per_text(members)
     rank = best.select("rank", doc="text")
     place = {side: rank.rename({"doc": side, "rank": f"{side}_rank"}) for side in ("left", "right")}
     better = pl.when(pl.col("left_rank") < pl.col("right_rank")).then("left").otherwise("right")
@@ -326,7 +328,7 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         .filter(pl.col("contained").is_null() | (pl.col("contained") != better))
         .select("left", "right", "similarity", "measure")
     )
-    near = clusters.survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
+    near = clusters.choose_survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
     measured = near.with_columns(
         left=pl.min_horizontal("doc", "kept"), right=pl.max_horizontal("doc", "kept")
     ).join(allowed.unique(["left", "right"]), on=["left", "right"], suffix="_edge")

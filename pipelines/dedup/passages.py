@@ -58,7 +58,7 @@ class Runs(NamedTuple):
     hashes: U64  # of runs, as `at`
 
 
-def runs(words: Words, least: int) -> Runs:
+def word_runs(words: Words, least: int) -> Runs:
     """All runs of `least` words, none across the end of a piece."""
     hashes = shingles.hash_words(words.vocabulary)[words.codes]
     sizes = np.maximum(np.diff(words.offsets) - least + 1, 0)
@@ -67,8 +67,8 @@ def runs(words: Words, least: int) -> Runs:
         nothing = np.zeros(0, np.int64)
         return Runs(nothing.view(np.uint64), nothing, np.zeros(1, np.int64), nothing,
                     nothing.view(np.uint64))  # fmt: skip
-    grams = rolling(hashes, _width(least))
-    key = minima(grams, least - _width(least) + 1)[at]
+    grams = rolling_hashes(hashes, _gram_width(least))
+    key = minima(grams, least - _gram_width(least) + 1)[at]
     piece = np.repeat(np.arange(len(sizes)), sizes)
     first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (piece[1:] != piece[:-1])))
     return Runs(
@@ -76,25 +76,25 @@ def runs(words: Words, least: int) -> Runs:
         piece[first],
         np.append(first, len(at)),
         at,
-        rolling(hashes, least)[at],
+        rolling_hashes(hashes, least)[at],
     )
 
 
-def seeds(found: Runs, docs: pl.Series, least: int) -> pl.DataFrame:
+def run_seeds(found: Runs, docs: pl.Series, least: int) -> pl.DataFrame:
     """`SEED` of runs, by the document of each stretch: a row per stretch, and two of one with more
     runs than a gram is part of: its least gram stands there twice, and a run of it may."""
     rows = np.repeat(
-        np.arange(len(found.key)), 1 + (np.diff(found.first) > least - _width(least) + 1)
+        np.arange(len(found.key)), 1 + (np.diff(found.first) > least - _gram_width(least) + 1)
     )
     return pl.DataFrame({"key": found.key[rows], "doc": docs.gather(rows)}, schema=SEED)
 
 
-def _width(least: int) -> int:
+def _gram_width(least: int) -> int:
     """Words in a gram of runs of `least` words."""
     return max(1, least // 3)
 
 
-def rolling(hashes: U64, width: int) -> U64:
+def rolling_hashes(hashes: U64, width: int) -> U64:
     """n hashes of words -> n - width + 1 hashes of `width` words, one after another.
 
     A polynomial in the inverse of an odd constant, mod 2**64, as a difference of running sums (Karp
@@ -109,12 +109,12 @@ def rolling(hashes: U64, width: int) -> U64:
     return shingles.fmix64((sums[width:] - sums[:-width]) * ups[: max(0, len(hashes) - width + 1)])
 
 
-def repeated(seeds: pl.DataFrame) -> pl.DataFrame:
+def repeated_seeds(seeds: pl.DataFrame) -> pl.DataFrame:
     """All `SEED` of some keys -> those with several rows, each once."""
     return seeds.filter(pl.col("key").is_duplicated()).unique()
 
 
-def matches(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFrame:
+def match_runs(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFrame:
     """The repeated runs with their best places.
 
     Args:
@@ -126,7 +126,9 @@ def matches(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFram
     Returns:
       `MATCH`.
     """
-    ranked = duplicates.order(found.drop("start", "runs").unique("doc")).select("doc", "rank")
+    ranked = duplicates.rank_members(found.drop("start", "runs").unique("doc")).select(
+        "doc", "rank"
+    )
     ordered = found.join(ranked, on="doc").sort("rank", "start")
     sizes = ordered["runs"].list.len().to_numpy().astype(np.int64)
     flat = ordered["runs"].explode(empty_as_null=False).to_numpy()
@@ -147,10 +149,10 @@ def matches(found: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.DataFram
             pl.col("start") - pl.col("kept_start") >= least
         )
         told.append(best.filter(apart).with_columns(runs=pl.lit(1, pl.Int64)).select(list(MATCH)))
-    return merged(pl.concat(told))
+    return merge_matches(pl.concat(told))
 
 
-def merged(found: pl.DataFrame) -> pl.DataFrame:
+def merge_matches(found: pl.DataFrame) -> pl.DataFrame:
     """`MATCH`, each run in one of them at most -> as few as there can be, in order."""
     ordered = found.sort("doc", "start")
     goes_on = pl.all_horizontal(
@@ -166,14 +168,14 @@ def merged(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def spans(found: pl.DataFrame, least: int) -> pl.DataFrame:
+def repeated_spans(found: pl.DataFrame, least: int) -> pl.DataFrame:
     """`MATCH` -> `SPAN`: the words that are part of a repeated run."""
-    return union(
+    return merge_spans(
         found.select("doc", "start", end=pl.col("start") + pl.col("runs") + least - 1), "doc"
     )
 
 
-def union(found: pl.DataFrame, of: str) -> pl.DataFrame:
+def merge_spans(found: pl.DataFrame, of: str) -> pl.DataFrame:
     """[`of`, start, end] -> the same, in order, none of which touches another."""
     ordered = found.select(of, "start", "end").sort(of, "start")
     before = pl.col("end").cum_max().shift(1).over(of)
@@ -185,7 +187,7 @@ def union(found: pl.DataFrame, of: str) -> pl.DataFrame:
     )
 
 
-def intact(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
+def intact_matches(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
     """`MATCH` without the runs of which the best place loses a word itself.
 
     Args:
@@ -203,9 +205,9 @@ def intact(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
     following = pl.col("start").shift(-1).over("doc") - least + 1
     behind = gone.select("doc", low="end", high=following.fill_null((1 << _POSITION) - 1))
     free = pl.concat([ahead, behind]).filter(pl.col("low") < pl.col("high")).sort("doc", "low")
-    lows, highs = (_axis(free["doc"], free[side].to_numpy()) for side in ("low", "high"))
+    lows, highs = (_positions(free["doc"], free[side].to_numpy()) for side in ("low", "high"))
     start = losing["kept_start"].to_numpy()
-    here = _axis(losing["kept"], start)
+    here = _positions(losing["kept"], start)
     first = np.searchsorted(highs, here, side="right")
     last = np.searchsorted(lows, here + losing["runs"].to_numpy(), side="left")
     sizes = np.maximum(last - first, 0)
@@ -225,7 +227,7 @@ def intact(found: pl.DataFrame, gone: pl.DataFrame, least: int) -> pl.DataFrame:
     return pl.concat([rest, whole.select(list(MATCH))])
 
 
-def thinned(found: pl.DataFrame, least: int) -> pl.DataFrame:
+def thin_matches(found: pl.DataFrame, least: int) -> pl.DataFrame:
     """`MATCH` without some that others of the same two documents cover, word for word.
 
     Where words repeat within themselves every run has another place that is best for it: n matches
@@ -242,6 +244,6 @@ def thinned(found: pl.DataFrame, least: int) -> pl.DataFrame:
     return found.filter((at == at.min().over(pair)) | (at == at.max().over(pair)))
 
 
-def _axis(docs: pl.Series, at: np.ndarray) -> I64:
+def _positions(docs: pl.Series, at: np.ndarray) -> I64:
     """Places in documents of one shard as numbers, documents one after another."""
-    return (duplicates.row_of(docs).astype(np.int64) << _POSITION) + at
+    return (duplicates.shard_rows(docs).astype(np.int64) << _POSITION) + at

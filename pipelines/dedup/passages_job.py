@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from pipelines.dedup import duplicates, passages, word_positions
 from pipelines.dedup.candidate_pairs import KEYED
-from pipelines.dedup.plan import Parted, Plan, by_blocks, by_shard, parts
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_blocks, by_partition, by_shard
 from pipelines.dedup.word_positions import Pieces
 from pipelines.engine import batches
 from pipelines.text import ragged, shingles
@@ -32,7 +32,7 @@ from schemas.tables import FINDINGS, PASSAGE
 RECOGNISER, OPERATOR = "dedup-spans", "remove"
 #: What is recorded: `low` and `high` count characters of the document, `start` words; `of`: how
 #: many words the document has; `kept_…`: where it stands in the document that keeps it.
-FOUND = {
+PASSAGE_COLUMNS = {
     "doc": pl.UInt64,
     "doc_id": pl.String,
     "start": pl.Int64,
@@ -45,12 +45,14 @@ FOUND = {
     "kept_high": pl.Int64,
 }
 #: How many passages of a document are told one by one.
-TOLD = 100
-_ORDER = ("doc", "right", "quality", "captured_at", "doc_id")
+LISTED = 100
+_RANKING_COLUMNS = ("doc", "right", "quality", "captured_at", "doc_id")
 Sides = tuple[int, dict[str, Iterable[pa.RecordBatch]]]
 
 
-def staying(signed: pl.DataFrame, decided: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+def remaining_documents(
+    signed: pl.DataFrame, decided: pl.DataFrame, refused: pl.DataFrame
+) -> pl.DataFrame:
     """doc of the documents of a shard that stay.
 
     Args:
@@ -67,11 +69,11 @@ def staying(signed: pl.DataFrame, decided: pl.DataFrame, refused: pl.DataFrame) 
     )
 
 
-def removed(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
+def mark_removed(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
     """`FOUND` of a shard -> the same, `joined`, in order, with `removed`: by the parameters, and
     unless nothing would be left of the document."""
-    ordered = joined(found).sort("doc", "low", "high", "kept_doc_id")
-    covered = passages.union(
+    ordered = join_passages(found).sort("doc", "low", "high", "kept_doc_id")
+    covered = passages.merge_spans(
         ordered.select("doc", "start", end=pl.col("start") + pl.col("words")), "doc"
     )
     lost = covered.group_by("doc").agg(lost=(pl.col("end") - pl.col("start")).sum())
@@ -79,7 +81,7 @@ def removed(found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
     return ordered.join(lost, on="doc", maintain_order="left").with_columns(removed=remove)
 
 
-def joined(found: pl.DataFrame) -> pl.DataFrame:
+def join_passages(found: pl.DataFrame) -> pl.DataFrame:
     """`FOUND` -> the same, where passages that have one keeper and overlap or touch are one: here
     and there from where the first begins to where the last ends."""
     pair = ("doc", "kept_doc_id")
@@ -95,14 +97,14 @@ def joined(found: pl.DataFrame) -> pl.DataFrame:
             pl.col("high", "kept_high").max(),
             words=ends.max() - pl.col("start").min(),
         )
-        .select(list(FOUND))
+        .select(list(PASSAGE_COLUMNS))
     )
 
 
-def findings(found: pl.DataFrame) -> pl.DataFrame:
+def removal_findings(found: pl.DataFrame) -> pl.DataFrame:
     """`removed` -> rows of `FINDINGS`, none of which touches another."""
     gone = found.filter("removed").select("doc_id", start="low", end="high")
-    return passages.union(gone, "doc_id").select(
+    return passages.merge_spans(gone, "doc_id").select(
         "doc_id",
         "start",
         "end",
@@ -114,7 +116,7 @@ def findings(found: pl.DataFrame) -> pl.DataFrame:
     ).select(FINDINGS.names)  # fmt: skip
 
 
-def counts(found: pl.DataFrame) -> dict[str, int]:
+def count_passages(found: pl.DataFrame) -> dict[str, int]:
     """`removed` -> how many passages, in how many documents, and how many of each go."""
     gone = found.filter("removed")
     return {
@@ -125,7 +127,7 @@ def counts(found: pl.DataFrame) -> dict[str, int]:
     }
 
 
-def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
+def add_evidence(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.DataFrame:
     """Decisions with doc_id and evidence (JSON), with `removed` among the evidence: how many
     passages, and the first `TOLD` of them."""
     each = pl.struct(
@@ -145,7 +147,7 @@ def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.D
     )
     of_document = (
         found.group_by("doc_id", maintain_order=True)
-        .agg(pl.col("removed").first(), number=pl.len(), found=each.head(TOLD))
+        .agg(pl.col("removed").first(), number=pl.len(), found=each.head(LISTED))
         .select("doc_id", passages=about.struct.json_encode())
     )
     before = pl.col("evidence").str.strip_suffix("}")
@@ -155,8 +157,8 @@ def told(decided: pl.DataFrame, found: pl.DataFrame, params: SpanParams) -> pl.D
     return joined.with_columns(evidence=pl.coalesce(both, "evidence")).drop("passages")
 
 
-class _Planned(beam.DoFn):
-    def __init__(self, plan: Plan) -> None:
+class _PassageDoFn(beam.DoFn):
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     @property
@@ -167,60 +169,60 @@ class _Planned(beam.DoFn):
     def pieces(self, place: int, wanted: pl.Series) -> Iterator[Pieces]:
         """The texts of documents of a shard, by number, without its boilerplate; batch by batch."""
         name, row = self.plan.shards[place], 0
-        removals = self.plan.boilerplate(name)
-        for some in self.plan.source.handed_to("dedup", name, ("doc_id", "text")):
-            docs = duplicates.numbers(place, row + some.height)[row:]
+        removals = self.plan.boilerplate_findings(name)
+        for some in self.plan.corpus.documents_for("dedup", name, ("doc_id", "text")):
+            docs = duplicates.document_numbers(place, row + some.height)[row:]
             row += some.height
             asked = some.with_columns(docs).filter(pl.col("doc").is_in(wanted.implode()))
             if asked.height:
-                yield word_positions.pieces(asked, removals)
+                yield word_positions.cut_pieces(asked, removals)
 
     def passages(self, asked: pl.DataFrame) -> Iterator[pl.DataFrame]:
         """`word_places.passages` of documents of any shards, some at a time."""
-        for place in np.unique(duplicates.place_of(asked["doc"])).tolist():
-            of_shard = asked.filter(pl.Series(duplicates.place_of(asked["doc"]) == place))
+        for place in np.unique(duplicates.shard_places(asked["doc"])).tolist():
+            of_shard = asked.filter(pl.Series(duplicates.shard_places(asked["doc"]) == place))
             for some in self.pieces(place, of_shard["doc"].unique()):
                 inside = of_shard.join(some.documents, on="doc", how="semi", maintain_order="left")
-                yield word_positions.passages(some, inside)
+                yield word_positions.locate_passages(some, inside)
 
 
-class Seeds(_Planned):
+class MakeSeeds(_PassageDoFn):
     """A shard, and what was resolved of it -> the seeds of the documents that stay, by partition."""
 
-    def process(self, element: Sides) -> Iterator[Parted]:
+    def process(self, element: Sides) -> Iterator[Partitioned]:
         place, sides = element
         if place >= len(self.plan.shards):
             return
         refused = {"doc": pl.UInt64, "refused_doc_id": pl.String}
-        stay = staying(
-            self.plan.signed(place, ["doc", "contaminated"]),
+        stay = remaining_documents(
+            self.plan.signed_shard(place, ["doc", "contaminated"]),
             batches.union(sides["decided"], refused | {"kept": pl.UInt64}),
             batches.union(sides["refused"], refused),
         )
         for some in self.pieces(place, stay["doc"]):
-            found = passages.runs(shingles.words(some.texts), self.least)
+            found = passages.word_runs(shingles.words(some.texts), self.least)
             doc = some.documents["doc"].gather(some.row[found.piece])
-            seeds = passages.seeds(found, doc, self.least)
-            yield from parts(seeds, seeds["key"].to_numpy(), self.plan.partitions)
+            seeds = passages.run_seeds(found, doc, self.least)
+            yield from by_partition(seeds, seeds["key"].to_numpy(), self.plan.partition_count)
 
 
-class Repeated(beam.DoFn):
+class FindRepeatedSeeds(beam.DoFn):
     """Seeds of a partition -> those of several places, by shard."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_shard(passages.repeated(batches.frame(element[1])))
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from by_shard(passages.repeated_seeds(batches.frame(element[1])))
 
 
-class Runs(_Planned):
+class CollectRuns(_PassageDoFn):
     """Repeated seeds of a shard -> their runs and what decides who keeps them, by partition."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         place, seeds = element[0], batches.frame(element[1])
-        about = self.plan.signed(place, _ORDER)
+        about = self.plan.signed_shard(place, _RANKING_COLUMNS)
         for some in self.pieces(place, seeds["doc"].unique()):
             words = shingles.words(some.texts)
-            found = passages.runs(words, self.least)
-            first = word_positions.first_words(some, words.offsets)
+            found = passages.word_runs(words, self.least)
+            first = word_positions.first_word_offsets(some, words.offsets)
             rows = pl.DataFrame(
                 {
                     "key": found.key,
@@ -230,44 +232,46 @@ class Runs(_Planned):
                 }
             )
             asked = rows.join(seeds, on=["key", "doc"], how="semi").join(about, on="doc")
-            yield from parts(asked, asked["key"].to_numpy(), self.plan.partitions)
+            yield from by_partition(asked, asked["key"].to_numpy(), self.plan.partition_count)
 
 
-class Match(_Planned):
+class MatchRuns(_PassageDoFn):
     """Runs of a partition -> `passages.MATCH`, by shard."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_shard(passages.matches(batches.frame(element[1]), self.least))
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from by_shard(passages.match_runs(batches.frame(element[1]), self.least))
 
 
-class Merge(_Planned):
+class MergeMatches(_PassageDoFn):
     """All of `passages.MATCH` of a shard's documents -> the same by the shard that keeps; tagged
     `gone`, the words that are part of them, by their own shard."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        found = passages.merged(batches.frame(element[1]))
-        for place, batch in by_shard(passages.spans(found, self.least)):
+        found = passages.merge_matches(batches.frame(element[1]))
+        for place, batch in by_shard(passages.repeated_spans(found, self.least)):
             yield beam.pvalue.TaggedOutput("gone", (place, batch))
-        yield from parts(found, duplicates.place_of(found["kept"]), 1 << duplicates.ROW_BITS)
+        yield from by_partition(
+            found, duplicates.shard_places(found["kept"]), 1 << duplicates.ROW_BITS
+        )
 
 
-class Whole(_Planned):
+class KeepIntact(_PassageDoFn):
     """What a shard keeps and loses -> the runs that it keeps whole, by the blocks of shards that
     these stand in."""
 
-    def process(self, element: Sides) -> Iterator[Parted]:
+    def process(self, element: Sides) -> Iterator[Partitioned]:
         _, sides = element
         found = batches.union(sides["found"], passages.MATCH)
         gone = batches.union(sides["gone"], passages.SPAN)
-        whole = passages.thinned(passages.intact(found, gone, self.least), self.least)
+        whole = passages.thin_matches(passages.intact_matches(found, gone, self.least), self.least)
         yield from by_blocks(whole.rename({"doc": "left", "kept": "right"}), self.plan)
 
 
-class Compare(_Planned):
+class CompareWords(_PassageDoFn):
     """Runs between two blocks of shards -> those whose words are the same in both, as `FOUND`, by
     shard."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         words = pl.col("runs") + self.least - 1
         asked = batches.frame(element[1]).select(
             "start", "kept_start", doc="left", kept="right", words=words
@@ -281,14 +285,14 @@ class Compare(_Planned):
         for some in self.passages(asked.sort("doc", "start")):
             met = some.join(kept, on=["kept", "kept_start", "words"], suffix="_kept")
             same = met.filter(pl.col("passage") == pl.col("passage_kept"))
-            yield from by_shard(same.select(list(FOUND)))
+            yield from by_shard(same.select(list(PASSAGE_COLUMNS)))
 
 
-class Shared(beam.PTransform):
+class FindSharedPassages(beam.PTransform):
     """The places of shards, what was decided of their clusters, and what is refused -> `FOUND`, by
     shard."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
@@ -301,23 +305,23 @@ class Shared(beam.PTransform):
         found = (
             dict(resolved)
             | "Resolved" >> beam.CoGroupByKey()
-            | step("Seeds", Seeds(plan))
+            | step("Seeds", MakeSeeds(plan))
             | "BySeed" >> beam.GroupByKey()
-            | step("Repeated", Repeated())
+            | step("Repeated", FindRepeatedSeeds())
             | "SeedsByShard" >> beam.GroupByKey()
-            | step("Runs", Runs(plan))
+            | step("Runs", CollectRuns(plan))
             | "RunsBySeed" >> beam.GroupByKey()
-            | step("Match", Match(plan))
+            | step("Match", MatchRuns(plan))
             | "ByShard" >> beam.GroupByKey()
             | "Merge"
-            >> beam.ParDo(Merge(plan))
+            >> beam.ParDo(MergeMatches(plan))
             .with_output_types(KEYED, gone=KEYED)
             .with_outputs("gone", main="found")
         )
         return (
             {"found": found.found, "gone": found.gone}
             | "ByKeeper" >> beam.CoGroupByKey()
-            | step("Whole", Whole(plan))
+            | step("Whole", KeepIntact(plan))
             | "ByBlocks" >> beam.GroupByKey()
-            | step("Compare", Compare(plan))
+            | step("Compare", CompareWords(plan))
         )

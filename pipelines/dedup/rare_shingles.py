@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.dedup import clusters
-from pipelines.dedup.plan import Parted, Plan, parts
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_partition
 from pipelines.engine import batches
 from pipelines.text.ragged import offsets_of
 from pipelines.text.shingles import U64, Shingles, fmix64
@@ -31,13 +31,13 @@ COUNTED = {"shingle": pl.UInt64, "count": pl.UInt32}
 _SHINGLES = ("shingles", "latin_shingles")
 
 
-def counts(shingles: U64) -> pl.DataFrame:
+def count_shingles(shingles: U64) -> pl.DataFrame:
     """`COUNTED`: in how many sets each shingle stands, sets one after another."""
     found, number = np.unique(shingles, return_counts=True)
     return pl.DataFrame({"shingle": found, "count": number}, schema=COUNTED)
 
 
-def rarest(sets: Shingles, counted: pl.DataFrame, threshold: float) -> Shingles:
+def rarest_shingles(sets: Shingles, counted: pl.DataFrame, threshold: float) -> Shingles:
     """Of each set the shingles one of which it shares with each set of that similarity, in
     ascending order; without those that make a crowd in the sample already.
 
@@ -60,33 +60,33 @@ def rarest(sets: Shingles, counted: pl.DataFrame, threshold: float) -> Shingles:
     return Shingles(sets.hashes[chosen], offsets_of(chosen)[sets.offsets])
 
 
-class _OfShard(beam.DoFn):
+class _CrowdedDocumentsDoFn(beam.DoFn):
     """Documents [doc] of a shard, named by their place, some more than once."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def read(self, place: int, docs: Iterable[pa.RecordBatch]) -> pl.DataFrame:
         """doc, shingles and Latin shingles of them."""
         named = batches.frame(docs).unique()
-        return self.plan.signed(place, ["doc", *_SHINGLES]).join(
+        return self.plan.signed_shard(place, ["doc", *_SHINGLES]).join(
             named, on="doc", how="semi", maintain_order="left"
         )
 
 
-class _Sample(_OfShard):
+class _SampleCounts(_CrowdedDocumentsDoFn):
     """Documents of a shard -> `COUNTED` of some of them."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         found = self.read(*element)
         drawn = np.argsort(fmix64(found["doc"].to_numpy()), kind="stable")
         some = found[drawn[: max(1, SAMPLE // len(self.plan.shards))]]
         for column in _SHINGLES:
-            for batch in batches.whole(counts(_sets(some, column).hashes)):
+            for batch in batches.whole(count_shingles(_shingle_sets(some, column).hashes)):
                 yield 0, batch
 
 
-class _Sum(beam.DoFn):
+class _SumCounts(beam.DoFn):
     """Counts of samples -> those of them all; what was met once is as rare as what was not."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
@@ -94,24 +94,24 @@ class _Sum(beam.DoFn):
         yield from batches.whole(every.filter(pl.col("count") > 1).sort("shingle"))
 
 
-class _Rarest(_OfShard):
+class _RarestKeys(_CrowdedDocumentsDoFn):
     """Documents of a shard, counts -> [key, doc] of their rarest shingles, by partition."""
 
     def process(
         self, element: tuple[int, Iterable[pa.RecordBatch]], counted: Iterable[pa.RecordBatch]
-    ) -> Iterator[Parted]:
+    ) -> Iterator[Partitioned]:
         found, known = self.read(*element), batches.union(counted, COUNTED)
         for column in _SHINGLES:
-            rare = rarest(_sets(found, column), known, self.plan.params.threshold)
+            rare = rarest_shingles(_shingle_sets(found, column), known, self.plan.params.threshold)
             docs = np.repeat(found["doc"].to_numpy(), rare.sizes)
             keys = pl.DataFrame({"key": rare.hashes, "doc": docs})
-            yield from parts(keys, fmix64(rare.hashes), self.plan.partitions)
+            yield from by_partition(keys, fmix64(rare.hashes), self.plan.partition_count)
 
 
-class Rarest(beam.PTransform):
+class RareShingleKeys(beam.PTransform):
     """Documents [doc] of crowded bands by shard -> [key, doc] by partition, not yet grouped."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
@@ -119,15 +119,15 @@ class Rarest(beam.PTransform):
         shards = crowded | "ByShard" >> beam.GroupByKey()
         counted = (
             shards
-            | "Sample" >> beam.ParDo(_Sample(self.plan)).with_output_types(Parted)
+            | "Sample" >> beam.ParDo(_SampleCounts(self.plan)).with_output_types(Partitioned)
             | "Together" >> beam.GroupByKey()
-            | "Sum" >> beam.ParDo(_Sum()).with_output_types(pa.RecordBatch)
+            | "Sum" >> beam.ParDo(_SumCounts()).with_output_types(pa.RecordBatch)
         )
-        rarest = beam.ParDo(_Rarest(self.plan), beam.pvalue.AsIter(counted))
-        return shards | "Rarest" >> rarest.with_output_types(Parted)
+        rarest = beam.ParDo(_RarestKeys(self.plan), beam.pvalue.AsIter(counted))
+        return shards | "Rarest" >> rarest.with_output_types(Partitioned)
 
 
-def _sets(signed: pl.DataFrame, column: str) -> Shingles:
+def _shingle_sets(signed: pl.DataFrame, column: str) -> Shingles:
     sizes = signed[column].list.len().to_numpy().astype(np.int64)
     flat = signed[column].explode().drop_nulls().cast(pl.UInt64).to_numpy()
     return Shingles(flat, offsets_of(sizes))

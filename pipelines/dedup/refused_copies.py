@@ -14,17 +14,19 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dedup.candidate_pairs import KEYED, after
-from pipelines.dedup.plan import Parted, Plan, by_shard, parts
+from pipelines.dedup.candidate_pairs import KEYED, wait_for
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_partition, by_shard
 from pipelines.engine import batches
 
 #: Reasons by which somebody said no; what nobody allowed is another matter.
-REFUSALS = ("withdrawn", "consent-withdrawn", "licence-conflict", "opted-out:")
+REFUSAL_REASONS = ("withdrawn", "consent-withdrawn", "licence-conflict", "opted-out:")
 PAYLOADS = {"payload": pl.String, "doc": pl.UInt64, "refused_doc_id": pl.String}
 REFUSED = {"doc": pl.UInt64, "refused_doc_id": pl.String}
 
 
-def payloads(records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
+def shard_payloads(
+    records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame
+) -> pl.DataFrame:
     """`PAYLOADS` of a shard: a row per document, and one per record that somebody refused.
 
     Args:
@@ -33,7 +35,7 @@ def payloads(records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame)
       signed: doc, doc_id.
     """
     known = records.drop_nulls("payload_sha256")
-    reasons = [pl.col("reason").str.starts_with(r) for r in REFUSALS]
+    reasons = [pl.col("reason").str.starts_with(r) for r in REFUSAL_REASONS]
     no = decided.filter((pl.col("outcome") == "refuse") & pl.any_horizontal(reasons))
     refused = known.join(no, on="doc_id").select(
         payload="payload_sha256", doc=pl.lit(None, pl.UInt64), refused_doc_id="doc_id"
@@ -44,7 +46,7 @@ def payloads(records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame)
     return pl.concat([refused, documents.select(refused.columns)])
 
 
-def refused(rows: pl.DataFrame) -> pl.DataFrame:
+def refused_documents(rows: pl.DataFrame) -> pl.DataFrame:
     """`PAYLOADS` -> `REFUSED`: the documents with the bytes of a refused record, the least of
     these."""
     no = (
@@ -55,36 +57,36 @@ def refused(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-class Payloads(beam.DoFn):
+class ReadPayloads(beam.DoFn):
     """A shard's place -> its payloads, by partition."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
-    def process(self, element: Parted) -> Iterator[Parted]:
-        place, source = element[0], self.plan.source
+    def process(self, element: Partitioned) -> Iterator[Partitioned]:
+        place, source = element[0], self.plan.corpus
         name = self.plan.shards[place]
-        found = payloads(
-            source.of_records("records", name, ["doc_id", "payload_sha256"]),
-            source.of_records("decisions", name, ["doc_id", "outcome", "reason"]),
-            self.plan.signed(place, ["doc", "doc_id"]),
+        found = shard_payloads(
+            source.ingest_table("records", name, ["doc_id", "payload_sha256"]),
+            source.ingest_table("decisions", name, ["doc_id", "outcome", "reason"]),
+            self.plan.signed_shard(place, ["doc", "doc_id"]),
         )
         low = [int(p[:15], 16) for p in found["payload"]]
-        yield from parts(found, np.array(low, np.uint64), self.plan.partitions)
+        yield from by_partition(found, np.array(low, np.uint64), self.plan.partition_count)
 
 
-class FindRefused(beam.DoFn):
+class MatchPayloads(beam.DoFn):
     """Payloads of a partition -> `REFUSED`, by shard."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_shard(refused(batches.frame(element[1])))
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from by_shard(refused_documents(batches.frame(element[1])))
 
 
-class Refused(beam.PTransform):
+class FindRefusedCopies(beam.PTransform):
     """The places of shards, once their signatures stand -> `REFUSED` by shard; nothing where any
     lawful copy may stay."""
 
-    def __init__(self, plan: Plan, copies: beam.PCollection) -> None:
+    def __init__(self, plan: DedupPlan, copies: beam.PCollection) -> None:
         super().__init__()
         self.plan = plan
         self.copies = copies
@@ -93,8 +95,8 @@ class Refused(beam.PTransform):
         if not self.plan.all_lawful:
             return places | "None" >> beam.Filter(lambda _: False).with_output_types(KEYED)
         return (
-            after(places, self.copies)
-            | "Payloads" >> beam.ParDo(Payloads(self.plan)).with_output_types(KEYED)
+            wait_for(places, self.copies)
+            | "Payloads" >> beam.ParDo(ReadPayloads(self.plan)).with_output_types(KEYED)
             | "ByPayload" >> beam.GroupByKey()
-            | "Find" >> beam.ParDo(FindRefused()).with_output_types(KEYED)
+            | "Find" >> beam.ParDo(MatchPayloads()).with_output_types(KEYED)
         )

@@ -35,9 +35,9 @@ def indexed_params(entry: Path | str) -> DedupParams:
       StageError: if the entry is damaged, or was written by other algorithms than these.
     """
     theirs = release_index.read_header(Path(entry))["parameters"]
-    names = release_index.parameters(DedupParams()).keys() - {"layout", "algorithm"}
+    names = release_index.comparison_parameters(DedupParams()).keys() - {"layout", "algorithm"}
     found = DedupParams(**{n: theirs[n] for n in names & theirs.keys()})
-    if theirs != release_index.parameters(found):
+    if theirs != release_index.comparison_parameters(found):
         raise StageError(
             f"dedup.index: {entry} was written by {theirs.get('algorithm')}, layout "
             f"{theirs.get('layout')}; this version reads {duplicates.RULE_VERSION}, layout "

@@ -16,7 +16,7 @@ from pipelines.engine.guard import Count, Shortfall
 SHOWN = 5
 
 
-def named(gone: pl.DataFrame) -> pl.Series:
+def loss_names(gone: pl.DataFrame) -> pl.Series:
     """source_id, kept_source_id of the documents that go -> the names of the losses, one per
     document that another source keeps."""
     other = gone.filter(pl.col("source_id") != pl.col("kept_source_id"))
@@ -25,7 +25,7 @@ def named(gone: pl.DataFrame) -> pl.Series:
     ).to_series()
 
 
-def counts(totals: Mapping[str, Mapping[str, int]]) -> Iterator[Count]:
+def loss_counts(totals: Mapping[str, Mapping[str, int]]) -> Iterator[Count]:
     """The losses in a stage's counters: `source lost` by name, `source before` by source."""
     before = totals.get("source before", {})
     for name, lost in totals.get("source lost", {}).items():
@@ -33,7 +33,7 @@ def counts(totals: Mapping[str, Mapping[str, int]]) -> Iterator[Count]:
         yield Count("loss", name, seen, seen - lost)
 
 
-def examples(state: shards.State, found: Shortfall) -> list[str]:
+def loss_examples(state: shards.State, found: Shortfall) -> list[str]:
     """Documents that the loser lost, each with the one kept and their similarity, least similar
     first."""
     loser, keeper = guard.loss_sources(found.count.name)

@@ -23,20 +23,22 @@ LICENCES = (
 )
 
 
-def ranks(register: Register, order: Sequence[str] = ()) -> dict[str, int]:
+def rank_sources(register: Register, order: Sequence[str] = ()) -> dict[str, int]:
     """Source -> its place in the order of right, best first: strongest basis, most permissive
     licence, longest validity, then the given order of sources, those it does not name last.
     Sources may share a place: what documents are worth themselves then decides."""
-    keys = {s.id: (*_right(s), _place(s.id, order)) for s in register.sources.values()}
+    keys = {
+        s.id: (*_source_right(s), _listed_place(s.id, order)) for s in register.sources.values()
+    }
     places = {key: place for place, key in enumerate(sorted({*keys.values()}))}
     return {source: places[key] for source, key in keys.items()}
 
 
-def _place(source: str, order: Sequence[str]) -> int:
+def _listed_place(source: str, order: Sequence[str]) -> int:
     return order.index(source) if source in order else len(order)
 
 
-def _right(source: Source) -> tuple[int, int, int]:
+def _source_right(source: Source) -> tuple[int, int, int]:
     spdx = source.licence.spdx
     ends = source.basis.expires_on or date.max
     licence = LICENCES.index(spdx) if spdx in LICENCES else len(LICENCES)

@@ -27,12 +27,12 @@ from pipelines.dedup import (
     source_losses,
     source_ranking,
 )
-from pipelines.dedup.boilerplate_lines import Removed
-from pipelines.dedup.candidate_pairs import Near, after
-from pipelines.dedup.passages_job import Shared
-from pipelines.dedup.plan import Plan
-from pipelines.dedup.refused_copies import REFUSED, Refused
-from pipelines.dedup.survivors import Settled
+from pipelines.dedup.boilerplate_lines import RemoveBoilerplate
+from pipelines.dedup.candidate_pairs import FindNearDuplicates, wait_for
+from pipelines.dedup.passages_job import FindSharedPassages
+from pipelines.dedup.plan import DedupPlan
+from pipelines.dedup.refused_copies import REFUSED, FindRefusedCopies
+from pipelines.dedup.survivors import ChooseSurvivors
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
@@ -70,7 +70,7 @@ APART: dict[str, type[pl.DataType] | pl.DataType] = {
 class Decide(ShardDoFn):
     """A shard and what was resolved of it -> its decisions and its rows of `duplicates`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__(plan.state)
         self.plan = plan
 
@@ -84,25 +84,25 @@ class Decide(ShardDoFn):
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
         seen = self._resolved(place, groups)
-        apart = nearest(batches.union(groups["apart"], APART))
-        judged = _judge(seen, apart, self.plan.params)
-        shared = batches.union(groups.get("shared", ()), passages_job.FOUND)
+        apart = merge_apart(batches.union(groups["apart"], APART))
+        judged = _decide(seen, apart, self.plan.params)
+        shared = batches.union(groups.get("shared", ()), passages_job.PASSAGE_COLUMNS)
         if (spans := self.plan.params.spans) is not None:
-            shared = passages_job.removed(shared, spans)
-            judged = passages_job.told(judged, shared, spans)
-            shard.write("passages", passages_job.findings(shared).to_arrow().cast(FINDINGS))
+            shared = passages_job.mark_removed(shared, spans)
+            judged = passages_job.add_evidence(judged, shared, spans)
+            shard.write("passages", passages_job.removal_findings(shared).to_arrow().cast(FINDINGS))
         decided = decisions.decisions(judged, Dedup.name, self.plan.run_id)
         clustered = self._clustered(seen)
         self._write(shard, decided, clustered)
         shard.finish(
-            _figures(shard.name, decided, clustered),
+            _aggregates(shard.name, decided, clustered),
             _counts(seen, decided, clustered)
-            | ({"passages": passages_job.counts(shared)} if spans else {}),
+            | ({"passages": passages_job.count_passages(shared)} if spans else {}),
         )
 
     def _resolved(self, place: int, groups: Mapping[str, Any]) -> pl.DataFrame:
         """A shard's documents with what was resolved of them."""
-        signed = self.plan.signed(
+        signed = self.plan.signed_shard(
             place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
         )
         decided = batches.union(groups["decided"], DECIDED)
@@ -112,7 +112,7 @@ class Decide(ShardDoFn):
             .join(alone, on="doc", how="left", suffix="_alone", maintain_order="left")
             .with_columns(
                 pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
-                kept_release=released_in(pl.col("kept"), self.plan),
+                kept_release=earlier_release_names(pl.col("kept"), self.plan),
             )
         )
 
@@ -126,21 +126,21 @@ class Decide(ShardDoFn):
 
     def _write(self, shard: Shard, decided: pl.DataFrame, clustered: pl.DataFrame) -> None:
         """Write the shard's tables; those that the job wrote before are only described."""
-        shard.files.append(_described(self.plan.state, "signatures", shard.name))
+        shard.files.append(_describe_file(self.plan.state, "signatures", shard.name))
         if self.plan.params.lines is not None:
-            shard.files.append(_described(self.plan.state, "removals", shard.name))
+            shard.files.append(_describe_file(self.plan.state, "removals", shard.name))
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
 
 
-def _gone(clustered: pl.DataFrame) -> pl.DataFrame:
+def _removed_members(clustered: pl.DataFrame) -> pl.DataFrame:
     """The members of clusters that do not stay."""
     return clustered.filter(pl.col("doc") != pl.col("kept"))
 
 
-def _figures(shard: str, decided: pl.DataFrame, clustered: pl.DataFrame) -> dict[str, Any]:
+def _aggregates(shard: str, decided: pl.DataFrame, clustered: pl.DataFrame) -> dict[str, Any]:
     """The aggregates that the suite judges."""
-    totals, gone = decisions.outcomes(decided), _gone(clustered)
+    totals, gone = decisions.outcomes(decided), _removed_members(clustered)
     resolved = pl.col("reason").str.ends_with("-duplicate")
     explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
     return {
@@ -163,19 +163,19 @@ def _counts(
     return decisions.counts(decided) | {
         "source": decisions.count(kept["source_id"]),
         "source before": decisions.count(seen["source_id"]),
-        "source lost": decisions.count(source_losses.named(_gone(clustered))),
+        "source lost": decisions.count(source_losses.loss_names(_removed_members(clustered))),
     }
 
 
-def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
+def earlier_release_names(docs: pl.Expr, plan: DedupPlan) -> pl.Expr:
     """The earlier releases that hold documents, by number; null for those of this run."""
-    names = {n: e.release for n, e in enumerate(plan.known, len(plan.shards))}
+    names = {n: e.release for n, e in enumerate(plan.earlier, len(plan.shards))}
     return (docs // (1 << duplicates.ROW_BITS)).replace_strict(
         names, default=None, return_dtype=pl.String
     )
 
 
-def nearest(apart: pl.DataFrame) -> pl.DataFrame:
+def merge_apart(apart: pl.DataFrame) -> pl.DataFrame:
     """Rows of `duplicates.kept_apart`, several per document -> one per document."""
     ordered = apart.sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
     return ordered.group_by("doc", maintain_order=True).agg(
@@ -183,7 +183,7 @@ def nearest(apart: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+def _decide(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     """Documents with what was resolved of them -> decisions, with what was measured."""
     held = pl.col("contaminated")
     gone = (pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))).fill_null(False)
@@ -241,7 +241,7 @@ def _evidence(barred: pl.Expr, threshold: float) -> pl.Expr:
     )
 
 
-def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+def _describe_file(state: shards.State, table: str, shard: str) -> dict[str, Any]:
     path = state.path(table, shard)
     return {
         "file": f"{table}/{shard}.parquet",
@@ -251,7 +251,7 @@ def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
     }
 
 
-def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
+def distinguishing_sources(register: Register, params: DedupParams) -> tuple[str, ...]:
     """The sources whose documents figures tell apart, by the kind of source."""
     return tuple(
         sorted(
@@ -260,20 +260,23 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
-def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
+def wire(pipeline: beam.Pipeline, plan: DedupPlan) -> None:
     """The job: near-duplicates, who stays, decisions."""
     places = pipeline | "Places" >> beam.Create(
         [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
     ).with_output_types(tuple[int, pa.RecordBatch])
-    copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
-    no = places | "Refused" >> Refused(plan, copies)
+    copies, edges, kept_apart = pipeline | "Near" >> FindNearDuplicates(plan, places)
+    no = places | "Refused" >> FindRefusedCopies(plan, copies)
     if plan.params.lines is not None:
-        places = after(places, stage_tables.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
-    decided = (copies, edges, no) | "Settled" >> Settled(plan)
+        places = wait_for(
+            places,
+            stage_tables.deal_shards(pipeline, plan.shards) | "Lines" >> RemoveBoilerplate(plan),
+        )
+    decided = (copies, edges, no) | "Settled" >> ChooseSurvivors(plan)
     resolved = {"shard": places, "decided": decided, "refused": no}
     shared = {}
     if plan.params.spans is not None:
-        shared = {"shared": resolved | "Shared" >> Shared(plan)}
+        shared = {"shared": resolved | "Shared" >> FindSharedPassages(plan)}
     _ = (
         resolved
         | shared
@@ -289,10 +292,10 @@ class Dedup(DocumentStage):
     name = "dedup"
 
     def __init__(self, context: Context) -> None:
-        self.known = release_index.load(context.params)
+        self.earlier = release_index.load_index(context.params)
         use = Use.of(context.params, policy.load(context.params.policy.path))
-        self.rights = release_index.Rights.of(context.register, use)
-        contamination.check(context.params.dedup.decontaminate, context.params.path)
+        self.rights = release_index.ReleasedRights.of(context.register, use)
+        contamination.check_sets(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
         if strange:
             problem = f"not in the register: {', '.join(strange)}"
@@ -303,8 +306,8 @@ class Dedup(DocumentStage):
             f"evaluation set {s.name}": disk.sha256_file(Path(s.path))
             for s in context.params.dedup.decontaminate
         }
-        earlier = {f"index {e.release}": e.digest for e in self.known}
-        if self.known:
+        earlier = {f"index {e.release}": e.digest for e in self.earlier}
+        if self.earlier:
             earlier["lawful sources"] = self.rights.digest
         return super().inputs(context) | sets | earlier
 
@@ -312,19 +315,19 @@ class Dedup(DocumentStage):
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
         params, register = context.params, context.register
-        plan = Plan(
-            state,
-            Corpus(str(params.work)),
-            tuple(stage_tables.shards(context)),
-            params.dedup,
-            source_ranking.ranks(register, params.dedup.sources),
-            {s.id: s.licence.spdx for s in register.sources.values()},
-            apart(register, params.dedup),
-            run_id,
-            self.expected(context),
-            self.known,
-            self.rights,
-            params.policy.duplicates == "all-lawful",
+        plan = DedupPlan(
+            state=state,
+            corpus=Corpus(str(params.work)),
+            shards=tuple(stage_tables.shard_names(context)),
+            params=params.dedup,
+            ranks=source_ranking.rank_sources(register, params.dedup.sources),
+            licences={s.id: s.licence.spdx for s in register.sources.values()},
+            distinguishing=distinguishing_sources(register, params.dedup),
+            run_id=run_id,
+            document_count=self.expected(context),
+            earlier=self.earlier,
+            rights=self.rights,
+            all_lawful=params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
 
@@ -345,10 +348,10 @@ def _stop_at_losses(
     state: shards.State, totals: Mapping[str, Mapping[str, int]], params: GuardParams
 ) -> None:
     guard.stop_if_short(
-        source_losses.counts(totals),
+        source_losses.loss_counts(totals),
         params,
         stage=Dedup.name,
-        explain=partial(source_losses.examples, state),
+        explain=partial(source_losses.loss_examples, state),
     )
 
 

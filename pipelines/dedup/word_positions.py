@@ -24,7 +24,7 @@ class Pieces(NamedTuple):
     texts: pl.Series
 
 
-def pieces(documents: pl.DataFrame, removals: pl.DataFrame) -> Pieces:
+def cut_pieces(documents: pl.DataFrame, removals: pl.DataFrame) -> Pieces:
     """Documents doc_id, text, … less the spans doc_id, start, end, which lie apart, in order."""
     gone = documents.with_row_index("row").join(
         removals.group_by("doc_id", maintain_order=True).agg("start", "end"), on="doc_id"
@@ -46,13 +46,13 @@ def pieces(documents: pl.DataFrame, removals: pl.DataFrame) -> Pieces:
     return Pieces(documents, np.array(row), np.array(at), pl.Series(some, dtype=pl.String))
 
 
-def first_words(some: Pieces, offsets: I64) -> I64:
+def first_word_offsets(some: Pieces, offsets: I64) -> I64:
     """Where the first word of each piece's document stands among the words of all pieces, by the
     offsets of the pieces."""
     return offsets[:-1][np.searchsorted(some.row, some.row)]
 
 
-def words(texts: pl.Series) -> pl.DataFrame:
+def locate_words(texts: pl.Series) -> pl.DataFrame:
     """Strings -> text, form, start, end: the words of their key views, as `shingles.words` has them,
     and where they stand, in code points, with the punctuation around them."""
     spaced = texts.cast(pl.String).fill_null("").str.replace_all(r"\s", " ").str.split(" ")
@@ -74,7 +74,7 @@ def words(texts: pl.Series) -> pl.DataFrame:
     )
 
 
-def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
+def locate_passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
     """The words of documents, by number, and where they stand.
 
     Args:
@@ -86,7 +86,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
       of the document) and `of`, the document's words.  The blanks behind a passage are part of it,
       unless they end a line that it does not begin.
     """
-    found = words(some.texts)
+    found = locate_words(some.texts)
     number = np.bincount(some.row[found["text"].to_numpy()], minlength=some.documents.height)
     first = pl.DataFrame(
         {
@@ -104,7 +104,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
     forms = found["form"][ragged.ranges(low, size)]
     texts = dict(enumerate(some.texts)) if len(piece) else {}
     ends = [
-        _with_blanks(texts[p], b, e)
+        _end_with_blanks(texts[p], b, e)
         for p, b, e in zip(
             piece.tolist(), begins.tolist(), found["end"].to_numpy()[low + size - 1].tolist(),
             strict=True,
@@ -117,7 +117,7 @@ def passages(some: Pieces, asked: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _with_blanks(text: str, start: int, end: int) -> int:
+def _end_with_blanks(text: str, start: int, end: int) -> int:
     match = _BLANKS.match(text, end)
     behind = match.end() if match else end
     begins = start == 0 or text[start - 1] == "\n"

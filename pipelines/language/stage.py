@@ -184,7 +184,7 @@ class IdentifyShard(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, cut = [_NOTHING], []
-        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
+        for batch in self.source.documents_for("language", shard.name, DOCUMENTS.names):
             labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 parts = split(batch, labels, self.identifier, self.params.main_share)
@@ -258,9 +258,9 @@ class Language(DocumentStage):
             Withdrawals.of(context.register.withdrawals),
             run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Identify" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Identify" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

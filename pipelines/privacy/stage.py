@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
-from pipelines.dedup.boilerplate_lines import merged
+from pipelines.dedup.boilerplate_lines import merge_removals
 from pipelines.engine import decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
@@ -75,7 +75,7 @@ class ScrubShard(ShardDoFn):
             self.source, shard.name, self.scrubber, self.jurisdictions
         )
         bad, barred = 0, set[str]()
-        for batch in self.source.handed_to(
+        for batch in self.source.documents_for(
             "privacy", shard.name, ["doc_id", "uri", "source_id", "text"]
         ):
             batch = batch.join(
@@ -90,7 +90,9 @@ class ScrubShard(ShardDoFn):
                 chars=pl.col("text").str.len_chars(),
             )
             findings = self.scrubber.find(batch, said)
-            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"), batch)
+            findings = merge_removals(
+                findings, removals.join(batch, on="doc_id", how="semi"), batch
+            )
             bad += _bad_spans(batch, findings)
             barred |= _withdrawn(batch, findings, self.withdrawn)
             found.append(findings)
@@ -174,9 +176,9 @@ class Privacy(DocumentStage):
             context.params.privacy,
             run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Scrub" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Scrub" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

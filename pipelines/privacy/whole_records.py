@@ -35,7 +35,7 @@ def find_in_records(
     Returns:
       doc_id of a part -> spans of its own text; parts that nothing is said of are absent.
     """
-    parts = source.parts(shard)
+    parts = source.record_parts(shard)
     if wanted is not None:
         parts = parts.join(wanted.to_frame("doc_id"), on="doc_id", how="semi")
     if parts.is_empty():
@@ -43,7 +43,9 @@ def find_in_records(
     ranges = parts.sort("start").group_by("doc_id", "part_of").agg("start", "end")
     languages = source.languages(shard)  # a record's language is that of its main part
     found: dict[str, list[Span]] = {}
-    for batch in source.records(shard, ranges["part_of"].unique(), ["doc_id", "source_id", "text"]):
+    for batch in source.record_batches(
+        shard, ranges["part_of"].unique(), ["doc_id", "source_id", "text"]
+    ):
         batch = batch.join(languages, on="doc_id", how="left", maintain_order="left")
         home = pl.col("source_id").replace_strict(homes, default=None, return_dtype=pl.String)
         told = by.find_spans(batch.with_columns(jurisdiction=home))

@@ -157,7 +157,7 @@ class JudgeShard(ShardDoFn):
         columns = ["doc_id", "uri", "source_id", "text"]
         empty = pl.DataFrame(schema=dict.fromkeys((*columns, "lang", "kind"), pl.String))
         found = [self.by.find(empty)]
-        for batch in self.source.handed_to("quality", shard.name, columns):
+        for batch in self.source.documents_for("quality", shard.name, columns):
             kinds = pl.col("source_id").replace_strict(
                 self.kinds, default="web", return_dtype=pl.String
             )
@@ -206,9 +206,9 @@ class Quality(DocumentStage):
     ) -> None:
         source = Corpus(str(context.params.work))
         work = JudgeShard(state, source, self.by, context.register, run_id)
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Judge" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Judge" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

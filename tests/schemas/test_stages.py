@@ -100,7 +100,7 @@ class Judge(ShardDoFn):
         columns = ["doc_id", "uri"]
         seen = pl.concat([
             pl.DataFrame(schema=dict.fromkeys(columns, pl.String)),
-            *self.source.handed_to("brevity", shard.name, columns),
+            *self.source.documents_for("brevity", shard.name, columns),
         ])
         long = pl.col("doc_id").str.contains("^[a-f]")
         decided = decisions.decisions(

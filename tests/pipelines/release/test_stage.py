@@ -8,7 +8,7 @@ import pytest
 from helpers.commands import tamga
 
 from lineage.storage import locks
-from pipelines.release.parts import parts
+from pipelines.release.parts import deal_parts
 from pipelines.release.stage import check_target
 from schemas import params as params_module
 from schemas.errors import Invalid
@@ -24,7 +24,7 @@ def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
             "bytes": [60, 60, 60, 10],
         }
     )
-    found = parts(sizes, 100).to_dicts()
+    found = deal_parts(sizes, 100).to_dicts()
     assert [(p["lang"], p["part"], p["shards"], p["groups"], p["leaf"]) for p in found] == [
         ("kk", 0, ["a", "b"], [1, 0], 0),
         ("kk", 1, ["c"], [0], 5),
