@@ -16,6 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import disk
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
@@ -37,7 +38,6 @@ from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.stage import Shard, ShardDoFn
-from schemas import policy
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
 from schemas.register import Register
@@ -293,7 +293,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.earlier = release_index.load_index(context.params)
-        use = Use.of(context.params, policy.load(context.params.policy.path))
+        use = Use.of(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.ReleasedRights.of(context.register, use)
         contamination.check_sets(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from lineage.configuration import load_both
 from pipelines.engine import input_files, validation
 from pipelines.engine import stage as stages
 from pipelines.engine.context import Context
@@ -18,7 +19,6 @@ from pipelines.engine.runners import WORKER_LOST, JobFailed, WorkerLost, remote
 from pipelines.engine.stage import Stage
 from pipelines.personal_data import policy
 from schemas import command_line
-from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
 

@@ -85,7 +85,7 @@ class Gate:
         self, params: Params, register: Register, packs: policy.Packs | None = None
     ) -> None:
         self.params, self.sources = params, register.sources
-        use = lawfulness.Use.of(params, packs or policy.load())
+        use = lawfulness.Use.of(params, packs or policy.built_in())
         self.rulings = {id: use.ruling(source) for id, source in register.sources.items()}
         self.standing = {
             id: _refused(refusal, register.sources[id], params) if refusal else None

@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import redacted_names
 from pipelines.engine import batches, decisions, shards
 from pipelines.engine.command_line import command
@@ -26,7 +27,6 @@ from pipelines.engine.stage import Shard, ShardDoFn, Stage
 from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
-from schemas import policy
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
@@ -223,7 +223,7 @@ class Ingest(Stage):
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers
-        self.packs = policy.load(context.params.policy.path)
+        self.packs = load_policies(context.params.policy.path)
 
     def inputs(self, context: Context) -> dict[str, str]:
         return {

@@ -136,11 +136,11 @@ def _is_html(media_type: str | None, body: bytes) -> bool:
 def _stored(text: str) -> str:
     """The stored view: NFC, tidy white space, every line break a line feed, without what UTF-8
     cannot hold.  Comes after the repair of mojibake, in which U+0085 is half of a letter."""
-    text = views.stored(text).removeprefix("\ufeff")
+    text = views.to_stored(text).removeprefix("\ufeff")
     if any(mark in text for mark in _BREAKING):
         text = _BREAKS.sub("\n", text)
     return html.tidy(text)
 
 
 def _title(title: str | None) -> str | None:
-    return (views.stored(title).strip() or None) if title else None
+    return (views.to_stored(title).strip() or None) if title else None

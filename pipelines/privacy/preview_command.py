@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from lineage.configuration import load_both
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup.boilerplate_lines import merge_removals
@@ -25,7 +26,6 @@ from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import decide
 from schemas import command_line
-from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.privacy import PrivacyParams

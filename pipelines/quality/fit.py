@@ -20,7 +20,7 @@ from typing import Any, Final
 ENVIRONMENT: Final = {"MALLOC_PERTURB_": "255", "GLIBC_TUNABLES": "glibc.malloc.perturb=255"}
 
 
-class GaveUp(Exception):
+class FitError(Exception):
     """fastText could not fit the model; the message is its own."""
 
 
@@ -28,7 +28,7 @@ def fit(arguments: Mapping[str, Any], out: str) -> None:
     """Train by fastText's arguments and save the model at `out`.
 
     Raises:
-      GaveUp: with fastText's words.
+      FitError: with fastText's words.
     """
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     done = subprocess.run(
@@ -38,7 +38,7 @@ def fit(arguments: Mapping[str, Any], out: str) -> None:
         text=True,
     )
     if done.returncode:
-        raise GaveUp(done.stdout.strip() or f"the process ended with {done.returncode}")
+        raise FitError(done.stdout.strip() or f"the process ended with {done.returncode}")
 
 
 def main() -> int:

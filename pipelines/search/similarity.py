@@ -40,12 +40,12 @@ class QueryText:
     @cached_property
     def sequence(self) -> shingles.U64:
         """Its shingles in order."""
-        return shingles.sequence(pl.Series([self.text]), fingerprints.WIDTH)[0]
+        return shingles.shingle_sequence(pl.Series([self.text]), fingerprints.WIDTH)[0]
 
     @cached_property
     def keys(self) -> list[int]:
         """Its fingerprints."""
-        found: list[int] = fingerprints.prints(pl.Series([self.text])).hashes.tolist()
+        found: list[int] = fingerprints.text_fingerprints(pl.Series([self.text])).hashes.tolist()
         return found
 
     def digests(self) -> list[bytes]:
@@ -156,7 +156,7 @@ def _read_text(release: Path, row: dict[str, Any]) -> str | None:
 def _measure(asked: QueryText, text: str | None) -> Sequence[float | int | None]:
     if text is None:
         return (None, None, None, None)
-    theirs = shingles.sequence(pl.Series([text]), fingerprints.WIDTH)[0]
+    theirs = shingles.shingle_sequence(pl.Series([text]), fingerprints.WIDTH)[0]
     sides = [np.unique(asked.sequence), np.unique(theirs)]
     both = Shingles(np.concatenate(sides), np.cumsum([0, *map(len, sides)]))
     pair = pl.DataFrame({"left": [0], "right": [1]}, {"left": pl.UInt64, "right": pl.UInt64})

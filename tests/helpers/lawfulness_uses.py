@@ -14,13 +14,15 @@ import polars as pl
 import pyarrow.parquet as pq
 from helpers import report_release
 
+from lineage import configuration
+from lineage.register_files import load_policies
 from lineage.release_folder import ReleaseFolder
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup.release_index import ReleasedRights
 from pipelines.governance import sources
 from pipelines.ingest.gate import Gate
 from pipelines.withdrawal.impact import Survey
-from schemas import configuration, policy
+from schemas import policy
 from schemas.lawfulness import Use
 from schemas.params import Params
 from schemas.register import Register
@@ -106,7 +108,7 @@ def write(home: Path, entries: Mapping[str, Entry], **params: Any) -> Path:
 
 def _loaded(path: Path) -> tuple[Params, Register, policy.Packs]:
     params, register = configuration.load_both(path)
-    return params, register, policy.load(params.policy.path)
+    return params, register, load_policies(params.policy.path)
 
 
 def _uri(id: str) -> str:

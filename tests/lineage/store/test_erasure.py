@@ -43,7 +43,7 @@ def traces(store: Store, record: Record) -> list[str]:
         "urls": ("key", url_keys(pl.Series([record.uri])).to_list()),
         "texts": ("digest", [digest]),
         "payloads": ("digest", [digest[:16]]),
-        "prints": ("key", fingerprints.of_documents(text)["key"].to_list()),
+        "prints": ("key", fingerprints.document_fingerprints(text)["key"].to_list()),
         "docs": ("uri", [record.uri]),
     }
     return [

@@ -17,6 +17,7 @@ from helpers import dedup_job
 from helpers.commands import ROOT
 from helpers.judged_records import PARAMS, make_source
 
+from lineage.configuration import load_params
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import release_index
 from pipelines.dedup.release_index import ReleasedRights
@@ -24,7 +25,7 @@ from pipelines.engine.published import StageError
 from schemas import policy
 from schemas.errors import Invalid
 from schemas.lawfulness import Use
-from schemas.params import Params, load
+from schemas.params import Params
 from schemas.register import Licence, Register, Withdrawal
 from schemas.sections import DedupParams
 from schemas.withdrawal_index import Withdrawals
@@ -35,7 +36,7 @@ OTHER = " ".join(f"term{n}" for n in range(40))
 
 
 def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:
-    params = load(ROOT / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
     return replace(
         params,
         work=folder / "work",
@@ -152,7 +153,9 @@ def test_what_is_not_lawful_now_keeps_no_lawful_copy_out(
     enter(tmp_path, "first", one, tmp_path / "one")
     known = release_index.load_index(parameters(tmp_path, "second"))
     sources = {"s": replace(SOURCE, **change), "t": replace(SOURCE, id="t")}
-    rights = ReleasedRights.of(Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.load()))
+    rights = ReleasedRights.of(
+        Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.built_in())
+    )
     again = {"copy": ("t", TEXT)}
     assert dedup_job.run_dedup(tmp_path / "two", again, known=known, rights=rights).kept == kept
 

@@ -29,7 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str | Path) -> tuple[int, st
 def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "list", "--json", "--as-of", "2026-11-22")
     packs = {p["pack"]: p for p in json.loads(out)["packs"]}
-    assert code == 0 and set(packs) == {p.name for p in policy.load().packs}
+    assert code == 0 and set(packs) == {p.name for p in policy.built_in().packs}
     code, out = said(capsys, "show", "kz", "--as-of", "2026-01-17")
     assert code == 0 and "kz-residency (residency)" in out and "kz-training" not in out
     code, out = said(capsys, "show", "EU", "--json")
@@ -107,7 +107,7 @@ def test_every_governed_decision_of_ingest_names_its_pack(release: Path) -> None
     rows = rows.join(
         release_tables.read_table(release, "records").select("doc_id", "source_id"), on="doc_id"
     )
-    versions = {p.name: p.version for p in policy.load().packs}
+    versions = {p.name: p.version for p in policy.built_in().packs}
     for row in rows.iter_rows(named=True):
         found = json.loads(row["evidence"]).get("policy")
         assert (found is None) is (row["source_id"] is None)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from pipelines.engine import decisions
 from pipelines.ingest.gate import Gate
-from schemas import params as params_module
 from schemas import policy
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -139,10 +139,10 @@ def test_packs_only_take_away(purpose: str, country: str, day: date) -> None:
 def test_params_name_packs_and_what_they_do(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE)
-    plain = params_module.load(path)
+    plain = load_params(path)
     assert plain.policy == PolicyParams(None, "warn")
     path.write_text(BASE + "policy: {path: packs, enforce: refuse}\n")
-    own = params_module.load(path)
+    own = load_params(path)
     assert own.policy == PolicyParams(tmp_path / "packs", "refuse")
     assert own.canonical("policy") == b'{"policy":{"duplicates":"any-lawful","enforce":"refuse"}}'
     assert own.digest() != plain.digest()
@@ -153,4 +153,4 @@ def test_a_bad_section_is_told(tmp_path: Path, section: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE + f"policy: {section}\n")
     with pytest.raises(Invalid, match=r"policy"):
-        params_module.load(path)
+        load_params(path)

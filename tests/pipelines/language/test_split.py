@@ -19,6 +19,8 @@ from helpers.commands import ROOT, tamga
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage import register_files
+from lineage.configuration import load_params
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
@@ -26,10 +28,9 @@ from pipelines import clean, run
 from pipelines.ingest import text_extraction
 from pipelines.ingest.readers.records import Content
 from pipelines.language.identifier import Identifier, model_path
-from pipelines.language.split import SEAM, cut, part_id, split
+from pipelines.language.split import SEAM, cut_ranges, part_id, split_documents
 from pipelines.withdrawal import cases
 from pipelines.withdrawal import command as withdraw
-from schemas import params, withdrawals
 from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
@@ -240,7 +241,7 @@ def test_a_case_on_a_part_is_one_on_the_record(home: Path) -> None:
         assert cases.main(["open", kind, "document", mixed["uz"], *where]) == 0
         id = f"c-{number:04d}"
         assert cases.main(["decide", id, "upheld", "--reason", "file 12/7", *where]) == 0
-        (one,) = withdrawals.entries(home / "register")
+        (one,) = register_files.recorded_withdrawals(home / "register")
         assert (one["value"], "lifted_on" in one) == (mixed["ru"], kind == "wrong-removal")
 
 
@@ -292,7 +293,7 @@ def test_same_in_same_out(home: Path) -> None:
 def test_texts_of_parts_are_told_as_personal_data(finished: tuple[Path, Any]) -> None:
     held = {
         one.folder.name: one.personal
-        for one in clean.leftovers(params.load(finished[0] / "params.yaml"))
+        for one in clean.leftovers(load_params(finished[0] / "params.yaml"))
     }
     assert held["language"] and not held["quality"]
 
@@ -306,7 +307,7 @@ LINES = st.lists(
 
 @given(LINES)
 def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | None]]) -> None:
-    found = cut([line for line, _ in lines], [label for _, label in lines], ["ru", "uz"])
+    found = cut_ranges([line for line, _ in lines], [label for _, label in lines], ["ru", "uz"])
     text = "\n".join(line for line, _ in lines)
     spans = sorted(one for own in found.values() for one in own)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
@@ -322,7 +323,7 @@ def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | No
 
 def test_short_lines_stay_with_the_line_before() -> None:
     lines = ["", "первая", "", "кор", "иккинчи", "en", "третья"]
-    found = cut(lines, [None, "ru", None, None, "uz", "en", "ru"], ["ru", "uz"])
+    found = cut_ranges(lines, [None, "ru", None, None, "uz", "en", "ru"], ["ru", "uz"])
     text = "\n".join(lines)
     told = {lang: [text[a:b] for a, b in own] for lang, own in found.items()}
     assert told == {"ru": ["первая\n\nкор", "третья"], "uz": ["иккинчи\nen"]}
@@ -336,7 +337,7 @@ def test_any_line_break_parts_languages(mark: str) -> None:
     read = text_extraction.document(Content(text=text), 1 << 20).text
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": read}
     documents = pl.DataFrame([record])
-    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    found = split_documents(documents, identifier.identify(documents), identifier, 0.8)
     assert found.documents.height == 2
 
 
@@ -348,7 +349,7 @@ def test_a_huge_record_is_split_too() -> None:
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": text}
     documents = pl.DataFrame([record])
     assert len(text.encode()) > 50_000_000
-    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    found = split_documents(documents, identifier.identify(documents), identifier, 0.8)
     assert found.others == 1 and found.documents.height == 2
     sizes = (found.ranges["end"] - found.ranges["start"]).sum()
     assert 0.99 < sizes / len(text) <= 1

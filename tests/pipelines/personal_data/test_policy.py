@@ -13,13 +13,13 @@ from helpers.judged_records import PARAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from pipelines.governance import policies
 from pipelines.personal_data import operators, policy, pseudonym_key, rules
 from pipelines.personal_data.operators import Operators, canonical_value, mask, surrogate
 from pipelines.personal_data.scrub import Scrubber, apply_findings
 from pipelines.privacy import decisions
 from schemas.errors import Invalid
-from schemas.params import load
 from schemas.privacy import PrivacyParams, PrivacyRule
 
 KEY = b"k" * 32
@@ -212,13 +212,13 @@ def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> Non
     )
     file = tmp_path / "params.yaml"
     file.write_text(base + section, "utf-8")
-    told = load(file).privacy
+    told = load_params(file).privacy
     assert told.rules == (PrivacyRule("keep", ("KZ_BIN",), ("x",), ("KZ",)),)
     assert told.drop_density == 3.0 and told.key == tmp_path / "secret.key"
     assert "secret" not in str(told.canonical())
     file.write_text(base + "privacy: {operator: hide}\n", "utf-8")
     with pytest.raises(Invalid, match="one of: replace, mask, surrogate, pseudonym, keep"):
-        load(file)
+        load_params(file)
 
 
 def test_a_pseudonym_is_no_finding_for_the_scan_that_follows() -> None:

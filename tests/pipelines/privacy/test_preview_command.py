@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import yaml
 
+from lineage.configuration import load_params
 from pipelines import clean
 from pipelines.privacy import preview_page
 from pipelines.privacy import stage as privacy
 from pipelines.privacy.preview_command import choose_documents, last_stage
-from schemas import params
 from schemas.stages import earlier
 
 
@@ -142,7 +142,7 @@ def test_before_any_stage(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_clean_knows_the_page(home: Path) -> None:
-    about = params.load(home / "params.yaml")
+    about = load_params(home / "params.yaml")
     (about.work / "preview").mkdir(parents=True)
     (about.work / "preview/privacy.html").write_text("x")
     [left] = [one for one in clean.leftovers(about) if one.folder.name == "preview"]

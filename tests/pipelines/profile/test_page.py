@@ -15,7 +15,7 @@ from helpers import release_tables
 from lineage.release_folder import ReleaseFolder
 from pipelines.profile import edges, plots
 from pipelines.profile.command import main
-from pipelines.profile.counts import figures, stages
+from pipelines.profile.counts import count_release, count_stages
 from pipelines.profile.page import page
 
 VOID = {"meta", "br", "path", "rect"}
@@ -28,7 +28,7 @@ def release(sample_run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def told(release: Path) -> dict[str, Any]:
-    return figures(ReleaseFolder(release, release))
+    return count_release(ReleaseFolder(release, release))
 
 
 class Balanced(HTMLParser):
@@ -164,7 +164,7 @@ def test_what_a_release_leaves_out_is_taken_from_what_privacy_kept() -> None:
         ["stage", "outcome", "n"],
         orient="row",
     )
-    assert stages(counted)[-1] == {
+    assert count_stages(counted)[-1] == {
         "stage": "release",
         "keep": 5,
         "refuse": 0,
@@ -216,7 +216,7 @@ def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_
     )
     (tmp_path / "quality/quality").mkdir(parents=True)
     table.write_parquet(tmp_path / "quality/quality/a.parquet")
-    told = figures(ReleaseFolder(tmp_path / "release", release), tmp_path)
+    told = count_release(ReleaseFolder(tmp_path / "release", release), tmp_path)
     counted = [(d["domain"], d["n"]) for d in told["domains"]]
     assert counted == [(None, documents.height - 2), ("law", 2)]
     assert sum(b["n"] for b in told["scores"]) == 2
@@ -242,7 +242,7 @@ def test_a_rule_s_value_is_read_from_its_evidence(release: Path, tmp_path: Path)
         evidence=pl.Series(evidence),
     )
     pl.concat([table, more]).write_parquet(path)
-    rows = edges.measured(ReleaseFolder(tmp_path / "release", tmp_path)).filter(
+    rows = edges.read_measurements(ReleaseFolder(tmp_path / "release", tmp_path)).filter(
         pl.col("gauge") == "symbols"
     )
     found = rows.select("value", "threshold", "kept").sort("value").rows()

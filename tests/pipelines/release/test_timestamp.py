@@ -18,7 +18,8 @@ import pytest
 from helpers.commands import ROOT, copy_run
 from helpers.timestamp_authority import Authority, run_authority
 
-from lineage import verify_command
+from lineage import configuration, verify_command
+from lineage.configuration import load_params
 from lineage.signing import keys, timestamps
 from lineage.signing.timestamps import NoTimestamp
 from lineage.storage import release_files
@@ -28,7 +29,6 @@ from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.release import signing, timestamp
 from pipelines.withdrawal import command as withdraw
-from schemas import configuration, params
 from schemas.errors import Invalid
 
 
@@ -44,7 +44,7 @@ def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPa
     home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = timestamp.stamp_release(params.load(home / "params.yaml"), home / "release/sample")
+    written = timestamp.stamp_release(load_params(home / "params.yaml"), home / "release/sample")
     assert written == [release_files.TIMESTAMP, release_files.STAMPED]
     return home
 
@@ -241,7 +241,7 @@ def test_parameters_that_cannot_be_meant(home: Path, tmp_path: Path, seal: str) 
     path = tmp_path / "params.yaml"
     path.write_text(f"{text}\nseal: {seal}\n")
     with pytest.raises(Invalid, match="seal"):
-        params.load(path)
+        load_params(path)
 
 
 def test_a_withdrawal_while_the_authority_is_down(

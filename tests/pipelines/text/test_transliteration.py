@@ -22,7 +22,7 @@ IN_LATIN = (
 
 
 def key(text: str, language: str | None) -> str | None:
-    return transliteration.keys(pl.Series([text]), pl.Series([language], dtype=pl.String))[0]
+    return transliteration.latin_keys(pl.Series([text]), pl.Series([language], dtype=pl.String))[0]
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,15 @@ from helpers.commands import ROOT, tamga
 from helpers.release_tables import outcomes_by_document, read_jsonl, read_table
 from helpers.withdrawals import CONFIRMED, files_below, run_withdraw
 
-from lineage import receipts, trace
+from lineage import receipts, register_files, trace
+from lineage.configuration import load_params
+from lineage.register_files import load_register
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
 from lineage.withdrawal_scope import Scope
 from pipelines.withdrawal.execution import begin
 from pipelines.withdrawal.impact import Survey
-from schemas import params, register, withdrawals
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release), str(public)]
     assert subprocess.run(script, capture_output=True, text=True).stdout == "sound\n"
     assert not list(receipts.defects(receipt(home), keys.public_key(public)))
-    (entry,) = register.load(home / "register").withdrawals
+    (entry,) = load_register(home / "register").withdrawals
     assert (entry.scope, entry.value, entry.ground) == ("source", "kz-bilik", "letter 12/7")
     assert 'recorded_by: "counsel"' in (home / "register/withdrawals.yaml").read_text()
     one = min(ids)
@@ -146,7 +147,7 @@ def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert run_withdraw(home, "domain", domain) in (0, 1)
     assert files_below(home) == before
     assert run_withdraw(home, "domain", "nowhere.example", *CONFIRMED) == 0
-    assert [w.value for w in register.load(home / "register").withdrawals] == ["nowhere.example"]
+    assert [w.value for w in load_register(home / "register").withdrawals] == ["nowhere.example"]
     assert not unsound(home)
 
 
@@ -214,7 +215,7 @@ def test_confirm_needs_who_and_why(home: Path) -> None:
 def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where but one source is left, its withdrawal is warned of and refused without --all."""
     release = home / "release/sample"
-    about, found = params.load(home / "params.yaml"), register.load(home / "register")
+    about, found = load_params(home / "params.yaml"), load_register(home / "register")
     records = read_table(release, "records")
     others = records.filter((pl.col("source_id") != "kz-bilik").fill_null(True))["doc_id"]
     scope = Scope("source", "kz-eski", ids=tuple(others))
@@ -270,10 +271,10 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     """A whole new run over the same raw files: refused as `withdrawn`; and what was let in again
     says by which case."""
     entry = {"scope": "source", "value": "kz-gazette", "recorded_on": "2026-01-01", "ground": "x"}
-    withdrawals.add(home / "register", entry)
+    register_files.add_withdrawal(home / "register", entry)
     lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
-    assert withdrawals.lift(home / "register", "source", "kz-gazette", lifted)
-    about = params.load(home / "params.yaml")
+    assert register_files.lift_withdrawals(home / "register", "source", "kz-gazette", lifted)
+    about = load_params(home / "params.yaml")
     assert about.root == home
     (home / "samples").symlink_to(ROOT / "samples")
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--erase") == 0

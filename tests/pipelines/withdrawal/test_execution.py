@@ -16,11 +16,11 @@ from helpers.commands import ROOT, copy_run
 from helpers.release_tables import read_table
 
 from lineage import receipts
+from lineage.register_files import load_register
 from lineage.signing import keys, release_log
 from lineage.storage import release_files
 from lineage.verify import defects
 from pipelines.withdrawal import command as withdraw
-from schemas import register
 
 CHILD = """
 import os, signal, sys
@@ -77,7 +77,7 @@ def test_a_killed_withdrawal(
     assert not list(defects(release, key, home / "release" / release_files.LOG)), (
         f"killed at {last}"
     )
-    register.load(home / "register")
+    load_register(home / "register")
     held = (read_table(release, "data")["source_id"] == "kz-bilik").sum()
     assert held in (
         0,
@@ -87,7 +87,7 @@ def test_a_killed_withdrawal(
     assert withdraw.main([*again, "--params", str(home / "params.yaml")]) == 0
     assert not list(defects(release, key, home / "release" / release_files.LOG))
     assert not (read_table(release, "data")["source_id"] == "kz-bilik").any()
-    assert len(register.load(home / "register").withdrawals) == 1
+    assert len(load_register(home / "register").withdrawals) == 1
     (receipt,) = (home / "release/receipts").glob("*.dsse.json")
     assert not list(receipts.defects(receipt, key))
     assert not (home / "work/ingest").exists()

@@ -24,10 +24,11 @@ from pipelines.withdrawal import purge
 SOURCE = "kz-bilik"
 
 
-@pytest.fixture
-def home(sample_run: Path, tmp_path: Path) -> Path:
-    """Two releases of the sample beside each other."""
-    home = copy_run(sample_run, tmp_path / "corpus")
+@pytest.fixture(scope="module")
+def two_releases(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two releases of the sample beside each other; tests must not change them."""
+    home = tmp_path_factory.mktemp("two-releases") / "corpus"
+    copy_run(sample_run, home)
     text = (sample_run / "params.yaml").read_text()
     (home / "older.yaml").write_text(text.replace("name: sample", "name: older"))
     (home / "samples").mkdir(exist_ok=True)
@@ -35,6 +36,12 @@ def home(sample_run: Path, tmp_path: Path) -> Path:
     done = tamga("release", "--params", home / "older.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return home
+
+
+@pytest.fixture
+def home(two_releases: Path, tmp_path: Path) -> Path:
+    """Two releases of the sample, for one test to change."""
+    return Path(shutil.copytree(two_releases, tmp_path / "corpus"))
 
 
 def dvc(home: Path) -> None:
