@@ -1,7 +1,7 @@
-"""From documents to verified edges, as Beam: sign, find copies, band, pair, compare.
+"""Find pairs of near-duplicates as Beam: sign, find exact copies, band, pair, compare.
 
-Between workers travel exact keys of 16 bytes, 64-bit keys of bands and 64-bit document numbers;
-what is compared is read from the signatures' files.
+The shuffle carries exact keys of 16 bytes, band keys of 64 bits and document numbers of 64 bits.
+The comparison reads signatures from files.
 """
 
 from __future__ import annotations
@@ -22,19 +22,18 @@ from pipelines.engine import batches
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
 _SIGNED_COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text")
-_ROWS = 1 << 15
+_BATCH_ROWS = 1 << 15
 _FIGURE_COLUMNS = ["doc", "doc_id", "figures", "figures_at"]
-KEYED = tuple[int, pa.RecordBatch]
 
 
 class SignShards(beam.DoFn):
-    """A shard -> its signatures on disk, its exact keys by partition."""
+    """A shard -> its exact keys by partition. Its signatures are written to disk."""
 
     def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def setup(self) -> None:
-        self.sets = ContaminationFinder(self.plan.params.decontaminate)
+        self.finder = ContaminationFinder(self.plan.params.decontaminate)
 
     def process(self, element: pa.RecordBatch) -> Iterator[Partitioned]:
         for name in element.column("shard").to_pylist():
@@ -47,32 +46,40 @@ class SignShards(beam.DoFn):
 
     def _write(self, name: str) -> None:
         plan = self.plan
-        tags = plan.corpus.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
-        about = plan.corpus.languages(name).join(tags, on="doc_id", how="full", coalesce=True)
+        scores = plan.corpus.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
+        labels = plan.corpus.languages(name).join(scores, on="doc_id", how="full", coalesce=True)
 
-        def sign(some: pl.DataFrame) -> pl.DataFrame:
-            told = some.join(about, on="doc_id", how="left", maintain_order="left")
+        def sign(batch: pl.DataFrame) -> pl.DataFrame:
+            labelled = batch.join(labels, on="doc_id", how="left", maintain_order="left")
             return duplicates.sign_documents(
-                told, plan.ranks, plan.distinguishing, plan.params, self.sets
+                labelled,
+                ranks=plan.ranks,
+                distinguishing=plan.distinguishing,
+                params=plan.params,
+                finder=self.finder,
             )
 
-        nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED_COLUMNS, pl.String))
-        signed = [sign(some) for some in plan.corpus.documents_for("dedup", name, _SIGNED_COLUMNS)]
-        signed = signed or [sign(nothing)]
+        empty = pl.DataFrame(schema=dict.fromkeys(_SIGNED_COLUMNS, pl.String))
+        documents = plan.corpus.documents_for("dedup", name, _SIGNED_COLUMNS)
+        signed = [sign(batch) for batch in documents] or [sign(empty)]
         plan.state.write("signatures", name, pl.concat(signed).to_arrow())
 
 
 class FindCopies(beam.DoFn):
-    """Exact keys of a partition -> [doc, text] of all copies but the one that stands for the text,
-    by shard."""
+    """Exact keys of a partition -> [doc, text] by shard.
+
+    Of documents with one key, the least number stands for the text; the rows are all the others.
+    """
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         yield from by_shard(duplicates.exact_copies(batches.frame(element[1])))
 
 
 class MakeBands(beam.DoFn):
-    """A shard and its copies -> the keys of all other documents, by partition; tagged `known`, the
-    keys that meet the index, by its parts."""
+    """A shard and its copies -> the band keys of all other documents, by partition.
+
+    Tagged `earlier`: the keys to look up in the index of earlier releases, by part of the index.
+    """
 
     def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
@@ -81,23 +88,24 @@ class MakeBands(beam.DoFn):
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
         signed = self.plan.uncontaminated(place, duplicates.BANDED)
-        for start in range(0, signed.height, _ROWS):
-            some = signed[start : start + _ROWS].join(
+        for start in range(0, signed.height, _BATCH_ROWS):
+            texts = signed[start : start + _BATCH_ROWS].join(
                 copies, on="doc", how="anti", maintain_order="left"
             )
-            keys = duplicates.band_keys(some, self.plan.params)
+            keys = duplicates.band_keys(texts, self.plan.params)
             yield from by_partition(keys, keys["key"].to_numpy(), self.plan.partition_count)
             if self.plan.earlier:
-                keys = release_index.index_keys(some, self.plan.params)
-                for keyed in by_partition(
-                    keys, release_index.key_parts(keys["key"]), release_index.PARTS
-                ):
-                    yield beam.pvalue.TaggedOutput("known", keyed)
+                keys = release_index.index_keys(texts, self.plan.params)
+                index_parts = release_index.key_parts(keys["key"])
+                for keyed in by_partition(keys, index_parts, release_index.PARTS):
+                    yield beam.pvalue.TaggedOutput("earlier", keyed)
 
 
 class MatchIndex(beam.DoFn):
-    """Keys of a part of the index -> candidate pairs with lawful documents of earlier releases, by
-    the blocks of shards that they touch."""
+    """Keys of one part of the index -> candidate pairs by blocks of shards.
+
+    Each pair is a document of this run and a document of an earlier release that is still lawful.
+    """
 
     def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
@@ -113,8 +121,10 @@ class MatchIndex(beam.DoFn):
 
 
 class PairDocuments(beam.DoFn):
-    """Keys of a partition -> candidate pairs, by the blocks of shards that they touch; tagged
-    `crowded`, by shard, the documents of buckets of which not every pair is among them."""
+    """Keys of a partition -> candidate pairs by blocks of shards.
+
+    Tagged `crowded`, by shard: the documents of buckets that do not yield all of their pairs.
+    """
 
     def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
@@ -127,36 +137,40 @@ class PairDocuments(beam.DoFn):
 
 
 class ComparePairs(beam.DoFn):
-    """Pairs between two blocks of shards -> batches of verified edges (`duplicates.EDGE`, and the
-    pairs' `component` where they have one), none between two of earlier releases; tagged `apart`,
-    by shard, what figures keep apart.
+    """Candidate pairs between two blocks of shards -> batches of verified edges.
+
+    The edges are rows of `duplicates.EDGE`, with the pairs' `component` if they have one. Pairs of
+    two documents of earlier releases are skipped. Tagged `apart`, by shard: the rows of
+    `duplicates.summarize_apart` for documents that figures keep apart.
     """
 
     def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        both = self.plan.is_earlier(pl.min_horizontal("left", "right"))
-        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both)
+        both_earlier = self.plan.is_earlier(pl.min_horizontal("left", "right"))
+        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both_earlier)
         docs = pl.concat([pairs["left"], pairs["right"]])
-        found = duplicates.verify_pairs(
+        edges = duplicates.verify_pairs(
             pairs, self.plan.signed_documents(docs, duplicates.COMPARED), self.plan.params
         )
         if "component" in pairs.columns:
-            found = found.join(pairs, on=["left", "right"])
-        yield from batches.whole(found.filter(~pl.col("apart")))
-        apart = found.filter("apart")
+            edges = edges.join(pairs, on=["left", "right"])
+        yield from batches.whole(edges.filter(~pl.col("apart")))
+        apart = edges.filter("apart")
         if apart.height:
-            told = self.plan.signed_documents(
-                pl.concat([apart["left"], apart["right"]]), _FIGURE_COLUMNS
-            )
-            for place, batch in by_shard(duplicates.summarize_apart(apart, told)):
+            docs = pl.concat([apart["left"], apart["right"]])
+            signed = self.plan.signed_documents(docs, _FIGURE_COLUMNS)
+            for place, batch in by_shard(duplicates.summarize_apart(apart, signed)):
                 yield beam.pvalue.TaggedOutput("apart", (place, batch))
 
 
 class FindNearDuplicates(beam.PTransform):
-    """A pipeline's start -> copies [doc, text] by shard, edges (`duplicates.EDGE`) in batches, and
-    by shard what figures keep apart (`duplicates.kept_apart`)."""
+    """A pipeline's start -> three collections.
+
+    Copies [doc, text] by shard; verified edges (`duplicates.EDGE`) in batches; and by shard the
+    documents that figures keep apart (`duplicates.summarize_apart`).
+    """
 
     def __init__(self, plan: DedupPlan, places: beam.PCollection) -> None:
         super().__init__()
@@ -169,60 +183,64 @@ class FindNearDuplicates(beam.PTransform):
         plan = self.plan
         copies = (
             stage_tables.deal_shards(pipeline, plan.shards)
-            | "Sign" >> beam.ParDo(SignShards(plan)).with_output_types(KEYED)
+            | "Sign" >> beam.ParDo(SignShards(plan)).with_output_types(Partitioned)
             | "ByText" >> beam.GroupByKey()
-            | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
+            | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(Partitioned)
         )
         keys = (
-            {"shard": wait_for(self.places, copies), "copies": copies}
+            {"shard": pass_after(self.places, copies), "copies": copies}
             | "Copies" >> beam.CoGroupByKey()
-            | "Band"
+            | "MakeBands"
             >> beam.ParDo(MakeBands(plan))
-            .with_output_types(KEYED, known=KEYED)
-            .with_outputs("known", main="keys")
+            .with_output_types(Partitioned, earlier=Partitioned)
+            .with_outputs("earlier", main="keys")
         )
         banded = keys.keys | "Bands" >> GroupAndPair(plan)
         rare = banded.crowded | "Templates" >> RareShingleKeys(plan) | "Rare" >> GroupAndPair(plan)
-        found = [banded.pairs, rare.pairs]
+        candidates = [banded.pairs, rare.pairs]
         if plan.earlier:
-            met = (
-                keys.known
+            matched = (
+                keys.earlier
                 | "ByPart" >> beam.GroupByKey()
-                | "Meet" >> beam.ParDo(MatchIndex(plan)).with_output_types(KEYED)
+                | "MatchIndex" >> beam.ParDo(MatchIndex(plan)).with_output_types(Partitioned)
             )
-            found.append(met)
-        pairs = found | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
-        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> GroupedComparison(plan)
+            candidates.append(matched)
+        pairs = candidates | "AllPairs" >> beam.Flatten().with_output_types(Partitioned)
+        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> CompareGrouped(plan)
         return copies, compared.edges, compared.apart
 
 
 class GroupAndPair(beam.PTransform):
-    """Keys by partition -> `pairs` and `crowded`, see `Pair`."""
+    """Keys by partition -> `pairs` and `crowded`, see `PairDocuments`."""
 
     def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(self, keys: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        pair = beam.ParDo(PairDocuments(self.plan)).with_output_types(KEYED, crowded=KEYED)
+        pair = beam.ParDo(PairDocuments(self.plan)).with_output_types(
+            Partitioned, crowded=Partitioned
+        )
         return keys | beam.GroupByKey() | pair.with_outputs("crowded", main="pairs")
 
 
-class GroupedComparison(beam.PTransform):
-    """Grouped pairs -> `edges` and `apart`, see `Compare`."""
+class CompareGrouped(beam.PTransform):
+    """Grouped pairs -> `edges` and `apart`, see `ComparePairs`."""
 
     def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(self, pairs: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        compare = beam.ParDo(ComparePairs(self.plan)).with_output_types(pa.RecordBatch, apart=KEYED)
+        compare = beam.ParDo(ComparePairs(self.plan)).with_output_types(
+            pa.RecordBatch, apart=Partitioned
+        )
         return pairs | compare.with_outputs("apart", main="edges")
 
 
-def wait_for(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
-    """The places of shards, once all of `other` is there: files that a step wrote are complete."""
+def pass_after(places: beam.PCollection, step: beam.PCollection) -> beam.PCollection:
+    """Pass on the places of shards once all of `step` is computed: its files are then complete."""
     return places | "Signed" >> beam.Map(
         lambda place, _: place,
-        beam.pvalue.AsIter(other | "SignedCount" >> beam.combiners.Count.Globally()),
-    ).with_output_types(KEYED)
+        beam.pvalue.AsIter(step | "SignedCount" >> beam.combiners.Count.Globally()),
+    ).with_output_types(Partitioned)

@@ -125,7 +125,7 @@ class Brevity(DocumentStage):
 
     def build(self, pipeline, context, state, run_id):
         judge = Judge(state, Corpus(str(context.params.work)), run_id)
-        dealt = stage_tables.deal(pipeline, stage_tables.shards(context))
+        dealt = stage_tables.deal_shards(pipeline, stage_tables.shard_names(context))
         dealt | "Judge" >> beam.ParDo(judge).with_output_types(pa.RecordBatch)
 
 

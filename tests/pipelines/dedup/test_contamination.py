@@ -62,7 +62,7 @@ def test_lines_of_a_text_file_and_packed_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"body": "x"}', "has no field text, but body"),
+        ("a.jsonl", b'{"body": "x"}', "has no field text; its fields: body"),
         ("a.jsonl", b'{"text": 3}', "holds no texts"),
         ("a.jsonl", b"{torn", "cannot be read"),
         ("a.parquet", b"PAR1", "cannot be read"),
