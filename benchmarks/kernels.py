@@ -26,7 +26,7 @@ from pipelines.corpus import stage_tables
 from pipelines.engine import input_files
 from pipelines.ingest import inventory, scan, text_extraction
 from pipelines.ingest.decoding import http_encodings
-from pipelines.ingest.extract.main_text import deep
+from pipelines.ingest.extract.main_text import depth_limit
 from pipelines.ingest.readers import registry as readers
 from pipelines.language import identifier
 from pipelines.text.minhash import fewest_bands, signatures
@@ -107,12 +107,14 @@ def pages(params: Params, containers: Sequence[input_files.Container]) -> list[s
         some = kept.filter(pl.col("container") == one.uri)
         wanted = list(some.select("offset", "length").iter_rows())
         bodies = (
-            readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
+            readers.reader(one.format).contents(scan.container_source(one, limit), wanted)
+            if wanted
+            else ()
         )
         for body, charset in zip(bodies, some["charset"], strict=False):
-            markup, _ = http_encodings.decoded_body(body.payload or b"", body.headers, limit)
+            markup, _ = http_encodings.decode_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
-    return [page for page in found if deep(page, HTMLTree.parse(page)) is None]
+    return [page for page in found if depth_limit(page, HTMLTree.parse(page)) is None]
 
 
 def predict(model: Any, lines: Sequence[str]) -> None:

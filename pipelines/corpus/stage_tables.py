@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipelines.engine import batches
 from pipelines.engine.context import Context
 from pipelines.engine.published import load
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Stage
 from schemas.stages import FIRST, earlier, previous
 from schemas.tables import FINDINGS, PARTS
@@ -179,5 +180,5 @@ def deal_shards(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollecti
     return (
         pipeline
         | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread" >> Spread()
     )

@@ -38,6 +38,7 @@ from pipelines.dedup.survivors import ChooseSurvivors
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
@@ -272,9 +273,12 @@ def distinguishing_sources(register: Register, params: DedupParams) -> tuple[str
 
 def wire(pipeline: beam.Pipeline, plan: DedupPlan) -> None:
     """Wire the job: find near-duplicates, choose survivors, write decisions."""
-    places = pipeline | "Places" >> beam.Create(
-        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
-    ).with_output_types(Partitioned)
+    numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    places = (
+        pipeline
+        | "Places" >> beam.Create(numbered, reshuffle=False).with_output_types(Partitioned)
+        | "Spread" >> Spread()
+    )
     copies, edges, kept_apart = pipeline | "NearDuplicates" >> FindNearDuplicates(plan, places)
     refused = places | "RefusedCopies" >> FindRefusedCopies(plan, copies)
     if plan.params.lines is not None:

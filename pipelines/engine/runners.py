@@ -7,6 +7,7 @@ processes.  A runner given on the command line (`--runner FlinkRunner …`) is l
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -16,15 +17,21 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
+from types import FunctionType
+from typing import TypeVar, cast
 
 import apache_beam as beam
 import psutil
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 WORKER_LOST = 3
+Options = TypeVar("Options", bound=PipelineOptions)
+
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 #: Set to anything, the whole trace of a failure is shown; it may quote what was read.
 DEBUG = "TAMGA_DEBUG"
@@ -45,6 +52,41 @@ class WorkerLost(JobFailed):
             f"worker process {pid} died (out of memory, or killed). "
             "Start again: finished shards are kept"
         )
+
+
+class LocalOptions(PipelineOptions):
+    """Beam's options, each view of which is made once.
+
+    Beam asks for a view several times per transform, and each new one parses all options.  Views
+    share their values with what they are a view of, so that one does for all.
+    """
+
+    def view_as(self, cls: type[Options]) -> Options:
+        views = self.__dict__.setdefault("_views", {})  # Beam's own __setattr__ knows options only
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast(Options, views[cls])
+
+
+class Spread(beam.PTransform):
+    """Deal elements out to all workers; to a single local one they go as they come."""
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        pipeline = pcoll.pipeline
+        workers = pipeline.options.view_as(DirectOptions).direct_num_workers
+        if isinstance(pipeline.runner, FnApiRunner) and workers == 1:
+            return pcoll
+        return pcoll | beam.Reshuffle()
+
+
+@cache
+def _store_signatures() -> None:
+    """Store the signatures of the methods that all DoFns inherit where `inspect` looks first (PEP
+    362): for each DoFn of a pipeline, Beam asks for all of them eight times."""
+    for kind in CallableWrapperDoFn.__mro__[:-1]:
+        for method in vars(kind).values():
+            if isinstance(method, FunctionType):
+                method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
 
 
 def remote(beam_args: Sequence[str]) -> bool:
@@ -72,6 +114,7 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
       WorkerLost: where a local worker process died and Beam noticed.  Where it would wait for
         ever, the watchdog ends this process with exit code 3.
     """
+    _store_signatures()
     try:
         if remote(beam_args):
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
@@ -79,7 +122,7 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
             return
         with _hushed() as heard:
             if workers == 1:
-                with beam.Pipeline(FnApiRunner(), PipelineOptions(list(beam_args))) as pipeline:
+                with beam.Pipeline(FnApiRunner(), LocalOptions(list(beam_args))) as pipeline:
                     build(pipeline)
             else:
                 _in_processes(build, beam_args, workers, heard)
@@ -98,7 +141,7 @@ def _in_processes(
     unheard = "" if os.environ.get(DEBUG) else " 2>/dev/null"
     command = f"exec {shlex.quote(sys.executable)} -m {WORKER}{unheard}"
     environment = SubprocessSDKEnvironment.from_command_string(command_string=command)
-    options = PipelineOptions([f"--direct_num_workers={workers}", *beam_args])
+    options = LocalOptions([f"--direct_num_workers={workers}", *beam_args])
     with _watchdog(heard) as lost:
         try:
             with beam.Pipeline(FnApiRunner(default_environment=environment), options) as pipeline:

@@ -57,7 +57,9 @@ class QueryText:
 def extract_query(payload: bytes) -> QueryText | str:
     """A file's text as ingest would store it, or why there is none."""
     for media_type in (None, "text/plain"):
-        found = text_extraction.document(Content(payload=payload, media_type=media_type), MAX_BYTES)
+        found = text_extraction.extract_document(
+            Content(payload=payload, media_type=media_type), MAX_BYTES
+        )
         if found.error is None:
             break
     if found.error:

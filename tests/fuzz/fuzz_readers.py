@@ -30,11 +30,11 @@ with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
     from pipelines.ingest.extract import html
     from pipelines.ingest.extract.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
     from pipelines.ingest.readers import csv, jsonl, parquet, wacz  # noqa: F401
-    from pipelines.ingest.readers.records import Source
+    from pipelines.ingest.readers.records import ContainerSource
     from pipelines.ingest.readers.registry import FORMATS, reader
     from pipelines.ingest.signals.hosts import HostSignals
     from pipelines.ingest.signals.observed import Capture
-    from pipelines.ingest.signals.registry import observe_page
+    from pipelines.ingest.signals.registry import observe_response
 
 from helpers import office_files  # noqa: E402, after what is instrumented
 from helpers.hostile_files import HOSTILE, gzip_members, html_page, warc_response  # noqa: E402
@@ -88,14 +88,14 @@ def of_file(format: str) -> Callable[[bytes], None]:
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
-        source = Source(path, "a", {}, LIMIT)
+        source = ContainerSource(path, "a", {}, LIMIT)
         found = list(read.scan(source))
         assert all(e.error is None or known("damaged", e.error) for e in found)
         good = sorted({(e.offset, e.length) for e in found if not e.error})
         bodies = list(read.contents(source, good))
         assert len(bodies) == len(good)
         for body in bodies:
-            seen = text_extraction.document(body, LIMIT)
+            seen = text_extraction.extract_document(body, LIMIT)
             assert seen.error is None or known("damaged", seen.error)
             seen.text.encode()
 
@@ -119,7 +119,7 @@ def of_page(data: bytes) -> None:
     """Markup, and its metadata as the gate reads them."""
     found = html.extract(data.decode("utf-8", "replace"))
     found.text.encode()
-    for seen in observe_page(found.metas, found.metas, AGENTS):
+    for seen in observe_response(found.metas, found.metas, AGENTS):
         seen.evidence()
 
 

@@ -1,6 +1,6 @@
-"""Raw files that lie, burst, climb or break off, each with what the ledger must say of its records.
+"""Hostile raw files: wrong lengths, bombs, escaping paths, torn ends; with the outcomes they must get.
 
-Built when asked for: some unpack to hundreds of megabytes.
+Each is built on demand, since some unpack to hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Hostile = dict[str, tuple[Callable[[], bytes], Sequence[str]]]
 
 
 def distinct_text(mark: str) -> bytes:
-    """Some words, other ones for each mark."""
+    """A short English text that differs for each mark."""
     return (WORDS.format(mark) * 4).encode()
 
 
@@ -37,7 +37,7 @@ def warc_response(
     date: str = "2026-05-01T00:00:00Z",
     length: int | None = None,
 ) -> bytes:
-    """A WARC record of an HTTP response; `length` is what it says of its own length."""
+    """A WARC record of an HTTP response; `length` is the length that its header declares."""
     fields = ["HTTP/1.1 200 OK", "Content-Type: text/html", *headers, "", ""]
     http = "\r\n".join(fields).encode()
     size = len(http) + len(body) if length is None else length
@@ -62,7 +62,7 @@ def gzip_members(*records: bytes) -> bytes:
 
 
 def compressed_zeros(head: bytes = b"", tail: bytes = b"", packer: Any = None) -> bytes:
-    """`head`, `BURST` zeros and `tail`, compressed (gzip, if nothing else) without being held."""
+    """`head`, `BURST` zeros and `tail`, compressed (by default with gzip) piece by piece."""
     packer = packer or zlib.compressobj(9, wbits=31)
     parts: Iterator[bytes] = iter([head, *[bytes(1 << 20)] * (BURST >> 20), tail])
     return b"".join(packer.compress(part) for part in parts) + packer.flush()
@@ -73,7 +73,7 @@ def _line(value: dict[str, object]) -> bytes:
 
 
 def _lines() -> bytes:
-    """Two sound rows about one of 200 MB."""
+    """Two sound rows with a row of 200 MB between them."""
     first, last = (
         gzip_bytes(_line({"uri": f"urn:line:{n}", "text": distinct_text(f"line {n}").decode()}))
         for n in "ab"

@@ -1,4 +1,4 @@
-"""A register, a gate and raw records, and what comes of judging them."""
+"""A register, a gate and raw records, and the tables that judging them gives."""
 
 from __future__ import annotations
 
@@ -85,13 +85,13 @@ def make_judge(
     limit: int = 1 << 20,
     withdrawals: tuple[Withdrawal, ...] = (),
     coinciding: dict[str, int] | None = None,
-) -> judge_records.Judge:
+) -> judge_records.RecordJudge:
     register = Register({s.id: s for s in SOURCES}, {}, withdrawals, "0" * 64)
     captures = [
         Capture(host, "robots", 200, ROBOTS, WHEN, "d" * 32)
         for host in ("good.kz", "old.kz", "deal.kz")
     ]
-    return judge_records.Judge(
+    return judge_records.RecordJudge(
         Gate(PARAMS, register),
         register,
         HostSignals(captures, PARAMS.robots_agents),
@@ -139,13 +139,15 @@ def write_container(
 
 
 def judge_containers(
-    who: judge_records.Judge, *containers: Container
+    who: judge_records.RecordJudge, *containers: Container
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The tables of a unit; that nothing is lost or invented is checked for every one."""
+    """The tables of a unit. Checks that no record is lost and none is added."""
     task = scan.Task("t", containers)
-    index = pl.from_arrow(scan.index(task, who.max_record_bytes))
+    index = pl.from_arrow(scan.build_index(task, who.max_record_bytes))
     assert isinstance(index, pl.DataFrame)
-    records, decided, documents = judge_records.tables(who.unit(task, index), "run", b"key")
+    records, decided, documents = judge_records.to_tables(
+        who.judge_unit(task, index), "run", b"key"
+    )
     assert records.columns == RECORDS.names and decided.columns == DECISIONS.names
     assert documents.columns == DOCUMENTS.names
     assert records["doc_id"].to_list() == decided["doc_id"].to_list()

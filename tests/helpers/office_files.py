@@ -80,7 +80,8 @@ def make_epub(chapters: Sequence[str], metadata: str = "", **more: str) -> bytes
     }
     parts |= {f"book/text/c{n}.xhtml": chapter for n, chapter in enumerate(chapters)}
     return make_zip(
-        parts | {name.replace("__", "/"): one for name, one in more.items()}, "application/epub+zip"
+        parts | {name.replace("__", "/"): content for name, content in more.items()},
+        "application/epub+zip",
     )
 
 

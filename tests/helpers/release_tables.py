@@ -1,4 +1,4 @@
-"""What tests ask of a release on disk."""
+"""Tables, outcomes and digests of a release on disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def read_table(release: Path, name: str) -> pl.DataFrame:
 def outcomes_by_document(release: Path) -> dict[str, tuple[str, str | None]]:
     """doc_id -> the outcome and reason in which it ended."""
     ended = read_table(release, "decisions").filter(pl.col("outcome") != "keep")
-    found = {row["doc_id"]: (row["outcome"], row["reason"]) for row in ended.iter_rows(named=True)}
-    return {i: found.get(i, ("keep", None)) for i in read_table(release, "records")["doc_id"]}
+    ends = {row["doc_id"]: (row["outcome"], row["reason"]) for row in ended.iter_rows(named=True)}
+    return {i: ends.get(i, ("keep", None)) for i in read_table(release, "records")["doc_id"]}
 
 
 #: When stages ran, random salts, and what is signed over them.
@@ -52,11 +52,11 @@ def sign_again(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) 
         "rows": rows,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    told = json.dumps(manifest).encode()
-    (release / "manifest.json").write_bytes(told)
+    content = json.dumps(manifest).encode()
+    (release / "manifest.json").write_bytes(content)
     envelope = release / "manifest.dsse.json"
     signed = dsse.opened(envelope.read_bytes(), key.public_key())
     for subject in signed["subject"]:
         if subject["name"] == "manifest.json":
-            subject["digest"]["sha256"] = hashlib.sha256(told).hexdigest()
+            subject["digest"]["sha256"] = hashlib.sha256(content).hexdigest()
     envelope.write_bytes(dsse.sign(signed, key))

@@ -68,14 +68,14 @@ def write_release(
     }
     sources = [
         {
-            "source_id": one["id"],
-            "entry": json.dumps(one),
+            "source_id": entry["id"],
+            "entry": json.dumps(entry),
             "entry_sha256": "b" * 64,
             "evidence_sha256": "c" * 64,
-            "licence": one["licence"]["spdx"],
-            "jurisdiction": one["jurisdiction"],
+            "licence": entry["licence"]["spdx"],
+            "jurisdiction": entry["jurisdiction"],
         }
-        for one in entries
+        for entry in entries
     ]
     tables = {"documents": rows, "records": rows, "decisions": decisions, "sources": sources}
     for name, values in tables.items():

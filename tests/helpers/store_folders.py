@@ -1,4 +1,4 @@
-"""Folders of releases made by hand: what the store is asked about in tests."""
+"""Folders of small releases, for tests of the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.tables import DATA, LINEAGE
 
 @dataclass(frozen=True)
 class Record:
-    """What a release has of an address."""
+    """A record of a release, by its address."""
 
     uri: str
     source_id: str | None = "kz-a"
@@ -36,7 +36,7 @@ class Record:
 def write_release(
     folder: Path, name: str, records: Sequence[Record], as_of: str = "2026-01-01"
 ) -> None:
-    """Write a release and its line of the log; an older one of its name is replaced."""
+    """Write a release and its line of the log. Replaces an older release of that name."""
     path = folder / name
     kept = sorted((r for r in records if r.outcome == "keep"), key=lambda r: (r.lang, r.doc_id))
     rows = {lang: [r for r in kept if r.lang == lang] for lang in sorted({r.lang for r in kept})}
@@ -51,8 +51,8 @@ def write_release(
         "decisions": [_decision(r) for r in ordered],
         "duplicates": [],
     }
-    for table, found in tables.items():
-        _write(path / f"lineage/{table}/crawl-00000.parquet", found, LINEAGE[table])
+    for table, values in tables.items():
+        _write(path / f"lineage/{table}/crawl-00000.parquet", values, LINEAGE[table])
     sources = [_source(i) for i in sorted({r.source_id for r in records if r.source_id})]
     _write(path / "lineage/sources/part-00000.parquet", sources, LINEAGE["sources"])
     entries = release_log.read(folder / release_files.LOG)

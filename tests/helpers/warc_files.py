@@ -1,4 +1,4 @@
-"""WARC files in the making, and what is found in them."""
+"""WARC records and files, and the envelopes that reading them gives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.compressed import gzip_bytes
 
 from lineage.storage import streams
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Envelope
 
 MIB = 1 << 20
 
@@ -51,7 +51,7 @@ PAGES = [page_record(n) for n in range(5)]
 
 
 def gzip_members(*records: bytes) -> bytes:
-    return b"".join(gzip_bytes(one) for one in records)
+    return b"".join(map(gzip_bytes, records))
 
 
 def gzip_in_pieces(whole: bytes) -> bytes:
@@ -59,7 +59,7 @@ def gzip_in_pieces(whole: bytes) -> bytes:
 
 
 def zstd_with_dictionary(*records: bytes) -> bytes:
-    """As archives are written that share one dictionary: compressed itself, in a frame to skip."""
+    """Zstandard frames that share a dictionary. The dictionary stands first, in a skippable frame."""
     trained = zstd.train_dict([page_record(n) for n in range(300)], 2000)
     packed = zstd.compress(trained.dict_content)
     front = streams.DICTIONARY + len(packed).to_bytes(4, "little") + packed
@@ -72,30 +72,30 @@ def unpack_bytes(folder: Path, content: bytes) -> bytes:
         return file.read()
 
 
-def write_source(path: Path, content: bytes, limit: int = MIB) -> Source:
+def write_source(path: Path, content: bytes, limit: int = MIB) -> ContainerSource:
     path.write_bytes(content)
-    return Source(path, "raw/a.warc", {}, limit)
+    return ContainerSource(path, "raw/a.warc", {}, limit)
 
 
 def scan_warc(path: Path, content: bytes, limit: int = MIB) -> list[Envelope]:
-    """All envelopes; what the container says of each good one is checked on the way."""
-    one = write_source(path / "a.warc", content, limit)
-    found = list(warc.scan(one))
-    good = [e for e in found if not e.error]
-    bodies = list(warc.contents(one, [(e.offset, e.length) for e in good]))
+    """All envelopes of a container. Checks the content of each sound one against its digest."""
+    source = write_source(path / "a.warc", content, limit)
+    envelopes = list(warc.scan(source))
+    good = [e for e in envelopes if not e.error]
+    bodies = list(warc.contents(source, [(e.offset, e.length) for e in good]))
     assert [hashlib.sha256(b.payload or b"").hexdigest() for b in bodies] == [
         e.payload_sha256 for e in good
     ]
-    assert len({(e.offset, e.payload_sha256) for e in found}) == len(found)
-    return found
+    assert len({(e.offset, e.payload_sha256) for e in envelopes}) == len(envelopes)
+    return envelopes
 
 
-def sound_uris(found: list[Envelope]) -> list[str | None]:
-    return [e.uri for e in found if not e.error]
+def sound_uris(envelopes: list[Envelope]) -> list[str | None]:
+    return [e.uri for e in envelopes if not e.error]
 
 
-def envelope_errors(found: list[Envelope]) -> list[str | None]:
-    return [e.error for e in found if e.error]
+def envelope_errors(envelopes: list[Envelope]) -> list[str | None]:
+    return [e.error for e in envelopes if e.error]
 
 
 ALL = [f"https://a.kz/{n}" for n in range(5)]

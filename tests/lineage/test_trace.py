@@ -98,7 +98,7 @@ def redacted(tmp_path: Path) -> ReleaseFolder:
         rows.append(row)
     records = pl.DataFrame(rows, schema=pl.DataFrame(RECORDS.empty_table()).schema)
     secret = redacted_names.key(tmp_path / "keys")
-    records = judge_records.redacted(records, {"container": "container_hmac"}, secret)
+    records = judge_records.redact_columns(records, {"container": "container_hmac"}, secret)
     assert records["container_hmac"].null_count() == 1
     for name, schema in LINEAGE.items():
         path = tmp_path / "release/lineage" / name / "part.parquet"

@@ -1,4 +1,4 @@
-"""What each stage makes of the sample, held against tests/golden (`--update-golden` rewrites it)."""
+"""The output of each stage on the sample, compared with `golden/` (`--update-golden` rewrites it)."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _release(release: Path) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize("stage", [_ingest, _language, _quality, _dedup, _privacy, _release])
-def test_a_stage_gives_what_it_gave(
+def test_a_stage_gives_the_golden_output(
     stage: Callable[[Path], pl.DataFrame], sample_run: Path, request: pytest.FixtureRequest
 ) -> None:
     found = stage(sample_run / "release/sample")

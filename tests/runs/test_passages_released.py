@@ -1,4 +1,4 @@
-"""A passage that two letters share, in a whole run: released once, and told of everywhere."""
+"""A passage that two letters share, in a whole run: released once, and reported everywhere."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def texts(home: Path) -> dict[str, dict[str, str]]:
 
 
 def test_it_is_released_once(home: Path, texts: dict[str, dict[str, str]]) -> None:
-    told = [name for name, row in texts.items() if SHARED in row["text"]]
-    assert set(texts) == {*OWN} and len(told) == 1
-    (other,) = {*OWN} - {*told}
+    keepers = [name for name, row in texts.items() if SHARED in row["text"]]
+    assert set(texts) == {*OWN} and len(keepers) == 1
+    (other,) = {*OWN} - {*keepers}
     head, tail = OWN[other]
     left = tail.replace("osen.dom@example.com", "<EMAIL_ADDRESS>")
     assert texts[other]["text"] == f"{head}\n\n{left}"
@@ -87,29 +87,31 @@ def test_a_withdrawal_shows_where_its_words_stay(
 ) -> None:
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     params = ("--params", str(home / "params.yaml"))
-    for gone, there, kind, said in (
+    for withdrawn, other_copy, kind, message in (
         (other, kept, "stay", "a passage of it stays: 1 of"),
         (kept, other, "take_over", "comes back at the next run: 1 of"),
     ):
-        assert withdraw.main(["document", gone["doc_id"], *params, "--json"]) == 0
+        assert withdraw.main(["document", withdrawn["doc_id"], *params, "--json"]) == 0
         copies = json.loads(capsys.readouterr().out)["releases"][0]["copies"]
-        (one,) = copies.pop(kind)
-        assert one["kinds"] == ["passage"] and one["examples"] == [there["doc_id"]]
-        assert one["licence"] and one["basis"] and not any(copies.values())
-        assert withdraw.main(["document", gone["doc_id"], *params]) == 0
-        assert said in capsys.readouterr().out
+        (copy,) = copies.pop(kind)
+        assert copy["kinds"] == ["passage"] and copy["examples"] == [other_copy["doc_id"]]
+        assert copy["licence"] and copy["basis"] and not any(copies.values())
+        assert withdraw.main(["document", withdrawn["doc_id"], *params]) == 0
+        assert message in capsys.readouterr().out
 
 
-def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -> None:
+def test_queries_name_the_document_that_keeps_it(
+    home: Path, texts: dict[str, dict[str, str]]
+) -> None:
     params = ("--params", home / "params.yaml")
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     chain = json.loads(tamga("trace", other["doc_id"], *params, "--json").stdout)["chains"][0]
     assert chain["document"]["text_matches"] and chain["bytes"]["payload_matches"]
     (step,) = [d for d in chain["decisions"] if d["stage"] == "dedup"]
-    (found,) = step["evidence"]["passages"]["found"]
-    assert found["kept_doc_id"] == kept["doc_id"] and "sha256" not in found
+    (passage,) = step["evidence"]["passages"]["found"]
+    assert passage["kept_doc_id"] == kept["doc_id"] and "sha256" not in passage
     source = (home / "letters" / f"{Path(other['uri']).stem}.txt").read_text("utf-8")
-    assert source[found["start"] : found["end"]] == SHARED + "\n\n"
+    assert source[passage["start"] : passage["end"]] == SHARED + "\n\n"
     shown = tamga("explain", other["doc_id"], *params).stdout
     assert "1 passage of 50 words or more, which stands word for word" in shown
     assert f"in {kept['doc_id']}, was removed from it (personal data across an edge" in shown
@@ -126,15 +128,15 @@ def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -
 def test_a_withdrawn_text_does_not_come_back_with_the_passage(
     home: Path, texts: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
-    """The text withdrawn is what was released: without the passage, whose keeper then goes."""
+    """The withdrawn text is the released one, without the passage. Then its keeper is removed too."""
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     for name in ("register", "work", "release", "letters"):
         shutil.copytree(home / name, tmp_path / name)
     shutil.copy(home / "params.yaml", tmp_path)
     params = ("--params", tmp_path / "params.yaml")
     digest = hashlib.sha256(other["text"].encode()).hexdigest()
-    said = ("--confirm", "--by", "counsel", "--ground", "letter 5")
-    done = tamga("withdraw", "text", digest, *said, *params)
+    confirmed = ("--confirm", "--by", "counsel", "--ground", "letter 5")
+    done = tamga("withdraw", "text", digest, *confirmed, *params)
     assert done.returncode == 0, done.stderr
     (tmp_path / kept["uri"]).unlink()
     (tmp_path / "letters/drugoe.txt").write_text(OWN[Path(kept["uri"]).stem][1], "utf-8")

@@ -1,4 +1,4 @@
-"""The sample, end to end, held against what its builder knows."""
+"""The sample, end to end, compared with the truth that its builder writes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_record_ends_as_the_builder_says(release: Path, truth: list[dict])
     assert wrong == []
 
 
-def test_of_each_group_of_twins_one_stays(release: Path, truth: list[dict]) -> None:
+def test_each_group_of_twins_keeps_one(release: Path, truth: list[dict]) -> None:
     released = set(release_tables.read_table(release, "data")["doc_id"])
     kept = Counter(
         row["twin"]
@@ -91,9 +91,9 @@ def test_languages_and_scripts(release: Path, truth: list[dict]) -> None:
     }
     rows = [(row, data[i]) for row, i in _matched(release, truth) if i in data]
     wrong = [
-        (row["uri"], found)
-        for row, found in rows
-        if (row["lang"], row["script"]) != (found["lang"], found["script"])
+        (row["uri"], released)
+        for row, released in rows
+        if (row["lang"], row["script"]) != (released["lang"], released["script"])
     ]
     assert wrong == []
 
@@ -148,9 +148,9 @@ def test_manifest_lists_every_file_with_its_digest(release: Path) -> None:
     assert manifest["counts"]["documents"] == release_tables.read_table(release, "data").height
 
 
-def test_a_second_run_takes_up_what_is_there(sample_run: Path) -> None:
+def test_a_second_run_computes_nothing_anew(sample_run: Path) -> None:
     done = tamga("run", "--params", sample_run / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert not any(stage["fresh"] for stage in told["stages"].values())
-    assert sum(told["outcomes"].values()) == told["records"]
+    summary = json.loads(done.stdout)
+    assert not any(stage["fresh"] for stage in summary["stages"].values())
+    assert sum(summary["outcomes"].values()) == summary["records"]

@@ -13,9 +13,9 @@ from helpers.crawl_records import OPEN, SHUT, crawl_record
 from pipelines.engine import batches, shards
 from pipelines.engine.input_files import Container
 from pipelines.ingest import crawl_signals, scan
+from pipelines.ingest.signals.bodies import load_body
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.registry import reservations
-from pipelines.ingest.signals.stored import whole
 
 BARS = b"<rsl><content url='/'><license><prohibits type='usage'>all</prohibits></license></content></rsl>"
 
@@ -27,12 +27,12 @@ def reasons(path: Path, *records: bytes) -> list[str]:
     one = Container("web", "warc", str(file), "raw/a", file.stat().st_size, "0" * 64, ())
     task = scan.Task("t", (one,))
     shards.write_batches(path / "index", scan.INDEX, scan.index_batches(task, 1 << 20))
-    found = crawl_signals.captures(path / "index", path / "bodies")
-    captures = crawl_signals.read(batches.whole(found))
-    more = crawl_signals.targets(
+    found = crawl_signals.collect_captures(path / "index", path / "bodies")
+    captures = crawl_signals.to_captures(batches.whole(found))
+    more = crawl_signals.redirect_targets(
         captures, [task], lambda _: pl.scan_parquet(path / "index"), 1 << 20, path / "redirected"
     )
-    captures += crawl_signals.read(batches.whole(more))
+    captures += crawl_signals.to_captures(batches.whole(more))
     assert not any(capture.body for capture in captures)
     signals = HostSignals(captures, ("*", "GPTBot"))
     return list(reservations(signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")))
@@ -136,8 +136,10 @@ def test_what_cannot_be_read_at_the_end_of_a_redirect_refuses(tmp_path: Path) ->
 def test_bodies_that_are_gone_refuse(tmp_path: Path) -> None:
     assert reasons(tmp_path, crawl_record(ROBOTS, OPEN)) == []
     index, bodies = tmp_path / "index", tmp_path / "bodies"
-    captures = crawl_signals.read(batches.whole(crawl_signals.captures(index, bodies)))
-    whole.cache_clear()
+    captures = crawl_signals.to_captures(
+        batches.whole(crawl_signals.collect_captures(index, bodies))
+    )
+    load_body.cache_clear()
     bodies.write_bytes(b"")
     seen = HostSignals(captures, ("*",)).observations("https://a.kz/x", "2026-12-01T00:00:00Z")
     assert list(reservations(seen)) == ["robots"]

@@ -35,7 +35,7 @@ def test_all_formats_in_one_task(tmp_path):
     ]
     who = make_judge()
     for one in some[:2], some[2:3], some[3:]:
-        ids = Counter(pl.Series(scan.index(scan.Task("t", tuple(one)), 1 << 20)["base_id"]))
+        ids = Counter(pl.Series(scan.build_index(scan.Task("t", tuple(one)), 1 << 20)["base_id"]))
         who = replace(who, coinciding={**who.coinciding, **{i: 1 for i, n in ids.items() if n > 1}})
         _, decided, documents = judge_containers(who, *one)
         texts = documents.join(decided, on="doc_id")["text"].to_list()
@@ -49,7 +49,7 @@ def test_all_formats_in_one_task(tmp_path):
 def test_coinciding_records_are_told_apart(tmp_path):
     one = write_container(tmp_path / "a", warc_member("https://good.kz/1") * 2)
     copy = write_container(tmp_path / "b", warc_member("https://good.kz/1") * 2)
-    index = scan.index(scan.Task("t", (one, copy)), 1 << 20)
+    index = scan.build_index(scan.Task("t", (one, copy)), 1 << 20)
     (base,) = set(index["base_id"].to_pylist())
     records, decided, _ = judge_containers(make_judge(coinciding={base: 2}), one, copy)
     assert decided["doc_id"].n_unique() == 4 and base not in decided["doc_id"].to_list()
@@ -63,12 +63,12 @@ def test_a_file_that_changes_between_scan_and_reading(tmp_path, then):
         tmp_path / "a", warc_member("https://good.kz/1") + warc_member("https://good.kz/2")
     )
     task, who = scan.Task("t", (one,)), make_judge()
-    index: Any = pl.from_arrow(scan.index(task, 1 << 20))
+    index: Any = pl.from_arrow(scan.build_index(task, 1 << 20))
     if then == "gone":
         (tmp_path / "a").unlink()
     else:
         (tmp_path / "a").write_bytes(b"x" * (10 if then == "short" else one.size))
-    found = who.unit(task, index)
+    found = who.judge_unit(task, index)
     assert [d["reason"] for d in found.decisions] == ["unreadable"] * 2 and not found.documents
 
 
@@ -90,16 +90,16 @@ def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     lines = [json.dumps({"uri": f"https://good.kz/{n}", "text": WORDS}).encode() for n in range(9)]
     one = write_container(tmp_path / "a", gzip_bytes(b"\n".join(lines)), "jsonl")
     task = scan.Task("t", (one,))
-    index = pl.DataFrame(pl.from_arrow(scan.index(task, 1 << 20)))
+    index = pl.DataFrame(pl.from_arrow(scan.build_index(task, 1 << 20)))
     opened = []
     unpacked = streams.unpacked
     monkeypatch.setattr(streams, "unpacked", lambda f: opened.append(f) or unpacked(f))
     who = make_judge()
     for start in range(0, 9, 2):
-        found = who.unit(task, index.slice(start, 2))
+        found = who.judge_unit(task, index.slice(start, 2))
         assert [d["text"] for d in found.documents] == [WORDS] * len(found.records)
     assert len(opened) == 1
-    again = who.unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
+    again = who.judge_unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
     assert len(again.documents) == 2
     who.cursor.close()
 
@@ -117,8 +117,8 @@ def test_what_became_of_charsets_is_told_and_counted(tmp_path):
         warc_member("https://good.kz/3", told.encode().decode("koi8-r").encode()),
     )
     task = scan.Task("t", (write_container(tmp_path / "a", b"".join(pages)),))
-    index = pl.from_arrow(scan.index(task, 1 << 20))
-    found = make_judge().unit(task, index)
+    index = pl.from_arrow(scan.build_index(task, 1 << 20))
+    found = make_judge().judge_unit(task, index)
     assert [d["text"] for d in found.documents] == [told[3:-4]] * 3
     evidence = [json.loads(d["evidence"]).get("charset") for d in found.decisions]
     assert evidence[0] is None

@@ -50,10 +50,10 @@ def listed(home: Path, capsys: pytest.CaptureFixture[str], *args: str) -> list[d
 
 def test_a_wrong_licence_is_refused_with_its_case(home: Path) -> None:
     before = gate(home)
-    assert before.entry_part("kz-bilik", URL, "0" * 32) is None
+    assert before.check_entry("kz-bilik", URL, "0" * 32) is None
     opened(home, "wrong-licence", "url", URL)
     assert decided(home, "c-0001") == 0
-    verdict = gate(home).entry_part("kz-bilik", URL, "0" * 32)
+    verdict = gate(home).check_entry("kz-bilik", URL, "0" * 32)
     assert verdict and (verdict.reason, verdict.evidence["case"]) == ("licence-conflict", "c-0001")
     assert URL not in json.dumps(dict(verdict.evidence))
 
@@ -61,15 +61,18 @@ def test_a_wrong_licence_is_refused_with_its_case(home: Path) -> None:
 def test_a_removal_and_its_reversal(home: Path) -> None:
     opened(home, "removal", "domain", "bilik.example.kz", "--due", "2026-12-22")
     assert decided(home, "c-0001") == 0
-    barred = gate(home).entry_part("kz-bilik", URL, "0" * 32)
+    barred = gate(home).check_entry("kz-bilik", URL, "0" * 32)
     assert barred and barred.reason == "withdrawn"
     digest = configuration.load_both(home / "params.yaml")[1].sha256
     opened(home, "wrong-removal", "domain", "BILIK.example.kz")
     assert decided(home, "c-0002") == 0
     again = gate(home)
-    assert again.entry_part("kz-bilik", URL, "0" * 32) is None
-    assert again.reinstated("kz-bilik", URL, ["0" * 32], "")["reinstated"]["case"] == "c-0002"
-    assert again.reinstated("kz-bilik", "https://other.example/", ["0" * 32], "") == {}
+    assert again.check_entry("kz-bilik", URL, "0" * 32) is None
+    assert (
+        again.reinstatement_evidence("kz-bilik", URL, ["0" * 32], "")["reinstated"]["case"]
+        == "c-0002"
+    )
+    assert again.reinstatement_evidence("kz-bilik", "https://other.example/", ["0" * 32], "") == {}
     assert configuration.load_both(home / "params.yaml")[1].sha256 != digest
     opened(home, "wrong-removal", "domain", "bilik.example.kz")
     assert decided(home, "c-0003") == 1, "there is nothing left to lift"

@@ -31,7 +31,7 @@ from helpers.warc_files import (
 
 from pipelines.ingest.readers import warc
 from pipelines.ingest.readers.records import MAX_SIGNAL_BYTES, Content
-from pipelines.ingest.text_extraction import document
+from pipelines.ingest.text_extraction import extract_document
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_conversion_is_text_for_training(tmp_path):
         one = write_source(tmp_path / "a", pack(INFO) + pack(wet))
         (found,) = warc.scan(one)
         (body,) = warc.contents(one, [(found.offset, found.length)])
-        made = document(body, MIB)
+        made = extract_document(body, MIB)
         assert (made.text, made.error, found.http_status) == (text, None, None)
 
 

@@ -31,7 +31,7 @@ from lineage import evidence
 from pipelines.engine.input_files import Container
 from pipelines.ingest import scan as scanning
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.records import ContainerSource
 from pipelines.ingest.readers.registry import reader
 
 DAMAGED = SHARED / "data/crawl/damaged"
@@ -251,7 +251,7 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         container = Container("web", "warc", str(path), "a.warc", len(content), digest, ())
-        table = scanning.index(scanning.Task("t", (container,)), MIB)
+        table = scanning.build_index(scanning.Task("t", (container,)), MIB)
         return list(zip(table["base_id"].to_pylist(), table["error"].to_pylist(), strict=True))
 
     before, after = ids(whole), ids(broken)
@@ -349,7 +349,7 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_real_damaged_files(name):
     path = DAMAGED / name
-    one = Source(path, path.name, {}, 64 * MIB)
+    one = ContainerSource(path, path.name, {}, 64 * MIB)
     read = reader("arc" if ".arc" in name else "warc")
     found = list(read.scan(one))
     good = [e for e in found if not e.error]

@@ -8,7 +8,7 @@ import pytest
 from helpers.office_files import W, docx_paragraph, make_docx, make_epub, make_odt, make_zip
 
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.extract.documents.extracted import Extracted
+from pipelines.ingest.extract.documents.document_text import DocumentText
 
 LIMIT = 1 << 20
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -16,12 +16,12 @@ ODT = "application/vnd.oasis.opendocument.text"
 EPUB = "application/epub+zip"
 
 
-def word(payload: bytes, limit: int = LIMIT) -> Extracted:
-    return documents.text(payload, WORD, limit)
+def word(payload: bytes, limit: int = LIMIT) -> DocumentText:
+    return documents.extract_text(payload, WORD, limit)
 
 
-def rtf(payload: bytes) -> Extracted:
-    return documents.text(payload, "text/rtf", LIMIT)
+def rtf(payload: bytes) -> DocumentText:
+    return documents.extract_text(payload, "text/rtf", LIMIT)
 
 
 def test_docx_paragraphs_tables_and_notes():
@@ -72,10 +72,10 @@ def test_odt():
         "<table:table><table:table-row><table:table-cell><text:p>а</text:p></table:table-cell>"
         "<table:table-cell><text:p>б</text:p></table:table-cell></table:table-row></table:table>"
     )
-    found = documents.text(make_odt(body), ODT, LIMIT)
+    found = documents.extract_text(make_odt(body), ODT, LIMIT)
     assert found.text.split("\n\n") == ["Тақырып", "Бір екі\tүш.", "а\tб", "Ескерту."]
     locked = make_odt(body, **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
-    assert documents.text(locked, ODT, LIMIT).detail == "encrypted"
+    assert documents.extract_text(locked, ODT, LIMIT).detail == "encrypted"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,9 @@ def chapter(text: str) -> str:
 
 def test_epub():
     metadata = '<meta property="tdm:reservation">1</meta><meta name="cover" content="x"/>'
-    found = documents.text(make_epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT)
+    found = documents.extract_text(
+        make_epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT
+    )
     assert (found.text, found.title, found.error) == ("Бір.\n\nЕкі.", "Кітап", None)
     assert found.metas == (("tdm:reservation", "1"), ("cover", "x"))
 
@@ -130,12 +132,15 @@ def test_epub():
 def test_epub_encrypted_torn_and_led_astray():
     rights = '<e><EncryptionMethod Algorithm="{}"/><CipherReference URI="book/text/c0.xhtml"/></e>'
     locked = {"META-INF__encryption.xml": rights.format("urn:drm")}
-    assert documents.text(make_epub([chapter("x")], **locked), EPUB, LIMIT).detail == "encrypted"
+    assert (
+        documents.extract_text(make_epub([chapter("x")], **locked), EPUB, LIMIT).detail
+        == "encrypted"
+    )
     fonts = {"META-INF__encryption.xml": rights.format("http://www.idpf.org/2008/embedding")}
-    assert documents.text(make_epub([chapter("x")], **fonts), EPUB, LIMIT).text == "x"
+    assert documents.extract_text(make_epub([chapter("x")], **fonts), EPUB, LIMIT).text == "x"
     astray = make_epub([chapter("x")]).replace(b"text/c0", b"../../c")
-    assert documents.text(astray, EPUB, LIMIT).error == "unreadable"
-    assert documents.text(make_zip({"a": "b"}), EPUB, LIMIT).error == "unreadable"
+    assert documents.extract_text(astray, EPUB, LIMIT).error == "unreadable"
+    assert documents.extract_text(make_zip({"a": "b"}), EPUB, LIMIT).error == "unreadable"
 
 
 LOL = (
@@ -159,7 +164,7 @@ LOL = (
 )
 def test_xml_that_harms(document, reason):
     assert word(make_zip({"word/document.xml": document})).error == reason
-    assert documents.text(make_zip({"content.xml": document}), ODT, LIMIT).error == reason
+    assert documents.extract_text(make_zip({"content.xml": document}), ODT, LIMIT).error == reason
 
 
 def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
@@ -189,7 +194,7 @@ def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
 def test_old_office_is_said_to_be():
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
     for media_type in ("application/msword", WORD, ODT):
-        assert documents.text(ole, media_type, LIMIT).error == "unsupported-media-type"
+        assert documents.extract_text(ole, media_type, LIMIT).error == "unsupported-media-type"
     assert word(ole + "EncryptedPackage".encode("utf-16-le")).detail == "encrypted"
 
 
@@ -199,4 +204,4 @@ def test_the_whole_of_a_zip_may_be_stored():
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
         file.writestr("word/document2.xml", f'<w:d xmlns:w="{W}">{docx_paragraph("a")}</w:d>')
-    assert documents.kind(out.getvalue()) == WORD and word(out.getvalue()).text == "a"
+    assert documents.sniff_media_type(out.getvalue()) == WORD and word(out.getvalue()).text == "a"

@@ -10,14 +10,14 @@ from helpers.office_files import TDM, make_encrypted_pdf, make_pdf
 from pipelines.ingest.extract.documents import pdf as reader
 from pipelines.ingest.extract.documents import pdf_parser, xmp
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.extract.documents.extracted import Extracted
+from pipelines.ingest.extract.documents.document_text import DocumentText
 
 LIMIT = 1 << 20
 PDF = "application/pdf"
 
 
-def read(payload: bytes, limit: int = LIMIT) -> Extracted:
-    return documents.text(payload, PDF, limit)
+def read(payload: bytes, limit: int = LIMIT) -> DocumentText:
+    return documents.extract_text(payload, PDF, limit)
 
 
 def body(*lines: str, left: float = 60, top: float = 700) -> list[tuple[float, float, str]]:
@@ -94,11 +94,11 @@ def test_what_xmp_says_of_mining(deflated, inside):
 
 
 def test_xmp_of_other_things_and_broken():
-    assert xmp.of_pdf(b"<x:xmpmeta xmlns:x='a'><a/></x:xmpmeta>") == ((), False)
-    assert xmp.of_pdf(b"<rdf:RDF tdm></rdf:RDF>") == ((), True)
-    assert xmp.of_pdf(b"<</Type /Metadata>>stream\r\n\x01\x02endstream") == ((), True)
+    assert xmp.pdf_metas(b"<x:xmpmeta xmlns:x='a'><a/></x:xmpmeta>") == ((), False)
+    assert xmp.pdf_metas(b"<rdf:RDF tdm></rdf:RDF>") == ((), True)
+    assert xmp.pdf_metas(b"<</Type /Metadata>>stream\r\n\x01\x02endstream") == ((), True)
     bomb = zlib.compress(b"<a>" * 5_000_000)
-    assert xmp.of_pdf(b"<</Type /Metadata>>stream\n" + bomb) == ((), False)
+    assert xmp.pdf_metas(b"<</Type /Metadata>>stream\n" + bomb) == ((), False)
 
 
 def test_encrypted():
