@@ -277,7 +277,7 @@ def wire(pipeline: beam.Pipeline, plan: DedupPlan) -> None:
     places = (
         pipeline
         | "Places" >> beam.Create(numbered, reshuffle=False).with_output_types(Partitioned)
-        | "Spread" >> Spread()
+        | "SpreadPlaces" >> Spread()
     )
     copies, edges, kept_apart = pipeline | "NearDuplicates" >> FindNearDuplicates(plan, places)
     refused = places | "RefusedCopies" >> FindRefusedCopies(plan, copies)
