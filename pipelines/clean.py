@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from lineage.storage import disk
-from pipelines.engine.command_line import guarded
 from pipelines.engine.published import StageError
 from schemas import command_line
+from schemas.command_entry import entry
 from schemas.params import Params, load
 
 STATE: Final = ".state"
@@ -100,6 +100,7 @@ def clean(params: Params) -> list[Leftover]:
     return found
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("clean", __doc__, EXAMPLES)
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print what it is as JSON")
     options = parser.parse_args(argv)
-    return guarded(lambda: _clean(options))
+    return _clean(options)
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -11,7 +11,15 @@ import os
 import secrets
 from pathlib import Path, PurePosixPath
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 KEY_BYTES = 32
+
+
+class ShortKey(TamgaError):
+    """The look-up key is too short to be one; the message says what to do."""
+
+    exit_code = BAD_USAGE
 
 
 def key(folder: Path) -> bytes:
@@ -25,7 +33,7 @@ def key(folder: Path) -> bytes:
         part.replace(path)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
-        raise ValueError(f"{path} is too short for a key; remove it, and a new one is made")
+        raise ShortKey(f"{path} is too short for a key; remove it, and a new one is made")
     return secret
 
 

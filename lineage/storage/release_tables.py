@@ -3,19 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 
 from lineage.storage import release_files
+from schemas.errors import BAD_USAGE, NO, TamgaError
 from schemas.tables import LINEAGE, PARTS
 
 
-class NoRelease(Exception):
+class NoRelease(TamgaError):
     """There is no release where one was named."""
+
+    exit_code = BAD_USAGE
+
+
+class DamagedRelease(TamgaError):
+    """A release has a table that cannot be read, or that lacks what is asked of it."""
+
+    exit_code = NO
+
+
+@contextmanager
+def readable(
+    otherwise: type[TamgaError] = DamagedRelease, *also: type[Exception]
+) -> Iterator[None]:
+    """Turn the errors of the table libraries into one that a user can meet.  Only their class is
+    named: their text may quote what was read.
+
+    Args:
+      otherwise: the error to raise; `NoRelease` where the command then has nothing to ask.
+      also: further classes that a damaged release raises here.
+    """
+    try:
+        yield
+    except (pl.exceptions.PolarsError, pa.ArrowException, *also) as error:
+        raise otherwise(
+            f"the release cannot be read, a table is damaged ({type(error).__name__}); "
+            "`tamga verify` names the first file that is wrong"
+        ) from error
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.canonical import canonical_json
+from schemas.errors import BAD_USAGE, TamgaError
 from schemas.tables import SOURCES
 
 FOLDER: Final = "_store"  # inside the folder of releases; no release may have this name
@@ -130,8 +131,10 @@ class Header:
         return f"{self.seq:06}-{self.statement_sha256[:16]}"
 
 
-class BadStore(Exception):
+class BadStore(TamgaError):
     """A store that is torn or of another format; the message names the file and the remedy."""
+
+    exit_code = BAD_USAGE
 
 
 def write(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:

@@ -37,6 +37,7 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.stage import Shard, ShardDoFn
+from schemas.command_entry import entry
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -335,6 +336,7 @@ def _stop_at_losses(
         raise StageError(source_loss_guard.message(state, found, guard))
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Dedup, __doc__ or "", argv)

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
+from schemas.errors import NO, TamgaError
+
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
 
@@ -41,9 +43,11 @@ class Failure(NamedTuple):
         return f"{self.expectation}({self.column}): observed {self.observed}; wanted: {self.wanted}"
 
 
-class ExpectationFailed(Exception):
+class ExpectationFailed(TamgaError):
     """A stage's output falls short of its suite; holds every expectation that failed, and lines
     that explain where the documents went, if someone who knows adds them."""
+
+    exit_code = NO
 
     def __init__(self, stage: str, failures: list[Failure]) -> None:
         super().__init__(stage, failures)

@@ -27,6 +27,7 @@ from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
 from schemas import policy
+from schemas.command_entry import entry
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
@@ -312,6 +313,7 @@ class Ingest(Stage):
         return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Ingest, __doc__ or "", argv, inventory.containers)

@@ -14,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: Codes that ISO 639 withdrew or models coined -> those in use.
 OLD = {"iw": "he", "jw": "jv", "in": "id", "ji": "yi", "mo": "ro", "bh": "bho",
        "als": "gsw", "eml": "egl", "bat-smg": "sgs", "sr-ME": "sr"}  # fmt: skip
@@ -38,8 +40,10 @@ ALSO_LATIN = frozenset(
 )
 
 
-class LabelsError(Exception):
+class LabelsError(TamgaError):
     """The file of labels is not there, or holds none."""
+
+    exit_code = BAD_USAGE
 
 
 class Label(NamedTuple):

@@ -26,6 +26,7 @@ from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
 from pipelines.language.labels import mapping_of
 from pipelines.language.split import Parts, joined, split
+from schemas.command_entry import entry
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
@@ -264,6 +265,7 @@ class Language(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Language, __doc__ or "", argv)

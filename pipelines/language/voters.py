@@ -18,6 +18,7 @@ import numpy as np
 
 from pipelines.language import labels, model_file
 from pipelines.language.alphabets import SCRIPTS, Letters, alphabets
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -46,8 +47,10 @@ DIVERGENCE, OF_FEW, NOTHING = 0.4, 1.5, 3.5
 _TOP = 10
 
 
-class ModelMissing(Exception):
+class ModelMissing(TamgaError):
     """The language model is not there, or is not one."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,18 @@ import os
 from pathlib import Path
 from typing import Final
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: Holds the key itself; goes before the file that the parameters name.
 ENVIRONMENT: Final = "TAMGA_PRIVACY_KEY"
 #: NIST SP 800-107: a key of HMAC has at least the strength wanted; here the digest's length.
 SHORTEST: Final = 32
 
 
-class BadKey(Exception):
+class BadKey(TamgaError):
     """There is no key, or it is too short; the message says where it was looked for."""
+
+    exit_code = BAD_USAGE
 
 
 def read(named: Path | None) -> bytes | None:

@@ -17,7 +17,7 @@ from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup.boilerplate_lines import merged
 from pipelines.engine import batches
-from pipelines.engine.command_line import at_least_one, guarded
+from pipelines.engine.command_line import at_least_one
 from pipelines.engine.published import load
 from pipelines.personal_data import policy
 from pipelines.personal_data.findings import Span
@@ -25,6 +25,7 @@ from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import judge
 from schemas import command_line
+from schemas.command_entry import entry
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -70,6 +71,7 @@ class Sample:
     parted: tuple[str, ...]
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("privacy preview", __doc__, EPILOG)
@@ -85,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     add("--out", type=Path, help="the page (default: WORK/preview/privacy.html)")
     add("--json", action="store_true", help="print the counts as JSON; a page only with --out")
     options = parser.parse_args(argv)
-    return guarded(lambda: _preview(options, parser))
+    return _preview(options, parser)
 
 
 def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

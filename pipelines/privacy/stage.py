@@ -28,6 +28,7 @@ from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply, scrubber
 from pipelines.privacy import whole_records
 from pipelines.privacy.decisions import judge
+from schemas.command_entry import entry
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS, REPEATED
@@ -178,6 +179,7 @@ class Privacy(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

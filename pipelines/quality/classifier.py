@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lineage.storage.disk import sha256_file
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -19,8 +20,10 @@ LABEL: Final = "__label__"
 SHOWN: Final = 3000
 
 
-class NoModel(Exception):
+class NoModel(TamgaError):
     """A classifier's file that is not there or is not one; the message says what helps."""
+
+    exit_code = BAD_USAGE
 
 
 def shown(texts: pl.Series) -> pl.Series:

@@ -24,6 +24,7 @@ from pipelines.quality import domains, rules
 from pipelines.quality.classifier import Classifier, NoModel
 from pipelines.quality.rules import Rule
 from pipelines.quality.statistics import STATISTICS, measure
+from schemas.command_entry import entry
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -212,6 +213,7 @@ class Quality(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

@@ -13,6 +13,7 @@ from typing import Any
 from lineage.storage import disk
 from pipelines.quality.training import BadInput, Columns, Settings
 from schemas import command_line
+from schemas.command_entry import entry
 
 EPILOG = """examples:
   tamga quality train --curated release/sample/data --raw raw.jsonl --out models/quality.bin
@@ -26,20 +27,15 @@ Beside the model a card is written, MODEL.card.json: its digest, inputs, setting
 recall by language.  In params.yaml: `quality: {classifier: {model: models/quality.bin}}`, or
 `quality: {domains: {classifier: {model: models/domains.bin}}}`.
 
-Exit codes: 0 done, 1 the model cannot be written, 2 wrong usage or documents."""
+Exit codes: 0 done, 2 wrong usage or documents, or the model must not be written there, 3 the disk
+failed."""
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
-    try:
-        told = _train(options)
-    except BadInput as error:
-        print(f"tamga quality train: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"tamga quality train: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
+    told = _train(options)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:

@@ -18,13 +18,16 @@ import polars as pl
 
 from pipelines.quality.classifier import LABEL, Classifier, shown
 from pipelines.quality.fit import GaveUp, fit
+from schemas.errors import BAD_USAGE, TamgaError
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".parquet", ".txt")
 DOCUMENTS: Final = {"text": pl.String, "labels": pl.List(pl.String), "lang": pl.String}
 
 
-class BadInput(Exception):
+class BadInput(TamgaError):
     """Training documents or settings that cannot be used; the message names what and why."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

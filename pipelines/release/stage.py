@@ -38,6 +38,7 @@ from pipelines.release import second_scan, signing, token_shards, yield_guard
 from pipelines.release.parts import Deal, Split, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
+from schemas.command_entry import entry
 from schemas.errors import Invalid, Problem
 from schemas.params import SECTIONS, Params
 from schemas.snapshot import snapshot
@@ -273,6 +274,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

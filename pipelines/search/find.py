@@ -20,6 +20,8 @@ from lineage.store.store import Store
 from pipelines.search import similarity as likeness
 from pipelines.search.similarity import Asked
 from pipelines.text import fingerprints
+from schemas.command_entry import entry
+from schemas.errors import Usage
 
 EPILOG = """examples:
   tamga find --text letter.txt
@@ -84,6 +86,7 @@ def by_domain(store: Store, domain: str) -> dict[str, Any]:
     return {"domain": domain, "releases": found.to_dicts()}
 
 
+@entry
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("find", __doc__ or "", EPILOG)
@@ -101,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--limit", type=int, default=20, help="documents to compare with (default: %(default)s)"
     )
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _find(options))
+    with store_options.readable():
+        return _find(options)
 
 
 def _find(options: argparse.Namespace) -> int:
@@ -109,8 +113,7 @@ def _find(options: argparse.Namespace) -> int:
     if options.text:
         asked = likeness.read_file(options.text)
         if isinstance(asked, str):
-            print(f"{options.text}: {asked}", file=sys.stderr)
-            return 2
+            raise Usage(f"{options.text}: {asked}")
         releases = Path(place.releases.removeprefix("file://"))
         answer = by_text(store, releases, asked, options.similarity, options.limit)
         rows = [row for kind in ("exact", "near", "passages") for row in answer[kind]]

@@ -40,6 +40,7 @@ from schemas import register as registers
 from schemas import withdrawals
 from schemas.canonical import canonical_json
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.params import Params
 from schemas.register import Register, Withdrawal
 from schemas.withdrawal_index import withdrawal_evidence
@@ -58,8 +59,10 @@ ENTRY = (
 )
 
 
-class Busy(Exception):
+class Busy(TamgaError):
     """Another process is at work on the same releases."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

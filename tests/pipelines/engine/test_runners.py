@@ -40,7 +40,7 @@ def test_a_failing_step_is_named_without_what_was_read(tmp_path: Path) -> None:
 def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
     """In a process of its own: the watchdog may end it."""
     script = (
-        "import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines import runners\n"
+        "import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines.engine import runners\n"
         "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3.0)\n"
         "die = lambda p: p | beam.Create([1]) | beam.Map(lambda x: os._exit(9))\n"
         "try:\n    runners.run(die, (), 2)\n"
@@ -66,7 +66,7 @@ def test_the_runner_is_named(args: tuple[str, ...], name: str) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failing_step_says_nothing_of_what_was_read(workers: int, tmp_path: Path) -> None:
     script = (
-        "import sys, apache_beam as beam\nfrom pipelines import runners\n"
+        "import sys, apache_beam as beam\nfrom pipelines.engine import runners\n"
         "def fail(x):\n    raise ValueError('secret 4512 337788')\n"
         "try:\n    runners.run(lambda p: p | beam.Create([1]) | 'Break' >> beam.Map(fail), (), "
         f"{workers})\n"
