@@ -4,9 +4,9 @@
 
 UDHR_FOLDER holds the Universal Declaration of Human Rights as Unicode publishes it
 (`udhr_<language>.xml`).  Counted, per 10,000 and in lower case, are letters beyond ASCII and the
-ASCII letters next to them, which is what `pipelines.ingest.decoding.letter_model` looks at.  Letters that a language
-has and the Declaration lacks are added at the least count; `ba`, `el` and `lv`, which are not among
-the files, are typed in from rounded frequencies.
+ASCII letters next to them, which is what `pipelines.ingest.decoding.letter_model` looks at.
+Letters that a language has and the Declaration lacks are added at the least count; `ba`, `el` and
+`lv`, which are not among the files, are typed in from rounded frequencies.
 """
 
 from __future__ import annotations

@@ -55,7 +55,9 @@ def flips(
     judged = _judged(release, country)
     facts = judged.select(FACTS).unique().collect()
     if facts.select("as_of", "purpose").null_count().sum_horizontal().item():
-        raise DamagedRelease(f"{release.folder}: decisions of ingest do not say on what day they judged")
+        raise DamagedRelease(
+            f"{release.folder}: decisions of ingest do not say on what day they judged"
+        )
     subjects = _subjects(release)
     rows = []
     for row in facts.iter_rows(named=True):

@@ -67,7 +67,7 @@ def exit_code(error: OSError) -> int:
 def _in_words(error: OSError) -> str:
     """The file and what is wrong; only the class where the text may quote what was read."""
     place = "" if error.filename is None else f"{error.filename}: "
-    hint = "; free or mend it, then start the command again"
+    hint = "; mend this, then start the command again"
     what = error.strerror or f"a file cannot be read ({type(error).__name__})"
     return place + what + (hint if exit_code(error) == TRY_AGAIN else "")
 

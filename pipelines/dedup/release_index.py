@@ -138,7 +138,7 @@ def load(params: Params) -> tuple[Entry, ...]:
     if folder is None or not Path(folder).is_dir():
         return ()
     digests, found = Digests(params.work / ".state" / "index.digests.json"), []
-    headers = {p.name: _header(p) for p in sorted(Path(folder).iterdir()) if _is_entry(p)}
+    headers = {p.name: read_header(p) for p in sorted(Path(folder).iterdir()) if _is_entry(p)}
     own = headers.pop(params.release.name, None)
     for name, header in headers.items():
         if own is not None and header["place"] > own["place"]:
@@ -176,7 +176,7 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
     if folder is None:
         return
     root, name = Path(folder), params.release.name
-    headers = {p.name: _header(p) for p in root.glob("*") if _is_entry(p)}
+    headers = {p.name: read_header(p) for p in root.glob("*") if _is_entry(p)}
     old = headers.pop(name, None)
     if old is not None and old["run_id"] == run_id:
         return
@@ -218,7 +218,7 @@ def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
     Raises:
       StageError: where it cannot be read.
     """
-    header, others = _header(entry), _others(entry, scope, ids)
+    header, others = read_header(entry), _others(entry, scope, ids)
     documents = pl.read_parquet(entry / "documents.parquet").filter(others)
     keyed = pl.read_parquet(entry / "keys.parquet")
     stay = others.arg_true().cast(pl.UInt32)
@@ -315,7 +315,8 @@ def _is_entry(path: Path) -> bool:
     return path.is_dir() and not path.name.startswith(".")
 
 
-def _header(folder: Path) -> dict[str, Any]:
+def read_header(folder: Path) -> dict[str, Any]:
+    """The `index.json` of an entry. Raises StageError where it is missing or incomplete."""
     try:
         header: dict[str, Any] = disk.read_json(folder / "index.json")
         if {"place", "documents", "sources", "parameters", "files", "run_id"} <= header.keys():

@@ -46,7 +46,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
       in the store: `NAME@SEQ`.
 
     Raises:
-      BadLog, BadStore, NoRelease: for what is torn.
+      release_log.BadLog, segments.BadStore, release_tables.NoRelease: if a file is damaged.
     """
     entries = release_log.read(folder / release_files.LOG)
     place = folder / segments.FOLDER

@@ -9,20 +9,27 @@ one of b bands with 1 - (1 - s**r)**b: the S-curve, a step of adjustable place a
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from pipelines.text.shingles import U64, Shingles, fmix64
 
+if TYPE_CHECKING:
+    from datasketch import LeanMinHash
+
 U32 = npt.NDArray[np.uint32]
 
 ALGORITHM = "minhash-affine32-1"
 """Names signatures and band keys in whatever is stored.
 
-Signatures are those of datasketch 2 (scheme "affine32") for the low 32 bits of the shingle
-hashes: MurmurHash3's fmix32 once, then per permutation a h + b mod 2**32 with a odd.
+Signatures are those of datasketch 2 (`SCHEME`) for the low 32 bits of the shingle hashes:
+MurmurHash3's fmix32 once, then per permutation a h + b mod 2**32 with a odd.
 """
+
+SCHEME = "affine32"
+"""What datasketch calls this way to permute."""
 
 EMPTY = np.uint32(0xFFFFFFFF)
 """Every value in the signature of a document without shingles."""
@@ -51,10 +58,26 @@ def bands(candidate: float, recall: float, rows: int) -> int:
 
 
 def permutations(number: int, seed: int) -> tuple[U32, U32]:
-    """The multipliers (odd) and addends that datasketch 2 draws for `affine32`."""
-    generator = np.random.RandomState(seed)
-    odd = generator.randint(0, 1 << 31, number, dtype=np.uint32) * np.uint32(2) + np.uint32(1)
-    return odd, generator.randint(0, 1 << 32, number, dtype=np.uint32)
+    """The multipliers (odd) and addends that datasketch draws for `SCHEME`."""
+    from datasketch import MinHash  # loads much of scipy: only commands that sign pay for it
+
+    multipliers, addends = MinHash(number, seed=seed, scheme=SCHEME).permutations
+    return multipliers, addends
+
+
+def to_datasketch(signature: U32, seed: int = 1) -> LeanMinHash:
+    """Convert one row of `signatures` to datasketch's object.
+
+    Args:
+      signature: the row.
+      seed: the seed of the permutations that the row was computed with.
+
+    Returns:
+      A frozen sketch. `jaccard` compares it; datasketch's indexes take it as a key's value.
+    """
+    from datasketch import LeanMinHash
+
+    return LeanMinHash(seed=seed, hashvalues=signature, scheme=SCHEME)
 
 
 def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
@@ -63,9 +86,11 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
     `number` is that of the permutations, drawn from `seed`.  A document without shingles gets
     `EMPTY` throughout: leave it out of the bands, or all such documents meet.
     """
+    from datasketch.minhash import _fmix  # private: pyproject.toml bounds the version
+
     filled = np.flatnonzero(shingles.sizes)
     starts = shingles.offsets[filled]
-    hashes = _fmix32(shingles.hashes.astype(np.uint32))
+    hashes = _fmix(shingles.hashes.astype(np.uint32), 32)
     least = np.full((number, len(filled)), EMPTY)
     pairs = list(zip(*permutations(number, seed), strict=True))
     scratch = np.empty(min(_BLOCK, len(hashes)), np.uint32)
@@ -100,13 +125,3 @@ def band_keys(signature: U32, bands: int, rows: int) -> U64:
     for row in range(rows):
         key = fmix64(key + values[:, :, row])
     return key
-
-
-def _fmix32(values: U32) -> U32:
-    """MurmurHash3's 32-bit finaliser."""
-    mixed = values ^ (values >> np.uint32(16))
-    mixed *= np.uint32(0x85EBCA6B)
-    mixed ^= mixed >> np.uint32(13)
-    mixed *= np.uint32(0xC2B2AE35)
-    mixed ^= mixed >> np.uint32(16)
-    return mixed

@@ -252,7 +252,9 @@ def _readings() -> _Readings:
 def _letters() -> dict[str, dict[str, float]]:
     """Each language's lower-case letters with their shares."""
     rows = {}
-    for line in files("pipelines.ingest.decoding").joinpath("letters.tsv").read_text("utf-8").splitlines():
+    for line in (
+        files("pipelines.ingest.decoding").joinpath("letters.tsv").read_text("utf-8").splitlines()
+    ):
         name, shares = line.split("\t")
         rows[name] = _scaled((part[0], float(part[1:])) for part in shares.split(" "))
     for name, spelt in SPELT.items():

@@ -3,12 +3,20 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from datasketch import MinHash
+from datasketch import LeanMinHash, MinHash, MinHashLSH
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.text import minhash
-from pipelines.text.minhash import EMPTY, band_keys, bands, permutations, probability, signatures
+from pipelines.text.minhash import (
+    EMPTY,
+    band_keys,
+    bands,
+    permutations,
+    probability,
+    signatures,
+    to_datasketch,
+)
 from pipelines.text.shingles import Shingles, shingle
 
 
@@ -24,9 +32,16 @@ def datasketch(document: list[int], number: int, seed: int) -> list[int]:
     return peer.hashvalues.tolist()
 
 
-@pytest.mark.parametrize("seed", [1, 7])
-def test_permutations_are_datasketch_s(seed: int) -> None:
-    assert np.array_equal(permutations(200, seed), MinHash(200, seed=seed).permutations)
+@pytest.mark.parametrize(
+    ("seed", "multipliers", "addends"),
+    [
+        (1, [3582191691, 4270784983, 1892572953], [4005303368, 491263, 550290313]),
+        (7, [655483231, 1952827785, 2404484147], [1369975286, 1882953283, 4201435347]),
+    ],
+)
+def test_permutations_stay(seed: int, multipliers: list[int], addends: list[int]) -> None:
+    """Stored signatures depend on them: a library that draws others must not pass."""
+    assert [p.tolist() for p in permutations(3, seed)] == [multipliers, addends]
 
 
 @given(
@@ -50,6 +65,39 @@ def test_signatures_of_texts_across_blocks(monkeypatch: pytest.MonkeyPatch) -> N
     for i, row in enumerate(whole):
         document = shingles.hashes[bounds[i] : bounds[i + 1]].tolist()
         assert row.tolist() == datasketch(document, 130, 3)
+
+
+def test_sketches_compare_as_signatures_do() -> None:
+    rows = signatures(sets([1, 2, 3, 4], [1, 2, 3, 5], [9]), 256, 7)
+    lean = [to_datasketch(row, 7) for row in rows]
+    assert all(isinstance(sketch, LeanMinHash) for sketch in lean)
+    assert lean[0].jaccard(lean[1]) == np.mean(rows[0] == rows[1])
+    assert lean[0].jaccard(lean[1]) == pytest.approx(0.6, abs=0.1)
+    assert lean[0].jaccard(lean[2]) == 0
+    peer = MinHash(256, seed=7, hashfunc=int)
+    peer.update_batch([1, 2, 3, 4])
+    assert lean[0] == LeanMinHash(peer) and peer.jaccard(lean[1]) == lean[0].jaccard(lean[1])
+    other = MinHash(256, seed=8)
+    with pytest.raises(ValueError, match="seeds"):
+        lean[0].jaccard(other)
+
+
+def test_datasketch_s_index_finds_the_same_candidates() -> None:
+    random = np.random.default_rng(2)
+    documents = []
+    for _ in range(60):
+        family = random.integers(0, 1 << 63, 40)
+        for _ in range(4):
+            own = random.integers(0, 1 << 63, random.integers(0, 12))
+            documents.append(np.concatenate([family[len(own) :], own]).tolist())
+    rows = signatures(sets(*documents), 130, 1)
+    index = MinHashLSH(num_perm=130, params=(26, 5))
+    for number, row in enumerate(rows):
+        index.insert(number, to_datasketch(row))
+    keys = band_keys(rows, 26, 5)
+    met = {(a, b) for a in range(len(rows)) for b in range(len(rows)) if (keys[a] == keys[b]).any()}
+    assert 240 < len(met) < 240 * 240
+    assert met == {(a, b) for a, row in enumerate(rows) for b in index.query(to_datasketch(row))}
 
 
 def test_no_shingles() -> None:
