@@ -32,7 +32,7 @@ from pipelines.text.minhash import bands, signatures
 from pipelines.text.shingles import shingle, views, words
 from schemas import params as parameters
 from schemas.params import Params
-from schemas.tables import STAGES
+from schemas.stages import previous
 
 #: What stages are held against; the other kernels stand beside for comparison.
 OWN = frozenset(
@@ -166,7 +166,7 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
 
     options = params.dedup
     number = bands(options.candidate, options.recall, options.rows) * options.rows
-    told = texts(params, STAGES[STAGES.index("dedup") - 1])
+    told = texts(params, previous("dedup"))
     batch = pl.Series(told, dtype=pl.String)
     viewed = views(words(batch)).to_list()
     add(
@@ -184,7 +184,7 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
         lambda: minhashes(viewed, options.shingle, number),
     )
 
-    engine, unlike = analyzer((ANY,)), texts(params, STAGES[STAGES.index("privacy") - 1])
+    engine, unlike = analyzer((ANY,)), texts(params, previous("privacy"))
     add(
         "recognisers, whole texts",
         "privacy",

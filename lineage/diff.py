@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lineage import store_options
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga diff v1 v2
@@ -23,7 +23,7 @@ _TABLE = (
 )  # fmt: skip
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("diff", __doc__ or "", EPILOG)

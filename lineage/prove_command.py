@@ -22,7 +22,7 @@ from lineage.storage import release_files
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.canonical import canonical_json
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 
 EPILOG = """examples:
@@ -111,7 +111,7 @@ def holds(proof: Any, key: Any = None) -> str | None:
     return None if same else "the document is not in the tree that was signed"
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()

@@ -16,7 +16,7 @@ import polars as pl
 from lineage import store_options
 from lineage.store.store import FILTERS, Store
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga query --domain law.example.kz
@@ -42,7 +42,7 @@ _TABLE = (
 )  # fmt: skip
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)

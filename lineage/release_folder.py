@@ -19,7 +19,7 @@ from lineage.storage.release_tables import ReleaseTables
 from lineage.store import store
 from lineage.store.segments import BadStore, Header
 from lineage.store.store import Store
-from schemas.tables import STAGES
+from schemas.stages import STAGES
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _ROW = re.compile(r"(?P<shard>.+?):(?P<row>\d+)")

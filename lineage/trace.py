@@ -15,7 +15,7 @@ from lineage.release_folder import ReleaseFolder
 from lineage.released_passages import BadPassage, holding
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 #: How many ranges of a part are told to a person; `--json` has all.
 SPANS = 5
@@ -32,7 +32,7 @@ Exit codes: 0 found and its bytes and text are what they were, 1 not found or no
 2 wrong usage, or no release."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("trace", __doc__, EPILOG)

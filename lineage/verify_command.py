@@ -22,7 +22,7 @@ from lineage.storage.release_files import MANIFEST, STATEMENT
 from lineage.storage.release_tables import NoRelease
 from lineage.verify import Defect, defects
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 
 EPILOG = """examples:
@@ -36,7 +36,7 @@ Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 
 release or no key."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)

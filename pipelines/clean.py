@@ -16,21 +16,22 @@ from typing import Any, Final
 
 from lineage.storage import disk
 from pipelines.engine.published import StageError
-from schemas import command_line
-from schemas.command_entry import entry
+from schemas import command_line, stages
+from schemas.command_entry import with_exit_code
 from schemas.params import Params, load
 
 STATE: Final = ".state"
 #: Folder of `work` -> what it holds, and whether that is personal data as it was read.
-HOLDS: Final[dict[str, tuple[str, bool]]] = {
-    "ingest": ("texts as they were read", True),
-    "preview": ("texts with their personal data marked, to look at", True),
-    STATE: ("unfinished work of any stage, texts among it; names of raw files", True),
-    "language": ("labels of documents, and the texts of those that were split", False),
-    "quality": ("measures of documents", False),
-    "dedup": ("signatures and clusters of documents", False),
-    "privacy": ("positions and classes of personal data in the texts", False),
-}
+HOLDS: Final[dict[str, tuple[str, bool]]] = dict(
+    sorted(
+        {
+            **{s.name: (s.leaves, s.texts == "all") for s in stages.TABLE if s.leaves},
+            "preview": ("texts with their personal data marked, to look at", True),
+            STATE: ("unfinished work of any stage, texts among it; names of raw files", True),
+        }.items(),
+        key=lambda entry: not entry[1][1],  # those with personal data first
+    )
+)
 
 EXAMPLES = """examples:
   tamga clean --dry-run
@@ -82,7 +83,7 @@ def clean(params: Params) -> list[Leftover]:
     """
     found = leftovers(params)
     with ExitStack() as locks:
-        for stage in [*(s for s in HOLDS if s != STATE), "release"]:
+        for stage in (*stages.STAGES, "preview"):
             lock = params.work / STATE / f"{stage}.lock"
             if found and not locks.enter_context(disk.only_one(lock)):
                 raise StageError(
@@ -100,7 +101,7 @@ def clean(params: Params) -> list[Leftover]:
     return found
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("clean", __doc__, EXAMPLES)

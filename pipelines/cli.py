@@ -8,24 +8,14 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from pipelines.engine.quiet import quiet
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
+from schemas.stages import TABLE
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
     "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
-    "ingest": ("pipelines.ingest.stage", "raw containers through the gate to documents"),
-    "language": ("pipelines.language.stage", "which language and script each document is in"),
-    "quality": (
-        "pipelines.quality.stage",
-        "what documents are like; or `quality train`: a classifier",
-    ),
-    "dedup": ("pipelines.dedup.stage", "exact and near-duplicates, each compared before it goes"),
-    "privacy": (
-        "pipelines.privacy.stage",
-        "where personal data stands; or `privacy preview`: a page to look at",
-    ),
-    "release": ("pipelines.release.stage", "shards by language, lineage tables, manifest"),
+    **{one.name: (f"pipelines.{one.name}.stage", one.summary) for one in TABLE},
     "sources": ("pipelines.governance.sources", "check, list or show the register of sources"),
     "policy": (
         "pipelines.governance.policies",
@@ -71,7 +61,7 @@ exit codes: 0 yes, 1 no or falls short, 2 bad usage or parameters, 3 try again (
 store failed), 130 interrupted"""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

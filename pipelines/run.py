@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from pipelines import clean
 from pipelines.dedup.stage import Dedup
@@ -31,16 +31,13 @@ from pipelines.quality.stage import Quality
 from pipelines.release import signing, token_shards
 from pipelines.release.stage import ReleaseStage
 from pipelines.withdrawal import unmatched
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
+from schemas.stages import STAGES
 
-STAGES: tuple[Callable[[Context], Stage], ...] = (
-    Ingest,
-    Language,
-    Quality,
-    Dedup,
-    Privacy,
-    ReleaseStage,
-)
+#: The classes of the stages; `schemas.stages.TABLE` says in which order they run.
+CLASSES: Final[Mapping[str, type[Stage]]] = {
+    kind.name: kind for kind in (Ingest, Language, Quality, Dedup, Privacy, ReleaseStage)
+}
 
 EXAMPLES = """examples:
   tamga run --params params.yaml
@@ -65,7 +62,7 @@ def run(about: Context) -> list[Published]:
     Raises:
       StageError: where the counts over all stages do not add up.
     """
-    done = [stage.execute(make(about), about) for make in STAGES]
+    done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
     records = sum(done[0].totals["outcome"].values())
     ended = sum(
         n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"
@@ -139,7 +136,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
     }
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     quiet()

@@ -25,7 +25,7 @@ _WRONG_PATH: Final = (
 )
 
 
-def entry(main: Callable[_Options, int]) -> Callable[_Options, int]:
+def with_exit_code(main: Callable[_Options, int]) -> Callable[_Options, int]:
     """Decorate the `main` of a command: it returns an exit code for each error that a user can meet.
 
     An error that is not a `TamgaError`, an `OSError` or an interruption is a defect of the project

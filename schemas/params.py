@@ -41,6 +41,7 @@ from schemas.sections import (
     SpanParams,
     TokensParams,
 )
+from schemas.stages import SECTIONS
 from schemas.validation import check
 from schemas.yaml_source import YamlSource, read
 
@@ -137,26 +138,6 @@ class Params:
             k: sorted(set(v)) if isinstance(v, tuple) and k not in ordered else v
             for k, v in section.items()
         }
-
-
-SECTIONS: Final = (
-    "as_of",
-    "purpose",
-    "storage_country",
-    "inputs",
-    "licences",
-    "release",
-    "signals",
-    "robots_agents",
-    "policy",
-    "ingest",
-    "language",
-    "quality",
-    "dedup",
-    "privacy",
-    "tokens",
-    "guard",
-)
 
 
 @cache

@@ -14,9 +14,6 @@ import pyarrow as pa
 
 SCHEMA_VERSION: Final = 1
 
-STAGES: Final = ("ingest", "language", "quality", "dedup", "privacy", "release")
-#: The stages that write texts: as they were read, then those of documents that were split.
-TEXTS: Final = STAGES[:2]
 OUTCOMES: Final = ("keep", "refuse", "drop", "damaged")
 
 _text, _long = pa.string(), pa.int64()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.commands import ROOT
 
 from pipelines import cli
 from pipelines.ingest.signals.registry import PROTOCOLS
@@ -22,7 +23,6 @@ from pipelines.personal_data.rules import entities
 from schemas.reasons import REASONS
 from schemas.tables import DATA, LINEAGE
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TOP = ("docs", "lineage", "notebooks", "pipelines", "register", "samples", "schemas", "tests")
 MADE = ("release", "work")

@@ -26,7 +26,7 @@ from lineage.reports.facts import Facts, read
 from lineage.reports.files import json_bytes
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ reports:
 Exit codes: 0 made, 1 no such record, 2 wrong usage, or no release."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()

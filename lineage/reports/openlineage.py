@@ -11,6 +11,7 @@ import polars as pl
 from lineage.openlineage import events, rollups
 from lineage.reports.facts import Facts
 from lineage.reports.prov_document import run_rows
+from schemas.stages import RELEASE
 
 
 def replay(facts: Facts) -> list[dict[str, Any]]:
@@ -41,7 +42,7 @@ def _events(facts: Facts, row: Mapping[str, Any], counts: pl.DataFrame) -> Itera
         },
     )
     mine = counts.filter(pl.col("stage") == run.stage)
-    released = run.stage == "release"
+    released = run.stage == RELEASE
     reasons = {f"{o} {r}": n for o, r, n in mine.drop("stage").rows() if r is not None}
     outcomes = dict(mine.group_by("outcome").agg(pl.col("n").sum()).sort("outcome").rows())
     if released:  # what it keeps stands in `documents`, not among decisions

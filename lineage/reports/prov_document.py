@@ -12,7 +12,8 @@ import polars as pl
 from lineage.reports.facts import Facts
 from lineage.storage.release_tables import NoRelease
 from schemas.errors import NO, TamgaError
-from schemas.tables import RUNS, STAGES
+from schemas.stages import STAGES
+from schemas.tables import RUNS
 
 PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
 

@@ -18,7 +18,8 @@ from lineage.store.scans import PLACE
 from lineage.store.segments import Header
 from lineage.store.store import Store
 from lineage.store.url_keys import reversed_hosts, url_keys
-from schemas.tables import DECISIONS, LINEAGE, RECORDS, STAGES
+from schemas.stages import STAGES
+from schemas.tables import DECISIONS, LINEAGE, RECORDS
 
 #: Released texts (doc_id, text) -> doc_id and `key` of their fingerprints (u64).
 Prints = Callable[[pl.DataFrame], pl.DataFrame]

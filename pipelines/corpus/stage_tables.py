@@ -15,7 +15,8 @@ from pipelines.engine import batches
 from pipelines.engine.context import Context
 from pipelines.engine.published import load
 from pipelines.engine.stage import Stage
-from schemas.tables import FINDINGS, PARTS, STAGES
+from schemas.stages import FIRST, earlier, previous
+from schemas.tables import FINDINGS, PARTS
 
 #: Rows per batch: at about 4 KB a text, some 8 MB.
 BATCH_ROWS = 2048
@@ -96,7 +97,7 @@ class Corpus:
         """Batches of the documents that `after` kept, sorted by doc_id; empty ones left out.  After
         `language` the parts of what it split stand in its place."""
         kept = self.kept(shard, after)
-        cut = None if after == "ingest" else self._cut(shard, list(columns))
+        cut = None if after in earlier("language") else self._cut(shard, list(columns))
         with pq.ParquetFile(self.path("ingest", "documents", shard)) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=list(columns)):
                 frame = batches.frame(batch)
@@ -108,6 +109,12 @@ class Corpus:
                 yield from _some(frame, kept, columns)
         if cut is not None:
             yield from _some(cut, kept, columns)
+
+    def handed_to(
+        self, stage: str, shard: str, columns: Sequence[str] = ("doc_id", "text")
+    ) -> Iterator[pl.DataFrame]:
+        """The documents that the stage before `stage` kept, in batches as of `documents`."""
+        return self.documents(shard, previous(stage), columns)
 
     def _cut(self, shard: str, columns: list[str]) -> pl.DataFrame | None:
         if not self.path("language", "documents", shard).is_file():
@@ -127,12 +134,11 @@ class DocumentStage(Stage):
     """A stage over the documents that the stage before it kept."""
 
     def inputs(self, context: Context) -> dict[str, str]:
-        earlier = STAGES[: STAGES.index(self.name)]
-        digests = {name: load(context.folder(name), name).digest for name in earlier}
+        digests = {name: load(context.folder(name), name).digest for name in earlier(self.name)}
         return digests | {"register": context.register.sha256}
 
     def expected(self, context: Context) -> int:
-        before = STAGES[STAGES.index(self.name) - 1]
+        before = previous(self.name)
         outcomes = load(context.folder(before), before).totals.get("outcome", {})
         return int(outcomes.get("keep", 0))
 
@@ -142,7 +148,7 @@ class DocumentStage(Stage):
 
 def shards(context: Context) -> list[str]:
     """The shards that ingest made."""
-    return load(context.folder("ingest"), "ingest").shards
+    return load(context.folder(FIRST), FIRST).shards
 
 
 def deal(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:

@@ -13,9 +13,8 @@ from typing import Any, Final
 import polars as pl
 
 from pipelines.corpus.stage_tables import Corpus
-from schemas.tables import STAGES
+from schemas.stages import DECIDING
 
-BEFORE: Final = STAGES[: STAGES.index("release")]
 #: The reasons of `drop` that bar, beside all of `refuse`.
 BARRING: Final = ("language-not-wanted", "signal")
 COUNTS: Final = ("barred", "seen", "kept")
@@ -65,7 +64,7 @@ def measure(
     cells = [_cells(records(source, name)) for name in names]
     summed = pl.concat([pl.DataFrame(schema=_CELL), *cells])
     added = summed.group_by("source_id", "lang").agg(pl.col(*COUNTS).sum())
-    return Yields(added, {name: _stage(totals[name]) for name in BEFORE})
+    return Yields(added, {name: _stage(totals[name]) for name in DECIDING})
 
 
 def records(source: Corpus, shard: str) -> pl.DataFrame:
@@ -74,7 +73,7 @@ def records(source: Corpus, shard: str) -> pl.DataFrame:
     columns = ["doc_id", "stage", "outcome", "reason", "rule", "evidence"]
     ended = [
         source.table(stage, "decisions", shard, columns).filter(pl.col("outcome") != "keep")
-        for stage in BEFORE
+        for stage in DECIDING
     ]
     labels = source.table("language", "language", shard, ["doc_id", "lang"])
     return (

@@ -147,7 +147,7 @@ class CountLines(beam.DoFn):
 
     def process(self, element: pa.RecordBatch) -> Iterator[object]:
         for name in element.column("shard").to_pylist():
-            for some in self.plan.source.documents(name, "quality", _DOCUMENT):
+            for some in self.plan.source.handed_to("dedup", name, _DOCUMENT):
                 found = counts(lines(some))
                 yield from parts(found, fmix64(found["line"].to_numpy()), self.plan.partitions)
                 yield beam.pvalue.TaggedOutput(
@@ -183,7 +183,7 @@ class RemoveLines(beam.DoFn):
         told = boilerplate(batches.union(common, COUNTED), total, self.plan.params.lines)
         for name in element.column("shard").to_pylist():
             nothing = pl.DataFrame(schema=dict.fromkeys(_DOCUMENT, pl.String))
-            documents = self.plan.source.documents(name, "quality", _DOCUMENT)
+            documents = self.plan.source.handed_to("dedup", name, _DOCUMENT)
             found = (spans(lines(some), told) for some in itertools.chain([nothing], documents))
             rows = pl.concat(found).to_arrow().cast(FINDINGS)
             self.plan.state.write("removals", name, rows)

@@ -55,7 +55,7 @@ class Sign(beam.DoFn):
             return duplicates.sign(told, plan.ranks, plan.apart, plan.params, self.sets)
 
         nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))
-        signed = [sign(some) for some in plan.source.documents(name, "quality", _SIGNED)]
+        signed = [sign(some) for some in plan.source.handed_to("dedup", name, _SIGNED)]
         signed = signed or [sign(nothing)]
         plan.state.write("signatures", name, pl.concat(signed).to_arrow())
 

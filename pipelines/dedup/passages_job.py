@@ -168,7 +168,7 @@ class _Planned(beam.DoFn):
         """The texts of documents of a shard, by number, without its boilerplate; batch by batch."""
         name, row = self.plan.shards[place], 0
         removals = self.plan.boilerplate(name)
-        for some in self.plan.source.documents(name, "quality", ("doc_id", "text")):
+        for some in self.plan.source.handed_to("dedup", name, ("doc_id", "text")):
             docs = duplicates.numbers(place, row + some.height)[row:]
             row += some.height
             asked = some.with_columns(docs).filter(pl.col("doc").is_in(wanted.implode()))

@@ -37,7 +37,7 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.stage import Shard, ShardDoFn
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -275,7 +275,6 @@ class Dedup(DocumentStage):
     """Exact keys, bands, verified edges, survivors by right."""
 
     name = "dedup"
-    sections = ("dedup", "policy")
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
@@ -336,7 +335,7 @@ def _stop_at_losses(
         raise StageError(source_loss_guard.message(state, found, guard))
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Dedup, __doc__ or "", argv)

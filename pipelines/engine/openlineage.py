@@ -12,6 +12,7 @@ from lineage.openlineage import events, rollups
 from pipelines.personal_data.uris import redact_uri
 from schemas.duties import duties
 from schemas.register import Register
+from schemas.stages import RELEASE
 
 if TYPE_CHECKING:
     from pipelines.engine.context import Context
@@ -65,7 +66,7 @@ def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> ev
     totals = summary["totals"]
     outcomes = totals.get("outcome", {})
     facets = {}
-    if run.stage == "release":  # elsewhere sources are counted over what came in
+    if run.stage == RELEASE:  # elsewhere sources are counted over what came in
         sources = list(_governed(context.register))
         counted = totals.get("source", {})
         facets = {

@@ -28,6 +28,7 @@ from pipelines.engine import batches, decisions, openlineage, published, runners
 from pipelines.engine.context import Context
 from pipelines.engine.counts import add, made, write_metrics
 from pipelines.engine.published import Published, StageError, digest
+from schemas import stages
 from schemas.code_version import code_version
 from schemas.tables import SCHEMA_VERSION
 
@@ -52,8 +53,15 @@ class Stage(ABC):
     """A step from files to files."""
 
     name: ClassVar[str]
-    sections: ClassVar[tuple[str, ...]]
     models: Mapping[str, str] = {}
+
+    def __init__(self, context: Context) -> None:  # noqa: B027 most stages need nothing more
+        """Check what the stage needs of the parameters, before anything runs."""
+
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """The sections of the parameters that its output depends on."""
+        return stages.entry(self.name).sections
 
     @abstractmethod
     def inputs(self, context: Context) -> dict[str, str]:

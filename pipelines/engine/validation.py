@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import polars as pl
 
 from schemas.errors import NO, TamgaError
+from schemas.stages import entry
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
@@ -64,7 +65,7 @@ class ExpectationFailed(TamgaError):
 
 def suite(stage: str) -> dict[str, Any]:
     """The expectations of `stage` as data: name, notes, meta, expectations."""
-    text = resources.files("schemas").joinpath("expectations", f"{stage}.json").read_text("utf-8")
+    text = resources.files("schemas").joinpath(entry(stage).suite).read_text("utf-8")
     loaded: dict[str, Any] = json.loads(text)
     return loaded
 

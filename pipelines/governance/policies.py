@@ -15,7 +15,7 @@ import polars as pl
 
 from lineage.release_folder import ReleaseFolder
 from schemas import command_line, policy, ruling
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import NO, TamgaError, Usage
 from schemas.params import Params
 from schemas.policy import Pack, Packs, Rule
@@ -38,7 +38,7 @@ pack that is invalid
 """
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)

@@ -17,7 +17,7 @@ import yaml
 from pipelines.governance import coverage, policies, register_warnings
 from pipelines.governance.coverage import Coverage
 from schemas import command_line, params, register
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.standing import GRANTED, standing
@@ -53,7 +53,7 @@ class Loaded:
     last: Coverage | None = None
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)

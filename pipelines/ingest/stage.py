@@ -27,7 +27,7 @@ from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
 from schemas import policy
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
@@ -221,17 +221,6 @@ class Ingest(Stage):
     """Scan, tell apart, judge, read."""
 
     name = "ingest"
-    sections = (
-        "as_of",
-        "purpose",
-        "storage_country",
-        "inputs",
-        "licences",
-        "signals",
-        "robots_agents",
-        "policy",
-        "ingest",
-    )
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers
@@ -313,7 +302,7 @@ class Ingest(Stage):
         return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Ingest, __doc__ or "", argv, inventory.containers)

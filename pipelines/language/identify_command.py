@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.language.identifier import Identifier, model_path
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 LINES = 4096
 EPILOG = """examples:
@@ -20,7 +20,7 @@ EPILOG = """examples:
   cut -f2 corpus.tsv | tamga identify"""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("identify", __doc__, EPILOG)

@@ -26,7 +26,7 @@ from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
 from pipelines.language.labels import mapping_of
 from pipelines.language.split import Parts, joined, split
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
@@ -185,7 +185,7 @@ class IdentifyShard(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         found, cut = [_NOTHING], []
-        for batch in self.source.documents(shard.name, "ingest", DOCUMENTS.names):
+        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
             labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 parts = split(batch, labels, self.identifier, self.params.main_share)
@@ -237,7 +237,6 @@ class Language(DocumentStage):
     """Identify, then keep or drop."""
 
     name = "language"
-    sections = ("language",)
 
     def __init__(self, context: Context) -> None:
         self.model = identifier.model_path(context.params.language.model, context.params.root)
@@ -265,7 +264,7 @@ class Language(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Language, __doc__ or "", argv)

@@ -25,13 +25,14 @@ from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import judge
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
-from schemas.tables import FINDINGS, REPEATED, STAGES
+from schemas.stages import FIRST, earlier, previous
+from schemas.tables import FINDINGS, REPEATED
 
 EPILOG = """examples:
   tamga privacy preview
@@ -71,7 +72,7 @@ class Sample:
     parted: tuple[str, ...]
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("privacy preview", __doc__, EPILOG)
@@ -144,7 +145,7 @@ def sample(params: Params, wanted: Wanted) -> Sample:
     Raises:
       StageError: where not even ingest has run.
     """
-    names = sorted(load(params.work / "ingest", "ingest").shards, key=_drawn)[:SHARDS]
+    names = sorted(load(params.work / FIRST, FIRST).shards, key=_drawn)[:SHARDS]
     corpus, done = Corpus(str(params.work)), last_stage(params.work)
     nothing = pl.DataFrame(
         schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
@@ -158,7 +159,7 @@ def sample(params: Params, wanted: Wanted) -> Sample:
         mine = first.filter(pl.col("shard") == shard).select("doc_id", "lang")
         read = corpus.documents(shard, done, columns)
         documents += [one.join(mine, on="doc_id", maintain_order="left") for one in read]
-        if done == STAGES[STAGES.index("privacy") - 1]:
+        if done == previous("privacy"):
             removals.append(corpus.removals(shard).join(mine, on="doc_id", how="semi"))
     parted = () if done == "ingest" else tuple(first["shard"].unique(maintain_order=True))
     return Sample(pl.concat(documents), pl.concat(removals), corpus, parted)
@@ -170,8 +171,9 @@ def last_stage(work: Path) -> str:
     Raises:
       StageError: where not even ingest has run.
     """
-    done = {"ingest": load(work / "ingest", "ingest").digest}
-    for stage in STAGES[1 : STAGES.index("privacy")]:
+    first, *others = earlier("privacy")
+    done = {first: load(work / first, first).digest}
+    for stage in others:
         run = work / stage / "run.json"
         inputs = disk.read_json(run)["inputs"] if run.is_file() else {}
         if any(inputs.get(name) != digest for name, digest in done.items()):

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 
 EPILOG = """examples:
@@ -18,7 +18,7 @@ EPILOG = """examples:
   tamga scrub < letter.txt"""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("scrub", __doc__, EPILOG)

@@ -28,7 +28,7 @@ from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply, scrubber
 from pipelines.privacy import whole_records
 from pipelines.privacy.decisions import judge
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS, REPEATED
@@ -74,8 +74,8 @@ class ScrubShard(ShardDoFn):
         removals = self.source.removals(shard.name)
         said = whole_records.findings(self.source, shard.name, self.scrubber, self.jurisdictions)
         bad, barred = 0, set[str]()
-        for batch in self.source.documents(
-            shard.name, "dedup", ["doc_id", "uri", "source_id", "text"]
+        for batch in self.source.handed_to(
+            "privacy", shard.name, ["doc_id", "uri", "source_id", "text"]
         ):
             batch = batch.join(
                 languages, on="doc_id", how="left", maintain_order="left"
@@ -150,7 +150,6 @@ class Privacy(DocumentStage):
     """Find, then keep or drop by the source's policy."""
 
     name = "privacy"
-    sections = ("privacy",)
 
     def __init__(self, context: Context) -> None:
         from importlib.metadata import version
@@ -179,7 +178,7 @@ class Privacy(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

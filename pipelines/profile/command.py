@@ -12,7 +12,7 @@ from typing import Any
 from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import readable
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga profile
@@ -27,7 +27,7 @@ Exit codes: 0 written, 1 damaged tables, 2 wrong usage, no release, or a page th
 there, 3 the disk failed."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("profile", __doc__, EPILOG)

@@ -13,7 +13,8 @@ import polars as pl
 
 from lineage.release_folder import ReleaseFolder
 from pipelines.profile import edges, tags
-from schemas.tables import OUTCOMES, REPEATED, STAGES
+from schemas.stages import RELEASE, STAGES
+from schemas.tables import OUTCOMES, REPEATED
 
 #: Edges of lengths in characters, eight to a power of ten: 1, 2, 3, 4, 6, 7, 10, 13, … 10^9.
 LENGTHS: Final = np.unique(np.round(10 ** np.arange(0, 9.125, 0.125)).astype(np.int64))
@@ -84,7 +85,7 @@ def stages(counted: pl.DataFrame) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
     for stage in STAGES:
         row = {outcome: found.get((stage, outcome), 0) for outcome in OUTCOMES}
-        if stage == "release":
+        if stage == RELEASE:
             row["keep"] = (out[-1]["keep"] if out else 0) - row["drop"]
         if any(row.values()):
             out.append({"stage": stage, **row})

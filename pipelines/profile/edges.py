@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from lineage.release_folder import ReleaseFolder
-from schemas.tables import STAGES, TEXTS
+from schemas.stages import STAGES, TEXTS
 
 #: Documents shown on either side of a threshold, and characters of each that is shown.
 SHOWN: Final = 3

@@ -24,7 +24,7 @@ from pipelines.quality import domains, rules
 from pipelines.quality.classifier import Classifier, NoModel
 from pipelines.quality.rules import Rule
 from pipelines.quality.statistics import STATISTICS, measure
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -158,7 +158,7 @@ class JudgeShard(ShardDoFn):
         columns = ["doc_id", "uri", "source_id", "text"]
         empty = pl.DataFrame(schema=dict.fromkeys((*columns, "lang", "kind"), pl.String))
         found = [self.by.find(empty)]
-        for batch in self.source.documents(shard.name, "language", columns):
+        for batch in self.source.handed_to("quality", shard.name, columns):
             kinds = pl.col("source_id").replace_strict(
                 self.kinds, default="web", return_dtype=pl.String
             )
@@ -192,7 +192,6 @@ class Quality(DocumentStage):
     """Measure, tag, then keep or drop."""
 
     name = "quality"
-    sections = ("quality",)
 
     def __init__(self, context: Context) -> None:
         self.by = Judge(context.params)
@@ -213,7 +212,7 @@ class Quality(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

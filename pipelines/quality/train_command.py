@@ -13,7 +13,7 @@ from typing import Any
 from lineage.storage import disk
 from pipelines.quality.training import BadInput, Columns, Settings
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga quality train --curated release/sample/data --raw raw.jsonl --out models/quality.bin
@@ -31,7 +31,7 @@ Exit codes: 0 done, 2 wrong usage or documents, or the model must not be written
 failed."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)

@@ -92,7 +92,7 @@ class Split(beam.DoFn):
                 batch.join(labels, on="doc_id", maintain_order="left"),
                 findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
             )
-            for batch in self.source.documents(name, "privacy", DOCUMENT)
+            for batch in self.source.handed_to("release", name, DOCUMENT)
         ]
         empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
         data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)

@@ -38,20 +38,12 @@ from pipelines.release import second_scan, signing, token_shards, yield_guard
 from pipelines.release.parts import Deal, Split, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
-from schemas.params import SECTIONS, Params
+from schemas.params import Params
 from schemas.snapshot import snapshot
-from schemas.tables import (
-    DECISIONS,
-    DUPLICATES,
-    PARTS,
-    RECORDS,
-    RUNS,
-    STAGES,
-)
-
-DECIDING = ("ingest", "language", "quality", "dedup", "privacy")
+from schemas.stages import DECIDING, STAGES
+from schemas.tables import DECISIONS, DUPLICATES, PARTS, RECORDS, RUNS
 
 
 class WriteLineage(ShardDoFn):
@@ -101,7 +93,6 @@ class ReleaseStage(DocumentStage):
     """Deal out, write, account."""
 
     name = "release"
-    sections = SECTIONS  # the manifest covers all parameters
 
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
@@ -274,7 +265,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

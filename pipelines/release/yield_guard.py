@@ -30,6 +30,7 @@ from pipelines.engine.published import StageError, load
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.sections import GuardParams
+from schemas.stages import DECIDING
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _expected(now: Yields, last: Yields) -> Iterator[tuple[str, str, float]]:
 
 def measured(context: Context) -> Yields:
     """The yields of all stages before the release."""
-    totals = {name: load(context.folder(name), name).totals for name in yields.BEFORE}
+    totals = {name: load(context.folder(name), name).totals for name in DECIDING}
     return yields.measure(Corpus(str(context.params.work)), stage_tables.shards(context), totals)
 
 

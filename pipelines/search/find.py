@@ -20,7 +20,7 @@ from lineage.store.store import Store
 from pipelines.search import similarity as likeness
 from pipelines.search.similarity import Asked
 from pipelines.text import fingerprints
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 
 EPILOG = """examples:
@@ -86,7 +86,7 @@ def by_domain(store: Store, domain: str) -> dict[str, Any]:
     return {"domain": domain, "releases": found.to_dicts()}
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("find", __doc__ or "", EPILOG)

@@ -24,7 +24,7 @@ from lineage.store import erasure, segments, writer
 from pipelines.engine.published import StageError
 from pipelines.text import fingerprints
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
 INSTEAD = "a folder of releases by --releases"
 EPILOG = """examples:
@@ -135,7 +135,7 @@ def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
             shutil.rmtree(one, ignore_errors=True)
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("index", __doc__, EPILOG)

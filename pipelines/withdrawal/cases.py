@@ -15,7 +15,7 @@ from lineage import case_files
 from lineage.case_files import KINDS, OUTCOMES, BadCase
 from schemas import command_line, withdrawals
 from schemas import params as parameters
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem, Usage
 from schemas.params import Params
 
@@ -32,7 +32,7 @@ wrong.  Exit codes: 0 done; 1 no such case, or it cannot be taken further; with 
 some are; 2 wrong usage or parameters."""
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)

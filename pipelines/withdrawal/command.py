@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import command_line
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.withdrawals import SCOPES
 
 EPILOG = """examples:
@@ -29,7 +29,7 @@ is left to do.  2 wrong usage or parameters."""
 _FIRST_ZONE = timedelta(hours=14)
 
 
-@entry
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()

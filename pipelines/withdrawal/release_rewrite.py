@@ -34,7 +34,8 @@ from pipelines.engine import decisions, shards
 from pipelines.release import token_shards
 from schemas.code_version import code_version
 from schemas.errors import NO, TamgaError
-from schemas.tables import DECISIONS, LINEAGE, RUNS, STAGES, TOKENS
+from schemas.stages import RELEASE, STAGES
+from schemas.tables import DECISIONS, LINEAGE, RUNS, TOKENS
 
 RULE_VERSION = "1"
 LEVEL = 3
@@ -276,7 +277,7 @@ class Redaction:
                     rule_version=pl.lit(RULE_VERSION),
                     evidence=pl.lit(decisions.evidence(self.order.evidence)),
                 ),
-                STAGES[-1],
+                RELEASE,
                 self.order.run_id,
             )
             both = pl.concat([before, ends]).sort(pl.col("doc_id"), order, maintain_order=True)

@@ -24,7 +24,7 @@ from pipelines.search.similarity import Asked
 from schemas import withdrawals
 from schemas.errors import NO, Invalid, Problem, TamgaError
 from schemas.params import Params
-from schemas.tables import TEXTS
+from schemas.stages import TEXTS
 
 #: From which similarity, or share of the smaller text, on a released text is like another.
 LIKE = 0.5

@@ -14,6 +14,7 @@ from helpers.commands import tamga
 from lineage.release_folder import ReleaseFolder
 from lineage.storage import redacted_names
 from pipelines.ingest import judge_records
+from schemas.stages import DECIDING
 from schemas.tables import LINEAGE, RECORDS
 
 
@@ -32,13 +33,7 @@ def test_every_record_resolves_to_its_bytes(release: ReleaseFolder) -> None:
             assert (
                 chain["source"]["entry"]["basis"]["evidence"] and chain["source"]["evidence_sha256"]
             )
-            assert [d["stage"] for d in chain["decisions"]] == [
-                "ingest",
-                "language",
-                "quality",
-                "dedup",
-                "privacy",
-            ]
+            assert [d["stage"] for d in chain["decisions"]] == [*DECIDING]
 
 
 def test_by_url_by_row_and_by_id_it_is_the_same(release: ReleaseFolder) -> None:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT
 
 nbformat = pytest.importorskip("nbformat", reason="the extra `notebooks` is not installed")
 nbclient = pytest.importorskip("nbclient", reason="the extra `notebooks` is not installed")
 pytest.importorskip("ipykernel", reason="the extra `notebooks` is not installed")
 pytest.importorskip("matplotlib", reason="the extra `notebooks` is not installed")
 
-ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 

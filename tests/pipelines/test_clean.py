@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT
 from helpers.judged_records import PARAMS
 
 from lineage.storage import disk
@@ -73,7 +74,7 @@ def test_the_command_tells_before_it_does(
 ) -> None:
     worked(tmp_path)
     file = tmp_path / "params.yaml"
-    file.write_text((Path(__file__).parents[2] / "params.yaml").read_text("utf-8"), "utf-8")
+    file.write_text((ROOT / "params.yaml").read_text("utf-8"), "utf-8")
     assert clean.main(["--params", str(file), "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["removed"] == [] and told["would_remove"][0]["personal_data"] is True

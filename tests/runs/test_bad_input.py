@@ -10,6 +10,8 @@ import pytest
 import yaml
 from helpers.commands import tamga
 
+from schemas.stages import STAGES
+
 
 @pytest.fixture
 def home(sample_home: Path, tmp_path: Path) -> Path:
@@ -83,12 +85,7 @@ def test_wrong_usage_is_exit_2(args: tuple[str, ...]) -> None:
     "command",
     [
         "run",
-        "ingest",
-        "language",
-        "quality",
-        "dedup",
-        "privacy",
-        "release",
+        *STAGES,
         "sources",
         "trace",
         "identify",

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from fastwarc.warc import ArchiveIterator, WarcRecordType
+from helpers.commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from stdnum import iban, luhn
@@ -27,7 +28,6 @@ from stdnum.md import idno
 from stdnum.ru import inn
 from stdnum.ua import rntrc
 
-ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
 sys.path.insert(0, str(SAMPLES))
 identifiers = importlib.import_module("identifiers")

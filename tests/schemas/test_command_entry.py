@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_each_kind(
     error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    @entry
+    @with_exit_code
     def main() -> int:
         raise error
 
@@ -44,7 +44,7 @@ def test_each_kind(
 
 
 def test_a_defect_is_not_hidden() -> None:
-    @entry
+    @with_exit_code
     def main() -> int:
         raise ZeroDivisionError
 
@@ -53,7 +53,7 @@ def test_a_defect_is_not_hidden() -> None:
 
 
 def test_arguments_and_the_code_pass() -> None:
-    @entry
+    @with_exit_code
     def main(first: int, *, second: int) -> int:
         return first + second
 
@@ -63,9 +63,9 @@ def test_arguments_and_the_code_pass() -> None:
 
 SCRIPT = """
 import sys
-from schemas.command_entry import entry
+from schemas.command_entry import with_exit_code
 
-@entry
+@with_exit_code
 def main():
     print("x" * int(sys.argv[1]))
     return 0

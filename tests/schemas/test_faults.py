@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import test_params
-import test_register
 import yaml
+from helpers.params_files import LEAST, params_problems, write_params
+from helpers.register_folders import entry_text, register_problems, write_register
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,11 +36,11 @@ def test_each_error_names_its_line_and_remedy(tmp_path: Path, kind: str, number:
     fault = FAULTS[kind][number]
     if kind == "params":
         file = tmp_path / "params.yaml"
-        found = test_params.problems(tmp_path, changed(test_params.LEAST, fault))
+        found = params_problems(tmp_path, changed(LEAST, fault))
     else:
         file = tmp_path / "sources/one.yaml"
-        text = changed(test_register.entry(), fault)
-        found = test_register.problems(test_register.write(tmp_path, {"one": text}))
+        text = changed(entry_text(), fault)
+        found = register_problems(write_register(tmp_path, {"one": text}))
     mine = [p for p in found if p.key == fault["key"]]
     assert len(mine) == 1 and mine[0].line == fault["line"], found
     assert fault["message"] in mine[0].message
@@ -51,7 +51,7 @@ def test_each_error_names_its_line_and_remedy(tmp_path: Path, kind: str, number:
 @settings(max_examples=40)
 @given(data=st.data(), junk=JUNK)
 def test_any_value_is_read_or_a_problem(tmp_path_factory, kind, data, junk) -> None:  # type: ignore[no-untyped-def]
-    value = yaml.safe_load(test_params.LEAST if kind == "params" else test_register.entry())
+    value = yaml.safe_load(LEAST if kind == "params" else entry_text())
     place, key = value, data.draw(st.sampled_from(sorted(value)))
     while isinstance(place[key], dict) and data.draw(st.booleans()):
         place = place[key]
@@ -61,8 +61,8 @@ def test_any_value_is_read_or_a_problem(tmp_path_factory, kind, data, junk) -> N
     text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=None)
     try:
         if kind == "params":
-            params.load(test_params.write(folder, text)).digest()
+            params.load(write_params(folder, text)).digest()
         else:
-            register.load(test_register.write(folder, {"one": text}))
+            register.load(write_register(folder, {"one": text}))
     except Invalid as invalid:
         assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)

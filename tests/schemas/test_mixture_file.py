@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_params import LEAST
+from helpers.params_files import LEAST
 
 from schemas import mixture, params
 from schemas.errors import Invalid

@@ -7,43 +7,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.params_files import LEAST, params_problems, write_params
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import params, sections
-from schemas.errors import Invalid, Problem
-
-LEAST = """as_of: "2026-11-22"
-purpose: pretraining
-storage_country: KZ
-register: register
-inputs:
-  - {collection: web, format: warc, paths: ["raw/*.warc.gz"]}
-  - collection: gazette
-    format: jsonl
-    paths: [raw/gazette.jsonl.gz]
-    fields: {uri: id, text: body}
-licences:
-  allow: [CC0-1.0, cc-by-4.0, LicenseRef-x]
-work: work
-release: {name: first, path: release}
-"""
-
-
-def write(folder: Path, text: str) -> Path:
-    path = folder / "params.yaml"
-    path.write_text(text, "utf-8")
-    return path
-
-
-def problems(folder: Path, text: str) -> list[Problem]:
-    with pytest.raises(Invalid) as caught:
-        params.load(write(folder, text))
-    return list(caught.value.problems)
+from schemas.errors import Invalid
 
 
 def test_the_least_that_runs(tmp_path: Path) -> None:
-    run = params.load(write(tmp_path, LEAST))
+    run = params.load(write_params(tmp_path, LEAST))
     assert run.as_of == date(2026, 11, 22)
     assert run.register == tmp_path / "register" and run.work == tmp_path / "work"
     assert run.inputs[1].fields == {"uri": "id", "text": "body"}
@@ -59,16 +32,16 @@ def test_an_extractor_that_is_not_installed(
 ) -> None:
     text = LEAST + "ingest: {extractor: trafilatura}\n"
     monkeypatch.setattr(params, "find_spec", lambda name: object())
-    assert params.load(write(tmp_path, text)).ingest.extractor == "trafilatura"
+    assert params.load(write_params(tmp_path, text)).ingest.extractor == "trafilatura"
     monkeypatch.setattr(params, "find_spec", lambda name: None)
-    (found,) = problems(tmp_path, text)
+    (found,) = params_problems(tmp_path, text)
     assert (found.key, found.value, found.line) == ("ingest.extractor", "trafilatura", 15)
     assert "tamga[extraction]" in found.message
 
 
 def test_all_errors_at_once(tmp_path: Path) -> None:
     text = LEAST.replace("pretraining", "x").replace("KZ", "XX").replace("warc,", "zip,")
-    found = problems(tmp_path, text.replace("work: work\n", "extra: 1\n"))
+    found = params_problems(tmp_path, text.replace("work: work\n", "extra: 1\n"))
     assert {p.key for p in found} == {
         "purpose",
         "storage_country",
@@ -83,7 +56,7 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "- 1\n", "text", "as_of: [", "null"])
 def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
-    assert problems(tmp_path, text)
+    assert params_problems(tmp_path, text)
 
 
 def test_no_such_file(tmp_path: Path) -> None:
@@ -102,14 +75,16 @@ def test_the_digest_hangs_on_content_alone(tmp_path_factory, random, place: str)
     random.shuffle(moved["inputs"])
     random.shuffle(moved["licences"]["allow"])
     moved["dedup"] = {"threshold": 0.7}
-    one = params.load(write(tmp_path_factory.mktemp("a"), LEAST))
-    two = params.load(write(tmp_path_factory.mktemp("b"), yaml.safe_dump(moved)))
+    one = params.load(write_params(tmp_path_factory.mktemp("a"), LEAST))
+    two = params.load(write_params(tmp_path_factory.mktemp("b"), yaml.safe_dump(moved)))
     assert one.canonical() == two.canonical()
 
 
 def test_sections(tmp_path: Path) -> None:
-    run = params.load(write(tmp_path, LEAST))
-    other = params.load(write(tmp_path, LEAST + "dedup: {rows: 4}\nguard: {min_keep_share: 0}\n"))
+    run = params.load(write_params(tmp_path, LEAST))
+    other = params.load(
+        write_params(tmp_path, LEAST + "dedup: {rows: 4}\nguard: {min_keep_share: 0}\n")
+    )
     assert run.digest("language", "inputs") == other.digest("inputs", "language")
     assert run.digest("dedup") != other.digest("dedup") and len(run.digest()) == 64
     assert json.loads(run.canonical("release")) == {
@@ -118,6 +93,6 @@ def test_sections(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no such section"):
         run.digest("works")
     same = params.load(
-        write(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")
+        write_params(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")
     )
     assert same.digest() == other.digest()

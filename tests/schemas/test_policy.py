@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT
 
 from pipelines.personal_data.phones import COUNTRIES
 from pipelines.personal_data.rules import entities
@@ -13,7 +14,6 @@ from schemas import policy, register
 from schemas.errors import Invalid
 from schemas.policy import EU, Pack
 
-ROOT = Path(__file__).resolve().parents[2]
 PACKS = policy.load()
 
 GOOD = """schema_version: 1

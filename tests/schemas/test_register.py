@@ -9,56 +9,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers.commands import SHARED
+from helpers.register_folders import entry_text, register_problems, write_register
 
 from schemas import register
-from schemas.errors import Invalid, Problem
 from schemas.standing import standing
-
-SHARED = Path(__file__).parents[2] / "../shared"
-
-ENTRY = """id: {id}
-title: Official texts
-publisher: Ministry
-contact: rights@example.org
-jurisdiction: KZ
-kind: web
-languages: [kk, ru]
-match:
-  domains: [{domain}]
-licence:
-  spdx: CC-BY-4.0
-basis:
-  kind: licence
-  reference: "1"
-  evidence: {id}.txt
-  purposes: [pretraining, evaluation]
-  granted_on: 2025-02-01
-"""
-
-
-def entry(id: str = "one", domain: str = "one.example.kz") -> str:
-    return ENTRY.format(id=id, domain=domain)
-
-
-def write(folder: Path, entries: dict[str, str], **files: str) -> Path:
-    for name in ("sources", "evidence"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for name, text in entries.items():
-        (folder / f"sources/{name}.yaml").write_text(text, "utf-8")
-        (folder / f"evidence/{name}.txt").write_text(f"evidence of {name}", "utf-8")
-    for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text, "utf-8")
-    return folder
-
-
-def problems(folder: Path) -> list[Problem]:
-    with pytest.raises(Invalid) as caught:
-        register.load(folder)
-    return list(caught.value.problems)
 
 
 def test_an_entry(tmp_path: Path) -> None:
-    found = register.load(write(tmp_path, {"one": entry()}))
+    found = register.load(write_register(tmp_path, {"one": entry_text()}))
     source = found.sources["one"]
     assert source.acquired_as == "crawled" and source.opt_out == "honour"
     assert source.personal_data == "scrub" and source.residency is None
@@ -69,20 +28,20 @@ def test_an_entry(tmp_path: Path) -> None:
 
 
 def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
-    write(
+    write_register(
         tmp_path,
         {
-            "a1": entry("a1").replace("KZ", "XX"),
+            "a1": entry_text("a1").replace("KZ", "XX"),
             "b1": "x: [",
-            "d1": entry("d1", "d.kz"),
-            "e1": entry("e1", "D.KZ.").replace("CC-BY-4.0", "cc-by-4.0"),
+            "d1": entry_text("d1", "d.kz"),
+            "e1": entry_text("e1", "D.KZ.").replace("CC-BY-4.0", "cc-by-4.0"),
         },
         licences="LicenseRef-x: {title: x}\nOther: {}\n",
         withdrawals="- {scope: document, value: zz, recorded_on: 2026-01-01, ground: asked}\n",
     )
     (tmp_path / "sources/c1.yaml").write_bytes("title: Ә".encode("cp1251", "replace") + b"\xff")
     (tmp_path / "sources/f1.yml").write_text("id: f1\n")
-    found = problems(tmp_path)
+    found = register_problems(tmp_path)
     assert {Path(p.file).name for p in found} == {
         "a1.yaml",
         "b1.yaml",
@@ -106,33 +65,33 @@ def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
 )
 def test_ties(tmp_path: Path, match: tuple[str, str]) -> None:
     texts = {
-        id: entry(id).replace("domains: [one.example.kz]", m)
+        id: entry_text(id).replace("domains: [one.example.kz]", m)
         for id, m in zip(("a1", "b1"), match, strict=True)
     }
-    [tie] = problems(write(tmp_path, texts))
+    [tie] = register_problems(write_register(tmp_path, texts))
     assert "claimed by a1 and by b1" in tie.message
 
 
 def test_the_digest_hangs_on_content_alone(tmp_path: Path) -> None:
-    entries = {"a1": entry("a1", "a.kz"), "b1": entry("b1", "b.kz")}
+    entries = {"a1": entry_text("a1", "a.kz"), "b1": entry_text("b1", "b.kz")}
     rows = [
         "- {scope: source, value: a1, recorded_on: 2026-01-01, ground: asked}\n",
         "- {scope: url, value: 'https://a.kz/x', recorded_on: 2026-02-01, ground: asked}\n",
     ]
-    one = register.load(write(tmp_path / "x", entries, withdrawals="".join(rows)))
+    one = register.load(write_register(tmp_path / "x", entries, withdrawals="".join(rows)))
     turned = {
         "b1": entries["b1"],
         "a1": "".join(sorted(entries["a1"].splitlines(True)[:7]))
         + "".join(entries["a1"].splitlines(True)[7:]),
     }
-    two = register.load(write(tmp_path / "y", turned, withdrawals="".join(rows[::-1])))
+    two = register.load(write_register(tmp_path / "y", turned, withdrawals="".join(rows[::-1])))
     assert one.sha256 == two.sha256 and one.withdrawals == two.withdrawals
     (tmp_path / "y/evidence/a1.txt").write_text("other")
     assert register.load(tmp_path / "y").sha256 != one.sha256
 
 
 def test_missing_or_empty_evidence_is_no_error(tmp_path: Path) -> None:
-    write(tmp_path, {"one": entry()})
+    write_register(tmp_path, {"one": entry_text()})
     evidence = tmp_path / "evidence/one.txt"
     evidence.write_text("")
     assert register.load(tmp_path).sources["one"].evidence_sha256 is None
@@ -144,13 +103,13 @@ def test_missing_or_empty_evidence_is_no_error(tmp_path: Path) -> None:
 
 
 def test_an_empty_register_is_an_error(tmp_path: Path) -> None:
-    assert "no such folder" in problems(tmp_path)[0].message
-    assert "holds no source" in problems(write(tmp_path, {}))[0].message
+    assert "no such folder" in register_problems(tmp_path)[0].message
+    assert "holds no source" in register_problems(write_register(tmp_path, {}))[0].message
 
 
 def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
     texts = {
-        id: entry(id).replace("domains: [one.example.kz]", m)
+        id: entry_text(id).replace("domains: [one.example.kz]", m)
         for id, m in (
             ("host", "domains: [example.kz]"),
             ("sub", "domains: [law.example.kz]"),
@@ -159,7 +118,7 @@ def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
         )
     }
     texts["page"] += "  url_scope: ['https://law.example.kz/acts/2']\n"
-    found = register.load(write(tmp_path, texts))
+    found = register.load(write_register(tmp_path, texts))
     uris = pl.Series(
         [
             "https://example.kz/",
@@ -181,8 +140,8 @@ def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
 
 
 def test_standing(tmp_path: Path) -> None:
-    text = entry() + "  expires_on: 2026-06-30\n  withdrawn_on: 2026-06-01\n"
-    source = register.load(write(tmp_path, {"one": text})).sources["one"]
+    text = entry_text() + "  expires_on: 2026-06-30\n  withdrawn_on: 2026-06-01\n"
+    source = register.load(write_register(tmp_path, {"one": text})).sources["one"]
     days = ("2025-01-31", "2025-02-01", "2026-05-31", "2026-06-01", "2026-07-01")
     assert [standing(source, date.fromisoformat(d)) for d in days] == [
         "not yet granted",
@@ -220,17 +179,19 @@ def test_the_gauntlets_register_loads(tmp_path: Path) -> None:
 
 
 def test_terms_of_a_licence_and_its_duties(tmp_path: Path) -> None:
-    texts = {"one": entry().replace("CC-BY-4.0", "LicenseRef-open-data")}
+    texts = {"one": entry_text().replace("CC-BY-4.0", "LicenseRef-open-data")}
     licences = (
         "LicenseRef-open-data:\n  title: Terms of an open-data portal\n"
         "  url: https://data.example.kz/terms\n  text: |\n    Name the source.\n"
         "  purposes: [pretraining]\n  attribution: true\n  share_alike: true\n"
     )
-    found = register.load(write(tmp_path, texts, licences=licences))
+    found = register.load(write_register(tmp_path, texts, licences=licences))
     terms = found.licences["LicenseRef-open-data"]
     assert (terms.text, terms.url) == ("Name the source.\n", "https://data.example.kz/terms")
     assert (terms.purposes, terms.attribution, terms.share_alike) == (("pretraining",), True, True)
-    other = register.load(write(tmp_path, texts, licences=licences.replace("source", "author")))
+    other = register.load(
+        write_register(tmp_path, texts, licences=licences.replace("source", "author"))
+    )
     assert other.sha256 != found.sha256
-    wrong = write(tmp_path, texts, licences=licences.replace("true", "perhaps", 1))
-    assert "LicenseRef-open-data.attribution" in {p.key for p in problems(wrong)}
+    wrong = write_register(tmp_path, texts, licences=licences.replace("true", "perhaps", 1))
+    assert "LicenseRef-open-data.attribution" in {p.key for p in register_problems(wrong)}

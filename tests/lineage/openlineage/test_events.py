@@ -14,6 +14,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from helpers.commands import ROOT
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
@@ -26,8 +27,8 @@ from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from schemas import configuration
 from schemas.duties import Duties
+from schemas.stages import STAGES
 
-ROOT = Path(__file__).resolve().parents[2]
 OWN = json.loads((ROOT / "schemas/openlineage/1-0-0.json").read_bytes())
 RUN = events.Run(
     release="r",
@@ -223,9 +224,7 @@ def test_the_published_schemas_refuse_what_is_no_event(published: Registry[Any])
 def test_a_release_tells_its_runs_again(sample_run: Path) -> None:
     told = openlineage.replay(read(sample_run / "release/sample"))
     assert [(e["job"]["name"], e["eventType"]) for e in told] == [
-        (f"sample.{stage}", kind)
-        for stage in ("ingest", "language", "quality", "dedup", "privacy", "release")
-        for kind in ("START", "COMPLETE")
+        (f"sample.{stage}", kind) for stage in STAGES for kind in ("START", "COMPLETE")
     ]
     assert all(check_own(event) for event in told)
     made_by = {e["outputs"][0]["name"]: e["outputs"][0]["facets"].get("version") for e in told}

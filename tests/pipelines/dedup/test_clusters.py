@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import itertools
 import random as stdlib_random
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from helpers.commands import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +14,7 @@ from pipelines.dedup.clusters import anchors, candidate_pairs, components, jacca
 from pipelines.text.minhash import band_keys, signatures
 from pipelines.text.shingles import Shingles, shingle
 
-SHARED = Path(__file__).parents[2] / "../shared/data/near-duplicates"
+NEAR_DUPLICATES = SHARED / "data/near-duplicates"
 EDGES = st.lists(
     st.tuples(st.integers(0, 15), st.integers(0, 15), st.integers(70, 100)), max_size=40
 )
@@ -150,12 +150,12 @@ def test_unknown_documents_are_refused() -> None:
         jaccard(pairs, shingle(pl.Series(["a", "b"])), np.array([1, 2], np.uint64))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the planted pairs")
+@pytest.mark.skipif(not NEAR_DUPLICATES.is_dir(), reason="needs the planted pairs")
 @pytest.mark.parametrize("number", [100, 1000])
 def test_planted_pairs_and_nothing_else(number: int) -> None:
-    lines = (SHARED / f"articles_{number}.train").read_text("utf-8").splitlines()
+    lines = (NEAR_DUPLICATES / f"articles_{number}.train").read_text("utf-8").splitlines()
     names, articles = zip(*(line.split(" ", 1) for line in lines), strict=True)
-    planted = (SHARED / f"articles_{number}.truth").read_text("utf-8").splitlines()
+    planted = (NEAR_DUPLICATES / f"articles_{number}.truth").read_text("utf-8").splitlines()
     shingles = shingle(pl.Series(articles))
     keys = banded(shingles, 26, 5)
     found = jaccard(candidate_pairs(keys), shingles).filter(pl.col("similarity") >= 0.7)

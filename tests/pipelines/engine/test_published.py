@@ -39,14 +39,14 @@ def test_what_is_whole_is_taken_up(folder: Path) -> None:
 
 def test_what_did_not_change_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole(folder)
-    monkeypatch.setattr(shards, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(disk, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
     assert whole(folder)
 
 
 def test_what_was_just_published_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = published.Published(folder, disk.read_json(folder / "stage.json"))
     published.remember(done, folder.with_suffix(".known"))
-    monkeypatch.setattr(shards, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
+    monkeypatch.setattr(disk, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
     assert whole(folder)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import apache_beam as beam
 import pytest
+from helpers.commands import ROOT
 
 from pipelines.engine import runners
 
@@ -19,7 +20,7 @@ def alone(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         timeout=120,
-        env=os.environ | {"PYTHONPATH": str(Path(runners.__file__).parents[1])},
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
 
 

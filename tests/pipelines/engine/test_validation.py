@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipelines.engine import validation
 from pipelines.engine.validation import ExpectationFailed, validate
-from schemas.tables import STAGES
+from schemas.stages import STAGES
 
 Frame = dict[str, list[Any]]
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 from helpers import release_tables
+from helpers.commands import ROOT
 
 from pipelines.governance import policies, sources
 from schemas import policy
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

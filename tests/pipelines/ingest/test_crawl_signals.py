@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers.crawl_records import OPEN, SHUT, record
 
 from pipelines.engine import batches, shards
 from pipelines.engine.input_files import Container
@@ -16,33 +17,7 @@ from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.registry import reservations
 from pipelines.ingest.signals.stored import whole
 
-SHUT = b"User-agent: *\nDisallow: /\n"
-OPEN = b"User-agent: *\nAllow: /\n"
 BARS = b"<rsl><content url='/'><license><prohibits type='usage'>all</prohibits></license></content></rsl>"
-
-
-def record(
-    uri: str,
-    body: bytes,
-    *http: str,
-    at: str = "2026-10-01T00:00:00Z",
-    kind: str = "response",
-    fields: tuple[str, ...] = (),
-    status: int = 200,
-) -> bytes:
-    answer = "\r\n".join([f"HTTP/1.1 {status} OK", *http, "", ""]).encode() + body
-    head = [
-        "WARC/1.1",
-        f"WARC-Type: {kind}",
-        f"WARC-Target-URI: {uri}",
-        f"WARC-Date: {at}",
-        "Content-Type: application/http",
-        f"Content-Length: {len(answer)}",
-        *fields,
-        "",
-        "",
-    ]
-    return gzip.compress("\r\n".join(head).encode() + answer + b"\r\n\r\n", mtime=0)
 
 
 def reasons(path: Path, *records: bytes) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from helpers.commands import ROOT
 
 from pipelines.personal_data.finder import Finder
 from pipelines.personal_data.rules import entities
@@ -15,7 +16,7 @@ from pipelines.personal_data.rules import entities
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks/privacy.py"
+    path = ROOT / "benchmarks/privacy.py"
     spec = importlib.util.spec_from_file_location("privacy_benchmark", path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import spacy
 import yaml
+from helpers.commands import ROOT
 from helpers.judged_records import PARAMS
 
 from pipelines.personal_data import names, policy
@@ -201,7 +202,7 @@ def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(scope="module")
 def bench() -> ModuleType:
-    path = Path(__file__).resolve().parents[2] / "benchmarks/names.py"
+    path = ROOT / "benchmarks/names.py"
     spec = importlib.util.spec_from_file_location("names_benchmark", path)
     assert spec and spec.loader
     bench = importlib.util.module_from_spec(spec)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers.commands import ROOT
 from helpers.judged_records import PARAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -203,7 +204,7 @@ def test_what_cannot_be_done_is_said_before_a_run(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> None:
-    base = (Path(__file__).parents[2] / "params.yaml").read_text("utf-8")
+    base = (ROOT / "params.yaml").read_text("utf-8")
     base = re.sub(r"(?ms)^privacy:.*?(?=^\S)", "", base)
     section = (
         "privacy:\n  operator: mask\n  drop_density: 3\n  key: secret.key\n  rules:\n"

@@ -15,6 +15,7 @@ from pipelines.privacy import preview_page
 from pipelines.privacy import stage as privacy
 from pipelines.privacy.preview_command import chosen, last_stage
 from schemas import params
+from schemas.stages import earlier
 
 
 def preview(run: Path, *args: str) -> int:
@@ -123,7 +124,7 @@ def test_a_page_takes_the_place_of_the_last_one(sample_run: Path, tmp_path: Path
 
 def test_stages_of_another_ingest_do_not_count(sample_run: Path, tmp_path: Path) -> None:
     assert last_stage(sample_run / "work") == "dedup"
-    for stage in ("ingest", "language", "quality", "dedup"):
+    for stage in earlier("privacy"):
         (tmp_path / stage).mkdir()
         for name in ("stage.json", "run.json"):
             shutil.copy(sample_run / "work" / stage / name, tmp_path / stage)

@@ -13,18 +13,16 @@ import polars as pl
 import pytest
 from helpers.commands import ROOT, tamga
 from helpers.release_tables import fates, jsonl, table
+from helpers.withdrawals import CONFIRMED, files_below, run_withdraw
 
 from lineage import receipts, trace
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
 from lineage.withdrawal_scope import Scope
-from pipelines.withdrawal import command as withdraw
 from pipelines.withdrawal.execution import begin
 from pipelines.withdrawal.impact import Survey
 from schemas import params, register, withdrawals
-
-BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
 
 @pytest.fixture
@@ -32,21 +30,8 @@ def home(sample_copy: Path) -> Path:
     return sample_copy
 
 
-def run(home: Path, *args: str) -> int:
-    return withdraw.main([*args, "--params", str(home / "params.yaml")])
-
-
 def told(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """All files, but locks."""
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and not p.name.endswith("lock")
-    }
 
 
 def unsound(home: Path, release: str = "sample") -> list[str]:
@@ -61,10 +46,10 @@ def receipt(home: Path) -> Path:
 
 
 def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = files(home)
-    assert run(home, "source", "kz-bilik", "--json") == 0
+    before = files_below(home)
+    assert run_withdraw(home, "source", "kz-bilik", "--json") == 0
     shown = told(capsys)
-    assert files(home) == before
+    assert files_below(home) == before
     data = table(home / "release/sample", "data")
     mine = data.filter(pl.col("source_id") == "kz-bilik")
     (one,) = shown["releases"]
@@ -76,7 +61,7 @@ def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[s
             "shard"
         ]
     )
-    assert run(home, "source", "kz-bilik") == 0
+    assert run_withdraw(home, "source", "kz-bilik") == 0
     assert "nothing was changed" in capsys.readouterr().out
 
 
@@ -84,26 +69,28 @@ def test_copies_are_shown_with_their_right(home: Path, capsys: pytest.CaptureFix
     members = table(home / "release/sample", "duplicates")
     gone = members.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
     pair = gone.join(members, left_on="kept_doc_id", right_on="doc_id").row(0, named=True)
-    assert run(home, "document", pair["kept_doc_id"], "--json") == 0
+    assert run_withdraw(home, "document", pair["kept_doc_id"], "--json") == 0
     copies = told(capsys)["releases"][0]["copies"]
     assert not copies["stay"]
     assert sum(c["documents"] for c in copies["take_over"] + copies["barred"]) >= 1
     for one in copies["take_over"]:
         assert one["licence"] and one["basis"] and one["text_at_hand"] == one["documents"]
-    assert run(home, "document", pair["doc_id"], "--json") in (0, 1)
+    assert run_withdraw(home, "document", pair["doc_id"], "--json") in (0, 1)
     (stay,) = told(capsys)["releases"][0]["copies"]["stay"]
     assert stay["examples"] == [pair["kept_doc_id"]]
 
 
 def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release = home / "release/sample"
-    before, data = files(release), table(release, "data")
+    before, data = files_below(release), table(release, "data")
     old_fates = fates(release)
     ids = set(data.filter(pl.col("source_id") == "kz-bilik")["doc_id"])
-    assert run(home, "source", "kz-bilik", *BY, "--due", "2999-01-01", "--json") == 0
+    assert (
+        run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--due", "2999-01-01", "--json") == 0
+    )
     done = told(capsys)
     assert done["counts"]["documents"] == str(len(ids)) and not done["erased"]
-    after, left = files(release), table(release, "data")
+    after, left = files_below(release), table(release, "data")
     assert set(left["doc_id"]) == set(data["doc_id"]) - ids
     changed = set(done["releases"][0]["shards"])
     for name in (n for n in before if n.startswith("data/")):
@@ -142,23 +129,23 @@ def table_of(contents: dict[str, bytes], name: str) -> pl.DataFrame:
 
 
 def test_the_same_again_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(home, "domain", "bilik.example.kz", *BY, "--erase") == 0
-    before = files(home)
+    assert run_withdraw(home, "domain", "bilik.example.kz", *CONFIRMED, "--erase") == 0
+    before = files_below(home)
     capsys.readouterr()
-    assert run(home, "domain", "BILIK.example.kz.", *BY, "--erase") == 0
+    assert run_withdraw(home, "domain", "BILIK.example.kz.", *CONFIRMED, "--erase") == 0
     assert "already withdrawn" in capsys.readouterr().out
-    assert run(home, "domain", "bilik.example.kz") == 0
-    assert files(home) == before
+    assert run_withdraw(home, "domain", "bilik.example.kz") == 0
+    assert files_below(home) == before
 
 
 def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = files(home)
-    assert run(home, "domain", "nowhere.example") == 1
+    before = files_below(home)
+    assert run_withdraw(home, "domain", "nowhere.example") == 1
     assert "nothing in the releases" in capsys.readouterr().out
     for domain in ("example.kz", "nowhere.example"):
-        assert run(home, "domain", domain) in (0, 1)
-    assert files(home) == before
-    assert run(home, "domain", "nowhere.example", *BY) == 0
+        assert run_withdraw(home, "domain", domain) in (0, 1)
+    assert files_below(home) == before
+    assert run_withdraw(home, "domain", "nowhere.example", *CONFIRMED) == 0
     assert [w.value for w in register.load(home / "register").withdrawals] == ["nowhere.example"]
     assert not unsound(home)
 
@@ -168,15 +155,18 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     data = table(release, "data").sort("doc_id")
     web = data.filter(pl.col("uri").str.starts_with("https://")).row(0, named=True)
     other = web["uri"].replace("https://", "HTTP://") + "#part"
-    assert run(home, "url", web["uri"].replace("https://", "HTTP://"), *BY, "--json") == 0
+    assert (
+        run_withdraw(home, "url", web["uri"].replace("https://", "HTTP://"), *CONFIRMED, "--json")
+        == 0
+    )
     done = told(capsys)
     assert web["uri"] not in json.dumps(done) and "value" not in done
-    assert run(home, "url", other, *BY) == 2
+    assert run_withdraw(home, "url", other, *CONFIRMED) == 2
     left = table(release, "data")
     assert web["doc_id"] not in set(left["doc_id"])
     text = left.filter(pl.col("n_chars") > 50).sort("doc_id").row(0, named=True)
     (home / "letter.txt").write_text(text["text"] + "\n", "utf-8")
-    assert run(home, "text", str(home / "letter.txt"), *BY, "--json") == 0
+    assert run_withdraw(home, "text", str(home / "letter.txt"), *CONFIRMED, "--json") == 0
     assert told(capsys)["value"] == sha256(text["text"].encode()).hexdigest()
     assert text["doc_id"] not in set(table(release, "data")["doc_id"])
     assert not unsound(home)
@@ -184,7 +174,7 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
-    assert run(home, "text", str(home / "letter.txt")) == 1
+    assert run_withdraw(home, "text", str(home / "letter.txt")) == 1
     assert "nothing in the releases is of text" in capsys.readouterr().out
 
 
@@ -197,27 +187,27 @@ def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) 
         (["document", "kz-bilik"], "32 hex"),
         (["domain", "https://a.example/x"], "host name"),
         (["url", "'; DROP TABLE records; --"], "a URL"),
-        (["source", "kz-bilik", *BY, "--due", "soon"], "a date"),
+        (["source", "kz-bilik", *CONFIRMED, "--due", "soon"], "a date"),
         (["text", "not a digest"], "VALUE: must be the SHA-256 of the text in 64 hex"),
-        (["source", "kz-bilik", *BY, "--received", "2999-01-01"], "--received: is in the future"),
+        (["source", "kz-bilik", *CONFIRMED, "--received", "2999-01-01"], "--received: is in the future"),
         (["source", "kz-bilik", "--received", "2020-01-02", "--due", "2020-01-01"],
          "--due: is before the day of receipt, 2020-01-02"),
-        (["source", "kz-bilik", *BY, "--case", "12"], "--case: "),
+        (["source", "kz-bilik", *CONFIRMED, "--case", "12"], "--case: "),
     ],
     ids=["role", "ground", "document", "domain", "url", "due", "text", "future", "before", "case"],
 )  # fmt: skip
 def test_bad_usage(
     home: Path, args: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = files(home)
-    assert run(home, *args) == 2
+    before = files_below(home)
+    assert run_withdraw(home, *args) == 2
     assert words in capsys.readouterr().err
-    assert files(home) == before
+    assert files_below(home) == before
 
 
 def test_confirm_needs_who_and_why(home: Path) -> None:
     with pytest.raises(SystemExit) as ended:
-        run(home, "source", "kz-bilik", "--confirm")
+        run_withdraw(home, "source", "kz-bilik", "--confirm")
     assert ended.value.code == 2
 
 
@@ -231,18 +221,18 @@ def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str])
     order = {"recorded_on": "2026-11-22", "ground": "x", "recorded_by": "counsel", "erase": False}
     begin(Survey(about, found, scope), order).carry_out()
     assert set(table(release, "data")["source_id"]) == {"kz-bilik"}
-    assert run(home, "source", "kz-bilik") == 0
+    assert run_withdraw(home, "source", "kz-bilik") == 0
     assert "WARNING: EVERYTHING" in capsys.readouterr().out
-    assert run(home, "source", "kz-bilik", *BY) == 1
+    assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 1
     assert "EVERYTHING" in capsys.readouterr().err and not unsound(home)
-    assert run(home, "source", "kz-bilik", *BY, "--all") == 0
+    assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--all") == 0
     assert not unsound(home) and not list((release / "data").rglob("*.parquet"))
 
 
 def test_a_table_that_is_cut_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next((home / "release/sample/lineage/records").iterdir())
     path.write_bytes(path.read_bytes()[:100])
-    assert run(home, "source", "kz-bilik") == 1
+    assert run_withdraw(home, "source", "kz-bilik") == 1
     assert "tamga verify" in capsys.readouterr().err
 
 
@@ -252,14 +242,14 @@ def test_a_release_that_was_changed_is_left_alone(
     shard = next((home / "release/sample/data/kk").glob("*.parquet"))
     content = shard.read_bytes()
     shard.write_bytes(content + b"x")
-    before = files(home)
-    assert run(home, "source", "kz-bilik", *BY) == 1
+    before = files_below(home)
+    assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 1
     assert "does not have the bytes that were signed" in capsys.readouterr().err
-    assert files(home) == before
+    assert files_below(home) == before
 
 
 def test_a_changed_receipt_is_found(home: Path) -> None:
-    assert run(home, "source", "kz-bilik", *BY) == 0
+    assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 0
     path, key = receipt(home), keys.public_key(home / "work/keys/signing.pub")
     command = ("verify", "--receipt", path, "--params", home / "params.yaml")
     assert tamga(*command).returncode == 0
@@ -286,7 +276,7 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     about = params.load(home / "params.yaml")
     assert about.root == home
     (home / "samples").symlink_to(ROOT / "samples")
-    assert run(home, "source", "kz-bilik", *BY, "--erase") == 0
+    assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--erase") == 0
     assert {p.name for p in (home / "work").iterdir()} <= {
         "keys", "metrics", "plots", "validation", ".state"
     }  # fmt: skip

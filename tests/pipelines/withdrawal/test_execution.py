@@ -24,7 +24,7 @@ from schemas import register
 
 CHILD = """
 import os, signal, sys
-from pipelines import erasure, survey, withdraw, withdrawing
+from pipelines.withdrawal import command, execution, impact, purge
 last, seen = int(sys.argv[1]), 0
 DEEDS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
 
@@ -37,7 +37,7 @@ def deed(event, args):
             os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(deed)
-code = withdraw.main(sys.argv[2:])
+code = command.main(sys.argv[2:])
 print(seen)
 sys.exit(code)
 """

@@ -6,20 +6,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from test_withdraw import BY, files, home, run
-
-__all__ = ["home"]
+from helpers.withdrawals import CONFIRMED, files_below, run_withdraw
 
 
 @pytest.mark.parametrize("left", ["manifest", "statement", "data", "lineage", "log"])
 def test_a_release_without_a_readable_manifest_stops_it(
-    home: Path, left: str, capsys: pytest.CaptureFixture[str]
+    sample_copy: Path, left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    release = home / "release/sample"
+    release = sample_copy / "release/sample"
     if left == "manifest":
         (release / "manifest.json").write_text("[")
     else:
-        other = home / "release/other"
+        other = sample_copy / "release/other"
         shutil.copytree(release, other)
         keep = {"statement": "manifest.dsse.json", "data": "data", "lineage": "lineage"}.get(left)
         for path in other.iterdir():
@@ -28,12 +26,12 @@ def test_a_release_without_a_readable_manifest_stops_it(
         if left == "log":
             shutil.rmtree(release)
             other.rename(release)
-    before = files(home)
-    for args in ((), BY, (*BY, "--erase")):
-        assert run(home, "source", "kz-bilik", *args) == 1
+    before = files_below(sample_copy)
+    for args in ((), CONFIRMED, (*CONFIRMED, "--erase")):
+        assert run_withdraw(sample_copy, "source", "kz-bilik", *args) == 1
         error = capsys.readouterr().err
         assert (
             "cannot be read" in error
             and f"/{'sample' if left in ('manifest', 'log') else 'other'} " in error
         )
-    assert files(home) == before
+    assert files_below(sample_copy) == before

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from helpers.language_texts import AZ, BA, BE, ET, KK, KY, LT, LV, RO, RU, TG, TR, TT, UK
 from hypothesis import given
 from hypothesis import strategies as st
-from test_charset import AZ, BA, BE, ET, KK, KY, LT, LV, RO, RU, TG, TR, TT, UK
 
 from pipelines.ingest.decoding.mojibake import repair
 

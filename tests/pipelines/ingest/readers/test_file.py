@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT
 from helpers.office_files import docx, epub, odt, paragraph, pdf
 
 from pipelines.ingest import text_extraction
@@ -62,7 +63,7 @@ def test_a_file_that_is_too_large(tmp_path):
 
 
 def test_every_format_has_its_reader_and_may_be_named():
-    schema = (Path(__file__).parents[3] / "schemas/params.schema.json").read_text()
+    schema = (ROOT / "schemas/params.schema.json").read_text()
     allowed = json.loads(schema)["$defs"]["input"]["properties"]["format"]["enum"]
     assert sorted(allowed) == sorted([*FORMATS, "auto"])
     for name in FORMATS:

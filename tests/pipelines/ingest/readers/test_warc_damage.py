@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from pathlib import Path
 
 import lz4.frame
 import pytest
 from backports import zstd
+from helpers.commands import SHARED
 from helpers.warc_files import (
     ALL,
     INFO,
@@ -34,7 +34,7 @@ from pipelines.ingest.readers import warc
 from pipelines.ingest.readers.records import Source
 from pipelines.ingest.readers.registry import reader
 
-DAMAGED = Path(__file__).parents[3] / "../shared/data/crawl/damaged"
+DAMAGED = SHARED / "data/crawl/damaged"
 
 
 @pytest.mark.parametrize(

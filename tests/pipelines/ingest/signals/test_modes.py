@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 from helpers import report_release
+from helpers.crawl_records import OPEN, SHUT, record
 from helpers.register_entries import entry
-from test_crawl_signals import OPEN, SHUT, record
 
 from lineage.reports import opt_outs
 from pipelines.engine.published import load

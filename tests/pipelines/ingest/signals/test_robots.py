@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import pytest
+from helpers.commands import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,8 +14,8 @@ from pipelines.ingest.signals import content_signal, robots
 from pipelines.ingest.signals.observed import Capture
 from pipelines.ingest.signals.patterns import compile_pattern, subject
 
-SHARED = Path(__file__).parents[2] / "../shared/data/robots"
-needs_shared = pytest.mark.skipif(not SHARED.exists(), reason="shared data is absent")
+ROBOTS_FILES = SHARED / "data/robots"
+needs_shared = pytest.mark.skipif(not ROBOTS_FILES.exists(), reason="shared data is absent")
 
 
 def capture(body: bytes, status: int = 200) -> Capture:
@@ -271,8 +271,8 @@ def test_nothing_raises(body: bytes, path: str) -> None:
 
 @needs_shared
 def test_the_real_files_are_read() -> None:
-    files = [f for f in SHARED.glob("real/*/**/*") if f.is_file()] or [
-        f for f in SHARED.glob("real/*") if f.is_file()
+    files = [f for f in ROBOTS_FILES.glob("real/*/**/*") if f.is_file()] or [
+        f for f in ROBOTS_FILES.glob("real/*") if f.is_file()
     ]
     assert files
     for file in files:
@@ -302,12 +302,12 @@ def test_the_real_files_are_read() -> None:
     ],
 )
 def test_crawler_commons_cases(name: str, agent: str, path: str, expected: bool) -> None:
-    body = (SHARED / "crawler-commons" / name).read_bytes()
+    body = (ROBOTS_FILES / "crawler-commons" / name).read_bytes()
     assert may(body, path, agent) is expected
 
 
 @needs_shared
 @pytest.mark.parametrize("name", ["utf8", "utf16le", "utf16be"])
 def test_crawler_commons_byte_order_marks(name: str) -> None:
-    body = (SHARED / "crawler-commons" / f"robots-with-{name}-bom.txt").read_bytes()
+    body = (ROBOTS_FILES / "crawler-commons" / f"robots-with-{name}-bom.txt").read_bytes()
     assert robots.lines(body)[0][0] == "user-agent"

@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 import yaml
+from helpers.commands import SHARED
 
 from pipelines.ingest.signals import robots
 from pipelines.ingest.signals.observed import Capture
 from pipelines.ingest.signals.uris import split
 
-SHARED = Path(__file__).parents[2] / "../shared/data/robots"
+ROBOTS_FILES = SHARED / "data/robots"
 CASES: dict[str, list[list[Any]]] = yaml.safe_load(
     (Path(__file__).parent / "robots_corpus.yaml").read_text()
 )
-pytestmark = pytest.mark.skipif(not SHARED.exists(), reason="shared data is absent")
+pytestmark = pytest.mark.skipif(not ROBOTS_FILES.exists(), reason="shared data is absent")
 
 #: Hosts whose verdicts differ from Protego's, and what RFC 9309 has to say about it.
 DIFFERENCES = {
@@ -40,13 +41,13 @@ def verdict(body: bytes, agent: str, path: str) -> bool:
 
 
 def test_every_file_has_its_cases() -> None:
-    assert set(CASES) == {f.name for f in (SHARED / "crawler-commons").iterdir()}
+    assert set(CASES) == {f.name for f in (ROBOTS_FILES / "crawler-commons").iterdir()}
     assert sum(map(len, CASES.values())) >= 100
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_crawler_commons(name: str) -> None:
-    body = (SHARED / "crawler-commons" / name).read_bytes()
+    body = (ROBOTS_FILES / "crawler-commons" / name).read_bytes()
     wrong = [
         (agent, path, why)
         for agent, path, allowed, why in CASES[name]
@@ -69,7 +70,7 @@ def paths_of(body: bytes) -> list[str]:
 
 def test_real_files_beside_protego() -> None:
     protego = pytest.importorskip("protego")
-    files = sorted((SHARED / "real").iterdir())
+    files = sorted((ROBOTS_FILES / "real").iterdir())
     asked, different = 0, set()
     for file in files:
         body = file.read_bytes()
@@ -90,7 +91,7 @@ def test_real_files_beside_protego() -> None:
 
 
 def test_the_list_of_ai_agents_is_read_whole() -> None:
-    body = (SHARED / "ai-robots-txt/robots.txt").read_bytes()
+    body = (ROBOTS_FILES / "ai-robots-txt/robots.txt").read_bytes()
     named = [v for f, v in robots.lines(body) if f == "user-agent"]
     assert len(named) > 100
     assert not any(verdict(body, agent, "/x") for agent in named)

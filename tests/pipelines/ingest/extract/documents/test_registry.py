@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from helpers.commands import SHARED
 from helpers.office_files import TDM, docx, epub, odt, paragraph, pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,7 +40,7 @@ HEADS = (
     b"<feed>",
     b"<?xml version='1.0'?>",
 )
-FOLDER = Path(__file__).parents[3] / "../shared/data/documents"
+FOLDER = SHARED / "data/documents"
 BY_NAME = {"txt": "text", "htm": "html", "tsv": "csv"}
 
 

@@ -1,0 +1,22 @@
+"""`tamga withdraw` as it is typed, and what stands on disk before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipelines.withdrawal import command as withdraw
+
+CONFIRMED = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
+
+
+def run_withdraw(home: Path, *args: str) -> int:
+    return withdraw.main([*args, "--params", str(home / "params.yaml")])
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    """All files, but locks."""
+    return {
+        p.relative_to(folder).as_posix(): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and not p.name.endswith("lock")
+    }
