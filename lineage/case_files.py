@@ -8,7 +8,6 @@ in it: a keyed digest of that lies in a file of its own, which can be erased.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from lineage.storage import redacted_names
+from lineage.storage import disk, locks, redacted_names
 from schemas.canonical import canonical_json
 from schemas.errors import NO, TamgaError
 
@@ -116,40 +115,35 @@ def read(register: Path, id: str) -> Case:
 def open_case(register: Path, event: Mapping[str, Any]) -> str:
     """Begin a case; its id: the next number."""
     folder = register / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    content = _line({"event": "opened", "previous": "", **event})
     known = [int(p.stem[2:]) for p in folder.glob("c-*.jsonl") if p.stem[2:].isdigit()]
     number = max(known, default=0) + 1
-    while True:
-        id = f"c-{number:04d}"
-        try:
-            descriptor = os.open(_path(register, id), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError:  # another was opened at the same time
-            number += 1
-            continue
-        _append(descriptor, {"event": "opened", "previous": "", **event})
-        return id
+    while not disk.create_file(_path(register, f"c-{number:04d}"), content):
+        number += 1  # another was opened at the same time
+    return f"c-{number:04d}"
 
 
 def add(register: Path, id: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Add events to an open case.
+    """Add events to an open case: all of them or none.
 
     Raises:
       BadCase: where there is no such case, or it was decided.
     """
-    for event in events:
+    path = _path(register, id)
+    read(register, id)  # a missing case makes no folder
+    with locks.folder_lock(path.parent):
         case = read(register, id)
         if case.decision:
             raise BadCase(f"{id} was decided on {case.decision['at']}; open another case")
-        before = sha256(canonical_json(case.events[-1]).encode()).hexdigest()
-        path = _path(register, id)
-        _append(os.open(path, os.O_WRONLY | os.O_APPEND), {"previous": before, **event})
+        content = path.read_bytes()
+        for event in events:
+            before = sha256(content.splitlines()[-1]).hexdigest()
+            content += _line({"previous": before, **event})
+        disk.write_bytes(path, content)
 
 
-def _append(descriptor: int, event: Mapping[str, Any]) -> None:
-    with os.fdopen(descriptor, "ab") as file:
-        file.write(canonical_json({"schema_version": 1, **event}).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+def _line(event: Mapping[str, Any]) -> bytes:
+    return canonical_json({"schema_version": 1, **event}).encode() + b"\n"
 
 
 def _path(register: Path, id: str) -> Path:
@@ -158,10 +152,11 @@ def _path(register: Path, id: str) -> Path:
 
 def remember(keys: Path, case: str, identity: str) -> None:
     """Keep a keyed digest of who objected; the file can be removed at any time."""
-    line = {"case": case, "requester_hmac": _hmac(keys, identity)}
-    descriptor = os.open(keys / REQUESTERS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "ab") as file:
-        file.write(canonical_json(line).encode() + b"\n")
+    line = canonical_json({"case": case, "requester_hmac": _hmac(keys, identity)}).encode()
+    path = keys / REQUESTERS
+    with locks.folder_lock(keys):
+        before = path.read_bytes() if path.is_file() else b""
+        disk.write_bytes(path, before + line + b"\n", mode=0o600)
 
 
 def of_requester(keys: Path, identity: str) -> set[str]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from lineage import token_trace
 from lineage.release_folder import ReleaseFolder
 from lineage.released_passages import BadPassage, holding
 from lineage.storage.release_tables import NoRelease, readable
@@ -113,6 +112,8 @@ def _holding(release: ReleaseFolder, file: str) -> list[str]:
 
 
 def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
+    from lineage import token_trace  # imports NumPy
+
     place = token_trace.find(release, options.tokens)
     number = token_trace.documents(release, place).height
     found = list(token_trace.trace(release, place, options.most))

@@ -14,15 +14,13 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from lineage.signing import dsse, merkle, release_log, seal, timestamps
 from lineage.signing.timestamps import NoTimestamp
-from lineage.storage import release_files
-from schemas.tables import LINEAGE
+from lineage.storage import release_files, release_tables
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ def _scan(folder: Path, manifest: dict[str, Any], table: str) -> pl.LazyFrame:
     start = f"lineage/{table}/"
     files = [folder / name for name in sorted(manifest["files"]) if name.startswith(start)]
     if not files:  # nothing was released, or nothing redacted
-        return pl.LazyFrame(schema=pl.Schema(LINEAGE[table]))
+        return release_tables.empty(table)
     return pl.scan_parquet(files, hive_partitioning=False)
 
 
@@ -239,6 +237,8 @@ def _tokens(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
 
 def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | None:
     """How many separators stand between the ranges of a shard, where those fill it otherwise."""
+    import numpy as np
+
     try:
         ids = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):

@@ -14,8 +14,8 @@ from lineage.release_folder import ReleaseFolder
 from lineage.signing import release_log
 from lineage.storage import release_files
 from schemas import urls
+from schemas.columns import DUPLICATES
 from schemas.errors import NO, TamgaError
-from schemas.tables import DUPLICATES
 from schemas.withdrawals import key_of
 
 #: What shows that a folder is a release's, whatever became of its manifest.
@@ -174,7 +174,7 @@ def passages(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
         .join(released, on="doc_id")
         .join(sources, on="source_id", how="left")
         .with_columns(kind=pl.lit("passage"), similarity=pl.lit(None, pl.Float64))
-        .select(*DUPLICATES.names, "loses")
+        .select(*DUPLICATES, "loses")
         .sort("cluster_id", "doc_id")
         .collect()
     )
@@ -219,7 +219,7 @@ def copies(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
     gone = ids.with_columns(loses=True)
     found = others.join(gone, left_on="kept_doc_id", right_on="doc_id", how="left")
     told = found.with_columns(pl.col("loses").fill_null(False)).unique("doc_id")
-    return told.select(*DUPLICATES.names, "loses").sort("cluster_id", "doc_id").collect()
+    return told.select(*DUPLICATES, "loses").sort("cluster_id", "doc_id").collect()
 
 
 class Unreadable(TamgaError):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lineage.storage import disk
+from lineage.storage import locks
 from pipelines.engine.published import StageError
 from schemas import command_line, stages
 from schemas.command_entry import with_exit_code
@@ -82,10 +82,10 @@ def clean(params: Params) -> list[Leftover]:
       StageError: where a stage is at work there.
     """
     found = leftovers(params)
-    with ExitStack() as locks:
+    with ExitStack() as held:
         for stage in (*stages.STAGES, "preview"):
             lock = params.work / STATE / f"{stage}.lock"
-            if found and not locks.enter_context(disk.only_one(lock)):
+            if found and not held.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
                     f"clean: {stage} is at work in {params.work}; wait for it, then clean"
                 )

@@ -100,6 +100,12 @@ class Register:
             index.add(id, source.domains, source.url_prefixes, source.collections)
         return index
 
+    @cached_property
+    def withdrawn_sources(self) -> Mapping[str, Withdrawal]:
+        """The recorded withdrawal of each source that has one, by the source's id."""
+        recorded = [w for w in self.withdrawals if w.scope == "source"]
+        return {w.value.strip(): w for w in reversed(recorded)}  # the first entry counts
+
     def match(self, uris: pl.Series, collection: str) -> pl.Series:
         """The source_id (String) that governs each uri, null where none does.
 

@@ -137,7 +137,7 @@ class TokensParams:
 
 @dataclass(frozen=True)
 class GuardParams:
-    """What stops a run, see `pipelines.release.yield_guard` and `pipelines.dedup.source_loss_guard`."""
+    """What stops a run, see `pipelines.engine.guard`."""
 
     min_keep_share: float = 0.02  # the least share of its input
     max_fall: float = 0.5  # the most that it may keep less than it did in the last release
@@ -147,10 +147,6 @@ class GuardParams:
     max_source_loss: float = 0.5  # of a source's documents, to one other source
     min_source_loss: int = 50  # documents; fewer are not looked at
     accept_source_loss: tuple[str, ...] = ()  # "LOSER > KEEPER": looked at, and meant
-
-    def allows(self, kind: str, name: str) -> bool:
-        """Whether a `language`, `source` or `stage` may fall: by its name, or as `kind:name`."""
-        return bool({name, f"{kind}:{name}"} & {*self.allow})
 
 
 @dataclass(frozen=True)

@@ -13,32 +13,27 @@ from datetime import date
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jsonschema import (  # type: ignore[import-untyped]
-    Draft202012Validator,
-    FormatChecker,
-    ValidationError,
-)
+from typing import TYPE_CHECKING, Any
 
 from schemas import urls
 from schemas.errors import Problem
 from schemas.yaml_source import KeyPath, YamlSource
 
-_FORMATS = FormatChecker(formats=())
+if TYPE_CHECKING:
+    from jsonschema import (  # type: ignore[import-untyped]
+        Draft202012Validator,
+        ValidationError,
+    )
 
 
-@_FORMATS.checks("iso-date")
 def _is_date(value: object) -> bool:
     return not isinstance(value, str) or parse_date(value) is not None
 
 
-@_FORMATS.checks("host")
 def _is_host(value: object) -> bool:
     return not isinstance(value, str) or urls.normal_host(value) is not None
 
 
-@_FORMATS.checks("url-prefix")
 def _is_url_prefix(value: object) -> bool:
     return not isinstance(value, str) or ("#" not in value and urls.normal_url(value) is not None)
 
@@ -53,7 +48,12 @@ def parse_date(text: str) -> date | None:
 
 @cache
 def _validator(schema: str, definition: str | None) -> Draft202012Validator:
-    return Draft202012Validator(schema_of(schema, definition), format_checker=_FORMATS)
+    from jsonschema import Draft202012Validator, FormatChecker
+
+    formats = FormatChecker(formats=())
+    for name, holds in (("iso-date", _is_date), ("host", _is_host), ("url-prefix", _is_url_prefix)):
+        formats.checks(name)(holds)
+    return Draft202012Validator(schema_of(schema, definition), format_checker=formats)
 
 
 def schema_of(schema: str, definition: str | None = None) -> dict[str, Any]:

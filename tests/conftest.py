@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import gzip
 import os
 import shutil
 import subprocess
@@ -14,9 +12,6 @@ from pathlib import Path
 import pytest
 from helpers.commands import ROOT, SHARED, copied, tamga
 from hypothesis import settings
-
-# ids of parametrised tests are made of their bytes, and two processes must collect the same
-gzip.compress = functools.partial(gzip.compress, mtime=0)  # type: ignore[assignment]
 
 # machines are loaded, and what is tested before a landing is the same each time
 settings.register_profile("steady", deadline=None, derandomize=bool(os.environ.get("CI")))

@@ -1,4 +1,4 @@
-"""The pages hold: commands run or parse, outputs are as shown, paths and links exist."""
+"""The pages are true: commands run or parse, outputs are as shown, paths, modules and links exist."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -23,8 +24,17 @@ from pipelines.personal_data.rules import entities
 from schemas.reasons import REASONS
 from schemas.tables import DATA, LINEAGE
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-TOP = ("docs", "lineage", "notebooks", "pipelines", "register", "samples", "schemas", "tests")
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *(ROOT / name / "README.md" for name in ("benchmarks", "samples")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+#: The pages that name modules.
+DEVELOPERS = [ROOT / "CONTRIBUTING.md", ROOT / "docs/architecture.md"]
+TOP = (
+    *("benchmarks", "docs", "lineage", "notebooks", "pipelines", "register"),
+    *("samples", "schemas", "tests"),
+)
 MADE = ("release", "work")
 #: Commands in two words, where the first alone is one too.
 NESTED = (["quality", "train"], ["privacy", "preview"])
@@ -32,8 +42,15 @@ _BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.M | re.S)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`\n]+)`")
 _OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+_MODULE = re.compile(r"(?:pipelines|lineage|schemas)(?:\.\w+)+")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
 #: A page in a line of pytest's report.
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def blocks(page: Path, *names: str) -> Iterator[str]:
@@ -127,13 +144,13 @@ def test_tamga_commands_parse(page: Path) -> None:
             continue
         nested = words[1] in ("sources", "case") or words[1:3] in NESTED
         sub = words[1:3] if nested and len(words) > 2 else words[1:2]
-        told = usage(*sub)
+        help_text = usage(*sub)
         if "--runner" not in words:
-            assert {*_OPTION.findall(line)} <= {*_OPTION.findall(told)}, line
+            assert {*_OPTION.findall(line)} <= {*_OPTION.findall(help_text)}, line
 
 
 def usage(*command: str) -> str:
-    """What `--help` says."""
+    """The text of `--help`."""
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit) as ended:
         cli.main([*command, "--help"])
@@ -216,8 +233,43 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_page_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert all(f"(docs/{page.name})" in readme for page in PAGES[1:])
+    assert all(f"({name_of(page)})" in readme for page in PAGES[1:])
     assert all(f"(notebooks/{n.name})" in readme for n in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_the_glossary_has_a_line_per_term() -> None:
+    page = (ROOT / "docs/glossary.md").read_text("utf-8")
+    head, *rows = re.findall(r"^\| ([^|\n]+) \| ([^|\n]+) \|$", page, re.M)
+    terms = [term.strip("`").lower() for term, _ in rows]
+    assert head == ("term", "meaning")
+    assert len(terms) >= 40
+    assert len(rows) + 2 == sum(line.startswith("|") for line in page.splitlines())
+    assert terms == sorted(set(terms))
+    assert [term for term, meaning in rows if len(meaning.split()) >= 25] == []
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_the_glossary_is_linked_from(page: Path) -> None:
+    glossary = ROOT / "docs/glossary.md"
+    links = {(page.parent / link).resolve() for link in _LINK.findall(page.read_text("utf-8"))}
+    assert page == glossary or glossary in links
+
+
+def sentences(page: Path) -> Iterator[str]:
+    """The sentences of a page: in paragraphs, in items of lists and in cells of tables."""
+    prose = _BLOCK.sub("\n", page.read_text("utf-8"))
+    prose = re.sub(r"\]\([^)]*\)", "]", _CODE.sub("code", prose))
+    parts = re.split(r"\n\s*\n|\n\s*(?:-|\d+\.) |^#+ .*$|\|", prose, flags=re.M)
+    for part in parts:
+        yield from re.split(r"(?<=[.?!:])[*)]*\s+", part)
+
+
+@pytest.mark.parametrize("name", ["glossary", "legal", "trainers"])
+def test_sentences_are_short(name: str) -> None:
+    """Under 25 words is the aim; a sentence of more than 34 cannot be read aloud."""
+    found = [*sentences(ROOT / f"docs/{name}.md")]
+    assert len(found) > 100
+    assert [one for one in found if len(re.findall(r"\w[\w.'’-]*", one)) > 34] == []
 
 
 def parameters() -> dict[str, Any]:
@@ -227,9 +279,9 @@ def parameters() -> dict[str, Any]:
     return found
 
 
-def test_all_parameters_are_told_with_their_defaults() -> None:
-    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", told, re.M))
+def test_all_parameters_are_listed_with_their_defaults() -> None:
+    page_text = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", page_text, re.M))
     for key, value in parameters().items():
         names = [f"{key}.{k}" for k in value.get("properties", {})] or [key]
         for name in names:
@@ -241,28 +293,71 @@ def test_all_parameters_are_told_with_their_defaults() -> None:
 
 
 def test_the_parameters_in_the_table_exist() -> None:
-    told = (ROOT / "docs/data-engineers.md").read_text("utf-8")
+    page_text = "".join(page.read_text("utf-8") for page in (ROOT / "docs").glob("*.md"))
     properties = parameters()
     for name in re.findall(
-        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard)\.[a-z_]+)`", told
+        r"`((?:ingest|language|quality|dedup|privacy|tokens|release|guard|policy)\.[a-z_]+)`",
+        page_text,
     ):
         section, _, key = name.partition(".")
         assert key in properties[section]["properties"], name
 
 
-def test_all_reasons_are_told() -> None:
-    told = (ROOT / "docs/legal.md").read_text("utf-8")
+def test_all_reasons_are_explained() -> None:
+    page_text = (ROOT / "docs/legal.md").read_text("utf-8")
     reasons = {f"opted-out:{p.NAME}" for p in PROTOCOLS}
     reasons |= {r for rs in REASONS.values() for r in rs if not r.endswith((":", "-"))}
-    assert {r for r in reasons if f"`{r}`" not in told} == set()
+    assert {r for r in reasons if f"`{r}`" not in page_text} == set()
 
 
-def test_all_classes_tables_and_columns_are_told() -> None:
-    engineers, trainers = (
-        (ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("data-engineers", "trainers")
-    )
-    assert {e for e in entities() if f"`{e}`" not in engineers} == set()
+def test_all_classes_tables_and_columns_are_listed() -> None:
+    stages, trainers = ((ROOT / f"docs/{n}.md").read_text("utf-8") for n in ("stages", "trainers"))
+    assert {e for e in entities() if f"`{e}`" not in stages} == set()
     assert {n for n in (*DATA.names, *LINEAGE) if f"`{n}`" not in trainers} == set()
+
+
+@pytest.mark.parametrize("page", DEVELOPERS, ids=name_of)
+def test_modules_exist(page: Path) -> None:
+    """A dotted name is a module, or something in one."""
+    prose = _BLOCK.sub("", page.read_text("utf-8"))
+    for code in _CODE.findall(prose):
+        for name in _MODULE.findall(code):
+            assert resolve_name(name)
+
+
+def test_each_folder_of_code_is_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    folders = [
+        folder.relative_to(ROOT).as_posix()
+        for package in ("pipelines", "lineage")
+        for folder in sorted((ROOT / package).iterdir())
+        if any(folder.glob("*.py"))
+    ]
+    assert len(folders) >= 15
+    assert [folder for folder in folders if f"`{folder}/`" not in page] == []
+
+
+def test_names_in_the_architecture_are_in_their_files() -> None:
+    """In a row that names Python files, a class or constant in code is in one of them."""
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    checked = 0
+    for line in page.splitlines():
+        codes = _CODE.findall(line) if line.startswith("|") else []
+        files = [ROOT / code for code in codes if re.fullmatch(r"\w+(/\w+)+\.py", code)]
+        text = "".join(file.read_text("utf-8") for file in files)
+        for name in re.findall(r"`([A-Z][A-Z_]+|[A-Z]\w+(?:\.\w+)?)`", line):
+            if files:
+                checked += 1
+                assert all(part in text for part in name.split(".")), line
+    assert checked >= 15
+
+
+def test_the_promises_are_in_the_architecture() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d)\. [^|]+ \| ([^|]+) \| ([^|]+) \|$", page, re.M)
+    promises = [row for row in rows if "`tests/" in row[2]]
+    assert [int(number) for number, _, _ in promises] == list(range(1, 10))
+    assert all(".py`" in module and ".py`" in test for _, module, test in promises)
 
 
 def test_pictures_ask_for_nothing_from_elsewhere() -> None:

@@ -1,4 +1,4 @@
-"""Draw `corpus.svg`: the closing tables of a real run of the sample, and one trace.
+"""Draw `corpus.svg`: the closing tables of a run of the sample, and one trace.
 
     python docs/images/draw.py
 
@@ -42,7 +42,7 @@ FRAME = """\
 
 
 def tamga(home: Path, *args: str) -> str:
-    """What a command prints in `home`."""
+    """The output of a command in `home`."""
     env = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *args],
@@ -68,7 +68,7 @@ def observe() -> tuple[str, str]:
 
 
 def column(tables: list[tuple[str, list[str]]], at: float) -> tuple[list[Row], float]:
-    """Tables one below the other, from column `at`; the rows, and the lines that they take."""
+    """Tables one below the other, from column `at`: their rows, and how many lines they take."""
     rows: list[Row] = []
     line = 2.0
     for title, body in tables:
@@ -80,8 +80,8 @@ def column(tables: list[tuple[str, list[str]]], at: float) -> tuple[list[Row], f
     return rows, line
 
 
-def told(trace: str, line: float) -> tuple[list[Row], float]:
-    """A trace from a line on, cut to the picture's width."""
+def trace_rows(trace: str, line: float) -> tuple[list[Row], float]:
+    """The rows of a trace from a line on, cut to the picture's width; and the line after them."""
     rows: list[Row] = []
     for text in trace.splitlines():
         cut = text if len(text) <= WIDTH else text[: WIDTH - 2] + " …"
@@ -91,7 +91,7 @@ def told(trace: str, line: float) -> tuple[list[Row], float]:
 
 
 def picture(run: str, trace: str) -> str:
-    """An SVG of both."""
+    """An SVG of a run's output and a trace."""
     found = [(m["title"], m["body"].splitlines()) for m in _TABLE.finditer(run)]
     outcomes, sources, languages, stages = found
     rows: list[Row] = [(0, 0, "$ make corpus")]
@@ -102,7 +102,7 @@ def picture(run: str, trace: str) -> str:
         at += max(len(text) for _, body in tables for text in body) + GAP
     rows.append((0, bottom - 1, escape(run.strip().splitlines()[-1])))
     rows.append((0, bottom + 1, f"$ tamga trace {TRACED}"))
-    more, end = told(trace, bottom + 2)
+    more, end = trace_rows(trace, bottom + 2)
     size = {
         "width": round(max(WIDTH, at - GAP) * CHAR + 2 * PAD),
         "height": round((end + 0.5) * LINE + 2 * PAD),
@@ -111,7 +111,7 @@ def picture(run: str, trace: str) -> str:
 
 
 def _text(x: float, y: float, markup: str) -> str:
-    """A line at its place; its length is fixed, so that columns stand whatever the font."""
+    """A line at its place. Its length is fixed, so that columns align in any font."""
     left, base, length = PAD + x * CHAR, PAD + (y + 1) * LINE, _columns(markup) * CHAR
     return (
         f'<text x="{left:.1f}" y="{base:.0f}" textLength="{length:.1f}" '

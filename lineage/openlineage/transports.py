@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lineage.storage import disk
+
 TIMEOUT: Final = 5.0  # seconds
 ENDPOINT: Final = "api/v1/lineage"
 
@@ -26,9 +28,7 @@ def to_file(path: Path) -> Send:
     """Append each event as a line."""
 
     def send(event: dict[str, Any]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(event, ensure_ascii=False) + "\n")
+        disk.append_line(path, json.dumps(event, ensure_ascii=False).encode())
 
     return send
 

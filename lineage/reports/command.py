@@ -24,6 +24,7 @@ from lineage.reports import (
 )
 from lineage.reports.facts import Facts, read
 from lineage.reports.files import json_bytes
+from lineage.storage import disk
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.command_entry import with_exit_code
@@ -97,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with readable(NoRelease, KeyError, TypeError, ValueError):
         content = _made(options, read(folder))
     if options.out:
-        options.out.write_bytes(content)
+        disk.write_output(options.out, content)
     else:
         sys.stdout.write(content.decode())
     return 0

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-import pyarrow as pa
-
 from lineage.reports.facts import Facts, Source
-from schemas.tables import DATA
+from schemas.columns import DATA
 
 CONFORMS_TO: Final = (
     "http://mlcommons.org/croissant/1.1",
@@ -242,22 +240,21 @@ def _record_set(facts: Facts) -> dict[str, Any]:
         "name": "documents",
         "description": "The released documents, one per row.",
         "key": {"@id": "documents/doc_id"},
-        "field": [_field(column) for column in DATA],
+        "field": [_field(*column) for column in DATA.items()],
     }
 
 
-def _field(column: pa.Field) -> dict[str, Any]:
-    told = _column(column.name, f"documents/{column.name}", column.type)
-    if column.name == "text":
+def _field(name: str, kind: str) -> dict[str, Any]:
+    told = _column(name, f"documents/{name}", kind)
+    if name == "text":
         told["annotation"] = [
-            _column(name, f"documents/text/{name}", DATA.field(name).type)
-            | {"equivalentProperty": prop}
-            for name, prop in _PROVENANCE.items()
+            _column(part, f"documents/text/{part}", DATA[part]) | {"equivalentProperty": prop}
+            for part, prop in _PROVENANCE.items()
         ]
     return told
 
 
-def _column(name: str, id: str, kind: pa.DataType) -> dict[str, Any]:
+def _column(name: str, id: str, kind: str) -> dict[str, Any]:
     return {
         "@type": "cr:Field",
         "@id": id,
@@ -268,7 +265,7 @@ def _column(name: str, id: str, kind: pa.DataType) -> dict[str, Any]:
     }
 
 
-def _data_type(kind: pa.DataType) -> str:
-    if pa.types.is_integer(kind):
+def _data_type(kind: str) -> str:
+    if kind.startswith("int"):
         return "sc:Integer"
-    return "sc:Float" if pa.types.is_floating(kind) else "sc:Text"
+    return "sc:Float" if kind in ("float", "double") else "sc:Text"

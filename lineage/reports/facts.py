@@ -13,14 +13,13 @@ from urllib.parse import quote
 
 import polars as pl
 
-from lineage.storage import release_files
+from lineage.storage import release_files, release_tables
 from lineage.storage.release_tables import NoRelease
 from schemas import urls
 from schemas.canonical import canonical_json
 from schemas.duties import Duties, duties
 from schemas.licences import parts
 from schemas.register_files import ACQUIRED_AS
-from schemas.tables import LINEAGE
 
 SIZES: Final = ("documents", "chars", "tokens")
 #: A URL's authority: what stands between `//` and the path.
@@ -89,7 +88,7 @@ class Facts:
         start = f"lineage/{name}/"
         files = [self.folder / f for f in sorted(self.about["files"]) if f.startswith(start)]
         if not files:  # nothing was released, or nothing redacted
-            return pl.LazyFrame(schema=pl.Schema(LINEAGE[name]))
+            return release_tables.empty(name)
         return pl.scan_parquet(files, hive_partitioning=False)
 
     @property

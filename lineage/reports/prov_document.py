@@ -11,9 +11,9 @@ import polars as pl
 
 from lineage.reports.facts import Facts
 from lineage.storage.release_tables import NoRelease
+from schemas.columns import RUNS
 from schemas.errors import NO, TamgaError
 from schemas.stages import STAGES
-from schemas.tables import RUNS
 
 PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
 
@@ -88,7 +88,7 @@ def run_rows(facts: Facts) -> list[dict[str, Any]]:
     files = sorted((facts.folder / "lineage/runs").glob("*.parquet"))
     if not files:
         raise NoRelease(f"{facts.folder}/lineage/runs is not there")
-    rows = pl.read_parquet(files, columns=RUNS.names, hive_partitioning=False).to_dicts()
+    rows = pl.read_parquet(files, columns=list(RUNS), hive_partitioning=False).to_dicts()
     return sorted(rows, key=lambda row: STAGES.index(row["stage"]))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from lineage.storage import disk
 from schemas.errors import BAD_USAGE, TamgaError
 
 #: Names the signing key's file, or holds the key itself as PEM.
@@ -38,9 +38,7 @@ def signing_key(named: Path | None, keys: Path) -> Ed25519PrivateKey:
         return _private(said.encode(), ENVIRONMENT)
     path = Path(said) if said else named
     if path is None:
-        path = keys / "signing.key"
-        if not path.exists():
-            _make(path)
+        return _made_key(keys / "signing.key")
     return _private(_read(path), str(path))
 
 
@@ -91,14 +89,13 @@ def _private(pem: bytes, place: str) -> Ed25519PrivateKey:
     return key
 
 
-def _make(path: Path) -> None:
-    """A new pair: the private half readable by its owner alone, the public half beside it.  The
-    public half is written first: a private one without it would be taken up without a word."""
-    key = Ed25519PrivateKey.generate()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pem = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
-    path.with_suffix(".pub").write_bytes(public_pem(key.public_key()))
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(pem)
-    part.replace(path)
+def _made_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a work folder, made if there is none: the private half readable by its owner
+    alone, the public half beside it.  Whoever makes it at the same time gets the same key."""
+    if not path.exists():
+        key = Ed25519PrivateKey.generate()
+        pem = key.private_bytes(forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption())
+        disk.create_file(path, pem, mode=0o600)
+    found = _private(_read(path), str(path))
+    disk.create_file(path.with_suffix(".pub"), public_pem(found.public_key()))
+    return found

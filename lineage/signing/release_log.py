@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lineage.signing import merkle
-from lineage.storage import disk
+from lineage.storage import disk, locks
 from schemas.canonical import canonical_json
 from schemas.errors import NO, TamgaError
 
@@ -89,7 +89,7 @@ def enter(path: Path, envelope: bytes, signed: Mapping[str, Any]) -> None:
     Raises:
       BadLog: where the log is torn.
     """
-    with disk.in_turn(path.parent):
+    with locks.folder_lock(path.parent):
         entries = read(path)
         fresh = entry(len(entries), envelope, signed)
         if all(one["statement_sha256"] != fresh["statement_sha256"] for one in entries):

@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path, PurePosixPath
 
+from lineage.storage import disk
 from schemas.errors import BAD_USAGE, TamgaError
 
 KEY_BYTES = 32
@@ -26,11 +27,7 @@ def key(folder: Path) -> bytes:
     """The key of a work folder, made where there is none yet (readable by its owner alone)."""
     path = folder / "lookup.key"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".lookup.{secrets.token_hex(8)}.part"
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(KEY_BYTES))
-        part.replace(path)
+        disk.create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
         raise ShortKey(f"{path} is too short for a key; remove it, and a new one is made")

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
-import pyarrow as pa
 
 from lineage.storage import release_files
+from schemas.columns import LINEAGE
 from schemas.errors import BAD_USAGE, NO, TamgaError
-from schemas.tables import LINEAGE, PARTS
+
+_TYPES: Final = {
+    "string": pl.String,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "double": pl.Float64,
+}
 
 
 class NoRelease(TamgaError):
@@ -27,6 +34,13 @@ class DamagedRelease(TamgaError):
     """A release has a table that cannot be read, or that lacks what is asked of it."""
 
     exit_code = NO
+
+
+def _table_errors() -> Iterator[type[Exception]]:
+    """The errors of the table libraries; queries do not load Arrow, which then raises none."""
+    yield pl.exceptions.PolarsError
+    if arrow := sys.modules.get("pyarrow"):
+        yield arrow.ArrowException
 
 
 @contextmanager
@@ -42,11 +56,16 @@ def readable(
     """
     try:
         yield
-    except (pl.exceptions.PolarsError, pa.ArrowException, *also) as error:
+    except (*_table_errors(), *also) as error:
         raise otherwise(
             f"the release cannot be read, a table is damaged ({type(error).__name__}); "
             "`tamga verify` names the first file that is wrong"
         ) from error
+
+
+def empty(name: str) -> pl.LazyFrame:
+    """A lineage table without rows."""
+    return pl.LazyFrame(schema={column: _TYPES[kind] for column, kind in LINEAGE[name].items()})
 
 
 @dataclass(frozen=True)
@@ -65,12 +84,12 @@ class ReleaseTables:
         files = [one for one in files if one.stem in parts] or files
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
-        return pl.scan_parquet(files, hive_partitioning=False).select(LINEAGE[name].names)
+        return pl.scan_parquet(files, hive_partitioning=False).select(*LINEAGE[name])
 
     def parts(self) -> pl.LazyFrame:
         """Rows of `schemas.tables.PARTS`; none where no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
-            return pl.DataFrame(PARTS.empty_table()).lazy()
+            return empty("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import uuid
 from pathlib import Path
 from typing import Any
+
+from lineage.storage import disk
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+://")
 _MAGIC = re.compile(r"[*?\[]")
@@ -68,15 +69,11 @@ def fetched(url: str, folder: Path) -> Path:
     copy = folder / f"{name}{suffix}"
     if version and copy.is_file():
         return copy
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{name}.{uuid.uuid4().hex}.part"
     try:
-        filesystem.get_file(path, str(part))
-        part.replace(copy)
-    except Exception:
+        with disk.atomic_path(copy) as part:
+            filesystem.get_file(path, str(part))
+    except Exception:  # drivers raise what their libraries do
         return folder / "not there"
-    finally:
-        part.unlink(missing_ok=True)
     return copy
 
 

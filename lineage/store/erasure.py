@@ -7,14 +7,13 @@ payload or address could be found are gone.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from lineage.storage import release_files
+from lineage.storage import disk, release_files
 from lineage.store import segments
 from lineage.store.scans import PLACE
 from lineage.store.store import Store
@@ -61,7 +60,7 @@ def forget(store: Store, ids: pl.Series, fresh: Path) -> None:
     Raises:
       OSError, polars.exceptions.PolarsError: where a segment cannot be read.
     """
-    fresh.mkdir(parents=True)
+    disk.make_folder(fresh)
     places = pl.DataFrame(schema={"first_seq": pl.Int32, "was": pl.UInt32, "now": pl.UInt32})
     others = ~pl.col("doc_id").is_in(ids.implode())
     for one in store.releases:
@@ -71,7 +70,7 @@ def forget(store: Store, ids: pl.Series, fresh: Path) -> None:
         left["ended"] = _moved(tables["ended"], places)
         hit = _read(old / "ids.parquet")["doc_id"].is_in(ids.implode()).any()
         if not hit and all(left[name].equals(rows) for name, rows in tables.items()):
-            shutil.copytree(old, fresh / one.folder)
+            disk.copy_folder(old, fresh / one.folder)
             continue
         whole = {name: _read(old / f"{name}.parquet") for name in segments.TABLES} | left
         if hit:

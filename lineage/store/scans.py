@@ -177,7 +177,6 @@ def _among(name: str, values: Collection[str | None]) -> pl.Expr:
 
 def _empty(table: str) -> pl.DataFrame:
     """No rows, with the columns that a scan has."""
-    # not by an empty Arrow table: making one imports pandas
-    found = pl.DataFrame(schema=pl.Schema(segments.TABLES[table]))
+    found = pl.DataFrame(schema=segments.TABLES[table])
     found = found.with_row_index("pos") if table == "docs" else found
     return found.with_columns(seq=pl.lit(0, pl.Int32))

@@ -22,20 +22,17 @@ not change has one row, however many releases there are.
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
+from lineage.storage import disk
+from schemas import columns
 from schemas.canonical import canonical_json
 from schemas.errors import BAD_USAGE, TamgaError
-from schemas.tables import SOURCES
 
 FOLDER: Final = "_store"  # inside the folder of releases; no release may have this name
 FORMAT: Final = 1
@@ -44,9 +41,9 @@ HEADER: Final = "segment.json"
 GROUP_ROWS: Final = 1 << 15
 _PRINTS_ROWS: Final = 1 << 13  # of which many groups are read at a time
 
-_text, _id, _row = pa.string(), pa.binary(), pa.uint32()
+_text, _id, _row = pl.String, pl.Binary, pl.UInt32
 TABLES: Final = {
-    "docs": pa.schema(
+    "docs": pl.Schema(
         [
             ("host", _text),
             ("doc_id", _id),
@@ -64,30 +61,30 @@ TABLES: Final = {
             ("jurisdiction", _text),
             ("basis", _text),
             ("reference", _text),
-            ("n_chars", pa.int64()),
-            ("n_tokens", pa.int64()),
+            ("n_chars", pl.Int64),
+            ("n_tokens", pl.Int64),
             ("part", _text),
             ("shard", _text),
             ("row", _row),
         ]
     ),
-    "ids": pa.schema([("doc_id", _id), ("pos", _row)]),
-    "moves": pa.schema([("doc_id", _id), ("part", _text), ("shard", _text), ("row", _row)]),
-    "urls": pa.schema([("key", pa.uint64()), ("pos", _row)]),
-    "texts": pa.schema([("digest", _id), ("pos", _row)]),
-    "payloads": pa.schema([("digest", _id), ("pos", _row)]),
-    "prints": pa.schema([("key", pa.uint64()), ("pos", _row)]),
-    "copies": pa.schema(
+    "ids": pl.Schema([("doc_id", _id), ("pos", _row)]),
+    "moves": pl.Schema([("doc_id", _id), ("part", _text), ("shard", _text), ("row", _row)]),
+    "urls": pl.Schema([("key", pl.UInt64), ("pos", _row)]),
+    "texts": pl.Schema([("digest", _id), ("pos", _row)]),
+    "payloads": pl.Schema([("digest", _id), ("pos", _row)]),
+    "prints": pl.Schema([("key", pl.UInt64), ("pos", _row)]),
+    "copies": pl.Schema(
         [
             ("cluster_id", _id),
             ("doc_id", _id),
             ("kept_doc_id", _id),
             ("kind", _text),
-            ("similarity", pa.float64()),
+            ("similarity", pl.Float64),
         ]
     ),
-    "ended": pa.schema([("first_seq", pa.int32()), ("pos", _row)]),
-    "sources": SOURCES,
+    "ended": pl.Schema([("first_seq", pl.Int32), ("pos", _row)]),
+    "sources": pl.Schema(dict.fromkeys(columns.SOURCES, _text)),
 }
 SORTED: Final = {
     "docs": ["host", "doc_id"],
@@ -100,6 +97,16 @@ SORTED: Final = {
     "copies": ["cluster_id", "doc_id"],
     "ended": ["first_seq", "pos"],
     "sources": ["source_id"],
+}
+#: Arrow types of the files; Polars writes texts as large_string.
+_ARROW: Final[Mapping[pl.DataType | type[pl.DataType], str]] = {
+    pl.String: "string",
+    pl.Binary: "binary",
+    pl.UInt32: "uint32",
+    pl.UInt64: "uint64",
+    pl.Int32: "int32",
+    pl.Int64: "int64",
+    pl.Float64: "double",
 }
 #: Digests do not repeat, and sorted keys shrink by half as differences.
 _PLAIN: Final = {"doc_id", "uri", "digest", "key", "pos", "row", "cluster_id", "kept_doc_id"}
@@ -144,34 +151,31 @@ def write(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Pa
       store: the folder of segments.
       tables: by name, sorted as `SORTED` says; those that are left out are empty.
     """
-    store.mkdir(parents=True, exist_ok=True)
-    fresh = store / f".{uuid.uuid4().hex}.part"
-    fresh.mkdir()
-    try:
+    folder = store / header.folder
+    with disk.atomic_folder(folder) as fresh:
         for name, schema in TABLES.items():
-            rows = tables[name].to_arrow() if name in tables else schema.empty_table()
-            _write(fresh / f"{name}.parquet", rows.select(schema.names).cast(schema))
-        (fresh / HEADER).write_text(canonical_json(asdict(header)) + "\n", "utf-8")
-        folder = store / header.folder
-        if folder.exists():
-            shutil.rmtree(folder)
-        fresh.rename(folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            _write(fresh / f"{name}.parquet", tables.get(name, pl.DataFrame(schema=schema)), schema)
+        disk.write_bytes(fresh / HEADER, canonical_json(asdict(header)).encode() + b"\n")
     return folder
 
 
-def _write(path: Path, rows: pa.Table) -> None:
+def _write(path: Path, frame: pl.DataFrame, schema: pl.Schema) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    narrow = pa.schema([(name, _ARROW[kind]) for name, kind in schema.items()])
+    rows = frame.to_arrow().select(narrow.names).cast(narrow)
     plain = _PLAIN & set(rows.column_names)
-    pq.write_table(
-        rows,
-        path,
-        compression="zstd",
-        row_group_size=_PRINTS_ROWS if path.stem == "prints" else GROUP_ROWS,
-        use_dictionary=[name for name in rows.column_names if name not in plain],
-        column_encoding={"key": "DELTA_BINARY_PACKED"} if "key" in plain else None,
-        store_schema=False,
-    )
+    with disk.atomic_file(path) as file:
+        pq.write_table(
+            rows,
+            file,
+            compression="zstd",
+            row_group_size=_PRINTS_ROWS if path.stem == "prints" else GROUP_ROWS,
+            use_dictionary=[name for name in rows.column_names if name not in plain],
+            column_encoding={"key": "DELTA_BINARY_PACKED"} if "key" in plain else None,
+            store_schema=False,
+        )
 
 
 def header(content: bytes, place: str) -> Header:

@@ -309,5 +309,5 @@ def _hex(ids: pl.Series) -> pl.Series:
 
 def _types() -> dict[str, Any]:
     """The types of all columns of `docs`, `ids` and `texts`."""
-    schemas = (pl.Schema(segments.TABLES[name]) for name in ("docs", "ids", "texts"))
+    schemas = (segments.TABLES[name] for name in ("docs", "ids", "texts"))
     return {name: kind for one in schemas for name, kind in one.items()}

@@ -8,18 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from lineage.storage import release_files
-from lineage.storage.release_tables import ReleaseTables
+from lineage.storage.release_tables import ReleaseTables, empty
 from lineage.store import erasure, segments
 from lineage.store.scans import PLACE
 from lineage.store.segments import Header
 from lineage.store.store import Store
 from lineage.store.url_keys import reversed_hosts, url_keys
 from schemas.stages import STAGES
-from schemas.tables import DECISIONS, LINEAGE, RECORDS
 
 #: Released texts (doc_id, text) -> doc_id and `key` of their fingerprints (u64).
 Prints = Callable[[pl.DataFrame], pl.DataFrame]
@@ -129,7 +126,7 @@ def _rows(release: ReleaseTables) -> pl.DataFrame:
         released=pl.col("lang"),
         digest=pl.col("text_sha256").str.decode("hex"),
     )
-    nothing = (frame(RECORDS.empty_table()), frame(DECISIONS.empty_table()), "")
+    nothing = (empty("records").collect(), empty("decisions").collect(), "")
     rows = pl.concat(parts or [_joined(*nothing)])
     return (
         rows.join(documents.collect(), on="doc_id", how="left")
@@ -225,9 +222,13 @@ def _prints(release: ReleaseTables, texts: pl.DataFrame, prints: Prints | None) 
 
 def _texts(path: Path) -> Iterator[pl.DataFrame]:
     """doc_id (binary) and text of a shard's documents, in batches."""
+    import pyarrow.parquet as pq
+
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(4096, columns=["doc_id", "text"]):
-            yield frame(batch).with_columns(_bin("doc_id"))
+            texts = pl.from_arrow(batch)
+            assert isinstance(texts, pl.DataFrame)
+            yield texts.with_columns(_bin("doc_id"))
 
 
 def _copies(release: ReleaseTables) -> pl.DataFrame:
@@ -256,14 +257,7 @@ def _table(release: ReleaseTables, name: str) -> pl.LazyFrame:
     """A lineage table; empty where the release has nothing of the kind."""
     if any((release.folder / "lineage" / name).glob("*.parquet")):
         return release.table(name)
-    return frame(LINEAGE[name].empty_table()).lazy()
-
-
-def frame(arrow: pa.Table | pa.RecordBatch) -> pl.DataFrame:
-    """An Arrow table as a frame."""
-    made = pl.from_arrow(arrow)
-    assert isinstance(made, pl.DataFrame)
-    return made
+    return empty(name)
 
 
 def _bin(name: str) -> pl.Expr:

@@ -14,8 +14,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,11 @@ from pipelines.dedup import duplicates
 from pipelines.engine import batches, shards
 from pipelines.engine.file_digests import Digests
 from pipelines.engine.published import StageError
+from schemas import lawfulness
 from schemas.errors import Invalid, Problem
+from schemas.lawfulness import Use, outside_scope
 from schemas.params import Params
+from schemas.register import Register, Source
 from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
 from schemas.withdrawal_index import Withdrawals
@@ -56,19 +58,43 @@ class Rights:
 
     lawful: frozenset[str]  # sources
     withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
+    narrowed: Mapping[str, Source] = field(default_factory=dict)  # those with a URL scope
+
+    @classmethod
+    def of(cls, register: Register, use: Use) -> Rights:
+        """The rights by the gate's own rule: what it would refuse today does not count."""
+        return cls(
+            lawfulness.lawful_sources(register, use),
+            Withdrawals.of(register.withdrawals),
+            {id: source for id, source in register.sources.items() if source.basis.url_scope},
+        )
+
+    @property
+    def digest(self) -> str:
+        """Of the lawful sources; withdrawals and scopes are in the register's digest."""
+        return hashlib.sha256(json.dumps(sorted(self.lawful)).encode()).hexdigest()
 
     def bar_none(self, sources: Iterable[str]) -> bool:
         """Whether that is known of the sources without a look at their documents."""
-        return self.lawful.issuperset(sources) and not self.withdrawals.scopes
+        return (
+            self.lawful.issuperset(sources)
+            and self.narrowed.keys().isdisjoint(sources)
+            and not self.withdrawals.scopes
+        )
 
     def allow(self, documents: pl.DataFrame) -> pl.Series:
         """`READ` of documents -> whether each counts."""
-        barred = [
-            self.withdrawals.of_record(source, uri, doc_id)
-            or self.withdrawals.of_text((digest or b"").hex())
-            for doc_id, source, uri, digest in documents.select(self.READ).iter_rows()
-        ]
-        return documents["source_id"].is_in([*self.lawful]) & ~pl.Series(map(bool, barred))
+        rows = documents.select(self.READ).iter_rows()
+        return pl.Series([self._counts(*row) for row in rows], dtype=pl.Boolean)
+
+    def _counts(self, doc_id: str, source_id: str, uri: str, digest: bytes | None) -> bool:
+        if source_id not in self.lawful:
+            return False
+        barred = self.withdrawals.of_record(source_id, uri, doc_id) or self.withdrawals.of_text(
+            (digest or b"").hex()
+        )
+        source = self.narrowed.get(source_id)
+        return not barred and (source is None or not outside_scope(source, uri))
 
 
 @dataclass(frozen=True)
@@ -181,9 +207,7 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
     if old is not None and old["run_id"] == run_id:
         return
     place = old["place"] if old else 1 + max((h["place"] for h in headers.values()), default=-1)
-    fresh = root / f".{name}.part"
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with disk.atomic_folder(root / name) as fresh:
         documents, sources = _write(fresh, released, signed, params.dedup)
         header = {
             "schema_version": SCHEMA_VERSION,
@@ -196,9 +220,6 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
             "files": _files(fresh),
         }
         disk.write_json(fresh / "index.json", header)
-        disk.replace_folder(fresh, root / name)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
@@ -224,16 +245,11 @@ def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
     stay = others.arg_true().cast(pl.UInt32)
     places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
     left = keyed.join(places, on="row").select("key", row="now")
-    fresh = entry.with_name(f".{entry.name}.part")
-    shutil.rmtree(fresh, ignore_errors=True)
-    try:
+    with disk.atomic_folder(entry) as fresh:
         _write_tables(fresh, _even([documents]), [left])
         sources = documents["source_id"].unique().sort().to_list()
         about = {"documents": documents.height, "sources": sources, "files": _files(fresh)}
         disk.write_json(fresh / "index.json", header | about)
-        disk.replace_folder(fresh, entry)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def _others(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:

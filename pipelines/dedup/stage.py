@@ -8,6 +8,7 @@ Signatures stay in files; between workers travel exact keys, band keys and docum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from pipelines.dedup import (
     duplicates,
     passages_job,
     release_index,
-    source_loss_guard,
+    source_losses,
     source_ranking,
 )
 from pipelines.dedup.boilerplate_lines import Removed
@@ -32,19 +33,17 @@ from pipelines.dedup.passages_job import Shared
 from pipelines.dedup.plan import Plan
 from pipelines.dedup.refused_copies import REFUSED, Refused
 from pipelines.dedup.survivors import Settled
-from pipelines.engine import batches, decisions, shards
+from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
-from pipelines.engine.published import StageError
 from pipelines.engine.stage import Shard, ShardDoFn
+from schemas import policy
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
-from schemas.params import Params
+from schemas.lawfulness import Use
 from schemas.register import Register
 from schemas.sections import DedupParams, GuardParams
-from schemas.standing import GRANTED, standing
 from schemas.tables import DUPLICATES, FINDINGS
-from schemas.withdrawal_index import Withdrawals
 
 DECIDED = {
     "doc": pl.UInt64,
@@ -140,7 +139,7 @@ class Decide(ShardDoFn):
             | {
                 "source": decisions.count(kept["source_id"]),
                 "source before": decisions.count(seen["source_id"]),
-                "source lost": decisions.count(source_loss_guard.counted(gone)),
+                "source lost": decisions.count(source_losses.named(gone)),
             }
             | ({"passages": passages_job.counts(shared)} if spans else {}),
         )
@@ -239,15 +238,6 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
-def lawful(register: Register, params: Params) -> frozenset[str]:
-    """The sources whose released documents may take the place of new ones."""
-    return frozenset(
-        s.id
-        for s in register.sources.values()
-        if standing(s, params.as_of, register) == GRANTED and params.purpose in s.basis.purposes
-    )
-
-
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
     places = pipeline | "Places" >> beam.Create(
@@ -278,6 +268,8 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
+        use = Use.of(context.params, policy.load(context.params.policy.path))
+        self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
         if strange:
@@ -290,6 +282,8 @@ class Dedup(DocumentStage):
             for s in context.params.dedup.decontaminate
         }
         earlier = {f"index {e.release}": e.digest for e in self.known}
+        if self.known:
+            earlier["lawful sources"] = self.rights.digest
         return super().inputs(context) | sets | earlier
 
     def build(
@@ -307,7 +301,7 @@ class Dedup(DocumentStage):
             run_id,
             self.expected(context),
             self.known,
-            release_index.Rights(lawful(register, params), Withdrawals.of(register.withdrawals)),
+            self.rights,
             params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
@@ -315,7 +309,7 @@ class Dedup(DocumentStage):
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """Stop where a source lost more to another than the parameters allow."""
+        """Stop where a source loses more to another than the parameters allow."""
         _stop_at_losses(state, totals, context.params.guard)
 
     def published(self, context: Context) -> None:
@@ -326,13 +320,14 @@ class Dedup(DocumentStage):
 
 
 def _stop_at_losses(
-    state: shards.State, totals: Mapping[str, Mapping[str, int]], guard: GuardParams
+    state: shards.State, totals: Mapping[str, Mapping[str, int]], params: GuardParams
 ) -> None:
-    found = source_loss_guard.losses(
-        totals.get("source lost", {}), totals.get("source before", {}), guard
+    guard.stop_if_short(
+        source_losses.counts(totals),
+        params,
+        stage=Dedup.name,
+        explain=partial(source_losses.examples, state),
     )
-    if found:
-        raise StageError(source_loss_guard.message(state, found, guard))
 
 
 @with_exit_code

@@ -73,7 +73,7 @@ def replaced(classes: pl.Series) -> dict[str, dict[str, int]]:
     return counted | ({"repeated": count(classes.filter(again))} if again.any() else {})
 
 
-def told(ended: pl.DataFrame, number: int = 5) -> list[str]:
+def explain(ended: pl.DataFrame, number: int = 5) -> list[str]:
     """What explains best why records ended: how many for each reason, then `number` of them, from
     each reason in proportion.
 

@@ -11,9 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +51,7 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
     """A Parquet file with a row group for each of `batches`, none of which is held; there whole or
     not at all."""
     with (
-        disk.whole_file(path) as file,
+        disk.atomic_file(path) as file,
         pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer,
     ):
         for batch in batches:
@@ -131,18 +128,8 @@ def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder
       extra: file name -> JSON value, written beside them.
       folder: what appears; an older one is replaced.
     """
-    left = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}\.(part|old)")
-    for stale in folder.parent.glob(".*"):
-        if left.fullmatch(stale.name):  # of a run that was killed while it published
-            shutil.rmtree(stale, ignore_errors=True)
-    fresh = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
-    try:
+    with disk.atomic_folder(folder) as fresh:
         for name in files:
-            target = fresh / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            disk.link(Path(state.root) / name, target)
+            disk.hard_link_or_copy(Path(state.root) / name, fresh / name)
         for name, value in extra.items():
             disk.write_json(fresh / name, value)
-        disk.replace_folder(fresh, folder)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)

@@ -23,8 +23,8 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
-from lineage.storage import disk
-from pipelines.engine import batches, decisions, openlineage, published, runners, shards
+from lineage.storage import disk, locks
+from pipelines.engine import batches, decisions, guard, openlineage, published, runners, shards
 from pipelines.engine.context import Context
 from pipelines.engine.counts import add, made, write_metrics
 from pipelines.engine.published import Published, StageError, digest
@@ -140,9 +140,9 @@ def execute(stage: Stage, context: Context) -> Published:
     run_id = stage.run_id(context, inputs)
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
     home = context.params.work / ".state" / stage.name
-    with ExitStack() as locks:
+    with ExitStack() as held:
         for lock, where, key in _locks(stage, context, home):
-            if not locks.enter_context(disk.only_one(lock)):
+            if not held.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
                     f"{stage.name}: another process is at work in {where}; "
                     f"wait for it, or name another `{key}` in the parameters"
@@ -191,9 +191,7 @@ def _begun(
 
 def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State) -> Published:
     """Run the job, hold its counts against what went in, validate, publish."""
-    from pipelines.engine import validation
-
-    params, run_id, clock = context.params, run["run_id"], time.monotonic()
+    run_id, clock = run["run_id"], time.monotonic()
     stage.admit(context)
     with _progress(stage, context, state):
         runners.run(
@@ -201,6 +199,41 @@ def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.S
         )
     markers = state.all_finished()
     totals = add([m["figures"]["counts"] for m in markers])
+    _account(stage, context, state, totals)
+    stage.check(context, state, totals)
+    _validate(stage, context, state, markers)
+    summary = {
+        "schema_version": SCHEMA_VERSION,
+        "stage": stage.name,
+        "run_id": run_id,
+        "shards": [m["shard"] for m in markers],
+        "files": _written(markers),
+        "added": {
+            name: {"sha256": disk.sha256_file(Path(state.root) / name)}
+            for name in stage.finish(context, state, markers, run)
+        },
+        "totals": totals,
+    }
+    seconds = time.monotonic() - clock
+    record = {
+        **run,
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "outputs": digest(summary["files"]),
+        "seconds": round(seconds, 3),
+    }
+    write_metrics(context.params.work, stage.name, totals, seconds)
+    _publish(stage, context, state, summary=summary, record=record)
+    return Published(stage.target(context), summary, seconds, fresh=True)
+
+
+def _account(
+    stage: Stage, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
+) -> None:
+    """Hold the outcomes against what went in.
+
+    Raises:
+      StageError: where they differ.
+    """
     seen = sum(totals.get("outcome", {}).values()) - made(totals)
     expected = stage.expected(context)
     if seen != expected:
@@ -208,49 +241,37 @@ def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.S
             f"{stage.name}: {expected} went in and {seen} are accounted for; nothing was "
             f"published. Remove {Path(state.root).parent} and run the stage again"
         )
-    stage.check(context, state, totals)
+
+
+def _validate(
+    stage: Stage, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]]
+) -> None:
+    """Judge the shards' figures by the stage's suite.
+
+    Raises:
+      ExpectationFailed: where they fall short; if too little was kept, with the documents that
+        explain it and the parameter that allows it.
+    """
+    from pipelines.engine import validation
+
+    params = context.params
     aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
-    allowed = params.guard.allows("stage", stage.name)
     try:
         validation.validate(
             stage.name,
             pl.DataFrame(aggregates, infer_schema_length=None),
             params.work / "validation" / stage.name,
-            min_keep_share=0.0 if allowed else params.guard.min_keep_share,
+            min_keep_share=guard.stage_floor(stage.name, params.guard),
         )
     except validation.ExpectationFailed as error:
         if error.too_little_kept:
-            error.explained += _explained(state, [m["shard"] for m in markers])
+            outcomes = add([m["figures"]["counts"] for m in markers]).get("outcome", {})
+            error.explained += guard.message(
+                [guard.under_floor(stage.name, outcomes)],
+                params.guard,
+                lambda _: _explained(state, [m["shard"] for m in markers]),
+            )
         raise
-    files = {
-        f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
-        for m in markers
-        for f in m["files"]
-    }
-    added = stage.finish(context, state, markers, run)
-    summary = {
-        "schema_version": SCHEMA_VERSION,
-        "stage": stage.name,
-        "run_id": run_id,
-        "shards": [m["shard"] for m in markers],
-        "files": files,
-        "added": {name: {"sha256": disk.sha256_file(Path(state.root) / name)} for name in added},
-        "totals": totals,
-    }
-    seconds = time.monotonic() - clock
-    record = {
-        **run,
-        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-        "outputs": digest(files),
-        "seconds": round(seconds, 3),
-    }
-    write_metrics(params.work, stage.name, totals, seconds)
-    folder, target = context.folder(stage.name), stage.target(context)
-    about = {"stage.json": summary, "run.json": record}
-    if target != folder:  # what says that a stage is finished appears last
-        shards.publish(state, [*files, *added], {}, target)
-    shards.publish(state, [*files, *added] if target == folder else [], about, folder)
-    return Published(target, summary, seconds, fresh=True)
 
 
 def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
@@ -258,7 +279,33 @@ def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
     paths = [p for name in names if (p := state.path("decisions", name)).is_file()]
     if not paths:
         return []
-    return decisions.told(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
+    return decisions.explain(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
+
+
+def _written(markers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The files that shards wrote: rows, bytes and digest by path."""
+    return {
+        f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
+        for m in markers
+        for f in m["files"]
+    }
+
+
+def _publish(
+    stage: Stage,
+    context: Context,
+    state: shards.State,
+    *,
+    summary: Mapping[str, Any],
+    record: Mapping[str, Any],
+) -> None:
+    """Move the files to their place; `stage.json`, which says that a stage is finished, last."""
+    folder, target = context.folder(stage.name), stage.target(context)
+    files = [*summary["files"], *summary["added"]]
+    about = {"stage.json": summary, "run.json": record}
+    if target != folder:
+        shards.publish(state, files, {}, target)
+    shards.publish(state, files if target == folder else [], about, folder)
 
 
 def run_record(context: Context, done: Published) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import shutil
 from html import escape
 from html.parser import HTMLParser
 from importlib import resources
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
+from lineage.storage import disk
 from schemas.errors import NO, TamgaError
 from schemas.stages import entry
 
@@ -229,16 +229,9 @@ def _row(row: dict[str, Any]) -> str:
 
 def _replace(docs: Path, files: dict[str, str]) -> None:
     """Put `files` in the place of the folder `docs`, never half of them."""
-    fresh, stale = (docs.with_name(f".{docs.name}.{state}") for state in ("fresh", "stale"))
-    for folder in (fresh, stale):
-        shutil.rmtree(folder, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, content in files.items():
-        (fresh / name).write_text(content, encoding="utf-8")
-    if docs.exists():
-        docs.rename(stale)
-    fresh.rename(docs)
-    shutil.rmtree(stale, ignore_errors=True)
+    with disk.atomic_folder(docs) as fresh:
+        for name, content in files.items():
+            disk.write_bytes(fresh / name, content.encode())
 
 
 def _page(

@@ -8,10 +8,11 @@ from datetime import date
 from typing import Final
 
 from pipelines.governance.coverage import Coverage
-from schemas.licences import allowed, purposes_of, references
+from schemas import lawfulness
+from schemas.lawfulness import Refusal, Use
+from schemas.licences import references
 from schemas.params import Params
-from schemas.register import Basis, Register
-from schemas.standing import EXPIRED, GRANTED, NO_EVIDENCE, NOT_YET, WITHDRAWN, standing
+from schemas.register import Basis, Register, Source
 
 #: A basis that ends within so many days is told: time to write to its publisher.
 SOON_DAYS: Final = 90
@@ -22,25 +23,32 @@ Warnings = Iterator[tuple[str, str]]
 def of_entries(register: Register, as_of: date) -> Warnings:
     """By the register alone: what does not stand on the day, or soon will not; what is odd."""
     for id, source in register.sources.items():
-        basis = source.basis
-        state = standing(source, as_of, register)
-        detail = {
-            WITHDRAWN: f"withdrawn on {basis.withdrawn_on or 'a day that was recorded'}",
-            EXPIRED: f"expired on {basis.expires_on}",
-            NOT_YET: f"not granted before {basis.granted_on}",
-            NO_EVIDENCE: f"evidence/{basis.evidence} is missing or empty",
-        }.get(state)
-        if detail:
-            yield id, f"{detail}: its records are refused"
-        elif ending := _ending(basis, as_of):
+        refusals = list(lawfulness.entry_refusals(source, as_of, register))
+        if refusals:
+            yield id, f"{_ended(refusals[0], source)}: its records are refused"
+        elif ending := _ending(source.basis, as_of):
             yield id, ending
-        if state not in (NO_EVIDENCE, GRANTED) and source.evidence_sha256 is None:
-            yield id, f"evidence/{basis.evidence} is missing or empty"
+        if any(one.reason == "evidence-missing" for one in refusals[1:]):
+            yield id, f"evidence/{source.basis.evidence} is missing or empty"
         for domain in source.domains:
             if "." not in domain.strip("."):
                 yield id, f"the domain {domain} has one label: it stands for that host alone"
-        if source.opt_out == "overridden" and basis.kind != "contract":
-            yield id, f"opt_out: overridden rests on a contract, and its basis is {basis.kind}"
+        kind = source.basis.kind
+        if source.opt_out == "overridden" and kind != "contract":
+            yield id, f"opt_out: overridden rests on a contract, and its basis is {kind}"
+
+
+def _ended(refusal: Refusal, source: Source) -> str:
+    """Why a basis does not hold on the day."""
+    basis = source.basis
+    if refusal.rule == lawfulness.WITHDRAWAL:
+        return f"withdrawn, as recorded on {refusal.evidence['recorded_on']}"
+    return {
+        lawfulness.WITHDRAWN: f"withdrawn on {basis.withdrawn_on}",
+        lawfulness.EXPIRED: f"expired on {basis.expires_on}",
+        lawfulness.NOT_YET: f"not granted before {basis.granted_on}",
+        lawfulness.NO_EVIDENCE: f"evidence/{basis.evidence} is missing or empty",
+    }[lawfulness.standing_word(refusal)]
 
 
 def _ending(basis: Basis, as_of: date) -> str | None:
@@ -56,26 +64,36 @@ def _ending(basis: Basis, as_of: date) -> str | None:
     return f"{word} {day}, in {(day - as_of).days} days: renew the {basis.kind}, or lose its texts"
 
 
-def of_params(register: Register, run: Params) -> Warnings:
+def of_params(register: Register, run: Params, use: Use) -> Warnings:
     """By the parameters of a run: what they, and the register, do not let in."""
     for one in run.licences_allow:
         if references(one) - set(register.licences):
             yield "licences.allow", f"{one} is not in the register's licences.yaml"
     for id, source in register.sources.items():
-        spdx = source.licence.spdx
-        if not allowed(spdx, run.licences_allow):
-            yield id, f"its licence, {spdx}, is not in licences.allow: its records are refused"
-        limit = purposes_of(spdx, register.licences, run.licences_allow)
-        if run.purpose not in source.basis.purposes:
-            yield id, f"its basis does not grant {run.purpose}: its records are refused"
-        elif limit is not None and run.purpose not in limit:
-            yield id, f"its licence, {spdx}, does not grant {run.purpose}"
-        if source.residency is not None and run.storage_country not in source.residency:
-            yield id, f"may not be stored in {run.storage_country}: its records are refused"
+        for message in _refused_here(source, use, register):
+            yield id, message
     inputs = {i.collection for i in run.inputs}
     for id, source in register.sources.items():
         for collection in sorted(set(source.collections) - inputs):
             yield id, f"no input is called {collection}"
+
+
+def _refused_here(source: Source, use: Use, register: Register) -> Iterator[str]:
+    """What the run's purpose, licences and country bar.  Policy packs have warnings of their own,
+    and what holds for every run is in `of_entries`."""
+    first: dict[str, Refusal] = {}
+    for refusal in lawfulness.refusals(source, use, register):
+        first.setdefault(refusal.reason, refusal)
+    spdx = source.licence.spdx
+    if "licence-not-allowed" in first:
+        yield f"its licence, {spdx}, is not in licences.allow: its records are refused"
+    if purpose := first.get("purpose-not-granted"):
+        if "licence" in purpose.evidence:
+            yield f"its licence, {spdx}, does not grant {use.purpose}"
+        else:
+            yield f"its basis does not grant {use.purpose}: its records are refused"
+    if "residency" in first:
+        yield f"may not be stored in {use.storage_country}: its records are refused"
 
 
 def of_last_run(register: Register, last: Coverage) -> Warnings:

@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +17,12 @@ import yaml
 
 from pipelines.governance import coverage, policies, register_warnings
 from pipelines.governance.coverage import Coverage
-from schemas import command_line, params, register
+from schemas import command_line, lawfulness, params, policy, register
 from schemas.command_entry import with_exit_code
 from schemas.configuration import load_both
 from schemas.errors import Invalid
-from schemas.standing import GRANTED, standing
+from schemas.lawfulness import GRANTED, Refusal, Use
+from schemas.register import Source
 from schemas.validation import schema_of
 
 EPILOG: Final = """examples:
@@ -51,6 +53,34 @@ class Loaded:
     params: params.Params | None
     as_of: date
     last: Coverage | None = None
+
+    @cached_property
+    def use(self) -> Use | None:
+        """What the parameters' run does with texts, on the day to judge on; None: not known."""
+        if self.params is None:
+            return None
+        use = Use.of(self.params, policy.load(self.params.policy.path))
+        return replace(use, as_of=self.as_of)
+
+    def standing(self, source: Source) -> str:
+        """The state of a source on the day, whatever it is used for."""
+        return lawfulness.standing(source, self.as_of, self.register)
+
+    def refusal(self, source: Source) -> Refusal | None:
+        """Why the run would refuse a source; None: it would not, or no run is known."""
+        return lawfulness.refusal(source, self.use, self.register) if self.use else None
+
+    def described(self, source: Source) -> str:
+        """The state, and for a granted source the reason for which the run refuses it."""
+        standing, refusal = self.standing(source), self.refusal(source)
+        here = f"; refused here: {refusal.reason}" if refusal and standing == GRANTED else ""
+        return standing + here
+
+    def facts(self, source: Source) -> dict[str, Any]:
+        """The state as JSON values; `refused_here` only where there are parameters."""
+        refusal = self.refusal(source)
+        here = {"refused_here": refusal.reason if refusal else None} if self.use else {}
+        return {"standing": self.standing(source)} | here
 
 
 @with_exit_code
@@ -155,7 +185,8 @@ def _invalid(invalid: Invalid, as_json: bool) -> int:
 def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     warnings = list(_warnings(loaded))
     sources = loaded.register.sources
-    granted = sum(standing(s, loaded.as_of, loaded.register) == GRANTED for s in sources.values())
+    granted = [s for s in sources.values() if loaded.standing(s) == GRANTED]
+    refused = {s.id: refusal.reason for s in granted if (refusal := loaded.refusal(s))}
     hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
     if options.json:
         _print_json(
@@ -165,7 +196,8 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
                 "as_of": loaded.as_of.isoformat(),
                 "register_sha256": loaded.register.sha256,
                 "sources": len(sources),
-                "granted": granted,
+                "granted": len(granted),
+                **({"refused_here": len(refused)} if loaded.use else {}),
                 "warnings": [{"source_id": id, "message": message} for id, message in warnings],
                 "last_run": str(loaded.last.folder) if loaded.last else None,
                 "ungoverned": hosts,
@@ -175,10 +207,12 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     for id, message in warnings:
         print(f"warning: {id}: {message}", file=sys.stderr)
     print(
-        f"valid: {len(sources)} sources, {granted} granted on {loaded.as_of}, "
+        f"valid: {len(sources)} sources, {len(granted)} granted on {loaded.as_of}, "
         f"{len(loaded.register.licences)} own licences, "
         f"{len(loaded.register.withdrawals)} withdrawals, {len(warnings)} warnings"
     )
+    if refused:
+        print(f"{len(refused)} granted sources are refused here: {_named(refused, options.top)}")
     if hosts:
         print("\nwhat to license next: refused as ungoverned in the last run, by bytes as stored")
         _print_table(
@@ -191,33 +225,39 @@ def _check(loaded: Loaded, options: argparse.Namespace) -> int:
     return 0
 
 
+def _named(refused: Mapping[str, str], top: int) -> str:
+    """The first `top` sources with the reasons of their refusals."""
+    named = [f"{id} ({reason})" for id, reason in refused.items()][:top]
+    return ", ".join([*named, *(["…"] if len(refused) > top else [])])
+
+
 def _warnings(loaded: Loaded) -> register_warnings.Warnings:
     """What is valid and may still not be meant, as (source or section, message)."""
     yield from register_warnings.of_entries(loaded.register, loaded.as_of)
-    if loaded.params is not None:
-        yield from register_warnings.of_params(loaded.register, loaded.params)
+    if loaded.params is not None and loaded.use is not None:
+        yield from register_warnings.of_params(loaded.register, loaded.params, loaded.use)
     if loaded.last is not None:
         yield from register_warnings.of_last_run(loaded.register, loaded.last)
     yield from policies.warnings(loaded.register, loaded.params, loaded.as_of)
 
 
-def _row(source: register.Source, loaded: Loaded) -> dict[str, Any]:
+def _row(source: Source) -> dict[str, Any]:
     return {
         "id": source.id,
         "jurisdiction": source.jurisdiction,
         "kind": source.kind,
         "licence": source.licence.spdx,
         "basis": source.basis.kind,
-        "standing": standing(source, loaded.as_of, loaded.register),
     }
 
 
 def _list(loaded: Loaded, options: argparse.Namespace) -> int:
-    rows = [_row(source, loaded) for source in loaded.register.sources.values()]
+    sources = loaded.register.sources.values()
     if options.json:
+        rows = [_row(source) | loaded.facts(source) for source in sources]
         _print_json({"as_of": loaded.as_of.isoformat(), "sources": rows})
         return 0
-    _print_table(rows)
+    _print_table([_row(source) | {"standing": loaded.described(source)} for source in sources])
     return 0
 
 
@@ -230,18 +270,17 @@ def _show(loaded: Loaded, options: argparse.Namespace) -> int:
         return 1
     entry = json.loads(source.entry_json)
     facts = {
-        "standing": standing(source, loaded.as_of, loaded.register),
         "as_of": loaded.as_of.isoformat(),
         "acquired_as": source.acquired_as,
         "entry_sha256": source.entry_sha256,
         "evidence_sha256": source.evidence_sha256,
     }
     if options.json:
-        _print_json({"entry": entry, **facts})
+        _print_json({"entry": entry, **loaded.facts(source), **facts})
         return 0
     print(yaml.safe_dump(entry, allow_unicode=True, sort_keys=False), end="")
     print("---")
-    for key, value in facts.items():
+    for key, value in {"standing": loaded.described(source), **facts}.items():
         print(f"{key}: {value if value is not None else 'missing or empty'}")
     return 0
 

@@ -14,20 +14,15 @@ from typing import Any, Final
 from pipelines.ingest.signals import licences as page_licences
 from pipelines.ingest.signals.observed import Observation, Pairs
 from pipelines.ingest.signals.registry import observe_page, reservations
-from schemas import policy
-from schemas.licences import allowed, purposes_of
+from schemas import lawfulness, policy
+from schemas.lawfulness import Refusal
 from schemas.params import Params
 from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
-from schemas.ruling import Circumstances, Ruling, Subject, rule
-from schemas.urls import covers
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
 
-REGISTER_RULE: Final = "1"  # version of the rules on register entries
-WITHDRAWAL_RULE: Final = "1"
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
-POLICY_RULE: Final = "1"  # where there is no pack that has a version
 
 #: Replaces links among observations by what stands at their ends.
 Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
@@ -54,78 +49,20 @@ def _entry(source: Source, params: Params) -> dict[str, Any]:
     }
 
 
-def _refuse(reason: str, source: Source, params: Params, **found: Any) -> Verdict:
-    return Verdict(
-        "refuse", reason, f"register:{reason}", REGISTER_RULE, _entry(source, params) | found
-    )
-
-
-def standing(source: Source, params: Params, register: Register) -> Verdict | None:
-    """What the register's entry alone says: the first reason to refuse, None when it stands.
-
-    `expires_on` and `granted_on` are good days, `withdrawn_on` is a bad one.
-    """
-    basis, day, purpose = source.basis, params.as_of, params.purpose
-    if basis.withdrawn_on is not None and day >= basis.withdrawn_on:
-        return _refuse(
-            "consent-withdrawn", source, params, withdrawn_on=basis.withdrawn_on.isoformat()
-        )
-    if day < basis.granted_on:
-        return _refuse("consent-expired", source, params, granted_on=basis.granted_on.isoformat())
-    if basis.expires_on is not None and day > basis.expires_on:
-        return _refuse("consent-expired", source, params, expires_on=basis.expires_on.isoformat())
-    if purpose not in basis.purposes:
-        return _refuse("purpose-not-granted", source, params, granted=sorted(basis.purposes))
-    return _licence(source, params, register) or _keeping(source, params)
-
-
-def _licence(source: Source, params: Params, register: Register) -> Verdict | None:
-    """A licence must be allowed, and grant the purpose, along one and the same branch."""
-    spdx, purpose = source.licence.spdx, params.purpose
-    try:
-        limits = purposes_of(spdx, register.licences)
-    except ValueError:
-        return _refuse("licence-not-allowed", source, params, licence=spdx)
-    if limits is not None and purpose not in limits:
-        return _refuse(
-            "purpose-not-granted", source, params, licence=spdx, licence_purposes=sorted(limits)
-        )
-    granting = [
-        one
-        for one in params.licences_allow
-        if (of := purposes_of(one, register.licences)) is None or purpose in of
-    ]
-    if allowed(spdx, granting):
-        return None
-    if allowed(spdx, params.licences_allow):
-        return _refuse("purpose-not-granted", source, params, licence=spdx)
-    return _refuse(
-        "licence-not-allowed", source, params, licence=spdx, allow=sorted(params.licences_allow)
-    )
-
-
-def _keeping(source: Source, params: Params) -> Verdict | None:
-    """Evidence on file, and a country that may store the text."""
-    if source.evidence_sha256 is None:
-        return _refuse("evidence-missing", source, params, evidence=source.basis.evidence)
-    if source.residency is not None and params.storage_country not in source.residency:
-        return _refuse(
-            "residency",
-            source,
-            params,
-            residency=sorted(source.residency),
-            storage_country=params.storage_country,
-        )
-    return None
+def _refused(refusal: Refusal, source: Source, params: Params) -> Verdict:
+    """The verdict for a refusal of a governed record: its evidence names the entry, but where a
+    recorded withdrawal bars it."""
+    named = {} if refusal.rule == lawfulness.WITHDRAWAL else _entry(source, params)
+    evidence = {**named, **refusal.evidence}
+    return Verdict("refuse", refusal.reason, refusal.rule, refusal.rule_version, evidence)
 
 
 def withdrawn(found: Withdrawal | None) -> Verdict | None:
     """The verdict on what a withdrawal bars; None: nothing bars it."""
     if found is None:
         return None
-    return Verdict(
-        "refuse", found.reason, "withdrawal", WITHDRAWAL_RULE, withdrawal_evidence(found)
-    )
+    barred = lawfulness.recorded_withdrawal(found)
+    return Verdict("refuse", barred.reason, barred.rule, barred.rule_version, barred.evidence)
 
 
 def _opted_out(name: str, found: Observation, source: Source, params: Params) -> Verdict:
@@ -135,20 +72,6 @@ def _opted_out(name: str, found: Observation, source: Source, params: Params) ->
         f"signal:{name}",
         found.version,
         _entry(source, params) | {"signals": params.signals, "observation": found.evidence()},
-    )
-
-
-def _policy(source: Source, params: Params, ruling: Ruling) -> Verdict | None:
-    """What the source's pack bars, where the parameters have packs refuse."""
-    bar = ruling.bar
-    if bar is None or params.policy.enforce != "refuse":
-        return None
-    return Verdict(
-        "refuse",
-        f"policy:{bar.drives}",
-        f"policy:{ruling.pack or source.jurisdiction}/{bar.rule or bar.drives}",
-        ruling.version or POLICY_RULE,
-        _entry(source, params) | {"barred": bar.message},
     )
 
 
@@ -162,15 +85,11 @@ class Gate:
         self, params: Params, register: Register, packs: policy.Packs | None = None
     ) -> None:
         self.params, self.sources = params, register.sources
-        packs = packs or policy.load()
-        about = Circumstances(params.as_of, params.purpose, params.storage_country)
-        self.rulings = {
-            id: rule(packs.of(source.jurisdiction), Subject.of(source), about)
-            for id, source in register.sources.items()
-        }
+        use = lawfulness.Use.of(params, packs or policy.load())
+        self.rulings = {id: use.ruling(source) for id, source in register.sources.items()}
         self.standing = {
-            id: standing(source, params, register) or _policy(source, params, self.rulings[id])
-            for id, source in register.sources.items()
+            id: _refused(refusal, register.sources[id], params) if refusal else None
+            for id, refusal in lawfulness.verdicts(register, use).items()
         }
         self.withdrawals = Withdrawals.of(register.withdrawals)
         self.lifted = Withdrawals.of(register.lifted)
@@ -191,7 +110,7 @@ class Gate:
             "refuse",
             "ungoverned",
             "register:ungoverned",
-            REGISTER_RULE,
+            lawfulness.REGISTER_RULE,
             {"as_of": self.params.as_of.isoformat()},
         )
 
@@ -220,9 +139,9 @@ class Gate:
         if found and _precedes(found, "purpose-not-granted"):
             return found
         source = self.sources[source_id]
-        scope = source.basis.url_scope
-        if scope and not covers(uri, scope):
-            return _refuse("purpose-not-granted", source, self.params, url_scope=list(scope))
+        outside = lawfulness.outside_scope(source, uri)
+        if outside:
+            return _refused(outside, source, self.params)
         if found or source.opt_out == "overridden":
             return found
         for name, observation in reservations(observations).items():

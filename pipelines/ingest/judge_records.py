@@ -20,8 +20,7 @@ from lineage.storage import redacted_names
 from pipelines.engine import decisions as ledger
 from pipelines.ingest import declared_fields, scan, text_extraction
 from pipelines.ingest.gate import Gate, Verdict
-from pipelines.ingest.readers.opening import Cursor
-from pipelines.ingest.readers.records import Content, Envelope
+from pipelines.ingest.readers.records import Content, Cursor, Envelope
 from pipelines.ingest.readers.registry import reader
 from pipelines.ingest.signals import licences
 from pipelines.ingest.signals.hosts import HostSignals

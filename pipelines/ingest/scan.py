@@ -14,8 +14,7 @@ import pyarrow as pa
 from lineage.storage import streams
 from pipelines.engine.input_files import Container
 from pipelines.ingest import declared_fields
-from pipelines.ingest.readers.opening import Cursor
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import Cursor, Envelope, Source
 from pipelines.ingest.readers.registry import reader
 
 #: An index row is a raw record; `container` points into the task's list of containers.  A

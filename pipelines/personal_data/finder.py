@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from pipelines.personal_data.contexts import AFTER, BEFORE
 from pipelines.personal_data.findings import Span
+from pipelines.personal_data.identifier_rule import LONGEST, Found, Rule
 from pipelines.personal_data.pattern_views import Batch, View, seen
 from pipelines.personal_data.places import beginnings, clusters, marks, written
-from pipelines.personal_data.rules import LONGEST, Found, Rule, entities, load
+from pipelines.personal_data.rules import entities, load
 
 #: A text that fails this holds nothing (Rust's `\d` is any decimal digit).
 _ANYTHING: Final = r"\d|[@＠]|(?i:t\.me/|telegram\.|vk\.)"

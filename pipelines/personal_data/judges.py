@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from pipelines.personal_data import checksums, fragments
 from pipelines.personal_data.contexts import (
@@ -19,15 +19,11 @@ from pipelines.personal_data.contexts import (
     stands_free,
     stems,
 )
-
-if TYPE_CHECKING:
-    from pipelines.personal_data.pattern_views import View
-    from pipelines.personal_data.rules import Rule
+from pipelines.personal_data.identifier_rule import TO_STREET, Rule, label_stems
+from pipelines.personal_data.pattern_views import View
 
 #: A bank's БИК is looked for this far from an account.
 _NEARBY: Final = 300
-#: A street begins at most this far after a post code.
-TO_STREET: Final = 120
 _BIK: Final = re.compile(r"(?<![0-9])04[0-9]{7}(?![0-9])")
 _STREET: Final = re.compile(fragments.ADDRESS)
 
@@ -73,10 +69,7 @@ def _unnamed(rule: Rule, view: View, start: int, end: int, shared: Words | None)
 
 @cache
 def _labels() -> re.Pattern[str]:
-    from pipelines.personal_data.rules import load
-
-    words = {s for rule in load() if rule.country for s in rule.stems if s[0] != "~"}
-    return re.compile(rf"(?:{stems(sorted(words)).pattern})[^\w+]{{0,3}}\Z")
+    return re.compile(rf"(?:{stems(label_stems()).pattern})[^\w+]{{0,3}}\Z")
 
 
 def labelled(folded: str, start: int) -> bool:

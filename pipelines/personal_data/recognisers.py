@@ -25,8 +25,9 @@ from presidio_analyzer import (
 from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
+from pipelines.personal_data.identifier_rule import Rule
 from pipelines.personal_data.pattern_views import seen, view
-from pipelines.personal_data.rules import THRESHOLD, VERSION, Rule, entities, load
+from pipelines.personal_data.rules import THRESHOLD, VERSION, entities, load
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"

@@ -260,10 +260,7 @@ def chosen(findings: pl.DataFrame, most: int) -> pl.DataFrame:
 
 def _write(out: Path, page: str) -> None:
     """For the owner's eyes alone: it holds personal data."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.unlink(missing_ok=True)
-    out.touch(0o600)
-    out.write_text(page, "utf-8")
+    disk.write_bytes(out, page.encode(), mode=0o600)
 
 
 if __name__ == "__main__":

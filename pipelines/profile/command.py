@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lineage.release_folder import ReleaseFolder
+from lineage.storage import disk
 from lineage.storage.release_tables import readable
 from schemas import command_line
 from schemas.command_entry import with_exit_code
@@ -70,8 +71,8 @@ def _profile(options: argparse.Namespace) -> int:
     missing = [i for i in ids if i not in texts]
     raw = edges.raw_excerpts(work, missing) if work and options.with_texts else {}
     out = options.out or Path(f"{folder.resolve().name}-profile.html")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(told, raw | texts, raw=bool(raw)), "utf-8")
+    disk.make_folder(out.parent)
+    disk.write_output(out, page(told, raw | texts, raw=bool(raw)).encode())
     if not options.json:
         print(f"{told['totals']['documents']} documents profiled: {out}")
     return 0

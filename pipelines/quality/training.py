@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from lineage.storage import disk
 from pipelines.quality.classifier import LABEL, Classifier, shown
 from pipelines.quality.fit import GaveUp, fit
 from schemas.errors import BAD_USAGE, TamgaError
@@ -175,15 +176,17 @@ def train(prepared: pl.DataFrame, settings: Settings, out: Path, loud: bool = Fa
     marks = pl.col("labels").list.eval(pl.lit(LABEL) + pl.element()).list.join(" ")
     lines = part.select(pl.concat_str(marks, pl.lit(" "), "line")).to_series()
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".train-", dir=out.parent) as folder:
-        path, model = Path(folder) / "lines.txt", Path(folder) / "model.bin"
-        path.write_text("\n".join(lines) + "\n", "utf-8")
+    with (
+        tempfile.TemporaryDirectory(prefix=".train-", dir=out.parent) as folder,
+        disk.atomic_path(out) as model,
+    ):
+        path = Path(folder) / "lines.txt"
+        disk.write_bytes(path, "\n".join([*lines, ""]).encode())
         arguments = {"input": str(path), "verbose": 2 if loud else 0, **asdict(settings)}
         try:
             fit(arguments, str(model))
         except GaveUp as error:
             raise BadInput(f"fastText gave up: {error}; try a lower --lr or --dim") from None
-        model.replace(out)
     return Classifier(out, "model")
 
 

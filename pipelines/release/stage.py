@@ -34,7 +34,7 @@ from pipelines.engine.published import StageError, load
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.ingest.signals.registry import PROTOCOLS
 from pipelines.personal_data.uris import redact_uri
-from pipelines.release import second_scan, signing, token_shards, yield_guard
+from pipelines.release import second_scan, shortfalls, signing, token_shards
 from pipelines.release.parts import Deal, Split, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
@@ -97,7 +97,7 @@ class ReleaseStage(DocumentStage):
     def __init__(self, context: Context) -> None:
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
-        yield_guard.last_release(context.params, self.target(context))
+        shortfalls.last_release(context.params, self.target(context))
         self.tokens = token_shards.planned(context.params)
         self.models = {"tokenizer": self.tokens.about["sha256"]} if self.tokens else {}
         if not context.dry_run:
@@ -135,7 +135,7 @@ class ReleaseStage(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
     def admit(self, context: Context) -> None:
-        yield_guard.stop_if_short(context, self.target(context))
+        shortfalls.stop_if_short(context, self.target(context))
 
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
@@ -164,7 +164,7 @@ class ReleaseStage(DocumentStage):
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
         ran = state.write("lineage/runs", "part-00000", runs, level=3)
-        counts = _counts(self.source, markers) | {"yields": yield_guard.measured(context).as_json()}
+        counts = _counts(self.source, markers) | {"yields": shortfalls.measured(context).as_json()}
         root = Path(state.root)
         kept = [self.tokens.keep(state)] if self.tokens else []
         files |= {one["file"]: one for one in kept}

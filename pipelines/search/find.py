@@ -11,17 +11,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from lineage import store_options
 from lineage.store.store import Store
-from pipelines.search import similarity as likeness
-from pipelines.search.similarity import Asked
-from pipelines.text import fingerprints
 from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
+
+if TYPE_CHECKING:
+    from pipelines.search.similarity import Asked
 
 EPILOG = """examples:
   tamga find --text letter.txt
@@ -47,6 +47,9 @@ def by_text(
       and cannot be read; absence: the digests of released texts before and behind the text's, where
       it is not exactly there and nothing is unread.
     """
+    from pipelines.search import similarity as likeness
+    from pipelines.text import fingerprints
+
     digest = sha256(asked.text.encode())
     exact = likeness.exact(store, asked.text)
     for other in likeness.redacted(asked.text, _kinds(store)) if exact.is_empty() else ():
@@ -111,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _find(options: argparse.Namespace) -> int:
     store, place = store_options.opened(options), store_options.places(options)
     if options.text:
+        from pipelines.search import similarity as likeness  # an address needs no extractor
+
         asked = likeness.read_file(options.text)
         if isinstance(asked, str):
             raise Usage(f"{options.text}: {asked}")

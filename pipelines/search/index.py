@@ -18,7 +18,7 @@ import polars as pl
 import lineage
 from lineage import withdrawal_scope
 from lineage.signing import release_log
-from lineage.storage import disk, release_files
+from lineage.storage import disk, locks, release_files
 from lineage.storage.release_tables import NoRelease, readable
 from lineage.store import erasure, segments, writer
 from pipelines.engine.published import StageError
@@ -50,7 +50,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
     """
     entries = release_log.read(folder / release_files.LOG)
     place = folder / segments.FOLDER
-    with disk.in_turn(folder):
+    with locks.folder_lock(folder):
         if rebuild:
             shutil.rmtree(place, ignore_errors=True)
         _drop_strange(place, entries)
@@ -106,13 +106,12 @@ def forget(folder: Path, ids: pl.Series, aside: Path) -> None:
 
 
 def _without(folder: Path, ids: pl.Series, aside: Path) -> None:
-    with disk.in_turn(folder):
+    with locks.folder_lock(folder):
         shutil.rmtree(aside, ignore_errors=True)
         store = lineage.open(folder)
         if store.releases:
             erasure.forget(store, erasure.binary(ids), aside)
-            disk.exchange(aside, store.folder)
-            disk.sync(folder)
+            disk.swap_folder(aside, store.folder)
 
 
 def enter_release(folder: Path) -> None:

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lineage import receipts, withdrawal_scope
 from lineage.signing import dsse, keys, release_log
 from lineage.signing.timestamps import NoTimestamp
-from lineage.storage import disk, release_files
+from lineage.storage import disk, locks, release_files
 from lineage.storage.release_files import STATEMENT
 from lineage.store import erasure as forgetting
 from lineage.withdrawal_scope import Scope
@@ -278,9 +278,9 @@ def alone(params: Params) -> Iterator[None]:
     """
     home = params.releases / journal.HOME
     with (
-        disk.only_one(home / "lock") as first,
-        disk.only_one(params.work / ".state/release.lock") as second,
-        disk.only_one(home.with_name(f".{params.release.name}.lock")) as third,
+        locks.exclusive_lock(home / "lock") as first,
+        locks.exclusive_lock(params.work / ".state/release.lock") as second,
+        locks.exclusive_lock(home.with_name(f".{params.release.name}.lock")) as third,
     ):
         if not (first and second and third):
             raise Busy(f"another process is at work on {home.parent}; wait for it")

@@ -17,9 +17,9 @@ from lineage.signing import release_log
 from lineage.storage import redacted_names, release_files
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import source_ranking
-from pipelines.ingest import gate
 from pipelines.withdrawal import journal, text_scope
-from schemas import policy, withdrawals
+from schemas import lawfulness, policy, withdrawals
+from schemas.lawfulness import Use
 from schemas.params import Params
 from schemas.register import Register
 
@@ -134,10 +134,10 @@ class Survey:
         rows = pl.concat(
             [withdrawal_scope.copies(release, named), withdrawal_scope.passages(release, named)]
         )
-        judge = gate.Gate(self.params, self.register, policy.load(self.params.policy.path))
+        use = Use.of(self.params, policy.load(self.params.policy.path))
         ranks = source_ranking.ranks(self.register)
-        verdicts = {id: judge.standing.get(id) for id in ranks}
-        refused = {id: v.reason for id, v in verdicts.items() if v}
+        verdicts = lawfulness.verdicts(self.register, use)
+        refused = {id: refusal.reason for id, refusal in verdicts.items() if refusal}
         lawful = pl.col("source_id").is_in([i for i in ranks if i not in refused])
         ranked = rows.with_columns(
             rank=pl.col("source_id").replace_strict(ranks, default=None, return_dtype=pl.Int64)

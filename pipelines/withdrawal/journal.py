@@ -43,7 +43,7 @@ class Journal:
 
     def end(self) -> None:
         """Forget the withdrawal, and the old releases with it."""
-        (self.folder / "order.json").unlink(missing_ok=True)
+        disk.remove_file(self.folder / "order.json")
         shutil.rmtree(self.folder)
 
     def built(self) -> list[dict[str, Any]]:
@@ -55,7 +55,7 @@ class Journal:
         """An empty place for a redacted release."""
         path = self.folder / name
         shutil.rmtree(path, ignore_errors=True)
-        path.mkdir(parents=True)
+        disk.make_folder(path)
         return path
 
     def ready(self, about: dict[str, Any], lines: bytes) -> None:
@@ -70,7 +70,7 @@ class Journal:
 
     def forget(self, about: dict[str, Any]) -> None:
         """Remove a redacted release that is of no use any more."""
-        (self.folder / f"{about['name']}.json").unlink(missing_ok=True)
+        disk.remove_file(self.folder / f"{about['name']}.json")
         shutil.rmtree(self.folder / about["name"], ignore_errors=True)
 
     def lines(self, name: str) -> Path:
@@ -92,11 +92,8 @@ class Journal:
             return
         envelope = (fresh / STATEMENT).read_bytes()
         release_log.enter(log, envelope, _payload(envelope))
-        if target.exists():
-            disk.exchange(fresh, target)
-        else:  # killed between the renames of a file system that cannot exchange
-            fresh.rename(target)
-        disk.sync(self.releases)
+        # the target is missing if a swap was killed on a file system that cannot exchange
+        disk.swap_folder(fresh, target)
 
 
 def unfinished(releases: Path) -> list[Journal]:

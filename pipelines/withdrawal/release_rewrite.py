@@ -341,10 +341,9 @@ class Redaction:
         for name in names:
             target = self.fresh / name
             if not target.exists():
-                target.parent.mkdir(parents=True, exist_ok=True)
-                disk.link(self.folder / name, target)
+                disk.hard_link_or_copy(self.folder / name, target)
         for folder in {(self.fresh / name).parent for name in names} | {self.fresh}:
-            disk.sync(folder)
+            disk.fsync_folder(folder)
 
 
 def _tokens(texts: pl.DataFrame) -> dict[str, Any]:

@@ -11,7 +11,6 @@ CORPUS, and starts from the sound and hostile files that tests build.  A crash l
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
 import tempfile
@@ -24,6 +23,8 @@ import pyarrow.parquet as pq
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
+    from helpers.compressed import gzip_bytes
+
     from pipelines.engine.decisions import known
     from pipelines.ingest import text_extraction
     from pipelines.ingest.extract import html
@@ -46,7 +47,7 @@ SEEDS: dict[str, list[bytes]] = {
     "warc": [warc(page("a")), members(warc(page("b")), warc(page("c")))],
     "arc": [b"http://a.kz/ 1.2.3.4 20140216050221 text/html 29\nHTTP/1.1 200 OK\r\n\r\n<p>kitap\n\n"],
     "wacz": [office_files.packed({"archive/a.warc.gz": members(warc(page("d")))})],
-    "jsonl": [ROW * 2, gzip.compress(ROW)],
+    "jsonl": [ROW * 2, gzip_bytes(ROW)],
     "csv": [b"uri,text,captured_at\nurn:1,\"a, b\",2026\n", "uri;text\n1;кітап\n".encode("utf-16")],
     "feed": [b"<rss><channel><item><title>a</title><link>http://a/</link><description>b</description>"
              b"</item></channel></rss>", b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>a</id>"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+from helpers.compressed import gzip_bytes
 
 SHUT = b"User-agent: *\nDisallow: /\n"
 
@@ -30,4 +30,4 @@ def record(
         "",
         "",
     ]
-    return gzip.compress("\r\n".join(head).encode() + answer + b"\r\n\r\n", mtime=0)
+    return gzip_bytes("\r\n".join(head).encode() + answer + b"\r\n\r\n")

@@ -5,7 +5,6 @@ Built when asked for: some unpack to hundreds of megabytes.
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import zipfile
@@ -14,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from backports import zstd
+from helpers.compressed import gzip_bytes
 from helpers.office_files import docx, encrypted_pdf, packed, paragraph
 
 BURST = 200 << 20  # bytes that a bomb unpacks to
@@ -53,7 +53,7 @@ def page(mark: str) -> bytes:
 
 
 def members(*records: bytes) -> bytes:
-    return b"".join(gzip.compress(r, mtime=0) for r in records)
+    return b"".join(gzip_bytes(r) for r in records)
 
 
 def zeros(head: bytes = b"", tail: bytes = b"", packer: Any = None) -> bytes:
@@ -70,7 +70,7 @@ def _line(value: dict[str, object]) -> bytes:
 def _lines() -> bytes:
     """Two sound rows about one of 200 MB."""
     first, last = (
-        gzip.compress(_line({"uri": f"urn:line:{n}", "text": text(f"line {n}").decode()}), mtime=0)
+        gzip_bytes(_line({"uri": f"urn:line:{n}", "text": text(f"line {n}").decode()}))
         for n in "ab"
     )
     return first + zeros(b'{"text": "', b'"}\n') + last
@@ -78,9 +78,7 @@ def _lines() -> bytes:
 
 def _table() -> bytes:
     rows = [b"uri,text\n", b"urn:csv:a," + text("csv a") + b"\n"]
-    return gzip.compress(b"".join(rows), mtime=0) + zeros(
-        b"urn:csv:b,", b"\nurn:csv:c,short text\n"
-    )
+    return gzip_bytes(b"".join(rows)) + zeros(b"urn:csv:b,", b"\nurn:csv:c,short text\n")
 
 
 def _surrogates() -> bytes:
@@ -147,7 +145,7 @@ HOSTILE: Hostile = {
         [KEEP, UNREADABLE],
     ),
     "torn.jsonl.gz": (
-        lambda: gzip.compress(
+        lambda: gzip_bytes(
             b"".join(_line({"uri": f"urn:torn:{n}", "text": text(f"torn {n}").decode()}) for n in "ab")
         )[:-10],
         [KEEP, UNREADABLE],

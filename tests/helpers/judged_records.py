@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from datetime import date
 from pathlib import Path
 
 import polars as pl
+from helpers.compressed import gzip_bytes
 
 from pipelines.engine import decisions
 from pipelines.engine.input_files import Container
@@ -120,7 +120,7 @@ def record(
         f"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: {uri}\r\nWARC-Date: {WHEN}\r\n"
         f"Content-Type: application/http\r\nContent-Length: {length or len(http)}\r\n\r\n"
     )
-    return gzip.compress(head.encode() + http + b"\r\n\r\n", mtime=0)
+    return gzip_bytes(head.encode() + http + b"\r\n\r\n")
 
 
 def container(

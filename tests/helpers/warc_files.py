@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from pathlib import Path
 
 from backports import zstd
+from helpers.compressed import gzip_bytes
 
 from lineage.storage import streams
 from pipelines.ingest.readers import warc
@@ -51,11 +51,11 @@ PAGES = [page(n) for n in range(5)]
 
 
 def members(*records: bytes) -> bytes:
-    return b"".join(gzip.compress(one, mtime=0) for one in records)
+    return b"".join(gzip_bytes(one) for one in records)
 
 
 def cut_anywhere(whole: bytes) -> bytes:
-    return b"".join(gzip.compress(whole[n : n + 100]) for n in range(0, len(whole), 100))
+    return b"".join(gzip_bytes(whole[n : n + 100]) for n in range(0, len(whole), 100))
 
 
 def with_dictionary(*records: bytes) -> bytes:

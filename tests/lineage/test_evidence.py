@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import io
 import json
@@ -13,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.compressed import gzip_bytes
 
 from lineage import evidence
 from pipelines.engine.input_files import Container
@@ -45,7 +45,7 @@ TABLES: dict[str, tuple[str, bytes]] = {
     "empty-text": ("jsonl", lines(b'{"uri": "urn:1", "text": ""}')),
     "nested": ("jsonl", lines(b'{"uri": "urn:1", "text": {"body": "a"}}')),
     "surrogate": ("jsonl", lines(b'{"uri": "urn:1", "text": "a\\ud800"}')),
-    "packed": ("jsonl", gzip.compress(lines(b'{"uri": "urn:1", "text": "a"}', b'{"uri": "urn:2"}'))),
+    "packed": ("jsonl", gzip_bytes(lines(b'{"uri": "urn:1", "text": "a"}', b'{"uri": "urn:2"}'))),
     "strings": ("parquet", parquet(pa.array(["a", None, "", "d"]))),
     "binary": ("parquet", parquet(pa.array([b"a", None, b"\xff\xfe", b"d"]))),
     "dictionary": ("parquet", parquet(pa.array(["a", None, "a"]).dictionary_encode())),

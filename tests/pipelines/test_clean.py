@@ -10,7 +10,7 @@ import pytest
 from helpers.commands import ROOT
 from helpers.judged_records import PARAMS
 
-from lineage.storage import disk
+from lineage.storage import locks
 from pipelines import clean
 from pipelines.engine.published import StageError
 from schemas.params import Params
@@ -62,7 +62,7 @@ def test_a_release_inside_a_stage_stays(tmp_path: Path) -> None:
 def test_nothing_goes_while_a_stage_is_at_work(tmp_path: Path) -> None:
     params = worked(tmp_path)
     with (
-        disk.only_one(params.work / ".state/dedup.lock"),
+        locks.exclusive_lock(params.work / ".state/dedup.lock"),
         pytest.raises(StageError, match="dedup is at work"),
     ):
         clean.clean(params)

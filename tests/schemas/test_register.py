@@ -13,7 +13,6 @@ from helpers.commands import SHARED
 from helpers.register_folders import entry_text, register_problems, write_register
 
 from schemas import register
-from schemas.standing import standing
 
 
 def test_an_entry(tmp_path: Path) -> None:
@@ -137,19 +136,6 @@ def test_the_most_specific_entry_governs(tmp_path: Path) -> None:
     assert ids.to_list() == expected
     assert found.match(uris, "gazette").to_list() == [x or "coll" for x in expected]
     assert found.match(pl.Series([], dtype=pl.String), "web").len() == 0
-
-
-def test_standing(tmp_path: Path) -> None:
-    text = entry_text() + "  expires_on: 2026-06-30\n  withdrawn_on: 2026-06-01\n"
-    source = register.load(write_register(tmp_path, {"one": text})).sources["one"]
-    days = ("2025-01-31", "2025-02-01", "2026-05-31", "2026-06-01", "2026-07-01")
-    assert [standing(source, date.fromisoformat(d)) for d in days] == [
-        "not yet granted",
-        "granted",
-        "granted",
-        "withdrawn",
-        "withdrawn",
-    ]
 
 
 @pytest.mark.skipif(not (SHARED / "tools/gauntlet.py").exists(), reason="no gauntlet at hand")

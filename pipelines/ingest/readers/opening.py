@@ -1,38 +1,13 @@
-"""How readers open containers: in one place, and streams that are only read forwards once."""
+"""How readers open containers: in one place. Each stream is read forwards once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
-from typing import TYPE_CHECKING
 
 from lineage.storage import streams
-
-if TYPE_CHECKING:
-    from pipelines.ingest.readers.records import Source
-
-
-class Cursor:
-    """Keeps the stream that was read last open: who asks for the same one reads on where the last
-    one stopped, so that a compressed container read unit by unit is unpacked once, not per unit."""
-
-    def __init__(self) -> None:
-        self._key: Hashable = None
-        self._file: BufferedReader | None = None
-
-    def take(self, key: Hashable, open_: Callable[[], BufferedReader]) -> BufferedReader:
-        """The stream of that name, opened where it is not the one at hand."""
-        if self._file is None or self._key != key:
-            self.close()
-            self._file, self._key = open_(), key
-        return self._file
-
-    def close(self) -> None:
-        """Let the stream go."""
-        if self._file is not None:
-            self._file.close()
-        self._file = None
+from pipelines.ingest.readers.records import Cursor, Source
 
 
 def open_container(source: Source) -> BufferedReader:

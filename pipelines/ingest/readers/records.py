@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
-
-from pipelines.ingest.readers.opening import Cursor
 
 #: A signal capture is kept whole up to this size: RFC 9309 asks for 500 KiB of robots.txt.
 MAX_SIGNAL_BYTES = 512 * 1024
@@ -54,6 +53,31 @@ class Content:
     title: str | None = None
     error: str | None = None
     detail: str | None = None
+
+
+class Cursor:
+    """Keeps the stream that was read last open.
+
+    A caller that asks for the same stream reads on where the last one stopped. So a compressed
+    container that is read in parts is decompressed once, not once per part.
+    """
+
+    def __init__(self) -> None:
+        self._key: Hashable = None
+        self._file: BufferedReader | None = None
+
+    def take(self, key: Hashable, open_: Callable[[], BufferedReader]) -> BufferedReader:
+        """The stream of that name; `open_` opens it unless it is the one at hand."""
+        if self._file is None or self._key != key:
+            self.close()
+            self._file, self._key = open_(), key
+        return self._file
+
+    def close(self) -> None:
+        """Close the stream."""
+        if self._file is not None:
+            self._file.close()
+        self._file = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ Store = Callable[[bytes], Stored]
 def storing(path: Path) -> Iterator[Store]:
     """Write a file of bodies; it is there, whole, when this ends."""
     places: dict[bytes, Stored] = {}
-    with disk.whole_file(path) as file:
+    with disk.atomic_file(path) as file:
 
         def store(body: bytes) -> Stored:
             name = hashlib.sha256(body).digest()

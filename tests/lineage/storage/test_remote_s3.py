@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers.compressed import gzip_bytes
 
 from lineage import evidence
 from lineage.storage import remote
@@ -44,7 +44,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
     client = boto3.client("s3")
     client.create_bucket(Bucket="raw")
     for name in ("crawl/a.jsonl.gz", "crawl/b.jsonl.gz", "crawl/deep/c.txt"):
-        client.put_object(Bucket="raw", Key=name, Body=gzip.compress(BODY))
+        client.put_object(Bucket="raw", Key=name, Body=gzip_bytes(BODY))
     yield client
     server.stop()
 
@@ -81,7 +81,7 @@ def test_a_store_that_cannot_be_asked(
 def test_inventory(store: object, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
     found = inventory.containers(params.load(tmp_path / "params.yaml"))
-    digest = hashlib.sha256(gzip.compress(BODY)).hexdigest()
+    digest = hashlib.sha256(gzip_bytes(BODY)).hexdigest()
     assert [(c.uri, c.sha256) for c in found] == [
         ("s3://raw/crawl/a.jsonl.gz", digest),
         ("s3://raw/crawl/b.jsonl.gz", digest),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import zipfile
 from pathlib import Path
@@ -10,12 +9,13 @@ from pathlib import Path
 import lz4.frame
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 
 from lineage import evidence
 from lineage.storage import streams
 
 TEXT = b"".join(b"%d: the assembly met on Monday\n" % n for n in range(20_000))
-PACKERS = {"gzip": gzip.compress, "zstd": zstd.compress, "lz4": lz4.frame.compress}
+PACKERS = {"gzip": gzip_bytes, "zstd": zstd.compress, "lz4": lz4.frame.compress}
 
 
 @pytest.mark.parametrize("name", PACKERS)
@@ -82,7 +82,7 @@ def test_entries_of_a_zip(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a", "x")
-        archive.writestr("b", gzip.compress(TEXT))
+        archive.writestr("b", gzip_bytes(TEXT))
     place = (2 << streams.ENTRY_BITS) + 400_000
     assert evidence.cut(path, "entry", place, 50) == TEXT[400_000:400_050]
     for number in (0, 3, 99):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from helpers import dedup_job
+from helpers.compressed import gzip_bytes
 
 from pipelines.dedup.contamination import check, items
 from schemas.errors import Invalid
@@ -54,7 +54,7 @@ def test_what_holds_an_item_goes_and_keeps_nothing_else_out(
 
 def test_lines_of_a_text_file_and_packed_json(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{ITEM}\n{OTHER}\n")
-    (tmp_path / "b.jsonl.gz").write_bytes(gzip.compress(json.dumps({"text": ITEM}).encode()))
+    (tmp_path / "b.jsonl.gz").write_bytes(gzip_bytes(json.dumps({"text": ITEM}).encode()))
     assert items(EvaluationSet("a", str(tmp_path / "a.txt"))).to_list() == [ITEM, OTHER]
     assert items(EvaluationSet("b", str(tmp_path / "b.jsonl.gz"))).to_list() == [ITEM]
 

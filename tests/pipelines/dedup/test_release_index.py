@@ -9,22 +9,27 @@ import shutil
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from helpers import dedup_job
 from helpers.commands import ROOT
+from helpers.judged_records import PARAMS, source
 
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import release_index
 from pipelines.dedup.release_index import Rights
 from pipelines.engine.published import StageError
+from schemas import policy
 from schemas.errors import Invalid
+from schemas.lawfulness import Use
 from schemas.params import Params, load
-from schemas.register import Withdrawal
+from schemas.register import Licence, Register, Withdrawal
 from schemas.sections import DedupParams
 from schemas.withdrawal_index import Withdrawals
 
+SOURCE = source("s", "s.example.kz")
 TEXT = " ".join(f"word{n}" for n in range(40))
 OTHER = " ".join(f"term{n}" for n in range(40))
 
@@ -123,6 +128,30 @@ def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value:
     three = dedup_job.run(tmp_path / "three", again, known=known, rights=rights)
     alone = scope == "source"  # all of its documents go
     assert three.kept == ({"copy", "third"} if alone else {"copy"})
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, set()),
+        ({"licence": Licence("CC-BY-NC-4.0")}, {"copy"}),
+        ({"residency": ("RU",)}, {"copy"}),
+        ({"basis": replace(SOURCE.basis, url_scope=("https://s.example.kz/b/",))}, {"copy"}),
+        ({"basis": replace(SOURCE.basis, url_scope=("https://s.example.kz/a/",))}, set()),
+    ],
+    ids=["lawful", "licence", "residency", "outside the scope", "inside the scope"],
+)
+def test_what_is_not_lawful_now_keeps_no_lawful_copy_out(
+    tmp_path: Path, change: dict[str, Any], kept: set[str]
+) -> None:
+    uris = {"old": "https://s.example.kz/a/1"}
+    one = dedup_job.run(tmp_path / "one", {"old": ("s", TEXT)}, uris=uris)
+    enter(tmp_path, "first", one, tmp_path / "one")
+    known = release_index.load(parameters(tmp_path, "second"))
+    sources = {"s": replace(SOURCE, **change), "t": replace(SOURCE, id="t")}
+    rights = Rights.of(Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.load()))
+    again = {"copy": ("t", TEXT)}
+    assert dedup_job.run(tmp_path / "two", again, known=known, rights=rights).kept == kept
 
 
 @pytest.mark.parametrize(

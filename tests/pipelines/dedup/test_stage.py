@@ -49,6 +49,12 @@ def rows(home: Path, table: str, stage: str = "dedup") -> pl.DataFrame:
     return pl.read_parquet(home / f"work/{stage}/{table}/*.parquet")
 
 
+def evidence(home: Path) -> list[dict[str, str]]:
+    """The evidence for what the stage dropped."""
+    decided = rows(home, "decisions").filter(pl.col("outcome") == "drop")
+    return [json.loads(e) for e in decided["evidence"]]
+
+
 def test_the_next_lawful_copy_stays_when_the_kept_one_is_withdrawn(home: Path) -> None:
     found = rows(home, "duplicates")
     kept = found.filter(pl.col("doc_id") == pl.col("kept_doc_id"))
@@ -81,8 +87,15 @@ def test_a_second_delivery_names_the_release_that_has_it(home: Path) -> None:
     done = tamga("dedup", "--params", path, "--workers", "1")
     assert done.returncode == 0, done.stderr
     decided = rows(home, "decisions").filter(pl.col("outcome") == "drop")
-    told = [json.loads(e) for e in decided["evidence"]]
-    assert released <= set(decided["doc_id"]) and {e["release"] for e in told} == {"sample"}
+    assert released <= set(decided["doc_id"])
+    assert {e["release"] for e in evidence(home)} == {"sample"}
+    change(home, licences={"allow": ["CC-BY-4.0"]})  # other licences keep nothing out any more
+    done = tamga("dedup", "--params", path, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    counted = {e["kept_doc_id"] for e in evidence(home) if "release" in e}
+    old = pl.read_parquet(home / "release/sample/data/**/*.parquet")
+    kept = old.filter(pl.col("doc_id").is_in(counted))["licence"].unique()
+    assert kept.to_list() == ["CC-BY-4.0"] and old["licence"].n_unique() > 1
     change(home, dedup={"rows": 6})
     done = tamga("dedup", "--params", path, "--workers", "1")
     assert done.returncode == 2 and "rows: 5 there, 6 here" in done.stderr

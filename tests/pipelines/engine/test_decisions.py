@@ -86,3 +86,20 @@ def test_counts_add_up():
 def test_evidence_is_canonical():
     assert decisions.evidence({"b": date(2026, 1, 1), "a": "ә"}) == '{"a": "ә", "b": "2026-01-01"}'
     assert json.loads(decisions.evidence({})) == {}
+
+
+def test_reasons_are_shown_in_proportion() -> None:
+    ended = pl.DataFrame(
+        {
+            "doc_id": [f"{i:032x}" for i in range(20)],
+            "stage": ["dedup"] * 16 + ["privacy"] * 4,
+            "reason": ["near-duplicate"] * 16 + ["personal-data"] * 4,
+            "rule": ["r"] * 20,
+            "evidence": ["{}"] * 19 + ["x" * 999],
+        }
+    )
+    counts, *lines = decisions.explain(ended)
+    assert counts == "16 dedup near-duplicate, 4 privacy personal-data"
+    assert len(lines) == 5 and sum("near-duplicate" in line for line in lines) == 4
+    assert all(len(line) < 300 for line in decisions.explain(ended, 20)[1:])
+    assert decisions.explain(ended.clear()) == []

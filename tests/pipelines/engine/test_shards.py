@@ -1,17 +1,15 @@
-"""Files on disk are whole or not there."""
+"""A stage's shards: written, found again, published."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lineage.storage import disk
 from pipelines.engine import shards
 
 TABLE = pa.table({"doc_id": ["a", "b"], "n": [1, 2]})
@@ -19,34 +17,6 @@ TABLE = pa.table({"doc_id": ["a", "b"], "n": [1, 2]})
 
 def names(folder: Path) -> list[str]:
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
-
-
-def test_a_write_leaves_the_file_alone(tmp_path):
-    disk.write_bytes(tmp_path / "deep/a.bin", b"one")
-    disk.write_bytes(tmp_path / "deep/a.bin", b"two")
-    assert names(tmp_path) == ["deep/a.bin"] and (tmp_path / "deep/a.bin").read_bytes() == b"two"
-
-
-@pytest.mark.parametrize("broken", ["fsync", "replace"])
-def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch, broken):
-    disk.write_bytes(tmp_path / "a.bin", b"one")
-
-    def full(*_: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(*((os, "fsync", full) if broken == "fsync" else (Path, "replace", full)))
-    for name in ("a.bin", "b.bin"):
-        with pytest.raises(OSError, match="no space"):
-            disk.write_bytes(tmp_path / name, b"two")
-    assert names(tmp_path) == ["a.bin"] and (tmp_path / "a.bin").read_bytes() == b"one"
-
-
-def test_json_is_canonical(tmp_path):
-    disk.write_json(tmp_path / "a.json", {"b": "ә", "a": [1]})
-    assert disk.read_json(tmp_path / "a.json") == {"a": [1], "b": "ә"}
-    first = (tmp_path / "a.json").read_bytes()
-    disk.write_json(tmp_path / "a.json", {"a": [1], "b": "ә"})
-    assert (tmp_path / "a.json").read_bytes() == first and "ә".encode() in first
 
 
 def test_the_same_table_gives_the_same_bytes():
@@ -98,27 +68,3 @@ def test_publishing_over_file_systems(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "link", other)
     assert names(published(tmp_path, 3)) == ["manifest.json", "records/s.parquet"]
-
-
-def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
-    path = tmp_path / "deep/.lock"
-    for _ in range(2):
-        with disk.only_one(path) as first, disk.only_one(path) as second:
-            assert first and not second and path.exists()
-        assert not path.exists()
-
-
-def test_a_lock_that_goes_as_another_comes_is_still_one(tmp_path: Path) -> None:
-    inside, most = [0], [0]
-
-    def work(_: int) -> None:
-        for _ in range(200):
-            with disk.only_one(tmp_path / ".lock") as alone:
-                if alone:
-                    inside[0] += 1
-                    most[0] = max(most[0], inside[0])
-                    inside[0] -= 1
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
-    assert most == [1] and not (tmp_path / ".lock").exists()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers.compressed import gzip_bytes
 from helpers.crawl_records import OPEN, SHUT, record
 
 from pipelines.engine import batches, shards
@@ -55,7 +55,7 @@ def test_terms_on_a_host_that_nobody_governs(tmp_path: Path) -> None:
     assert reasons(tmp_path, robots) == ["rsl"]
     terms = record("https://b.kz/l.xml", BARS.replace(b"prohibits", b"permits"))
     assert reasons(tmp_path, robots, terms) == []
-    packed = record("https://b.kz/l.xml", gzip.compress(BARS), "Content-Encoding: gzip")
+    packed = record("https://b.kz/l.xml", gzip_bytes(BARS), "Content-Encoding: gzip")
     assert reasons(tmp_path, robots, packed) == ["rsl"]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from helpers.compressed import gzip_bytes
 
 from pipelines.engine import input_files
 from pipelines.engine.input_files import Container
@@ -152,7 +152,7 @@ def test_what_goes_into_a_run_id_says_how_files_are_read(root):
 
 
 def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
-    (root / "raw/deep/page.warc.gz").write_bytes(gzip.compress(b"WARC/1.0\r\n"))
+    (root / "raw/deep/page.warc.gz").write_bytes(gzip_bytes(b"WARC/1.0\r\n"))
     (root / "raw/.hidden").write_bytes(b"\0")
     (root / "raw/empty").mkdir()
     some = found(root, text("all", "raw", format="auto"))

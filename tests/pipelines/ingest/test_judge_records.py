@@ -11,6 +11,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+from helpers.compressed import gzip_bytes
 from helpers.judged_records import ROBOTS, WORDS, container, judge, record, run
 
 from pipelines.engine import decisions
@@ -68,14 +69,14 @@ CASES: list[tuple[bytes, str | None]] = [
     (record("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
     (record("https://good.kz/12", b"\x07x", "Content-Encoding: br"), "undecodable"),
     (
-        record("https://good.kz/13", gzip.compress(b"a" * (2 << 20)), "Content-Encoding: gzip"),
+        record("https://good.kz/13", gzip_bytes(b"a" * (2 << 20)), "Content-Encoding: gzip"),
         "too-large",
     ),
     (record("https://good.kz/14", b"a" * (1 << 20) + b"b"), "too-large"),
     (record("https://good.kz/15"), None),
     (record("https://sub.good.kz/16"), None),
     (record("https://good.kz/17", media_type="Text/HTML; charset=utf-8"), None),
-    (record("https://good.kz/18", gzip.compress(WORDS.encode()), "Content-Encoding: gzip"), None),
+    (record("https://good.kz/18", gzip_bytes(WORDS.encode()), "Content-Encoding: gzip"), None),
     (record("https://deal.kz/private/19", WORDS.encode(), "X-Robots-Tag: noai"), None),
 ]
 
@@ -168,7 +169,7 @@ def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     def revisit(uri: str, status: int) -> bytes:
         raw = gzip.decompress(record(uri, b"", status=status))
         raw = raw.replace(b"WARC-Type: response", b"WARC-Type: revisit")
-        return gzip.compress(raw.replace(b"Content-Type: application/http\r\n", said, 1), mtime=0)
+        return gzip_bytes(raw.replace(b"Content-Type: application/http\r\n", said, 1))
 
     uris = ["https://good.kz/1", "https://good.kz/2", "https://good.kz/3", "https://none.kz/4"]
     raw = b"".join(map(revisit, uris, (200, 304, 404, 200)))

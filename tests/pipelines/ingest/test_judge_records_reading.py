@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections import Counter
 from dataclasses import replace
@@ -12,6 +11,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.compressed import gzip_bytes
 from helpers.judged_records import WORDS, container, judge, record, run
 
 from lineage.storage import streams
@@ -28,7 +28,7 @@ def test_all_formats_in_one_task(tmp_path):
     pq.write_table(pa.Table.from_pylist([*rows, {"uri": "urn:null"}]), tmp_path / "c")
     some = [
         container(tmp_path / "a", lines, "jsonl", "files"),
-        container(tmp_path / "b", gzip.compress(lines), "jsonl", "files"),
+        container(tmp_path / "b", gzip_bytes(lines), "jsonl", "files"),
         container(tmp_path / "c", (tmp_path / "c").read_bytes(), "parquet", "files"),
         container(tmp_path / "d", "Хат мәтіні.".encode("utf-16"), "text", "files"),
         container(tmp_path / "e", b"", "text", "files"),
@@ -84,7 +84,7 @@ def test_a_file_of_no_known_kind_is_one_row(tmp_path):
 
 def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     lines = [json.dumps({"uri": f"https://good.kz/{n}", "text": WORDS}).encode() for n in range(9)]
-    one = container(tmp_path / "a", gzip.compress(b"\n".join(lines)), "jsonl")
+    one = container(tmp_path / "a", gzip_bytes(b"\n".join(lines)), "jsonl")
     task = scan.Task("t", (one,))
     index = pl.DataFrame(pl.from_arrow(scan.index(task, 1 << 20)))
     opened = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import gzip
 import hashlib
 import io
 import zipfile
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,10 +107,10 @@ def parquet(rows: int) -> bytes:
 
 
 BARE = {
-    "jsonl": [b"\n", b" \r\n\t\n", codecs.BOM_UTF8, gzip.compress(b""), gzip.compress(b"\n \n")],
-    "csv": [b"\n", b"\r\n\r\n", b"uri,text\n", b"uri,text", codecs.BOM_UTF8, gzip.compress(b"")],
+    "jsonl": [b"\n", b" \r\n\t\n", codecs.BOM_UTF8, gzip_bytes(b""), gzip_bytes(b"\n \n")],
+    "csv": [b"\n", b"\r\n\r\n", b"uri,text\n", b"uri,text", codecs.BOM_UTF8, gzip_bytes(b"")],
     "parquet": [b"\n", parquet(0)],
-    "warc": [b"\r\n\r\n", warcinfo(), gzip.compress(warcinfo()), gzip.compress(b"")],
+    "warc": [b"\r\n\r\n", warcinfo(), gzip_bytes(warcinfo()), gzip_bytes(b"")],
     "arc": [b"\n\n", b"filedesc://a 0.0.0.0 20140216050221 text/plain 4\n1 0\n\n"],
     "wacz": [b"\n", wacz(), wacz(a=b""), wacz(a=warcinfo()), wacz(a=warcinfo(), b=b"")],
     "feed": [b"\n", b"<rss/>", b"<rss><channel/></rss>"],
@@ -163,7 +163,7 @@ def test_what_goes_into_the_index_can_be_written(tmp_path):
     )
     found = index(
         container(tmp_path / "a", odd, "jsonl"),
-        container(tmp_path / "b", gzip.compress(warc + http + b"\r\n\r\n"), "warc"),
+        container(tmp_path / "b", gzip_bytes(warc + http + b"\r\n\r\n"), "warc"),
     )
     assert found.height == 3 and found["http_status"].to_list()[-1] == 999
 
@@ -205,11 +205,11 @@ def test_what_is_unpacked_from_its_front_is_read_in_one_go(tmp_path):
     record = b"WARC/1.0\r\nWARC-Type: resource\r\nContent-Length: 1\r\n\r\nx\r\n\r\n"
     for content, format, expected in (
         (line, "jsonl", False),
-        (gzip.compress(line), "jsonl", True),
+        (gzip_bytes(line), "jsonl", True),
         (zstd.compress(line), "jsonl", True),
         (record, "warc", False),
-        (gzip.compress(record) * 2, "warc", False),
-        (gzip.compress(record * 2), "warc", True),
+        (gzip_bytes(record) * 2, "warc", False),
+        (gzip_bytes(record * 2), "warc", True),
         (zstd.compress(record), "warc", True),
     ):
         task = scan.Task("t", (container(tmp_path / "a", content, format),))

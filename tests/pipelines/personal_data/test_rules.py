@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from pipelines.personal_data import fragments, judges
 from pipelines.personal_data.contexts import Words, literal, nearness, stems
 from pipelines.personal_data.finder import Finder
+from pipelines.personal_data.identifier_rule import BACKED, LONGEST, Rule
 from pipelines.personal_data.numbers import numbers
 from pipelines.personal_data.pattern_views import Batch, View, fold, view
-from pipelines.personal_data.rules import BACKED, LONGEST, Rule, load, passes_share
+from pipelines.personal_data.rules import load, passes_share
 
 RULES = load()
 FINDER = Finder()

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers.compressed import gzip_bytes
 
 from pipelines.quality import train_command, training
 from pipelines.quality.classifier import Classifier, NoModel, shown
@@ -81,7 +81,7 @@ def test_the_order_of_files_changes_nothing(
     rows = labelled.read_text().splitlines(keepends=True)
     folder = tmp_path / "parts"
     folder.mkdir()
-    (folder / "b.jsonl.gz").write_bytes(gzip.compress("".join(rows[:50]).encode()))
+    (folder / "b.jsonl.gz").write_bytes(gzip_bytes("".join(rows[:50]).encode()))
     rest = pl.read_ndjson("".join(reversed(rows[50:])).encode())
     rest.write_parquet(folder / "a.parquet")
     one, two = tmp_path / "one.bin", tmp_path / "two.bin"

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from helpers.commands import tamga
 
-from lineage.storage import disk
+from lineage.storage import locks
 from pipelines.release.parts import parts
 from pipelines.release.stage import check_target
 from schemas import params as params_module
@@ -62,7 +62,7 @@ def test_a_release_that_lost_a_file_is_made_again(sample_home: Path, tmp_path: P
 
 def test_a_release_that_another_run_is_writing_is_left_alone(sample_run: Path) -> None:
     params = sample_run / "params.yaml"
-    with disk.only_one(sample_run / "release/.sample.lock"):
+    with locks.exclusive_lock(sample_run / "release/.sample.lock"):
         done = tamga("release", "--params", params)
     assert done.returncode == 1 and "another process is at work" in done.stderr
     assert tamga("release", "--params", params).returncode == 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from pathlib import Path
 
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -60,9 +60,9 @@ def uris(found: list[Envelope]) -> list[str | None]:
 @pytest.mark.parametrize(
     "pack",
     [
-        lambda *r: b"".join(map(gzip.compress, r)),
+        lambda *r: b"".join(map(gzip_bytes, r)),
         lambda *r: b"".join(r),
-        lambda *r: gzip.compress(b"".join(r)),
+        lambda *r: gzip_bytes(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
     ],
     ids=["members", "plain", "stream", "zstd"],
@@ -102,7 +102,7 @@ def test_what_is_not_http(tmp_path):
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_lying_length_costs_its_record_alone(tmp_path, length, zipped):
     parts = [INFO, *PAGES[:2], record("urn:liar", length=length), *PAGES[2:]]
-    found = scan(tmp_path, b"".join(map(gzip.compress, parts) if zipped else parts))
+    found = scan(tmp_path, b"".join(map(gzip_bytes, parts) if zipped else parts))
     assert uris(found) == ALL
     assert [(e.uri, e.error) for e in found if e.error] == [("urn:liar", "unreadable")]
 
@@ -115,7 +115,7 @@ def test_robots_is_a_signal(tmp_path):
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.binary(max_size=200), st.sampled_from([b"", INFO, INFO + PAGES[0], gzip.compress(INFO)]))
+@given(st.binary(max_size=200), st.sampled_from([b"", INFO, INFO + PAGES[0], gzip_bytes(INFO)]))
 def test_any_bytes_at_all(tmp_path, content, before):
     for envelope in scan(tmp_path, before + content):
         assert envelope.error in (None, "unreadable", "too-large")

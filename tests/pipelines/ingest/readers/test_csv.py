@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv as standard
-import gzip
 import io
 from pathlib import Path
 
 import pytest
+from helpers.compressed import gzip_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -53,7 +53,7 @@ def test_rows(tmp_path, delimiter, end, charset):
     ]
     assert [(b.text, b.title) for b in bodies] == [(r[1], r[3] or None) for r in ROWS]
     assert found[-1].offset + found[-1].length == len(body)
-    packed, again = read(tmp_path / "b", gzip.compress(body))
+    packed, again = read(tmp_path / "b", gzip_bytes(body))
     assert packed == found and again == bodies
 
 
@@ -102,11 +102,9 @@ def test_short_rows_blank_ones_nul_and_stray_quotes(tmp_path):
 
 def test_nothing_in_it(tmp_path):
     assert read(tmp_path / "a", b"id,body\n") == ([], [])
-    assert [e.error for e in read(tmp_path / "b", gzip.compress(b"x" * 999)[:20])[0]] == [
-        "unreadable"
-    ]
+    assert [e.error for e in read(tmp_path / "b", gzip_bytes(b"x" * 999)[:20])[0]] == ["unreadable"]
     rows = written([["1", RUSSIAN, "", ""]] * 2000).encode()
-    torn, bodies = read(tmp_path / "c", gzip.compress(rows)[:-100])
+    torn, bodies = read(tmp_path / "c", gzip_bytes(rows)[:-100])
     assert torn[-1].error == "unreadable" and all(b.text == RUSSIAN for b in bodies)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from pathlib import Path
 
 import pytest
+from helpers.compressed import gzip_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def scan(tmp_path: Path, content: bytes, **more: object) -> list[Envelope]:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_offsets_cut_the_lines_out(tmp_path, zipped, end):
     plain = lines(*(row(n) for n in range(5)), end=end)
-    one = source(tmp_path / "a", gzip.compress(plain) if zipped else plain)
+    one = source(tmp_path / "a", gzip_bytes(plain) if zipped else plain)
     found = list(jsonl.scan(one))
     for number, envelope in enumerate(found):
         cut = plain[envelope.offset : envelope.offset + envelope.length]
@@ -100,7 +100,7 @@ def test_lone_surrogates_and_nul(tmp_path):
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_line_that_is_too_long(tmp_path, zipped):
     content = lines(row(0), row(1, body="x" * 5000), row(2)) + lines(row(3, body="y" * 5000))[:-1]
-    found = scan(tmp_path, gzip.compress(content) if zipped else content, limit=1000)
+    found = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=1000)
     assert [(e.uri, e.error) for e in found] == [
         ("urn:0", None),
         ("urn:1", "too-large"),
@@ -120,7 +120,7 @@ def test_the_limit_itself_is_good(tmp_path):
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.97])
 def test_a_torn_gzip_tail(tmp_path, keep):
     noise = [hashlib.sha256(bytes([n])).hexdigest() * 40 for n in range(50)]
-    whole = gzip.compress(lines(*(row(n, body=b) for n, b in enumerate(noise))))
+    whole = gzip_bytes(lines(*(row(n, body=b) for n, b in enumerate(noise))))
     one = source(tmp_path / "a", whole[: int(len(whole) * keep)])
     found = list(jsonl.scan(one))
     assert [e.error for e in found].count("unreadable") == 1 and found[-1].error
@@ -131,7 +131,7 @@ def test_a_torn_gzip_tail(tmp_path, keep):
 
 def test_not_what_it_says(tmp_path):
     assert scan(tmp_path, b"") == []
-    assert scan(tmp_path, gzip.compress(b"")) == []
+    assert scan(tmp_path, gzip_bytes(b"")) == []
     assert [e.error for e in scan(tmp_path, b"\x1f\x8b" + b"\0" * 50)] == ["unreadable"]
     assert {e.error for e in scan(tmp_path, bytes(range(256)) * 4)} == {"unreadable"}
 
@@ -186,7 +186,7 @@ def test_any_lines_at_all(tmp_path, parts, zipped, limit):
     content = b"\n".join(parts)
     if streams.compression(content[:4]):
         return
-    found = scan(tmp_path, gzip.compress(content) if zipped else content, limit=limit)
+    found = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=limit)
     whole = [part for part in content.split(b"\n") if part.strip()]
     # a blank line beyond the limit is too large, as any other
     assert len(found) == len(whole) or any(e.error == "too-large" for e in found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 
 from pipelines.ingest.readers import registry as readers
 from pipelines.ingest.readers import sniff
@@ -39,14 +39,14 @@ def parquet() -> bytes:
     "name, content, kind",
     [
         ("a.bin", WARC, "warc"),
-        ("a.bin", gzip.compress(WARC), "warc"),
+        ("a.bin", gzip_bytes(WARC), "warc"),
         ("a.txt", zstd.compress(WARC), "warc"),
         ("a", lz4.frame.compress(ARC), "arc"),
         ("a.dat", ARC, "arc"),
         ("a.zip", zipped("datapackage.json", "archive/data.warc.gz"), "wacz"),
         ("a.bin", parquet(), "parquet"),
         ("a.json", JSONL, "jsonl"),
-        ("a.json", gzip.compress(JSONL), "jsonl"),
+        ("a.json", gzip_bytes(JSONL), "jsonl"),
         ("a", b'{"text": "' + b"x" * 100_000, "jsonl"),
         ("a.json", b'{\n "pretty": "printed"\n}', "unknown"),
         ("a.warc.gz", b"\x1f\x8b\x08broken", "warc"),
@@ -64,7 +64,7 @@ def parquet() -> bytes:
         ("a.png", b"\x89PNG\r\n", "unknown"),
         ("a.zip", zipped("x"), "unknown"),
         ("a.zip", b"PK\x03\x04broken", "unknown"),
-        ("a.txt.gz", gzip.compress(b"a letter"), "unknown"),
+        ("a.txt.gz", gzip_bytes(b"a letter"), "unknown"),
     ],
 )
 def test_kinds(tmp_path: Path, name: str, content: bytes, kind: str) -> None:

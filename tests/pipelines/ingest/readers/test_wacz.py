@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineage import evidence
 from pipelines.ingest.readers import wacz
-from pipelines.ingest.readers.opening import Cursor
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import Cursor, Envelope, Source
 
 
 def record(number: int, body: bytes = b"<p>The assembly met.</p>") -> bytes:
@@ -29,7 +29,7 @@ def record(number: int, body: bytes = b"<p>The assembly met.</p>") -> bytes:
 
 
 def members(*numbers: int) -> bytes:
-    return b"".join(gzip.compress(record(n)) for n in numbers)
+    return b"".join(gzip_bytes(record(n)) for n in numbers)
 
 
 def scan(path: Path, **entries: tuple[bytes, int]) -> list[Envelope]:
@@ -64,7 +64,7 @@ STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
     [
         (members(0, 1, 2), STORED, "member"),
         (record(0) + record(1) + record(2), STORED, "bytes"),
-        (gzip.compress(record(0) + record(1) + record(2)), STORED, "entry"),
+        (gzip_bytes(record(0) + record(1) + record(2)), STORED, "entry"),
         (zstd.compress(record(0) + record(1) + record(2)), STORED, "entry"),
         (members(0, 1, 2), DEFLATED, "entry"),
         (record(0) + record(1) + record(2), DEFLATED, "entry"),
@@ -116,7 +116,7 @@ def test_encrypted_and_lying_directories(tmp_path):
 
 
 def test_a_bomb_is_bounded(tmp_path):
-    bomb = gzip.compress(record(0) + b"\0" * (300 << 20), 9)
+    bomb = gzip_bytes(record(0) + b"\0" * (300 << 20))
     found = scan(tmp_path / "a.wacz", a=(bomb, DEFLATED), b=(members(1), STORED))
     assert "too-large" in {e.error for e in found}
     assert [e.uri for e in found if not e.error] == ["https://a.kz/1", "https://a.kz/0"]

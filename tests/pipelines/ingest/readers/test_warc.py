@@ -10,6 +10,7 @@ import zlib
 import lz4.frame
 import pytest
 from backports import zstd
+from helpers.compressed import gzip_bytes
 from helpers.warc_files import (
     ALL,
     INFO,
@@ -38,8 +39,8 @@ from pipelines.ingest.text_extraction import document
     [
         members,
         lambda *r: b"".join(r),
-        lambda *r: gzip.compress(b"".join(r)),
-        lambda *r: gzip.compress(b"".join(r[:3])) + gzip.compress(b"".join(r[3:])),
+        lambda *r: gzip_bytes(b"".join(r)),
+        lambda *r: gzip_bytes(b"".join(r[:3])) + gzip_bytes(b"".join(r[3:])),
         lambda *r: cut_anywhere(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: zstd.compress(b"".join(r)),
@@ -70,7 +71,7 @@ def test_records_and_only_records_are_found(tmp_path, pack):
 @pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
 def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
     first = record(b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields")
-    assert uris(scan(tmp_path, gzip.compress(first + b"".join(PAGES)))) == ALL
+    assert uris(scan(tmp_path, gzip_bytes(first + b"".join(PAGES)))) == ALL
 
 
 def test_kinds_of_records(tmp_path):
@@ -94,7 +95,7 @@ def test_a_conversion_is_text_for_training(tmp_path):
     """What a WET file holds."""
     text = "Жиналыс дүйсенбіде өтті.\n\nКелесі жиын сәрсенбіде болады."
     wet = record(text.encode(), ALL[0], "conversion", content_type="text/plain")
-    for pack in (gzip.compress, zstd.compress):
+    for pack in (gzip_bytes, zstd.compress):
         one = source(tmp_path / "a", pack(INFO) + pack(wet))
         (found,) = warc.scan(one)
         (body,) = warc.contents(one, [(found.offset, found.length)])
@@ -165,7 +166,7 @@ def test_an_empty_file_has_no_records(tmp_path):
 
 def test_signals_are_kept_as_text(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
-    coded = http(gzip.compress(rules), "Content-Encoding: gzip")
+    coded = http(gzip_bytes(rules), "Content-Encoding: gzip")
     large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
     found = scan(
         tmp_path,
@@ -187,7 +188,7 @@ def test_signals_are_kept_as_text(tmp_path):
 
 
 def test_a_scan_may_be_given_up(tmp_path):
-    for content in (members(*PAGES), b"".join(PAGES), gzip.compress(b"".join(PAGES))):
+    for content in (members(*PAGES), b"".join(PAGES), gzip_bytes(b"".join(PAGES))):
         found = warc.scan(source(tmp_path / "a.warc", content))
         assert next(found).uri == ALL[0]
         found.close()  # type: ignore[attr-defined]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 
 import lz4.frame
 import pytest
 from backports import zstd
 from helpers.commands import SHARED
+from helpers.compressed import gzip_bytes
 from helpers.warc_files import (
     ALL,
     INFO,
@@ -42,7 +42,7 @@ DAMAGED = SHARED / "data/crawl/damaged"
     [
         members,
         lambda *r: b"".join(r),
-        lambda *r: gzip.compress(b"".join(r)),
+        lambda *r: gzip_bytes(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: b"".join(map(lz4.frame.compress, r)),
     ],
@@ -90,7 +90,7 @@ def test_torn_tail(tmp_path, cut):
         assert uris(found) == ALL[:4] and errors(found) == ["unreadable"]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress, lz4.frame.compress])
+@pytest.mark.parametrize("pack", [gzip_bytes, zstd.compress, lz4.frame.compress])
 def test_a_torn_stream_keeps_what_came_before(tmp_path, pack):
     body = hashlib.shake_256(b"noise").hexdigest(300_000)
     whole = pack(INFO + b"".join(PAGES) + page(9, body) + page(10, body))
@@ -107,7 +107,7 @@ def test_garbage_and_padding_between_members(tmp_path):
         + second
         + b"garbage\x1f\x8b\x08more"
         + third
-        + gzip.compress(b"")
+        + gzip_bytes(b"")
         + b"\0" * 512,
     )
     assert uris(found) == ALL[:3] and errors(found) == ["unreadable"]
@@ -117,8 +117,8 @@ def test_garbage_and_padding_between_members(tmp_path):
 
 def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
     limit = 100_000
-    bomb = gzip.compress(record(http(b"\0" * 40 * MIB), "urn:bomb"))
-    small = gzip.compress(record(http(b"a" * 2 * MIB), "urn:large"))
+    bomb = gzip_bytes(record(http(b"\0" * 40 * MIB), "urn:bomb"))
+    small = gzip_bytes(record(http(b"a" * 2 * MIB), "urn:large"))
     for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
         found = scan(tmp_path, members(PAGES[0]) + one + members(*PAGES[1:]), limit)
         assert uris(found) == ALL
@@ -128,7 +128,7 @@ def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
 
 
 def test_a_bomb_takes_no_memory():
-    held, _, state = warc.members.inflate(memoryview(gzip.compress(b"\0" * 64 * MIB)), 0, MIB)
+    held, _, state = warc.members.inflate(memoryview(gzip_bytes(b"\0" * 64 * MIB)), 0, MIB)
     assert state == "endless" and len(held) <= 2 * MIB
 
 
@@ -145,7 +145,7 @@ def test_members_inside_members_take_no_day(tmp_path):
     )
     found = scan(tmp_path, unit.ljust(43, b"x") * 20_000)
     assert set(errors(found)) == {"unreadable"}
-    noise = b"".join(gzip.compress(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
+    noise = b"".join(gzip_bytes(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
     assert len(scan(tmp_path, noise)) == 5000
 
 
@@ -179,8 +179,8 @@ def test_headers_of_a_megabyte(tmp_path):
         b"WARC/1.0",
         b"WARC/1.0\r\n\r\n" * 3,
         b"%PDF-1.7 " + bytes(range(256)) * 20,
-        gzip.compress(b"hi"),
-        gzip.compress(b""),
+        gzip_bytes(b"hi"),
+        gzip_bytes(b""),
         b"\r\n\r\n",
     ],
 )
@@ -262,7 +262,7 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 )
 @given(edits=EDITS)
 def test_a_damaged_stream_never_raises(tmp_path, edits):
-    whole = gzip.compress(INFO + b"".join(PAGES), mtime=0)
+    whole = gzip_bytes(INFO + b"".join(PAGES))
     broken, _ = damage(whole, [0], edits)
     one = source(tmp_path / "a.warc", broken)
     found = list(warc.scan(one))
@@ -277,7 +277,7 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
 @given(
     st.binary(max_size=300),
     st.sampled_from(
-        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip.compress(INFO + PAGES[0])]
+        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip_bytes(INFO + PAGES[0])]
     ),
 )
 @example(b"]*M\x18", b"")

@@ -1,19 +1,15 @@
-"""A source, a language or a stage that falls to nearly nothing, or far below the last release.
+"""What a run would release too little of: its yields, beside those of the last release.
 
-Functions over counts, see `pipelines.corpus.yields`; nothing here reads a document.
-
-A source, language or stage falls short where it keeps less than `min_keep_share` of what it was
-handed, or less than `1 - max_fall` of what it would have kept had each source yielded as in the
-last release; also a source of which nothing is seen any more.  Where fewer than `min_documents`
-were handed in or are to be expected, nothing is said.
+`pipelines.corpus.yields` counts and `pipelines.engine.guard` judges; this module brings both runs
+together, and names the documents behind a shortfall.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
@@ -24,49 +20,31 @@ from lineage.storage.release_tables import NoRelease
 from pipelines.corpus import stage_tables, yields
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.corpus.yields import Yields
-from pipelines.engine import decisions
+from pipelines.engine import decisions, guard
 from pipelines.engine.context import Context
-from pipelines.engine.published import StageError, load
+from pipelines.engine.guard import Count, Kind, Shortfall
+from pipelines.engine.published import load
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
-from schemas.sections import GuardParams
 from schemas.stages import DECIDING
 
-
-@dataclass(frozen=True)
-class Shortfall:
-    """`kind`: source, language or stage; `expected`: how many would have been kept by the last
-    release's yields, None where the floor is what it fell under."""
-
-    kind: str
-    name: str
-    seen: int
-    kept: int
-    expected: float | None = None
-
-    def told(self, params: GuardParams) -> str:
-        """What is wrong, with the parameter that says so."""
-        what = f"{self.kind} {self.name}: {self.kept} kept of {self.seen}"
-        if self.expected is None:
-            least = f"{params.min_keep_share:.2%}"
-            return f"{what}; at least {least} is wanted (guard.min_keep_share)"
-        least = f"{1 - params.max_fall:.0%}"
-        return (
-            f"{what}; by the last release {self.expected:.0f} are to be expected, and at least "
-            f"{least} of that is wanted (guard.max_fall)"
-        )
+#: Kind -> the column of `Yields.cells` that names it.
+_COLUMNS: Final[Mapping[Kind, str]] = {"source": "source_id", "language": "lang"}
 
 
-def shortfalls(now: Yields, last: Yields | None, params: GuardParams) -> list[Shortfall]:
-    """All that falls short and is not allowed to, each once, by kind and name."""
-    found = {(s.kind, s.name): s for s in _fallen(now, last, params)} if last else {}
-    found |= {(s.kind, s.name): s for s in _under(now, params)}
-    return [s for key, s in sorted(found.items()) if not params.allows(s.kind, s.name)]
+def counts(now: Yields, last: Yields | None) -> list[Count]:
+    """The stages, sources and languages of a run, and those that the last release had."""
+    here = {(kind, name): (seen, kept) for kind, name, seen, kept in _kinds(now)}
+    expected = {(kind, name): n for kind, name, n in _expected(now, last)} if last else {}
+    return [
+        Count(*key, *here.get(key, (0, 0)), expected=expected.get(key))
+        for key in here | dict.fromkeys(expected)
+    ]
 
 
-def _kinds(yields: Yields) -> Iterator[tuple[str, str, int, int]]:
+def _kinds(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
     """(kind, name, seen, kept) of all stages, sources and languages."""
-    for kind, column in (("source", "source_id"), ("language", "lang")):
+    for kind, column in _COLUMNS.items():
         named = yields.cells.filter(pl.col(column).is_not_null())
         for name, seen, kept in (
             named.group_by(column).agg(pl.col("seen", "kept").sum()).iter_rows()
@@ -76,21 +54,7 @@ def _kinds(yields: Yields) -> Iterator[tuple[str, str, int, int]]:
         yield "stage", name, seen, kept
 
 
-def _under(now: Yields, params: GuardParams) -> Iterator[Shortfall]:
-    for kind, name, seen, kept in _kinds(now):
-        if seen >= params.min_documents and kept < params.min_keep_share * seen:
-            yield Shortfall(kind, name, seen, kept)
-
-
-def _fallen(now: Yields, last: Yields, params: GuardParams) -> Iterator[Shortfall]:
-    here = {(kind, name): (seen, kept) for kind, name, seen, kept in _kinds(now)}
-    for kind, name, expected in _expected(now, last):
-        seen, kept = here.get((kind, name), (0, 0))
-        if expected >= params.min_documents and kept < (1 - params.max_fall) * expected:
-            yield Shortfall(kind, name, seen, kept, expected)
-
-
-def _expected(now: Yields, last: Yields) -> Iterator[tuple[str, str, float]]:
+def _expected(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, float]]:
     """(kind, name, how many would be kept) had each source and stage yielded as it did.
 
     A source that is barred is not expected to yield; one of which there is no record at all is
@@ -110,7 +74,7 @@ def _expected(now: Yields, last: Yields) -> Iterator[tuple[str, str, float]]:
         .then(pl.col("kept").cast(pl.Float64))
         .otherwise(share * pl.col("seen"))
     )
-    for kind, column in (("source", "source_id"), ("language", "lang")):
+    for kind, column in _COLUMNS.items():
         named = cells.filter(pl.col(column).is_not_null())
         sums = named.group_by(column).agg(pl.col("expected").fill_nan(0.0).sum())
         for name, expected in sums.iter_rows():
@@ -127,26 +91,21 @@ def measured(context: Context) -> Yields:
 
 
 def stop_if_short(context: Context, release: Path) -> None:
-    """Let a run go on to the release that will stand in the folder `release`, or stop it.
+    """Stop a run before it releases much less than it should in the folder `release`.
 
     Raises:
       StageError: names all that falls short, each with the documents that explain it best.
     """
-    params, now = context.params.guard, measured(context)
     last = last_release(context.params, release)
     before = _yields(last)
     if before:  # what was taken out of the register is not expected to yield
         before = before.of(context.register.sources.keys())
-    short = shortfalls(now, before, params)
-    if not short:
-        return
-    lines = ["the guard stops the run; nothing was published"]
-    for one in short:
-        lines.append(f"guard: {one.told(params)}")
-        lines += [f"  {line}" for line in _explained(context, last, one)]
-    names = ", ".join(f'"{one.kind}:{one.name}"' for one in short)
-    lines.append(f"if that is meant: `guard: {{allow: [{names}]}}` in the parameters")
-    raise StageError("\n".join(lines))
+    guard.stop_if_short(
+        counts(measured(context), before),
+        context.params.guard,
+        stage="release",
+        explain=lambda one: _explained(context, last, one),
+    )
 
 
 def last_release(params: Params, release: Path) -> Path:
@@ -165,24 +124,25 @@ def last_release(params: Params, release: Path) -> Path:
 
 
 def _yields(release: Path) -> Yields | None:
-    """The yields that a release's manifest tells; None where there is none, or it tells none."""
+    """The yields in a release's manifest; None where there is no manifest, or it holds none."""
     if not manifest.is_release(release):
         return None
-    counts = json.loads((release / release_files.MANIFEST).read_bytes()).get("counts")
-    return yields.from_json(counts.get("yields") if isinstance(counts, dict) else None)
+    about = json.loads((release / release_files.MANIFEST).read_bytes()).get("counts")
+    return yields.from_json(about.get("yields") if isinstance(about, dict) else None)
 
 
-def _explained(context: Context, last: Path, one: Shortfall) -> list[str]:
+def _explained(context: Context, last: Path, found: Shortfall) -> list[str]:
     """Where the documents of a shortfall ended; of a language also those that the last release had
     in it and that are now taken for another."""
+    count = found.count
     source, names = Corpus(str(context.params.work)), stage_tables.shards(context)
     records = pl.concat([yields.records(source, name) for name in names])
-    column = {"source": "source_id", "language": "lang", "stage": "stage"}[one.kind]
+    column = _COLUMNS.get(count.kind, "stage")
     short = pl.col("outcome").is_not_null() & ~yields.barred()
-    found = [records.filter(short & (pl.col(column) == one.name))]
-    if one.kind == "language" and one.expected is not None:
-        found.append(_relabelled(records, last, one.name))
-    return decisions.told(pl.concat(found))
+    ended = [records.filter(short & (pl.col(column) == count.name))]
+    if count.kind == "language" and found.limit == "max_fall":
+        ended.append(_relabelled(records, last, count.name))
+    return decisions.explain(pl.concat(ended))
 
 
 def _relabelled(records: pl.DataFrame, last: Path, lang: str) -> pl.DataFrame:

@@ -1,0 +1,223 @@
+"""Whether a source is lawful for a run: the register's part of the gate, in one place.
+
+The gate, dedup's index, the dry run of a withdrawal and `tamga sources` all ask here.  What depends
+on a single record (its URL's opt-outs, withdrawals of a page or a text) is judged by the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from schemas.licences import allowed, purposes_of
+from schemas.params import Params
+from schemas.policy import Packs
+from schemas.register import Register, Source, Withdrawal
+from schemas.ruling import Circumstances, Ruling, Subject, rule
+from schemas.urls import covers
+from schemas.withdrawal_index import withdrawal_evidence
+
+REGISTER_RULE: Final = "1"  # version of the rules on register entries
+WITHDRAWAL_RULE: Final = "1"
+POLICY_RULE: Final = "1"  # for a source without a pack, which would have a version
+WITHDRAWAL: Final = "withdrawal"  # the rule's name in refusals
+
+#: What `tamga sources` prints of a source on a day.
+GRANTED: Final = "granted"
+WITHDRAWN: Final = "withdrawn"
+EXPIRED: Final = "expired"
+NOT_YET: Final = "not yet granted"
+NO_EVIDENCE: Final = "evidence missing"
+
+
+@dataclass(frozen=True)
+class Use:
+    """What a run does with texts, and what it allows.
+
+    `packs` are the policy packs; `enforce`: whether a source that its pack bars is refused.
+    """
+
+    as_of: date
+    purpose: str
+    storage_country: str
+    licences_allow: tuple[str, ...]
+    packs: Packs
+    enforce: bool = False
+
+    @classmethod
+    def of(cls, params: Params, packs: Packs) -> Use:
+        """The use that parameters describe."""
+        return cls(
+            as_of=params.as_of,
+            purpose=params.purpose,
+            storage_country=params.storage_country,
+            licences_allow=params.licences_allow,
+            packs=packs,
+            enforce=params.policy.enforce == "refuse",
+        )
+
+    def ruling(self, source: Source) -> Ruling:
+        """What the pack of the source's jurisdiction says, enforced or not."""
+        about = Circumstances(self.as_of, self.purpose, self.storage_country)
+        return rule(self.packs.of(source.jurisdiction), Subject.of(source), about)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a source is refused.
+
+    `reason` is one of `schemas.reasons`; `evidence` is what was observed, as JSON values.
+    """
+
+    reason: str
+    rule: str
+    rule_version: str
+    evidence: Mapping[str, Any]
+
+
+def refusal(source: Source, use: Use, register: Register) -> Refusal | None:
+    """The first reason to refuse a source; None: it is lawful for this use."""
+    return next(refusals(source, use, register), None)
+
+
+def refusals(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
+    """All reasons to refuse a source, in the order of the gate.
+
+    `register` holds the recorded withdrawals and the terms of licences.
+    """
+    yield from _recorded(source, register)
+    yield from _basis(source, use.as_of)
+    yield from _purpose(source, use)
+    yield from _licence(source, use, register)
+    yield from _evidence(source)
+    yield from _residency(source, use)
+    yield from _policy(source, use)
+
+
+def verdicts(register: Register, use: Use) -> dict[str, Refusal | None]:
+    """The verdict on each source of the register; None: lawful."""
+    return {id: refusal(source, use, register) for id, source in register.sources.items()}
+
+
+def lawful_sources(register: Register, use: Use) -> frozenset[str]:
+    """The ids of the sources that are lawful for this use."""
+    return frozenset(id for id, refused in verdicts(register, use).items() if refused is None)
+
+
+def entry_refusals(source: Source, as_of: date, register: Register) -> Iterator[Refusal]:
+    """The reasons that hold on a day for every use: withdrawal, term, evidence."""
+    yield from _recorded(source, register)
+    yield from _basis(source, as_of)
+    yield from _evidence(source)
+
+
+def standing(source: Source, as_of: date, register: Register) -> str:
+    """The state of a source on a day, whatever it is used for: one of the words above."""
+    return standing_word(next(entry_refusals(source, as_of, register), None))
+
+
+def standing_word(refused: Refusal | None) -> str:
+    """The word for a verdict of `entry_refusals`."""
+    if refused is None:
+        return GRANTED
+    if refused.rule == WITHDRAWAL or refused.reason == "consent-withdrawn":
+        return WITHDRAWN
+    if refused.reason == "evidence-missing":
+        return NO_EVIDENCE
+    return NOT_YET if "granted_on" in refused.evidence else EXPIRED
+
+
+def recorded_withdrawal(withdrawal: Withdrawal) -> Refusal:
+    """The refusal of what a recorded withdrawal bars, be it a source or a record."""
+    evidence = withdrawal_evidence(withdrawal)
+    return Refusal(withdrawal.reason, WITHDRAWAL, WITHDRAWAL_RULE, evidence)
+
+
+def outside_scope(source: Source, uri: str) -> Refusal | None:
+    """The refusal of a URI that `url_scope` does not grant; None: it is granted."""
+    scope = source.basis.url_scope
+    if not scope or covers(uri, scope):
+        return None
+    return _by_register("purpose-not-granted", url_scope=list(scope))
+
+
+def _by_register(reason: str, **evidence: Any) -> Refusal:
+    return Refusal(reason, f"register:{reason}", REGISTER_RULE, evidence)
+
+
+def _recorded(source: Source, register: Register) -> Iterator[Refusal]:
+    """A withdrawal bars from the day it is recorded, whatever day is asked for."""
+    withdrawal = register.withdrawn_sources.get(source.id)
+    if withdrawal is not None:
+        yield recorded_withdrawal(withdrawal)
+
+
+def _basis(source: Source, as_of: date) -> Iterator[Refusal]:
+    """`granted_on` and `expires_on` are good days, `withdrawn_on` is a bad one."""
+    basis = source.basis
+    if basis.withdrawn_on is not None and as_of >= basis.withdrawn_on:
+        yield _by_register("consent-withdrawn", withdrawn_on=basis.withdrawn_on.isoformat())
+    if as_of < basis.granted_on:
+        yield _by_register("consent-expired", granted_on=basis.granted_on.isoformat())
+    if basis.expires_on is not None and as_of > basis.expires_on:
+        yield _by_register("consent-expired", expires_on=basis.expires_on.isoformat())
+
+
+def _purpose(source: Source, use: Use) -> Iterator[Refusal]:
+    if use.purpose not in source.basis.purposes:
+        yield _by_register("purpose-not-granted", granted=sorted(source.basis.purposes))
+
+
+def _licence(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
+    """A licence must be allowed and grant the purpose, in one and the same branch of an OR."""
+    spdx = source.licence.spdx
+    try:
+        limits = purposes_of(spdx, register.licences)
+    except ValueError:
+        yield _by_register("licence-not-allowed", licence=spdx)
+        return
+    permitted = allowed(spdx, use.licences_allow)
+    if limits is not None and use.purpose not in limits:
+        yield _by_register("purpose-not-granted", licence=spdx, licence_purposes=sorted(limits))
+    elif permitted and not allowed(spdx, _granting(use, register)):
+        yield _by_register("purpose-not-granted", licence=spdx)
+    if not permitted:
+        allow = sorted(use.licences_allow)
+        yield _by_register("licence-not-allowed", licence=spdx, allow=allow)
+
+
+def _granting(use: Use, register: Register) -> list[str]:
+    """The allowed licences that grant the purpose."""
+    limits = {spdx: purposes_of(spdx, register.licences) for spdx in use.licences_allow}
+    return [spdx for spdx, limit in limits.items() if limit is None or use.purpose in limit]
+
+
+def _evidence(source: Source) -> Iterator[Refusal]:
+    if source.evidence_sha256 is None:
+        yield _by_register("evidence-missing", evidence=source.basis.evidence)
+
+
+def _residency(source: Source, use: Use) -> Iterator[Refusal]:
+    if source.residency is not None and use.storage_country not in source.residency:
+        yield _by_register(
+            "residency",
+            residency=sorted(source.residency),
+            storage_country=use.storage_country,
+        )
+
+
+def _policy(source: Source, use: Use) -> Iterator[Refusal]:
+    """The first rule of the pack that bars the source, where packs are enforced."""
+    if not use.enforce:
+        return
+    ruling = use.ruling(source)
+    bar = ruling.bar
+    if bar is not None:
+        yield Refusal(
+            f"policy:{bar.drives}",
+            f"policy:{ruling.pack or source.jurisdiction}/{bar.rule or bar.drives}",
+            ruling.version or POLICY_RULE,
+            {"barred": bar.message},
+        )

@@ -1,0 +1,23 @@
+"""Yields as a release's manifest holds them."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+from helpers.yield_counts import counted
+
+from pipelines.corpus import yields
+
+
+def test_yields_are_read_back() -> None:
+    one = counted(("a", "kk", 1, 2, 3), ("a", None, 0, 1, 0), dedup=(4, 2))
+    back = yields.from_json(json.loads(json.dumps(one.as_json())))
+    assert back is not None and back.stages == one.stages
+    assert back.cells.sort(pl.all()).equals(one.cells.sort(pl.all()))
+
+
+@pytest.mark.parametrize("value", [None, {}, [], {"stages": 1, "sources": []}, {"sources": "x"}])
+def test_what_is_no_yields_is_none(value: object) -> None:
+    assert yields.from_json(value) is None
