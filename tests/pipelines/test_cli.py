@@ -16,8 +16,8 @@ from helpers.commands import ROOT, tamga
 from pipelines.cli import COMMANDS
 from schemas.stages import STAGES
 
-#: Commands that run Beam jobs, and those that share their guard against errors.
-JOBS = {"run", *STAGES, "clean", "identify"}
+#: Commands that run Beam jobs.
+JOBS = {"run", *STAGES}
 HEAVY = {"apache_beam", "great_expectations", "scipy", "presidio_analyzer"}
 #: Commands that read releases and their store: they need no Arrow library either.
 LIGHT = ("trace", "find", "explain", "query", "diff", "verify", "prove", "report", "withdraw")
