@@ -34,7 +34,7 @@ from schemas.sections import DedupParams
 WORDS = 400
 PARAMS = DedupParams()
 WIDTH, ROWS = PARAMS.shingle, PARAMS.rows
-BANDS = minhash.bands(PARAMS.candidate, PARAMS.recall, ROWS)
+BANDS = minhash.fewest_bands(PARAMS.candidate, PARAMS.recall, ROWS)
 FIELDS = ("doc_id", "uri", "source_id", "captured_at", "lang", "quality")
 Method = Callable[[list[str]], object]
 
@@ -154,7 +154,7 @@ def brute(texts: list[str]) -> sparse.coo_array:
     number: dict[str, int] = {}
     sets = [
         sorted({number.setdefault(g, len(number)) for g in grams(text)})
-        for text in shingles.views(shingles.words(pl.Series(texts)))
+        for text in shingles.key_views(shingles.words(pl.Series(texts)))
     ]
     sizes = np.array([len(s) for s in sets])
     has = sparse.csr_array(

@@ -21,19 +21,20 @@ from pathlib import Path
 import polars as pl
 from dedup_scale import corpus
 
+from lineage.configuration import load_params
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup import release_index
 from pipelines.dedup.plan import Plan
 from pipelines.dedup.stage import wire
 from pipelines.engine import runners, shards
-from schemas.params import Params, load
+from schemas.params import Params
 from schemas.sections import DedupParams
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def parameters(folder: Path, release: str) -> Params:
-    params = load(ROOT / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
     return replace(
         params,
         work=folder / "work",

@@ -21,16 +21,16 @@ from typing import Any
 import polars as pl
 from resiliparse.parse.html import HTMLTree
 
+from lineage.configuration import load_params
 from pipelines.corpus import stage_tables
 from pipelines.engine import input_files
 from pipelines.ingest import inventory, scan, text_extraction
 from pipelines.ingest.decoding import http_encodings
-from pipelines.ingest.extract.main_text import deep
+from pipelines.ingest.extract.main_text import depth_limit
 from pipelines.ingest.readers import registry as readers
 from pipelines.language import identifier
-from pipelines.text.minhash import bands, signatures
-from pipelines.text.shingles import shingle, views, words
-from schemas import params as parameters
+from pipelines.text.minhash import fewest_bands, signatures
+from pipelines.text.shingles import key_views, shingle, words
 from schemas.params import Params
 from schemas.stages import previous
 
@@ -107,12 +107,14 @@ def pages(params: Params, containers: Sequence[input_files.Container]) -> list[s
         some = kept.filter(pl.col("container") == one.uri)
         wanted = list(some.select("offset", "length").iter_rows())
         bodies = (
-            readers.reader(one.format).contents(scan.source(one, limit), wanted) if wanted else ()
+            readers.reader(one.format).contents(scan.container_source(one, limit), wanted)
+            if wanted
+            else ()
         )
         for body, charset in zip(bodies, some["charset"], strict=False):
-            markup, _ = http_encodings.decoded_body(body.payload or b"", body.headers, limit)
+            markup, _ = http_encodings.decode_body(body.payload or b"", body.headers, limit)
             found.append(markup.decode(charset or "utf-8", "replace"))
-    return [page for page in found if deep(page, HTMLTree.parse(page)) is None]
+    return [page for page in found if depth_limit(page, HTMLTree.parse(page)) is None]
 
 
 def predict(model: Any, lines: Sequence[str]) -> None:
@@ -159,16 +161,18 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
     from fasttext.FastText import _FastText
 
     model = _FastText(str(named))
-    samples = [" ".join(identifier.spread(t, params.language.sample_chars).split()) for t in read]
+    samples = [
+        " ".join(identifier.spread_sample(t, params.language.sample_chars).split()) for t in read
+    ]
     lines = [" ".join(t.split()) for t in read]
     for name, some in (("fastText, samples", samples), ("fastText, whole texts", lines)):
         add(name, "language", len(some), _bytes(some), partial(predict, model, some))
 
     options = params.dedup
-    number = bands(options.candidate, options.recall, options.rows) * options.rows
+    number = fewest_bands(options.candidate, options.recall, options.rows) * options.rows
     told = texts(params, previous("dedup"))
     batch = pl.Series(told, dtype=pl.String)
-    viewed = views(words(batch)).to_list()
+    viewed = key_views(words(batch)).to_list()
     add(
         "signatures, one batch",
         "dedup",
@@ -204,7 +208,7 @@ def main() -> None:
     parser.add_argument("--params", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
-    print(json.dumps(measure(parameters.load(options.params), options.rounds)))
+    print(json.dumps(measure(load_params(options.params), options.rounds)))
 
 
 if __name__ == "__main__":

@@ -28,7 +28,13 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.personal_data.names import RUSSIAN, FullNames, Namer, Natasha, languages
+from pipelines.personal_data.names import (
+    RUSSIAN,
+    FullNames,
+    NameFinder,
+    Natasha,
+    supported_languages,
+)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared/data"
 DATA = SHARED / "names"
@@ -90,7 +96,7 @@ def kaznerd(file: Path, least: int) -> Iterator[tuple[str, Spans]]:
         yield text, found
 
 
-def prose(namer: Namer, file: Path) -> tuple[int, list[str]]:
+def prose(namer: NameFinder, file: Path) -> tuple[int, list[str]]:
     """How many sentences were read (every second), and what was found in them, with what stands
     beside it."""
     sentences = file.read_text("utf-8").splitlines()[1::2]
@@ -101,7 +107,7 @@ def prose(namer: Namer, file: Path) -> tuple[int, list[str]]:
     ]
 
 
-def measure(name: str, namer: Namer, texts: Iterable[tuple[str, Spans]]) -> dict[str, float]:
+def measure(name: str, namer: NameFinder, texts: Iterable[tuple[str, Spans]]) -> dict[str, float]:
     """Precision, recall and F1 of exact spans, recall of overlap, characters a second of CPU."""
     right = wanted = told = touched = covered = good = chars = 0
     seconds = 0.0
@@ -139,7 +145,7 @@ def _covers(found: Spans, start: int, end: int) -> bool:
 
 def look(shown: int) -> None:
     """Prints what is found in prose of each language that has a pattern."""
-    for language in languages():
+    for language in supported_languages():
         file = SHARED / f"sentences/{language}.txt"
         if language == RUSSIAN or not file.is_file():
             continue

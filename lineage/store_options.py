@@ -50,10 +50,12 @@ def places(options: argparse.Namespace) -> Places:
     Raises:
       Invalid: where neither names a place.
     """
+    from lineage.configuration import required_params  # heavy
+
     path: Path = options.params
     if options.releases and not path.is_file():
         return Places(options.releases, path.parent, None)
-    about = command_line.loaded(path, "a folder of releases by --releases")
+    about = required_params(path, "a folder of releases by --releases")
     return Places(options.releases or str(about.releases), about.root, about.work / "keys")
 
 

@@ -148,10 +148,12 @@ def _token_span(one: dict[str, Any]) -> Iterator[str]:
 
 
 def _release(options: argparse.Namespace) -> ReleaseFolder:
+    from lineage.configuration import required_params  # heavy
+
     if options.release:
         root = options.root or options.params.parent
         return ReleaseFolder(options.release, root, options.keys)
-    about = command_line.loaded(options.params, "a release by --release")
+    about = required_params(options.params, "a release by --release")
     return ReleaseFolder(
         about.release_folder,
         options.root or about.root,

@@ -114,7 +114,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _from_params(path: Path) -> Path:
-    about = command_line.loaded(path, "the public key by --key")
+    from lineage.configuration import required_params  # heavy
+
+    about = required_params(path, "the public key by --key")
     return about.seal.public_key or about.work / "keys" / "signing.pub"
 
 

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lineage.configuration import load_params
 from lineage.storage import locks
 from pipelines.engine.published import StageError
 from schemas import command_line, stages
 from schemas.command_entry import with_exit_code
-from schemas.params import Params, load
+from schemas.params import Params
 
 STATE: Final = ".state"
 #: Folder of `work` -> what it holds, and whether that is personal data as it was read.
@@ -115,7 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _clean(options: argparse.Namespace) -> int:
-    params = load(options.params)
+    params = load_params(options.params)
     found = leftovers(params) if options.dry_run else clean(params)
     if options.json:
         print(json.dumps({"removed": [] if options.dry_run else [o.as_json() for o in found],

@@ -7,10 +7,11 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from pipelines.engine.docs_process import PROCESS
 from pipelines.engine.quiet import quiet
 from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
-from schemas.stages import TABLE
+from schemas.stages import STAGES, TABLE
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
 COMMANDS = {
@@ -77,6 +78,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise Usage(f"no command {args[0]!r}\n\n{_usage()}")
     quiet()
     gc.set_threshold(COLLECTED_AFTER)
+    if args[0] in ("run", *STAGES) and not {"-h", "--help", "--dry-run"} & {*args}:
+        PROCESS.start()  # before this process imports Beam
     return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
 
 

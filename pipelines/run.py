@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from pipelines import clean
 from pipelines.dedup.stage import Dedup
-from pipelines.engine import progress, stage
+from pipelines.engine import progress, stage, validation
 from pipelines.engine.command_line import context, parser
 from pipelines.engine.context import Context
 from pipelines.engine.counts import made
@@ -61,8 +62,11 @@ def run(about: Context) -> list[Published]:
 
     Raises:
       StageError: where the counts over all stages do not add up.
+      pipelines.engine.validation.VerdictsDiffer, pipelines.engine.validation.NoDataDocs: where
+        Great Expectations does not confirm the verdicts.
     """
-    done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
+    with validation.data_docs():
+        done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
     records = sum(done[0].totals["outcome"].values())
     ended = sum(
         n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"
@@ -79,60 +83,76 @@ def run(about: Context) -> list[Published]:
 
 def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
     """What a run did, as a JSON value."""
-    times = {one.summary["stage"]: stage.run_record(about, one) for one in done}
-    outcomes: dict[str, int] = {}
+    first, released = done[0], done[-1].totals
+    kept = released["outcome"]["keep"]
+    reasons: Counter[str] = Counter()
     for one in done:
-        for reason, n in one.totals.get("reason", {}).items():
-            outcomes[reason] = outcomes.get(reason, 0) + n
-    released = done[-1].totals
+        reasons.update(one.totals.get("reason", {}))
     return {
         "release": str(done[-1].folder),
-        "records": sum(done[0].totals["outcome"].values()),
-        "documents": released["outcome"]["keep"],
-        "outcomes": {"keep": released["outcome"]["keep"], **outcomes},
-        "sources": {
-            name: {
-                "records": n,
-                "released": released.get("source", {}).get(name, 0),
-                "tokens": released.get("source_tokens", {}).get(name),
-            }
-            for name, n in done[0].totals["source"].items()
-        },
-        "languages": {
-            name: {
-                "documents": n,
-                "chars": released["chars"][name],
-                "tokens": released.get("tokens", {}).get(name),
-            }
-            for name, n in released["lang"].items()
-        },
+        "records": sum(first.totals["outcome"].values()),
+        "documents": kept,
+        "outcomes": {"keep": kept, **reasons},
+        "sources": _sources(first.totals["source"], released),
+        "languages": _languages(released),
         "mixed": sum(n for one in done for n in one.totals.get("mixed", {}).values()),
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
         "signed": signing.signed_with(about),
         "missing": missing(about),
-        "idle_withdrawals": [
-            {
-                "scope": one.scope,
-                "value": redact_uri(one.value),
-                "recorded_on": one.recorded_on.isoformat(),
-            }
-            for one in unmatched.idle(about.register.withdrawals, done[0].folder)
-        ],
-        "stages": {
-            name: {
-                "documents": sum(one.totals["outcome"].values()),
-                "seconds": record["seconds"],
-                "per_second": round(
-                    sum(one.totals["outcome"].values()) / max(record["seconds"], 1e-3), 1
-                ),
-                "fresh": one.fresh,
-                "run_id": one.run_id,
-            }
-            for one, (name, record) in zip(done, times.items(), strict=True)
-        },
+        "idle_withdrawals": _idle_withdrawals(about, first),
+        "stages": {one.summary["stage"]: _stage(about, one) for one in done},
         "workers": about.workers,
+    }
+
+
+def _sources(records: Mapping[str, int], released: Mapping[str, Any]) -> dict[str, Any]:
+    """By source: records seen, documents and tokens released."""
+    return {
+        name: {
+            "records": n,
+            "released": released.get("source", {}).get(name, 0),
+            "tokens": released.get("source_tokens", {}).get(name),
+        }
+        for name, n in records.items()
+    }
+
+
+def _languages(released: Mapping[str, Any]) -> dict[str, Any]:
+    """By language: documents, characters and tokens released."""
+    return {
+        name: {
+            "documents": n,
+            "chars": released["chars"][name],
+            "tokens": released.get("tokens", {}).get(name),
+        }
+        for name, n in released["lang"].items()
+    }
+
+
+def _idle_withdrawals(about: Context, ingested: Published) -> list[dict[str, str]]:
+    """The withdrawals that no record matches; personal data in them redacted."""
+    return [
+        {
+            "scope": one.scope,
+            "value": redact_uri(one.value),
+            "recorded_on": one.recorded_on.isoformat(),
+        }
+        for one in unmatched.idle(about.register.withdrawals, ingested.folder)
+    ]
+
+
+def _stage(about: Context, one: Published) -> dict[str, Any]:
+    """How many documents a stage was handed, how long it took, and whether it ran in this run."""
+    documents = sum(one.totals["outcome"].values())
+    seconds = stage.run_record(about, one)["seconds"]
+    return {
+        "documents": documents,
+        "seconds": seconds,
+        "per_second": round(documents / max(seconds, 1e-3), 1),
+        "fresh": one.fresh,
+        "run_id": one.run_id,
     }
 
 

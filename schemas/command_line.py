@@ -7,8 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import Invalid, Problem
-from schemas.params import Params, load
 from schemas.validation import parse_date
 
 
@@ -28,21 +26,6 @@ def add_params(parser: argparse.ArgumentParser, about: str = "the parameters") -
     parser.add_argument(
         "--params", type=Path, default=Path("params.yaml"), help=f"{about} (default: %(default)s)"
     )
-
-
-def loaded(path: Path, instead: str) -> Params:
-    """The parameters, where a command could also be told what it needs by `instead`, an option
-    (empty: there is none).
-
-    Raises:
-      Invalid: with all problems of the file; where there is none, with both remedies.
-    """
-    if path.is_file():
-        return load(path)
-    message = "is not there: name a params file by --params" + (
-        f", or {instead}" if instead else ""
-    )
-    raise Invalid([Problem(str(path), None, "", message)])
 
 
 def day(text: str) -> date:

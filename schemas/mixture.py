@@ -13,12 +13,11 @@ A cap holds for the documents that fit all of its language, domain and source.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Final
 
 from schemas.errors import Problem
 from schemas.validation import check
-from schemas.yaml_source import read
+from schemas.yaml_source import ParsedFile
 
 LIMITS: Final = ("documents", "chars", "share")
 #: Key of `select` -> key of a cap.
@@ -65,12 +64,12 @@ class Mixture:
         }
 
 
-def load(path: Path) -> tuple[Mixture | None, list[Problem]]:
-    """The mixture in a file, and all that is wrong with it (then there is none)."""
-    source, problems = read(path)
+def parse_mixture(file: ParsedFile) -> tuple[Mixture | None, list[Problem]]:
+    """The mixture in a file; None and all that is wrong with it."""
+    source, problems = file
     if source is None:
         return None, problems
-    problems += check(source, "mixture.schema.json")
+    problems = problems + check(source, "mixture.schema.json")
     if problems:
         return None, problems
     value = source.value

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from schemas.canonical import canonical_json, sorted_unique
-from schemas.errors import Invalid, Problem
+from schemas.errors import Problem
 from schemas.licences import is_single, normalise
 from schemas.mixture import Mixture
-from schemas.mixture import load as load_mixture
-from schemas.privacy import PrivacyParams
-from schemas.privacy import build as build_privacy
+from schemas.privacy import PrivacyParams, build_privacy
 from schemas.sections import (
     ClassifierParams,
     DedupParams,
@@ -43,7 +41,7 @@ from schemas.sections import (
 )
 from schemas.stages import SECTIONS
 from schemas.validation import check
-from schemas.yaml_source import YamlSource, read
+from schemas.yaml_source import YamlSource
 
 S = TypeVar("S")
 
@@ -147,33 +145,28 @@ def default_robots_agents() -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def load(path: Path) -> Params:
-    """The parameters in `path`; raises `Invalid` with all problems of the file at once."""
-    source, problems = read(path)
-    if source is None:
-        raise Invalid(problems)
-    problems += check(source, "params.schema.json")
+def problems_of(source: YamlSource) -> list[Problem]:
+    """All that is wrong with parameters, save what the files that they name hold."""
+    problems = check(source, "params.schema.json")
     if isinstance(source.value, dict):
         problems += (
             _dates(source) + _licences(source) + _repeated_paths(source) + _extractor(source)
         )
-    mixture, more = _mixture(path, source)
-    if problems + more:
-        raise Invalid(problems + more)
-    return _build(path, source.value, mixture)
+    return problems
 
 
-def _mixture(path: Path, source: YamlSource) -> tuple[Mixture | None, list[Problem]]:
-    """The mixture that the release names, read with the parameters: an error in it is told before
-    a run, not at its end."""
+def mixture_of(path: Path, source: YamlSource) -> tuple[str, Path] | None:
+    """The mixture that the release names: as it is written, and its file.
+
+    Args:
+      path: of the parameters.
+      source: the parameters, whatever is wrong with them.
+    """
     section = source.value.get("release") if isinstance(source.value, dict) else None
     named = section.get("mixture") if isinstance(section, dict) else None
     if not isinstance(named, str) or not named.strip():
-        return None, []
-    file = _resolved(Path(os.path.abspath(path)).parent, named)
-    if not file.is_file():
-        return None, [source.problem(("release", "mixture"), "no such file", named)]
-    return load_mixture(file)
+        return None
+    return named, _resolved(Path(os.path.abspath(path)).parent, named)
 
 
 def _dates(source: YamlSource) -> list[Problem]:
@@ -232,7 +225,14 @@ def _repeated_paths(source: YamlSource) -> list[Problem]:
     return out
 
 
-def _build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params:
+def build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params:
+    """Parameters without problems.
+
+    Args:
+      path: of their file; paths in it are relative to its folder.
+      value: the file's content.
+      mixture: what the file of `release.mixture` holds.
+    """
     path = Path(os.path.abspath(path))
     root = path.parent
     inputs = tuple(

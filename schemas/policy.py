@@ -11,14 +11,14 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from schemas.canonical import canonical_json
 from schemas.errors import Invalid, Problem
 from schemas.validation import check, parse_date
-from schemas.yaml_source import YamlSource, read
+from schemas.yaml_source import ParsedFile, YamlSource, parse_bytes
 
 BUILT_IN: Final = Path(__file__).parent / "policies"
 SCHEMA: Final = "policy.schema.json"
@@ -139,30 +139,25 @@ class Packs:
     def of(self, jurisdiction: str) -> Pack | None:
         return self.by_jurisdiction.get(jurisdiction)
 
+    def replaced(self, by: Mapping[str, Pack]) -> Packs:
+        """The same with other packs for some jurisdictions."""
+        return Packs({**self.by_jurisdiction, **by})
+
 
 def _name(pack: Pack) -> str:
     return pack.name
 
 
-@lru_cache(8)
-def load(folder: Path | None = None) -> Packs:
-    """The packs of this installation; those of `folder` take the place of what they cover.
+@cache
+def built_in() -> Packs:
+    """The packs of this package.
 
     Raises:
       Invalid: with all problems of all files.
     """
-    own = dict(_folder(BUILT_IN))
-    if folder is not None:
-        own |= _folder(folder)
-    return Packs(own)
-
-
-def load_file(path: Path) -> Pack:
-    """One pack; raises `Invalid`."""
-    pack, problems = _read(path)
-    if pack is None:
-        raise Invalid(problems)
-    return pack
+    paths = sorted(BUILT_IN.glob("*.yaml"))
+    read = {str(p): parse_pack(parse_bytes(p.read_bytes(), str(p)), p.stem) for p in paths}
+    return Packs(by_jurisdiction(str(BUILT_IN), read))
 
 
 def of_packs(packs: Iterable[Pack]) -> Packs:
@@ -170,16 +165,23 @@ def of_packs(packs: Iterable[Pack]) -> Packs:
     return Packs({j: pack for pack in packs for j in pack.jurisdictions})
 
 
-def _folder(folder: Path) -> dict[str, Pack]:
+def by_jurisdiction(
+    folder: str, read: Mapping[str, tuple[Pack | None, list[Problem]]]
+) -> dict[str, Pack]:
+    """The packs of a folder, one per jurisdiction.
+
+    Args:
+      folder: for problems.
+      read: what `parse_pack` made of each file, by the file's name.
+
+    Raises:
+      Invalid: with all problems of all files.
+    """
     found: dict[str, Pack] = {}
     problems: list[Problem] = []
-    paths = sorted(folder.glob("*.yaml"))
-    if not paths:
-        raise Invalid(
-            [Problem(str(folder), None, "", "holds no policy pack: one <NAME>.yaml each")]
-        )
-    for path in paths:
-        pack, wrong = _read(path)
+    if not read:
+        raise Invalid([Problem(folder, None, "", "holds no policy pack: one <NAME>.yaml each")])
+    for name, (pack, wrong) in read.items():
         problems += wrong
         if pack is None:
             continue
@@ -187,19 +189,20 @@ def _folder(folder: Path) -> dict[str, Pack]:
             other = found.setdefault(jurisdiction, pack)
             if other is not pack:
                 message = f"{jurisdiction} is covered by {other.name} too: one pack for each"
-                problems.append(Problem(str(path), None, "jurisdictions", message))
+                problems.append(Problem(name, None, "jurisdictions", message))
     if problems:
         raise Invalid(problems)
     return found
 
 
-def _read(path: Path) -> tuple[Pack | None, list[Problem]]:
-    source, problems = read(path)
+def parse_pack(file: ParsedFile, stem: str) -> tuple[Pack | None, list[Problem]]:
+    """The pack in a file whose name without `.yaml` is `stem`; None and what is wrong with it."""
+    source, problems = file
     if source is not None:
-        problems += check(source, SCHEMA)
+        problems = problems + check(source, SCHEMA)
     if source is None or problems:
         return None, problems
-    problems = _meaning(source, path.stem)
+    problems = _meaning(source, stem)
     return (None, problems) if problems else (_pack(source.value), [])
 
 

@@ -60,7 +60,7 @@ class PrivacyParams:
         return next(covering, self.operator)
 
     @property
-    def keyed(self) -> bool:
+    def needs_key(self) -> bool:
         """Whether some operator cannot do without a key."""
         return "pseudonym" in (self.operator, *(r.operator for r in self.rules))
 
@@ -73,7 +73,7 @@ class PrivacyParams:
         return told | {k: v and sorted(set(v)) for k in sets if (v := told[k]) is not None}
 
 
-def build(value: Mapping[str, Any], key: Path | None) -> PrivacyParams:
+def build_privacy(value: Mapping[str, Any], key: Path | None) -> PrivacyParams:
     """The section as the JSON schema admits it; `key` resolved."""
     told = {k: v for k, v in value.items() if k not in ("rules", "ner", "key")}
     for name in ("entities", "names"):

@@ -1,4 +1,4 @@
-"""The register of governed sources: read, checked, digested, and matched with records."""
+"""The register of governed sources: its records, and which source governs which record."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from pathlib import Path
+from typing import Final
 
 import polars as pl
 
 from schemas.licences import LicenceTerms
 from schemas.matching import MatchIndex
+
+#: How a source's text was acquired if its entry does not say.
+ACQUIRED_AS: Final = {"web": "crawled", "institutional": "licensed"}
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,3 @@ class Register:
         is matched by its collection alone.  A prefix ends with a path segment: see
         `urls.prefixes`."""
         return self._index.match(uris, collection)
-
-
-def load(directory: Path) -> Register:
-    """The register in `directory`; raises `Invalid` with all problems of all files at once.
-
-    Reads `sources/*.yaml`, `evidence/`, `licences.yaml` and `withdrawals.yaml`; the last two
-    may be missing, and an evidence file too: its source's records are then refused."""
-    from schemas.register_files import read_register
-
-    return read_register(Path(directory))

@@ -1,4 +1,4 @@
-"""Recorded withdrawals: what each bars, and their file, to which entries are added.
+"""Recorded withdrawals: what each bars, and the text of their file, to which entries are added.
 
 An edit leaves what stands in `withdrawals.yaml` as it is, comments too, wherever that can be done;
 what comes out is read again before it is written, and must say what was meant and nothing else.
@@ -7,22 +7,20 @@ what comes out is read again before it is written, and must say what was meant a
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from schemas import urls
 from schemas.errors import Invalid, Problem
 from schemas.validation import check
-from schemas.yaml_source import parse, read
+from schemas.yaml_source import parse, parse_bytes
 
 SCOPES: Final = ("source", "url", "domain", "document", "text")
 NAME: Final = "withdrawals.yaml"
 SCHEMA: Final = "register.schema.json"
-_HEAD: Final = "# What was withdrawn, and bars from every run.  `tamga withdraw` adds to it.\n"
+#: The text of a file without entries.
+HEADER: Final = "# What was withdrawn, and bars from every run.  `tamga withdraw` adds to it.\n"
 
 Entry = Mapping[str, Any]
 
@@ -35,15 +33,6 @@ def key_of(scope: str, value: str) -> str:
     if scope == "domain":
         return urls.authority_host(value.removesuffix("/")) or value.lower()
     return value.lower() if scope in ("document", "text") else value
-
-
-def entries(register: Path) -> list[dict[str, Any]]:
-    """The entries of a register's file as they stand, lifted ones among them.
-
-    Raises:
-      Invalid: where the file cannot be used.
-    """
-    return _read(register / NAME)[1]
 
 
 def standing(found: Sequence[Entry], scope: str, value: str) -> dict[str, Any] | None:
@@ -80,42 +69,42 @@ def _of_argument(problem: Problem) -> Problem:
     return replace(problem, file=name, line=None, key="") if name else problem
 
 
-def add(register: Path, entry: Entry) -> None:
-    """Add an entry to a register's file; it is there whole or not at all.
-
-    Raises:
-      Invalid: where the entry, or the file as it stands, cannot be used.
-    """
-    path = register / NAME
-    text, before = _read(path)
-    after = [*before, dict(entry)]
-    added = (text if text.endswith("\n") or not text else text + "\n") + _block(entry)
-    _write(path, added if _says(added, after) else _HEAD + "".join(map(_block, after)))
-
-
-def lift(register: Path, scope: str, value: str, lifted: Mapping[str, str]) -> bool:
-    """Mark the standing entries of a scope and value as lifted; False: there is none.
+def with_entry(text: str, before: Sequence[Entry], entry: Entry) -> str:
+    """A file's text with one entry more.
 
     Args:
-      register: the register's folder.
-      scope: of the entries, as `value`.
+      text: of the file.
+      before: its entries.
+      entry: the one to add.
+    """
+    after = [*before, dict(entry)]
+    added = (text if text.endswith("\n") or not text else text + "\n") + _block(entry)
+    return added if _says(added, after) else HEADER + "".join(map(_block, after))
+
+
+def with_lifted(
+    text: str, before: Sequence[Entry], scope: str, value: str, lifted: Mapping[str, str]
+) -> str | None:
+    """A file's text with the standing entries of a scope and value marked; None: there is none.
+
+    Args:
+      text: of the file.
+      before: its entries.
+      scope: of the entries to mark, as `value`.
       value: compared as `key_of` has it.
       lifted: `lifted_on`, and more that goes with it.
     """
-    path = register / NAME
-    text, before = _read(path)
-    after = [one | dict(lifted) if standing([one], scope, value) else one for one in before]
+    after = [dict(one) | dict(lifted) if standing([one], scope, value) else one for one in before]
     if after == before:
-        return False
-    lines, source = text.splitlines(keepends=True), parse(text, str(path))[0]
+        return None
+    lines, source = text.splitlines(keepends=True), parse(text, NAME)[0]
     assert source is not None
     more = "".join(f"  {k}: {_quoted(v)}\n" for k, v in lifted.items())
     for i, (old, new) in reversed(list(enumerate(zip(before, after, strict=True)))):
         if old != new:
             lines.insert(source.lines[(i,)], more)
     edited = "".join(lines)
-    _write(path, edited if _says(edited, after) else _HEAD + "".join(map(_block, after)))
-    return True
+    return edited if _says(edited, after) else HEADER + "".join(map(_block, after))
 
 
 #: What ends a line in YAML 1.1 and not in JSON: inside quotes it would be folded to a blank.
@@ -147,28 +136,20 @@ def _says(text: str, meant: Sequence[Entry]) -> bool:
         return False
 
 
-def _read(path: Path) -> tuple[str, list[dict[str, Any]]]:
-    if not path.exists():
-        return _HEAD, []
-    source, problems = read(path)
+def parse_withdrawals(data: bytes, name: str) -> tuple[str, list[dict[str, Any]]]:
+    """A file's text, and its entries, lifted ones among them.
+
+    Args:
+      data: the file's content.
+      name: how problems call the file.
+
+    Raises:
+      Invalid: if the file cannot be used.
+    """
+    source, problems = parse_bytes(data, name)
     if source is None:
         raise Invalid(problems)
-    text = path.read_text("utf-8-sig")
+    text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     if source.value is None and not problems:  # nothing but comments
         return text, []
-    return text, _parsed(text, str(path))
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        problem = f"cannot be written: {error.strerror}"
-        raise Invalid([Problem(str(path), None, "", problem)]) from None
-    finally:
-        part.unlink(missing_ok=True)
+    return text, _parsed(text, name)

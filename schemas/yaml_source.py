@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -80,15 +79,17 @@ def shown(value: object) -> str | None:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-def read(path: Path, name: str | None = None) -> tuple[YamlSource | None, list[Problem]]:
-    """The file's content, None when there is nothing to work with, and what is wrong with it.
-    `name` is how problems call the file."""
-    name = name or str(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return None, [Problem(name, None, "", f"cannot be read: {error.strerror}")]
+#: A file with its lines, None if there is nothing to work with; and what is wrong with it.
+ParsedFile = tuple[YamlSource | None, list[Problem]]
+
+
+def parse_bytes(data: bytes, name: str) -> ParsedFile:
+    """Parse a file's content.
+
+    Args:
+      data: the content; of a file that is too large, at least `MAX_BYTES` + 1 bytes.
+      name: how problems call the file.
+    """
     if len(data) > MAX_BYTES:
         return None, [Problem(name, None, "", f"larger than {MAX_BYTES >> 20} MiB")]
     try:
@@ -107,8 +108,8 @@ def read(path: Path, name: str | None = None) -> tuple[YamlSource | None, list[P
     return parse(text, name)
 
 
-def parse(text: str, name: str) -> tuple[YamlSource | None, list[Problem]]:
-    """As `read`, of a text."""
+def parse(text: str, name: str) -> ParsedFile:
+    """Parse a file's text."""
     builder = _Builder(name)
     try:
         value = builder.document(yaml.parse(text, Loader=_LOADER))

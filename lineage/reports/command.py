@@ -155,7 +155,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _release_of(path: Path) -> Path:
-    return command_line.loaded(path, "a release by --release").release_folder
+    from lineage.configuration import required_params  # heavy
+
+    return required_params(path, "a release by --release").release_folder
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from schemas import urls
 from schemas.canonical import canonical_json
 from schemas.duties import Duties, duties
 from schemas.licences import parts
-from schemas.register_files import ACQUIRED_AS
+from schemas.register import ACQUIRED_AS
 
 SIZES: Final = ("documents", "chars", "tokens")
 #: A URL's authority: what stands between `//` and the path.

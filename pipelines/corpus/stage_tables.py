@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipelines.engine import batches
 from pipelines.engine.context import Context
 from pipelines.engine.published import load
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Stage
 from schemas.stages import FIRST, earlier, previous
 from schemas.tables import FINDINGS, PARTS
@@ -157,5 +158,5 @@ def deal(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:
     return (
         pipeline
         | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
-        | "Spread" >> beam.Reshuffle()
+        | "Spread" >> Spread()
     )

@@ -72,7 +72,7 @@ def sign(
     """
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
-    keyed = transliteration.keys(text, documents["lang"])
+    keyed = transliteration.latin_keys(text, documents["lang"])
     return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
         *_compared(words, params),
         *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
@@ -97,8 +97,8 @@ def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
     (i64) and `figured` (u64, their digest) of n texts."""
     by_word = params.shingle_of == "words"
     grams = shingles.shingle(words, params.shingle, "word" if by_word else "character")
-    told = numeric_tokens.figures(words)
-    number = minhash.bands(params.candidate, params.recall, params.rows) * params.rows
+    told = numeric_tokens.find_figures(words)
+    number = minhash.fewest_bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
     return [
         ragged.lists(grams.hashes, grams.offsets).alias("shingles"),
@@ -158,7 +158,7 @@ def band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
 
 
 def _band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    number = minhash.bands(params.candidate, params.recall, params.rows)
+    number = minhash.fewest_bands(params.candidate, params.recall, params.rows)
     filled = signed.filter(pl.col("shingles").list.len() > 0)
     flat = filled["signature"].explode().cast(pl.UInt32).to_numpy()
     signature = flat.reshape(filled.height, number * params.rows)
@@ -276,7 +276,7 @@ def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
         .with_columns(documents=pl.len().over("doc").cast(pl.Int64))
         .unique("doc", keep="first", maintain_order=True)
     )
-    differ = numeric_tokens.differing(
+    differ = numeric_tokens.figure_differences(
         nearest.select("doc", "other"), signed.select("doc", "figures", "figures_at")
     )
     return nearest.drop("other").join(differ, on="doc", maintain_order="left")

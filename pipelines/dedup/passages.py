@@ -25,7 +25,7 @@ import polars as pl
 
 from pipelines.dedup import duplicates
 from pipelines.text import shingles
-from pipelines.text.fingerprints import minima
+from pipelines.text.fingerprints import window_minima
 from pipelines.text.ragged import I64, ranges
 from pipelines.text.shingles import U64, Words
 
@@ -68,7 +68,7 @@ def runs(words: Words, least: int) -> Runs:
         return Runs(nothing.view(np.uint64), nothing, np.zeros(1, np.int64), nothing,
                     nothing.view(np.uint64))  # fmt: skip
     grams = rolling(hashes, _width(least))
-    key = minima(grams, least - _width(least) + 1)[at]
+    key = window_minima(grams, least - _width(least) + 1)[at]
     piece = np.repeat(np.arange(len(sizes)), sizes)
     first = np.flatnonzero(np.append(True, (key[1:] != key[:-1]) | (piece[1:] != piece[:-1])))
     return Runs(

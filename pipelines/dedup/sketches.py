@@ -48,7 +48,7 @@ def indexed_params(entry: Path | str) -> DedupParams:
 
 def bands_and_rows(params: DedupParams) -> tuple[int, int]:
     """Bands, and values in a band: the argument `params` of `datasketch.MinHashLSH`."""
-    return minhash.bands(params.candidate, params.recall, params.rows), params.rows
+    return minhash.fewest_bands(params.candidate, params.recall, params.rows), params.rows
 
 
 def indexed_sketches(entry: Path | str) -> Iterator[tuple[str, LeanMinHash]]:

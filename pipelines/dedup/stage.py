@@ -16,6 +16,7 @@ import apache_beam as beam
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import disk
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
@@ -36,8 +37,8 @@ from pipelines.dedup.survivors import Settled
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
-from schemas import policy
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
@@ -84,65 +85,88 @@ class Decide(ShardDoFn):
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
-        signed = self.plan.signed(
-            place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
-        )
-        seen = signed.join(
-            batches.union(groups["decided"], DECIDED), on="doc", how="left", maintain_order="left"
-        )
-        alone = batches.union(groups["refused"], REFUSED)
-        seen = seen.join(
-            alone, on="doc", how="left", suffix="_alone", maintain_order="left"
-        ).with_columns(
-            pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
-            kept_release=released_in(pl.col("kept"), self.plan),
-        )
-        told = _judge(seen, nearest(batches.union(groups["apart"], APART)), self.plan.params)
+        seen = self._resolved(place, groups)
+        apart = nearest(batches.union(groups["apart"], APART))
+        judged = _judge(seen, apart, self.plan.params)
         shared = batches.union(groups.get("shared", ()), passages_job.FOUND)
         if (spans := self.plan.params.spans) is not None:
             shared = passages_job.removed(shared, spans)
-            told = passages_job.told(told, shared, spans)
-            found = passages_job.findings(shared).to_arrow().cast(FINDINGS)
-            shard.write("passages", found)
-        decided = decisions.decisions(told, "dedup", self.plan.run_id)
-        clustered = (
-            seen.filter(pl.col("kept_doc_id").is_not_null())
-            .with_columns(
-                licence=pl.col("source_id").replace_strict(
-                    self.plan.licences, default=None, return_dtype=pl.String
-                )
-            )
-            .sort("doc_id")
+            judged = passages_job.told(judged, shared, spans)
+            shard.write("passages", passages_job.findings(shared).to_arrow().cast(FINDINGS))
+        decided = decisions.decisions(judged, Dedup.name, self.plan.run_id)
+        clustered = self._clustered(seen)
+        self._write(shard, decided, clustered)
+        shard.finish(
+            _figures(shard.name, decided, clustered),
+            _counts(seen, decided, clustered)
+            | ({"passages": passages_job.counts(shared)} if spans else {}),
         )
+
+    def _resolved(self, place: int, groups: Mapping[str, Any]) -> pl.DataFrame:
+        """A shard's documents with what was resolved of them."""
+        signed = self.plan.signed(
+            place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
+        )
+        decided = batches.union(groups["decided"], DECIDED)
+        alone = batches.union(groups["refused"], REFUSED)
+        return (
+            signed.join(decided, on="doc", how="left", maintain_order="left")
+            .join(alone, on="doc", how="left", suffix="_alone", maintain_order="left")
+            .with_columns(
+                pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
+                kept_release=released_in(pl.col("kept"), self.plan),
+            )
+        )
+
+    def _clustered(self, seen: pl.DataFrame) -> pl.DataFrame:
+        """The documents that are members of a cluster, with their licences, by doc_id."""
+        licence = pl.col("source_id").replace_strict(
+            self.plan.licences, default=None, return_dtype=pl.String
+        )
+        members = seen.filter(pl.col("kept_doc_id").is_not_null())
+        return members.with_columns(licence=licence).sort("doc_id")
+
+    def _write(self, shard: Shard, decided: pl.DataFrame, clustered: pl.DataFrame) -> None:
+        """Write the shard's tables; those that the job wrote before are only described."""
         shard.files.append(_described(self.plan.state, "signatures", shard.name))
         if self.plan.params.lines is not None:
             shard.files.append(_described(self.plan.state, "removals", shard.name))
         shard.write("decisions", decided.to_arrow())
         shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
-        totals = decisions.outcomes(decided)
-        resolved = pl.col("reason").str.ends_with("-duplicate")
-        explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
-        gone = clustered.filter(pl.col("doc") != pl.col("kept"))
-        kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
-        shard.finish(
-            {
-                "shard": shard.name,
-                "documents": seen.height,
-                "keep": totals["keep"],
-                "drop": totals["drop"],
-                "duplicates": gone.height,
-                "unresolved": totals["drop"] - explained - gone.height,
-                "similarity_min": gone["similarity"].min(),
-                "similarity_max": gone["similarity"].max(),
-            },
-            decisions.counts(decided)
-            | {
-                "source": decisions.count(kept["source_id"]),
-                "source before": decisions.count(seen["source_id"]),
-                "source lost": decisions.count(source_losses.named(gone)),
-            }
-            | ({"passages": passages_job.counts(shared)} if spans else {}),
-        )
+
+
+def _gone(clustered: pl.DataFrame) -> pl.DataFrame:
+    """The members of clusters that do not stay."""
+    return clustered.filter(pl.col("doc") != pl.col("kept"))
+
+
+def _figures(shard: str, decided: pl.DataFrame, clustered: pl.DataFrame) -> dict[str, Any]:
+    """The aggregates that the suite judges."""
+    totals, gone = decisions.outcomes(decided), _gone(clustered)
+    resolved = pl.col("reason").str.ends_with("-duplicate")
+    explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
+    return {
+        "shard": shard,
+        "documents": decided.height,
+        "keep": totals["keep"],
+        "drop": totals["drop"],
+        "duplicates": gone.height,
+        "unresolved": totals["drop"] - explained - gone.height,
+        "similarity_min": gone["similarity"].min(),
+        "similarity_max": gone["similarity"].max(),
+    }
+
+
+def _counts(
+    seen: pl.DataFrame, decided: pl.DataFrame, clustered: pl.DataFrame
+) -> dict[str, dict[str, int]]:
+    """Counters of decisions, and of sources: kept, handed in, lost to each other."""
+    kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
+    return decisions.counts(decided) | {
+        "source": decisions.count(kept["source_id"]),
+        "source before": decisions.count(seen["source_id"]),
+        "source lost": decisions.count(source_losses.named(_gone(clustered))),
+    }
 
 
 def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
@@ -162,33 +186,10 @@ def nearest(apart: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """Documents with what was resolved of them -> decisions, with what was measured.
-
-    The evidence has no figures: how many differ, of what kinds, and the places of the first of
-    these words in the key view of the document's text.
-    """
-    gone = pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))
-    cluster: list[Any] = [
-        "kept_doc_id",
-        "cluster_id",
-        "kind",
-        "measure",
-        "similarity",
-        pl.lit(params.threshold).alias("threshold"),
-    ]
-    told = pl.struct(
-        documents="documents",
-        nearest="other_doc_id",
-        similarity="similarity_apart",
-        differing=pl.struct("number", "date", "docket"),
-        at="at",
-    ).alias("apart")
+    """Documents with what was resolved of them -> decisions, with what was measured."""
     held = pl.col("contaminated")
-    barred = ~gone.fill_null(False) & pl.col("refused_doc_id").is_not_null()
-    refused = pl.struct(refused="refused_doc_id").struct.json_encode()
-    found = pl.struct(cluster).struct.json_encode()
-    earlier = pl.struct(*cluster, release="kept_release").struct.json_encode()
-    clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
+    gone = (pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))).fill_null(False)
+    barred = ~gone & pl.col("refused_doc_id").is_not_null()
     return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
         "doc_id",
         "uri",
@@ -201,21 +202,44 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
         .then(pl.lit("published-under-refusal"))
         .when(held.is_not_null())
         .then(pl.concat_str(pl.lit("contaminated:"), held)),
-        rule=pl.lit("dedup"),
+        rule=pl.lit(Dedup.name),
         rule_version=pl.lit(duplicates.RULE_VERSION),
-        evidence=pl.when(barred)
-        .then(refused)
-        .when(held.is_not_null())
+        evidence=_evidence(barred, params.threshold),
+    )
+
+
+def _evidence(barred: pl.Expr, threshold: float) -> pl.Expr:
+    """The evidence of a decision, as JSON.
+
+    Of documents that figures keep apart it has no figures: how many differ, of what kinds, and the
+    places of the first of these words in the key view of the document's text.
+    """
+    cluster: list[Any] = [
+        *("kept_doc_id", "cluster_id", "kind", "measure", "similarity"),
+        pl.lit(threshold).alias("threshold"),
+    ]
+    apart = pl.struct(
+        documents="documents",
+        nearest="other_doc_id",
+        similarity="similarity_apart",
+        differing=pl.struct("number", "date", "docket"),
+        at="at",
+    ).alias("apart")
+    clustered, lonely = pl.col("kept_doc_id").is_not_null(), pl.col("documents").is_null()
+    return (
+        pl.when(barred)
+        .then(pl.struct(refused="refused_doc_id").struct.json_encode())
+        .when(pl.col("contaminated").is_not_null())
         .then(pl.concat_str(pl.lit('{"runs":'), "contamination", pl.lit("}")))
         .when(pl.col("kept_release").is_not_null())
-        .then(earlier)
+        .then(pl.struct(*cluster, release="kept_release").struct.json_encode())
         .when(clustered & lonely)
-        .then(found)
+        .then(pl.struct(cluster).struct.json_encode())
         .when(clustered)
-        .then(pl.struct(*cluster, told).struct.json_encode())
+        .then(pl.struct(*cluster, apart).struct.json_encode())
         .when(~lonely)
-        .then(pl.struct(told).struct.json_encode())
-        .otherwise(pl.lit("{}")),
+        .then(pl.struct(apart).struct.json_encode())
+        .otherwise(pl.lit("{}"))
     )
 
 
@@ -240,9 +264,13 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
 
 def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
     """The job: near-duplicates, who stays, decisions."""
-    places = pipeline | "Places" >> beam.Create(
-        [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
-    ).with_output_types(tuple[int, pa.RecordBatch])
+    numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    places = (
+        pipeline
+        | "Places"
+        >> beam.Create(numbered, reshuffle=False).with_output_types(tuple[int, pa.RecordBatch])
+        | "Spread" >> Spread()
+    )
     copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
     no = places | "Refused" >> Refused(plan, copies)
     if plan.params.lines is not None:
@@ -268,7 +296,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.known = release_index.load(context.params)
-        use = Use.of(context.params, policy.load(context.params.policy.path))
+        use = Use.of(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.Rights.of(context.register, use)
         contamination.check(context.params.dedup.decontaminate, context.params.path)
         strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())

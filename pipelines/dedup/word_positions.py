@@ -10,7 +10,7 @@ import polars as pl
 
 from pipelines.text import ragged
 from pipelines.text.ragged import I64
-from pipelines.text.views import folded
+from pipelines.text.views import fold_words
 
 _BLANKS = re.compile(r"\s*")
 
@@ -59,7 +59,7 @@ def words(texts: pl.Series) -> pl.DataFrame:
     sizes = spaced.list.len().to_numpy().astype(np.int64)
     tokens = spaced.list.explode(empty_as_null=False).to_arrow().dictionary_encode()
     known = pl.Series(tokens.dictionary, dtype=pl.String)
-    forms, codes = folded(known), tokens.indices.to_numpy()
+    forms, codes = fold_words(known), tokens.indices.to_numpy()
     long = known.str.len_chars().to_numpy().astype(np.int64)[codes]
     before = ragged.offsets_of(long + 1)
     start = before[:-1] - np.repeat(before[ragged.offsets_of(sizes)[:-1]], sizes)

@@ -7,7 +7,8 @@ import json
 import os
 from collections.abc import Callable, Sequence
 
-from pipelines.engine import input_files
+from lineage.configuration import load_both
+from pipelines.engine import input_files, validation
 from pipelines.engine import stage as stages
 from pipelines.engine.context import Context
 from pipelines.engine.input_files import Container
@@ -16,7 +17,6 @@ from pipelines.engine.runners import remote
 from pipelines.engine.stage import Stage
 from pipelines.personal_data import policy
 from schemas import command_line
-from schemas.configuration import load_both
 from schemas.errors import Invalid, Usage
 from schemas.params import Params
 
@@ -133,7 +133,8 @@ def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Nam
         }
         print(json.dumps(plan, indent=1, ensure_ascii=False))
         return 0
-    done = stages.execute(stage, about)
+    with validation.data_docs():
+        done = stages.execute(stage, about)
     if options.json:
         print(
             json.dumps(

@@ -17,14 +17,17 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import TypeVar, cast
 
 import apache_beam as beam
 import psutil
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from schemas.errors import NO, TRY_AGAIN, TamgaError
+
+Options = TypeVar("Options", bound=PipelineOptions)
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
 #: Set to anything, the whole trace of a failure is shown; it may quote what was read.
@@ -50,6 +53,31 @@ class WorkerLost(JobFailed):
             f"worker process {pid} died (out of memory, or killed). "
             "Start again: finished shards are kept"
         )
+
+
+class LocalOptions(PipelineOptions):
+    """Beam's options, each view of which is made once.
+
+    Beam asks for a view several times per transform, and each new one parses all options.  Views
+    share their values with what they are a view of, so that one does for all.
+    """
+
+    def view_as(self, cls: type[Options]) -> Options:
+        views = self.__dict__.setdefault("_views", {})  # Beam's own __setattr__ knows options only
+        if cls not in views:
+            views[cls] = super().view_as(cls)
+        return cast(Options, views[cls])
+
+
+class Spread(beam.PTransform):
+    """Deal elements out to all workers; to a single local one they go as they come."""
+
+    def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
+        pipeline = pcoll.pipeline
+        workers = pipeline.options.view_as(DirectOptions).direct_num_workers
+        if isinstance(pipeline.runner, FnApiRunner) and workers == 1:
+            return pcoll
+        return pcoll | beam.Reshuffle()
 
 
 def remote(beam_args: Sequence[str]) -> bool:
@@ -84,7 +112,7 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
             return
         with _hushed() as heard:
             if workers == 1:
-                with beam.Pipeline(FnApiRunner(), PipelineOptions(list(beam_args))) as pipeline:
+                with beam.Pipeline(FnApiRunner(), LocalOptions(list(beam_args))) as pipeline:
                     build(pipeline)
             else:
                 _in_processes(build, beam_args, workers, heard)
@@ -103,7 +131,7 @@ def _in_processes(
     unheard = "" if os.environ.get(DEBUG) else " 2>/dev/null"
     command = f"exec {shlex.quote(sys.executable)} -m {WORKER}{unheard}"
     environment = SubprocessSDKEnvironment.from_command_string(command_string=command)
-    options = PipelineOptions([f"--direct_num_workers={workers}", *beam_args])
+    options = LocalOptions([f"--direct_num_workers={workers}", *beam_args])
     with _watchdog(heard) as lost:
         try:
             with beam.Pipeline(FnApiRunner(default_environment=environment), options) as pipeline:

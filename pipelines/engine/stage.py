@@ -24,7 +24,16 @@ import polars as pl
 import pyarrow as pa
 
 from lineage.storage import disk, locks
-from pipelines.engine import batches, decisions, guard, openlineage, published, runners, shards
+from pipelines.engine import (
+    batches,
+    decisions,
+    guard,
+    openlineage,
+    published,
+    runners,
+    shards,
+    validation,
+)
 from pipelines.engine.context import Context
 from pipelines.engine.counts import add, made, write_metrics
 from pipelines.engine.published import Published, StageError, digest
@@ -149,7 +158,9 @@ def execute(stage: Stage, context: Context) -> Published:
                 )
         known = home.with_suffix(".digests.json")
         done = published.whole(context.folder(stage.name), stage.target(context), run_id, known)
-        if done is None:
+        if done is not None:
+            validation.resume(stage.name, context.params.work, run_id)
+        else:
             _forget(home, run_id)
             run = _begun(stage, context, inputs, run_id)
             with openlineage.told(context, run) as tell:
@@ -201,7 +212,7 @@ def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.S
     totals = add([m["figures"]["counts"] for m in markers])
     _account(stage, context, state, totals)
     stage.check(context, state, totals)
-    _validate(stage, context, state, markers)
+    _validate(stage, context, run["run_id"], state, markers)
     summary = {
         "schema_version": SCHEMA_VERSION,
         "stage": stage.name,
@@ -244,7 +255,11 @@ def _account(
 
 
 def _validate(
-    stage: Stage, context: Context, state: shards.State, markers: Sequence[Mapping[str, Any]]
+    stage: Stage,
+    context: Context,
+    run_id: str,
+    state: shards.State,
+    markers: Sequence[Mapping[str, Any]],
 ) -> None:
     """Judge the shards' figures by the stage's suite.
 
@@ -252,15 +267,14 @@ def _validate(
       ExpectationFailed: where they fall short; if too little was kept, with the documents that
         explain it and the parameter that allows it.
     """
-    from pipelines.engine import validation
-
     params = context.params
     aggregates = [m["figures"]["aggregates"] for m in markers if m["figures"]["aggregates"]]
     try:
         validation.validate(
             stage.name,
-            pl.DataFrame(aggregates, infer_schema_length=None),
-            params.work / "validation" / stage.name,
+            aggregates,
+            params.work,
+            run_id,
             min_keep_share=guard.stage_floor(stage.name, params.guard),
         )
     except validation.ExpectationFailed as error:

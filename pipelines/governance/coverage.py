@@ -45,7 +45,7 @@ class Coverage:
             pl.col("outcome") == "refuse", pl.col("reason") == "ungoverned"
         )
         types = self._table("records").select(pl.col("media_type").unique()).collect()["media_type"]
-        read = [one for one in types.drop_nulls() if text_extraction.supported(one)]
+        read = [one for one in types.drop_nulls() if text_extraction.is_supported(one)]
         signal = pl.any_horizontal(pl.col("uri").str.ends_with(path) for path in SIGNAL_PATHS)
         found = (
             self._table("records")

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from lineage.register_files import load_policies, load_policy
 from lineage.release_folder import ReleaseFolder
 from schemas import command_line, policy, ruling
 from schemas.command_entry import with_exit_code
@@ -54,11 +55,11 @@ def warnings(register: Register, params: Params | None, as_of: date) -> Iterator
     """
     if params is None:
         about = ruling.Circumstances(as_of, "pretraining")
-        return ruling.warnings(register, policy.load(), about)
+        return ruling.warnings(register, policy.built_in(), about)
     about = ruling.Circumstances(
         as_of, params.purpose, params.storage_country, _replaced(params.privacy)
     )
-    return ruling.warnings(register, policy.load(params.policy.path), about)
+    return ruling.warnings(register, load_policies(params.policy.path), about)
 
 
 def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list(options: argparse.Namespace) -> int:
     day = options.as_of or date.today()
-    rows = [_row(pack, day) for pack in policy.load(options.packs).packs]
+    rows = [_row(pack, day) for pack in load_policies(options.packs).packs]
     if options.json:
         _print_json({"as_of": day.isoformat(), "packs": rows})
         return 0
@@ -174,15 +175,15 @@ def _told(one: Rule) -> Iterator[str]:
 def _packs(name: str) -> Packs:
     """Packs by a pack's name, its file, a folder of files, or all by nothing."""
     if not name:
-        return policy.load()
+        return policy.built_in()
     path = Path(name)
     if path.is_dir():
-        return policy.load(path)
+        return load_policies(path)
     if path.suffix == ".yaml" or path.is_file():
-        return policy.of_packs([policy.load_file(path)])
-    found = [pack for pack in policy.load().packs if pack.name == name.upper()]
+        return policy.of_packs([load_policy(path)])
+    found = [pack for pack in policy.built_in().packs if pack.name == name.upper()]
     if not found:
-        known = ", ".join(pack.name for pack in policy.load().packs)
+        known = ", ".join(pack.name for pack in policy.built_in().packs)
         raise NoPack(f"no pack is called {name}; there are: {known}; or name a file")
     return policy.of_packs(found)
 

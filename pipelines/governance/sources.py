@@ -15,11 +15,12 @@ from typing import Any, Final
 
 import yaml
 
+from lineage.configuration import load_both
+from lineage.register_files import load_policies, load_register
 from pipelines.governance import coverage, policies, register_warnings
 from pipelines.governance.coverage import Coverage
-from schemas import command_line, lawfulness, params, policy, register
+from schemas import command_line, lawfulness, params, register
 from schemas.command_entry import with_exit_code
-from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.lawfulness import GRANTED, Refusal, Use
 from schemas.register import Source
@@ -59,7 +60,7 @@ class Loaded:
         """What the parameters' run does with texts, on the day to judge on; None: not known."""
         if self.params is None:
             return None
-        use = Use.of(self.params, policy.load(self.params.policy.path))
+        use = Use.of(self.params, load_policies(self.params.policy.path))
         return replace(use, as_of=self.as_of)
 
     def standing(self, source: Source) -> str:
@@ -164,7 +165,7 @@ def _load(options: argparse.Namespace) -> Loaded:
     release = getattr(options, "release", None)
     last = coverage.of_release(release) if release else None
     if options.register is not None:
-        found = register.load(options.register)
+        found = load_register(options.register)
         return Loaded(found, None, options.as_of or date.today(), last)
     path = options.params or Path("params.yaml")
     run, found = load_both(path)

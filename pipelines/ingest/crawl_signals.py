@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 
 from pipelines.engine import batches
 from pipelines.ingest import scan
-from pipelines.ingest.decoding.http_encodings import decoded_body
+from pipelines.ingest.decoding.http_encodings import decode_body
 from pipelines.ingest.readers.records import MAX_DOCUMENT_BYTES
 from pipelines.ingest.readers.registry import reader
-from pipelines.ingest.signals.captures import REDIRECTS, led_to
-from pipelines.ingest.signals.observed import TARGET, Capture, Stored
-from pipelines.ingest.signals.stored import Store, storing
-from pipelines.ingest.signals.uris import split
+from pipelines.ingest.signals.bodies import StoreBody, write_bodies
+from pipelines.ingest.signals.captures import REDIRECTS, redirect_address
+from pipelines.ingest.signals.observed import TARGET, BodyLocation, Capture
+from pipelines.ingest.signals.uris import split_uri
 from schemas.urls import hosts, normal_url
 
 CAPTURES = pl.Schema(
@@ -38,7 +38,7 @@ _READ = (
 )  # fmt: skip
 
 
-def captures(index: Path, bodies: Path) -> pl.DataFrame:
+def collect_captures(index: Path, bodies: Path) -> pl.DataFrame:
     """The captures in the index of a task, of all hosts: a capture whose own address nobody governs
     still binds what a narrower entry, or another collection, lets in.
 
@@ -50,14 +50,14 @@ def captures(index: Path, bodies: Path) -> pl.DataFrame:
       bodies: the file that is made of the bodies.
     """
     found = [pl.DataFrame(schema=CAPTURES)]
-    with storing(bodies) as store, pq.ParquetFile(index) as file:
+    with write_bodies(bodies) as store, pq.ParquetFile(index) as file:
         for group in range(file.num_row_groups):  # never the bodies of them all
             some = batches.frame(file.read_row_group(group, columns=list(_READ)))
-            found.append(_captures(some.filter(pl.col("signal").is_not_null()), store))
+            found.append(_capture_rows(some.filter(pl.col("signal").is_not_null()), store))
     return pl.concat(found)
 
 
-def _captures(some: pl.DataFrame, store: Store) -> pl.DataFrame:
+def _capture_rows(some: pl.DataFrame, store: StoreBody) -> pl.DataFrame:
     unread = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
     places = [store(body) if body else None for body in some["signal_body"]]
     return some.select(
@@ -76,17 +76,17 @@ def _captures(some: pl.DataFrame, store: Store) -> pl.DataFrame:
     ).cast(CAPTURES)
 
 
-def read(rows: Iterable[pa.RecordBatch]) -> list[Capture]:
+def to_captures(rows: Iterable[pa.RecordBatch]) -> list[Capture]:
     """Captures out of rows of `CAPTURES`."""
-    return [_capture(**row) for batch in rows for row in batch.to_pylist()]
+    return [_to_capture(**row) for batch in rows for row in batch.to_pylist()]
 
 
-def _capture(path: str | None, offset: int, length: int, **known: Any) -> Capture:
-    stored = Stored(path, offset, length) if path is not None else None
-    return Capture(body=b"", stored=stored, **known)
+def _to_capture(path: str | None, offset: int, length: int, **known: Any) -> Capture:
+    stored = BodyLocation(path, offset, length) if path is not None else None
+    return Capture(body=b"", body_location=stored, **known)
 
 
-def targets(
+def redirect_targets(
     signals: Sequence[Capture],
     tasks: Iterable[scan.Task],
     index: Callable[[str], pl.LazyFrame],
@@ -107,21 +107,23 @@ def targets(
       Rows of `CAPTURES`, of the kind `TARGET`.
     """
     tasks, found = list(tasks), [pl.DataFrame(schema=CAPTURES)]
-    seen = {split(one.uri) for one in signals}
+    seen = {split_uri(one.uri) for one in signals}
     leading: Iterable[Capture] = signals
-    with storing(bodies) as store:
+    with write_bodies(bodies) as store:
         for _ in range(REDIRECTS):
-            wanted = {a for one in leading if (a := led_to(one)) and split(a) not in seen}
+            wanted = {
+                a for one in leading if (a := redirect_address(one)) and split_uri(a) not in seen
+            }
             if not wanted:
                 break
-            seen |= {split(address) for address in wanted}
-            held = [c for task in tasks for c in _at(wanted, task, index, max_record_bytes)]
-            found.append(_rows(held, store))
+            seen |= {split_uri(address) for address in wanted}
+            held = [c for task in tasks for c in _records_at(wanted, task, index, max_record_bytes)]
+            found.append(_to_rows(held, store))
             leading = held
     return pl.concat(found)
 
 
-def _at(
+def _records_at(
     addresses: Iterable[str],
     task: scan.Task,
     index: Callable[[str], pl.LazyFrame],
@@ -133,11 +135,11 @@ def _at(
     plain = pl.col("signal").is_null() & pl.col("revisit").is_null() & pl.col("error").is_null()
     some = index(task.key).filter(there & plain).collect().sort("container", "offset")
     for (number,), rows in some.group_by("container", maintain_order=True):
-        source = scan.source(task.containers[int(str(number))], max_record_bytes)
+        source = scan.container_source(task.containers[int(str(number))], max_record_bytes)
         wanted = list(rows.select("offset", "length").iter_rows())
         bodies = reader(task.containers[int(str(number))].format).contents(source, wanted)
         for row, content in zip(rows.iter_rows(named=True), bodies, strict=True):
-            body, error = decoded_body(content.payload or b"", content.headers, max_record_bytes)
+            body, error = decode_body(content.payload or b"", content.headers, max_record_bytes)
             unread = error or content.error
             location = next((v for k, v in content.headers if k.lower() == "location"), "")
             yield Capture(
@@ -152,10 +154,10 @@ def _at(
             )
 
 
-def _rows(some: Sequence[Capture], store: Store) -> pl.DataFrame:
+def _to_rows(some: Sequence[Capture], store: StoreBody) -> pl.DataFrame:
     rows = []
     for one in some:
-        at = store(one.body) if one.body else Stored("", 0, 0)
+        at = store(one.body) if one.body else BodyLocation("", 0, 0)
         row = {name: getattr(one, name, None) for name in CAPTURES}
         rows.append(row | at._asdict() | {"path": at.path or None})
     return pl.DataFrame(rows, schema=CAPTURES)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pipelines.ingest.signals import licences as page_licences
 from pipelines.ingest.signals.observed import Observation, Pairs
-from pipelines.ingest.signals.registry import observe_page, reservations
+from pipelines.ingest.signals.registry import observe_response, reservations
 from schemas import lawfulness, policy
 from schemas.lawfulness import Refusal
 from schemas.params import Params
@@ -40,7 +40,7 @@ class Verdict:
     evidence: Mapping[str, Any]
 
 
-def _entry(source: Source, params: Params) -> dict[str, Any]:
+def _entry_evidence(source: Source, params: Params) -> dict[str, Any]:
     return {
         "source_id": source.id,
         "entry_sha256": source.entry_sha256,
@@ -49,15 +49,15 @@ def _entry(source: Source, params: Params) -> dict[str, Any]:
     }
 
 
-def _refused(refusal: Refusal, source: Source, params: Params) -> Verdict:
+def _refusal_verdict(refusal: Refusal, source: Source, params: Params) -> Verdict:
     """The verdict for a refusal of a governed record: its evidence names the entry, but where a
     recorded withdrawal bars it."""
-    named = {} if refusal.rule == lawfulness.WITHDRAWAL else _entry(source, params)
+    named = {} if refusal.rule == lawfulness.WITHDRAWAL else _entry_evidence(source, params)
     evidence = {**named, **refusal.evidence}
     return Verdict("refuse", refusal.reason, refusal.rule, refusal.rule_version, evidence)
 
 
-def withdrawn(found: Withdrawal | None) -> Verdict | None:
+def withdrawal_verdict(found: Withdrawal | None) -> Verdict | None:
     """The verdict on what a withdrawal bars; None: nothing bars it."""
     if found is None:
         return None
@@ -65,13 +65,14 @@ def withdrawn(found: Withdrawal | None) -> Verdict | None:
     return Verdict("refuse", barred.reason, barred.rule, barred.rule_version, barred.evidence)
 
 
-def _opted_out(name: str, found: Observation, source: Source, params: Params) -> Verdict:
+def _opt_out_verdict(name: str, found: Observation, source: Source, params: Params) -> Verdict:
     return Verdict(
         "refuse",
         f"opted-out:{name}",
         f"signal:{name}",
         found.version,
-        _entry(source, params) | {"signals": params.signals, "observation": found.evidence()},
+        _entry_evidence(source, params)
+        | {"signals": params.signals, "observation": found.evidence()},
     )
 
 
@@ -85,16 +86,16 @@ class Gate:
         self, params: Params, register: Register, packs: policy.Packs | None = None
     ) -> None:
         self.params, self.sources = params, register.sources
-        use = lawfulness.Use.of(params, packs or policy.load())
+        use = lawfulness.Use.of(params, packs or policy.built_in())
         self.rulings = {id: use.ruling(source) for id, source in register.sources.items()}
-        self.standing = {
-            id: _refused(refusal, register.sources[id], params) if refusal else None
+        self.source_verdicts = {
+            id: _refusal_verdict(refusal, register.sources[id], params) if refusal else None
             for id, refusal in lawfulness.verdicts(register, use).items()
         }
         self.withdrawals = Withdrawals.of(register.withdrawals)
-        self.lifted = Withdrawals.of(register.lifted)
+        self.lifted_withdrawals = Withdrawals.of(register.lifted)
 
-    def policy(self, source_id: str) -> Mapping[str, Any]:
+    def policy_evidence(self, source_id: str) -> Mapping[str, Any]:
         """For the evidence of any decision about a governed record: the pack and version that were
         held against its source, the rules that bar it, and whether they refuse."""
         return {
@@ -103,10 +104,10 @@ class Gate:
             "storage_country": self.params.storage_country,
         }
 
-    def ungoverned(self, uri: str, doc_id: str) -> Verdict:
+    def refuse_ungoverned(self, uri: str, doc_id: str) -> Verdict:
         """The refusal of a record that no entry governs; a withdrawal names it first."""
         found = self.withdrawals.of_record(None, uri, doc_id)
-        return withdrawn(found) or Verdict(
+        return withdrawal_verdict(found) or Verdict(
             "refuse",
             "ungoverned",
             "register:ungoverned",
@@ -114,12 +115,12 @@ class Gate:
             {"as_of": self.params.as_of.isoformat()},
         )
 
-    def entry_part(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
+    def check_entry(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
         """Withdrawals and the entry's standing: the register without its URL scope."""
         found = self.withdrawals.of_record(source_id, uri, doc_id)
-        return withdrawn(found) or self.standing[source_id]
+        return withdrawal_verdict(found) or self.source_verdicts[source_id]
 
-    def register_part(
+    def check_register(
         self,
         source_id: str | None,
         uri: str,
@@ -131,26 +132,26 @@ class Gate:
 
         `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
         answered 200, or is no HTTP, and will be read itself) a reservation in tdmrep.json, which it
-        may lift, and what stands after it are left to `page_part`.
+        may lift, and what stands after it are left to `check_page`.
         """
         if source_id is None:
-            return self.ungoverned(uri, doc_id)
-        found = self.entry_part(source_id, uri, doc_id)
+            return self.refuse_ungoverned(uri, doc_id)
+        found = self.check_entry(source_id, uri, doc_id)
         if found and _precedes(found, "purpose-not-granted"):
             return found
         source = self.sources[source_id]
         outside = lawfulness.outside_scope(source, uri)
         if outside:
-            return _refused(outside, source, self.params)
+            return _refusal_verdict(outside, source, self.params)
         if found or source.opt_out == "overridden":
             return found
         for name, observation in reservations(observations).items():
             if page_follows and name == "tdmrep":
                 return None
-            return _opted_out(name, observation, source, self.params)
+            return _opt_out_verdict(name, observation, source, self.params)
         return None
 
-    def page_part(
+    def check_page(
         self,
         source_id: str,
         observations: Sequence[Observation],
@@ -169,13 +170,13 @@ class Gate:
         source = self.sources[source_id]
         if source.opt_out == "overridden":
             return None
-        page = follow(observe_page(headers, metas, self.params.robots_agents))
+        page = follow(observe_response(headers, metas, self.params.robots_agents))
         seen = [*observations, *page]
         for name, observation in reservations(seen).items():
-            return _opted_out(name, observation, source, self.params)
-        found = page_licences.detect(headers, metas, links, jsonld)
+            return _opt_out_verdict(name, observation, source, self.params)
+        found = page_licences.detect_licences(headers, metas, links, jsonld)
         stated = list(dict.fromkeys([*found, *(o.licence for o in seen if o.licence)]))
-        bars = [one for one in stated if page_licences.stricter(one, source.licence.spdx)]
+        bars = [one for one in stated if page_licences.is_stricter(one, source.licence.spdx)]
         if not bars:
             return None
         return Verdict(
@@ -183,41 +184,41 @@ class Gate:
             "licence-conflict",
             "page-licence",
             page_licences.VERSION,
-            _entry(source, self.params)
+            _entry_evidence(source, self.params)
             | {"declared": source.licence.spdx, "stated": stated, "stricter": bars},
         )
 
-    def signal_part(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
+    def check_signal(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
         """The verdict on a capture of robots.txt and its like: dropped as a signal where the
         entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
         is used."""
         if source_id is None:
-            return self.ungoverned(uri, doc_id)
-        return self.entry_part(source_id, uri, doc_id) or Verdict(
+            return self.refuse_ungoverned(uri, doc_id)
+        return self.check_entry(source_id, uri, doc_id) or Verdict(
             "drop",
             "signal",
             "signal-capture",
             SIGNAL_RULE,
-            _entry(self.sources[source_id], self.params),
+            _entry_evidence(self.sources[source_id], self.params),
         )
 
-    def withdrawn_document(self, doc_ids: Iterable[str]) -> Verdict | None:
+    def check_document_withdrawal(self, doc_ids: Iterable[str]) -> Verdict | None:
         """A withdrawal of a document under any of the ids that its record may have had."""
         found = (self.withdrawals.by_value.get(("document", one)) for one in doc_ids)
-        return withdrawn(next(filter(None, found), None))
+        return withdrawal_verdict(next(filter(None, found), None))
 
-    def withdrawn_text(self, digest: str) -> Verdict | None:
+    def check_text_withdrawal(self, digest: str) -> Verdict | None:
         """A withdrawal of the very text, by its SHA-256 (hex)."""
-        return withdrawn(self.withdrawals.of_text(digest))
+        return withdrawal_verdict(self.withdrawals.of_text(digest))
 
-    def reinstated(
+    def reinstatement_evidence(
         self, source_id: str | None, uri: str, doc_ids: Iterable[str], digest: str
     ) -> dict[str, Any]:
         """For the evidence of a record that passes: the withdrawal that barred it and was lifted;
-        `doc_ids` as in `withdrawn_document`, `digest` as in `withdrawn_text`."""
-        found = self.lifted.of_text(digest)
+        `doc_ids` as in `check_document_withdrawal`, `digest` as in `check_text_withdrawal`."""
+        found = self.lifted_withdrawals.of_text(digest)
         for one in doc_ids:
-            found = found or self.lifted.of_record(source_id, uri, one)
+            found = found or self.lifted_withdrawals.of_record(source_id, uri, one)
         return {"reinstated": withdrawal_evidence(found)} if found else {}
 
     def keep(
@@ -230,7 +231,7 @@ class Gate:
         Reservations that a contract outranks are named as `overridden`."""
         source = self.sources[source_id]
         basis = source.basis
-        evidence = _entry(source, self.params) | {
+        evidence = _entry_evidence(source, self.params) | {
             "basis": basis.kind,
             "reference": basis.reference,
             "licence": source.licence.spdx,

@@ -33,7 +33,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
         paths = list(pool.map(lambda claim: _local(claim[3], folder), found.values()))
         digests = list(pool.map(known.of, paths))
         formats = [
-            sniff.kind(path) if format == "auto" else format
+            sniff.detect_format(path) if format == "auto" else format
             for (_, format, *_), path in zip(found.values(), paths, strict=True)
         ]
     if remember:

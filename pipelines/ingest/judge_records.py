@@ -44,7 +44,7 @@ class Intake:
 
 
 @dataclass(frozen=True)
-class Judge:
+class RecordJudge:
     """What judging a record takes."""
 
     gate: Gate
@@ -55,7 +55,7 @@ class Judge:
     extractor: str = "resiliparse"
     cursor: Cursor = field(default_factory=Cursor)
 
-    def unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
+    def judge_unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
         """Judge and read the records of a unit."""
         out = Intake()
         sources = self.register.match(index["uri"], task.collection).to_list()
@@ -79,7 +79,7 @@ class Judge:
                 self._decide(out, record, verdict)
             else:
                 pending.append(_Pending(record, row, container, seen))
-        for one, body in _bodies(pending, self.max_record_bytes, self.cursor):
+        for one, body in _read_bodies(pending, self.max_record_bytes, self.cursor):
             self._read(out, one, body)
         return out
 
@@ -91,45 +91,45 @@ class Judge:
         """A copy of a record gives both a longer id: a withdrawal bars it under each of them."""
         if "document" not in self.gate.withdrawals.scopes:
             return None
-        return self.gate.withdrawn_document(_ids(row, container))
+        return self.gate.check_document_withdrawal(_possible_ids(row, container))
 
     def _before(
         self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
     ) -> tuple[Verdict | None, Sequence[Observation]]:
         """What can be said before the body is read."""
         if row["error"]:
-            return _damaged(row["error"], detail=row["detail"]), ()
+            return _damaged_verdict(row["error"], detail=row["detail"]), ()
         uri = row["uri"] or ""
         if row["signal"]:
-            return self.gate.signal_part(source_id, uri, doc_id), ()
+            return self.gate.check_signal(source_id, uri, doc_id), ()
         seen: Sequence[Observation] = ()
         if host in self.signals.hosts and source_id:
             seen = self.signals.observations(uri, row["captured_at"] or "")
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
         revisit = row["revisit"]
-        refused = self.gate.register_part(
+        refused = self.gate.check_register(
             source_id, uri, doc_id, seen, page_follows=answered and not revisit
         )
         if refused:
             return refused, seen
         if revisit and (answered or status == 304):
-            return _repeats(revisit), seen
+            return _revisit_verdict(revisit), seen
         if not answered:
-            return _damaged("http-status", status=status), seen
-        if not text_extraction.supported(media_type):
-            return _damaged("unsupported-media-type", media_type=media_type or None), seen
+            return _damaged_verdict("http-status", status=status), seen
+        if not text_extraction.is_supported(media_type):
+            return _damaged_verdict("unsupported-media-type", media_type=media_type or None), seen
         return None, seen
 
     def _read(self, out: Intake, one: _Pending, body: Content) -> None:
         record = one.record
-        document = text_extraction.document(body, self.max_record_bytes, self.extractor)
+        document = text_extraction.extract_document(body, self.max_record_bytes, self.extractor)
         record |= {"charset": document.used, "charset_declared": document.declared}
         out.records.append(record)
         source_id = record["source_id"]
         verdict = None
         if document.error:
-            verdict = _damaged(document.error, detail=document.detail)
+            verdict = _damaged_verdict(document.error, detail=document.detail)
         else:
             follow = partial(
                 self.signals.follow,
@@ -137,20 +137,22 @@ class Judge:
                 captured_at=record["captured_at"] or "",
             )
             declared = (body.headers, document.metas, document.links, document.jsonld)
-            verdict = self.gate.page_part(source_id, one.seen, *declared, follow=follow)
+            verdict = self.gate.check_page(source_id, one.seen, *declared, follow=follow)
         if verdict is None and not document.text.strip():
             verdict = Verdict(
                 "drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)}
             )
         if verdict is None and "text" in self.gate.withdrawals.scopes:
             digest = hashlib.sha256(document.text.encode()).hexdigest()
-            verdict = self.gate.withdrawn_text(digest)
+            verdict = self.gate.check_text_withdrawal(digest)
         if verdict is None:
-            verdict = self.gate.keep(source_id, one.seen, licences.detect(*declared))
-            if self.gate.lifted.scopes:
+            verdict = self.gate.keep(source_id, one.seen, licences.detect_licences(*declared))
+            if self.gate.lifted_withdrawals.scopes:
                 digest = hashlib.sha256(document.text.encode()).hexdigest()
-                ids = _ids(one.row, one.container)
-                lifted = self.gate.reinstated(source_id, record["uri"] or "", ids, digest)
+                ids = _possible_ids(one.row, one.container)
+                lifted = self.gate.reinstatement_evidence(
+                    source_id, record["uri"] or "", ids, digest
+                )
                 verdict = replace(verdict, evidence={**verdict.evidence, **lifted})
             if told := text_extraction.charset_evidence(document):
                 verdict = replace(verdict, evidence={**verdict.evidence, "charset": told})
@@ -171,7 +173,7 @@ class Judge:
     def _decide(self, out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
         """Enter a verdict; of a governed record, with the policy pack that was applied."""
         source_id = record["source_id"]
-        policy = {} if source_id is None else {"policy": self.gate.policy(source_id)}
+        policy = {} if source_id is None else {"policy": self.gate.policy_evidence(source_id)}
         out.decisions.append(
             {
                 "doc_id": record["doc_id"],
@@ -185,7 +187,7 @@ class Judge:
         )
 
 
-def _ids(row: Mapping[str, Any], container: Any) -> list[str]:
+def _possible_ids(row: Mapping[str, Any], container: Any) -> list[str]:
     """A record's id, and those that it has where others coincide with it."""
     return [_id_at(row, container, level) for level in range(3)]
 
@@ -212,7 +214,7 @@ class _Pending:
     seen: Sequence[Observation]
 
 
-def _bodies(
+def _read_bodies(
     pending: Sequence[_Pending], limit: int, cursor: Cursor
 ) -> Iterator[tuple[_Pending, Content]]:
     """Each pending record with its body; a container is opened once, and a
@@ -225,7 +227,9 @@ def _bodies(
             stop += 1
         some = pending[start:stop]
         wanted = [(one.row["offset"], one.row["length"]) for one in some]
-        bodies = reader(container.format).contents(scan.source(container, limit, cursor), wanted)
+        bodies = reader(container.format).contents(
+            scan.container_source(container, limit, cursor), wanted
+        )
         for one in some:
             try:
                 body = next(bodies, None)
@@ -239,33 +243,33 @@ def _bodies(
         start = stop
 
 
-def _damaged(reason: str, **seen: Any) -> Verdict:
+def _damaged_verdict(reason: str, **seen: Any) -> Verdict:
     rule = "envelope" if reason == "unreadable" else "content"
     return Verdict(
         "damaged", reason, rule, CONTENT_RULE, {k: v for k, v in seen.items() if v is not None}
     )
 
 
-def _repeats(revisit: str) -> Verdict:
+def _revisit_verdict(revisit: str) -> Verdict:
     """A revisit carries no text of its own, only the word of the crawler that an earlier capture
     has the same.  It is no `exact-duplicate`: nothing was measured, and what it refers to may be
     refused, or in another crawl.  The evidence names it, so that it can be found."""
     forms = {
-        "refers_to_uri": _redacted,
+        "refers_to_uri": _redact_uri,
         "refers_to_date": declared_fields.capture_time,
         "payload_digest": declared_fields.digest,
-        "profile": _redacted,
+        "profile": _redact_uri,
     }
     named = {name: forms[name](value) for name, value in json.loads(revisit).items()}
     told = {name: value for name, value in named.items() if value is not None}
     return Verdict("drop", "empty", "revisit", CONTENT_RULE, told)
 
 
-def _redacted(uri: str) -> str | None:
+def _redact_uri(uri: str) -> str | None:
     return redact_uris(pl.Series([uri]))[0]
 
 
-def tables(
+def to_tables(
     found: Intake, run_id: str, secret: bytes
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """records, decisions and documents as frames in the shape of their tables, sorted by doc_id.
@@ -275,23 +279,25 @@ def tables(
     """
     decision = ("doc_id", "uri", "outcome", "reason", "rule", "rule_version", "evidence")
     numbers = {"offset": pl.Int64, "length": pl.Int64, "http_status": pl.Int32}
-    records = _frame(found.records, RECORDS.names, numbers).sort("doc_id")
-    documents = _frame(found.documents, DOCUMENTS.names, {}).sort("doc_id")
-    decided = ledger.decisions(_frame(found.decisions, decision, {}), "ingest", run_id)
+    records = _to_frame(found.records, RECORDS.names, numbers).sort("doc_id")
+    documents = _to_frame(found.documents, DOCUMENTS.names, {}).sort("doc_id")
+    decided = ledger.decisions(_to_frame(found.decisions, decision, {}), "ingest", run_id)
     return (
-        redacted(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
-        redacted(decided, {"uri": None}, secret),
-        redacted(documents, {"uri": None}, secret),
+        redact_columns(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
+        redact_columns(decided, {"uri": None}, secret),
+        redact_columns(documents, {"uri": None}, secret),
     )
 
 
-def _frame(
+def _to_frame(
     rows: list[dict[str, Any]], names: Sequence[str], types: Mapping[str, type[pl.DataType]]
 ) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={name: types.get(name, pl.String) for name in names})
 
 
-def redacted(frame: pl.DataFrame, columns: Mapping[str, str | None], secret: bytes) -> pl.DataFrame:
+def redact_columns(
+    frame: pl.DataFrame, columns: Mapping[str, str | None], secret: bytes
+) -> pl.DataFrame:
     """A frame with personal data in `columns` replaced; each names the column for the HMAC of what
     stood there, if it has one."""
     for name, keyed in columns.items():

@@ -14,7 +14,7 @@ import pyarrow as pa
 from lineage.storage import streams
 from pipelines.engine.input_files import Container
 from pipelines.ingest import declared_fields
-from pipelines.ingest.readers.records import Cursor, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Cursor, Envelope
 from pipelines.ingest.readers.registry import reader
 
 #: An index row is a raw record; `container` points into the task's list of containers.  A
@@ -57,14 +57,14 @@ class Task:
         return self.containers[0].collection
 
 
-def tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
+def plan_tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
     """Deal containers out: a large one by itself, small neighbours (letters in a folder) together
     up to about `unit_bytes`."""
     groups: list[list[Container]] = []
     held = 0
     for one in containers:
         last = groups[-1][-1] if groups else None
-        near = last and _kind(last) == _kind(one)
+        near = last and _group_key(last) == _group_key(one)
         if near and held + one.size <= unit_bytes:
             groups[-1].append(one)
             held += one.size
@@ -75,18 +75,20 @@ def tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
     return [Task(k, tuple(g)) for k, g in zip(keys, groups, strict=True)]
 
 
-def _kind(one: Container) -> tuple[object, ...]:
+def _group_key(one: Container) -> tuple[object, ...]:
     return one.collection, one.format, one.fields
 
 
-def source(container: Container, max_record_bytes: int, cursor: Cursor | None = None) -> Source:
+def container_source(
+    container: Container, max_record_bytes: int, cursor: Cursor | None = None
+) -> ContainerSource:
     """What a reader is told about a container."""
-    return Source(
+    return ContainerSource(
         Path(container.path), container.uri, dict(container.fields), max_record_bytes, cursor
     )
 
 
-def index(task: Task, max_record_bytes: int) -> pa.Table:
+def build_index(task: Task, max_record_bytes: int) -> pa.Table:
     """The index of a task's records, in the order of containers and offsets."""
     return pa.Table.from_batches(index_batches(task, max_record_bytes), INDEX)
 
@@ -128,7 +130,9 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
         return
     last = None
     try:
-        for envelope in reader(container.format).scan(source(container, max_record_bytes)):
+        for envelope in reader(container.format).scan(
+            container_source(container, max_record_bytes)
+        ):
             last = envelope.offset
             yield envelope
     except Exception as error:  # a reader's bug must not cost the other containers
@@ -154,7 +158,7 @@ def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def sequential(task: Task, places: pl.DataFrame) -> bool:
+def is_sequential(task: Task, places: pl.DataFrame) -> bool:
     """Whether what a task holds is best read in one go: it can only be unpacked from its front.
 
     Args:
@@ -167,7 +171,7 @@ def sequential(task: Task, places: pl.DataFrame) -> bool:
     )
 
 
-def units(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:
+def unit_ranges(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:
     """Cut an index into row ranges `(start, stop)` of about `unit_bytes` raw bytes each; rows of
     one range are a shard."""
     lengths = pl.Series(table.column("length")).cast(pl.Int64)

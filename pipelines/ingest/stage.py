@@ -18,15 +18,16 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from lineage.register_files import load_policies
 from lineage.storage import redacted_names
 from pipelines.engine import batches, decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn, Stage
 from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
-from schemas import policy
 from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
@@ -39,7 +40,7 @@ RECORD_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class Plan:
+class IngestPlan:
     """What all steps of the job know; a plain value that travels to workers."""
 
     state: shards.State
@@ -58,10 +59,10 @@ class Plan:
         return Path(self.state.root) / "bodies" / key
 
 
-class Scan(beam.DoFn):
+class ScanContainers(beam.DoFn):
     """A task's key -> its index on disk; out come its units, its signals, its ids by partition."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: IngestPlan) -> None:
         self.plan = plan
 
     def process(self, element: pa.RecordBatch) -> Iterator[Any]:
@@ -74,7 +75,7 @@ class Scan(beam.DoFn):
                 shards.write_batches(path, scan.INDEX, found)
             index = plan.index(key)
             places = index.select("container", "locator", "length").collect()
-            cuts = scan.units(places.to_arrow(), options.unit_bytes)
+            cuts = scan.unit_ranges(places.to_arrow(), options.unit_bytes)
             if cuts:
                 units = batches.plan(
                     shard=[f"{key}-{number:05d}" for number in range(len(cuts))],
@@ -83,15 +84,15 @@ class Scan(beam.DoFn):
                     stop=[stop for _, stop in cuts],
                 )
                 # what is unpacked from its front is read by one worker, once
-                yield from batches.rows(units, len(cuts) if scan.sequential(task, places) else 1)
-            for batch in batches.whole(crawl_signals.captures(path, plan.bodies(key))):
+                yield from batches.rows(units, len(cuts) if scan.is_sequential(task, places) else 1)
+            for batch in batches.whole(crawl_signals.collect_captures(path, plan.bodies(key))):
                 yield beam.pvalue.TaggedOutput("signals", batch)
             ids = index.select("base_id", "container", "offset").collect()
-            for part in _ids(ids, task, plan.partitions):
+            for part in _ids_by_partition(ids, task, plan.partitions):
                 yield beam.pvalue.TaggedOutput("ids", part)
 
 
-class Coincide(beam.DoFn):
+class FindCoincidingIds(beam.DoFn):
     """Ids of a partition -> those that several records share, with the level that parts them."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
@@ -107,18 +108,18 @@ class Coincide(beam.DoFn):
             yield from batches.whole(levels)
 
 
-class Redirected(beam.DoFn):
+class FollowRedirects(beam.DoFn):
     """All captures of signals -> what else of the crawl their redirects lead to."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: IngestPlan) -> None:
         self.plan = plan
 
     def process(
         self, element: pa.RecordBatch, signals: Iterable[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
         plan = self.plan
-        found = crawl_signals.targets(
-            crawl_signals.read(signals),
+        found = crawl_signals.redirect_targets(
+            crawl_signals.to_captures(signals),
             plan.tasks.values(),
             plan.index,
             plan.params.ingest.max_record_bytes,
@@ -127,27 +128,27 @@ class Redirected(beam.DoFn):
         yield from batches.whole(found)
 
 
-class Read(ShardDoFn):
+class JudgeUnits(ShardDoFn):
     """A unit -> its records, decisions and documents."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: IngestPlan) -> None:
         super().__init__(plan.state)
         self.plan = plan
-        self._judge: judge_records.Judge | None = None
+        self._judge: judge_records.RecordJudge | None = None
 
     def judge(
         self,
         signals: Iterable[pa.RecordBatch],
         redirected: Iterable[pa.RecordBatch],
         coinciding: Iterable[pa.RecordBatch],
-    ) -> judge_records.Judge:
+    ) -> judge_records.RecordJudge:
         if self._judge is None:
             params = self.plan.params
-            captures = crawl_signals.read([*signals, *redirected])
+            captures = crawl_signals.to_captures([*signals, *redirected])
             levels = {
                 row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
             }
-            self._judge = judge_records.Judge(
+            self._judge = judge_records.RecordJudge(
                 Gate(params, self.plan.register, self.plan.packs),
                 self.plan.register,
                 HostSignals(captures, params.robots_agents, params.signals),
@@ -165,8 +166,8 @@ class Read(ShardDoFn):
         judge = self.judge(*sides)
         rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
         index = rows.drop("signal_body").collect()
-        found = judge.unit(self.plan.tasks[row["task"]], index)
-        records, decided, documents = judge_records.tables(
+        found = judge.judge_unit(self.plan.tasks[row["task"]], index)
+        records, decided, documents = judge_records.to_tables(
             found, self.plan.run_id, self.plan.secret
         )
         shard.write("records", records.to_arrow().cast(RECORDS))
@@ -190,20 +191,20 @@ class Read(ShardDoFn):
             decisions.counts(decided)
             | {
                 "source": decisions.count(records["source_id"]),
-                "source_outcome": _by_source(records, decided),
+                "source_outcome": _count_by_source(records, decided),
                 "charset": dict(found.charsets),
             },
         )
 
 
-def _by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
+def _count_by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
     pairs = records.join(decided, on="doc_id").select(
         pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome")
     )
     return decisions.count(pairs.to_series())
 
 
-def _ids(
+def _ids_by_partition(
     index: pl.DataFrame, task: scan.Task, partitions: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     digests = [c.sha256 or c.uri for c in task.containers]
@@ -224,7 +225,7 @@ class Ingest(Stage):
 
     def __init__(self, context: Context) -> None:
         self.containers = context.containers
-        self.packs = policy.load(context.params.policy.path)
+        self.packs = load_policies(context.params.policy.path)
 
     def inputs(self, context: Context) -> dict[str, str]:
         return {
@@ -243,8 +244,8 @@ class Ingest(Stage):
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
-        tasks = scan.tasks(self.containers, context.params.ingest.unit_bytes)
-        plan = Plan(
+        tasks = scan.plan_tasks(self.containers, context.params.ingest.unit_bytes)
+        plan = IngestPlan(
             state,
             context.params,
             context.register,
@@ -258,14 +259,15 @@ class Ingest(Stage):
         scanned = (
             pipeline
             | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
-            | "Spread" >> beam.Reshuffle()
-            | "Scan" >> beam.ParDo(Scan(plan)).with_outputs("signals", "ids", main="units")
+            | "Spread" >> Spread()
+            | "Scan"
+            >> beam.ParDo(ScanContainers(plan)).with_outputs("signals", "ids", main="units")
         )
         coinciding = (
             scanned.ids
             | "Keyed" >> beam.Map(lambda kv: kv).with_output_types(tuple[int, pa.RecordBatch])
             | "ById" >> beam.GroupByKey()
-            | "Coincide" >> beam.ParDo(Coincide()).with_output_types(pa.RecordBatch)
+            | "Coincide" >> beam.ParDo(FindCoincidingIds()).with_output_types(pa.RecordBatch)
         )
         signals = scanned.signals | "Signals" >> beam.Map(lambda b: b).with_output_types(
             pa.RecordBatch
@@ -274,17 +276,17 @@ class Ingest(Stage):
             pipeline
             | "Once" >> beam.Create([batches.plan(step=["redirected"])], reshuffle=False)
             | "Redirected"
-            >> beam.ParDo(Redirected(plan), beam.pvalue.AsList(signals)).with_output_types(
+            >> beam.ParDo(FollowRedirects(plan), beam.pvalue.AsList(signals)).with_output_types(
                 pa.RecordBatch
             )
         )
         (
             scanned.units
             | "Units" >> beam.Map(lambda b: b).with_output_types(pa.RecordBatch)
-            | "Deal" >> beam.Reshuffle()
+            | "Deal" >> Spread()
             | "Read"
             >> beam.ParDo(
-                Read(plan),
+                JudgeUnits(plan),
                 beam.pvalue.AsList(signals),
                 beam.pvalue.AsList(redirected),
                 beam.pvalue.AsList(coinciding),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from pipelines.ingest.decoding import charset, mojibake
-from pipelines.ingest.decoding.http_encodings import decoded_body, header
+from pipelines.ingest.decoding.http_encodings import decode_body, header_value
 from pipelines.ingest.extract import html
 from pipelines.ingest.extract.documents import registry as documents
 from pipelines.ingest.readers.records import Content
@@ -37,39 +37,41 @@ class Document:
     detail: str | None = None
 
 
-def supported(media_type: str | None) -> bool:
+def is_supported(media_type: str | None) -> bool:
     """Whether text of this media type can be read; None (nothing was said) is sniffed."""
     if media_type is None or media_type in HTML_TYPES or media_type in TEXT_TYPES:
         return True
-    return documents.supported(media_type)
+    return documents.is_supported(media_type)
 
 
-def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -> Document:
+def extract_document(content: Content, max_bytes: int, extractor: str = "resiliparse") -> Document:
     """A body's text.  What cannot be read comes back with `error` and `detail`; raises only
     ImportError, for an `extractor` (see `html.extract`) that is not installed."""
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
         text, repairs = mojibake.repair(content.text)
-        title = _repaired(content.title or "", repairs)
-        return Document(_stored(text), _title(title), used="utf-8", repairs=repairs)
-    body, error = decoded_body(content.payload or b"", content.headers, max_bytes)
+        title = _apply_repairs(content.title or "", repairs)
+        return Document(
+            _to_stored_text(text), _to_stored_title(title), used="utf-8", repairs=repairs
+        )
+    body, error = decode_body(content.payload or b"", content.headers, max_bytes)
     if error:
         return Document(error=error[0], detail=error[1])
-    media_type = documents.settled(content.media_type, body)
-    if media_type is not None and documents.supported(media_type):
-        return _of_file(body, media_type, content.title, max_bytes)
+    media_type = documents.effective_media_type(content.media_type, body)
+    if media_type is not None and documents.is_supported(media_type):
+        return _extract_file(body, media_type, content.title, max_bytes)
     markup = _is_html(media_type, body)
     if media_type is None and not markup:
         return Document(error="unsupported-media-type", detail="no media type, and no HTML")
-    found = charset.decode(body, header(content.headers, "content-type"), markup)
+    found = charset.decode(body, header_value(content.headers, "content-type"), markup)
     if found is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
     if not markup:
         text, repairs = mojibake.repair(found.text)
         return Document(
-            _stored(text),
-            _title(content.title),
+            _to_stored_text(text),
+            _to_stored_title(content.title),
             found.declared,
             found.used,
             found.overruled,
@@ -79,14 +81,14 @@ def document(content: Content, max_bytes: int, extractor: str = "resiliparse") -
         page = html.extract(found.text, extractor)
         repairs = mojibake.repair(page.text)[1]
         if repairs:  # anew, because extraction takes no-break spaces for spaces
-            page = html.extract(_repaired(found.text, repairs), extractor)
+            page = html.extract(_apply_repairs(found.text, repairs), extractor)
     except ImportError:
         raise
     except Exception as error:  # the parser's own classes
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(
-        _stored(page.text),
-        _title(page.title),
+        _to_stored_text(page.text),
+        _to_stored_title(page.title),
         found.declared,
         found.used,
         found.overruled,
@@ -110,19 +112,22 @@ def charset_evidence(document: Document) -> dict[str, object]:
     return found
 
 
-def _repaired(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
+def _apply_repairs(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
     for repair in repairs:
         text = repair.apply(text)
     return text
 
 
-def _of_file(body: bytes, media_type: str, title: str | None, max_bytes: int) -> Document:
+def _extract_file(body: bytes, media_type: str, title: str | None, max_bytes: int) -> Document:
     """The text of an office document or feed."""
-    found = documents.text(body, media_type, max_bytes)
+    found = documents.extract_text(body, media_type, max_bytes)
     if found.error:
         return Document(error=found.error, detail=found.detail)
     return Document(
-        _stored(found.text), _title(title or found.title), metas=found.metas, links=found.links
+        _to_stored_text(found.text),
+        _to_stored_title(title or found.title),
+        metas=found.metas,
+        links=found.links,
     )
 
 
@@ -133,14 +138,14 @@ def _is_html(media_type: str | None, body: bytes) -> bool:
     return head.startswith((b"<!doctype html", b"<html")) or b"<html" in head or b"<head" in head
 
 
-def _stored(text: str) -> str:
+def _to_stored_text(text: str) -> str:
     """The stored view: NFC, tidy white space, every line break a line feed, without what UTF-8
     cannot hold.  Comes after the repair of mojibake, in which U+0085 is half of a letter."""
-    text = views.stored(text).removeprefix("\ufeff")
+    text = views.to_stored(text).removeprefix("\ufeff")
     if any(mark in text for mark in _BREAKING):
         text = _BREAKS.sub("\n", text)
     return html.tidy(text)
 
 
-def _title(title: str | None) -> str | None:
-    return (views.stored(title).strip() or None) if title else None
+def _to_stored_title(title: str | None) -> str | None:
+    return (views.to_stored(title).strip() or None) if title else None

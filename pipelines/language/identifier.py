@@ -167,7 +167,7 @@ class Identifier:
 
     def _samples(self, texts: Sequence[str]) -> list[str]:
         return for_language(
-            pl.Series([spread(t, self.sample_chars) for t in texts], dtype=pl.String)
+            pl.Series([spread_sample(t, self.sample_chars) for t in texts], dtype=pl.String)
         ).to_list()
 
     def _rows(self, texts: Sequence[str]) -> Iterator[tuple[Any, ...]]:
@@ -196,7 +196,7 @@ class Identifier:
             yield names[main[i]], _SCRIPT_NAMES[script[i]], round(float(score[i]), 4), langs
 
 
-def script(texts: pl.Series) -> pl.Series:
+def main_scripts(texts: pl.Series) -> pl.Series:
     """The script of most letters (ISO 15924), `Zyyy` for others, null where there is no letter."""
     pieces = paragraphs(texts.fill_null("").to_list())
     found = alphabets().letters(pieces).of_documents(pieces, len(texts)).script()
@@ -204,7 +204,7 @@ def script(texts: pl.Series) -> pl.Series:
     return pl.Series("script", names, dtype=pl.String)
 
 
-def spread(text: str, chars: int) -> str:
+def spread_sample(text: str, chars: int) -> str:
     """About `chars` characters of a text in windows spread evenly from its start to its end, whole
     words only."""
     if len(text) <= chars:

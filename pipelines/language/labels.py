@@ -66,7 +66,7 @@ def normalise(label: str, mapping: Mapping[str, str] | None = None) -> Label:
     return Label(_shorter().get(language, language), script)
 
 
-def mapping_of(labels: Mapping[str, str] | str | None, root: Path) -> dict[str, str]:
+def load_mapping(labels: Mapping[str, str] | str | None, root: Path) -> dict[str, str]:
     """A label mapping from params: itself, or the JSON object in the file that it names.
 
     Raises:
@@ -86,7 +86,7 @@ def mapping_of(labels: Mapping[str, str] | str | None, root: Path) -> dict[str, 
     return found
 
 
-def possible(script: str, language: str) -> bool:
+def is_possible(script: str, language: str) -> bool:
     """Whether a language may be written in a script; any may in one that is not told apart."""
     if script == "Latn":
         return language in ALSO_LATIN or language not in _not_latin()

@@ -25,7 +25,7 @@ Ranges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class Parts:
+class RecordParts:
     """`documents` as in `schemas.tables.DOCUMENTS`, by doc_id; `ranges` as in `PARTS`."""
 
     documents: pl.DataFrame
@@ -48,9 +48,9 @@ def part_id(record: str, language: str) -> str:
     return hashlib.sha256(f"{record}\0{language}".encode()).hexdigest()[:32]
 
 
-def split(
+def split_documents(
     documents: pl.DataFrame, found: pl.DataFrame, identifier: Identifier, main_share: float
-) -> Parts:
+) -> RecordParts:
     """Cut what is mixed.
 
     Args:
@@ -69,7 +69,7 @@ def split(
         if len(spoken) < 2 or shares[spoken[0]] >= main_share or "\n" not in record["text"]:
             continue
         lines = record["text"].split("\n")
-        cut_ = cut(lines, identifier.of_lines(lines), spoken)
+        cut_ = cut_ranges(lines, identifier.of_lines(lines), spoken)
         if len(cut_) < 2:
             continue
         main = next(lang for lang in spoken if lang in cut_)
@@ -78,17 +78,19 @@ def split(
             text = SEAM.join(record["text"][start:end] for start, end in own)
             made.append(record | {"doc_id": doc_id, "text": text})
             ranges += [(doc_id, record["doc_id"], start, end) for start, end in own]
-    return Parts(_frame(made, documents.schema), _of_ranges(ranges))
+    return RecordParts(_frame(made, documents.schema), _of_ranges(ranges))
 
 
-def joined(parts: Sequence[Parts]) -> Parts:
+def concat_parts(parts: Sequence[RecordParts]) -> RecordParts:
     """Those of all batches of a shard."""
     documents = [one.documents for one in parts] or [_frame([], pl.Schema(_TEXTS))]
     ranges = [one.ranges for one in parts] or [_of_ranges([])]
-    return Parts(pl.concat(documents).sort("doc_id"), pl.concat(ranges).sort("doc_id", "start"))
+    return RecordParts(
+        pl.concat(documents).sort("doc_id"), pl.concat(ranges).sort("doc_id", "start")
+    )
 
 
-def cut(
+def cut_ranges(
     lines: Sequence[str], labels: Sequence[str | None], spoken: Sequence[str]
 ) -> Mapping[str, Ranges]:
     """Where the parts of a text are.

@@ -24,8 +24,8 @@ from pipelines.engine.context import Context
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
-from pipelines.language.labels import mapping_of
-from pipelines.language.split import Parts, joined, split
+from pipelines.language.labels import load_mapping
+from pipelines.language.split import RecordParts, concat_parts, split_documents
 from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
@@ -36,7 +36,7 @@ RULE_VERSION = "2"
 _NOTHING = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
 
 
-def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
+def decide(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     """Decide about documents by their language.
 
     Args:
@@ -83,14 +83,14 @@ def judge(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
-def mixed(found: pl.DataFrame, params: LanguageParams) -> int:
+def count_mixed(found: pl.DataFrame, params: LanguageParams) -> int:
     """How many documents, labelled as in `judge`, hold less than `main_share` of their main
     language."""
     share = pl.col("langs").list.first().struct.field("share")
     return found.filter(share < params.main_share).height
 
 
-def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.DataFrame:
+def decide_parts(decided: pl.DataFrame, parts: RecordParts, barred: Withdrawals) -> pl.DataFrame:
     """Decisions in which the evidence of parts names the record that they were cut from, and those
     are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
     rows = []
@@ -119,7 +119,9 @@ def of_parts(decided: pl.DataFrame, parts: Parts, barred: Withdrawals) -> pl.Dat
     )
 
 
-def of_records(decided: pl.DataFrame, records: pl.DataFrame, barred: Withdrawals) -> pl.DataFrame:
+def decide_records(
+    decided: pl.DataFrame, records: pl.DataFrame, barred: Withdrawals
+) -> pl.DataFrame:
     """Decisions in which a record is refused, with all its parts, of which a part was withdrawn by
     its text, and which is not cut so that this part stands by itself.
 
@@ -188,17 +190,17 @@ class IdentifyShard(ShardDoFn):
         for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
             labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
-                parts = split(batch, labels, self.identifier, self.params.main_share)
+                parts = split_documents(batch, labels, self.identifier, self.params.main_share)
                 labels = self._replaced(labels, parts)
                 cut.append(parts)
             found.append(labels)
         labelled = pl.concat(found).sort("doc_id")
-        decided = decisions.decisions(judge(labelled, self.params), "language", self.run_id)
-        if (parts := joined(cut)).documents.height:
-            decided = of_parts(decided, parts, self.barred)
+        decided = decisions.decisions(decide(labelled, self.params), "language", self.run_id)
+        if (parts := concat_parts(cut)).documents.height:
+            decided = decide_parts(decided, parts, self.barred)
             shard.write("documents", parts.documents.to_arrow().cast(DOCUMENTS))
             shard.write("parts", parts.ranges.to_arrow().cast(PARTS))
-        decided = of_records(decided, parts.records, self.barred)
+        decided = decide_records(decided, parts.records, self.barred)
         shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
         shard.write("decisions", decided.to_arrow())
         kept = labelled.join(
@@ -223,10 +225,10 @@ class IdentifyShard(ShardDoFn):
             decisions.counts(decided)
             | {"lang": decisions.count(kept["lang"]), "script": decisions.count(kept["script"])}
             | ({"parts": {"made": parts.others}} if parts.others else {})
-            | ({"mixed": {"kept": whole}} if (whole := mixed(kept, self.params)) else {}),
+            | ({"mixed": {"kept": whole}} if (whole := count_mixed(kept, self.params)) else {}),
         )
 
-    def _replaced(self, labels: pl.DataFrame, parts: Parts) -> pl.DataFrame:
+    def _replaced(self, labels: pl.DataFrame, parts: RecordParts) -> pl.DataFrame:
         """Labels with those of the parts in place of what was cut."""
         fresh = self.identifier.identify(parts.documents).with_columns(parts.documents["uri"])
         whole = labels.join(parts.records, on="doc_id", how="anti", maintain_order="left")
@@ -242,7 +244,7 @@ class Language(DocumentStage):
         self.model = identifier.model_path(context.params.language.model, context.params.root)
         self.models = {self.model.name: disk.sha256_file(self.model)}
         named = context.params.language.labels
-        self.mapping = mapping_of(named, context.params.root)
+        self.mapping = load_mapping(named, context.params.root)
         if isinstance(named, str):
             labels = context.params.root / named
             self.models[labels.name] = disk.sha256_file(labels)

@@ -233,7 +233,7 @@ class Voters:
         """(scripts + 2, languages): 0 or -inf; the last rows are for texts in a script that is not
         told apart, and for those without a letter."""
         rows = [
-            [0.0 if labels.possible(script, name) else -np.inf for name in self.languages]
+            [0.0 if labels.is_possible(script, name) else -np.inf for name in self.languages]
             for script in SCRIPTS
         ]
         named = {labels.normalise(label, self.mapping) for label in self._labels}

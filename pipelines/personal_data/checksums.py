@@ -1,7 +1,7 @@
 """Check digits and birth dates of the region's identifiers.
 
 Every validator takes the identifier without separators and answers whether its check digits
-hold; none raises.  Birth dates are judged apart (`born`, `kz_born`): whether a date must hold is
+hold; none raises.  Birth dates are judged apart (`born`, `kz_iin_has_birth_date`): whether a date must hold is
 the recogniser's decision, because some registries stopped promising it.
 """
 
@@ -35,7 +35,7 @@ _LATVIAN: Final = (10, 5, 8, 4, 2, 1, 6, 3, 7, 9)
 _KZ_SECOND: Final = (3, 4, 5, 6, 7, 8, 9, 10, 11, 1, 2)
 
 
-def _weighted(digits: str, weights: Iterable[int]) -> int:
+def _weighted_sum(digits: str, weights: Iterable[int]) -> int:
     return sum(map(mul, map(int, digits), weights))
 
 
@@ -43,12 +43,12 @@ def _are_digits(value: str, length: int) -> bool:
     return len(value) == length and value.isascii() and value.isdigit()
 
 
-def mrz(value: str) -> int:
+def mrz_check_digit(value: str) -> int:
     """The 7-3-1 check digit over `value` (A=10 … Z=35), as of ICAO Doc 9303, part 3, 4.9."""
     return sum(int(ch, 36) * (7, 3, 1)[i % 3] for i, ch in enumerate(value)) % 10
 
 
-def born(year: int, month: int, day: int) -> bool:
+def is_birth_date(year: int, month: int, day: int) -> bool:
     """Whether the date exists and a living or documented person may have been born on it."""
     try:
         return OLDEST <= datetime.date(year, month, day).year <= NEWEST
@@ -60,11 +60,11 @@ def ru_inn(value: str) -> bool:
     """Russian ИНН of 10 (firms, one check digit) or 12 digits (persons, two): weighted sums mod 11
     mod 10.  Source of the weights: python-stdnum `ru.inn`, against which the tests hold it."""
     if _are_digits(value, 10):
-        return _weighted(value[:9], _INN[2:]) % 11 % 10 == int(value[9])
+        return _weighted_sum(value[:9], _INN[2:]) % 11 % 10 == int(value[9])
     return (
         _are_digits(value, 12)
-        and _weighted(value[:10], _INN[1:]) % 11 % 10 == int(value[10])
-        and _weighted(value[:11], _INN) % 11 % 10 == int(value[11])
+        and _weighted_sum(value[:10], _INN[1:]) % 11 % 10 == int(value[10])
+        and _weighted_sum(value[:11], _INN) % 11 % 10 == int(value[11])
     )
 
 
@@ -77,7 +77,7 @@ def ru_snils(value: str) -> bool:
     return (
         _are_digits(value, 11)
         and value[:9] > "001001998"
-        and int(value[9:]) == _weighted(value, range(9, 0, -1)) % 101 % 100
+        and int(value[9:]) == _weighted_sum(value, range(9, 0, -1)) % 101 % 100
     )
 
 
@@ -96,36 +96,36 @@ def kz_iin(value: str) -> bool:
     """Kazakhstani ИИН/ЖСН, 12 digits: weights 1…11 mod 11, at 10 again with 3…11,1,2.
 
     Source: OECD, Kazakhstan's TIN sheet.  The digits of birth are not asked for: order 853 of
-    26.08.2013 dropped them from the rules (see `kz_born`).
+    26.08.2013 dropped them from the rules (see `kz_iin_has_birth_date`).
     """
     if not _are_digits(value, 12):
         return False
-    check = _weighted(value[:11], range(1, 12)) % 11
+    check = _weighted_sum(value[:11], range(1, 12)) % 11
     if check == 10:
-        check = _weighted(value[:11], _KZ_SECOND) % 11
+        check = _weighted_sum(value[:11], _KZ_SECOND) % 11
     return check == int(value[11])
 
 
-def kz_born(value: str) -> bool:
+def kz_iin_has_birth_date(value: str) -> bool:
     """Whether an IIN's first seven digits read as a birth: yymmdd, then century and sex 1-6."""
     if not _are_digits(value, 12) or value[6] not in "123456":
         return False
     century = 1800 + (int(value[6]) - 1) // 2 * 100
-    return born(century + int(value[:2]), int(value[2:4]), int(value[4:6]))
+    return is_birth_date(century + int(value[:2]), int(value[2:4]), int(value[4:6]))
 
 
 def ua_rnokpp(value: str) -> bool:
     """Ukrainian РНОКПП, 10 digits: a weighted sum mod 11 mod 10.  Source of the weights:
     python-stdnum `ua.rntrc`, against which the tests hold it."""
-    return _are_digits(value, 10) and _weighted(value[:9], _RNOKPP) % 11 % 10 == int(value[9])
+    return _are_digits(value, 10) and _weighted_sum(value[:9], _RNOKPP) % 11 % 10 == int(value[9])
 
 
-def _day_first(value: str) -> bool:
+def _has_day_first_birth_date(value: str) -> bool:
     """Of BY and UZ numbers: sex and century 1-6, then ddmmyy."""
     if not value[:7].isdigit() or value[0] not in "123456":
         return False
     century = 1800 + (int(value[0]) - 1) // 2 * 100
-    return born(century + int(value[5:7]), int(value[3:5]), int(value[1:3]))
+    return is_birth_date(century + int(value[5:7]), int(value[3:5]), int(value[1:3]))
 
 
 def by_personal_number(value: str) -> bool:
@@ -138,11 +138,11 @@ def by_personal_number(value: str) -> bool:
         len(value) == 14
         and value.isascii()
         and value.isalnum()
-        and _day_first(value)
+        and _has_day_first_birth_date(value)
         and value[7].isalpha()
         and value[8:11].isdigit()
         and value[11:13] in ("PB", "BA", "BI")
-        and str(mrz(value[:13])) == value[13]
+        and str(mrz_check_digit(value[:13])) == value[13]
     )
 
 
@@ -151,12 +151,16 @@ def uz_pinfl(value: str) -> bool:
 
     Source: public parsers that refer to ICAO; the act itself was not read (secondary).
     """
-    return _are_digits(value, 14) and value[0] in "123456" and str(mrz(value[:13])) == value[13]
+    return (
+        _are_digits(value, 14)
+        and value[0] in "123456"
+        and str(mrz_check_digit(value[:13])) == value[13]
+    )
 
 
-def uz_born(value: str) -> bool:
+def uz_pinfl_has_birth_date(value: str) -> bool:
     """Whether a PINFL's first seven digits read as sex, century and ddmmyy."""
-    return _are_digits(value, 14) and _day_first(value)
+    return _are_digits(value, 14) and _has_day_first_birth_date(value)
 
 
 def md_idnp(value: str) -> bool:
@@ -165,22 +169,29 @@ def md_idnp(value: str) -> bool:
     Source: the formula is the one of the firms' IDNO; that it holds for IDNP and that persons'
     numbers begin with 2 (0: temporary) is unverified [U].
     """
-    return _are_digits(value, 13) and value[0] in "02" and str(mrz(value[:12])) == value[12]
+    return (
+        _are_digits(value, 13)
+        and value[0] in "02"
+        and str(mrz_check_digit(value[:12])) == value[12]
+    )
 
 
-def _baltic(value: str) -> bool:
+def _has_baltic_check_digit(value: str) -> bool:
     """The check digit that Estonia and Lithuania share: it refuses nine of ten before the date,
     which is slower, is looked at."""
-    check = _weighted(value[:10], _BALTIC) % 11
+    check = _weighted_sum(value[:10], _BALTIC) % 11
     if check == 10:
-        check = _weighted(value[:10], _BALTIC_SECOND) % 11 % 10
+        check = _weighted_sum(value[:10], _BALTIC_SECOND) % 11 % 10
     return check == int(value[10])
 
 
 def ee_isikukood(value: str) -> bool:
     """Estonian isikukood, 11 digits with a birth date.  Source: python-stdnum `ee.ik`."""
     return (
-        _are_digits(value, 11) and value[0] in "123456" and _baltic(value) and _ik.is_valid(value)
+        _are_digits(value, 11)
+        and value[0] in "123456"
+        and _has_baltic_check_digit(value)
+        and _ik.is_valid(value)
     )
 
 
@@ -192,7 +203,7 @@ def lt_asmens_kodas(value: str) -> bool:
     return (
         _are_digits(value, 11)
         and value[0] in "1234569"
-        and _baltic(value)
+        and _has_baltic_check_digit(value)
         and _asmens.is_valid(value)
     )
 
@@ -205,7 +216,7 @@ def lv_personas_kods(value: str) -> bool:
     return (
         _are_digits(value, 11)
         and value[0] <= "3"
-        and (1 + _weighted(value[:10], _LATVIAN)) % 11 % 10 == int(value[10])  # refuses most
+        and (1 + _weighted_sum(value[:10], _LATVIAN)) % 11 % 10 == int(value[10])  # refuses most
         and _pvn.is_valid(value)
     )
 
@@ -234,7 +245,7 @@ def kg_pin(value: str) -> bool:
     return (
         _are_digits(value, 14)
         and value[0] in "12"
-        and born(int(value[5:9]), int(value[3:5]), int(value[1:3]))
+        and is_birth_date(int(value[5:9]), int(value[3:5]), int(value[1:3]))
     )
 
 
@@ -257,7 +268,7 @@ def ru_account(account: str, bik: str) -> bool:
     if not (_are_digits(account, 20) and _are_digits(bik, 9)):
         return False
     bank = f"0{bik[4:6]}" if account.startswith("30101") else bik[6:]
-    return _weighted(bank + account, (7, 1, 3) * 8) % 10 == 0
+    return _weighted_sum(bank + account, (7, 1, 3) * 8) % 10 == 0
 
 
 def ru_oms(value: str) -> bool:
@@ -274,8 +285,8 @@ def ua_unzr(value: str) -> bool:
     """Ukrainian УНЗР, 13 digits: yyyymmdd, four, 7-3-1.  Source: Ministry of Internal Affairs."""
     return (
         _are_digits(value, 13)
-        and born(int(value[:4]), int(value[4:6]), int(value[6:8]))
-        and str(mrz(value[:12])) == value[12]
+        and is_birth_date(int(value[:4]), int(value[4:6]), int(value[6:8]))
+        and str(mrz_check_digit(value[:12])) == value[12]
     )
 
 
@@ -308,7 +319,7 @@ def az_fin(value: str) -> bool:
     )
 
 
-def address(value: str) -> bool:
+def is_public_ip(value: str) -> bool:
     """An IP address of a host: not private, loopback, link-local, multicast, unspecified.
 
     Ranges set aside for documentation do count: text that is not a manual misuses them.
@@ -318,7 +329,7 @@ def address(value: str) -> bool:
     except ValueError:
         return False
     return not (
-        any(ip.version == net.version and ip in net for net in _INNER)
+        any(ip.version == net.version and ip in net for net in _PRIVATE_NETWORKS)
         or ip.is_loopback
         or ip.is_link_local
         or ip.is_multicast
@@ -327,7 +338,7 @@ def address(value: str) -> bool:
     )
 
 
-_INNER: Final = [
+_PRIVATE_NETWORKS: Final = [
     ipaddress.ip_network(n)
     for n in ("0.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 ]

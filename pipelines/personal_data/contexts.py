@@ -31,7 +31,7 @@ _UNITS: Final = (
     r"|tūkst|tuhat|шт\b|штук|кг\b|тонн|км\b|кв\b|м²|га\b|чел|%|°"
 )
 _SUM_AFTER: Final = re.compile(rf"[\s\u00a0]{{0,3}}\(?(?:{fold(_UNITS)})")
-_OTHERS: Final = (
+_OTHER_KINDS: Final = (
     r"isbn|issn|doi\b|ean\b|udk\b|удк\b|гост\b|штрих|barcode|barkod|арт[иы]ку|art[iy][kc]|արտիկ|არტიკ|sku\b|imei"
     r"|заказ|замовл|фармоиш|sargyt|тапсырыс|буюртма|buyurtma|sifariş|պատվեր|შეკვეთ|comand|tellimus"
     r"|pasūtīj|užsakym|накладн|order\b|invoice|трек|track|посылк"
@@ -40,14 +40,14 @@ _OTHERS: Final = (
     r"|распоряж|рашэнн|рішенн|решени|kərar|qərar|դադգ|որոշ|დადგენ|верс|version|серийн\w+ ном"
     r"|reģ\.|reg\.? ?n[ro]|registrikood|регистрационн\w+ ном|координат|широт|долгот|coord|арт\.|кадастр|инв\."
 )
-_OTHER: Final = re.compile(rf"(?<!\w)(?:{fold(_OTHERS)})")
+_OTHER_KIND: Final = re.compile(rf"(?<!\w)(?:{fold(_OTHER_KINDS)})")
 _SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
 #: A word after a number belongs to it up to the end of the sentence, line or cell, or a digit.
 _STOP: Final = re.compile(r"[.;!?](?:\s|$)|[\n|0-9]")
 
 
 @cache  # the stems of the rules are few, and asked for again with each set of languages and words
-def _stem(written: str) -> str:
+def _stem_pattern(written: str) -> str:
     found = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
     return found.replace(r"\ ", r"[\s.:-]{1,3}")
 
@@ -59,14 +59,14 @@ class Words:
     pattern: re.Pattern[str]
     at: Sequence[int] | None = None
 
-    def last(self, folded: str, low: int, high: int) -> int:
+    def last_end(self, folded: str, low: int, high: int) -> int:
         """Where the last one in `folded[low:high]` ends; -1: there is none."""
         end = -1
         for match in self._within(folded, low, high):
             end = match.end()
         return end
 
-    def first(self, folded: str, low: int, high: int) -> int:
+    def first_start(self, folded: str, low: int, high: int) -> int:
         """Where the first one in `folded[low:high]` begins; -1: there is none."""
         return next((m.start() for m in self._within(folded, low, high)), -1)
 
@@ -80,19 +80,19 @@ class Words:
                 low = match.end()
 
 
-def stems(written: Iterable[str]) -> re.Pattern[str]:
+def compile_stems(written: Iterable[str]) -> re.Pattern[str]:
     """The compiled search for any of the stems, each beginning a word."""
-    found = "|".join(map(_stem, written))
+    found = "|".join(map(_stem_pattern, written))
     return re.compile(rf"(?<!\w)(?:{found})" if found else r"(?!)")
 
 
 @cache
-def literal(written: str) -> str:
+def literal_prefix(written: str) -> str:
     """What a stem begins with in a folded text, at the beginning of a word."""
     return re.split(r"[*$ ]", fold(written), maxsplit=1)[0]
 
 
-def is_whole(written: str) -> bool:
+def is_exact_word(written: str) -> bool:
     """Whether a stem is one word that ends where its `literal` does."""
     return bool(re.fullmatch(r"[^*$ ]+\$", written))
 
@@ -110,25 +110,25 @@ def nearness(folded: str, start: int, end: int, words: Words | None) -> float:
     """
     if words is None:
         return 0.0
-    found = words.last(folded, max(0, start - BEFORE), start)
+    found = words.last_end(folded, max(0, start - BEFORE), start)
     near = 1 - (start - found) / (BEFORE + 5) if found >= 0 else 0.0
-    if near and _OTHER.search(folded, found, start):
+    if near and _OTHER_KIND.search(folded, found, start):
         near = 0.0
     if near < 0.6:
         stop = _STOP.search(folded, end, end + AFTER)
-        after = words.first(folded, end, stop.start() if stop else end + AFTER)
+        after = words.first_start(folded, end, stop.start() if stop else end + AFTER)
         if after >= 0:
             near = max(near, 0.6 - (after - end) / (2 * AFTER))
     return near
 
 
-def is_other(folded: str, start: int) -> bool:
+def is_other_kind(folded: str, start: int) -> bool:
     """Whether the words before say that the number is an order, an ISBN, a budget."""
     before = max(0, start - 30)
-    return bool(_OTHER.search(folded, before, start) or _SIGN.search(folded[before:start]))
+    return bool(_OTHER_KIND.search(folded, before, start) or _SIGN.search(folded[before:start]))
 
 
-def stands_free(plain: str, start: int, end: int) -> bool:
+def is_isolated(plain: str, start: int, end: int) -> bool:
     """Whether nothing but blanks and punctuation touches `plain[start:end]`."""
     left, right = plain[max(0, start - 1) : start], plain[end : end + 2]
     return not (

@@ -20,19 +20,24 @@ from numpy.typing import NDArray
 
 from pipelines.personal_data.contexts import AFTER, BEFORE
 from pipelines.personal_data.findings import Span
-from pipelines.personal_data.identifier_rule import LONGEST, Found, Rule
-from pipelines.personal_data.pattern_views import Batch, View, seen
-from pipelines.personal_data.places import beginnings, clusters, marks, written
-from pipelines.personal_data.rules import entities, load
+from pipelines.personal_data.identifier_rule import LONGEST_ADDRESS, Rule, ScoredSpan
+from pipelines.personal_data.pattern_views import BatchView, View, strip_invisible
+from pipelines.personal_data.places import (
+    find_digit_groups,
+    find_marks,
+    find_numbers_of,
+    find_word_starts,
+)
+from pipelines.personal_data.rules import entities, load_rules
 
 #: A text that fails this holds nothing (Rust's `\d` is any decimal digit).
-_ANYTHING: Final = r"\d|[@＠]|(?i:t\.me/|telegram\.|vk\.)"
+_CANDIDATE_HINT: Final = r"\d|[@＠]|(?i:t\.me/|telegram\.|vk\.)"
 #: Characters viewed at once: bounds the arrays to some tens of megabytes.
-_AT_ONCE: Final = 4_000_000
+_BATCH_CHARACTERS: Final = 4_000_000
 #: More places than this to look at: the whole text is searched in less time.
-_MANY: Final = 12
+_MAX_WINDOWS: Final = 12
 #: What a pattern may look ahead beyond its match.
-_AHEAD: Final = 24
+_LOOKAHEAD: Final = 24
 
 _Windows = list[tuple[int, int]]
 
@@ -46,7 +51,7 @@ class Finder:
         if unknown := asked - set(known):
             raise ValueError(f"unknown entities {sorted(unknown)}; known: {list(known)}")
         self.entities = tuple(e for e in known if e in asked)
-        self.rules = tuple(r for r in load() if r.entity in asked)
+        self.rules = tuple(r for r in load_rules() if r.entity in asked)
         self._words: dict[str, list[tuple[str, bool, bool]]] = defaultdict(list)
         for rule in self.rules:
             for word, whole, shared in sorted(rule.literals):
@@ -57,34 +62,39 @@ class Finder:
 
     def find(self, texts: Sequence[str | None]) -> Iterator[tuple[int, list[Span]]]:
         """(index, candidates) of each text with candidates, doubtful and overlapping ones too."""
-        possible = pl.Series(texts, dtype=pl.String).str.contains(_ANYTHING).fill_null(value=False)
+        possible = (
+            pl.Series(texts, dtype=pl.String).str.contains(_CANDIDATE_HINT).fill_null(value=False)
+        )
         chosen = [(i, text) for i in possible.arg_true().to_list() if (text := texts[i])]
         while chosen:
             size, some = 0, 0
-            while some < len(chosen) and (not some or size < _AT_ONCE):
+            while some < len(chosen) and (not some or size < _BATCH_CHARACTERS):
                 size, some = size + len(chosen[some][1]), some + 1
             part, chosen = chosen[:some], chosen[some:]
-            read = [seen(text) for _, text in part]
-            for at, spans in self._batch(Batch([text for text, _ in read])):
+            read = [strip_invisible(text) for _, text in part]
+            for at, spans in self._batch(BatchView([text for text, _ in read])):
                 where = read[at][1]
-                yield part[at][0], spans if where is None else [_moved(s, where) for s in spans]
+                yield part[at][0], spans if where is None else [_map_back(s, where) for s in spans]
 
-    def _batch(self, batch: Batch) -> Iterator[tuple[int, list[Span]]]:
-        before, after = AFTER + LONGEST, BEFORE + LONGEST  # nothing is farther from its word
-        words = beginnings(batch, list(self._words), before, after)
-        numbers = written(batch, self._lengths)
-        near = clusters(batch, self._fewest)
-        marked = {mark: marks(batch, mark) for mark in self._marks}
+    def _batch(self, batch: BatchView) -> Iterator[tuple[int, list[Span]]]:
+        before, after = (
+            AFTER + LONGEST_ADDRESS,
+            BEFORE + LONGEST_ADDRESS,
+        )  # nothing is farther from its word
+        words = find_word_starts(batch, list(self._words), before, after)
+        numbers = find_numbers_of(batch, self._lengths)
+        near = find_digit_groups(batch, self._fewest)
+        marked = {mark: find_marks(batch, mark) for mark in self._marks}
         some = np.sum(
             [np.diff(rows.bounds) for rows in (words, numbers, near, *marked.values())], 0
         )
         for document in np.flatnonzero(some).tolist():
-            places = _Places(list(near.of(document)))
+            places = _Places(list(near.in_document(document)))
             for mark, rows in marked.items():
-                places.marks[mark] = [at for (at,) in rows.of(document)]
-            for start, length, digits in numbers.of(document):
+                places.marks[mark] = [at for (at,) in rows.in_document(document)]
+            for start, length, digits in numbers.in_document(document):
                 places.numbers[digits].append((start, start + length))
-            for at, word, ends in words.of(document):
+            for at, word, ends in words.in_document(document):
                 for rule, whole, shared in self._words[word]:
                     if ends or not whole:
                         places.words[rule][shared].append(at)
@@ -95,11 +105,11 @@ class Finder:
     def _spans(self, view: View, places: _Places) -> Iterator[Span]:
         for rule in self.rules:
             if not rule.needs_word or rule.marks or rule.name in places.words:
-                for a, b, score in _found(rule, view, places):
+                for a, b, score in _search_rule(rule, view, places):
                     yield Span(a, b, rule.entity, score, rule.name)
 
 
-def _moved(span: Span, where: NDArray[np.int64]) -> Span:
+def _map_back(span: Span, where: NDArray[np.int64]) -> Span:
     """A span of a text as it is seen, in the text as it is written."""
     return span._replace(start=int(where[span.start]), end=int(where[span.end - 1]) + 1)
 
@@ -115,22 +125,22 @@ class _Places:
         self.words: dict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
 
 
-def _found(rule: Rule, view: View, places: _Places) -> Iterable[Found]:
+def _search_rule(rule: Rule, view: View, places: _Places) -> Iterable[ScoredSpan]:
     if rule.digits:
         candidates = places.numbers.get(rule.digits)
-        return rule.among(view, candidates) if candidates else ()
+        return rule.judge_candidates(view, candidates) if candidates else ()
     if not (windows := _windows(rule, places)):
         return ()
-    if len(windows) > _MANY:
+    if len(windows) > _MAX_WINDOWS:
         return rule.find(view)
-    joined = _joined(windows, len(view.plain))
+    joined = _merge_windows(windows, len(view.plain))
     return (found for window in joined for found in rule.find(view, *window))
 
 
 def _windows(rule: Rule, places: _Places) -> _Windows:
     """Where a match of the rule may stand."""
     before, after = rule.reach
-    after += _AHEAD
+    after += _LOOKAHEAD
     windows = [(at - before, at + after) for mark in rule.marks for at in places.marks[mark]]
     if rule.needs:
         windows += [
@@ -140,12 +150,12 @@ def _windows(rule: Rule, places: _Places) -> _Windows:
         ]
     if rule.needs_word and rule.name in places.words:
         before, after = rule.word_reach
-        after += _AHEAD
+        after += _LOOKAHEAD
         windows += [(at - before, at + after) for words in places.words[rule.name] for at in words]
     return windows
 
 
-def _joined(windows: _Windows, length: int) -> _Windows:
+def _merge_windows(windows: _Windows, length: int) -> _Windows:
     """The windows, joined where they touch, within a text of some length."""
     joined: _Windows = []
     for low, high in sorted(windows):

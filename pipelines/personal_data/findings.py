@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from pipelines.personal_data.rules import NATIVE, THRESHOLD, load
+from pipelines.personal_data.rules import NATIVE, THRESHOLD, load_rules
 
 
 class Span(NamedTuple):
@@ -21,13 +21,13 @@ class Span(NamedTuple):
 
 
 @cache
-def _homes() -> dict[str, tuple[frozenset[str], str | None]]:
+def _native_places() -> dict[str, tuple[frozenset[str], str | None]]:
     """Recogniser to the languages and the country in which it is native."""
-    return {r.name: (frozenset(r.languages), r.country) for r in load()}
+    return {r.name: (frozenset(r.languages), r.country) for r in load_rules()}
 
 
-def _native(span: Span, lang: str | None, jurisdiction: str | None) -> float:
-    languages, country = _homes().get(span.recogniser, (frozenset(), None))
+def _native_bonus(span: Span, lang: str | None, jurisdiction: str | None) -> float:
+    languages, country = _native_places().get(span.recogniser, (frozenset(), None))
     return NATIVE * (lang in languages) + NATIVE * (
         jurisdiction is not None and jurisdiction == country
     )
@@ -40,7 +40,7 @@ def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | No
     then the higher score wins, then the longer span, then the earlier.
     """
     ranked = sorted(
-        (-(c.score + _native(c, lang, jurisdiction)), c.start - c.end, c.start, c.entity, c)
+        (-(c.score + _native_bonus(c, lang, jurisdiction)), c.start - c.end, c.start, c.entity, c)
         for c in candidates
     )
     taken: list[Span] = []
@@ -54,7 +54,7 @@ def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | No
     return taken
 
 
-def together(spans: Iterable[Span], more: Sequence[Span]) -> list[Span]:
+def merge_resolved(spans: Iterable[Span], more: Sequence[Span]) -> list[Span]:
     """Two lists of resolved spans of one text as one, apart, by start.
 
     Ranked as in `resolve`; what sticks out from under a higher one stays, cut off: all that either

@@ -36,12 +36,12 @@ _PHONE_START: Final = r"[ ().-]{0,3}"
 _PHONE_RIGHT: Final = r"(?![0-9])"
 _PHONE_FIRST: Final = "[+(0-9]"
 _PLUS: Final = r"(?:(?<=\+)|(?<=0)0) ?\(?"
-_KNOWN: Final = "|".join(
+_PHONE_KNOWN: Final = "|".join(
     rf"{c}{_PHONE_START}[0-9](?:{_PHONE_GAP}[0-9]){{{n - 1}}}" for c, n in PHONE_CODES.items()
 )
 _PHONE: Final = (
     rf"{_PHONE_FIRST}(?<![0-9]{_PHONE_FIRST})(?<![0-9][.,:/-]{_PHONE_FIRST})"
-    rf"(?:{_PLUS}(?:{_KNOWN}){_PHONE_RIGHT}|{_PLUS}[1-9]{_PHONE_START}[0-9](?:{_PHONE_GAP}[0-9]){{6,13}}{_PHONE_RIGHT}"
+    rf"(?:{_PLUS}(?:{_PHONE_KNOWN}){_PHONE_RIGHT}|{_PLUS}[1-9]{_PHONE_START}[0-9](?:{_PHONE_GAP}[0-9]){{6,13}}{_PHONE_RIGHT}"
     rf"|(?:(?<=\()[0-9]|(?<=[0-9])){_PHONE_START}[0-9](?:{_PHONE_GAP}[0-9]){{5,10}}{_PHONE_RIGHT}"
     rf"|(?<=[0-9])[0-9]{{0,2}}-[0-9]{{2}}-[0-9]{{2}}{_PHONE_RIGHT})"
 )
@@ -83,21 +83,21 @@ ADDRESS: Final = (
     rf"{_HOUSE}{_FLAT}{{0,3}}(?!\w)"
 )
 
-_NAMED: Final = {"iban": _IBAN, "phone": _PHONE, "right": RIGHT, "address": ADDRESS}
-_NAME_OF: Final = re.compile(r"<<(\w+)>>")
+_FRAGMENTS: Final = {"iban": _IBAN, "phone": _PHONE, "right": RIGHT, "address": ADDRESS}
+_FRAGMENT_NAME: Final = re.compile(r"<<(\w+)>>")
 
 
-def bounded(first: str, rest: str) -> str:
+def bounded_pattern(first: str, rest: str) -> str:
     """A regex for `first` (one character) and `rest`, not inside a longer number."""
     left = rf"(?<![0-9]{first})(?<![0-9][.,-]{first})"
     return rf"{first}{left}(?:{rest}){RIGHT}"
 
 
-def digits(n: int) -> str:
+def digits_pattern(n: int) -> str:
     """A regex of `n` digits with at most one separator between two of them."""
-    return bounded("[0-9]", rf"(?:{GAP}[0-9]){{{n - 1}}}")
+    return bounded_pattern("[0-9]", rf"(?:{GAP}[0-9]){{{n - 1}}}")
 
 
-def expand(pattern: str) -> str:
+def expand_fragments(pattern: str) -> str:
     """`pattern` with fragments in the place of their names; KeyError for an unknown one."""
-    return _NAME_OF.sub(lambda m: _NAMED[m[1]], pattern)
+    return _FRAGMENT_NAME.sub(lambda m: _FRAGMENTS[m[1]], pattern)

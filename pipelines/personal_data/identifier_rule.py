@@ -11,18 +11,25 @@ from typing import Any, Final
 
 import yaml
 
-from pipelines.personal_data.contexts import AFTER, BEFORE, Words, is_whole, literal, stems
+from pipelines.personal_data.contexts import (
+    AFTER,
+    BEFORE,
+    Words,
+    compile_stems,
+    is_exact_word,
+    literal_prefix,
+)
 from pipelines.personal_data.pattern_views import View
 
 #: The longest match of any rule that needs a word, in characters; of an address; and in an address
 #: before the word for a street.
-BACKED: Final = 80
-LONGEST: Final = 210
-STREET_NAME: Final = 56
+LONGEST_BACKED: Final = 80
+LONGEST_ADDRESS: Final = 210
+LONGEST_STREET_NAME: Final = 56
 #: A street begins at most this far after a post code.
-TO_STREET: Final = 120
+STREET_DISTANCE: Final = 120
 
-Found = tuple[int, int, float]
+ScoredSpan = tuple[int, int, float]
 """Start, end and score of a finding."""
 
 
@@ -38,20 +45,20 @@ class Rule:
     regex: str
     stems: tuple[str, ...]
     check: Callable[[str], bool]
-    checked: str | None  # the name of `check`
+    check_name: str | None  # the name of `check`
     alone: float
     form: re.Pattern[str]
     plausible: Callable[[str], bool]
     certain: bool
     judge: Callable[[Rule, View, int, int], float]
-    judged: str  # the name of `judge`
+    judge_name: str  # the name of `judge`
     needs: int
     marks: tuple[str, ...]
     reach: tuple[int, int]
     source: str
     unverified: str
-    drawn: str | None
-    passes: float | None
+    sample_form: str | None
+    pass_share: float | None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -59,9 +66,13 @@ class Rule:
 
     def words(self, view: View) -> tuple[Words | None, Words | None]:
         """The searches for its own words and for those that it shares with others; None where
-        there are none, or `view.told` knows of none."""
+        there are none, or `view.word_positions` knows of none."""
         if (found := view.searches.get(self.name)) is None:
-            at = (None, None) if view.told is None else view.told.get(self.name, ((), ()))
+            at = (
+                (None, None)
+                if view.word_positions is None
+                else view.word_positions.get(self.name, ((), ()))
+            )
             own, shared = (
                 Words(search, where) if search and (where is None or where) else None
                 for search, where in zip(self._searches, at, strict=True)
@@ -73,31 +84,31 @@ class Rule:
     def _searches(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
         own = [s for s in self.stems if s[0] != "~"]
         shared = [s[1:] for s in self.stems if s[0] == "~"]
-        return stems(own) if own else None, stems(shared) if shared else None
+        return compile_stems(own) if own else None, compile_stems(shared) if shared else None
 
     @cached_property
     def needs_word(self) -> bool:
         """Whether nothing but one of its words, or a mark, lets a candidate stand."""
-        backed = self.judged in ("identifier", "beside", "birth") and not self.alone
-        return backed or self.judged in ("street", "post_code", "phone")
+        backed = self.judge_name in ("identifier", "beside", "birth") and not self.alone
+        return backed or self.judge_name in ("street", "post_code", "phone")
 
     @cached_property
     def word_reach(self) -> tuple[int, int]:
         """How far a match may stretch before and after the beginning of a word that it needs."""
-        if self.judged == "street":
-            return STREET_NAME, LONGEST
-        if self.judged == "post_code":
-            return TO_STREET + BACKED, 0
-        return AFTER + BACKED, BEFORE + BACKED
+        if self.judge_name == "street":
+            return LONGEST_STREET_NAME, LONGEST_ADDRESS
+        if self.judge_name == "post_code":
+            return STREET_DISTANCE + LONGEST_BACKED, 0
+        return AFTER + LONGEST_BACKED, BEFORE + LONGEST_BACKED
 
     @cached_property
     def literals(self) -> frozenset[tuple[str, bool, bool]]:
         """What its words begin with, whether they end there, and whether others share them."""
         return frozenset(
-            (literal(s.removeprefix("~")), is_whole(s), s[0] == "~") for s in self.stems
+            (literal_prefix(s.removeprefix("~")), is_exact_word(s), s[0] == "~") for s in self.stems
         )
 
-    def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[Found]:
+    def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[ScoredSpan]:
         """(start, end, score) of each in `view[start:end]`.
 
         After a refused candidate the search goes on from its next character: a number before
@@ -113,7 +124,9 @@ class Rule:
             else:
                 start = a + 1
 
-    def among(self, view: View, candidates: Iterable[tuple[int, int]]) -> Iterator[Found]:
+    def judge_candidates(
+        self, view: View, candidates: Iterable[tuple[int, int]]
+    ) -> Iterator[ScoredSpan]:
         """`find` where the candidates are known, sorted by start."""
         free = 0
         for a, b in candidates:

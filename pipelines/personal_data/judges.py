@@ -13,19 +13,19 @@ from pipelines.personal_data import checksums, fragments
 from pipelines.personal_data.contexts import (
     GLUED,
     Words,
-    is_other,
+    compile_stems,
+    is_isolated,
+    is_other_kind,
     is_sum,
     nearness,
-    stands_free,
-    stems,
 )
-from pipelines.personal_data.identifier_rule import TO_STREET, Rule, label_stems
+from pipelines.personal_data.identifier_rule import STREET_DISTANCE, Rule, label_stems
 from pipelines.personal_data.pattern_views import View
 
 #: A bank's БИК is looked for this far from an account.
-_NEARBY: Final = 300
+_BIK_DISTANCE: Final = 300
 _BIK: Final = re.compile(r"(?<![0-9])04[0-9]{7}(?![0-9])")
-_STREET: Final = re.compile(fragments.ADDRESS)
+_ADDRESS: Final = re.compile(fragments.ADDRESS)
 
 
 def identifier(rule: Rule, view: View, start: int, end: int) -> float:
@@ -47,10 +47,12 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
         return 0.0
     if near:
         return 0.8 + 0.15 * near + (0.04 if rule.alone else 0.0)
-    return _unnamed(rule, view, start, end, shared)
+    return _score_without_own_word(rule, view, start, end, shared)
 
 
-def _unnamed(rule: Rule, view: View, start: int, end: int, shared: Words | None) -> float:
+def _score_without_own_word(
+    rule: Rule, view: View, start: int, end: int, shared: Words | None
+) -> float:
     """The score without a word of its own: by a word that others share, or by its form."""
     if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)
@@ -59,23 +61,23 @@ def _unnamed(rule: Rule, view: View, start: int, end: int, shared: Words | None)
         rule.alone
         and rule.form.fullmatch(value)
         and rule.plausible(value)
-        and stands_free(view.plain, start, end)
-        and not is_other(view.folded, start)
-        and not labelled(view.folded, start)
+        and is_isolated(view.plain, start, end)
+        and not is_other_kind(view.folded, start)
+        and not has_other_label(view.folded, start)
     ):
         return rule.alone
     return 0.0
 
 
 @cache
-def _labels() -> re.Pattern[str]:
-    return re.compile(rf"(?:{stems(label_stems()).pattern})[^\w+]{{0,3}}\Z")
+def _label_pattern() -> re.Pattern[str]:
+    return re.compile(rf"(?:{compile_stems(label_stems()).pattern})[^\w+]{{0,3}}\Z")
 
 
-def labelled(folded: str, start: int) -> bool:
+def has_other_label(folded: str, start: int) -> bool:
     """Whether the word for some identifier stands right before a number: where it is not the
     candidate's own, the number is another, and perhaps a wrong one."""
-    return bool(_labels().search(folded, max(0, start - 40), start))
+    return bool(_label_pattern().search(folded, max(0, start - 40), start))
 
 
 def beside(rule: Rule, view: View, start: int, end: int) -> float:
@@ -87,7 +89,7 @@ def beside(rule: Rule, view: View, start: int, end: int) -> float:
 def account(rule: Rule, view: View, start: int, end: int) -> float:
     """A Russian account: by a БИК nearby, whose key it must hold; else beside a word."""
     value = re.sub("[^0-9]", "", view.plain[start:end])
-    biks = _BIK.findall(view.plain, max(0, start - _NEARBY), end + _NEARBY)
+    biks = _BIK.findall(view.plain, max(0, start - _BIK_DISTANCE), end + _BIK_DISTANCE)
     if biks:
         return 0.95 if any(checksums.ru_account(value, bik) for bik in biks) else 0.0
     return identifier(rule, view, start, end)
@@ -95,9 +97,9 @@ def account(rule: Rule, view: View, start: int, end: int) -> float:
 
 def post_code(rule: Rule, view: View, start: int, end: int) -> float:
     """A post code: digits before a street and a house."""
-    if not stands_free(view.plain, start, end) or is_other(view.folded, start):
+    if not is_isolated(view.plain, start, end) or is_other_kind(view.folded, start):
         return 0.0
-    return 0.7 if _STREET.search(view.plain, end, end + TO_STREET) else 0.0
+    return 0.7 if _ADDRESS.search(view.plain, end, end + STREET_DISTANCE) else 0.0
 
 
 def phone(rule: Rule, view: View, start: int, end: int) -> float:
@@ -106,11 +108,11 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
 
     near = nearness(view.folded, start, end, rule.words(view)[0])
     alone = view.plain[start] == "+" or (
-        view.plain.startswith("00", start) and not labelled(view.folded, start)
+        view.plain.startswith("00", start) and not has_other_label(view.folded, start)
     )
     if not near and not alone:
         return 0.0
-    return phones.judge(view, start, end, near)
+    return phones.score_phone(view, start, end, near)
 
 
 def street(rule: Rule, view: View, start: int, end: int) -> float:
@@ -125,17 +127,17 @@ def certain(rule: Rule, view: View, start: int, end: int) -> float:
 
 def mail(rule: Rule, view: View, start: int, end: int) -> float:
     """An e-mail address: not the name of a file (`logo@2x.png`)."""
-    return 0.0 if _FILES.search(view.plain, start, end) else rule.alone
+    return 0.0 if _FILE_NAME.search(view.plain, start, end) else rule.alone
 
 
 def host(rule: Rule, view: View, start: int, end: int) -> float:
     """An IP address: public, and with six digits or a word (a version is shorter)."""
     value = view.plain[start:end]
-    if not checksums.address(value):
+    if not checksums.is_public_ip(value):
         return 0.0
     if near := nearness(view.folded, start, end, rule.words(view)[0]):
         return 0.84 + 0.15 * near
-    if not rule.form.fullmatch(value) or is_other(view.folded, start):
+    if not rule.form.fullmatch(value) or is_other_kind(view.folded, start):
         return 0.0
     return rule.alone
 
@@ -156,5 +158,5 @@ def is_birth(plain: str) -> bool:
     return not (len(rest) == 2 and min(rest) > 12)
 
 
-_FILES: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])$", re.I)
+_FILE_NAME: Final = re.compile(r"\.(?:png|jpe?g|gif|svg|webp|css|js|ico|avif|mp[34])$", re.I)
 _NUMBER: Final = re.compile("[0-9]+")

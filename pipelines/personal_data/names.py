@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import yaml
 
-from pipelines.personal_data.contexts import stems
+from pipelines.personal_data.contexts import compile_stems
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.ner import Recogniser
 from pipelines.personal_data.pattern_views import fold
@@ -30,35 +30,35 @@ PERSON: Final = "PERSON"
 RUSSIAN: Final = "ru"
 _SCORE: Final = 0.7
 #: A model sees this much of a text at once: bounds its memory.
-_PIECE: Final = re.compile(r"(?s).{1,5000}(?=\s|\Z)|.{5000}")
+_MODEL_PIECE: Final = re.compile(r"(?s).{1,5000}(?=\s|\Z)|.{5000}")
 #: Lines of acts' signatures and bylines are short.
-_LINE: Final = 160
+_LONGEST_LINE: Final = 160
 #: No word before a letter that is no initial is longer.
-_WORD: Final = 24
+_LONGEST_WORD: Final = 24
 _INITIALS: Final = re.compile(r"(?<!\w)\w\.")
-_ENDED: Final = re.compile(r"[.!?] +\w{2}")
+_SENTENCE_END: Final = re.compile(r"[.!?] +\w{2}")
 
 _UPPER: Final = "".join(c for c in map(chr, range(0x41, 0x588)) if c.isupper() or c.istitle())
 _APOSTROPHES: Final = "'’‘ʻʼ`´"
 
 
-class Namer(Protocol):
+class NameFinder(Protocol):
     """Finds names in a text."""
 
     def find(self, text: str) -> Iterator[Span]: ...
 
 
 @cache
-def _told() -> dict[str, Any]:
+def _name_data() -> dict[str, Any]:
     file = resources.files(__package__) / "names.yaml"
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     told: dict[str, Any] = yaml.load(file.read_text("utf-8"), Loader=loader)
     return told
 
 
-def languages() -> tuple[str, ...]:
+def supported_languages() -> tuple[str, ...]:
     """Those whose full names have a pattern, or that have a model, sorted."""
-    return tuple(sorted({RUSSIAN, *_told()["languages"]}))
+    return tuple(sorted({RUSSIAN, *_name_data()["languages"]}))
 
 
 def _any_of(written: Collection[str]) -> str:
@@ -68,17 +68,17 @@ def _any_of(written: Collection[str]) -> str:
     return f"(?i:{found})" if found else "(?!)"
 
 
-def _literal(kind: str) -> str:
-    return "|".join(map(re.escape, _told()[kind]))
+def _any_literal(kind: str) -> str:
+    return "|".join(map(re.escape, _name_data()[kind]))
 
 
 class FullNames:
     """Full names of one language by pattern.  Raises KeyError for a language without one."""
 
     def __init__(self, language: str) -> None:
-        told = _told()["languages"][language]
+        told = _name_data()["languages"][language]
         self.recogniser = f"full-names-{language}/3"
-        self._marked, self._ended = _patterns(told, "ა-ჰ" if language == "ka" else _UPPER)
+        self._marked, self._ended = _compile_patterns(told, "ა-ჰ" if language == "ka" else _UPPER)
         self._letters = re.compile(rf"(?i:\b(?:{'|'.join(told.get('letters', ['(?!)']))})) ?\Z")
 
     def find(self, text: str) -> Iterator[Span]:
@@ -86,7 +86,7 @@ class FullNames:
         those what a surname's ending does."""
         at = 0
         for match in self._marked.finditer(text):
-            if not self._letters.search(text, max(0, match.start() - _WORD), match.start()):
+            if not self._letters.search(text, max(0, match.start() - _LONGEST_WORD), match.start()):
                 yield from self._spans(self._ended.finditer(text, at, match.start()))
                 yield from self._spans([match])
                 at = match.end()
@@ -97,7 +97,9 @@ class FullNames:
             yield Span(match.start(), match.end(), PERSON, _SCORE, self.recogniser)
 
 
-def _patterns(told: dict[str, Any], capitals: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _compile_patterns(
+    told: dict[str, Any], capitals: str
+) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Of names that a patronymic or initials mark (one initial is enough where `letters` is told),
     and of those that only a surname's ending does.
 
@@ -125,10 +127,10 @@ def _patterns(told: dict[str, Any], capitals: str) -> tuple[re.Pattern[str], re.
     )
     joined = rf"{capital}\w{{1,24}}?{_any_of(told['patronymics'])}{case}"
     patronymic = rf"(?:{joined}|{given}[ -]{_any_of(told.get('apart', ()))}{case})"
-    initial = rf"(?!{_literal('abbreviations')}){capital}{letter}?\.(?:-{capital}\.)?"
+    initial = rf"(?!{_any_literal('abbreviations')}){capital}{letter}?\.(?:-{capital}\.)?"
     # three and more without a blank are no initials
     two = rf"(?<!{capital}\.){initial} ?{initial}(?!{capital}\.)"
-    sure = rf"(?!{_literal('initialisms')}){two}"
+    sure = rf"(?!{_any_literal('initialisms')}){two}"
     marked = (
         rf"(?:{given} ){{1,2}}{patronymic}(?: {given})?",
         rf"(?:{sure} ?{given}|{two} ?{surname})",
@@ -155,7 +157,7 @@ class Natasha:
         """The names in a text, by start."""
         from natasha import Doc
 
-        for piece in _PIECE.finditer(text):
+        for piece in _MODEL_PIECE.finditer(text):
             document = Doc(piece[0])
             document.segment(self._segmenter)
             document.tag_ner(self._tagger)
@@ -174,9 +176,9 @@ class Names:
     """
 
     def __init__(self, policy: PrivacyParams) -> None:
-        self._namers: dict[str, list[Namer]] = {}
+        self._namers: dict[str, list[NameFinder]] = {}
         for language in policy.names:
-            one: Namer = Natasha() if language == RUSSIAN else FullNames(language)
+            one: NameFinder = Natasha() if language == RUSSIAN else FullNames(language)
             self._namers.setdefault(language, []).append(one)
         for told in policy.ner:
             model = Recogniser(told)
@@ -199,8 +201,8 @@ class Names:
 
 
 @cache
-def _words(kind: str) -> re.Pattern[str]:
-    return stems(_told()[kind])
+def _stem_search(kind: str) -> re.Pattern[str]:
+    return compile_stems(_name_data()[kind])
 
 
 def is_official(text: str, span: Span) -> bool:
@@ -212,31 +214,33 @@ def is_official(text: str, span: Span) -> bool:
     """
     start, end = text.rfind("\n", 0, span.start) + 1, text.find("\n", span.end)
     before, after = text[start : span.start], text[span.end : end if end >= 0 else len(text)]
-    if len(before) > _LINE:
+    if len(before) > _LONGEST_LINE:
         return False
     byline, colon, _ = fold(before).rpartition(":")
-    if colon and not before[len(byline) + 1 :].strip() and _words("bylines").search(byline):
+    if colon and not before[len(byline) + 1 :].strip() and _stem_search("bylines").search(byline):
         return True
     if after.strip():
         return False
     if not before.strip():
-        above = text[max(0, start - 1 - _LINE) : max(0, start - 1)].rpartition("\n")[2].rstrip()
+        above = (
+            text[max(0, start - 1 - _LONGEST_LINE) : max(0, start - 1)].rpartition("\n")[2].rstrip()
+        )
         return not above.endswith((".", "!", "?")) and _holds_office(above)
     apart = before[-2:].isspace() or before[-1] == "\t"
     signed = apart or bool(_INITIALS.search(text[span.start : span.end]))
-    return signed and _holds_office(before) and not _ENDED.search(before)
+    return signed and _holds_office(before) and not _SENTENCE_END.search(before)
 
 
 def _holds_office(line: str) -> bool:
-    return bool(_words("officials").search(fold(line)))
+    return bool(_stem_search("officials").search(fold(line)))
 
 
 def coverage(policy: PrivacyParams, spoken: Collection[str]) -> dict[str, str]:
     """Language to how names of persons are found in it, for what a run tells of itself."""
-    return {language: _covered(policy, language) for language in sorted(spoken)}
+    return {language: _coverage_of(policy, language) for language in sorted(spoken)}
 
 
-def _covered(policy: PrivacyParams, language: str) -> str:
+def _coverage_of(policy: PrivacyParams, language: str) -> str:
     ways = [n.recogniser for n in policy.ner if language in n.languages and PERSON in n.entities]
     if language in policy.names:
         by_model = language == RUSSIAN
@@ -246,13 +250,13 @@ def _covered(policy: PrivacyParams, language: str) -> str:
     return ", ".join(ways) or "not looked for"
 
 
-def missing_model(policy: PrivacyParams) -> str | None:
+def names_problem(policy: PrivacyParams) -> str | None:
     """What stands in the way of the names asked for; None: nothing."""
-    unknown = sorted({*policy.names} - {*languages()})
+    unknown = sorted({*policy.names} - {*supported_languages()})
     if unknown:
         return (
             f"there is no pattern for names in {', '.join(unknown)}; known: "
-            f"{', '.join(languages())}; `privacy.ner` takes a model for others"
+            f"{', '.join(supported_languages())}; `privacy.ner` takes a model for others"
         )
     if RUSSIAN in policy.names and find_spec("natasha") is None:
         return (

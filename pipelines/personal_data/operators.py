@@ -48,7 +48,7 @@ class Operators:
     """
 
     def __init__(self, policy: PrivacyParams, key: bytes | None = None) -> None:
-        if policy.keyed and key is None:
+        if policy.needs_key and key is None:
             raise ValueError("pseudonyms need a key")
         self._policy, self._key = policy, key
         self._seed = f"tamga surrogate {policy.seed}".encode()
@@ -73,7 +73,7 @@ class Operators:
     def _secret(self, span: Span, value: str, doc_id: str) -> bytes:
         if self._key is None:
             return hmac.digest(self._seed, f"{doc_id}\0{span.start}".encode(), "sha256")
-        same = f"surrogate\0{span.entity}\0{canonical(span.entity, value)}".encode()
+        same = f"surrogate\0{span.entity}\0{canonical_value(span.entity, value)}".encode()
         return hmac.digest(self._key, same, "sha256")
 
 
@@ -84,11 +84,11 @@ def mask(value: str) -> str:
 
 def pseudonym(key: bytes, entity: str, value: str) -> str:
     """16 hex digits of HMAC-SHA-256 over the class and the value in one way to write it."""
-    content = f"{entity}\0{canonical(entity, value)}".encode("utf-8", "surrogatepass")
+    content = f"{entity}\0{canonical_value(entity, value)}".encode("utf-8", "surrogatepass")
     return hmac.digest(key, content, "sha256").hex()[:16]
 
 
-def canonical(entity: str, value: str) -> str:
+def canonical_value(entity: str, value: str) -> str:
     """One way to write a value: without separators, look-alikes folded, case of names and
     addresses aside; telephones with the country's code where they begin with a trunk 8."""
     seen = view(value)
@@ -110,7 +110,7 @@ def surrogate(entity: str, value: str, secret: bytes) -> str | None:
     for attempt in range(_DRAWS):
         stream = hashlib.shake_256(secret + attempt.to_bytes(2, "big"))
         made = _draw(entity, value, stream.digest(4 * len(value) + 4))
-        if made != value and not passes(made):
+        if made != value and not passes_any_check(made):
             return made
     return None
 
@@ -121,11 +121,11 @@ def _draw(entity: str, value: str, drawn: bytes) -> str:
         return (
             f"2001:db8::{numbers[0] % 65536:x}" if ":" in value else f"192.0.2.{numbers[0] % 256}"
         )
-    made = "".join(map(_other, value, numbers[:-1]))
+    made = "".join(map(_substitute, value, numbers[:-1]))
     return _LAST_LABEL.sub("invalid", made) if entity == "EMAIL_ADDRESS" else made
 
 
-def _other(ch: str, number: int) -> str:
+def _substitute(ch: str, number: int) -> str:
     """Another letter or digit of the same kind, by a number."""
     for alphabet in _ALPHABETS:
         if ch in alphabet:
@@ -140,26 +140,26 @@ def _other(ch: str, number: int) -> str:
 
 @cache
 def _checks() -> tuple[Callable[[str], bool], ...]:
-    return tuple({r.checked: r.check for r in rules.load() if r.checked}.values())
+    return tuple({r.check_name: r.check for r in rules.load_rules() if r.check_name}.values())
 
 
-def passes(value: str) -> bool:
+def passes_any_check(value: str) -> bool:
     """Whether any check holds for a string: of any identifier, of a telephone, of a birth date."""
     plain = view(value).plain
     if any(check(plain) for check in _checks()):
         return True
-    return is_birth(plain) or _is_phone(plain)
+    return is_birth(plain) or _may_be_phone(plain)
 
 
-def _is_phone(plain: str) -> bool:
+def _may_be_phone(plain: str) -> bool:
     number = re.sub("[^0-9]", "", plain)
     if not 7 <= len(number) <= 15 or re.search("[^0-9 ().+-]", plain):
         return False
     tried = [("+" + number.removeprefix("00"), None)] + [(number, c) for c in COUNTRIES]
-    return any(_valid(*one) for one in tried)
+    return any(_is_valid_phone(*one) for one in tried)
 
 
-def _valid(number: str, region: str | None) -> bool:
+def _is_valid_phone(number: str, region: str | None) -> bool:
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse(number, region))
     except phonenumbers.NumberParseException:

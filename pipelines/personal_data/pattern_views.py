@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Codes = NDArray[np.uint32]
-Told = Mapping[str, tuple[Sequence[int], Sequence[int]]]
+WordPositions = Mapping[str, tuple[Sequence[int], Sequence[int]]]
 
 #: Between two documents of a batch: longer than any gap inside what is looked for.
-_APART: Final = "\n\0\0\0\0\0\0\n"
+_SEPARATOR: Final = "\n\0\0\0\0\0\0\n"
 #: Format characters that stand inside words and numbers and are not seen.
 INVISIBLE: Final = (
     "".join(
@@ -31,10 +31,10 @@ INVISIBLE: Final = (
     )
     + "\u2060\ufeff"
 )
-_UNSEEN: Final = re.compile(f"[{INVISIBLE}]")
+_INVISIBLE_PATTERN: Final = re.compile(f"[{INVISIBLE}]")
 _CAPITALS: Final = ("АВСЕНКМОРТУХІЈЅԌԚԜ", "ABCEHKMOPTYXIJSGQW")
 _SMALL: Final = ("авеікмнорстухһјѕ", "abeikmhopctyxhjs")
-_ODD: Final = {
+_SUBSTITUTES: Final = {
     **dict.fromkeys("\u00a0\u1680\u202f\u205f\u3000\u00ad\u2060\ufeff\r\v\f", " "),
     **{chr(c): " " for c in range(0x2000, 0x2010)},
     **{chr(c): "-" for c in (*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D, 0x30FC)},
@@ -55,14 +55,14 @@ _ODD: Final = {
 class View:
     """A text as patterns and words read it; both have the text's length.
 
-    `told`, where it is known, holds for each rule that a word may back (by name) the positions
+    `word_positions`, where it is known, holds for each rule that a word may back (by name) the positions
     where its own words may begin, and those that it shares with others, each sorted; `searches`
     keeps what rules made of that.
     """
 
     plain: str
     folded: str
-    told: Told | None = None
+    word_positions: WordPositions | None = None
     searches: dict[str, Any] = field(default_factory=dict)
 
 
@@ -74,7 +74,7 @@ def _tables() -> tuple[Codes, Codes]:
             plain[code] = 48 + value
         elif 0xFF21 <= code <= 0xFF5A:  # full-width letters
             plain[code] = code - 0xFEE0
-    for old, new in [*_ODD.items(), *zip(*_CAPITALS, strict=True)]:
+    for old, new in [*_SUBSTITUTES.items(), *zip(*_CAPITALS, strict=True)]:
         plain[ord(old)] = ord(new)
     small = np.arange(sys.maxunicode + 1, dtype=np.uint32)
     for code in range(0x1E944):
@@ -86,30 +86,30 @@ def _tables() -> tuple[Codes, Codes]:
     return plain, twins[small[plain]]
 
 
-def _codes(text: str) -> Codes:
+def _code_points(text: str) -> Codes:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
-def _text(codes: Codes) -> str:
+def _decode(codes: Codes) -> str:
     return codes.tobytes().decode("utf-32-le", "surrogatepass")
 
 
-def seen(text: str) -> tuple[str, NDArray[np.int64] | None]:
+def strip_invisible(text: str) -> tuple[str, NDArray[np.int64] | None]:
     """`text` without what is not seen (soft hyphens, joiners, marks of direction), and where each
     character of the rest stands in it, with the text's end; None: all are seen."""
-    if text.isascii() or not _UNSEEN.search(text):
+    if text.isascii() or not _INVISIBLE_PATTERN.search(text):
         return text, None
-    codes = _codes(text)
+    codes = _code_points(text)
     where = np.flatnonzero(~np.isin(codes, [ord(c) for c in INVISIBLE]))
-    return _UNSEEN.sub("", text), np.append(where, len(text))
+    return _INVISIBLE_PATTERN.sub("", text), np.append(where, len(text))
 
 
 @lru_cache(maxsize=4)
 def view(text: str) -> View:
     """The views of one text."""
     plain, folded = _tables()
-    codes = _codes(text)
-    return View(_text(plain[codes]), _text(folded[codes]))
+    codes = _code_points(text)
+    return View(_decode(plain[codes]), _decode(folded[codes]))
 
 
 def fold(text: str) -> str:
@@ -117,7 +117,7 @@ def fold(text: str) -> str:
     return view(text).folded
 
 
-class Batch:
+class BatchView:
     """The views of many texts, made at once and handed out one by one.
 
     `codes` and `folded_codes` are the plain and folded views of all, each followed by a gap.
@@ -125,17 +125,17 @@ class Batch:
 
     def __init__(self, texts: Sequence[str]) -> None:
         plain, folded = _tables()
-        codes = _codes(_APART.join([*texts, ""]))
+        codes = _code_points(_SEPARATOR.join([*texts, ""]))
         self.codes, self.folded_codes = plain[codes], folded[codes]
         self._lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        self._starts = np.cumsum(self._lengths + len(_APART)) - self._lengths - len(_APART)
+        self._starts = np.cumsum(self._lengths + len(_SEPARATOR)) - self._lengths - len(_SEPARATOR)
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def _part(self, of: Codes, document: int) -> str:
         start = self._starts[document]
-        return _text(of[start : start + self._lengths[document]])
+        return _decode(of[start : start + self._lengths[document]])
 
     def plain(self, document: int) -> str:
         """The plain view of one text."""

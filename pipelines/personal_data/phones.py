@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import phonenumbers
 
-from pipelines.personal_data.contexts import GLUED, is_other, is_sum
+from pipelines.personal_data.contexts import GLUED, is_other_kind, is_sum
 from pipelines.personal_data.fragments import PHONE_CODES
 from pipelines.personal_data.pattern_views import View
 
@@ -34,9 +34,9 @@ COUNTRIES: Final = (
     "LV",
     "LT",
 )
-_OWN: Final = ["fixed_line", "mobile", "personal_number", "voip", "pager", "voicemail"]
+_SUBSCRIBER_KINDS: Final = ["fixed_line", "mobile", "personal_number", "voip", "pager", "voicemail"]
 #: Numbers that firms publish: taken only right beside a word.
-_SERVICES: Final = ["toll_free", "premium_rate", "shared_cost", "uan"]
+_SERVICE_KINDS: Final = ["toll_free", "premium_rate", "shared_cost", "uan"]
 _DATE: Final = re.compile(
     r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
     r"|(?:19|20)[0-9]{2}[.-][01]?[0-9][.-][0-3]?[0-9]"
@@ -48,7 +48,7 @@ _TAIL: Final = re.compile(r"[0-9][ -]\Z")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ .][0-9]{3})+")
 
 
-class _Plans(NamedTuple):
+class _NumberingPlans(NamedTuple):
     """Digits as one of the 15 countries dials them, and as all do; numbers of services apart."""
 
     own: re.Pattern[str]
@@ -57,7 +57,7 @@ class _Plans(NamedTuple):
 
 
 @cache
-def _plans() -> _Plans:
+def _numbering_plans() -> _NumberingPlans:
     own, services, abroad = [], [], []
     for country in COUNTRIES:
         data = phonenumbers.PhoneMetadata.metadata_for_region(country)
@@ -68,16 +68,18 @@ def _plans() -> _Plans:
             return "|".join(sorted(filter(None, told))) or "(?!)"
 
         trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
-        own.append(f"(?:{trunk})?(?:{of(_OWN)})")
-        services.append(f"(?:{trunk})?(?:{of(_SERVICES)})")
-        abroad.append(f"{data.country_code}(?:{trunk})?(?:{of(_OWN + _SERVICES)})")
-    return _Plans(*(re.compile("|".join(written)) for written in (own, services, abroad)))
+        own.append(f"(?:{trunk})?(?:{of(_SUBSCRIBER_KINDS)})")
+        services.append(f"(?:{trunk})?(?:{of(_SERVICE_KINDS)})")
+        abroad.append(
+            f"{data.country_code}(?:{trunk})?(?:{of(_SUBSCRIBER_KINDS + _SERVICE_KINDS)})"
+        )
+    return _NumberingPlans(*(re.compile("|".join(written)) for written in (own, services, abroad)))
 
 
 @lru_cache(maxsize=65536)
-def _international(number: str) -> bool:
+def _is_international(number: str) -> bool:
     """Whether digits after a plus sign are a valid number of any country."""
-    if _plans().abroad.fullmatch(number):
+    if _numbering_plans().abroad.fullmatch(number):
         return True
     try:
         return phonenumbers.is_valid_number(phonenumbers.parse("+" + number))
@@ -85,19 +87,19 @@ def _international(number: str) -> bool:
         return False
 
 
-def _least(number: str) -> float:
+def _required_nearness(number: str) -> float:
     """How near a word must stand to digits dialled at home (over 1: they are no number)."""
-    if _plans().own.fullmatch(number):
+    if _numbering_plans().own.fullmatch(number):
         return 0.01
-    return 0.95 if _plans().services.fullmatch(number) else 2.0
+    return 0.95 if _numbering_plans().services.fullmatch(number) else 2.0
 
 
-def _known(number: str) -> bool:
+def _has_known_length(number: str) -> bool:
     """Whether it has the length of one of the 15 countries' international numbers."""
     return any(number.startswith(c) and len(number) == len(c) + n for c, n in PHONE_CODES.items())
 
 
-def judge(view: View, start: int, end: int, near: float) -> float:
+def score_phone(view: View, start: int, end: int, near: float) -> float:
     """The score of a candidate; `near` is how near a word for telephone stands (0: none)."""
     value, folded = view.plain[start:end], view.folded
     if _DATE.fullmatch(value) or is_sum(folded, end):
@@ -106,29 +108,29 @@ def judge(view: View, start: int, end: int, near: float) -> float:
     if start and folded[start - 1].isalpha() and near < GLUED and not plus:
         return 0.0
     if not plus and (
-        (is_other(folded, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
+        (is_other_kind(folded, start) and near < 0.8) or (_GROUPED.fullmatch(value) and near < 0.6)
     ):
         return 0.0
     if not near and (
         view.plain[end : end + 1].isalnum() or _TAIL.search(view.plain, max(0, start - 2), start)
     ):
         return 0.0
-    return _score(value, near)
+    return _score_value(value, near)
 
 
-def _score(value: str, near: float) -> float:
+def _score_value(value: str, near: float) -> float:
     number = re.sub("[^0-9]", "", value)
     if value[0] == "+" or value.startswith("00"):
         number = number.removeprefix("00")
-        if _international(number):
+        if _is_international(number):
             return 0.85 + 0.15 * near
         if not 8 <= len(number) <= 15:
             return 0.0
-        return 0.8 + 0.1 * near if near else (0.5 if _known(number) else 0.0)
+        return 0.8 + 0.1 * near if near else (0.5 if _has_known_length(number) else 0.0)
     if not near:
         return 0.0
-    if len(number) >= 11 and _international(number):
+    if len(number) >= 11 and _is_international(number):
         return 0.8 + 0.15 * near
     if near > 0.6 and _LOCAL.fullmatch(value):
         return 0.6
-    return 0.7 + 0.15 * near if near >= _least(number) else 0.0
+    return 0.7 + 0.15 * near if near >= _required_nearness(number) else 0.0

@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.personal_data.numbers import numbers, runs
-from pipelines.personal_data.pattern_views import Batch, Codes
+from pipelines.personal_data.numbers import digit_runs, find_numbers
+from pipelines.personal_data.pattern_views import BatchView, Codes
 
 #: Digits this far apart or nearer belong to one cluster (`12 | 34`).
 _GAP: Final = 4
@@ -28,55 +28,55 @@ _GAP: Final = 4
 Positions = NDArray[np.int64]
 
 
-class Rows:
+class PlaceRows:
     """Rows of a batch by where they begin in it (sorted), and so by document."""
 
-    def __init__(self, batch: Batch, at: Positions, *columns: NDArray[Any]) -> None:
+    def __init__(self, batch: BatchView, at: Positions, *columns: NDArray[Any]) -> None:
         document, self._start = batch.locate(at)
         self._columns = [column.tolist() for column in columns]
         self.bounds = np.searchsorted(document, np.arange(len(batch) + 1))
 
-    def of(self, document: int) -> Iterator[tuple[Any, ...]]:
+    def in_document(self, document: int) -> Iterator[tuple[Any, ...]]:
         """(start in the document, *columns) of each row of a document."""
         rows = slice(*self.bounds[document : document + 2].tolist())
         return zip(self._start[rows].tolist(), *(c[rows] for c in self._columns), strict=True)
 
 
-def clusters(batch: Batch, least: int) -> Rows:
+def find_digit_groups(batch: BatchView, least: int) -> PlaceRows:
     """(start, length, how many digits) of digits that stand together, `least` or more."""
     if not len(at := np.flatnonzero(_is_digit(batch.codes))):
-        return Rows(batch, at, at, at)
+        return PlaceRows(batch, at, at, at)
     cut = np.flatnonzero(np.diff(at) > _GAP)
     first = np.concatenate(([0], cut + 1))
     last = np.concatenate((cut, [len(at) - 1]))
     enough = np.flatnonzero(last - first + 1 >= least)
     first, last = first[enough], last[enough]
-    return Rows(batch, at[first], at[last] + 1 - at[first], last - first + 1)
+    return PlaceRows(batch, at[first], at[last] + 1 - at[first], last - first + 1)
 
 
-def marks(batch: Batch, mark: str) -> Rows:
+def find_marks(batch: BatchView, mark: str) -> PlaceRows:
     """(start,) of each place where a mark stands."""
     find = _MARKS.get(mark)
-    return Rows(
+    return PlaceRows(
         batch, np.flatnonzero(batch.codes == ord(mark)) if find is None else find(batch.codes)
     )
 
 
-def written(batch: Batch, lengths: Sequence[int]) -> Rows:
+def find_numbers_of(batch: BatchView, lengths: Sequence[int]) -> PlaceRows:
     """(start, length, digits) of the numbers (`numbers`) with so many digits."""
-    found = numbers(batch.codes, min(lengths, default=1))
+    found = find_numbers(batch.codes, min(lengths, default=1))
     good = np.isin(found.digits, lengths)
-    return Rows(batch, found.start[good], (found.end - found.start)[good], found.digits[good])
+    return PlaceRows(batch, found.start[good], (found.end - found.start)[good], found.digits[good])
 
 
-def beginnings(batch: Batch, words: list[str], before: int, after: int) -> Rows:
+def find_word_starts(batch: BatchView, words: list[str], before: int, after: int) -> PlaceRows:
     """(start, word, whether it ends there) of what begins with one of `words` in the folded views;
     digits and an @ may come right after.
 
     Left out is what has no digit and no @ from so far `before` it to so far `after`.
     """
     if not words:
-        return Rows(batch, np.array([], dtype=np.int64), *np.empty((2, 0)))
+        return PlaceRows(batch, np.array([], dtype=np.int64), *np.empty((2, 0)))
     codes = batch.folded_codes
     text = codes.tobytes().decode("utf-32-le", "surrogatepass")
     whole = pl.Series([text], dtype=pl.String).str
@@ -87,23 +87,25 @@ def beginnings(batch: Batch, words: list[str], before: int, after: int) -> Rows:
     something = np.concatenate(([0], np.cumsum(_is_digit(codes) | (codes == ord("@")))))
     low, high = np.maximum(at - before, 0), np.minimum(at + after, len(codes))
     good = something[high] > something[low]
-    good[good] = ~_are(codes[at[good] - 1], _in_word)  # before the first stands the last: no letter
+    good[good] = ~_are_of_kind(
+        codes[at[good] - 1], _is_word_character
+    )  # before the first stands the last: no letter
     chosen = np.flatnonzero(good)
     chosen = chosen[np.argsort(at[chosen], kind="stable")]
     names = found.gather(chosen)
     ends = at[chosen] + names.str.len_chars().to_numpy()
-    return Rows(batch, at[chosen], names.to_numpy(), ~_are(codes[ends], str.isalpha))
+    return PlaceRows(batch, at[chosen], names.to_numpy(), ~_are_of_kind(codes[ends], str.isalpha))
 
 
 def _is_digit(codes: Codes) -> NDArray[np.bool_]:
     return codes - np.uint32(48) < 10
 
 
-def _in_word(character: str) -> bool:
+def _is_word_character(character: str) -> bool:
     return character.isalnum() or character == "_"
 
 
-def _are(codes: Codes, kind: Callable[[str], bool]) -> NDArray[np.bool_]:
+def _are_of_kind(codes: Codes, kind: Callable[[str], bool]) -> NDArray[np.bool_]:
     return np.isin(codes, [code for code in np.unique(codes).tolist() if kind(chr(code))])
 
 
@@ -120,7 +122,7 @@ def _points(codes: Codes) -> Positions:
 
 
 def _zeros(codes: Codes) -> Positions:
-    start, _ = runs(codes)
+    start, _ = digit_runs(codes)
     return start[(codes[start] == ord("0")) & (codes[start + 1] == ord("0"))]
 
 

@@ -13,23 +13,23 @@ from schemas.privacy import PrivacyParams
 
 def problems(params: Params, sources: Collection[str]) -> list[Problem]:
     """What is wrong with the section `privacy` beyond its shape; `sources`: those registered."""
-    found = _problems(params.privacy, sources)
+    found = _policy_problems(params.privacy, sources)
     return [Problem(str(params.path), None, f"privacy.{key}", told) for key, told in found]
 
 
-def classes(policy: PrivacyParams) -> set[str]:
+def known_classes(policy: PrivacyParams) -> set[str]:
     """All classes that can be found by rules, names and recognisers, asked for or not."""
     named = {"PERSON"} if policy.names else set()
     return {*entities(), *(e for one in policy.ner for e in one.entities), *named}
 
 
-def _problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple[str, str]]:
-    if told := names.missing_model(policy):
+def _policy_problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple[str, str]]:
+    if told := names.names_problem(policy):
         yield "names", told
     for number, one in enumerate(policy.ner):
         if told := ner.missing(one):
             yield f"ner[{number}].recogniser", told
-    known = classes(policy)
+    known = known_classes(policy)
     named = [("entities", e) for e in policy.entities or ()]
     for number, rule in enumerate(policy.rules):
         named += [(f"rules[{number}].entities", e) for e in rule.entities or ()]
@@ -40,7 +40,7 @@ def _problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple
         if entity not in known:
             yield key, f"unknown class {entity}; known here: {', '.join(sorted(known))}"
     try:
-        if pseudonym_key.read(policy.key) is None and policy.keyed:
+        if pseudonym_key.read(policy.key) is None and policy.needs_key:
             yield (
                 "key",
                 "pseudonyms need a key: name its file, or put it into the environment as "

@@ -26,8 +26,8 @@ from presidio_analyzer.context_aware_enhancers import ContextAwareEnhancer
 from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
 from pipelines.personal_data.identifier_rule import Rule
-from pipelines.personal_data.pattern_views import seen, view
-from pipelines.personal_data.rules import THRESHOLD, VERSION, entities, load
+from pipelines.personal_data.pattern_views import strip_invisible, view
+from pipelines.personal_data.rules import THRESHOLD, VERSION, entities, load_rules
 
 #: ISO 639-2 for "multiple languages".
 ANY: Final = "mul"
@@ -68,7 +68,7 @@ class RegionalRecognizer(PatternRecognizer):
         name: str | None = None,
         context: list[str] | None = None,
     ) -> None:
-        self.rules = tuple(rule for rule in load() if rule.entity == supported_entity)
+        self.rules = tuple(rule for rule in load_rules() if rule.entity == supported_entity)
         if not self.rules:
             raise ValueError(f"unknown class {supported_entity!r}; known: {', '.join(entities())}")
         words = dict.fromkeys(word for rule in self.rules for word in rule.stems)
@@ -91,7 +91,7 @@ class RegionalRecognizer(PatternRecognizer):
         regex_flags: int | None = None,
     ) -> list[RecognizerResult]:
         """Results with 0.8 and more where a word backs them, else the rule's own score."""
-        read, where = seen(text)
+        read, where = strip_invisible(text)
         views = view(read)
         found = [(rule, *one) for rule in self.rules for one in rule.find(views)]
         if where is not None:

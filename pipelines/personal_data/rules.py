@@ -56,8 +56,8 @@ _KEYS: Final = frozenset(
         "judge",
         "source",
         "unverified",
-        "drawn",
-        "passes",
+        "sample_form",
+        "pass_share",
         "languages",
     ]
 )
@@ -68,13 +68,13 @@ def compact(value: str) -> str:
     return _JUNK.sub("", value)
 
 
-def _any(_: str) -> bool:
+def _accept_any(_: str) -> bool:
     return True
 
 
-def _check(name: str | None) -> Callable[[str], bool]:
+def _check_of(name: str | None) -> Callable[[str], bool]:
     if name is None:
-        return _any
+        return _accept_any
     validator: Callable[[str], bool] = getattr(checksums, name)
     return lambda value: validator(compact(value))
 
@@ -91,28 +91,30 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
         country=of.get("country"),
         languages=tuple(raw.get("languages", of.get("languages", ()))),
         digits=digits,
-        regex=fragments.digits(digits) if digits else fragments.expand(raw["pattern"]),
+        regex=fragments.digits_pattern(digits)
+        if digits
+        else fragments.expand_fragments(raw["pattern"]),
         stems=tuple(raw.get("stems", ())),
-        check=_check(raw.get("check")),
-        checked=raw.get("check"),
+        check=_check_of(raw.get("check")),
+        check_name=raw.get("check"),
         alone=float(raw.get("alone", 0)),
         form=re.compile(raw.get("form", "[0-9A-Za-z]+")),
-        plausible=_check(raw.get("plausible")),
+        plausible=_check_of(raw.get("plausible")),
         certain=bool(raw.get("certain", False)),
         judge=getattr(judges, judge),
-        judged=judge,
+        judge_name=judge,
         needs=int(raw.get("needs", 0)),
         marks=(marks,) if isinstance(marks, str) else tuple(marks),
         reach=(before, after),
         source=raw["source"],
         unverified=raw.get("unverified", ""),
-        drawn=raw.get("drawn"),
-        passes=raw.get("passes"),
+        sample_form=raw.get("sample_form"),
+        pass_share=raw.get("pass_share"),
     )
 
 
 @cache
-def load() -> tuple[Rule, ...]:
+def load_rules() -> tuple[Rule, ...]:
     """All rules, by file and place in it.  Raises ValueError for a key that is not known."""
     rules: list[Rule] = []
     seen: dict[str, int] = {}
@@ -125,16 +127,16 @@ def load() -> tuple[Rule, ...]:
 
 def entities() -> tuple[str, ...]:
     """The classes that the rules find, sorted."""
-    return tuple(sorted({rule.entity for rule in load()}))
+    return tuple(sorted({rule.entity for rule in load_rules()}))
 
 
-def passes_share(rule: Rule, draws: int = 20_000, seed: int = 1) -> float:
-    """The share of random strings, drawn as `rule.drawn` says, that pass `rule.check`."""
+def measure_pass_share(rule: Rule, draws: int = 20_000, seed: int = 1) -> float:
+    """The share of random strings, drawn as `rule.sample_form` says, that pass `rule.check`."""
     import random
 
     rng = random.Random(seed)
     alphabet = {"#": "0123456789", "@": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-    drawn = rule.drawn or ""
+    drawn = rule.sample_form or ""
     return (
         sum(
             rule.check("".join(rng.choice(alphabet.get(ch, ch)) for ch in drawn))

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipelines.personal_data import pseudonym_key, rules
 from pipelines.personal_data.finder import Finder
-from pipelines.personal_data.findings import Span, resolve, together
+from pipelines.personal_data.findings import Span, merge_resolved, resolve
 from pipelines.personal_data.names import Names
 from pipelines.personal_data.operators import Operators
 from schemas.privacy import PrivacyParams
@@ -42,7 +42,9 @@ def redact(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, list[
     return "".join([*pieces, text[at:]]), where
 
 
-def apply(documents: pl.DataFrame, findings: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def apply_findings(
+    documents: pl.DataFrame, findings: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`documents` (doc_id, text, …) with the findings replaced, and the rows of REDACTIONS.
 
     Positions in REDACTIONS are those of the placeholders in the new text.  Findings are as
@@ -125,7 +127,7 @@ class Scrubber:
             list(self._rows(documents, more or {})), schema=_schema(FINDINGS), orient="row"
         )
 
-    def spans(self, documents: pl.DataFrame) -> dict[str, list[Span]]:
+    def find_spans(self, documents: pl.DataFrame) -> dict[str, list[Span]]:
         """What is found in documents as `find` takes them, before the policy says what becomes of
         it: doc_id -> spans apart, by start; those without any are absent."""
         ids, langs, homes = (documents[c].to_list() for c in ("doc_id", "lang", "jurisdiction"))
@@ -139,9 +141,9 @@ class Scrubber:
         ids, texts, homes = (documents[c].to_list() for c in ("doc_id", "text", "jurisdiction"))
         known = "source_id" in documents.columns
         sources = documents["source_id"].to_list() if known else [None] * len(ids)
-        found = self.spans(documents)
+        found = self.find_spans(documents)
         for i, doc_id in enumerate(ids):
-            for s in together(found.get(doc_id, ()), more.get(doc_id, ())):
+            for s in merge_resolved(found.get(doc_id, ()), more.get(doc_id, ())):
                 value = texts[i][s.start : s.end]
                 if not value.strip():  # the edge of what `together` cut
                     continue

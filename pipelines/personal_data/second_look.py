@@ -58,7 +58,7 @@ _SNILS: Final = _labelled("СНИЛС", "[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}|
 _PINFL: Final = _labelled("ПИНФЛ|PINFL|JSHSHIR|JShShIR|ЖШШИР", "[0-9]{14}")
 
 #: Class, pattern with the group `value`, check of the value without separators.
-_LOOKS: Final[Sequence[tuple[str, re.Pattern[str], Callable[[str], bool]]]] = [
+_PATTERNS: Final[Sequence[tuple[str, re.Pattern[str], Callable[[str], bool]]]] = [
     (entity, re.compile(pattern), check)
     for entity, pattern, check in (
         ("EMAIL_ADDRESS", _MAIL, _mail),
@@ -84,12 +84,12 @@ _LOOKS: Final[Sequence[tuple[str, re.Pattern[str], Callable[[str], bool]]]] = [
 _SEPARATORS: Final = re.compile(r"[ -]")
 
 
-def sample(doc_ids: Iterable[str], size: int) -> list[str]:
+def sample_documents(doc_ids: Iterable[str], size: int) -> list[str]:
     """Some `size` of the documents, the same whatever their order: by SHA-256 of their ids."""
     return heapq.nsmallest(size, set(doc_ids), key=lambda i: hashlib.sha256(i.encode()).digest())
 
 
-def look(text: str, replaced: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
+def find_missed(text: str, replaced: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
     """What should not stand in a released text, by class; `replaced`: (start, end) of what the
     release put in, which is not looked at."""
     pieces, at = [], 0
@@ -97,7 +97,7 @@ def look(text: str, replaced: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
         pieces += [text[at:start], "\0" * (end - start)]
         at = end
     left = "".join([*pieces, text[at:]])
-    for entity, pattern, check in _LOOKS:
+    for entity, pattern, check in _PATTERNS:
         for match in pattern.finditer(left):
             value = match["value"]
             whole = entity in ("EMAIL_ADDRESS", "PHONE_NUMBER")

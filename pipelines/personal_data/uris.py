@@ -26,9 +26,9 @@ _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 #: Delimiters become spaces of the same length, so that numbers and words end where they do.
 _DELIMITERS: Final = str.maketrans("/?&=#;|!$'*", " " * 11)
 _JOINS: Final = re.compile(r"_|(?<=[0-9])\+(?=[0-9(])|(?<=[^\W\d])-(?=[0-9])")
-_CERTAIN: Final = 0.6
+_LEAST_SCORE: Final = 0.6
 #: Not personal in a uri: the address of a host, and shapes without a check.
-_LEFT_OUT: Final = ("IP_ADDRESS", "RU_PASSPORT", "AZ_FIN", "AM_PSN", "GE_PERSONAL_NUMBER")
+_EXCLUDED: Final = ("IP_ADDRESS", "RU_PASSPORT", "AZ_FIN", "AM_PSN", "GE_PERSONAL_NUMBER")
 
 
 @cache
@@ -36,7 +36,7 @@ def _scrubber() -> Scrubber:
     from pipelines.personal_data.rules import entities
     from pipelines.personal_data.scrub import Scrubber
 
-    return Scrubber(tuple(e for e in entities() if e not in _LEFT_OUT))
+    return Scrubber(tuple(e for e in entities() if e not in _EXCLUDED))
 
 
 def _decode(uri: str) -> tuple[str, list[int], list[int]]:
@@ -54,7 +54,7 @@ def _decode(uri: str) -> tuple[str, list[int], list[int]]:
     return "".join(pieces), starts, ends
 
 
-def _readable(decoded: str) -> str:
+def _separate_words(decoded: str) -> str:
     """`decoded` with what joins words and numbers in uris as spaces, at the same length."""
     words = decoded.translate(_DELIMITERS).split(" ")
     return " ".join(w if "@" in w else _JOINS.sub(" ", w) for w in words)
@@ -70,11 +70,11 @@ def redact_uri(uri: str) -> str:
 
     scrubber = _scrubber()
     decoded, starts, ends = _decode(uri)
-    read = _readable(decoded)
+    read = _separate_words(decoded)
     spans = [
         s
         for s in resolve(scrubber.candidates(read), None, None)
-        if s.score >= _CERTAIN
+        if s.score >= _LEAST_SCORE
         and (s.entity != "PHONE_NUMBER" or read[s.start] == "+" or s.score > 0.9)
     ]
     where: list[tuple[int, int, str]] = []

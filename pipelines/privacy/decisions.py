@@ -9,11 +9,11 @@ import polars as pl
 RULE_VERSION = "1"
 
 
-def judge(
+def decide(
     documents: pl.DataFrame,
     findings: pl.DataFrame,
     barred: Collection[str] = (),
-    densest: float | None = None,
+    max_density: float | None = None,
 ) -> pl.DataFrame:
     """Decide about documents by what was found in them.
 
@@ -21,7 +21,7 @@ def judge(
       documents: doc_id, uri, policy (the source's `personal_data`), chars.
       findings: rows of `schemas.tables.FINDINGS`.
       barred: doc_id of those whose text, as it would be released, was withdrawn.
-      densest: how many findings a document may hold per 1,000 characters (None: any).
+      max_density: how many findings a document may hold per 1,000 characters (None: any).
 
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence (classes and how many of each).
@@ -33,7 +33,9 @@ def judge(
     )
     seen = documents.join(told, on="doc_id", how="left", maintain_order="left")
     withdrawn = pl.col("doc_id").is_in(list(barred))
-    dense = pl.lit(False) if densest is None else pl.col("n") * 1000 > densest * pl.col("chars")
+    dense = (
+        pl.lit(False) if max_density is None else pl.col("n") * 1000 > max_density * pl.col("chars")
+    )
     gone = (pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")) | (
         dense.fill_null(value=False)
     )
@@ -52,7 +54,7 @@ def judge(
             pl.lit('},"policy":"'),
             "policy",
             pl.lit('"'),
-            pl.lit("" if densest is None else f',"densest":{densest:g}'),
+            pl.lit("" if max_density is None else f',"densest":{max_density:g}'),
             pl.lit("}"),
         ),
     )

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from lineage.configuration import load_both
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup.boilerplate_lines import merged
@@ -23,10 +24,9 @@ from pipelines.personal_data import policy
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
-from pipelines.privacy.decisions import judge
+from pipelines.privacy.decisions import decide
 from schemas import command_line
 from schemas.command_entry import with_exit_code
-from schemas.configuration import load_both
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.privacy import PrivacyParams
@@ -97,33 +97,33 @@ def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
         raise Invalid(wrong)
     for named, known, what in (
         ([options.source] if options.source else [], register.sources, "source"),
-        (options.classes or [], policy.classes(params.privacy), "class of personal data"),
+        (options.classes or [], policy.known_classes(params.privacy), "class of personal data"),
     ):
         if unknown := sorted(set(named) - set(known)):
             parser.error(f"no {what} {unknown[0]!r}; known: {', '.join(sorted(known))}")
     out = options.out or params.work / "preview" / "privacy.html"
-    if why := taken(out, params):
+    if why := why_not_writable(out, params):
         parser.error(f"--out {out}: {why}; name another file")
-    some = sample(params, Wanted(options.documents, options.lang, options.source))
-    findings, dropped = found(some, register, params.privacy)
+    some = sample_documents(params, Wanted(options.documents, options.lang, options.source))
+    findings, dropped = find_in_sample(some, register, params.privacy)
     if options.classes:
         findings = findings.filter(pl.col("entity_type").is_in(options.classes))
     documents = some.documents
-    told = counts(documents, findings) | {"dropped": dropped}
+    told = count_findings(documents, findings) | {"dropped": dropped}
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     if options.json and not options.out:
         return 0
-    ids = chosen(findings, options.show)
+    ids = choose_documents(findings, options.show)
     shown = documents.join(ids, on="doc_id", how="semi")
-    _write(out, preview_page.page(told, shown.to_dicts(), findings.join(ids, on="doc_id")))
+    _write(out, preview_page.render_page(told, shown.to_dicts(), findings.join(ids, on="doc_id")))
     if not options.json:
         print(f"{findings.height} findings in {told['with_findings']} of {documents.height} "
               f"documents: {out} (holds personal data)")  # fmt: skip
     return 0
 
 
-def taken(out: Path, params: Params) -> str | None:
+def why_not_writable(out: Path, params: Params) -> str | None:
     """Why a page with personal data must not be written there; None: it may."""
     place = out.resolve()
     for folder, what in ((params.releases, "releases"), (params.register, "the register")):
@@ -136,7 +136,7 @@ def taken(out: Path, params: Params) -> str | None:
     return None
 
 
-def sample(params: Params, wanted: Wanted) -> Sample:
+def sample_documents(params: Params, wanted: Wanted) -> Sample:
     """Documents that all stages so far kept.
 
     Of at most `SHARDS` shards, those whose ids come first: names and ids are digested, so the
@@ -145,12 +145,14 @@ def sample(params: Params, wanted: Wanted) -> Sample:
     Raises:
       StageError: where not even ingest has run.
     """
-    names = sorted(load(params.work / FIRST, FIRST).shards, key=_drawn)[:SHARDS]
+    names = sorted(load(params.work / FIRST, FIRST).shards, key=_digest)[:SHARDS]
     corpus, done = Corpus(str(params.work)), last_stage(params.work)
     nothing = pl.DataFrame(
         schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
     )
-    listed = pl.concat([nothing, *(_listed(corpus, shard, done, wanted) for shard in names)])
+    listed = pl.concat(
+        [nothing, *(_list_documents(corpus, shard, done, wanted) for shard in names)]
+    )
     first = listed.sort("doc_id").head(wanted.documents)
     columns = ["doc_id", "uri", "source_id", "text"]
     documents = [pl.DataFrame(schema=dict.fromkeys([*columns, "lang"], pl.String))]
@@ -182,11 +184,11 @@ def last_stage(work: Path) -> str:
     return [*done][-1]
 
 
-def _drawn(name: str) -> str:
+def _digest(name: str) -> str:
     return sha256(name.encode()).hexdigest()
 
 
-def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
+def _list_documents(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
     """The documents of a shard that are wanted: doc_id, source_id, lang, shard."""
     columns = ["doc_id", "source_id"]
     if done == "ingest":
@@ -203,7 +205,9 @@ def _listed(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFra
     return rows.with_columns(shard=pl.lit(shard))
 
 
-def found(some: Sample, register: Register, rules: PrivacyParams) -> tuple[pl.DataFrame, int]:
+def find_in_sample(
+    some: Sample, register: Register, rules: PrivacyParams
+) -> tuple[pl.DataFrame, int]:
     """The findings that the stage would replace, with source_id and lang beside them; and how many
     of the documents it would drop for them."""
     sources = register.sources
@@ -220,16 +224,16 @@ def found(some: Sample, register: Register, rules: PrivacyParams) -> tuple[pl.Da
     by = scrubber(rules)
     said: dict[str, list[Span]] = {}
     for shard in some.parted:
-        said |= whole_records.findings(some.corpus, shard, by, homes, documents["doc_id"])
+        said |= whole_records.find_in_records(some.corpus, shard, by, homes, documents["doc_id"])
     findings = merged(by.find(documents, said), some.removals, documents)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
-    judged = judge(documents, findings, densest=rules.drop_density)
+    judged = decide(documents, findings, max_density=rules.drop_density)
     about = documents.select("doc_id", "source_id", "lang")
     beside = findings.join(about, on="doc_id", maintain_order="left")
     return beside, judged.filter(pl.col("outcome") == "drop").height
 
 
-def counts(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str, Any]:
+def count_findings(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str, Any]:
     """How many findings there are, of which class, in which sources and languages; no value."""
 
     def by(*columns: str) -> list[dict[str, Any]]:
@@ -248,7 +252,7 @@ def counts(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str, Any]:
     }
 
 
-def chosen(findings: pl.DataFrame, most: int) -> pl.DataFrame:
+def choose_documents(findings: pl.DataFrame, most: int) -> pl.DataFrame:
     """doc_id of documents to show: one of each class, the rarest class first, then another of
     each, and so on; of a class, those with the fewest findings first."""
     per = findings.group_by("entity_type", "doc_id").len("hits").sort("hits", "doc_id")

@@ -23,7 +23,7 @@ _STYLE: Final = """mark{color:#191d23;border-radius:.2rem;padding:0 .15rem}
 _TURN: Final = 137.508
 
 
-def page(
+def render_page(
     told: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], findings: pl.DataFrame
 ) -> str:
     """The whole page.

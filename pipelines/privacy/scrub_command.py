@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UnicodeDecodeError as error:
         name = options.file or "standard input"
         raise Usage(f"{name}: not UTF-8 at byte {error.start}; convert it first") from None
-    from pipelines.personal_data.scrub import Scrubber, apply
+    from pipelines.personal_data.scrub import Scrubber, apply_findings
 
     one = pl.DataFrame(
         {
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "jurisdiction": pl.String,
         },
     )
-    released, redactions = apply(one, Scrubber().find(one))
+    released, redactions = apply_findings(one, Scrubber().find(one))
     if options.json:
         print(
             json.dumps(

@@ -25,9 +25,9 @@ from pipelines.engine.context import Context
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.personal_data import pseudonym_key
 from pipelines.personal_data.names import RUSSIAN
-from pipelines.personal_data.scrub import apply, scrubber
+from pipelines.personal_data.scrub import apply_findings, scrubber
 from pipelines.privacy import whole_records
-from pipelines.privacy.decisions import judge
+from pipelines.privacy.decisions import decide
 from schemas.command_entry import with_exit_code
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
@@ -72,7 +72,9 @@ class ScrubShard(ShardDoFn):
             )
         ]
         removals = self.source.removals(shard.name)
-        said = whole_records.findings(self.source, shard.name, self.scrubber, self.jurisdictions)
+        said = whole_records.find_in_records(
+            self.source, shard.name, self.scrubber, self.jurisdictions
+        )
         bad, barred = 0, set[str]()
         for batch in self.source.handed_to(
             "privacy", shard.name, ["doc_id", "uri", "source_id", "text"]
@@ -98,7 +100,7 @@ class ScrubShard(ShardDoFn):
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
         findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))  # no personal data
         decided = decisions.decisions(
-            judge(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
+            decide(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
         )
         shard.write("decisions", decided.to_arrow())
         totals = decisions.outcomes(decided)
@@ -122,7 +124,7 @@ def _withdrawn(
     reads in a release is what that person withdraws."""
     if not digests:
         return set()
-    released = apply(documents.select("doc_id", "text"), findings)[0]
+    released = apply_findings(documents.select("doc_id", "text"), findings)[0]
     return {
         doc_id
         for doc_id, text in released.iter_rows()

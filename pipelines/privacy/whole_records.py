@@ -19,7 +19,7 @@ from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import Scrubber
 
 
-def findings(
+def find_in_records(
     source: Corpus,
     shard: str,
     by: Scrubber,
@@ -46,15 +46,15 @@ def findings(
     for batch in source.records(shard, ranges["part_of"].unique(), ["doc_id", "source_id", "text"]):
         batch = batch.join(languages, on="doc_id", how="left", maintain_order="left")
         home = pl.col("source_id").replace_strict(homes, default=None, return_dtype=pl.String)
-        told = by.spans(batch.with_columns(jurisdiction=home))
+        told = by.find_spans(batch.with_columns(jurisdiction=home))
         mine = ranges.filter(pl.col("part_of").is_in(list(told)))
         for doc_id, record, starts, ends in mine.iter_rows():
-            if spans := list(mapped(told[record], list(zip(starts, ends, strict=True)))):
+            if spans := list(map_to_part(told[record], list(zip(starts, ends, strict=True)))):
                 found[doc_id] = spans
     return found
 
 
-def mapped(spans: Iterable[Span], ranges: Sequence[tuple[int, int]]) -> Iterator[Span]:
+def map_to_part(spans: Iterable[Span], ranges: Sequence[tuple[int, int]]) -> Iterator[Span]:
     """Spans of a record's text -> those of the part that the ranges (ascending, apart) make, joined
     by `SEAM`.  A span that goes beyond a range is cut at its edges; one in several is several."""
     ends = [end for _, end in ranges]

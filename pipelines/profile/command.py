@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lineage.configuration import required_params
 from lineage.release_folder import ReleaseFolder
 from lineage.storage import disk
 from lineage.storage.release_tables import readable
@@ -56,12 +57,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _profile(options: argparse.Namespace) -> int:
     from pipelines.profile import edges
-    from pipelines.profile.counts import figures
+    from pipelines.profile.counts import count_release
     from pipelines.profile.page import page
 
     folder, work = _places(options)
     release = ReleaseFolder(folder, folder)
-    told = figures(release, work)
+    told = count_release(release, work)
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     if options.json and not options.out:
@@ -82,7 +83,7 @@ def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
     """The release's folder, and the work folder of the run that made it, where that is known."""
     if options.release and not options.with_texts:
         return options.release, None
-    about = command_line.loaded(options.params, "" if options.with_texts else "a release")
+    about = required_params(options.params, "" if options.with_texts else "a release")
     folder = options.release or about.release_folder
     return folder, about.work
 

@@ -23,7 +23,7 @@ DRAWN: Final = 12
 _FEW: Final = 3
 
 
-def figures(release: ReleaseFolder, work: Path | None = None) -> dict[str, Any]:
+def count_release(release: ReleaseFolder, work: Path | None = None) -> dict[str, Any]:
     """All counts of a release; of the work folder, where it is named, what `quality` measured.
 
     Returns:
@@ -36,11 +36,11 @@ def figures(release: ReleaseFolder, work: Path | None = None) -> dict[str, Any]:
     told = release.manifest()
     ended = release.table("decisions").filter(pl.col("outcome") != "keep")
     records, documents = release.table("records"), release.table("documents")
-    measured = edges.measured(release)
+    measured = edges.read_measurements(release)
     return {
         "release": {k: told.get(k) for k in ("name", "as_of", "purpose", "code_version")},
         "totals": _totals(records, documents),
-        "stages": stages(_counted(release.table("decisions"), "stage", "outcome")),
+        "stages": count_stages(_counted(release.table("decisions"), "stage", "outcome")),
         "reasons": _counted(ended, "stage", "outcome", "reason").to_dicts(),
         "languages": _languages(documents, measured),
         "sources": _sources(records, ended, documents),
@@ -75,7 +75,7 @@ def _totals(records: pl.LazyFrame, documents: pl.LazyFrame) -> dict[str, Any]:
     return {"records": seen, **row.collect().to_dicts()[0]}
 
 
-def stages(counted: pl.DataFrame) -> list[dict[str, Any]]:
+def count_stages(counted: pl.DataFrame) -> list[dict[str, Any]]:
     """How many records each stage was handed, and what became of them.
 
     Args:

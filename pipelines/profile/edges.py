@@ -28,7 +28,7 @@ _NAMES: Final = {
 _OTHER: Final = ("value", "threshold")
 
 
-def measured(release: ReleaseFolder) -> pl.DataFrame:
+def read_measurements(release: ReleaseFolder) -> pl.DataFrame:
     """gauge (a stage, or a rule of one), stage, doc_id, kept, value, threshold, lang, other (the
     copy that stayed), a row per measurement; what was compared with itself is left out."""
     listed = pl.col("evidence").str.contains('"failed"', literal=True)

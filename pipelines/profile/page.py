@@ -16,13 +16,13 @@ def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -
     """The whole page.
 
     Args:
-      told: see `pipelines.profile.counts.figures`.
+      told: see `pipelines.profile.counts.count_release`.
       texts: doc_id -> how its text begins; documents without one are shown by id and value.
       raw: whether texts that were not released are among them.
     """
     about = told["release"]
     sections = [
-        section("What became of the records", _legend(), plots.flow(told["stages"])),
+        section("What became of the records", _legend(), plots.stage_flow(told["stages"])),
         section("Why records were not released", _reasons(told["reasons"])),
         section("Languages", _languages(told["languages"])),
         section("Lengths", *_lengths(told["lengths"])),
@@ -122,7 +122,7 @@ def _sources(rows: Sequence[Mapping[str, Any]]) -> str:
             number(r["records"]),
             number(r["keep"]),
             number(r["chars"]),
-            plots.parted(r, most),
+            plots.outcome_bar(r, most),
             ", ".join(map(safe, r["reasons"])),
         )
         for r in rows

@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
     return f"{int(value):,}".replace(",", "\u202f")
 
 
-def short(value: float) -> str:
+def short_number(value: float) -> str:
     """A count for an axis: 1.5k, 20M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
@@ -65,7 +65,7 @@ def _rect(x: float, y: float, w: float, h: float, kind: str, told: str = "") -> 
     )
 
 
-def flow(stages: Sequence[Mapping[str, Any]]) -> str:
+def stage_flow(stages: Sequence[Mapping[str, Any]]) -> str:
     """A bar for each stage, as long as what it was handed, parted by what became of it."""
     most = max((sum(s[o] for o in OUTCOMES) for s in stages), default=0)
     room, body = _WIDE - _LEFT - 120, []
@@ -83,7 +83,7 @@ def flow(stages: Sequence[Mapping[str, Any]]) -> str:
     return _svg(_WIDE, len(stages) * _ROW + 8, "What each stage kept", body)
 
 
-def parted(row: Mapping[str, Any], most: int) -> str:
+def outcome_bar(row: Mapping[str, Any], most: int) -> str:
     """The same in a cell of a table: a bar as long as the row's share of the most."""
     body, x = [], 0.0
     for outcome in OUTCOMES:
@@ -100,7 +100,7 @@ def histogram(
     *,
     series: Sequence[tuple[str, str]] = (("n", "fill"),),
     marks: Sequence[float] = (),
-    tick: Callable[[float], str] = short,
+    tick: Callable[[float], str] = short_number,
     every: int = 4,
     size: tuple[int, int] = (_WIDE, 220),
 ) -> str:
@@ -120,7 +120,7 @@ def histogram(
     most = max((sum(b[key] for key, _ in series) for b in bins), default=0) or 1
     step = (width - left - 12) / max(len(bins), 1)
     body = [
-        _text(left - 6, top + 8, short(most), "end", "soft"),
+        _text(left - 6, top + 8, short_number(most), "end", "soft"),
         f'<path d="M{left} {top}H{width - 12}" class="grid"/>',
         f'<path d="M{left} {bottom}H{width - 12}" class="axis"/>',
     ]

@@ -58,6 +58,8 @@ _UNSPACED: Final = (
 )
 #: Pictographs (UTS #51's blocks), with the parts that sequences are built of.
 _EMOJI: Final = ((0x2600, 0x27BF), (0x1F000, 0x1FAFF), (0x2B00, 0x2BFF), (0x20E3, 0x20E3))
+_NEWLINES: Final = (0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029)
+_BLANKS: Final = (0x09, 0x1361, 0xFEFF, 0x200B)
 _JOINERS: Final = (0x00AD, 0x200C, 0x200D, 0x2060)
 
 
@@ -74,7 +76,11 @@ def hashes(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
 @cache
 def _kinds() -> npt.NDArray[np.uint8]:
     table = np.full(0x110000, KIND["odd"], np.uint8)
-    table[:_END] = [KIND[_of_category(unicodedata.category(chr(c)), c)] for c in range(_END)]
+    categories = list(map(unicodedata.category, map(chr, range(_END))))
+    kind_of = {category: KIND[_of_category(category)] for category in {*categories}}
+    table[:_END] = list(map(kind_of.__getitem__, categories))
+    table[[*_NEWLINES]], table[[*_BLANKS]] = KIND["newline"], KIND["space"]
+    table[0xFFFD] = KIND["odd"]
     table[_END:0x40000] = KIND["unspaced"]
     table[0xE0000:0xE01F0] = KIND["letter"]  # variation selectors and tags
     for name, blocks in (("unspaced", _UNSPACED), ("emoji", _EMOJI)):
@@ -89,16 +95,12 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return table
 
 
-def _of_category(category: str, code: int) -> str:
-    if code in (0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029):
-        return "newline"
-    if code in (0x09, 0x1361, 0xFEFF, 0x200B) or category == "Zs":
+def _of_category(category: str) -> str:
+    """The kind of a general category, for most of its characters."""
+    if category == "Zs":
         return "space"
-    first = category[0]
-    if code == 0xFFFD or first == "C":
-        return "odd"
     names = {"L": "letter", "M": "letter", "N": "digit", "P": "punctuation", "S": "symbol"}
-    return names[first]
+    return names.get(category[0], "odd")
 
 
 @cache
@@ -106,6 +108,6 @@ def _mixed() -> npt.NDArray[np.uint64]:
     """A last entry stands for all that lies beyond the table."""
     from pipelines.text.shingles import fmix64
 
-    lower = [chr(c).lower() for c in range(_END)]
+    lower = list(map(str.lower, map(chr, range(_END))))
     small = np.array([ord(s) if len(s) == 1 else c for c, s in enumerate(lower)], np.uint64)
     return fmix64(np.append(small, np.uint64(_END)) + np.uint64(1))

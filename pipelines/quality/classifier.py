@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 LABEL: Final = "__label__"
 #: Characters of a text that a model is shown, from its start.
-SHOWN: Final = 3000
+MAX_CHARS: Final = 3000
 
 
-class NoModel(TamgaError):
+class ClassifierError(TamgaError):
     """A classifier's file that is not there or is not one; the message says what helps."""
 
     exit_code = BAD_USAGE
 
 
-def shown(texts: pl.Series) -> pl.Series:
+def to_model_lines(texts: pl.Series) -> pl.Series:
     """Texts as a model is shown them, in training and after: the first `SHOWN` characters, lower
     case, letters and numbers parted from punctuation, on one line."""
     return (
         texts.cast(pl.String)
         .fill_null("")
-        .str.head(SHOWN)
+        .str.head(MAX_CHARS)
         .str.to_lowercase()
         .str.replace_all(r"([^\p{L}\p{M}\p{N}\s'\u{2bb}\u{2bc}])", " $1 ")
         .str.replace_all(r"\s+", " ")
@@ -48,11 +48,13 @@ class Classifier:
         """`key` names the parameter that named the file, for messages.
 
         Raises:
-          NoModel: where the file is not there.
+          ClassifierError: where the file is not there.
         """
         self.path, self.key = path, key
         if not path.is_file():
-            raise NoModel(f"{key}: {path} is not there; `tamga quality train` makes a model")
+            raise ClassifierError(
+                f"{key}: {path} is not there; `tamga quality train` makes a model"
+            )
 
     @cached_property
     def sha256(self) -> str:
@@ -66,9 +68,9 @@ class Classifier:
         try:
             model = _FastText(str(self.path))
         except (ValueError, MemoryError, RuntimeError):
-            raise NoModel(f"{self.key}: {self.path} is not a fastText model") from None
+            raise ClassifierError(f"{self.key}: {self.path} is not a fastText model") from None
         if not self._labels(model):
-            raise NoModel(f"{self.key}: {self.path} has no labels: it is no classifier")
+            raise ClassifierError(f"{self.key}: {self.path} has no labels: it is no classifier")
         return model
 
     @property
@@ -77,11 +79,11 @@ class Classifier:
         return self._labels(self.model)
 
     def check(self, label: str | None = None) -> None:
-        """Raise NoModel unless the file is a classifier, and knows the label."""
+        """Raise ClassifierError unless the file is a classifier, and knows the label."""
         labels = self.labels
         if label is not None and label not in labels:
             known = ", ".join(sorted(labels)[:20])
-            raise NoModel(f"{self.key}: {self.path} has no label {label!r}, but {known}")
+            raise ClassifierError(f"{self.key}: {self.path} has no label {label!r}, but {known}")
 
     def probability(self, texts: pl.Series, label: str) -> pl.Series:
         """The probability of one label for each text; 0 for a text without a known word."""
@@ -97,7 +99,7 @@ class Classifier:
         return pl.Series("label", found, dtype=pl.String)
 
     def _predict(self, texts: pl.Series, k: int) -> list[list[tuple[str, float]]]:
-        lines = [line + "\n" for line in shown(texts).to_list()]
+        lines = [line + "\n" for line in to_model_lines(texts).to_list()]
         if not lines:
             return []
         labels, scores = self.model.f.multilinePredict(lines, k, 0.0, "strict")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 
-def expression(pattern: str) -> str:
+def to_regex(pattern: str) -> str:
     """A URL pattern as a regular expression: `*` is anything, case and scheme do not count.
 
     The pattern is of the URL without its scheme and must fit all of it: `law.example.kz/*`,
@@ -39,7 +39,7 @@ def tag(
         dict(sources), default=None, return_dtype=pl.String
     )
     fits = [
-        pl.when(pl.col("uri").str.contains(expression(pattern))).then(pl.lit(domain))
+        pl.when(pl.col("uri").str.contains(to_regex(pattern))).then(pl.lit(domain))
         for pattern, domain in urls
     ]
     by_url = pl.coalesce(*fits) if fits else pl.lit(None, pl.String)

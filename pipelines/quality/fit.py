@@ -22,7 +22,7 @@ from schemas.errors import BAD_USAGE, TamgaError
 ENVIRONMENT: Final = {"MALLOC_PERTURB_": "255", "GLIBC_TUNABLES": "glibc.malloc.perturb=255"}
 
 
-class GaveUp(TamgaError):
+class FitError(TamgaError):
     """fastText could not fit the model; the message is its own."""
 
     exit_code = BAD_USAGE
@@ -32,7 +32,7 @@ def fit(arguments: Mapping[str, Any], out: str) -> None:
     """Train by fastText's arguments and save the model at `out`.
 
     Raises:
-      GaveUp: with fastText's words.
+      FitError: with fastText's words.
     """
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
     done = subprocess.run(
@@ -42,7 +42,7 @@ def fit(arguments: Mapping[str, Any], out: str) -> None:
         text=True,
     )
     if done.returncode:
-        raise GaveUp(done.stdout.strip() or f"the process ended with {done.returncode}")
+        raise FitError(done.stdout.strip() or f"the process ended with {done.returncode}")
 
 
 def main() -> int:

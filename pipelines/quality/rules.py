@@ -81,7 +81,7 @@ def load(path: Path = THRESHOLDS) -> list[Rule]:
     return list(rules.values())
 
 
-def judge(measured: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
+def find_failures(measured: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
     """Hold documents against rules.
 
     Args:

@@ -21,7 +21,7 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.quality import domains, rules
-from pipelines.quality.classifier import Classifier, NoModel
+from pipelines.quality.classifier import Classifier, ClassifierError
 from pipelines.quality.rules import Rule
 from pipelines.quality.statistics import STATISTICS, measure
 from schemas.command_entry import with_exit_code
@@ -36,7 +36,7 @@ RULE_VERSION = "1"
 FAILURES = "failures"
 
 
-class Judge:
+class Assessor:
     """What a run judges documents by: rules, models, domains; loads models when first asked."""
 
     def __init__(self, params: Params) -> None:
@@ -52,14 +52,14 @@ class Judge:
                 params.root / tagger.model, "quality.domains.classifier"
             )
             self.warm()
-        except (rules.BadThresholds, NoModel) as error:
+        except (rules.BadThresholds, ClassifierError) as error:
             raise Invalid([Problem(str(params.path), None, "quality", str(error))]) from None
         if scorer and scorer.floor is not None:
             floor: dict[tuple[str, str], float | None] = {(rules.ANY, rules.ANY): scorer.floor}
             self.rules.append(Rule("classifier", "score", "min", (), floor))
 
     def warm(self) -> None:
-        """Load the models; raises NoModel."""
+        """Load the models; raises ClassifierError."""
         about = self.params.classifier
         if self.scorer and about:
             self.scorer.check(about.label)
@@ -108,12 +108,12 @@ class Judge:
                 *domains.tag(documents, about.domains.sources, about.domains.urls, labels),
             ]
         )
-        judged = rules.judge(measured.with_columns(score=score), self.rules)
+        judged = rules.find_failures(measured.with_columns(score=score), self.rules)
         failed = pl.col(FAILURES).list.eval(pl.element().struct.field("rule"))
         return judged.with_columns(failed=failed).select("uri", FAILURES, *QUALITY.names)
 
 
-def judge(found: pl.DataFrame, mode: str) -> pl.DataFrame:
+def decide(found: pl.DataFrame, mode: str) -> pl.DataFrame:
     """Decide about documents by the rules that they failed.
 
     Args:
@@ -140,11 +140,11 @@ def judge(found: pl.DataFrame, mode: str) -> pl.DataFrame:
     )
 
 
-class JudgeShard(ShardDoFn):
+class AssessShard(ShardDoFn):
     """Judges the documents of a shard, batch by batch."""
 
     def __init__(
-        self, state: shards.State, source: Corpus, by: Judge, register: Register, run_id: str
+        self, state: shards.State, source: Corpus, by: Assessor, register: Register, run_id: str
     ) -> None:
         super().__init__(state)
         self.source, self.by, self.run_id = source, by, run_id
@@ -165,7 +165,7 @@ class JudgeShard(ShardDoFn):
             batch = batch.join(labels, on="doc_id", how="left", maintain_order="left")
             found.append(self.by.find(batch.with_columns(kind=kinds)))
         judged = pl.concat(found).sort("doc_id")
-        decided = decisions.decisions(judge(judged, self.by.params.mode), "quality", self.run_id)
+        decided = decisions.decisions(decide(judged, self.by.params.mode), "quality", self.run_id)
         shard.write("quality", judged.select(QUALITY.names).to_arrow().cast(QUALITY))
         shard.write("decisions", decided.to_arrow())
         shares = judged.select(pl.col(name) for name in STATISTICS if name.endswith("_share"))
@@ -194,7 +194,7 @@ class Quality(DocumentStage):
     name = "quality"
 
     def __init__(self, context: Context) -> None:
-        self.by = Judge(context.params)
+        self.by = Assessor(context.params)
         unknown = set(context.params.quality.domains.sources) - set(context.register.sources)
         if unknown:
             path, key = str(context.params.path), "quality.domains.sources"
@@ -206,7 +206,7 @@ class Quality(DocumentStage):
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
         source = Corpus(str(context.params.work))
-        work = JudgeShard(state, source, self.by, context.register, run_id)
+        work = AssessShard(state, source, self.by, context.register, run_id)
         stage_tables.deal(pipeline, stage_tables.shards(context)) | "Judge" >> beam.ParDo(
             work
         ).with_output_types(pa.RecordBatch)

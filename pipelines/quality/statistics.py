@@ -96,7 +96,7 @@ def measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     """
     full = texts.cast(pl.String).fill_null("").rename("text")
     lengths = full.str.len_chars().cast(pl.Int64).to_numpy()
-    judged = spread(full, lengths)
+    judged = spread_windows(full, lengths)
     parts = [
         _measure(judged[first:last], languages[first:last])
         for first, last in _chunks(np.minimum(lengths, LIMIT))
@@ -113,7 +113,7 @@ def measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     ).select(pl.col(name).cast(kind) for name, kind in STATISTICS.items())
 
 
-def spread(texts: pl.Series, lengths: I64) -> pl.Series:
+def spread_windows(texts: pl.Series, lengths: I64) -> pl.Series:
     """Texts of at most `LIMIT` characters as they are; of longer ones, evenly spread windows."""
     long = np.flatnonzero(lengths > LIMIT)
     if not len(long):
@@ -166,8 +166,8 @@ def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
     length = runs.ends - runs.starts
     long = np.flatnonzero(length > LONG)
     unspaced = counted["unspaced"] / solid > UNSPACED
-    stops = stop_words.count(hashed, words.owner, languages)
-    listed = np.array([language in stop_words.languages() for language in languages])
+    stops = stop_words.count_stop_words(hashed, words.owner, languages)
+    listed = np.array([language in stop_words.word_lists() for language in languages])
     figures = {
         "n_words": n_words,
         "mean_word_length": _where((n_lexical > 0) & ~unspaced, letters / np.maximum(n_lexical, 1)),

@@ -19,7 +19,7 @@ _BUCKETS = 1 << 16
 
 
 @cache
-def languages() -> dict[str, tuple[str, ...]]:
+def word_lists() -> dict[str, tuple[str, ...]]:
     """Language -> its function words."""
     text = files("pipelines.quality").joinpath("stop_words.tsv").read_text("utf-8")
     lines = [line.split("\t") for line in text.splitlines() if not line.startswith("#")]
@@ -40,7 +40,7 @@ def word_hash(word: str) -> int:
     return int((hashes(codes) * powers(len(codes))).sum())
 
 
-def count(words: U64, owner: I64, documents: Sequence[str | None]) -> I64:
+def count_stop_words(words: U64, owner: I64, documents: Sequence[str | None]) -> I64:
     """How many words of each document stand in the list of its language; 0 without a list."""
     table, present, numbers = _table()
     language = np.array([numbers.get(d or "", -1) for d in documents], np.int64)
@@ -55,8 +55,8 @@ def count(words: U64, owner: I64, documents: Sequence[str | None]) -> I64:
 
 @cache
 def _table() -> tuple[U64, npt.NDArray[np.bool_], dict[str, int]]:
-    numbers = {name: i for i, name in enumerate(languages())}
-    rows = [(word_hash(w), numbers[name]) for name, ws in languages().items() for w in ws]
+    numbers = {name: i for i, name in enumerate(word_lists())}
+    rows = [(word_hash(w), numbers[name]) for name, ws in word_lists().items() for w in ws]
     keys = np.array([r[0] for r in rows], np.uint64)
     keys ^= _salt(np.array([r[1] for r in rows], np.int64))
     present = np.zeros(_BUCKETS, bool)

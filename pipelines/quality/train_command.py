@@ -95,13 +95,13 @@ def _train(options: argparse.Namespace) -> dict[str, Any]:
         (options.curated, "curated"),
         (options.raw, "raw"),
     ):
-        for path in training.files(paths):
-            parts.append(training.read(path, columns, label))
+        for path in training.list_files(paths):
+            parts.append(training.read_documents(path, columns, label))
             inputs.append((label or "labelled", path.name, disk.sha256_file(path)))
     prepared = training.prepare(_identified(pl.concat(parts)), options.held_out)
     model = training.train(prepared, settings, options.out, loud=sys.stderr.isatty())
     rows = training.evaluate(model, prepared, settings.loss == "ova")
-    told = training.card(model, prepared, settings, inputs, rows)
+    told = training.model_card(model, prepared, settings, inputs, rows)
     disk.write_json(options.out.with_name(f"{options.out.name}.card.json"), told)
     return told
 

@@ -17,8 +17,8 @@ from typing import Any, Final
 import polars as pl
 
 from lineage.storage import disk
-from pipelines.quality.classifier import LABEL, Classifier, shown
-from pipelines.quality.fit import GaveUp, fit
+from pipelines.quality.classifier import LABEL, Classifier, to_model_lines
+from pipelines.quality.fit import FitError, fit
 from schemas.errors import BAD_USAGE, TamgaError
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".parquet", ".txt")
@@ -57,7 +57,7 @@ class Columns:
     lang: str = "lang"
 
 
-def files(paths: Sequence[Path]) -> Iterator[Path]:
+def list_files(paths: Sequence[Path]) -> Iterator[Path]:
     """The files named, and of a folder all below it that can be read.
 
     Raises:
@@ -77,7 +77,7 @@ def files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def read(path: Path, columns: Columns, label: str | None) -> pl.DataFrame:
+def read_documents(path: Path, columns: Columns, label: str | None) -> pl.DataFrame:
     """The documents of a file.
 
     Args:
@@ -135,7 +135,7 @@ def prepare(documents: pl.DataFrame, held_out: float) -> pl.DataFrame:
       BadInput: for a label that fastText cannot hold, or fewer than two labels on either side.
     """
     lines = documents.with_columns(
-        line=shown(documents["text"]), labels=pl.col("labels").list.drop_nulls()
+        line=to_model_lines(documents["text"]), labels=pl.col("labels").list.drop_nulls()
     ).filter((pl.col("line") != "") & (pl.col("labels").list.len() > 0))
     digests = [hashlib.sha256(line.encode()).hexdigest() for line in lines["line"]]
     whole = (
@@ -185,7 +185,7 @@ def train(prepared: pl.DataFrame, settings: Settings, out: Path, loud: bool = Fa
         arguments = {"input": str(path), "verbose": 2 if loud else 0, **asdict(settings)}
         try:
             fit(arguments, str(model))
-        except GaveUp as error:
+        except FitError as error:
             raise BadInput(f"fastText gave up: {error}; try a lower --lr or --dim") from None
     return Classifier(out, "model")
 
@@ -229,7 +229,7 @@ def evaluate(model: Classifier, prepared: pl.DataFrame, several: bool) -> list[d
     return rows
 
 
-def card(
+def model_card(
     model: Classifier,
     prepared: pl.DataFrame,
     settings: Settings,

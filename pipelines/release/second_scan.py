@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
-from pipelines.personal_data.second_look import look, sample
+from pipelines.personal_data.second_look import find_missed, sample_documents
 from schemas.privacy import PrivacyParams
 
 #: At most so many files of a release are opened, of each language some.
@@ -54,7 +54,7 @@ def hits(
     for doc_id, text, source, start, end in rows.select(
         "doc_id", "text", "source_id", "start", "end"
     ).iter_rows():
-        for hit in look(text, zip(start or (), end or (), strict=True)):
+        for hit in find_missed(text, zip(start or (), end or (), strict=True)):
             asked = policy.entities is None or hit.entity in policy.entities
             kept = policy.operator_for(hit.entity, source, jurisdictions(source)) == "keep"
             if asked and not kept:
@@ -80,7 +80,9 @@ def stop_on_a_hit(context: Context, state: State) -> None:
         or [pl.DataFrame(schema={"doc_id": pl.String, "shard": pl.String})]
     )
     parts = chosen(released["shard"].unique())
-    wanted = sample(released.filter(pl.col("shard").is_in(parts))["doc_id"], policy.second_scan)
+    wanted = sample_documents(
+        released.filter(pl.col("shard").is_in(parts))["doc_id"], policy.second_scan
+    )
     found: list[tuple[str, str, int, int]] = []
     for part in parts:
         file = root / part

@@ -31,6 +31,7 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.counts import add, made
 from pipelines.engine.published import StageError, load
+from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.ingest.signals.registry import PROTOCOLS
 from pipelines.personal_data.uris import redact_uri
@@ -126,7 +127,7 @@ class ReleaseStage(DocumentStage):
         )
         (
             decided
-            | "SpreadParts" >> beam.Reshuffle()
+            | "SpreadParts" >> Spread()
             | "WritePart"
             >> beam.ParDo(WritePart(selection, self.tokens)).with_output_types(pa.RecordBatch)
         )

@@ -17,6 +17,7 @@ import polars as pl
 
 import lineage
 from lineage import withdrawal_scope
+from lineage.configuration import required_params
 from lineage.signing import release_log
 from lineage.storage import disk, locks, release_files
 from lineage.storage.release_tables import NoRelease, readable
@@ -67,7 +68,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
                     folder / entry["name"],
                     lineage.open(folder),
                     entry,
-                    fingerprints.of_documents,
+                    fingerprints.document_fingerprints,
                     fingerprints.ALGORITHM,
                 )
                 entered.append(name)
@@ -143,7 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rebuild", action="store_true", help="make the store anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(argv)
-    folder = options.releases or command_line.loaded(options.params, INSTEAD).releases
+    folder = options.releases or required_params(options.params, INSTEAD).releases
     with readable():
         entered, gone = enter_all(folder, options.rebuild)
         others = misnamed(folder)

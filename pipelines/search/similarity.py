@@ -40,12 +40,12 @@ class Asked:
     @cached_property
     def sequence(self) -> shingles.U64:
         """Its shingles in order."""
-        return shingles.sequence(pl.Series([self.text]), fingerprints.WIDTH)[0]
+        return shingles.shingle_sequence(pl.Series([self.text]), fingerprints.WIDTH)[0]
 
     @cached_property
     def keys(self) -> list[int]:
         """Its fingerprints."""
-        found: list[int] = fingerprints.prints(pl.Series([self.text])).hashes.tolist()
+        found: list[int] = fingerprints.text_fingerprints(pl.Series([self.text])).hashes.tolist()
         return found
 
     def digests(self) -> list[bytes]:
@@ -57,7 +57,9 @@ class Asked:
 def read(payload: bytes) -> Asked | str:
     """A file's text as ingest would store it, or why there is none."""
     for media_type in (None, "text/plain"):
-        found = text_extraction.document(Content(payload=payload, media_type=media_type), MAX_BYTES)
+        found = text_extraction.extract_document(
+            Content(payload=payload, media_type=media_type), MAX_BYTES
+        )
         if found.error is None:
             break
     if found.error:
@@ -156,7 +158,7 @@ def _text(release: Path, row: dict[str, Any]) -> str | None:
 def _measured(asked: Asked, text: str | None) -> Sequence[float | int | None]:
     if text is None:
         return (None, None, None, None)
-    theirs = shingles.sequence(pl.Series([text]), fingerprints.WIDTH)[0]
+    theirs = shingles.shingle_sequence(pl.Series([text]), fingerprints.WIDTH)[0]
     sides = [np.unique(asked.sequence), np.unique(theirs)]
     both = Shingles(np.concatenate(sides), np.cumsum([0, *map(len, sides)]))
     pair = pl.DataFrame({"left": [0], "right": [1]}, {"left": pl.UInt64, "right": pl.UInt64})
@@ -179,7 +181,7 @@ def redacted(
       policy: how personal data are replaced; None, and without its key: as by default.
     """
     from pipelines.personal_data.pseudonym_key import BadKey
-    from pipelines.personal_data.scrub import Scrubber, apply, scrubber
+    from pipelines.personal_data.scrub import Scrubber, apply_findings, scrubber
 
     try:
         found = scrubber(policy) if policy else Scrubber()
@@ -192,5 +194,5 @@ def redacted(
             dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String),
             orient="row",
         )
-        forms[str(apply(one, found.find(one))[0]["text"][0])] = None
+        forms[str(apply_findings(one, found.find(one))[0]["text"][0])] = None
     return [*forms][1:]

@@ -28,9 +28,9 @@ LEAST: Final = 8
 ALGORITHM: Final = f"winnow-{WINDOW}-least-{LEAST}/{shingles.ALGORITHM}"
 
 
-def prints(texts: pl.Series) -> Shingles:
+def text_fingerprints(texts: pl.Series) -> Shingles:
     """The fingerprints of each text: ascending and distinct; none of a text without words."""
-    hashes, offsets = shingles.sequence(texts, WIDTH)
+    hashes, offsets = shingles.shingle_sequence(texts, WIDTH)
     return select(hashes, offsets)
 
 
@@ -43,16 +43,18 @@ def select(hashes: U64, offsets: I64) -> Shingles:
         last = len(hashes) - WINDOW + 1
         inside = owner[:last] == owner[WINDOW - 1 :]
         chosen.append(
-            pl.DataFrame({"row": owner[:last][inside], "key": minima(hashes, WINDOW)[inside]})
+            pl.DataFrame(
+                {"row": owner[:last][inside], "key": window_minima(hashes, WINDOW)[inside]}
+            )
         )
     found = pl.concat(chosen).unique().sort("row", "key")
     sizes = np.bincount(found["row"].to_numpy(), minlength=len(offsets) - 1)
     return Shingles(found["key"].to_numpy(), np.concatenate([[0], np.cumsum(sizes)]))
 
 
-def of_documents(texts: pl.DataFrame) -> pl.DataFrame:
+def document_fingerprints(texts: pl.DataFrame) -> pl.DataFrame:
     """doc_id, text -> a row of doc_id and `key` (u64) per fingerprint."""
-    found = prints(texts["text"])
+    found = text_fingerprints(texts["text"])
     rows = np.repeat(np.arange(len(found)), found.sizes)
     return texts.select(pl.col("doc_id").gather(rows)).with_columns(key=pl.Series(found.hashes))
 
@@ -64,7 +66,7 @@ def _least(owner: I64, hashes: U64) -> pl.DataFrame:
     return ordered.filter(pl.int_range(pl.len()).over("row") < LEAST)
 
 
-def minima(values: U64, width: int) -> U64:
+def window_minima(values: U64, width: int) -> U64:
     """The least value of each window, by doubling."""
     least, size = values, 1
     while size * 2 <= width:

@@ -42,7 +42,7 @@ def probability(similarity: float, bands: int, rows: int) -> float:
     return -math.expm1(bands * math.log1p(-(similarity**rows))) if similarity < 1 else 1.0
 
 
-def bands(candidate: float, recall: float, rows: int) -> int:
+def fewest_bands(candidate: float, recall: float, rows: int) -> int:
     """The fewest bands of `rows` values that find pairs of similarity `candidate` with `recall`.
 
     Raises ValueError unless 0 < candidate <= 1, 0 < recall < 1 and rows >= 1.

@@ -23,7 +23,7 @@ import xxhash
 
 from pipelines.text.ragged import I64, offsets_of
 from pipelines.text.shingles import U64, Words, hash_words
-from pipelines.text.views import folded
+from pipelines.text.views import fold_words
 
 ALGORITHM = "figures-xxh3-1"
 """Names the figures and their hashes in whatever is stored."""
@@ -59,9 +59,9 @@ class Figures(NamedTuple):
         )
 
 
-def figures(words: Words) -> Figures:
+def find_figures(words: Words) -> Figures:
     """The figures among the words of n texts."""
-    kinds = kinds_of(words.vocabulary)
+    kinds = figure_kinds(words.vocabulary)
     known = np.flatnonzero(kinds >= 0)
     hashes = np.zeros(len(kinds), np.uint64)
     drawn = hash_words(words.vocabulary.gather(known)) & ~np.uint64(3)
@@ -74,7 +74,7 @@ def figures(words: Words) -> Figures:
     )
 
 
-def kinds_of(vocabulary: pl.Series) -> np.ndarray:
+def figure_kinds(vocabulary: pl.Series) -> np.ndarray:
     """Words of key views -> their places in `KINDS`, -1 for a word that is no figure."""
     kinds = np.full(len(vocabulary), -1, np.int8)
     kinds[_months_among(vocabulary)] = 1
@@ -88,7 +88,7 @@ def kinds_of(vocabulary: pl.Series) -> np.ndarray:
     return kinds
 
 
-def differing(pairs: pl.DataFrame, figured: pl.DataFrame) -> pl.DataFrame:
+def figure_differences(pairs: pl.DataFrame, figured: pl.DataFrame) -> pl.DataFrame:
     """What the figures of two documents differ in, without the figures themselves.
 
     Args:
@@ -139,6 +139,6 @@ def _months_among(vocabulary: pl.Series) -> np.ndarray:
 def _months() -> tuple[list[str], list[str], str]:
     """All names, the heads of those that may carry a suffix, and these as an expression."""
     lines = (Path(__file__).parent / "months.txt").read_text("utf-8").splitlines()
-    names = folded(pl.Series([line for line in lines if not line.startswith("#")])).to_list()
+    names = fold_words(pl.Series([line for line in lines if not line.startswith("#")])).to_list()
     long = [name for name in names if len(name) >= _PREFIX]
     return names, sorted({name[:_PREFIX] for name in long}), "^(" + "|".join(long) + ")"

@@ -2,7 +2,7 @@
 
 The *key view* lets copies of one text meet and keeps apart what differs in substance: case,
 ё/е, dots of i, cedillas, letters of another script that look alike, apostrophes, invisible
-characters, white space and the punctuation around words do not count (`views.folded`); every
+characters, white space and the punctuation around words do not count (`views.fold_words`); every
 number, date, docket mark, percent sign and the marks of й, ў, қ do.
 
 The view is a function of single words, so a batch is split once, its words are numbered by a
@@ -77,13 +77,13 @@ class Shingles:
 def words(texts: pl.Series) -> Words:
     """Strings -> the words of their key views; null counts as empty.
 
-    Words are `views.folded` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
+    Words are `views.fold_words` one by one; punctuation inside them stays (12.05.2024, 34-п, 7/215).
     """
     # The other spaces, which are rare, part words of the vocabulary.
     ended = (texts.cast(pl.String).fill_null("") + " ").str.replace_all(r"[\t-\r]", " ")
     same, offsets, pieces = _equal(ended.str.split(" ", inclusive=True))
     chosen = _chosen(same)
-    found, each = word_folding.words(pieces.gather(chosen))
+    found, each = word_folding.fold_vocabulary(pieces.gather(chosen))
     filled = (found != "").to_numpy()
     upto = offsets_of(filled)[offsets_of(each)]
     kept = upto[1:] - upto[:-1]  # of each distinct piece
@@ -96,7 +96,7 @@ def words(texts: pl.Series) -> Words:
     return Words(ranges(codes, sizes), offsets_of(sizes)[offsets], vocabulary)
 
 
-def views(words: Words) -> pl.Series:
+def key_views(words: Words) -> pl.Series:
     """The key views themselves: words as they count, joined by single spaces."""
     blanked = (words.vocabulary + " ").to_arrow(compat_level=pl.CompatLevel.oldest())
     # One word after another as they lie in memory: a text is a longer piece of it.
@@ -115,7 +115,9 @@ def exact_keys(words: Words, texts: pl.Series) -> pl.Series:
     bare = np.diff(words.offsets) == 0
     whole = pl.lit(" ") + texts.cast(pl.String).fill_null("")
     compared = (
-        views(words).to_frame().select(pl.when(pl.Series(bare)).then(whole).otherwise("key_view"))
+        key_views(words)
+        .to_frame()
+        .select(pl.when(pl.Series(bare)).then(whole).otherwise("key_view"))
     )
     digests = [hashlib.sha256(one).digest()[:16] for one in compared.to_series().cast(pl.Binary)]
     return pl.Series("exact_key", digests, dtype=pl.Binary)
@@ -136,7 +138,7 @@ def shingle(
     return Shingles(np.concatenate([part.hashes for part in parts]), offsets_of(sizes))
 
 
-def sequence(
+def shingle_sequence(
     texts: pl.Series | Words, width: int = 5, unit: Literal["word", "character"] = "word"
 ) -> tuple[U64, I64]:
     """The same n-grams in the order of the text, with repetitions: those of document i are
@@ -151,7 +153,7 @@ def _hashed(
     if width < 1:
         raise ValueError(f"width must be at least 1, not {width}")
     read = texts if isinstance(texts, Words) else words(texts)
-    tokens = read if unit == "word" else _encode(views(read).str.split(""))
+    tokens = read if unit == "word" else _encode(key_views(read).str.split(""))
     return hash_words(tokens.vocabulary), tokens
 
 

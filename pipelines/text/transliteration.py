@@ -19,7 +19,7 @@ ALGORITHM = "latin-1"
 Table = tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]]
 
 
-def keys(texts: pl.Series, languages: pl.Series) -> pl.Series:
+def latin_keys(texts: pl.Series, languages: pl.Series) -> pl.Series:
     """Texts in lower case and the Latin keys of their alphabets; null where the key view of a text
     is its own key, or its language has no table.
 

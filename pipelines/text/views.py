@@ -64,7 +64,7 @@ _COMPOSABLE = r"[^\x00-\u{2FF}\u{400}-\u{482}\u{48A}-\u{58F}\u{10A0}-\u{10FF}\u{
 _EDGES = r"^[\p{P}--[%\-]]+|[\p{P}--%]+$"
 
 
-def stored(text: str) -> str:
+def to_stored(text: str) -> str:
     """A text as it is stored: NFC, without NUL and what UTF-8 cannot hold."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text.encode("utf-8", "ignore").decode())
@@ -76,22 +76,22 @@ def for_language(texts: pl.Series) -> pl.Series:
     view = texts.cast(pl.String).fill_null("")
     for pattern, by in _OF_LANGUAGE:
         view = view.str.replace_all(pattern, by)
-    return _commas(repaired(view)).str.strip_chars()
+    return _commas(repair_homoglyphs(view)).str.strip_chars()
 
 
-def repaired(texts: pl.Series) -> pl.Series:
+def repair_homoglyphs(texts: pl.Series) -> pl.Series:
     """Strings -> the same with the homoglyphs repaired, word by word."""
     return _some(texts, _MIXED, _repaired)
 
 
-def folded(words: pl.Series) -> pl.Series:
+def fold_words(words: pl.Series) -> pl.Series:
     """Words -> the forms by which duplicates are told; null counts as empty, and a word of
     punctuation alone becomes it."""
     plain = words.cast(pl.String).fill_null("")
     plain = plain.str.replace_all(rf"{INVISIBLE}|[{APOSTROPHES}\x00]", "")
     unsure = plain.str.contains(_COMPOSABLE)
     plain = plain.scatter(unsure.arg_true(), plain.filter(unsure).str.normalize("NFC"))
-    plain = repaired(plain).str.to_lowercase().str.replace_many(*_FOLDED)
+    plain = repair_homoglyphs(plain).str.to_lowercase().str.replace_many(*_FOLDED)
     return plain.str.replace_all(_EDGES, "")
 
 

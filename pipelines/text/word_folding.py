@@ -1,4 +1,4 @@
-"""`views.folded` for whole vocabularies: most letters fold alone, and those are looked up in a table.
+"""`views.fold_words` for whole vocabularies: most letters fold alone, and those are looked up in a table.
 
 The table is made from the rules themselves, so they stand in one place.  A word is left to the
 rules, one by one, where a letter's form may depend on its neighbours: marks that compose, a final
@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.text.ragged import I64, ranges
-from pipelines.text.views import U8, folded
+from pipelines.text.views import U8, fold_words
 
 U16 = npt.NDArray[np.uint16]
 
@@ -31,7 +31,7 @@ _SPACE, _DROPPED, _LEADING, _TRAILING, _LATIN, _CYRILLIC, _BY_RULE = (
 _BOTH = _LATIN | _CYRILLIC
 
 
-def words(pieces: pl.Series) -> tuple[pl.Series, I64]:
+def fold_vocabulary(pieces: pl.Series) -> tuple[pl.Series, I64]:
     """The folded words of pieces of text, one after another, some empty, and how many of them each
     piece has.
 
@@ -58,7 +58,7 @@ def words(pieces: pl.Series) -> tuple[pl.Series, I64]:
         sizes = ends[at] + 1 - starts[at]
         whole = letters[ranges(starts[at], sizes)]
         whole[np.cumsum(sizes) - 1] = 0x20
-        found = found.scatter(at, folded(_split(whole)))
+        found = found.scatter(at, fold_words(_split(whole)))
     if len(found) == len(pieces):
         return found, np.ones(len(pieces), np.int64)
     last = np.flatnonzero(letters[ends] == 0x20)
@@ -98,14 +98,14 @@ def _table() -> tuple[U16, U8]:
     letters = [chr(c) for c in range(_LETTERS)]
     column = pl.Series(letters)
     # Between digits no letter has neighbours of its own script, nor a word an edge.
-    alone = folded("0" + column + "0").str.strip_prefix("0").str.strip_suffix("0").to_list()
+    alone = fold_words("0" + column + "0").str.strip_prefix("0").str.strip_suffix("0").to_list()
     becomes = [ord(form) if len(form) == 1 else 0 for form in alone]
     spaces = [c in SPACES for c in letters]
     has = {
         _SPACE: spaces,
         _DROPPED: [form == "" for form in alone],
-        _LEADING: folded(column + "0") == "0",
-        _TRAILING: folded("0" + column) == "0",
+        _LEADING: fold_words(column + "0") == "0",
+        _TRAILING: fold_words("0" + column) == "0",
         _LATIN: column.str.contains(r"\p{Latin}"),
         _CYRILLIC: column.str.contains(r"\p{Cyrillic}"),
         _BY_RULE: [len(f) > 1 or _depends(c) for c, f in zip(letters, alone, strict=True)],

@@ -11,10 +11,10 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from lineage import case_files
+from lineage import case_files, register_files
 from lineage.case_files import KINDS, OUTCOMES, BadCase
+from lineage.configuration import load_params
 from schemas import command_line, withdrawals
-from schemas import params as parameters
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem, Usage
 from schemas.params import Params
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     from lineage.storage.release_tables import DamagedRelease, readable
 
-    params = parameters.load(options.params)
+    params = load_params(options.params)
     # a manifest of another form raises ValueError
     with readable(DamagedRelease, ValueError):
         return actions[options.action](options, params)
@@ -128,16 +128,16 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
     scope, value, reason = opened["scope"], opened["value"], KINDS[opened["kind"]]
     if reason is None:
         lifted = {"lifted_on": today, "lifted_by_case": case.id}
-        if withdrawals.lift(params.register, scope, value, lifted):
+        if register_files.lift_withdrawals(params.register, scope, value, lifted):
             return "reinstated from the next run"
-        known = withdrawals.entries(params.register)
+        known = register_files.recorded_withdrawals(params.register)
         if any(one.get("lifted_by_case") == case.id for one in known):  # killed before the decision
             return "reinstated from the next run"
         raise BadCase(
             f"{case.id}: no withdrawal of {scope} {value} stands in the register, so that there is "
             "nothing to lift"
         )
-    found = withdrawals.standing(withdrawals.entries(params.register), scope, value)
+    found = withdrawals.standing(register_files.recorded_withdrawals(params.register), scope, value)
     if found:
         return f"barred already, since {found['recorded_on']}"
     entry = {
@@ -152,7 +152,7 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
     }
     if opened.get("due_on"):
         entry["due_on"] = opened["due_on"]
-    withdrawals.add(params.register, entry)
+    register_files.add_withdrawal(params.register, entry)
     return f"barred from the next run as {reason}"
 
 

@@ -44,10 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _withdraw(options: argparse.Namespace) -> int:
+    from lineage.configuration import load_both
+    from lineage.register_files import load_register
     from pipelines.release import timestamp
     from pipelines.withdrawal import execution, impact
-    from schemas import register as registers
-    from schemas.configuration import load_both
 
     params, register = load_both(options.params)
     scope = impact.scope_of(params, options.scope, options.value)
@@ -58,7 +58,7 @@ def _withdraw(options: argparse.Namespace) -> int:
         resumed = execution.resume(params, register)
         if not options.json:
             print("".join(f"finished {one['id']}, begun before\n" for one in resumed), end="")
-        found = impact.Survey(params, registers.load(params.register), scope)
+        found = impact.Survey(params, load_register(params.register), scope)
         held = [f.release.folder.name for f in found.concerned]
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]

@@ -24,7 +24,7 @@ from typing import Any
 import polars as pl
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from lineage import receipts, withdrawal_scope
+from lineage import receipts, register_files, withdrawal_scope
 from lineage.signing import dsse, keys, release_log
 from lineage.signing.timestamps import NoTimestamp
 from lineage.storage import disk, locks, release_files
@@ -36,7 +36,6 @@ from pipelines.search import index
 from pipelines.withdrawal import journal, purge, release_rewrite
 from pipelines.withdrawal.impact import Found, Survey, scope_digest
 from pipelines.withdrawal.journal import Journal
-from schemas import register as registers
 from schemas import withdrawals
 from schemas.canonical import canonical_json
 from schemas.code_version import code_version
@@ -153,7 +152,7 @@ class Withdrawing:
     def record(self) -> None:
         """The register bars it, where it does not yet."""
         if self.survey.standing is None:
-            withdrawals.add(self.params.register, self.entry)
+            register_files.add_withdrawal(self.params.register, self.entry)
 
     def erase(self) -> tuple[dict[str, int], list[str]]:
         """Purge what holds the text besides releases; tombstones are on disk before anything goes.
@@ -295,7 +294,7 @@ def resume(params: Params, register: Register) -> list[dict[str, Any]]:
         order = one.order
         scope = Scope(order["scope"], order["value"], order["hmac"], tuple(order["ids"]))
         done.append(Withdrawing(Survey(params, register, scope), one, order).carry_out())
-        register = registers.load(params.register)
+        register = register_files.load_register(params.register)
     return done
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from lineage import receipts, withdrawal_scope
+from lineage import receipts, register_files, withdrawal_scope
 from lineage.release_folder import ReleaseFolder
 from lineage.signing import release_log
 from lineage.storage import redacted_names, release_files
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import source_ranking
 from pipelines.withdrawal import journal, text_scope
-from schemas import lawfulness, policy, withdrawals
+from schemas import lawfulness, withdrawals
 from schemas.lawfulness import Use
 from schemas.params import Params
 from schemas.register import Register
@@ -72,7 +72,7 @@ class Survey:
     @cached_property
     def standing(self) -> dict[str, Any] | None:
         """The entry of the register that bars this already."""
-        entries = withdrawals.entries(self.params.register)
+        entries = register_files.recorded_withdrawals(self.params.register)
         return withdrawals.standing(entries, self.scope.kind, self.scope.value)
 
     @cached_property
@@ -134,7 +134,7 @@ class Survey:
         rows = pl.concat(
             [withdrawal_scope.copies(release, named), withdrawal_scope.passages(release, named)]
         )
-        use = Use.of(self.params, policy.load(self.params.policy.path))
+        use = Use.of(self.params, register_files.load_policies(self.params.policy.path))
         ranks = source_ranking.ranks(self.register)
         verdicts = lawfulness.verdicts(self.register, use)
         refused = {id: refusal.reason for id, refusal in verdicts.items() if refusal}

@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 import polars as pl
 
-from lineage import withdrawal_scope
+from lineage import register_files, withdrawal_scope
 from lineage.release_folder import ReleaseFolder
 from lineage.store import store
 from lineage.withdrawal_scope import Scope
@@ -64,7 +64,7 @@ def scope_of(params: Params, path: Path) -> Scope:
     digests = list(dict.fromkeys([*plain, *_digests(redacted)]))
     known = [_known(one, digests, asked) for one in releases] + [_at_hand(params, asked)]
     found = pl.concat([one.texts for one in known])
-    barred = withdrawals.entries(params.register)
+    barred = register_files.recorded_withdrawals(params.register)
     standing = [one for one in digests if withdrawals.standing(barred, "text", one)]
     value = next(
         iter([*standing, *(one for one in plain if one in found["text_sha256"])]), plain[0]

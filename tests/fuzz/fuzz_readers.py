@@ -30,35 +30,38 @@ with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
     from pipelines.ingest.extract import html
     from pipelines.ingest.extract.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
     from pipelines.ingest.readers import csv, jsonl, parquet, wacz  # noqa: F401
-    from pipelines.ingest.readers.records import Source
+    from pipelines.ingest.readers.records import ContainerSource
     from pipelines.ingest.readers.registry import FORMATS, reader
     from pipelines.ingest.signals.hosts import HostSignals
     from pipelines.ingest.signals.observed import Capture
-    from pipelines.ingest.signals.registry import observe_page
+    from pipelines.ingest.signals.registry import observe_response
 
 from helpers import office_files  # noqa: E402, after what is instrumented
-from helpers.hostile_files import HOSTILE, members, page, warc  # noqa: E402
+from helpers.hostile_files import HOSTILE, gzip_members, html_page, warc_response  # noqa: E402
 
 LIMIT = 1 << 18
 SIGNALS = ("robots", "tdmrep", "rsl", "ai-txt")
 AGENTS = ("*", "GPTBot")
 ROW = b'{"uri": "urn:1", "text": "kitap", "captured_at": "2026-01-01"}\n'
 SEEDS: dict[str, list[bytes]] = {
-    "warc": [warc(page("a")), members(warc(page("b")), warc(page("c")))],
+    "warc": [
+        warc_response(html_page("a")),
+        gzip_members(*(warc_response(html_page(mark)) for mark in "bc")),
+    ],
     "arc": [b"http://a.kz/ 1.2.3.4 20140216050221 text/html 29\nHTTP/1.1 200 OK\r\n\r\n<p>kitap\n\n"],
-    "wacz": [office_files.packed({"archive/a.warc.gz": members(warc(page("d")))})],
+    "wacz": [office_files.make_zip({"archive/a.warc.gz": gzip_members(warc_response(html_page("d")))})],
     "jsonl": [ROW * 2, gzip_bytes(ROW)],
     "csv": [b"uri,text,captured_at\nurn:1,\"a, b\",2026\n", "uri;text\n1;кітап\n".encode("utf-16")],
     "feed": [b"<rss><channel><item><title>a</title><link>http://a/</link><description>b</description>"
              b"</item></channel></rss>", b"<feed xmlns='http://www.w3.org/2005/Atom'><entry><id>a</id>"
              b"<content type='xhtml'><div>b</div></content></entry></feed>"],
     "text": ["Құрметті әріптестер".encode("utf-16"), "Уважаемые коллеги".encode("cp1251")],
-    "docx": [office_files.docx(office_files.paragraph("a"))],
-    "odt": [office_files.odt("<text:p>a</text:p>")],
-    "epub": [office_files.epub(["<html><body><p>a</p></body></html>"])],
-    "pdf": [office_files.pdf([[(60, 700, "a")]]), office_files.encrypted_pdf(b"", -4)],
+    "docx": [office_files.make_docx(office_files.docx_paragraph("a"))],
+    "odt": [office_files.make_odt("<text:p>a</text:p>")],
+    "epub": [office_files.make_epub(["<html><body><p>a</p></body></html>"])],
+    "pdf": [office_files.make_pdf([[(60, 700, "a")]]), office_files.make_encrypted_pdf(b"", -4)],
     "rtf": [rb"{\rtf1\ansi\ansicpg1251{\fonttbl{\f0\fcharset204 A;}}\f0 \'cf\u1179 ?{\footnote x}\par}"],
-    "html": [page("e"), b"<table><tr><td>a<td>b</table><!-- c --><![CDATA[x]]><script>//</script>"],
+    "html": [html_page("e"), b"<table><tr><td>a<td>b</table><!-- c --><![CDATA[x]]><script>//</script>"],
     "page": [b"<meta name=robots content=noai><link rel=license href='https://creativecommons.org/licenses/by/4.0/'>"
              b"<script type='application/ld+json'>{\"license\": \"x\"}</script><p>a"],
     "robots": [b"User-agent: *\nDisallow: /*a$\nContent-Usage: /x train-ai=n\nContent-Signal: ai-train=no\n"
@@ -85,14 +88,14 @@ def of_file(format: str) -> Callable[[bytes], None]:
 
     def one(data: bytes) -> None:
         path.write_bytes(data)
-        source = Source(path, "a", {}, LIMIT)
+        source = ContainerSource(path, "a", {}, LIMIT)
         found = list(read.scan(source))
         assert all(e.error is None or known("damaged", e.error) for e in found)
         good = sorted({(e.offset, e.length) for e in found if not e.error})
         bodies = list(read.contents(source, good))
         assert len(bodies) == len(good)
         for body in bodies:
-            seen = text_extraction.document(body, LIMIT)
+            seen = text_extraction.extract_document(body, LIMIT)
             assert seen.error is None or known("damaged", seen.error)
             seen.text.encode()
 
@@ -116,7 +119,7 @@ def of_page(data: bytes) -> None:
     """Markup, and its metadata as the gate reads them."""
     found = html.extract(data.decode("utf-8", "replace"))
     found.text.encode()
-    for seen in observe_page(found.metas, found.metas, AGENTS):
+    for seen in observe_response(found.metas, found.metas, AGENTS):
         seen.evidence()
 
 

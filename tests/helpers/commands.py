@@ -1,4 +1,4 @@
-"""The command line in a process of its own, and copies of a finished run."""
+"""The command line in its own process, and copies of a finished run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARED = ROOT.parent / "shared"
 
 
 def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in its own process."""
     return subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *map(str, args)],
         cwd=ROOT,
@@ -24,8 +24,8 @@ def tamga(*args: str | Path, env: dict[str, str] | None = None) -> subprocess.Co
     )
 
 
-def copied(run: Path, home: Path) -> Path:
-    """A copy of a run, to change: its params, register, work and release."""
+def copy_run(run: Path, home: Path) -> Path:
+    """Copy a run: its params.yaml, register, work and release. A test may change the copy."""
     for name in ("register", "work", "release"):
         shutil.copytree(run / name, home / name)
     shutil.copy(run / "params.yaml", home)

@@ -9,7 +9,7 @@ SHUT = b"User-agent: *\nDisallow: /\n"
 OPEN = b"User-agent: *\nAllow: /\n"
 
 
-def record(
+def crawl_record(
     uri: str,
     body: bytes,
     *http: str,

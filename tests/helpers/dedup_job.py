@@ -21,22 +21,22 @@ from schemas.tables import DOCUMENTS
 
 @dataclass(frozen=True)
 class Job:
-    """A finished job: the tables that it wrote."""
+    """The tables that a finished job wrote."""
 
     decisions: pl.DataFrame
     duplicates: pl.DataFrame
     evidence: dict[str, dict[str, object]] = field(init=False)
 
     def __post_init__(self) -> None:
-        told = self.decisions.select("doc_id", "evidence").iter_rows()
-        object.__setattr__(self, "evidence", {d: json.loads(e) for d, e in told})
+        rows = self.decisions.select("doc_id", "evidence").iter_rows()
+        object.__setattr__(self, "evidence", {d: json.loads(e) for d, e in rows})
 
     @property
     def kept(self) -> set[str]:
         return set(self.decisions.filter(pl.col("outcome") == "keep")["doc_id"])
 
 
-def run(
+def run_dedup(
     folder: Path,
     documents: dict[str, tuple[str, str]],
     params: DedupParams | None = None,
@@ -58,10 +58,10 @@ def run(
       number: how many shards.
       languages: doc_id -> language, of those that have one.
       known: earlier releases; all sources are lawful, unless `rights` say otherwise.
-      uris: doc_id -> URI; else made of it.
-      captured: doc_id -> capture time; else all are alike.
+      uris: doc_id -> URI; by default the URI is derived from doc_id.
+      captured: doc_id -> capture time; by default all are equal.
       refused: doc_id -> reason and text of records that ingest refused; all copies must be lawful.
-      claimed: how many documents the job is told to expect: what rounds it wires.
+      claimed: how many documents the job expects. It wires its rounds for that number.
     """
     rows = pl.DataFrame(
         [
@@ -114,8 +114,8 @@ def run(
         refused is not None,
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
-    found = (
+    tables = (
         pl.concat([pl.read_parquet(plan.state.path(t, n)) for n in names]).sort("doc_id")
         for t in ("decisions", "duplicates")
     )
-    return Job(*found)
+    return Job(*tables)

@@ -1,6 +1,6 @@
-"""Raw files that lie, burst, climb or break off, each with what the ledger must say of its records.
+"""Hostile raw files: wrong lengths, bombs, escaping paths, torn ends; with the outcomes they must get.
 
-Built when asked for: some unpack to hundreds of megabytes.
+Each is built on demand, since some unpack to hundreds of megabytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from backports import zstd
 from helpers.compressed import gzip_bytes
-from helpers.office_files import docx, encrypted_pdf, packed, paragraph
+from helpers.office_files import docx_paragraph, make_docx, make_encrypted_pdf, make_zip
 
 BURST = 200 << 20  # bytes that a bomb unpacks to
 KEEP, EMPTY = "keep", "drop empty"
@@ -25,19 +25,19 @@ WORDS = "The council of the district opened a new library on the left bank, file
 Hostile = dict[str, tuple[Callable[[], bytes], Sequence[str]]]
 
 
-def text(mark: str) -> bytes:
-    """Some words, other ones for each mark."""
+def distinct_text(mark: str) -> bytes:
+    """A short English text that differs for each mark."""
     return (WORDS.format(mark) * 4).encode()
 
 
-def warc(
+def warc_response(
     body: bytes,
     uri: str = "https://a.example.kz/x",
     *headers: str,
     date: str = "2026-05-01T00:00:00Z",
     length: int | None = None,
 ) -> bytes:
-    """A WARC record of an HTTP response; `length` is what it says of its own length."""
+    """A WARC record of an HTTP response; `length` is the length that its header declares."""
     fields = ["HTTP/1.1 200 OK", "Content-Type: text/html", *headers, "", ""]
     http = "\r\n".join(fields).encode()
     size = len(http) + len(body) if length is None else length
@@ -48,16 +48,21 @@ def warc(
     return head.encode() + http + body + b"\r\n\r\n"
 
 
-def page(mark: str) -> bytes:
-    return b"<html><body><p>" + text(mark) + b"</p></body></html>"
+def html_page(mark: str) -> bytes:
+    return b"<html><body><p>" + distinct_text(mark) + b"</p></body></html>"
 
 
-def members(*records: bytes) -> bytes:
+def page_response(mark: str, uri: str = "https://a.example.kz/x", **envelope: Any) -> bytes:
+    """A WARC record of `html_page(mark)`."""
+    return warc_response(html_page(mark), uri, **envelope)
+
+
+def gzip_members(*records: bytes) -> bytes:
     return b"".join(gzip_bytes(r) for r in records)
 
 
-def zeros(head: bytes = b"", tail: bytes = b"", packer: Any = None) -> bytes:
-    """`head`, `BURST` zeros and `tail`, compressed (gzip, if nothing else) without being held."""
+def compressed_zeros(head: bytes = b"", tail: bytes = b"", packer: Any = None) -> bytes:
+    """`head`, `BURST` zeros and `tail`, compressed (by default with gzip) piece by piece."""
     packer = packer or zlib.compressobj(9, wbits=31)
     parts: Iterator[bytes] = iter([head, *[bytes(1 << 20)] * (BURST >> 20), tail])
     return b"".join(packer.compress(part) for part in parts) + packer.flush()
@@ -68,23 +73,23 @@ def _line(value: dict[str, object]) -> bytes:
 
 
 def _lines() -> bytes:
-    """Two sound rows about one of 200 MB."""
+    """Two sound rows with a row of 200 MB between them."""
     first, last = (
-        gzip_bytes(_line({"uri": f"urn:line:{n}", "text": text(f"line {n}").decode()}))
+        gzip_bytes(_line({"uri": f"urn:line:{n}", "text": distinct_text(f"line {n}").decode()}))
         for n in "ab"
     )
-    return first + zeros(b'{"text": "', b'"}\n') + last
+    return first + compressed_zeros(b'{"text": "', b'"}\n') + last
 
 
 def _table() -> bytes:
-    rows = [b"uri,text\n", b"urn:csv:a," + text("csv a") + b"\n"]
-    return gzip_bytes(b"".join(rows)) + zeros(b"urn:csv:b,", b"\nurn:csv:c,short text\n")
+    rows = [b"uri,text\n", b"urn:csv:a," + distinct_text("csv a") + b"\n"]
+    return gzip_bytes(b"".join(rows)) + compressed_zeros(b"urn:csv:b,", b"\nurn:csv:c,short text\n")
 
 
 def _surrogates() -> bytes:
     return (
-        b'{"uri": "urn:\\ud800:1", "text": "%b \\udfff"}\n' % text("surrogates")
-        + b'{"uri": "urn:nul", "text": "a \\u0000 b %b"}\n' % text("json nul")
+        b'{"uri": "urn:\\ud800:1", "text": "%b \\udfff"}\n' % distinct_text("surrogates")
+        + b'{"uri": "urn:nul", "text": "a \\u0000 b %b"}\n' % distinct_text("json nul")
         + b'{"uri": "urn:utf8", "text": "\xff\xfe\x80 broken"}\n'
         + b'{"uri": "urn:torn", "text": "\\ud8'
     )
@@ -98,14 +103,14 @@ def _climbing() -> bytes:
             "/etc/escaped.warc.gz",
             "archive/../../escaped.warc.gz",
         ):
-            file.writestr(name, members(warc(page(f"climbing {name}"))))
+            file.writestr(name, gzip_members(page_response(f"climbing {name}")))
     return out.getvalue()
 
 
 def _xml_bomb() -> bytes:
     entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
     body = f'<!DOCTYPE d [<!ENTITY e0 "lol">{entities}]><d>&e9;</d>'
-    return packed({"[Content_Types].xml": "<Types/>", "word/document.xml": body})
+    return make_zip({"[Content_Types].xml": "<Types/>", "word/document.xml": body})
 
 
 def _uris() -> bytes:
@@ -118,7 +123,7 @@ def _uris() -> bytes:
         "//x",
         "a" * 5000,
     )
-    return members(*(warc(page(f"uri {n}"), uri) for n, uri in enumerate(odd)))
+    return gzip_members(*(page_response(f"uri {n}", uri) for n, uri in enumerate(odd)))
 
 
 def _dates() -> bytes:
@@ -126,65 +131,71 @@ def _dates() -> bytes:
         *("1969-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", "0000-00-00T00:00:00Z", "-5"),
         *("2099-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "yesterday", ""),
     )
-    return members(
-        *(warc(page(f"date {n}"), f"https://a.example.kz/{n}", date=d) for n, d in enumerate(odd))
+    return gzip_members(
+        *(
+            page_response(f"date {n}", f"https://a.example.kz/{n}", date=d)
+            for n, d in enumerate(odd)
+        )
     )
 
 
 HOSTILE: Hostile = {
     "length-lies.warc.gz": (
-        lambda: members(warc(page("lies"), length=9**9), warc(page("after the lie"))),
+        lambda: gzip_members(page_response("lies", length=9**9), page_response("after the lie")),
         [UNREADABLE, KEEP],
     ),
     "length-is-short.warc": (
-        lambda: warc(page("short"), length=120) + warc(page("after the short one")),
+        lambda: page_response("short", length=120) + page_response("after the short one"),
         [UNREADABLE, KEEP],
     ),
     "torn.warc.gz": (
-        lambda: members(warc(page("before the tear")), warc(page("torn")))[:-40],
+        lambda: gzip_members(page_response("before the tear"), page_response("torn"))[:-40],
         [KEEP, UNREADABLE],
     ),
     "torn.jsonl.gz": (
         lambda: gzip_bytes(
-            b"".join(_line({"uri": f"urn:torn:{n}", "text": text(f"torn {n}").decode()}) for n in "ab")
+            b"".join(_line({"uri": f"urn:torn:{n}", "text": distinct_text(f"torn {n}").decode()}) for n in "ab")
         )[:-10],
         [KEEP, UNREADABLE],
     ),
     "bomb-member.warc.gz": (
-        lambda: zeros(warc(b"")[:-4]) + members(warc(page("after the bomb"))),
+        lambda: compressed_zeros(warc_response(b"")[:-4]) + gzip_members(page_response("after the bomb")),
         [LARGE, KEEP],
     ),
     "bomb-coding.warc.gz": (
-        lambda: members(warc(zeros(), "urn:coded", "Content-Encoding: gzip"), warc(page("next"))),
+        lambda: gzip_members(
+            warc_response(compressed_zeros(), "urn:coded", "Content-Encoding: gzip"),
+            page_response("next"),
+        ),
         [LARGE, KEEP],
     ),
     "bomb-zstd-coding.warc.gz": (
-        lambda: members(
-            warc(zeros(packer=zstd.ZstdCompressor()), "urn:zstd", "Content-Encoding: zstd"),
-            warc(page("after zstd")),
+        lambda: gzip_members(
+            warc_response(compressed_zeros(packer=zstd.ZstdCompressor()), "urn:zstd", "Content-Encoding: zstd"),
+            page_response("after zstd"),
         ),
         [LARGE, KEEP],
     ),
     "bomb.docx": (
-        lambda: docx(paragraph("x" * (BURST >> 2))),
+        lambda: make_docx(docx_paragraph("x" * (BURST >> 2))),
         [LARGE],
     ),
     "nested.html": (
-        lambda: b"<html><body>" + b"<div>" * 100_000 + b"<p>" + text("nested") + b"</p>",
+        lambda: b"<html><body>" + b"<div>" * 100_000 + b"<p>" + distinct_text("nested") + b"</p>",
         [KEEP],
     ),
-    "nul.html": (lambda: b"<html><body><p>\0" + text("nul") + b"\0\0</p>\0<p>end</p>", [KEEP]),
-    "nul.txt": (lambda: text("nul text") + b"\0\0\0\x01\x02", [KEEP]),
-    "not-utf8.txt": (lambda: text("not utf-8") + b"\xff\xc3\x28\xe2\x82 \xf0\x90\x80 end", [KEEP]),
+    "nul.html": (lambda: b"<html><body><p>\0" + distinct_text("nul") + b"\0\0</p>\0<p>end</p>", [KEEP]),
+    "nul.txt": (lambda: distinct_text("nul text") + b"\0\0\0\x01\x02", [KEEP]),
+    "not-utf8.txt": (lambda: distinct_text("not utf-8") + b"\xff\xc3\x28\xe2\x82 \xf0\x90\x80 end", [KEEP]),
     "surrogates.jsonl": (_surrogates, [KEEP, KEEP, UNREADABLE, UNREADABLE]),
     "long-line.jsonl.gz": (_lines, [KEEP, LARGE, KEEP]),
     "long-line.csv.gz": (_table, [KEEP, LARGE, KEEP]),
     "climbing.wacz": (_climbing, [KEEP]),
     "climbing.docx": (
-        lambda: packed({"../../escaped": "x", "/etc/escaped": "x", "word/document.xml": "<w/>"}),
+        lambda: make_zip({"../../escaped": "x", "/etc/escaped": "x", "word/document.xml": "<w/>"}),
         [EMPTY],
     ),
-    "locked.pdf": (lambda: encrypted_pdf(b"secret", -4), [UNREADABLE]),
+    "locked.pdf": (lambda: make_encrypted_pdf(b"secret", -4), [UNREADABLE]),
     "lol.docx": (_xml_bomb, [UNREADABLE]),
     "uris.warc.gz": (_uris, [KEEP] * 7),
     "dates.warc.gz": (_dates, [KEEP] * 8),

@@ -1,4 +1,4 @@
-"""A register, a gate and raw records, and what comes of judging them."""
+"""A register, a gate and raw records, and the tables that judging them gives."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PARAMS = Params(
 )
 
 
-def source(
+def make_source(
     id: str,
     *domains: str,
     collections: tuple[str, ...] = (),
@@ -74,24 +74,24 @@ def source(
 
 
 SOURCES = (
-    source("good", "good.kz"),
-    source("old", "old.kz", until=date(2026, 1, 1)),
-    source("deal", "deal.kz", opt_out="overridden"),
-    source("files", collections=("files",)),
+    make_source("good", "good.kz"),
+    make_source("old", "old.kz", until=date(2026, 1, 1)),
+    make_source("deal", "deal.kz", opt_out="overridden"),
+    make_source("files", collections=("files",)),
 )
 
 
-def judge(
+def make_judge(
     limit: int = 1 << 20,
     withdrawals: tuple[Withdrawal, ...] = (),
     coinciding: dict[str, int] | None = None,
-) -> judge_records.Judge:
+) -> judge_records.RecordJudge:
     register = Register({s.id: s for s in SOURCES}, {}, withdrawals, "0" * 64)
     captures = [
         Capture(host, "robots", 200, ROBOTS, WHEN, "d" * 32)
         for host in ("good.kz", "old.kz", "deal.kz")
     ]
-    return judge_records.Judge(
+    return judge_records.RecordJudge(
         Gate(PARAMS, register),
         register,
         HostSignals(captures, PARAMS.robots_agents),
@@ -100,7 +100,7 @@ def judge(
     )
 
 
-def record(
+def warc_member(
     uri: str,
     body: bytes = WORDS.encode(),
     *headers: str,
@@ -123,7 +123,7 @@ def record(
     return gzip_bytes(head.encode() + http + b"\r\n\r\n")
 
 
-def container(
+def write_container(
     path: Path, content: bytes, format: str = "warc", collection: str = "web", **fields: str
 ) -> Container:
     path.write_bytes(content)
@@ -138,14 +138,16 @@ def container(
     )
 
 
-def run(
-    who: judge_records.Judge, *containers: Container
+def judge_containers(
+    who: judge_records.RecordJudge, *containers: Container
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The tables of a unit; that nothing is lost or invented is checked for every one."""
+    """The tables of a unit. Checks that no record is lost and none is added."""
     task = scan.Task("t", containers)
-    index = pl.from_arrow(scan.index(task, who.max_record_bytes))
+    index = pl.from_arrow(scan.build_index(task, who.max_record_bytes))
     assert isinstance(index, pl.DataFrame)
-    records, decided, documents = judge_records.tables(who.unit(task, index), "run", b"key")
+    records, decided, documents = judge_records.to_tables(
+        who.judge_unit(task, index), "run", b"key"
+    )
     assert records.columns == RECORDS.names and decided.columns == DECISIONS.names
     assert documents.columns == DOCUMENTS.names
     assert records["doc_id"].to_list() == decided["doc_id"].to_list()

@@ -14,13 +14,15 @@ import polars as pl
 import pyarrow.parquet as pq
 from helpers import report_release
 
+from lineage import configuration
+from lineage.register_files import load_policies
 from lineage.release_folder import ReleaseFolder
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup.release_index import Rights
 from pipelines.governance import sources
 from pipelines.ingest.gate import Gate
 from pipelines.withdrawal.impact import Survey
-from schemas import configuration, policy
+from schemas import policy
 from schemas.lawfulness import Use
 from schemas.params import Params
 from schemas.register import Register
@@ -106,7 +108,7 @@ def write(home: Path, entries: Mapping[str, Entry], **params: Any) -> Path:
 
 def _loaded(path: Path) -> tuple[Params, Register, policy.Packs]:
     params, register = configuration.load_both(path)
-    return params, register, policy.load(params.policy.path)
+    return params, register, load_policies(params.policy.path)
 
 
 def _uri(id: str) -> str:
@@ -117,7 +119,7 @@ def of_gate(path: Path) -> dict[str, str | None]:
     """The reasons for which a record of each source is refused."""
     params, register, packs = _loaded(path)
     gate = Gate(params, register, packs)
-    found = {id: gate.register_part(id, _uri(id), "0" * 32) for id in register.sources}
+    found = {id: gate.check_register(id, _uri(id), "0" * 32) for id in register.sources}
     return {id: verdict.reason if verdict else None for id, verdict in found.items()}
 
 
@@ -135,7 +137,9 @@ def of_impact(path: Path) -> dict[str, str | None]:
     """The reasons for which copies of each source would not take a withdrawn document's place."""
     params, register, _ = _loaded(path)
     folder = path.parent / "release/r"
-    report_release.release(folder, [], [{"source_id": id, "uri": ""} for id in register.sources])
+    report_release.write_release(
+        folder, [], [{"source_id": id, "uri": ""} for id in register.sources]
+    )
     rows = [
         (doc, f"c{n}", f"kept{n}", "exact", 1.0, "CC-BY-4.0", source)
         for n, id in enumerate(register.sources)

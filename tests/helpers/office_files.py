@@ -21,7 +21,7 @@ _TO_UNICODE = (
 )
 
 
-def packed(entries: Mapping[str, str | bytes], stored: str | None = None) -> bytes:
+def make_zip(entries: Mapping[str, str | bytes], stored: str | None = None) -> bytes:
     """A zip file; `stored` goes first and as it is."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
@@ -32,23 +32,23 @@ def packed(entries: Mapping[str, str | bytes], stored: str | None = None) -> byt
     return out.getvalue()
 
 
-def docx(body: str, **more: str) -> bytes:
+def make_docx(body: str, **more: str) -> bytes:
     """A DOCX with this inside `w:body`; `more` are other parts of `word/` by stem."""
     parts = {
         "[Content_Types].xml": "<Types/>",
         "word/document.xml": f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>',
         "docProps/core.xml": '<c xmlns:dc="urn:dc"><dc:title>Тақырып</dc:title></c>',
     }
-    return packed(parts | {f"word/{name}.xml": content for name, content in more.items()})
+    return make_zip(parts | {f"word/{name}.xml": content for name, content in more.items()})
 
 
-def paragraph(*runs: str) -> str:
+def docx_paragraph(*runs: str) -> str:
     """A `w:p` of a run for each text."""
     inner = "".join(f'<w:r><w:t xml:space="preserve">{run}</w:t></w:r>' for run in runs)
     return f"<w:p>{inner}</w:p>"
 
 
-def odt(body: str, **more: str) -> bytes:
+def make_odt(body: str, **more: str) -> bytes:
     """An ODT with this inside `office:text`."""
     spaces = 'xmlns:office="urn:o" xmlns:text="urn:t" xmlns:table="urn:tb" xmlns:dc="urn:dc"'
     content = f"<office:document-content {spaces}><office:text>{body}</office:text>"
@@ -56,10 +56,10 @@ def odt(body: str, **more: str) -> bytes:
         "content.xml": content + "</office:document-content>",
         "meta.xml": '<m xmlns:dc="urn:dc"><dc:title>Тақырып</dc:title></m>',
     }
-    return packed(parts | more, "application/vnd.oasis.opendocument.text")
+    return make_zip(parts | more, "application/vnd.oasis.opendocument.text")
 
 
-def epub(chapters: Sequence[str], metadata: str = "", **more: str) -> bytes:
+def make_epub(chapters: Sequence[str], metadata: str = "", **more: str) -> bytes:
     """An EPUB whose spine has the chapters in turn, and a contents page."""
     items = "".join(
         f'<item id="c{n}" href="text/c{n}.xhtml" media-type="application/xhtml+xml"/>'
@@ -79,12 +79,13 @@ def epub(chapters: Sequence[str], metadata: str = "", **more: str) -> bytes:
         "book/nav.xhtml": "<html><body>CONTENTS</body></html>",
     }
     parts |= {f"book/text/c{n}.xhtml": chapter for n, chapter in enumerate(chapters)}
-    return packed(
-        parts | {name.replace("__", "/"): one for name, one in more.items()}, "application/epub+zip"
+    return make_zip(
+        parts | {name.replace("__", "/"): content for name, content in more.items()},
+        "application/epub+zip",
     )
 
 
-def pdf(
+def make_pdf(
     pages: Sequence[Sequence[tuple[float, float, str]]],
     xmp: bytes | None = None,
     deflated: bool = False,
@@ -148,7 +149,7 @@ def pdf(
     return bytes(out)
 
 
-def encrypted_pdf(user: bytes, permissions: int) -> bytes:
+def make_encrypted_pdf(user: bytes, permissions: int) -> bytes:
     """A PDF with a standard security handler (40 bits, revision 2)."""
     pad = bytes.fromhex("28BF4E5E4E758A4164004E56FFFA01082E2E00B6D0683E802F0CA9FE6453697A")
 
@@ -168,7 +169,7 @@ def encrypted_pdf(user: bytes, permissions: int) -> bytes:
     owner = rc4(hashlib.md5((b"owner" + pad)[:32]).digest()[:5], (user + pad)[:32])
     flags = (permissions & 0xFFFFFFFF).to_bytes(4, "little")
     key = hashlib.md5((user + pad)[:32] + owner + flags + b"0123456789abcdef").digest()[:5]
-    plain = pdf([[]], raw=b" ")
+    plain = make_pdf([[]], raw=b" ")
     extra = (
         b"/Encrypt <</Filter /Standard /V 1 /R 2 /O <%s> /U <%s> /P %d>> "
         b"/ID [<%s> <%s>]" % (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import params
+from lineage.configuration import load_params
 from schemas.errors import Invalid, Problem
 
 LEAST = """as_of: "2026-11-22"
@@ -32,7 +32,14 @@ def write_params(folder: Path, text: str) -> Path:
     return path
 
 
+def write_mixture(folder: Path, text: str) -> Path:
+    """Write a mixture, and parameters that name it; the parameters' path."""
+    (folder / "mixture.yaml").write_text(text, "utf-8")
+    named = "path: release, mixture: mixture.yaml}"
+    return write_params(folder, LEAST.replace("path: release}", named))
+
+
 def params_problems(folder: Path, text: str) -> list[Problem]:
     with pytest.raises(Invalid) as caught:
-        params.load(write_params(folder, text))
+        load_params(write_params(folder, text))
     return list(caught.value.problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def entry(
+def make_entry(
     id: str = "all",
     *,
     match: str,

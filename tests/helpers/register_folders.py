@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import register
+from lineage.register_files import load_register
 from schemas.errors import Invalid, Problem
 
 ENTRY = """id: {id}
@@ -46,5 +46,5 @@ def write_register(folder: Path, entries: dict[str, str], **files: str) -> Path:
 
 def register_problems(folder: Path) -> list[Problem]:
     with pytest.raises(Invalid) as caught:
-        register.load(folder)
+        load_register(folder)
     return list(caught.value.problems)

@@ -1,4 +1,4 @@
-"""What tests ask of a release on disk."""
+"""Tables, outcomes and digests of a release on disk."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from lineage.signing import dsse
 
 
-def table(release: Path, name: str) -> pl.DataFrame:
+def read_table(release: Path, name: str) -> pl.DataFrame:
     """A lineage table, or `data`, whole."""
     folder = release / "data" if name == "data" else release / "lineage" / name
     return pl.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=False)
 
 
-def fates(release: Path) -> dict[str, tuple[str, str | None]]:
+def outcomes_by_document(release: Path) -> dict[str, tuple[str, str | None]]:
     """doc_id -> the outcome and reason in which it ended."""
-    ended = table(release, "decisions").filter(pl.col("outcome") != "keep")
-    found = {row["doc_id"]: (row["outcome"], row["reason"]) for row in ended.iter_rows(named=True)}
-    return {i: found.get(i, ("keep", None)) for i in table(release, "records")["doc_id"]}
+    ended = read_table(release, "decisions").filter(pl.col("outcome") != "keep")
+    ends = {row["doc_id"]: (row["outcome"], row["reason"]) for row in ended.iter_rows(named=True)}
+    return {i: ends.get(i, ("keep", None)) for i in read_table(release, "records")["doc_id"]}
 
 
 #: When stages ran, random salts, and what is signed over them.
 OWN = ("lineage/runs/", "seal/", "manifest.dsse.json")
 
 
-def digests(release: Path) -> dict[str, str]:
+def file_digests(release: Path) -> dict[str, str]:
     """Path -> SHA-256 of all that two runs must have in common."""
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
@@ -39,12 +39,12 @@ def digests(release: Path) -> dict[str, str]:
     }
 
 
-def jsonl(path: Path) -> list[dict[str, Any]]:
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def sign_anew(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) -> None:
+def sign_again(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) -> None:
     """Sign a release in which a table was changed, so that all digests fit."""
     content, manifest = changed.read_bytes(), json.loads((release / "manifest.json").read_bytes())
     manifest["files"][changed.relative_to(release).as_posix()] = {
@@ -52,11 +52,11 @@ def sign_anew(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) -
         "rows": rows,
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    told = json.dumps(manifest).encode()
-    (release / "manifest.json").write_bytes(told)
+    content = json.dumps(manifest).encode()
+    (release / "manifest.json").write_bytes(content)
     envelope = release / "manifest.dsse.json"
     signed = dsse.opened(envelope.read_bytes(), key.public_key())
     for subject in signed["subject"]:
         if subject["name"] == "manifest.json":
-            subject["digest"]["sha256"] = hashlib.sha256(told).hexdigest()
+            subject["digest"]["sha256"] = hashlib.sha256(content).hexdigest()
     envelope.write_bytes(dsse.sign(signed, key))

@@ -27,7 +27,7 @@ OWN = {
 }
 
 
-def entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
+def make_entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
     """A register entry."""
     return {
         "id": id,
@@ -50,7 +50,7 @@ def entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def release(
+def write_release(
     folder: Path,
     entries: Sequence[Mapping[str, Any]],
     documents: Sequence[Mapping[str, Any]],
@@ -68,14 +68,14 @@ def release(
     }
     sources = [
         {
-            "source_id": one["id"],
-            "entry": json.dumps(one),
+            "source_id": entry["id"],
+            "entry": json.dumps(entry),
             "entry_sha256": "b" * 64,
             "evidence_sha256": "c" * 64,
-            "licence": one["licence"]["spdx"],
-            "jurisdiction": one["jurisdiction"],
+            "licence": entry["licence"]["spdx"],
+            "jurisdiction": entry["jurisdiction"],
         }
-        for one in entries
+        for entry in entries
     ]
     tables = {"documents": rows, "records": rows, "decisions": decisions, "sources": sources}
     for name, values in tables.items():

@@ -1,4 +1,4 @@
-"""Folders of releases made by hand: what the store is asked about in tests."""
+"""Folders of small releases, for tests of the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from schemas.tables import DATA, LINEAGE
 
 @dataclass(frozen=True)
 class Record:
-    """What a release has of an address."""
+    """A record of a release, by its address."""
 
     uri: str
     source_id: str | None = "kz-a"
@@ -33,13 +33,15 @@ class Record:
         return sha256(self.uri.encode()).hexdigest()[:32]
 
 
-def release(folder: Path, name: str, records: Sequence[Record], as_of: str = "2026-01-01") -> None:
-    """Write a release and its line of the log; an older one of its name is replaced."""
+def write_release(
+    folder: Path, name: str, records: Sequence[Record], as_of: str = "2026-01-01"
+) -> None:
+    """Write a release and its line of the log. Replaces an older release of that name."""
     path = folder / name
     kept = sorted((r for r in records if r.outcome == "keep"), key=lambda r: (r.lang, r.doc_id))
     rows = {lang: [r for r in kept if r.lang == lang] for lang in sorted({r.lang for r in kept})}
     for lang, some in rows.items():
-        _write(path / f"data/{lang}/part-00000.parquet", map(vars_of, some), DATA)
+        _write(path / f"data/{lang}/part-00000.parquet", map(row_of, some), DATA)
         documents = [_document(r, row) for row, r in enumerate(some)]
         place = path / f"lineage/documents/part-{lang}-00000.parquet"
         _write(place, documents, LINEAGE["documents"])
@@ -49,8 +51,8 @@ def release(folder: Path, name: str, records: Sequence[Record], as_of: str = "20
         "decisions": [_decision(r) for r in ordered],
         "duplicates": [],
     }
-    for table, found in tables.items():
-        _write(path / f"lineage/{table}/crawl-00000.parquet", found, LINEAGE[table])
+    for table, values in tables.items():
+        _write(path / f"lineage/{table}/crawl-00000.parquet", values, LINEAGE[table])
     sources = [_source(i) for i in sorted({r.source_id for r in records if r.source_id})]
     _write(path / "lineage/sources/part-00000.parquet", sources, LINEAGE["sources"])
     entries = release_log.read(folder / release_files.LOG)
@@ -74,12 +76,12 @@ def release(folder: Path, name: str, records: Sequence[Record], as_of: str = "20
     (folder / release_files.LOG).write_bytes(release_log.lines([*entries, entry]))
 
 
-def vars_of(record: Record) -> dict[str, Any]:
+def row_of(record: Record) -> dict[str, Any]:
     return {**vars(record), "doc_id": record.doc_id, "licence": "CC0-1.0"}
 
 
 def _document(record: Record, row: int) -> dict[str, Any]:
-    return vars_of(record) | {
+    return row_of(record) | {
         "shard": f"data/{record.lang}/part-00000.parquet",
         "row": row,
         "n_chars": len(record.text),
@@ -89,7 +91,7 @@ def _document(record: Record, row: int) -> dict[str, Any]:
 
 
 def _record(record: Record) -> dict[str, Any]:
-    return vars_of(record) | {
+    return row_of(record) | {
         "collection": "web",
         "payload_sha256": sha256(record.text.encode()).hexdigest(),
         "captured_at": "2026-01-01T00:00:00Z",
@@ -97,7 +99,7 @@ def _record(record: Record) -> dict[str, Any]:
 
 
 def _decision(record: Record) -> dict[str, Any]:
-    return vars_of(record) | {
+    return row_of(record) | {
         "stage": "ingest",
         "rule": "gate",
         "rule_version": "1",

@@ -1,4 +1,4 @@
-"""A time stamping authority of one's own: `openssl ts` behind an HTTP server on this machine."""
+"""A local time stamping authority: `openssl ts` behind an HTTP server on this machine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Authority:
         return self.folder / "root.pem"
 
     def answer(self, query: bytes) -> bytes:
-        """What the authority answers to a query."""
+        """Answer a query (RFC 3161)."""
         (self.folder / "query").write_bytes(query)
         asked = ("-config", "tsa.cnf", "-section", "one", "-queryfile", "query", "-out", "answer")
         command = ["openssl", "ts", "-reply", *asked]
@@ -67,8 +67,8 @@ class Authority:
 
 
 @contextmanager
-def listening(folder: Path) -> Iterator[Authority]:
-    """An authority with a root of its own that answers on this machine."""
+def run_authority(folder: Path) -> Iterator[Authority]:
+    """Run an authority on this machine, with its own root certificate."""
     if not can_stamp():
         pytest.skip("openssl with `ts` is not here")
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def listening(folder: Path) -> Iterator[Authority]:
 
 
 def _certified(folder: Path) -> None:
-    """A root, and the authority's key and certificate under it (RFC 3161, 2.3)."""
+    """Write a root certificate, and the authority's key and certificate under it (RFC 3161, 2.3)."""
     root, own = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca = x509.BasicConstraints(ca=True, path_length=None)
     stamps = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING])

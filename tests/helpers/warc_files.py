@@ -1,4 +1,4 @@
-"""WARC files in the making, and what is found in them."""
+"""WARC records and files, and the envelopes that reading them gives."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from helpers.compressed import gzip_bytes
 
 from lineage.storage import streams
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Envelope
 
 MIB = 1 << 20
 
 
-def http(body: bytes, *headers: str, status: str = "200 OK", end: str = "\r\n") -> bytes:
+def http_response(body: bytes, *headers: str, status: str = "200 OK", end: str = "\r\n") -> bytes:
     lines = [f"HTTP/1.1 {status}", "Content-Type: Text/HTML; charset=utf-8", *headers, "", ""]
     return end.join(lines).encode() + body
 
 
-def record(
+def warc_record(
     block: bytes,
     uri: str | None = "https://a.kz/1",
     kind: str | None = "response",
@@ -40,62 +40,62 @@ def record(
     return f"WARC/1.0\r\n{head}{extra}\r\n".encode() + block + b"\r\n\r\n"
 
 
-def page(number: int, body: str = "") -> bytes:
+def page_record(number: int, body: str = "") -> bytes:
     text = f"<p>Page {number}. {body or 'The assembly met on Monday. ' * 3}</p>"
-    return record(http(text.encode()), f"https://a.kz/{number}")
+    return warc_record(http_response(text.encode()), f"https://a.kz/{number}")
 
 
-INFO = record(b"software: x\r\n", None, "warcinfo", content_type="application/warc-fields")
-REQUEST = record(b"GET /1 HTTP/1.1\r\n\r\n", kind="request")
-PAGES = [page(n) for n in range(5)]
+INFO = warc_record(b"software: x\r\n", None, "warcinfo", content_type="application/warc-fields")
+REQUEST = warc_record(b"GET /1 HTTP/1.1\r\n\r\n", kind="request")
+PAGES = [page_record(n) for n in range(5)]
 
 
-def members(*records: bytes) -> bytes:
-    return b"".join(gzip_bytes(one) for one in records)
+def gzip_members(*records: bytes) -> bytes:
+    return b"".join(map(gzip_bytes, records))
 
 
-def cut_anywhere(whole: bytes) -> bytes:
+def gzip_in_pieces(whole: bytes) -> bytes:
     return b"".join(gzip_bytes(whole[n : n + 100]) for n in range(0, len(whole), 100))
 
 
-def with_dictionary(*records: bytes) -> bytes:
-    """As archives are written that share one dictionary: compressed itself, in a frame to skip."""
-    trained = zstd.train_dict([page(n) for n in range(300)], 2000)
+def zstd_with_dictionary(*records: bytes) -> bytes:
+    """Zstandard frames that share a dictionary. The dictionary stands first, in a skippable frame."""
+    trained = zstd.train_dict([page_record(n) for n in range(300)], 2000)
     packed = zstd.compress(trained.dict_content)
     front = streams.DICTIONARY + len(packed).to_bytes(4, "little") + packed
     return front + b"".join(zstd.compress(r, zstd_dict=trained) for r in records)
 
 
-def unpack(folder: Path, content: bytes) -> bytes:
+def unpack_bytes(folder: Path, content: bytes) -> bytes:
     (folder / "packed").write_bytes(content)
     with streams.opened(folder / "packed") as file:
         return file.read()
 
 
-def source(path: Path, content: bytes, limit: int = MIB) -> Source:
+def write_source(path: Path, content: bytes, limit: int = MIB) -> ContainerSource:
     path.write_bytes(content)
-    return Source(path, "raw/a.warc", {}, limit)
+    return ContainerSource(path, "raw/a.warc", {}, limit)
 
 
-def scan(path: Path, content: bytes, limit: int = MIB) -> list[Envelope]:
-    """All envelopes; what the container says of each good one is checked on the way."""
-    one = source(path / "a.warc", content, limit)
-    found = list(warc.scan(one))
-    good = [e for e in found if not e.error]
-    bodies = list(warc.contents(one, [(e.offset, e.length) for e in good]))
+def scan_warc(path: Path, content: bytes, limit: int = MIB) -> list[Envelope]:
+    """All envelopes of a container. Checks the content of each sound one against its digest."""
+    source = write_source(path / "a.warc", content, limit)
+    envelopes = list(warc.scan(source))
+    good = [e for e in envelopes if not e.error]
+    bodies = list(warc.contents(source, [(e.offset, e.length) for e in good]))
     assert [hashlib.sha256(b.payload or b"").hexdigest() for b in bodies] == [
         e.payload_sha256 for e in good
     ]
-    assert len({(e.offset, e.payload_sha256) for e in found}) == len(found)
-    return found
+    assert len({(e.offset, e.payload_sha256) for e in envelopes}) == len(envelopes)
+    return envelopes
 
 
-def uris(found: list[Envelope]) -> list[str | None]:
-    return [e.uri for e in found if not e.error]
+def sound_uris(envelopes: list[Envelope]) -> list[str | None]:
+    return [e.uri for e in envelopes if not e.error]
 
 
-def errors(found: list[Envelope]) -> list[str | None]:
-    return [e.error for e in found if e.error]
+def envelope_errors(envelopes: list[Envelope]) -> list[str | None]:
+    return [e.error for e in envelopes if e.error]
 
 
 ALL = [f"https://a.kz/{n}" for n in range(5)]

@@ -1,4 +1,4 @@
-"""`tamga withdraw` as it is typed, and what stands on disk before and after."""
+"""`tamga withdraw` with its usual arguments, and the files on disk."""
 
 from __future__ import annotations
 

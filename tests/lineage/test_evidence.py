@@ -66,7 +66,7 @@ def records(path: Path, name: str) -> list[dict[str, Any]]:
     path.write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     one = Container("web", format, str(path), path.name, len(content), digest, fields)
-    rows = scan.index(scan.Task("t", (one,)), 1 << 20).to_pylist()
+    rows = scan.build_index(scan.Task("t", (one,)), 1 << 20).to_pylist()
     assert rows and not any(row["error"] for row in rows)
     return [row | {"container": path.name, "container_sha256": digest} for row in rows]
 

@@ -113,7 +113,7 @@ def test_long_evidence_is_shown_in_short() -> None:
 def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
     release = ReleaseFolder(sample_run / "release/sample", sample_run, sample_run / "work/keys")
     assert release.entered is not None
-    fates = release_tables.fates(release.folder)
+    fates = release_tables.outcomes_by_document(release.folder)
     some = {fate: doc_id for doc_id, fate in fates.items()}
     for (outcome, reason), doc_id in some.items():
         told = explain.explanation(release.chain(doc_id))
@@ -125,7 +125,7 @@ def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
 def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
     params = sample_copy / "params.yaml"
     release = ReleaseFolder(sample_copy / "release/sample", sample_copy)
-    copies = release_tables.table(release.folder, "duplicates").filter(kind="exact")
+    copies = release_tables.read_table(release.folder, "duplicates").filter(kind="exact")
     copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
     chain = release.chain(copy["doc_id"])
     assert explain.ended(release, chain) == {}

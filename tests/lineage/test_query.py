@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers import release_tables
 from helpers.commands import tamga
-from helpers.store_folders import Record, release
+from helpers.store_folders import Record, write_release
 
 from lineage import diff, query
 from pipelines.search.index import enter_all, main
@@ -22,7 +22,7 @@ def test_query_counts_as_the_release_does(sample_run: Path) -> None:
     done = tamga("query", "--by", "outcome,reason", *params, "--json")
     rows = json.loads(done.stdout)["rows"]
     assert {(r["outcome"], r["reason"]) for r in rows} == set(
-        release_tables.fates(sample_run / "release/sample").values()
+        release_tables.outcomes_by_document(sample_run / "release/sample").values()
     )
     manifest = json.loads((sample_run / "release/sample/manifest.json").read_text())
     done = tamga("query", "--by", "source_id", "--as-of", "2026-11-22", *params, "--csv")
@@ -33,8 +33,8 @@ def test_query_counts_as_the_release_does(sample_run: Path) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     a, b = Record("https://a.example.kz/1"), Record("https://b.example.kz/2", "ru-b")
-    release(tmp_path, "v1", [a, b], "2026-01-01")
-    release(tmp_path, "v2", [a], "2026-02-01")
+    write_release(tmp_path, "v1", [a, b], "2026-01-01")
+    write_release(tmp_path, "v2", [a], "2026-02-01")
     enter_all(tmp_path)
     return tmp_path
 
@@ -133,7 +133,7 @@ def test_a_table_that_is_piped_is_not_wrapped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     url = "https://a.example.kz/" + "long/" * 40
-    release(tmp_path, "v1", [Record(url)], "2026-01-01")
+    write_release(tmp_path, "v1", [Record(url)], "2026-01-01")
     enter_all(tmp_path)
     assert query.main(["--releases", str(tmp_path), "--lang", "kk"]) == 0
     heading, _, row, *_ = capsys.readouterr().out.strip().splitlines()

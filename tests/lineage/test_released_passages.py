@@ -21,7 +21,7 @@ def release(sample_run: Path) -> ReleaseFolder:
 
 def test_passages_of_every_document(release: ReleaseFolder) -> None:
     for doc_id, text in (
-        release_tables.table(release.folder, "data").select("doc_id", "text").iter_rows()
+        release_tables.read_table(release.folder, "data").select("doc_id", "text").iter_rows()
     ):
         middle = text[len(text) // 3 : len(text) // 3 + 80]
         assert doc_id in holding(release, middle)
@@ -43,7 +43,7 @@ def test_the_command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    doc_id, text = release_tables.table(release.folder, "data").select("doc_id", "text").row(0)
+    doc_id, text = release_tables.read_table(release.folder, "data").select("doc_id", "text").row(0)
     place = ["--release", str(release.folder), "--root", str(release.root)]
     stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
     monkeypatch.setattr(sys, "stdin", stdin)

@@ -30,14 +30,18 @@ def release(sample_run: Path) -> ReleaseFolder:
 
 @pytest.fixture(scope="module")
 def tokens(release: ReleaseFolder) -> pl.DataFrame:
-    return release_tables.table(release.folder, "tokens").sort("shard", "token_start")
+    return release_tables.read_table(release.folder, "tokens").sort("shard", "token_start")
 
 
 def test_all_documents_are_tokenized(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
-    documents = release_tables.table(release.folder, "documents")
+    documents = release_tables.read_table(release.folder, "documents")
     assert sorted(tokens["doc_id"]) == sorted(documents["doc_id"])
     assert tokens["n_tokens"].sum() == documents["n_tokens"].sum()
-    data = release_tables.table(release.folder, "data").select("doc_id", "n_tokens").sort("doc_id")
+    data = (
+        release_tables.read_table(release.folder, "data")
+        .select("doc_id", "n_tokens")
+        .sort("doc_id")
+    )
     assert data.equals(documents.select("doc_id", "n_tokens").sort("doc_id"))
     manifest = release.manifest()
     counts, about = manifest["counts"], manifest["tokenizer"]
@@ -67,7 +71,9 @@ def test_random_ranges_are_the_characters_of_their_documents(
     release: ReleaseFolder, tokens: pl.DataFrame
 ) -> None:
     encoder = token_trace.named(release)
-    texts = dict(release_tables.table(release.folder, "data").select("doc_id", "text").iter_rows())
+    texts = dict(
+        release_tables.read_table(release.folder, "data").select("doc_id", "text").iter_rows()
+    )
     for place in random_ranges(release, tokens, RANGES):
         shard = token_trace.tokens(release, place.shard)
         at = place.start
@@ -189,5 +195,5 @@ def test_a_signed_table_that_does_not_fit(
     rows = change(pl.read_parquet(path)).to_arrow().cast(TOKENS)
     pq.write_table(rows, path, store_schema=False)
     key = keys.signing_key(None, sample_run / "work/keys")
-    release_tables.sign_anew(copy, path, rows.num_rows, key)
+    release_tables.sign_again(copy, path, rows.num_rows, key)
     assert message in str(next(verify.defects(copy, key.public_key(), None)))

@@ -24,7 +24,7 @@ def release(sample_run: Path) -> ReleaseFolder:
 
 
 def test_every_record_resolves_to_its_bytes(release: ReleaseFolder) -> None:
-    records = release_tables.table(release.folder, "records")
+    records = release_tables.read_table(release.folder, "records")
     for doc_id in records["doc_id"]:
         chain = release.chain(doc_id)
         assert chain["bytes"]["found"]
@@ -37,10 +37,10 @@ def test_every_record_resolves_to_its_bytes(release: ReleaseFolder) -> None:
 
 
 def test_by_url_by_row_and_by_id_it_is_the_same(release: ReleaseFolder) -> None:
-    row = release_tables.table(release.folder, "documents").row(5, named=True)
-    uri = release_tables.table(release.folder, "records").filter(pl.col("doc_id") == row["doc_id"])[
-        "uri"
-    ][0]
+    row = release_tables.read_table(release.folder, "documents").row(5, named=True)
+    uri = release_tables.read_table(release.folder, "records").filter(
+        pl.col("doc_id") == row["doc_id"]
+    )["uri"][0]
     for query in (
         row["doc_id"],
         uri,
@@ -59,7 +59,7 @@ def test_what_is_not_there_is_not_found(release: ReleaseFolder, query: str) -> N
 
 
 def test_command(sample_run: Path, release: ReleaseFolder) -> None:
-    doc_id = release_tables.table(release.folder, "data")["doc_id"][0]
+    doc_id = release_tables.read_table(release.folder, "data")["doc_id"][0]
     done = tamga("trace", doc_id, "--params", sample_run / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["chains"][0]["doc_id"] == doc_id
@@ -72,7 +72,7 @@ def test_command(sample_run: Path, release: ReleaseFolder) -> None:
 def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
     shutil.copytree(sample_run / "samples", tmp_path / "samples")
     release = ReleaseFolder(sample_run / "release/sample", tmp_path)
-    records = release_tables.table(release.folder, "records")
+    records = release_tables.read_table(release.folder, "records")
     row = records.filter(
         pl.col("container").str.ends_with(".txt") & pl.col("payload_sha256").is_not_null()
     ).row(0, named=True)
@@ -98,7 +98,7 @@ def redacted(tmp_path: Path) -> ReleaseFolder:
         rows.append(row)
     records = pl.DataFrame(rows, schema=pl.DataFrame(RECORDS.empty_table()).schema)
     secret = redacted_names.key(tmp_path / "keys")
-    records = judge_records.redacted(records, {"container": "container_hmac"}, secret)
+    records = judge_records.redact_columns(records, {"container": "container_hmac"}, secret)
     assert records["container_hmac"].null_count() == 1
     for name, schema in LINEAGE.items():
         path = tmp_path / "release/lineage" / name / "part.parquet"

@@ -15,6 +15,7 @@ from schemas.stages import STAGES
 
 @pytest.fixture
 def home(sample_home: Path, tmp_path: Path) -> Path:
+    """A corpus of one collection with a missing input, not run yet."""
     shutil.copytree(sample_home / "register", tmp_path / "register")
     (tmp_path / "raw").mkdir()
     shutil.copy(sample_home / "samples/raw/gazette.jsonl.gz", tmp_path / "raw")
@@ -53,18 +54,17 @@ def test_all_errors_at_once_and_nothing_written(home: Path) -> None:
     assert sorted(home.rglob("*")) == before
 
 
-def test_missing_and_empty_files_stand_in_the_ledger(home: Path) -> None:
+def test_missing_and_empty_files_are_recorded(home: Path) -> None:
     (home / "raw/empty.txt").touch()
     (home / "raw/blank.txt").write_text(" \n\n ")
     done = tamga("run", "--params", home / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["missing"] == ["raw/nowhere.jsonl"]
-    assert (
-        told["outcomes"]["damaged unreadable"] == 2
-    )  # the missing file, the gazette's broken line
-    assert told["outcomes"]["drop empty"] == 3  # two letters, one row of the gazette
-    assert sum(told["outcomes"].values()) == told["records"]
+    summary = json.loads(done.stdout)
+    assert summary["missing"] == ["raw/nowhere.jsonl"]
+    # the missing file and the broken line of the gazette
+    assert summary["outcomes"]["damaged unreadable"] == 2
+    assert summary["outcomes"]["drop empty"] == 3  # two letters, one row of the gazette
+    assert sum(summary["outcomes"].values()) == summary["records"]
 
 
 def test_a_run_that_keeps_nothing_stops(home: Path) -> None:
@@ -109,7 +109,7 @@ def test_dry_run_writes_nothing(home: Path) -> None:
 @pytest.mark.parametrize(
     "slip", [("--worker", "2"), ("--jsn",), ("--workers", "-1"), ("--param", "x")]
 )
-def test_slips_of_the_pen_are_errors(slip: tuple[str, ...], home: Path) -> None:
+def test_misspelt_options_are_errors(slip: tuple[str, ...], home: Path) -> None:
     done = tamga("run", "--params", home / "params.yaml", *slip)
     assert done.returncode == 2 and slip[0] in done.stderr and "Traceback" not in done.stderr
     assert not (home / "work").exists()

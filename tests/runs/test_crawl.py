@@ -1,4 +1,4 @@
-"""Everything that lies in the folder of crawls, each file by its own kind, in one run."""
+"""One run over a folder of damaged crawls; the format of each file is detected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hostile files through a whole run: each record in the ledger, memory bounded, nothing escaped."""
+"""A whole run over hostile files: each record is in the ledger, memory is bounded, no file escapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from helpers.commands import ROOT
 from helpers.hostile_files import BURST, HOSTILE
-from helpers.register_entries import entry
+from helpers.register_entries import make_entry
 
 PARAMS = """as_of: "2026-11-22"
 purpose: pretraining
@@ -27,19 +27,19 @@ release: {name: r, path: release}
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
-    """The folder of a finished run, the peak of resident bytes, and what it said."""
+def hostile_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, str]:
+    """The folder of a finished run, its peak of resident bytes, and its output."""
     home = tmp_path_factory.mktemp("hostile") / "in"
     for name in ("raw", "register/sources", "register/evidence"):
         (home / name).mkdir(parents=True)
     (home / "register/sources/all.yaml").write_text(
-        entry(match="collections: [hostile]", language="en")
+        make_entry(match="collections: [hostile]", language="en")
     )
     (home / "register/evidence/all.txt").write_text("terms")
     (home / "params.yaml").write_text(PARAMS)
     for name, (build, _) in HOSTILE.items():
         (home / "raw" / name).write_bytes(build())
-    # through a small process: a child's peak begins with that of the process it was forked from
+    # started by a small process: the peak of a child begins at that of its parent
     measured = (
         "import resource as r, subprocess as s, sys; done = s.call(sys.argv[2:]);"
         "open(sys.argv[1], 'w').write(str(r.getrusage(r.RUSAGE_CHILDREN).ru_maxrss));"
@@ -62,8 +62,8 @@ def table(home: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(home / "work/ingest" / name / "*.parquet")
 
 
-def test_every_record_is_accounted_for(run: tuple[Path, int, str]) -> None:
-    home, _, _ = run
+def test_every_record_is_accounted_for(hostile_run: tuple[Path, int, str]) -> None:
+    home, _, _ = hostile_run
     rows = (
         table(home, "records")
         .join(table(home, "decisions"), on="doc_id", validate="1:1")
@@ -73,25 +73,25 @@ def test_every_record_is_accounted_for(run: tuple[Path, int, str]) -> None:
             pl.concat_str("outcome", "reason", separator=" ", ignore_nulls=True),
         )
     )
-    found: dict[str, list[str]] = {}
+    outcomes: dict[str, list[str]] = {}
     for name, outcome in rows.iter_rows():
-        found.setdefault(name, []).append(outcome)
-    assert found == {name: list(outcomes) for name, (_, outcomes) in HOSTILE.items()}
+        outcomes.setdefault(name, []).append(outcome)
+    assert outcomes == {name: list(expected) for name, (_, expected) in HOSTILE.items()}
 
 
-def test_memory_is_bounded(run: tuple[Path, int, str]) -> None:
-    _, peak, _ = run
+def test_memory_is_bounded(hostile_run: tuple[Path, int, str]) -> None:
+    _, peak, _ = hostile_run
     assert peak < 4.5 * BURST  # of which the libraries of a run without records take most
 
 
-def test_nothing_escapes_and_nothing_is_said(run: tuple[Path, int, str]) -> None:
-    home, _, told = run
+def test_no_file_escapes_and_no_text_is_printed(hostile_run: tuple[Path, int, str]) -> None:
+    home, _, output = hostile_run
     assert not list(home.parent.rglob("*escaped*"))
-    assert "Traceback" not in told and "library on the left bank" not in told
+    assert "Traceback" not in output and "library on the left bank" not in output
 
 
-def test_later_stages_bear_it(run: tuple[Path, int, str]) -> None:
-    home, _, _ = run
+def test_later_stages_go_on(hostile_run: tuple[Path, int, str]) -> None:
+    home, _, _ = hostile_run
     manifest = json.loads((home / "release/r/manifest.json").read_text())
     assert manifest["counts"]["records"] == sum(len(o) for _, o in HOSTILE.values())
     assert manifest["counts"]["documents"] > 0

@@ -1,4 +1,4 @@
-"""A passage that two letters share, in a whole run: released once, and told of everywhere."""
+"""A passage that two letters share, in a whole run: released once, and reported everywhere."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ def home(sample_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def texts(home: Path) -> dict[str, dict[str, str]]:
     """File -> its row of data."""
-    rows = release_tables.table(home / "release/sample", "data").to_dicts()
+    rows = release_tables.read_table(home / "release/sample", "data").to_dicts()
     return {Path(row["uri"]).stem: row for row in rows}
 
 
 def test_it_is_released_once(home: Path, texts: dict[str, dict[str, str]]) -> None:
-    told = [name for name, row in texts.items() if SHARED in row["text"]]
-    assert set(texts) == {*OWN} and len(told) == 1
-    (other,) = {*OWN} - {*told}
+    keepers = [name for name, row in texts.items() if SHARED in row["text"]]
+    assert set(texts) == {*OWN} and len(keepers) == 1
+    (other,) = {*OWN} - {*keepers}
     head, tail = OWN[other]
     left = tail.replace("osen.dom@example.com", "<EMAIL_ADDRESS>")
     assert texts[other]["text"] == f"{head}\n\n{left}"
     assert texts[other]["n_chars"] == len(texts[other]["text"])
-    spans = release_tables.table(home / "release/sample", "redactions")
+    spans = release_tables.read_table(home / "release/sample", "redactions")
     (passage,) = spans.filter(pl.col("entity_type") == "PASSAGE").to_dicts()
     assert passage["doc_id"] == texts[other]["doc_id"] and passage["original_length"] == len(
         SHARED + "\n\n"
@@ -87,29 +87,31 @@ def test_a_withdrawal_shows_where_its_words_stay(
 ) -> None:
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     params = ("--params", str(home / "params.yaml"))
-    for gone, there, kind, said in (
+    for withdrawn, other_copy, kind, message in (
         (other, kept, "stay", "a passage of it stays: 1 of"),
         (kept, other, "take_over", "comes back at the next run: 1 of"),
     ):
-        assert withdraw.main(["document", gone["doc_id"], *params, "--json"]) == 0
+        assert withdraw.main(["document", withdrawn["doc_id"], *params, "--json"]) == 0
         copies = json.loads(capsys.readouterr().out)["releases"][0]["copies"]
-        (one,) = copies.pop(kind)
-        assert one["kinds"] == ["passage"] and one["examples"] == [there["doc_id"]]
-        assert one["licence"] and one["basis"] and not any(copies.values())
-        assert withdraw.main(["document", gone["doc_id"], *params]) == 0
-        assert said in capsys.readouterr().out
+        (copy,) = copies.pop(kind)
+        assert copy["kinds"] == ["passage"] and copy["examples"] == [other_copy["doc_id"]]
+        assert copy["licence"] and copy["basis"] and not any(copies.values())
+        assert withdraw.main(["document", withdrawn["doc_id"], *params]) == 0
+        assert message in capsys.readouterr().out
 
 
-def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -> None:
+def test_queries_name_the_document_that_keeps_it(
+    home: Path, texts: dict[str, dict[str, str]]
+) -> None:
     params = ("--params", home / "params.yaml")
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     chain = json.loads(tamga("trace", other["doc_id"], *params, "--json").stdout)["chains"][0]
     assert chain["document"]["text_matches"] and chain["bytes"]["payload_matches"]
     (step,) = [d for d in chain["decisions"] if d["stage"] == "dedup"]
-    (found,) = step["evidence"]["passages"]["found"]
-    assert found["kept_doc_id"] == kept["doc_id"] and "sha256" not in found
+    (passage,) = step["evidence"]["passages"]["found"]
+    assert passage["kept_doc_id"] == kept["doc_id"] and "sha256" not in passage
     source = (home / "letters" / f"{Path(other['uri']).stem}.txt").read_text("utf-8")
-    assert source[found["start"] : found["end"]] == SHARED + "\n\n"
+    assert source[passage["start"] : passage["end"]] == SHARED + "\n\n"
     shown = tamga("explain", other["doc_id"], *params).stdout
     assert "1 passage of 50 words or more, which stands word for word" in shown
     assert f"in {kept['doc_id']}, was removed from it (personal data across an edge" in shown
@@ -126,23 +128,23 @@ def test_it_is_told_who_keeps_it(home: Path, texts: dict[str, dict[str, str]]) -
 def test_a_withdrawn_text_does_not_come_back_with_the_passage(
     home: Path, texts: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
-    """The text withdrawn is what was released: without the passage, whose keeper then goes."""
+    """The withdrawn text is the released one, without the passage. Then its keeper is removed too."""
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     for name in ("register", "work", "release", "letters"):
         shutil.copytree(home / name, tmp_path / name)
     shutil.copy(home / "params.yaml", tmp_path)
     params = ("--params", tmp_path / "params.yaml")
     digest = hashlib.sha256(other["text"].encode()).hexdigest()
-    said = ("--confirm", "--by", "counsel", "--ground", "letter 5")
-    done = tamga("withdraw", "text", digest, *said, *params)
+    confirmed = ("--confirm", "--by", "counsel", "--ground", "letter 5")
+    done = tamga("withdraw", "text", digest, *confirmed, *params)
     assert done.returncode == 0, done.stderr
     (tmp_path / kept["uri"]).unlink()
     (tmp_path / "letters/drugoe.txt").write_text(OWN[Path(kept["uri"]).stem][1], "utf-8")
     done = tamga("run", *params, "--workers", "1")
     assert done.returncode == 0, done.stderr
-    left = release_tables.table(tmp_path / "release/sample", "data")
+    left = release_tables.read_table(tmp_path / "release/sample", "data")
     assert [Path(uri).stem for uri in left["uri"]] == ["drugoe"]
-    assert release_tables.fates(tmp_path / "release/sample")[other["doc_id"]] == (
+    assert release_tables.outcomes_by_document(tmp_path / "release/sample")[other["doc_id"]] == (
         "refuse",
         "withdrawn",
     )

@@ -1,4 +1,4 @@
-"""Same in, same out: another order of inputs, more workers, an interruption give the same bytes."""
+"""The same inputs give the same bytes: in another order, with more workers, after interruptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from helpers.commands import ROOT, tamga
 
 @pytest.fixture
 def home(sample_run: Path, tmp_path: Path) -> Path:
-    """The sample once more, without any work done."""
+    """The sample, not run yet."""
     for name in ("register", "samples"):
         shutil.copytree(sample_run / name, tmp_path / name)
     shutil.copy(sample_run / "params.yaml", tmp_path)
@@ -28,20 +28,20 @@ def home(sample_run: Path, tmp_path: Path) -> Path:
 def test_order_of_inputs_and_number_of_workers(sample_run: Path, home: Path) -> None:
     params = yaml.safe_load((home / "params.yaml").read_text())
     params["inputs"].reverse()
-    for one in params["inputs"]:
-        one["paths"] = sorted(
-            (str(p.relative_to(home)) for pattern in one["paths"] for p in home.glob(pattern)),
+    for entry in params["inputs"]:
+        entry["paths"] = sorted(
+            (str(p.relative_to(home)) for pattern in entry["paths"] for p in home.glob(pattern)),
             reverse=True,
         )
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     done = tamga("run", "--params", home / "params.yaml", "--workers", "2")
     assert done.returncode == 0, done.stderr
-    assert release_tables.digests(home / "release/sample") == release_tables.digests(
+    assert release_tables.file_digests(home / "release/sample") == release_tables.file_digests(
         sample_run / "release/sample"
     )
 
 
-def test_a_killed_run_goes_on_and_gives_the_same(sample_run: Path, home: Path) -> None:
+def test_a_killed_run_continues_with_the_same_bytes(sample_run: Path, home: Path) -> None:
     command = [
         sys.executable,
         "-m",
@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_and_gives_the_same(sample_run: Path, home: Path) -
         assert not (home / "release/sample").exists()
     done = tamga("run", "--params", home / "params.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
-    assert release_tables.digests(home / "release/sample") == release_tables.digests(
+    assert release_tables.file_digests(home / "release/sample") == release_tables.file_digests(
         sample_run / "release/sample"
     )
     assert not list(home.glob("release/.*")) and not list(home.glob("work/.*.part"))

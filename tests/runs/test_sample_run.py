@@ -1,4 +1,4 @@
-"""The sample, end to end, held against what its builder knows."""
+"""The sample, end to end, compared with the truth that its builder writes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def release(sample_run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def truth(sample_run: Path) -> list[dict]:
-    return release_tables.jsonl(sample_run / "samples/raw/truth.jsonl")
+    return release_tables.read_jsonl(sample_run / "samples/raw/truth.jsonl")
 
 
 def _matched(release: Path, truth: list[dict]) -> list[tuple[dict, str]]:
@@ -28,7 +28,7 @@ def _matched(release: Path, truth: list[dict]) -> list[tuple[dict, str]]:
         row["uri"].rsplit("/", 1)[-1] if row["collection"] == "letters" else row["uri"]: row[
             "doc_id"
         ]
-        for row in release_tables.table(release, "records").iter_rows(named=True)
+        for row in release_tables.read_table(release, "records").iter_rows(named=True)
         if row["uri"]
     }
     return [
@@ -45,7 +45,7 @@ def _matched(release: Path, truth: list[dict]) -> list[tuple[dict, str]]:
 
 
 def test_every_record_ends_as_the_builder_says(release: Path, truth: list[dict]) -> None:
-    fates = release_tables.fates(release)
+    fates = release_tables.outcomes_by_document(release)
     wrong = []
     for row, doc_id in _matched(release, truth):
         outcome, reason = fates[doc_id]
@@ -56,8 +56,8 @@ def test_every_record_ends_as_the_builder_says(release: Path, truth: list[dict])
     assert wrong == []
 
 
-def test_of_each_group_of_twins_one_stays(release: Path, truth: list[dict]) -> None:
-    released = set(release_tables.table(release, "data")["doc_id"])
+def test_each_group_of_twins_keeps_one(release: Path, truth: list[dict]) -> None:
+    released = set(release_tables.read_table(release, "data")["doc_id"])
     kept = Counter(
         row["twin"]
         for row, doc_id in _matched(release, truth)
@@ -69,8 +69,8 @@ def test_of_each_group_of_twins_one_stays(release: Path, truth: list[dict]) -> N
 
 def test_each_record_is_in_the_ledger_once(release: Path, truth: list[dict]) -> None:
     records, decisions = (
-        release_tables.table(release, "records"),
-        release_tables.table(release, "decisions"),
+        release_tables.read_table(release, "records"),
+        release_tables.read_table(release, "decisions"),
     )
     assert records.height == len(truth) == records["doc_id"].n_unique()
     assert set(decisions["doc_id"]) == set(records["doc_id"])
@@ -78,22 +78,22 @@ def test_each_record_is_in_the_ledger_once(release: Path, truth: list[dict]) -> 
         ends=(pl.col("outcome") != "keep").sum(), stages=pl.len(), unique=pl.col("stage").n_unique()
     )
     assert ends.filter((pl.col("ends") > 1) | (pl.col("stages") != pl.col("unique"))).height == 0
-    released = set(release_tables.table(release, "data")["doc_id"])
+    released = set(release_tables.read_table(release, "data")["doc_id"])
     assert released == {row["doc_id"] for row in ends.iter_rows(named=True) if row["ends"] == 0}
 
 
 def test_languages_and_scripts(release: Path, truth: list[dict]) -> None:
     data = {
         row["doc_id"]: row
-        for row in release_tables.table(release, "data")
+        for row in release_tables.read_table(release, "data")
         .select("doc_id", "lang", "script")
         .iter_rows(named=True)
     }
     rows = [(row, data[i]) for row, i in _matched(release, truth) if i in data]
     wrong = [
-        (row["uri"], found)
-        for row, found in rows
-        if (row["lang"], row["script"]) != (found["lang"], found["script"])
+        (row["uri"], released)
+        for row, released in rows
+        if (row["lang"], row["script"]) != (released["lang"], released["script"])
     ]
     assert wrong == []
 
@@ -125,15 +125,15 @@ def test_no_planted_value_is_left_anywhere(
 
 
 def test_redactions_point_at_placeholders(release: Path) -> None:
-    texts = dict(release_tables.table(release, "data").select("doc_id", "text").iter_rows())
-    redactions = release_tables.table(release, "redactions")
+    texts = dict(release_tables.read_table(release, "data").select("doc_id", "text").iter_rows())
+    redactions = release_tables.read_table(release, "redactions")
     assert redactions.height >= 10
     for row in redactions.iter_rows(named=True):
         assert texts[row["doc_id"]][row["start"] : row["end"]] == f"<{row['entity_type']}>"
 
 
 def test_documents_table_points_at_rows(release: Path) -> None:
-    documents = release_tables.table(release, "documents").sort("leaf_index")
+    documents = release_tables.read_table(release, "documents").sort("leaf_index")
     assert documents["leaf_index"].to_list() == list(range(documents.height))
     for (shard,), rows in documents.group_by("shard"):
         data = pl.read_parquet(release / shard, hive_partitioning=False)
@@ -142,15 +142,15 @@ def test_documents_table_points_at_rows(release: Path) -> None:
 
 def test_manifest_lists_every_file_with_its_digest(release: Path) -> None:
     manifest = json.loads((release / "manifest.json").read_bytes())
-    here = release_tables.digests(release)
+    here = release_tables.file_digests(release)
     listed = {path: about["sha256"] for path, about in manifest["files"].items()}
     assert listed == {path: digest for path, digest in here.items() if path != "manifest.json"}
-    assert manifest["counts"]["documents"] == release_tables.table(release, "data").height
+    assert manifest["counts"]["documents"] == release_tables.read_table(release, "data").height
 
 
-def test_a_second_run_takes_up_what_is_there(sample_run: Path) -> None:
+def test_a_second_run_computes_nothing_anew(sample_run: Path) -> None:
     done = tamga("run", "--params", sample_run / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert not any(stage["fresh"] for stage in told["stages"].values())
-    assert sum(told["outcomes"].values()) == told["records"]
+    summary = json.loads(done.stdout)
+    assert not any(stage["fresh"] for stage in summary["stages"].values())
+    assert sum(summary["outcomes"].values()) == summary["records"]

@@ -15,7 +15,7 @@ from schemas.errors import Invalid, Problem, TamgaError
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Control flow inside a reader or parser; the module's callers catch them, no command sees them.
-CAUGHT_INSIDE = {"Unread", "_Stop"}
+CAUGHT_INSIDE = {"DocumentError", "_NoAnswer", "_Stop"}
 CODES = {errors.NO, errors.BAD_USAGE, errors.TRY_AGAIN}
 
 

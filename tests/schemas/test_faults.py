@@ -12,7 +12,8 @@ from helpers.register_folders import entry_text, register_problems, write_regist
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import params, register
+from lineage.configuration import load_params
+from lineage.register_files import load_register
 from schemas.errors import Invalid
 
 FAULTS = yaml.safe_load(Path(__file__).with_name("faults.yaml").read_text("utf-8"))
@@ -61,8 +62,8 @@ def test_any_value_is_read_or_a_problem(tmp_path_factory, kind, data, junk) -> N
     text = yaml.safe_dump(value, allow_unicode=True, default_flow_style=None)
     try:
         if kind == "params":
-            params.load(write_params(folder, text)).digest()
+            load_params(write_params(folder, text)).digest()
         else:
-            register.load(write_register(folder, {"one": text}))
+            load_register(write_register(folder, {"one": text}))
     except Invalid as invalid:
         assert all(p.line is None or p.line > 0 for p in invalid.problems) and str(invalid)

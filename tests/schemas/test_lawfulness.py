@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from helpers.judged_records import DAY, PARAMS, source
+from helpers.judged_records import DAY, PARAMS, make_source
 
 from schemas import lawfulness, policy
 from schemas.lawfulness import Use
@@ -15,10 +15,10 @@ from schemas.reasons import REGISTER
 from schemas.register import Licence, Register, Source, Withdrawal
 from schemas.sections import PolicyParams
 
-SOURCE = source("kz", "law.example.kz", kind="consent")
+SOURCE = make_source("kz", "law.example.kz", kind="consent")
 TERMS = LicenceTerms("LicenseRef-test", "t", None, ("evaluation",), True, False)
 RECORDED = Withdrawal("source", "kz", date(2026, 3, 1), "letter 9")
-USE = Use.of(PARAMS, policy.load())
+USE = Use.of(PARAMS, policy.built_in())
 BAD = replace(
     SOURCE,
     jurisdiction="RU",
@@ -45,7 +45,7 @@ def test_a_source_that_grants_is_lawful() -> None:
 
 
 def test_all_reasons_come_in_the_order_of_the_gate() -> None:
-    enforced = Use.of(replace(PARAMS, policy=PolicyParams(enforce="refuse")), policy.load())
+    enforced = Use.of(replace(PARAMS, policy=PolicyParams(enforce="refuse")), policy.built_in())
     found = list(lawfulness.refusals(BAD, enforced, register(RECORDED)))
     assert [one.reason for one in found] == [
         "withdrawn",

@@ -11,12 +11,13 @@ from helpers.params_files import LEAST, params_problems, write_params
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from schemas import params, sections
 from schemas.errors import Invalid
 
 
 def test_the_least_that_runs(tmp_path: Path) -> None:
-    run = params.load(write_params(tmp_path, LEAST))
+    run = load_params(write_params(tmp_path, LEAST))
     assert run.as_of == date(2026, 11, 22)
     assert run.register == tmp_path / "register" and run.work == tmp_path / "work"
     assert run.inputs[1].fields == {"uri": "id", "text": "body"}
@@ -32,7 +33,7 @@ def test_an_extractor_that_is_not_installed(
 ) -> None:
     text = LEAST + "ingest: {extractor: trafilatura}\n"
     monkeypatch.setattr(params, "find_spec", lambda name: object())
-    assert params.load(write_params(tmp_path, text)).ingest.extractor == "trafilatura"
+    assert load_params(write_params(tmp_path, text)).ingest.extractor == "trafilatura"
     monkeypatch.setattr(params, "find_spec", lambda name: None)
     (found,) = params_problems(tmp_path, text)
     assert (found.key, found.value, found.line) == ("ingest.extractor", "trafilatura", 15)
@@ -59,11 +60,6 @@ def test_what_is_no_mapping(tmp_path: Path, text: str) -> None:
     assert params_problems(tmp_path, text)
 
 
-def test_no_such_file(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="cannot be read"):
-        params.load(tmp_path / "params.yaml")
-
-
 @given(st.randoms(use_true_random=False), st.text("ab/", min_size=1, max_size=6))
 def test_the_digest_hangs_on_content_alone(tmp_path_factory, random, place: str) -> None:  # type: ignore[no-untyped-def]
     value = yaml.safe_load(LEAST)
@@ -75,14 +71,14 @@ def test_the_digest_hangs_on_content_alone(tmp_path_factory, random, place: str)
     random.shuffle(moved["inputs"])
     random.shuffle(moved["licences"]["allow"])
     moved["dedup"] = {"threshold": 0.7}
-    one = params.load(write_params(tmp_path_factory.mktemp("a"), LEAST))
-    two = params.load(write_params(tmp_path_factory.mktemp("b"), yaml.safe_dump(moved)))
+    one = load_params(write_params(tmp_path_factory.mktemp("a"), LEAST))
+    two = load_params(write_params(tmp_path_factory.mktemp("b"), yaml.safe_dump(moved)))
     assert one.canonical() == two.canonical()
 
 
 def test_sections(tmp_path: Path) -> None:
-    run = params.load(write_params(tmp_path, LEAST))
-    other = params.load(
+    run = load_params(write_params(tmp_path, LEAST))
+    other = load_params(
         write_params(tmp_path, LEAST + "dedup: {rows: 4}\nguard: {min_keep_share: 0}\n")
     )
     assert run.digest("language", "inputs") == other.digest("inputs", "language")
@@ -92,7 +88,7 @@ def test_sections(tmp_path: Path) -> None:
     }
     with pytest.raises(ValueError, match="no such section"):
         run.digest("works")
-    same = params.load(
+    same = load_params(
         write_params(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")
     )
     assert same.digest() == other.digest()

@@ -7,38 +7,16 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT
+from helpers.policy_packs import PACK, write_pack
 
+from lineage.register_files import load_policy, load_register
 from pipelines.personal_data.phones import COUNTRIES
 from pipelines.personal_data.rules import entities
-from schemas import policy, register
+from schemas import policy
 from schemas.errors import Invalid
 from schemas.policy import EU, Pack
 
-PACKS = policy.load()
-
-GOOD = """schema_version: 1
-pack: XX
-version: "1"
-title: A country
-jurisdictions: [XX]
-rules:
-  - id: xx-residency
-    drives: residency
-    storage: [XX, EU]
-    citation: "Law 1, Art. 2"
-    says: Kept at home.
-    effective_from: 2025-01-01
-    effective_to: 2025-06-30
-    verified_on: 2026-11-22
-    verified_by: counsel
-    confidence: high
-"""
-
-
-def written(folder: Path, text: str = GOOD, name: str = "XX") -> Path:
-    path = folder / f"{name}.yaml"
-    path.write_text(text)
-    return path
+PACKS = policy.built_in()
 
 
 @pytest.mark.parametrize("country", COUNTRIES)
@@ -57,7 +35,7 @@ def test_every_rule_is_dated_cited_and_doubted(pack: Pack) -> None:
 
 
 def test_packs_and_the_register_name_the_same_terms() -> None:
-    terms = register.load(ROOT / "register").licences
+    terms = load_register(ROOT / "register").licences
     for pack in PACKS.packs:
         for rule in pack.rules:
             for name in rule.licences:
@@ -104,24 +82,15 @@ def test_history_is_replayed_by_dates() -> None:
 
 
 def test_eu_in_a_list_stands_for_its_members(tmp_path: Path) -> None:
-    rule = policy.load_file(written(tmp_path)).rules[0]
+    rule = load_policy(write_pack(tmp_path)).rules[0]
     assert rule.storage == EU | {"XX"} and len(EU) == 27
     assert rule.in_force(date(2025, 6, 30)) and not rule.in_force(date(2025, 7, 1))
 
 
-def test_a_folder_takes_the_place_of_what_it_covers(tmp_path: Path) -> None:
-    written(tmp_path, GOOD.replace("pack: XX", "pack: OWN").replace("[XX]", "[KZ, LV]"), "OWN")
-    packs = policy.load(tmp_path)
-    assert {j: packs.by_jurisdiction[j].name for j in ("KZ", "LV", "LT", "RU")} == {
-        "KZ": "OWN", "LV": "OWN", "LT": "EU", "RU": "RU",
-    }  # fmt: skip
-    assert packs.sha256 != PACKS.sha256
-
-
 def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
-    one = policy.load_file(written(tmp_path)).sha256
-    commented = policy.load_file(written(tmp_path, "# a remark\n" + GOOD)).sha256
-    other = policy.load_file(written(tmp_path, GOOD.replace("high", "low"))).sha256
+    one = load_policy(write_pack(tmp_path)).sha256
+    commented = load_policy(write_pack(tmp_path, "# a remark\n" + PACK)).sha256
+    other = load_policy(write_pack(tmp_path, PACK.replace("high", "low"))).sha256
     assert one == commented != other
 
 
@@ -143,26 +112,19 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
 def test_a_bad_pack_is_told_file_line_and_key(
     tmp_path: Path, old: str, new: str, told: str
 ) -> None:
-    path = written(tmp_path, GOOD.replace(old, new))
+    path = write_pack(tmp_path, PACK.replace(old, new))
     with pytest.raises(Invalid) as found:
-        policy.load_file(path)
+        load_policy(path)
     assert told in str(found.value) and "XX.yaml:" in str(found.value)
 
 
 def test_two_versions_on_one_day_are_an_error(tmp_path: Path) -> None:
-    again = GOOD.partition("rules:\n")[2].replace("2025-01-01", "2025-06-30")
-    path = written(tmp_path, GOOD + again.replace("effective_to: 2025-06-30", "effective_to: null"))
+    again = PACK.partition("rules:\n")[2].replace("2025-01-01", "2025-06-30")
+    path = write_pack(
+        tmp_path, PACK + again.replace("effective_to: 2025-06-30", "effective_to: null")
+    )
     with pytest.raises(Invalid, match="two versions of the rule on one day"):
-        policy.load_file(path)
-    path = written(tmp_path, GOOD + again.replace("2025-06-30", "2025-07-01", 1).replace(
+        load_policy(path)
+    path = write_pack(tmp_path, PACK + again.replace("2025-06-30", "2025-07-01", 1).replace(
         "effective_to: 2025-06-30", "effective_to: null"))  # fmt: skip
-    assert len(policy.load_file(path).rules) == 2
-
-
-def test_a_folder_without_packs_or_with_two_for_one_country(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="holds no policy pack"):
-        policy.load(tmp_path / "none")
-    written(tmp_path)
-    written(tmp_path, GOOD.replace("pack: XX", "pack: YY"), "YY")
-    with pytest.raises(Invalid, match="one pack for each"):
-        policy.load(tmp_path)
+    assert len(load_policy(path).rules) == 2

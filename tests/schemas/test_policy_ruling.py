@@ -16,7 +16,7 @@ from schemas.ruling import Circumstances, Ruling, Subject, rule
 
 DAY = date(2026, 11, 22)
 ABOUT = Circumstances(DAY, "pretraining", "KZ")
-PACKS = policy.load()
+PACKS = policy.built_in()
 
 
 def subject(jurisdiction: str, basis: str = "licence", **more: Any) -> Subject:

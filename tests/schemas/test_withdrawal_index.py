@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.language.stage import of_records
+from pipelines.language.stage import decide_records
 from pipelines.withdrawal.impact import barring
 from schemas.register import Withdrawal
 from schemas.tables import DECISIONS
@@ -63,7 +63,7 @@ def test_a_record_goes_whole_where_it_is_not_cut_so_again(
         for id in (sorted(every) if again else [record])
     ]
     schema = dict.fromkeys(DECISIONS.names, pl.String)
-    decided = of_records(
+    decided = decide_records(
         pl.DataFrame(rows, schema), table(own if again else {}), Withdrawals.of([one])
     )
     out = set(decided.filter(outcome="refuse")["doc_id"])

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.yaml_source import key_path, parse, read
+from schemas.yaml_source import MAX_BYTES, key_path, parse, parse_bytes
 
 
 def test_values_are_read_as_yaml_1_2() -> None:
@@ -67,15 +65,11 @@ def test_deep_nesting_and_many_aliases_end_at_once() -> None:
     assert len(parse(bomb, "f")[1]) == 24
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    assert "cannot be read" in read(path)[1][0].message
-    path.write_bytes("a: 1\nb: қазақ\n".encode("utf-16"))
-    assert "not UTF-8" in read(path)[1][0].message
-    path.write_bytes(b"a: 1\nb: \xcf\xf0\n")
-    assert read(path)[1][0].line == 2
-    path.write_bytes(b"\xef\xbb\xbfa: 1\n")
-    source, problems = read(path)
+def test_bytes_that_are_not_a_text() -> None:
+    assert "not UTF-8" in parse_bytes("a: 1\nb: қазақ\n".encode("utf-16"), "f")[1][0].message
+    assert parse_bytes(b"a: 1\nb: \xcf\xf0\n", "f")[1][0].line == 2
+    assert "larger than 32 MiB" in parse_bytes(b"#" * (MAX_BYTES + 1), "f")[1][0].message
+    source, problems = parse_bytes(b"\xef\xbb\xbfa: 1\n", "f")
     assert source is not None and source.value == {"a": 1} and not problems
 
 

@@ -120,7 +120,7 @@ MIN_COUNTED = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class DecodedText:
     """Text, the charset that was declared (None: none was) and the one that was used."""
 
     text: str
@@ -133,7 +133,9 @@ class Decoded:
         return self.declared not in (None, self.used)
 
 
-def decode(payload: bytes, content_type: str | None = None, html: bool = False) -> Decoded | None:
+def decode(
+    payload: bytes, content_type: str | None = None, html: bool = False
+) -> DecodedText | None:
     """Decode a body.
 
     Args:
@@ -145,41 +147,45 @@ def decode(payload: bytes, content_type: str | None = None, html: bool = False) 
     Returns:
       The text, or None where nothing decodes it.
     """
-    declared = _declared(payload, content_type, html)
+    declared = _declared_charset(payload, content_type, html)
     for mark, name in BOMS:
         if payload.startswith(mark):
-            text = _strict(payload, name)
+            text = _decode_strictly(payload, name)
             if text is not None:
-                return Decoded(text, declared, name.removesuffix("-sig"))
+                return DecodedText(text, declared, name.removesuffix("-sig"))
     if declared and (declared.startswith(("utf-16", "utf-32")) or payload.isascii()):
-        text = _strict(payload, declared)
+        text = _decode_strictly(payload, declared)
         if text is not None:
-            return Decoded(text, declared, declared)
+            return DecodedText(text, declared, declared)
     if any(payload.find(mark, 0, DETECT_BYTES) >= 0 for mark in _WIDE):
-        wide = _detected(payload)
-        text = _strict(payload, wide) if wide and wide.startswith(("utf-", "iso2022")) else None
+        wide = _detect_charset(payload)
+        text = (
+            _decode_strictly(payload, wide)
+            if wide and wide.startswith(("utf-", "iso2022"))
+            else None
+        )
         if wide and text is not None:
-            return Decoded(text, declared, wide)
-    text = _strict(payload, "utf-8")
+            return DecodedText(text, declared, wide)
+    text = _decode_strictly(payload, "utf-8")
     if text is not None:
-        return Decoded(text, declared, "utf-8")
-    if _nearly_utf8(payload):
-        return Decoded(payload.decode("utf-8", "replace"), declared, "utf-8")
-    return _legacy(payload, declared)
+        return DecodedText(text, declared, "utf-8")
+    if _is_nearly_utf8(payload):
+        return DecodedText(payload.decode("utf-8", "replace"), declared, "utf-8")
+    return _decode_legacy(payload, declared)
 
 
-def _legacy(payload: bytes, declared: str | None) -> Decoded | None:
+def _decode_legacy(payload: bytes, declared: str | None) -> DecodedText | None:
     """Decode bytes that are not UTF-8."""
-    fit = letter_model.fit(payload)
+    fit = letter_model.fit_charsets(payload)
     if declared and declared != "utf-8" and not (fit and contradicts(fit, declared)):
-        text = _strict(payload, declared)
+        text = _decode_strictly(payload, declared)
         if text is not None:
-            return Decoded(text, declared, declared)
-    found = fit.best.charset if fit and fit.best.plausible() else _detected(payload)
+            return DecodedText(text, declared, declared)
+    found = fit.best.charset if fit and fit.best.plausible() else _detect_charset(payload)
     for name in (found, declared):
-        text = _lenient(payload, name) if name else None
+        text = _decode_leniently(payload, name) if name else None
         if name and text is not None:
-            return Decoded(text, declared, name)
+            return DecodedText(text, declared, name)
     return None
 
 
@@ -193,18 +199,18 @@ def contradicts(fit: letter_model.Fit, charset: str) -> bool:
     return best.score - fit.scores[charset] > GAP + GAP_EACH * best.counted
 
 
-def _declared(payload: bytes, content_type: str | None, html: bool) -> str | None:
+def _declared_charset(payload: bytes, content_type: str | None, html: bool) -> str | None:
     found = _HTTP.search(content_type or "")
-    name = _canonical(found[1]) if found else None
+    name = _canonical_name(found[1]) if found else None
     inside = _XML.search(payload[:512]) or (_META.search(payload[:4096]) if html else None)
     if name is None and inside:
-        name = _canonical(inside[1].decode("ascii"))
+        name = _canonical_name(inside[1].decode("ascii"))
         if name and name.startswith(("utf-16", "utf-32")):
             return "utf-8"  # it was read as ASCII
     return name
 
 
-def _canonical(name: str | None) -> str | None:
+def _canonical_name(name: str | None) -> str | None:
     if not name:
         return None
     try:
@@ -214,16 +220,16 @@ def _canonical(name: str | None) -> str | None:
     return found if found in CHARSETS else None
 
 
-def _strict(payload: bytes, charset: str) -> str | None:
+def _decode_strictly(payload: bytes, charset: str) -> str | None:
     try:
         return payload.decode(charset)
     except (UnicodeError, LookupError, ValueError):
         return None
 
 
-def _lenient(payload: bytes, charset: str) -> str | None:
+def _decode_leniently(payload: bytes, charset: str) -> str | None:
     """A stray byte must not cost the page; many of them mean that it is no text."""
-    text = _strict(payload, charset)
+    text = _decode_strictly(payload, charset)
     if text is None:
         text = payload.decode(charset, "replace")
         if text.count("\ufffd") > max(3, len(text) // 200):
@@ -231,7 +237,7 @@ def _lenient(payload: bytes, charset: str) -> str | None:
     return text
 
 
-def _nearly_utf8(payload: bytes) -> bool:
+def _is_nearly_utf8(payload: bytes) -> bool:
     """Whether bytes are UTF-8 but for a few strays, or a torn end: nearly all characters are
     followed by the bytes that their first byte announces."""
     data = np.frombuffer(payload[:DETECT_BYTES], np.uint8)
@@ -244,7 +250,7 @@ def _nearly_utf8(payload: bytes) -> bool:
     return text.count("\ufffd") <= max(3, rest // 50)
 
 
-def _detected(payload: bytes) -> str | None:
+def _detect_charset(payload: bytes) -> str | None:
     import chardet
 
-    return _canonical(chardet.detect(payload[:DETECT_BYTES])["encoding"])
+    return _canonical_name(chardet.detect(payload[:DETECT_BYTES])["encoding"])

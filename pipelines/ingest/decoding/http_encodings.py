@@ -17,7 +17,7 @@ MAX_CODINGS = 5
 _NOTHING = ("", "identity", "none", "utf-8")
 
 
-def decoded_body(
+def decode_body(
     payload: bytes, headers: Headers, max_bytes: int
 ) -> tuple[bytes, tuple[str, str] | None]:
     """Undo Transfer-Encoding and Content-Encoding, never past `max_bytes`.
@@ -30,7 +30,7 @@ def decoded_body(
     """
     transfer = [c for c in _codings(headers, "transfer-encoding") if c not in _NOTHING]
     if "chunked" in transfer:
-        payload = dechunked(payload)
+        payload = join_chunks(payload)
         transfer.remove("chunked")
     codings = [*(c for c in _codings(headers, "content-encoding") if c not in _NOTHING), *transfer]
     if len(codings) > MAX_CODINGS:
@@ -48,7 +48,7 @@ def decoded_body(
     return payload, None
 
 
-def dechunked(payload: bytes) -> bytes:
+def join_chunks(payload: bytes) -> bytes:
     """The data of a chunked body; one that is not chunked after all comes back as it is.
 
     A chunk whose size is wrong (no other begins where it ends) runs on to where the next one can
@@ -74,7 +74,7 @@ def dechunked(payload: bytes) -> bytes:
     return b"".join(parts) if parts else payload
 
 
-def header(headers: Headers, name: str) -> str | None:
+def header_value(headers: Headers, name: str) -> str | None:
     """The first value of a header, by lower-case name."""
     return next((v for k, v in headers if k.lower() == name), None)
 
@@ -87,19 +87,19 @@ def _codings(headers: Headers, name: str) -> Iterator[str]:
 
 
 def _gzip(payload: bytes, limit: int) -> bytes | None:
-    return _inflated(payload, 47, limit) if payload[:2] == b"\x1f\x8b" else payload
+    return _inflate(payload, 47, limit) if payload[:2] == b"\x1f\x8b" else payload
 
 
 def _deflate(payload: bytes, limit: int) -> bytes | None:
     """With the header of zlib, as it should be, or without, as it often is."""
     for window in (47, -15):
-        found = _inflated(payload, window, limit)
+        found = _inflate(payload, window, limit)
         if found is not None:
             return found
-    return _as_it_is(payload)
+    return _if_not_encoded(payload)
 
 
-def _inflated(payload: bytes, window: int, limit: int) -> bytes | None:
+def _inflate(payload: bytes, window: int, limit: int) -> bytes | None:
     """All members of a body, the first `limit` + 1 bytes of them; None for one that is broken or
     torn."""
     out, rest = bytearray(), payload
@@ -124,11 +124,11 @@ def _brotli(payload: bytes, limit: int) -> bytes | None:
         while not decoder.is_finished() and len(out) <= limit:
             part = decoder.process(rest, output_buffer_limit=limit + 1 - len(out))
             if not part and not rest:
-                return _as_it_is(payload)  # torn
+                return _if_not_encoded(payload)  # torn
             out += part
             rest = b""
     except brotli.error:
-        return _as_it_is(payload)
+        return _if_not_encoded(payload)
     return bytes(out[: limit + 1])
 
 
@@ -150,7 +150,7 @@ def _zstd(payload: bytes, limit: int) -> bytes | None:
     return bytes(out)
 
 
-def _as_it_is(payload: bytes) -> bytes | None:
+def _if_not_encoded(payload: bytes) -> bytes | None:
     """A body that is a page or UTF-8 already; None for one that is neither."""
     if _CONTROL.search(payload, 0, 4096):
         return None

@@ -114,13 +114,13 @@ class _Readings:
     prior: Array
 
 
-def fit(payload: bytes) -> Fit | None:
+def fit_charsets(payload: bytes) -> Fit | None:
     """How well the charsets that letters can settle fit; None for plain ASCII."""
     found = _histogram(payload)
     if found is None:
         return None
     alone, before, letters = found
-    table, counts = _readings(), np.concatenate([alone + before, letters])
+    table, counts = _reading_table(), np.concatenate([alone + before, letters])
     scores = counts @ table.log_p + np.concatenate([alone, before]) @ table.followed + table.prior
     column = int(np.argmax(scores))
     place = int(np.searchsorted(table.starts, column, "right")) - 1
@@ -135,11 +135,13 @@ def fit(payload: bytes) -> Fit | None:
     return Fit(best, dict(zip(table.charsets, by_charset, strict=True)))
 
 
-def likely(text: str) -> Reading:
+def best_language(text: str) -> Reading:
     """A text as it stands: the language that fits best."""
-    table = _languages()
+    table = _language_table()
     codes = np.frombuffer(text[:SAMPLE].encode("utf-32-le", "replace"), np.uint32)
-    rows = table.index.take(np.minimum(codes.take(np.concatenate(_spots(codes))), 0xFFFF))
+    rows = table.index.take(
+        np.minimum(codes.take(np.concatenate(_counted_positions(codes))), 0xFFFF)
+    )
     counts = np.bincount(rows, minlength=len(table.log_p))
     scores = counts @ table.log_p
     column = int(np.argmax(scores))
@@ -156,7 +158,7 @@ def _histogram(payload: bytes) -> tuple[Array, Array, Array] | None:
     """How often bytes 128 to 255 stand without and with a letter after them, and ASCII letters
     next to them; None where there are no such bytes."""
     data = np.frombuffer(payload[:SAMPLE], np.uint8)
-    high, letter = _spots(data)
+    high, letter = _counted_positions(data)
     if not len(high):
         return None
     after = np.append(data, np.uint8(32))[high + 1]
@@ -166,7 +168,7 @@ def _histogram(payload: bytes) -> tuple[Array, Array, Array] | None:
     return beyond[128:256], beyond[384:512], beside[_ASCII_CODES]
 
 
-def _spots(codes: Array) -> tuple[Array, Array]:
+def _counted_positions(codes: Array) -> tuple[Array, Array]:
     """Where characters beyond ASCII are, and ASCII letters next to such."""
     beyond = codes >= 128
     near = np.zeros(len(codes), bool)
@@ -192,18 +194,20 @@ _ASCII_LETTER[_ASCII_CODES] = True
 
 
 @cache
-def _languages() -> _Languages:
-    rows = _letters()
+def _language_table() -> _Languages:
+    rows = _letter_shares()
     known = {c for letters in rows.values() for c in letters}
     known |= {c.upper() for c in known} | set(PUNCTUATION) | set(ascii_letters)
     for charset in CHARSETS:
-        known |= set(_characters(charset))
+        known |= set(_upper_characters(charset))
     alphabet = sorted(c for c in known if len(c) == 1)
     names, shares, columns = [], [], []
     for name, letters in rows.items():
         for small in (1 - CAPITAL, SMALL):
-            p = _probabilities(name, letters, small)
-            column = np.array([OTHER, *(p.get(c) or _rest(c, name) for c in alphabet)])
+            p = _character_probabilities(name, letters, small)
+            column = np.array(
+                [OTHER, *(p.get(c) or _fallback_probability(c, name) for c in alphabet)]
+            )
             names.append(name)
             shares.append(letters)
             columns.append(np.log(column / column.sum()))
@@ -213,11 +217,11 @@ def _languages() -> _Languages:
 
 
 @cache
-def _readings() -> _Readings:
-    base = _languages()
+def _reading_table() -> _Readings:
+    base = _language_table()
     charsets, starts, names, tables, follow, priors = [], [0], [], [], [], []
     for charset, prior in CHARSETS.items():
-        chars = _characters(charset)
+        chars = _upper_characters(charset)
         some = set(chars)
         able = [
             j
@@ -229,7 +233,7 @@ def _readings() -> _Readings:
         rows = base.index[[ord(c) for c in (*chars, *ascii_letters)]]
         log_p = base.log_p[rows][:, able]
         log_p[[i for i, c in enumerate(chars) if c == "\ufffd"]] = np.log(NEVER)
-        after = np.array([FOLLOWED[_kind(c)] for c in chars])
+        after = np.array([FOLLOWED[_character_kind(c)] for c in chars])
         both = np.log(np.concatenate([1 - after, after]))
         charsets.append(charset)
         starts.append(starts[-1] + len(able))
@@ -249,14 +253,14 @@ def _readings() -> _Readings:
     )
 
 
-def _letters() -> dict[str, dict[str, float]]:
+def _letter_shares() -> dict[str, dict[str, float]]:
     """Each language's lower-case letters with their shares."""
     rows = {}
     for line in (
         files("pipelines.ingest.decoding").joinpath("letters.tsv").read_text("utf-8").splitlines()
     ):
         name, shares = line.split("\t")
-        rows[name] = _scaled((part[0], float(part[1:])) for part in shares.split(" "))
+        rows[name] = _to_shares((part[0], float(part[1:])) for part in shares.split(" "))
     for name, spelt in SPELT.items():
         rows[f"{name}-spelt"] = {c.translate(spelt): p for c, p in rows[name].items()}
     russian = rows["ru"]
@@ -269,13 +273,15 @@ def _letters() -> dict[str, dict[str, float]]:
     return rows
 
 
-def _scaled(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+def _to_shares(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
     counts = dict(pairs)
     total = sum(counts.values())
     return {c: n / total for c, n in counts.items()}
 
 
-def _probabilities(name: str, letters: dict[str, float], small: float) -> dict[str, float]:
+def _character_probabilities(
+    name: str, letters: dict[str, float], small: float
+) -> dict[str, float]:
     more = 1 if name in CYRILLIC else LATIN_PUNCTUATION
     found = {c: p * more for c, p in PUNCTUATION.items()}
     for c, p in letters.items():
@@ -286,7 +292,7 @@ def _probabilities(name: str, letters: dict[str, float], small: float) -> dict[s
     return found
 
 
-def _rest(char: str, name: str) -> float:
+def _fallback_probability(char: str, name: str) -> float:
     if char.isascii():
         return ASCII
     if "\u2500" <= char <= "\u259f":
@@ -299,10 +305,10 @@ def _rest(char: str, name: str) -> float:
     return OTHER
 
 
-def _kind(char: str) -> str:
+def _character_kind(char: str) -> str:
     return "letter" if char.isalpha() else "before" if char in BEFORE_WORDS else "sign"
 
 
-def _characters(charset: str) -> str:
+def _upper_characters(charset: str) -> str:
     """Those of bytes 128 to 255, U+FFFD for a byte without one."""
     return bytes(range(128, 256)).decode(charset, "replace")

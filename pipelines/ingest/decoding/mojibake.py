@@ -66,7 +66,7 @@ def repair(text: str) -> tuple[str, tuple[Repair, ...]]:
     """Undo mojibake; the text itself, and no repairs, where there is none."""
     done: list[Repair] = []
     while len(done) < PASSES and not text.isascii():
-        found = _utf8(text) or _legacy(text)
+        found = _find_utf8_repair(text) or _find_charset_repair(text)
         if found is None:
             break
         text = found.apply(text)
@@ -74,19 +74,21 @@ def repair(text: str) -> tuple[str, tuple[Repair, ...]]:
     return text, tuple(done)
 
 
-def _utf8(text: str) -> Repair | None:
-    tried = [_Rows(wrong, text) for wrong in _possible(text)]
+def _find_utf8_repair(text: str) -> Repair | None:
+    tried = [_PairRuns(wrong, text) for wrong in _possible_charsets(text)]
     best = max(tried, key=lambda rows: (rows.sure, rows.held), default=None)
     if best is None or best.sure < MIN_PAIRS:
         return None
     wrong = best.wrong
-    return Repair("utf-8", wrong, best.undo()[1], lambda other: _Rows(wrong, other, True).undo()[0])
+    return Repair(
+        "utf-8", wrong, best.undo()[1], lambda other: _PairRuns(wrong, other, True).undo()[0]
+    )
 
 
-def _possible(text: str) -> list[str]:
+def _possible_charsets(text: str) -> list[str]:
     """Those of `WRONG` in which pairs of a first byte and a continuation stand in rows of three or
     beside small ASCII letters, as mojibake has them and hardly anything else."""
-    first, then = _masks()
+    first, then = _charset_masks()
     codes = np.minimum(np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32), 0xFFFF)
     pairs = first.take(codes[:-1])
     pairs &= then.take(codes[1:])
@@ -109,7 +111,7 @@ def _possible(text: str) -> list[str]:
 
 
 @cache
-def _masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _charset_masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """By character, a bit for each of `WRONG` in which it stands for the first byte of a pair, 16
     bits up for that of a triple; and the same for the byte that follows."""
     tables = []
@@ -117,39 +119,39 @@ def _masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         table = np.zeros(1 << 16, np.uint32)
         for some, shift in ((of_pairs, 0), (of_triples, 16)):
             for i, wrong in enumerate(WRONG):
-                table[[ord(_characters(wrong)[b]) for b in some]] |= 1 << (i + shift)
+                table[[ord(_characters_by_byte(wrong)[b]) for b in some]] |= 1 << (i + shift)
         tables.append(table)
     return tables[0], tables[1]
 
 
-class _Rows:
+class _PairRuns:
     """The rows of a text that can be UTF-8 read as `wrong`; `known` where that is settled."""
 
     def __init__(self, wrong: str, text: str, known: bool = False) -> None:
         self.wrong = wrong
-        self.pattern = _pattern(wrong)
+        self.pattern = _run_pattern(wrong)
         self.lines = text.split("\n")
         rows = [row for line in self.lines for row in self.pattern.findall(line)]
-        self.held = sum(len(row) for row in rows if _decoded(row, wrong) is not None)
-        beyond = _beyond_ascii(text)
+        self.held = sum(len(row) for row in rows if _decode_run(row, wrong) is not None)
+        beyond = _count_beyond_ascii(text)
         self.whole = self.held >= WHOLE * beyond and beyond > 0
         self.sure = MIN_PAIRS if known else sum(self._sure(line) for line in self.lines)
 
     def _sure(self, line: str) -> int:
-        covered = sum(map(len, self.pattern.findall(line))) >= HALF * _beyond_ascii(line)
+        covered = sum(map(len, self.pattern.findall(line))) >= HALF * _count_beyond_ascii(line)
         return sum(
-            len(_decoded(row[0], self.wrong) or "")
+            len(_decode_run(row[0], self.wrong) or "")
             for row in self.pattern.finditer(line)
             if self._is_sure(row, line, covered)
         )
 
     def _is_sure(self, row: re.Match[str], line: str, covered: bool) -> bool:
-        decoded = _decoded(row[0], self.wrong)
+        decoded = _decode_run(row[0], self.wrong)
         script = None if decoded is None else _script(decoded)
         if decoded is None or script is None:
             return False
         long = len(decoded) >= (ROW if covered else LONG_ROW)
-        return long or (script in ("", "LATIN") and _inside_word(line, row.start(), row.end()))
+        return long or (script in ("", "LATIN") and _is_inside_word(line, row.start(), row.end()))
 
     def undo(self) -> tuple[str, int]:
         """The text with its rows replaced, the sure ones or all, and how many characters those
@@ -161,13 +163,13 @@ class _Rows:
 
     def _undo_line(self, line: str) -> tuple[str, int]:
         found = self.pattern.findall(line)
-        beyond, count = _beyond_ascii(line), 0
+        beyond, count = _count_beyond_ascii(line), 0
         every = self.whole or sum(map(len, found)) == beyond
         covered = sum(map(len, found)) >= HALF * beyond
 
         def undone(row: re.Match[str]) -> str:
             nonlocal count
-            decoded = _decoded(row[0], self.wrong)
+            decoded = _decode_run(row[0], self.wrong)
             if decoded is None or not (every or self._is_sure(row, line, covered)):
                 return row[0]
             count += len(decoded)
@@ -176,11 +178,11 @@ class _Rows:
         return self.pattern.sub(undone, line), count
 
 
-def _beyond_ascii(text: str) -> int:
+def _count_beyond_ascii(text: str) -> int:
     return len(text) - len(text.encode("ascii", "ignore"))
 
 
-def _inside_word(text: str, start: int, stop: int) -> bool:
+def _is_inside_word(text: str, start: int, stop: int) -> bool:
     before, after = text[max(start - 1, 0) : start], text[stop : stop + 1]
     return (before.isascii() and before.islower()) or (after.isascii() and after.islower())
 
@@ -195,15 +197,15 @@ def _script(decoded: str) -> str | None:
     return next(iter(scripts), "")
 
 
-def _decoded(row: str, wrong: str) -> str | None:
+def _decode_run(row: str, wrong: str) -> str | None:
     try:
-        return bytes(_bytes(wrong)[c] for c in row).decode("utf-8")
+        return bytes(_bytes_by_character(wrong)[c] for c in row).decode("utf-8")
     except UnicodeDecodeError:
         return None
 
 
 @cache
-def _characters(charset: str) -> dict[int, str]:
+def _characters_by_byte(charset: str) -> dict[int, str]:
     """Bytes beyond ASCII to their characters; a byte without one stands for itself, as browsers
     have it."""
     found = {b: bytes([b]).decode(charset, "replace") for b in range(128, 256)}
@@ -211,13 +213,13 @@ def _characters(charset: str) -> dict[int, str]:
 
 
 @cache
-def _bytes(charset: str) -> dict[str, int]:
-    return {char: b for b, char in _characters(charset).items()}
+def _bytes_by_character(charset: str) -> dict[str, int]:
+    return {char: b for b, char in _characters_by_byte(charset).items()}
 
 
 @cache
-def _pattern(wrong: str) -> re.Pattern[str]:
-    char = _characters(wrong)
+def _run_pattern(wrong: str) -> re.Pattern[str]:
+    char = _characters_by_byte(wrong)
     pair, rest, triple, second = (
         "[" + "".join(re.escape(char[b]) for b in some) + "]"
         for some in (PAIRS, CONTINUED, TRIPLES, SECOND)
@@ -225,21 +227,23 @@ def _pattern(wrong: str) -> re.Pattern[str]:
     return re.compile(f"(?:{pair}{rest}|{triple}{second}{rest})+")
 
 
-def _legacy(text: str) -> Repair | None:
+def _find_charset_repair(text: str) -> Repair | None:
     sample = text[: letter_model.SAMPLE]
-    beyond = _beyond_ascii(sample)
+    beyond = _count_beyond_ascii(sample)
     if beyond < MIN_CHANGED:
         return None
-    now = letter_model.likely(sample)
+    now = letter_model.best_language(sample)
     if now.plausible(*STRANGE[now.language in letter_model.CYRILLIC]):
         return None
     kinds = {char for char in set(sample) if not char.isascii()}
     best: tuple[float, str, str] | None = None
     for wrong in WRONG:
-        if any(sample.count(c) > MAX_LOST * beyond for c in kinds - _bytes(wrong).keys()):
+        if any(
+            sample.count(c) > MAX_LOST * beyond for c in kinds - _bytes_by_character(wrong).keys()
+        ):
             continue
         payload = sample.encode(wrong, "ignore")
-        fit = letter_model.fit(payload)
+        fit = letter_model.fit_charsets(payload)
         if fit is None or fit.best.charset not in RIGHT or not contradicts(fit, wrong):
             continue
         if best is None or fit.best.score > best[0]:
@@ -247,7 +251,7 @@ def _legacy(text: str) -> Repair | None:
     if best is None:
         return None
     _, right, wrong = best
-    table = _table(right, wrong)
+    table = _translation_table(right, wrong)
     count = len(text) - len(text.translate(dict.fromkeys(table)))
     if count < max(MIN_CHANGED, MIN_SHARE * beyond):
         return None
@@ -255,6 +259,8 @@ def _legacy(text: str) -> Repair | None:
 
 
 @cache
-def _table(right: str, wrong: str) -> dict[int, str]:
-    pairs = zip(_characters(wrong).values(), _characters(right).values(), strict=True)
+def _translation_table(right: str, wrong: str) -> dict[int, str]:
+    pairs = zip(
+        _characters_by_byte(wrong).values(), _characters_by_byte(right).values(), strict=True
+    )
     return {ord(was): rather for was, rather in pairs if was != rather}

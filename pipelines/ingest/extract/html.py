@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from resiliparse.parse.html import HTMLTree
 
-from pipelines.ingest.extract.main_text import deep, main_text
+from pipelines.ingest.extract.main_text import depth_limit, main_text
 
 #: The media type of RSL terms; links and documents stand among a page's metas under it.
 RSL = "application/rsl+xml"
@@ -53,8 +53,8 @@ def extract(markup: str, extractor: str = "resiliparse") -> Page:
         raise ValueError(f"no such extractor: {extractor}")
     markup = markup.replace("\0", "")
     tree = HTMLTree.parse(markup)
-    declared = _declared(tree, markup)  # before the tree is changed
-    nested = deep(markup, tree)
+    declared = _read_declarations(tree, markup)  # before the tree is changed
+    nested = depth_limit(markup, tree)
     if extractor == "trafilatura" and nested is None:
         text = _trafilatura(markup)
     else:
@@ -62,7 +62,7 @@ def extract(markup: str, extractor: str = "resiliparse") -> Page:
     return replace(declared, text=tidy(text))
 
 
-def _declared(tree: HTMLTree, markup: str) -> Page:
+def _read_declarations(tree: HTMLTree, markup: str) -> Page:
     """The page without its text."""
     root = tree.document
     if root is None:

@@ -57,10 +57,10 @@ def main_text(markup: str, tree: HTMLTree, limit: int, nested: int | None = None
       limit: characters to read at most while looking for the paragraphs.
       nested: for a page nested too deep for resiliparse's rules, the depth that is not.
     """
-    text, found = "", _holder(tree, limit)
-    if found and (nested is None or _nested(found[0]) < nested):
+    text, found = "", _find_text_element(tree, limit)
+    if found and (nested is None or _count_nested(found[0]) < nested):
         element, held = found
-        _prepare(tree, element)
+        _isolate_element(tree, element)
         text = plain_text(tree, SKIPPED)
         if len(text) < KEPT * held:
             text = ""
@@ -91,13 +91,13 @@ def plain_text(tree: HTMLTree, skipped: tuple[str, ...] = (), main_content: bool
     )
 
 
-def deep(markup: str, tree: HTMLTree) -> int | None:
+def depth_limit(markup: str, tree: HTMLTree) -> int | None:
     """The depth that would do, if elements are nested deeper for how many there are; None if
     not.  The count overlooks elements that are seldom closed, and an end tag counts against its
     own name alone: others must not hide the depth."""
     tags = markup.count("<")
     limit = min(MAX_DEPTH, MAX_STEPS // (tags + 1))
-    if tags < limit or tree.document is None or _nested(tree.document) < limit:
+    if tags < limit or tree.document is None or _count_nested(tree.document) < limit:
         return None
     depth, unclosed = 0, Counter[str]()
     for closing, name in _TAG.findall(markup):
@@ -112,12 +112,12 @@ def deep(markup: str, tree: HTMLTree) -> int | None:
     return None
 
 
-def _nested(element: Any) -> int:
+def _count_nested(element: Any) -> int:
     """Elements around others: no more can be nested."""
     return len(element.query_selector_all(":has(> *)"))
 
 
-def _holder(tree: HTMLTree, limit: int) -> tuple[Any, int] | None:
+def _find_text_element(tree: HTMLTree, limit: int) -> tuple[Any, int] | None:
     """The element of the running text and the characters of paragraphs in it."""
     if tree.body is None:
         return None
@@ -146,7 +146,7 @@ def _holder(tree: HTMLTree, limit: int) -> tuple[Any, int] | None:
     return None if held < RUNNING or element.closest(_BESIDE) else (element, held)
 
 
-def _prepare(tree: HTMLTree, element: Any) -> None:
+def _isolate_element(tree: HTMLTree, element: Any) -> None:
     """Leave of the body the element alone, without what resiliparse would misjudge in it."""
     _hide_pointers(element)
     for quotation in element.query_selector_all("blockquote[class]")[:]:

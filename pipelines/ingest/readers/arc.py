@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from mmap import mmap
 
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 from pipelines.ingest.readers.spans import Grammar, Header
 
 _SCHEME = rb"[A-Za-z][A-Za-z0-9+.\-]{0,30}:"
@@ -28,7 +28,7 @@ _HEADER = re.compile(
 _DIGITS = re.compile(rb"\d{1,15}")
 
 
-def header_of(data: bytes | mmap, start: int = 0) -> Header | None:
+def parse_header(data: bytes | mmap, start: int = 0) -> Header | None:
     """The header of the record that starts there, in WARC's words; None where none does."""
     line = _HEADER.match(data, start)
     if line is None:
@@ -38,7 +38,7 @@ def header_of(data: bytes | mmap, start: int = 0) -> Header | None:
     fields = {
         "warc-type": "warcinfo" if scheme == "filedesc" else "response",
         "warc-target-uri": uri,
-        "warc-date": _date(line["date"].decode()),
+        "warc-date": _to_iso_time(line["date"].decode()),
         "content-type": "application/http"
         if scheme in ("http", "https")
         else line["type"].decode("utf-8", "replace"),
@@ -51,21 +51,21 @@ ARC = Grammar(
     re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]{7}|[A-Za-z][A-Za-z0-9+.\-]{0,6}:"),
     re.compile(_LINE),
     re.compile(rb"\n(?=" + _LINE + rb")"),
-    header_of,
+    parse_header,
 )
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """The envelopes of an ARC file."""
     return warc.scan(source, ARC)
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The bodies of records, cut out of the container again."""
     return warc.contents(source, wanted, ARC)
 
 
-def _date(digits: str) -> str:
+def _to_iso_time(digits: str) -> str:
     """`20140216050221` as `2014-02-16T05:02:21Z`; anything else as it stands."""
     if len(digits) != 14:
         return digits

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from pipelines.ingest.decoding import charset
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 DELIMITERS = ",;\t|"
 MAX_HEADER = 1 << 20
@@ -59,11 +59,11 @@ class _Row:
     error: tuple[str, str] | None = None
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """An envelope a row; empty rows are no records.  Offsets count decompressed bytes."""
     offset = 0
     try:
-        layout = _layout(source)
+        layout = _detect_layout(source)
         if layout is None:
             size = source.path.stat().st_size
             yield Envelope(
@@ -73,7 +73,7 @@ def scan(source: Source) -> Iterator[Envelope]:
         offset = layout.start
         with _open(source.path) as file:
             file.seek(offset)
-            for row in _rows(file, layout, source.max_record_bytes):
+            for row in _read_rows(file, layout, source.max_record_bytes):
                 if row.error or row.values:
                     yield _envelope(row, offset, layout, source)
                 offset += row.length
@@ -82,10 +82,10 @@ def scan(source: Source) -> Iterator[Envelope]:
         yield Envelope("bytes", offset, 0, source.uri, error="unreadable", detail=detail)
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of rows."""
     try:
-        layout = _layout(source)
+        layout = _detect_layout(source)
     except BROKEN:
         layout = None
     with _open(source.path) as file:
@@ -95,26 +95,28 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
                 raw = file.read(length)
             except BROKEN:
                 raw = b""
-            row = _parsed(raw, layout) if layout and len(raw) == length else None
+            row = _parse_row(raw, layout) if layout and len(raw) == length else None
             if layout is None or row is None:
                 yield Content(error="unreadable", detail="the row changed since it was scanned")
                 continue
-            held = _held(row, layout, source)
+            held = _named_values(row, layout, source)
             yield Content(text=held["text"] or "", title=held["title"], media_type="text/plain")
 
 
-def _envelope(row: _Row, offset: int, layout: _Layout, source: Source) -> Envelope:
+def _envelope(row: _Row, offset: int, layout: _Layout, source: ContainerSource) -> Envelope:
     found = Envelope("bytes", offset, row.length, media_type="text/plain")
     if row.error or row.values is None:
         found.error, found.detail = row.error or ("unreadable", "not a CSV row")
         return found
-    held = _held(row.values, layout, source)
+    held = _named_values(row.values, layout, source)
     found.uri, found.captured_at = held["uri"], held["captured_at"]
     found.payload_sha256 = hashlib.sha256((held["text"] or "").encode()).hexdigest()
     return found
 
 
-def _held(row: list[str], layout: _Layout, source: Source) -> dict[str, str | None]:
+def _named_values(
+    row: list[str], layout: _Layout, source: ContainerSource
+) -> dict[str, str | None]:
     """A row's values by what they hold; None where a column is not there, or has nothing."""
     places = {name: layout.columns.get(source.fields.get(name, name)) for name in NAMES}
     return {
@@ -122,7 +124,7 @@ def _held(row: list[str], layout: _Layout, source: Source) -> dict[str, str | No
     }
 
 
-def _parsed(raw: bytes, layout: _Layout) -> list[str] | None:
+def _parse_row(raw: bytes, layout: _Layout) -> list[str] | None:
     lines = io.StringIO(raw.decode(layout.charset, "replace"), newline="\n")
     try:
         return next(csv.reader(lines, delimiter=layout.delimiter), None)
@@ -141,7 +143,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line = _line(self.file, self.charset, self.bound + 1)
+        line = _read_line(self.file, self.charset, self.bound + 1)
         self.ended = not line
         self.long = len(self.raw) + len(line) > self.bound
         self.raw += line
@@ -151,7 +153,7 @@ class _Lines:
         return line.decode(self.charset, "replace")
 
 
-def _rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
+def _read_rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
     """Rows to the file's end.  A quote that is not closed costs its line: reading goes on at the
     next one."""
     patience = PATIENCE
@@ -167,7 +169,7 @@ def _rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
             return
         raw, length = bytes(lines.raw), len(lines.raw)
         if lines.first > bound:
-            length += _skip(file, layout.charset, raw)
+            length += _skip_line(file, layout.charset, raw)
             values, error = None, ("too-large", f"a line of {length} bytes")
         elif lines.ended or lines.long:
             values, error = None, ("unreadable", "a quote that is not closed")
@@ -181,7 +183,7 @@ def _rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
         yield _Row(raw, length, values, error)
 
 
-def _line(file: BinaryIO, name: str, bound: int) -> bytes:
+def _read_line(file: BinaryIO, name: str, bound: int) -> bytes:
     """A line with its end, or `bound` bytes of it; of charsets of two or four bytes too."""
     line = file.readline(bound)
     width = _WIDTHS.get(name, 1)
@@ -198,18 +200,18 @@ def _line(file: BinaryIO, name: str, bound: int) -> bytes:
     return bytes(found)
 
 
-def _skip(file: BinaryIO, name: str, line: bytes) -> int:
+def _skip_line(file: BinaryIO, name: str, line: bytes) -> int:
     """Read past the end of a line; how many bytes that was."""
     skipped, end = 0, "\n".encode(name)
-    while not line.endswith(end) and (line := _line(file, name, 1 << 20)):
+    while not line.endswith(end) and (line := _read_line(file, name, 1 << 20)):
         skipped += len(line)
     return skipped
 
 
-def _layout(source: Source) -> _Layout | None:
+def _detect_layout(source: ContainerSource) -> _Layout | None:
     """How the file is written; None where no charset fits its bytes."""
     stat = source.path.stat()
-    name = _charset(source.path, stat.st_size, stat.st_mtime_ns)
+    name = _detect_charset(source.path, stat.st_size, stat.st_mtime_ns)
     if name is None:
         return None
     with _open(source.path) as file:
@@ -217,23 +219,23 @@ def _layout(source: Source) -> _Layout | None:
         start = len(mark) if file.read(len(mark)) == mark else 0
         file.seek(start)
         head = b""
-        while not head.strip() and (line := _line(file, name, MAX_HEADER)):
+        while not head.strip() and (line := _read_line(file, name, MAX_HEADER)):
             start, head = start + len(line), line
     wanted = {source.fields.get(n, n) for n in NAMES}
     best = max(
-        (_header(head, name, one) for one in DELIMITERS),
+        (_parse_header(head, name, one) for one in DELIMITERS),
         key=lambda found: (len(wanted & found[1].keys()), len(found[1])),
     )
     return _Layout(name, best[0], best[1], start)
 
 
-def _header(head: bytes, name: str, delimiter: str) -> tuple[str, dict[str, int]]:
-    row = _parsed(head, _Layout(name, delimiter, {}, 0)) or []
+def _parse_header(head: bytes, name: str, delimiter: str) -> tuple[str, dict[str, int]]:
+    row = _parse_row(head, _Layout(name, delimiter, {}, 0)) or []
     return delimiter, {column.strip(): n for n, column in reversed([*enumerate(row)])}
 
 
 @lru_cache(64)
-def _charset(path: Path, size: int, changed: int) -> str | None:
+def _detect_charset(path: Path, size: int, changed: int) -> str | None:
     """By a byte-order mark; UTF-8 where all of the file is; else by a sample of what is not."""
     with _open(path) as file:
         head = file.read(4)

@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from pipelines.ingest.extract.documents import feed
-from pipelines.ingest.extract.documents.extracted import Unread
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.extract.documents.document_text import DocumentError
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 TYPE = "text/plain"
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """An envelope an item; `length` is that of its text in bytes.  What breaks a feed off, or
     one that has no items, is an envelope of its own."""
     try:
-        found = _read(source)
-    except Unread as error:
-        yield _error(0, source, error)
+        found = _read_feed(source)
+    except DocumentError as error:
+        yield _error_envelope(0, source, error)
         return
     for number, item in enumerate(found.items):
         body = item.text.encode("utf-8", "replace")
@@ -26,16 +26,16 @@ def scan(source: Source) -> Iterator[Envelope]:
         uri = item.uri or f"{source.uri}#{number}"
         yield Envelope("entry", number, max(len(body), 1), uri, digest.hexdigest(), media_type=TYPE)
     if found.error:
-        yield _error(len(found.items), source, found.error)
+        yield _error_envelope(len(found.items), source, found.error)
     elif not found.items:
-        yield _error(0, source, Unread("unreadable", "a feed without items"))
+        yield _error_envelope(0, source, DocumentError("unreadable", "a feed without items"))
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The items' texts."""
     try:
-        items = _read(source).items
-    except Unread:
+        items = _read_feed(source).items
+    except DocumentError:
         items = []
     for number, _ in wanted:
         if number < len(items):
@@ -44,13 +44,13 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             yield Content(error="unreadable", detail="the feed changed since it was scanned")
 
 
-def _error(number: int, source: Source, error: Unread) -> Envelope:
+def _error_envelope(number: int, source: ContainerSource, error: DocumentError) -> Envelope:
     return Envelope("entry", number, 1, source.uri, error=error.reason, detail=error.detail)
 
 
-def _read(source: Source) -> feed.Feed:
+def _read_feed(source: ContainerSource) -> feed.Feed:
     with source.path.open("rb") as file:
         payload = file.read(source.max_record_bytes + 1)
     if len(payload) > source.max_record_bytes:
-        raise Unread("too-large", f"more than {source.max_record_bytes} bytes")
-    return feed.read(payload)
+        raise DocumentError("too-large", f"more than {source.max_record_bytes} bytes")
+    return feed.parse_feed(payload)

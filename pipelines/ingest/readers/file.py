@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class File:
 
     media_type: str
 
-    def scan(self, source: Source) -> Iterator[Envelope]:
+    def scan(self, source: ContainerSource) -> Iterator[Envelope]:
         """One envelope; a file has no URI of its own but its path relative to the params file."""
         size = source.path.stat().st_size
         found = Envelope("bytes", 0, size, uri=source.uri, media_type=self.media_type)
@@ -25,7 +25,9 @@ class File:
             found.payload_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         yield found
 
-    def contents(self, source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+    def contents(
+        self, source: ContainerSource, wanted: Sequence[tuple[int, int]]
+    ) -> Iterator[Content]:
         """The file's bytes."""
         for _, length in wanted:
             with source.path.open("rb") as file:

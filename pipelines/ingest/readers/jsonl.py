@@ -12,15 +12,15 @@ from typing import Any, BinaryIO
 import orjson
 
 from lineage.storage import streams
-from pipelines.ingest.readers.opening import stream
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.opening import open_stream
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """An envelope a line; blank lines are no records.  Offsets count decompressed bytes."""
     offset = 0
     try:
-        with stream(source) as file:
+        with open_stream(source) as file:
             while line := file.readline(source.max_record_bytes + 1):
                 length, start = len(line), offset
                 if length > source.max_record_bytes and not line.endswith(b"\n"):
@@ -32,7 +32,7 @@ def scan(source: Source) -> Iterator[Envelope]:
                         length,
                         error="too-large",
                         detail=f"a line of {length} bytes",
-                        uri=_salvage(line[:4096], source.fields.get("uri")),
+                        uri=_find_uri(line[:4096], source.fields.get("uri")),
                     )
                     continue
                 offset += length
@@ -44,20 +44,20 @@ def scan(source: Source) -> Iterator[Envelope]:
         )
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of lines; a compressed file is read on from where the last one ended."""
-    with stream(source) as file:
+    with open_stream(source) as file:
         for offset, length in wanted:
             try:
                 file.seek(offset)
-                row = _load(file.read(length))
+                row = _parse_line(file.read(length))
             except streams.BROKEN:
                 row = None
             if row is None:
                 yield Content(error="unreadable", detail="the line changed since it was scanned")
                 continue
-            text = value(row, source.fields.get("text", "text"))
-            title = value(row, source.fields.get("title", "title"))
+            text = field_value(row, source.fields.get("text", "text"))
+            title = field_value(row, source.fields.get("title", "title"))
             yield Content(
                 text=text if isinstance(text, str) else "",
                 media_type="text/plain",
@@ -65,7 +65,7 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             )
 
 
-def value(row: Mapping[str, Any], path: str) -> Any:
+def field_value(row: Mapping[str, Any], path: str) -> Any:
     """A field by its name, or by a dotted path into nested objects; None where it is not."""
     if path in row:
         return row[path]
@@ -77,18 +77,18 @@ def value(row: Mapping[str, Any], path: str) -> Any:
     return found
 
 
-def _envelope(line: bytes, offset: int, source: Source) -> Envelope:
+def _envelope(line: bytes, offset: int, source: ContainerSource) -> Envelope:
     fields = source.fields
     found = Envelope("bytes", offset, len(line), media_type="text/plain")
-    row = _load(line)
+    row = _parse_line(line)
     if row is None:
         found.error, found.detail = "unreadable", "not a JSON object"
-        found.uri = _salvage(line[:4096], fields.get("uri"))
+        found.uri = _find_uri(line[:4096], fields.get("uri"))
         return found
-    uri = value(row, fields.get("uri", "uri"))
-    date = value(row, fields.get("captured_at", "captured_at"))
-    text = value(row, fields.get("text", "text"))
-    found.uri, found.captured_at = _plain(uri), _plain(date)
+    uri = field_value(row, fields.get("uri", "uri"))
+    date = field_value(row, fields.get("captured_at", "captured_at"))
+    text = field_value(row, fields.get("text", "text"))
+    found.uri, found.captured_at = _storable_text(uri), _storable_text(date)
     if text is not None and not isinstance(text, str):
         found.error, found.detail = "unreadable", f"the text is of type {type(text).__name__}"
         return found
@@ -97,21 +97,21 @@ def _envelope(line: bytes, offset: int, source: Source) -> Envelope:
     return found
 
 
-def _plain(value: Any) -> str | None:
+def _storable_text(value: Any) -> str | None:
     """A value as text that can be stored: lone surrogates cannot."""
     return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
-def _load(line: bytes) -> dict[str, Any] | None:
+def _parse_line(line: bytes) -> dict[str, Any] | None:
     line = line.removeprefix(codecs.BOM_UTF8)
     try:
         row = orjson.loads(line)
     except ValueError:
-        row = _surrogates(line)
+        row = _parse_surrogates(line)
     return row if isinstance(row, dict) else None
 
 
-def _surrogates(line: bytes) -> Any:
+def _parse_surrogates(line: bytes) -> Any:
     """A line that orjson refuses for the lone surrogates in it, as scraped text has them."""
     try:
         return json.loads(line) if b"\\ud" in line.lower() else None
@@ -119,7 +119,7 @@ def _surrogates(line: bytes) -> Any:
         return None
 
 
-def _salvage(line: bytes, field: str | None) -> str | None:
+def _find_uri(line: bytes, field: str | None) -> str | None:
     """The uri of a broken line, where it can still be seen."""
     name = re.escape((field or "uri").encode())
     found = re.search(rb'"' + name + rb'"\s*:\s*"([^"\\]*)"', line)

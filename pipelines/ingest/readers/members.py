@@ -46,7 +46,7 @@ def inflate(
     return bytes(held), end, "too-large" if total > bound else "whole"
 
 
-def begins(data: mmap | bytes, position: int, content: re.Pattern[bytes]) -> bool:
+def member_begins(data: mmap | bytes, position: int, content: re.Pattern[bytes]) -> bool:
     """Whether a member starts here in whose first 8 bytes this is found."""
     try:
         found = zlib.decompressobj(31).decompress(data[position : position + 512], 8)
@@ -55,10 +55,10 @@ def begins(data: mmap | bytes, position: int, content: re.Pattern[bytes]) -> boo
     return content.match(found) is not None
 
 
-def following(data: mmap | bytes, start: int, content: re.Pattern[bytes]) -> int:
+def next_member(data: mmap | bytes, start: int, content: re.Pattern[bytes]) -> int:
     """Where the next member begins that holds `content` at its beginning, or the file's end."""
     position = data.find(MAGIC, start)
-    while position != -1 and not begins(data, position, content):
+    while position != -1 and not member_begins(data, position, content):
         position = data.find(MAGIC, position + 1)
     return len(data) if position == -1 else position
 

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from io import BufferedReader
 
 from lineage.storage import streams
-from pipelines.ingest.readers.records import Cursor, Source
+from pipelines.ingest.readers.records import ContainerSource, Cursor
 
 
-def open_container(source: Source) -> BufferedReader:
+def open_container(source: ContainerSource) -> BufferedReader:
     """A container's bytes as they are stored."""
     return source.path.open("rb")
 
 
 @contextmanager
-def stream(source: Source, entry: int | None = None) -> Iterator[BufferedReader]:
+def open_stream(source: ContainerSource, entry: int | None = None) -> Iterator[BufferedReader]:
     """A container's content, or that of an entry of a ZIP, decompressed; kept open under the
     source's cursor, where it has one."""
 

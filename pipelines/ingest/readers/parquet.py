@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 BATCH_ROWS, BATCH_BYTES = 2048, 1 << 25
 BROKEN = (pa.ArrowException, OSError, ValueError, MemoryError)
@@ -27,7 +27,7 @@ NO_TEXT = "the text column holds no text"
 CHANGED = "the file changed since it was scanned"
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """An envelope a row; `offset` is the row's number, `length` is 1.  The rows of a row group
     from where it is broken on are one envelope; the next group is read again."""
     fields, start = source.fields, 0
@@ -37,7 +37,7 @@ def scan(source: Source) -> Iterator[Envelope]:
             for group in range(file.num_row_groups):
                 stop = start + file.metadata.row_group(group).num_rows
                 try:
-                    for batch in _batches(file, group, list(names.values())):
+                    for batch in _read_batches(file, group, list(names.values())):
                         yield from _envelopes(batch, names, start, source.max_record_bytes)
                         start += batch.num_rows
                 except BROKEN as error:
@@ -49,7 +49,7 @@ def scan(source: Source) -> Iterator[Envelope]:
         yield Envelope("row", start, 0, error="unreadable", detail=type(error).__name__)
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The texts of rows; row groups without any are passed over."""
     text, title = source.fields.get("text", "text"), source.fields.get("title", "title")
     start, rows, given = 0, [offset for offset, _ in wanted], 0
@@ -58,24 +58,24 @@ def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Cont
             stop = start + file.metadata.row_group(group).num_rows
             mine = [row - start for row in rows if start <= row < stop]
             if mine:
-                yield from _group(file, group, mine, text, title)
+                yield from _read_group(file, group, mine, text, title)
                 given += len(mine)
             start = stop
     for _ in rows[given:]:
         yield Content(error="unreadable", detail=CHANGED)
 
 
-def _group(
+def _read_group(
     file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
 ) -> Iterator[Content]:
     start, given, failed = 0, 0, CHANGED
     try:
-        for batch in _batches(file, group, [text, title]):
+        for batch in _read_batches(file, group, [text, title]):
             some = [row - start for row in rows if start <= row < start + batch.num_rows]
             start += batch.num_rows
             if not some:
                 continue
-            texts, titles = _bytes(batch, text), _strings(batch, title)
+            texts, titles = _column_bytes(batch, text), _column_strings(batch, title)
             for row in some:
                 yield _content(texts[row] or b"", titles[row])
                 given += 1
@@ -96,9 +96,9 @@ def _content(body: bytes, title: str | None) -> Content:
 def _envelopes(
     batch: pa.RecordBatch, names: dict[str, str], start: int, limit: int
 ) -> Iterator[Envelope]:
-    readable = names["text"] not in batch.schema.names or _textual(batch.column(names["text"]))
-    texts = _bytes(batch, names["text"]) if readable else [None] * batch.num_rows
-    uris, dates = _strings(batch, names["uri"]), _strings(batch, names["captured_at"])
+    readable = names["text"] not in batch.schema.names or _is_textual(batch.column(names["text"]))
+    texts = _column_bytes(batch, names["text"]) if readable else [None] * batch.num_rows
+    uris, dates = _column_strings(batch, names["uri"]), _column_strings(batch, names["captured_at"])
     for row, (uri, text, date) in enumerate(zip(uris, texts, dates, strict=True), start):
         found = Envelope("row", row, 1, uri=uri, captured_at=date, media_type="text/plain")
         found.payload_sha256 = hashlib.sha256(text or b"").hexdigest()
@@ -109,7 +109,7 @@ def _envelopes(
         yield found
 
 
-def _batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _read_batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
     about = file.metadata.row_group(group)
     rows = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
     have = set(file.schema_arrow.names)
@@ -120,12 +120,12 @@ def _batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[p
     )
 
 
-def _textual(column: pa.Array) -> bool:
+def _is_textual(column: pa.Array) -> bool:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     return kind in TEXTUAL
 
 
-def _bytes(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
+def _column_bytes(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
     """A column of text as bytes: Arrow does not check that its strings are UTF-8."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
@@ -136,13 +136,15 @@ def _bytes(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
     return found
 
 
-def _strings(batch: pa.RecordBatch, name: str) -> list[str | None]:
+def _column_strings(batch: pa.RecordBatch, name: str) -> list[str | None]:
     """Any column as text; timestamps as ISO 8601, in UTC where they have a zone."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     column = batch.column(name)
-    if _textual(column):
-        return [None if v is None else v.decode("utf-8", "replace") for v in _bytes(batch, name)]
+    if _is_textual(column):
+        return [
+            None if v is None else v.decode("utf-8", "replace") for v in _column_bytes(batch, name)
+        ]
     if pa.types.is_timestamp(column.type):
         if column.type.tz:
             column = column.cast(pa.timestamp(column.type.unit, "UTC"))

@@ -81,7 +81,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ContainerSource:
     """A container to read: where it lies, the fields that hold what, the bound on a record, and
     what keeps a compressed stream open from one call of `contents` to the next."""
 
@@ -95,8 +95,10 @@ class Source:
 class Reader(Protocol):
     """A format."""
 
-    def scan(self, source: Source) -> Iterator[Envelope]:
+    def scan(self, source: ContainerSource) -> Iterator[Envelope]:
         """All records of a container, in its order."""
 
-    def contents(self, source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+    def contents(
+        self, source: ContainerSource, wanted: Sequence[tuple[int, int]]
+    ) -> Iterator[Content]:
         """The bodies at `(offset, length)`, ascending by offset, one for each."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from pipelines.ingest.decoding.http_encodings import decoded_body
+from pipelines.ingest.decoding.http_encodings import decode_body
 from pipelines.ingest.readers.records import MAX_DOCUMENT_BYTES, MAX_SIGNAL_BYTES, Envelope
-from pipelines.ingest.signals.captures import marks
-from pipelines.ingest.signals.rsl_terms import MEDIA_TYPE, is_document
+from pipelines.ingest.signals.captures import read_marks
+from pipelines.ingest.signals.rsl_terms import MEDIA_TYPE, is_rsl_document
 
 SIGNAL_PATHS = {
     "/robots.txt": "robots",
@@ -27,7 +27,7 @@ def signal_kind(uri: str | None) -> str | None:
         return None
 
 
-def note(found: Envelope, fields: dict[str, str], payload: bytes, limit: int) -> None:
+def add_signal(found: Envelope, fields: dict[str, str], payload: bytes, limit: int) -> None:
     """Put what a record says as a signal into its envelope, `fields` being its WARC fields.
 
     A body whose coding cannot be undone is left out, so that the capture counts as unanswered; a
@@ -36,12 +36,12 @@ def note(found: Envelope, fields: dict[str, str], payload: bytes, limit: int) ->
     xml = found.media_type in _XML_TYPES or (found.uri or "").lower().endswith(".xml")
     if not (found.signal or xml or found.media_type == MEDIA_TYPE):
         return
-    body, error = decoded_body(payload, found.headers, limit)
-    if found.signal is None and (found.media_type == MEDIA_TYPE or is_document(body)):
+    body, error = decode_body(payload, found.headers, limit)
+    if found.signal is None and (found.media_type == MEDIA_TYPE or is_rsl_document(body)):
         found.signal = "rsl"
     if found.signal is None:
         return
-    found.signal_marks, found.signal_refers = marks(fields)
+    found.signal_marks, found.signal_refers = read_marks(fields)
     if found.signal_refers is None and not error:
         whole = found.signal in ("tdmrep", "rsl")
         found.signal_body = body[: MAX_DOCUMENT_BYTES if whole else MAX_SIGNAL_BYTES]

@@ -33,7 +33,7 @@ def _begins(pattern: bytes) -> Callable[[bytes], bool]:
     return lambda head: compiled.match(head) is not None
 
 
-def _jsonl(head: bytes) -> bool:
+def _is_jsonl(head: bytes) -> bool:
     """Whether the first line is a JSON object, as far as it can be seen."""
     line, end, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
     if not line.startswith(b"{"):
@@ -68,7 +68,7 @@ KINDS = (
     Kind("docx", entry=r"word/document\d*\.xml", names=(".docx",)),
     Kind("odt", entry=r"content\.xml", names=(".odt",)),
     Kind("epub", entry=r"META-INF/container\.xml", names=(".epub",)),
-    Kind("jsonl", _jsonl, names=(".jsonl", ".ndjson"), packed=True),
+    Kind("jsonl", _is_jsonl, names=(".jsonl", ".ndjson"), packed=True),
     Kind("html", lambda h: _HTML.match(h) is not None, names=(".html", ".htm", ".xhtml")),
     Kind("feed", lambda h: _FEED.match(h) is not None, names=(".rss", ".atom")),
     Kind("csv", names=(".csv", ".tsv"), packed=True),
@@ -76,12 +76,12 @@ KINDS = (
 )
 
 
-def kind(path: Path) -> str:
+def detect_format(path: Path) -> str:
     """The format that reads a file, or `unknown`; also where it cannot be opened."""
     try:
         packed = streams.compression_of(path) is not None
-        head = _head(path)
-        inside = _inside(path) if _ZIP.match(head) and not packed else None
+        head = _read_head(path)
+        inside = _zip_names(path) if _ZIP.match(head) and not packed else None
     except OSError:
         return UNKNOWN
     possible = [k for k in KINDS if k.format in FORMATS and (k.packed or not packed)]
@@ -97,7 +97,7 @@ def kind(path: Path) -> str:
     return "text" if not packed and not path.suffix and _is_text(head) else UNKNOWN
 
 
-def _head(path: Path) -> bytes:
+def _read_head(path: Path) -> bytes:
     """The first bytes of a file, unpacked; as many as there are of one that is torn."""
     head = bytearray()
     with streams.opened(path) as file:
@@ -109,7 +109,7 @@ def _head(path: Path) -> bytes:
     return bytes(head)
 
 
-def _inside(path: Path) -> list[str]:
+def _zip_names(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.namelist()

@@ -66,23 +66,25 @@ class Grammar:
     header: Callable[[bytes | mmap, int], Header | None]
 
 
-def spans(data: mmap, layout: str, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
+def split_spans(
+    data: mmap, layout: str, bound: int, grammar: Grammar
+) -> Generator[Span, None, None]:
     """All of a container in spans, in its order; each held up to `bound` bytes."""
     if layout == "stream":
         with streams.unpacked(cast(BufferedReader, _Window(data))) as stream:
-            yield from unpacked(stream, len(data) * STREAM_RATIO + bound, bound, grammar)
+            yield from unpack_spans(stream, len(data) * STREAM_RATIO + bound, bound, grammar)
     else:
-        yield from (_members if layout == "member" else _plain)(data, bound, grammar)
+        yield from (_member_spans if layout == "member" else _plain_spans)(data, bound, grammar)
 
 
-def header_of(data: bytes | mmap, start: int = 0) -> Header | None:
+def parse_header(data: bytes | mmap, start: int = 0) -> Header | None:
     """The header of the record that starts there; None where none does."""
     end = HEAD_END.search(data, start, start + HEADER_ROOM)
     if end is None or data[start : start + 5] != b"WARC/":
         return None
     fields: dict[str, str] = {}
     lengths = set()
-    for name, value in fields_of(data[start : end.start()], "utf-8"):
+    for name, value in header_fields(data[start : end.start()], "utf-8"):
         name = name.lower()
         fields.setdefault(name, value)
         if name == "content-length":
@@ -97,17 +99,17 @@ WARC = Grammar(
     _WARC,
     _WARC,
     re.compile(rb"\n\r?\n(?=WARC/[01]\.\d+\r?\n[A-Za-z-]+[ \t]*:)"),
-    header_of,
+    parse_header,
 )
 
 
-def fields_of(head: bytes, charset: str) -> list[tuple[str, str]]:
+def header_fields(head: bytes, charset: str) -> list[tuple[str, str]]:
     """The `Name: value` lines of a head, folded ones joined."""
     unfolded = _FOLD.sub(" ", head.decode(charset, "replace"))
     return [(name, value.strip()) for name, value in _LINE.findall(unfolded)]
 
 
-def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
+def detect_layout(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
     """`plain`, `member` (a gzip member per record) or `stream` (zstd, lz4, or a first member that
     holds several records, as plain files that were compressed whole do).  A broken beginning
     decides nothing."""
@@ -117,7 +119,7 @@ def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
         return "stream"
     if data[:3] != members.MAGIC:
         marker = grammar.marker.search(data)
-        member = members.following(data, 0, grammar.begins)
+        member = members.next_member(data, 0, grammar.begins)
         return "member" if member < (marker.start() if marker else len(data)) else "plain"
     with memoryview(data) as view:
         for room in (members.CHUNK, bound):
@@ -125,7 +127,9 @@ def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
             header = grammar.header(content, 0)
             held = header.end + header.length if header and header.length is not None else None
             if state == "whole" and (held is None or held > len(content)):
-                return "stream" if _runs_on(data, content, end, grammar) else "member"
+                return (
+                    "stream" if _continues_in_next_member(data, content, end, grammar) else "member"
+                )
             if held is None:
                 return "member"
             rest = content[held:].lstrip(b"\r\n")
@@ -136,34 +140,36 @@ def layout_of(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
     return "member"
 
 
-def _runs_on(data: mmap | bytes, content: bytes, end: int, grammar: Grammar) -> bool:
+def _continues_in_next_member(
+    data: mmap | bytes, content: bytes, end: int, grammar: Grammar
+) -> bool:
     """Whether a record whose beginning fills the first member goes on in the next: the stream was
     cut anywhere."""
     return (
         grammar.begins.match(content) is not None
         and data[end : end + 3] == members.MAGIC
-        and not members.begins(data, end, grammar.begins)
+        and not members.member_begins(data, end, grammar.begins)
     )
 
 
-def _members(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
+def _member_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
     position, size, wasted = 0, len(data), 0
     with memoryview(data) as view:
         while position < size:
             start = position
             if data[position : position + 3] != members.MAGIC:
-                position = members.following(data, position + 1, grammar.begins)
+                position = members.next_member(data, position + 1, grammar.begins)
                 yield Span(start, position - start, b"", "unreadable", "not a gzip member")
                 continue
             content, position, state = members.inflate(view, position, bound)
             if state == "whole":
                 # empty members and zeros are padding
                 if content:
-                    yield from _parted(start, position - start, content, grammar)
+                    yield from _split_member(start, position - start, content, grammar)
                 position = members.skip_zeros(data, position)
             elif state in ("too-large", "endless"):
                 if state == "endless":
-                    position = members.following(data, position, grammar.begins)
+                    position = members.next_member(data, position, grammar.begins)
                 yield Span(
                     start,
                     position - start,
@@ -176,15 +182,15 @@ def _members(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, 
                 # a broken member may hide whole ones; one made of many such must not cost a day
                 wasted += position - start
                 skip = 0 if wasted <= members.PATIENCE * size else position - members.CHUNK
-                position = members.following(data, max(skip, start + 3), grammar.begins)
+                position = members.next_member(data, max(skip, start + 3), grammar.begins)
                 yield Span(start, position - start, content, "unreadable", state)
 
 
-def _parted(offset: int, length: int, content: bytes, grammar: Grammar) -> Iterator[Span]:
+def _split_member(offset: int, length: int, content: bytes, grammar: Grammar) -> Iterator[Span]:
     """A member's record.  What follows it in the same member cannot be delimited: one span."""
     header = grammar.header(content, 0)
     if header and header.length is not None:
-        end = _gap(content, header.end + header.length)
+        end = _skip_gap(content, header.end + header.length)
         if grammar.starts.match(content, end):
             yield Span(offset, length, content[:end], header=header)
             number = 1 + len(grammar.marker.findall(content, end))
@@ -210,7 +216,7 @@ class _Window:
         """Left to whoever mapped it."""
 
 
-def unpacked(
+def unpack_spans(
     stream: BufferedReader, limit: int, bound: int, grammar: Grammar
 ) -> Generator[Span, None, None]:
     """The spans of a stream, unpacked on disk up to `limit` bytes; offsets count its bytes."""
@@ -224,19 +230,19 @@ def unpacked(
         file.flush()
         if total:
             with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                yield from _plain(data, bound, grammar)
+                yield from _plain_spans(data, bound, grammar)
         if total > limit:
             yield Span(total, 0, b"", "too-large", f"more than {limit} bytes decompressed")
         elif broken:
             yield Span(total, 0, b"", "unreadable", broken)
 
 
-def _plain(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
-    position, size = _gap(data, 0), len(data)
+def _plain_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
+    position, size = _skip_gap(data, 0), len(data)
     while position < size:
         start, header = position, grammar.header(data, position)
         end = start + header.end + header.length if header and header.length is not None else size
-        following = _gap(data, end)
+        following = _skip_gap(data, end)
         if (
             header is None
             or header.length is None
@@ -266,6 +272,6 @@ def _plain(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, No
         position = following
 
 
-def _gap(data: bytes | mmap, position: int) -> int:
+def _skip_gap(data: bytes | mmap, position: int) -> int:
     gap = _GAP.match(data, position)
     return gap.end() if gap else position

@@ -19,16 +19,16 @@ from tempfile import TemporaryFile
 
 from lineage.storage import streams
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.opening import open_container, stream
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.opening import open_container, open_stream
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 from pipelines.ingest.readers.spans import (
     HEADER_ROOM,
     STREAM_RATIO,
     WARC,
     Span,
-    layout_of,
-    spans,
-    unpacked,
+    detect_layout,
+    split_spans,
+    unpack_spans,
 )
 
 _NAME = re.compile(r"(?i)(?:.*/)?archive/.*\.warc(?:\.gz|\.zst|\.lz4)?")
@@ -38,7 +38,7 @@ _LOOK = 1 << 23
 _POSITION = (1 << streams.ENTRY_BITS) - 1
 
 
-def scan(source: Source) -> Iterator[Envelope]:
+def scan(source: ContainerSource) -> Iterator[Envelope]:
     """The envelopes of all WARC files inside: first those that are read in place."""
     try:
         with open_container(source) as file, zipfile.ZipFile(file) as archive:
@@ -49,13 +49,13 @@ def scan(source: Source) -> Iterator[Envelope]:
             ]
             packed = []
             for number, info in sorted(inside, key=lambda one: one[1].header_offset):
-                if _is_stored(info) and (found := _in_place(source, file, info)):
+                if _is_stored(info) and (found := _read_in_place(source, file, info)):
                     yield from found
                 else:
                     packed.append((number, info))
             limit = source.path.stat().st_size * STREAM_RATIO
             for number, info in sorted(packed, key=lambda one: one[0]):
-                for envelope in _packed(source, info, number, limit):
+                for envelope in _packed_envelopes(source, info, number, limit):
                     yield envelope
                     limit -= envelope.length
             if not inside:
@@ -64,40 +64,44 @@ def scan(source: Source) -> Iterator[Envelope]:
         yield Envelope("bytes", 0, 0, error="unreadable", detail=f"{type(error).__name__}: no ZIP")
 
 
-def contents(source: Source, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
+def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
     """The bodies of records, cut out of the outer file or out of its unpacked entries."""
     bound = source.max_record_bytes + HEADER_ROOM
     with open_container(source) as file:
         for offset, length in wanted:
             if number := offset >> streams.ENTRY_BITS:
                 try:
-                    with stream(source, number) as inner:
-                        raw = warc.cut(inner, offset & _POSITION, length)
+                    with open_stream(source, number) as inner:
+                        raw = warc.read_range(inner, offset & _POSITION, length)
                 except streams.BROKEN:
                     raw = b""
             else:
-                raw = warc.cut(file, offset, length)
-            yield warc.content_of(raw, bound)
+                raw = warc.read_range(file, offset, length)
+            yield warc.parse_content(raw, bound)
 
 
 def _is_stored(info: zipfile.ZipInfo) -> bool:
     return info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & _ENCRYPTED
 
 
-def _in_place(
-    source: Source, file: BufferedReader, info: zipfile.ZipInfo
+def _read_in_place(
+    source: ContainerSource, file: BufferedReader, info: zipfile.ZipInfo
 ) -> Iterator[Envelope] | None:
     """The envelopes of an entry that is stored as it is; None where it must be unpacked."""
-    start, bound = _start(file, info), source.max_record_bytes + HEADER_ROOM
+    start, bound = _find_content(file, info), source.max_record_bytes + HEADER_ROOM
     if start is None or not info.file_size:
         return None
     file.seek(start)
-    layout = layout_of(file.read(min(info.file_size, _LOOK)), bound, WARC)
-    return None if layout == "stream" else _stored(source, file, start, info.file_size, layout)
+    layout = detect_layout(file.read(min(info.file_size, _LOOK)), bound, WARC)
+    return (
+        None
+        if layout == "stream"
+        else _stored_envelopes(source, file, start, info.file_size, layout)
+    )
 
 
-def _stored(
-    source: Source, file: BufferedReader, start: int, size: int, layout: str
+def _stored_envelopes(
+    source: ContainerSource, file: BufferedReader, start: int, size: int, layout: str
 ) -> Iterator[Envelope]:
     bound = source.max_record_bytes + HEADER_ROOM
     with TemporaryFile() as copy:
@@ -107,13 +111,15 @@ def _stored(
         copy.flush()
         with (
             mmap(copy.fileno(), 0, access=ACCESS_READ) as data,
-            closing(spans(data, layout, bound, WARC)) as found,
+            closing(split_spans(data, layout, bound, WARC)) as found,
         ):
             locator = "member" if layout == "member" else "bytes"
             yield from _envelopes(found, locator, start, source)
 
 
-def _packed(source: Source, info: zipfile.ZipInfo, number: int, limit: int) -> Iterator[Envelope]:
+def _packed_envelopes(
+    source: ContainerSource, info: zipfile.ZipInfo, number: int, limit: int
+) -> Iterator[Envelope]:
     """The envelopes of an entry that must be unpacked, up to `limit` bytes of it."""
     shift, bound = number << streams.ENTRY_BITS, source.max_record_bytes + HEADER_ROOM
     if info.flag_bits & _ENCRYPTED:
@@ -121,7 +127,7 @@ def _packed(source: Source, info: zipfile.ZipInfo, number: int, limit: int) -> I
         return
     try:
         with streams.entry(source.path, number) as inner:
-            found = unpacked(inner, max(limit, 0) + bound, bound, WARC)
+            found = unpack_spans(inner, max(limit, 0) + bound, bound, WARC)
             yield from _envelopes(found, "entry", shift, source)
     except streams.BROKEN as error:
         detail = f"{type(error).__name__}: an entry that cannot be read"
@@ -129,17 +135,17 @@ def _packed(source: Source, info: zipfile.ZipInfo, number: int, limit: int) -> I
 
 
 def _envelopes(
-    found: Iterator[Span], locator: str, shift: int, source: Source
+    found: Iterator[Span], locator: str, shift: int, source: ContainerSource
 ) -> Iterator[Envelope]:
     for span in found:
-        envelope = warc.envelope_of(
+        envelope = warc.parse_envelope(
             replace(span, offset=span.offset + shift), locator, source.max_record_bytes
         )
         if envelope:
             yield envelope
 
 
-def _start(file: BufferedReader, info: zipfile.ZipInfo) -> int | None:
+def _find_content(file: BufferedReader, info: zipfile.ZipInfo) -> int | None:
     """Where the bytes of an entry begin; None where no local header stands."""
     file.seek(info.header_offset)
     head = file.read(_HEAD)

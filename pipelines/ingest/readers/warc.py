@@ -17,9 +17,9 @@ from mmap import ACCESS_READ, mmap
 
 from lineage.storage import streams
 from pipelines.ingest.readers import members
-from pipelines.ingest.readers.opening import open_container, stream
-from pipelines.ingest.readers.records import Content, Envelope, Source
-from pipelines.ingest.readers.signals import note, signal_kind
+from pipelines.ingest.readers.opening import open_container, open_stream
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
+from pipelines.ingest.readers.signals import add_signal, signal_kind
 from pipelines.ingest.readers.spans import (
     HEAD_END,
     HEADER_ROOM,
@@ -28,9 +28,9 @@ from pipelines.ingest.readers.spans import (
     Grammar,
     Header,
     Span,
-    fields_of,
-    layout_of,
-    spans,
+    detect_layout,
+    header_fields,
+    split_spans,
 )
 
 RECORDS = ("response", "resource", "conversion", "revisit")
@@ -49,34 +49,34 @@ class _Body:
     error: str | None = None
 
 
-def scan(source: Source, grammar: Grammar = WARC) -> Iterator[Envelope]:
+def scan(source: ContainerSource, grammar: Grammar = WARC) -> Iterator[Envelope]:
     """The envelopes of a WARC file, `warcinfo`, `request` and `metadata` left out."""
     bound = source.max_record_bytes + HEADER_ROOM
     with open_container(source) as file:
         if not file.read(1):
             return
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-            layout = layout_of(data, bound, grammar)
+            layout = detect_layout(data, bound, grammar)
             locator, span = "member" if layout == "member" else "bytes", None
-            with closing(spans(data, layout, bound, grammar)) as found:
+            with closing(split_spans(data, layout, bound, grammar)) as found:
                 for span in found:
-                    if envelope := envelope_of(span, locator, source.max_record_bytes, grammar):
+                    if envelope := parse_envelope(span, locator, source.max_record_bytes, grammar):
                         yield envelope
             if span is None:
                 yield Envelope(locator, 0, len(data), error="unreadable", detail="nothing in it")
 
 
 def contents(
-    source: Source, wanted: Sequence[tuple[int, int]], grammar: Grammar = WARC
+    source: ContainerSource, wanted: Sequence[tuple[int, int]], grammar: Grammar = WARC
 ) -> Iterator[Content]:
     """The bodies of records, cut out of the container again."""
     bound = source.max_record_bytes + HEADER_ROOM
-    with _opened(source, bound, grammar) as file:
+    with _open_content(source, bound, grammar) as file:
         for offset, length in wanted:
-            yield content_of(cut(file, offset, length), bound, grammar)
+            yield parse_content(read_range(file, offset, length), bound, grammar)
 
 
-def cut(file: BufferedReader, offset: int, length: int) -> bytes:
+def read_range(file: BufferedReader, offset: int, length: int) -> bytes:
     """Bytes of a file or stream; none where they cannot be read."""
     try:
         file.seek(offset)
@@ -85,14 +85,14 @@ def cut(file: BufferedReader, offset: int, length: int) -> bytes:
         return b""
 
 
-def content_of(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
+def parse_content(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
     """The body in a record's bytes, or in the gzip member that holds it."""
     if raw.startswith(members.MAGIC):
         raw = members.inflate(memoryview(raw), 0, bound)[0]
     header = grammar.header(raw, 0)
     if header is None or header.length is None:
         return Content(error="unreadable", detail="the record changed since it was scanned")
-    body = _body(raw, header)
+    body = _parse_body(raw, header)
     return Content(
         payload=body.payload,
         media_type=body.media_type,
@@ -102,7 +102,9 @@ def content_of(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
     )
 
 
-def envelope_of(span: Span, locator: str, limit: int, grammar: Grammar = WARC) -> Envelope | None:
+def parse_envelope(
+    span: Span, locator: str, limit: int, grammar: Grammar = WARC
+) -> Envelope | None:
     """What a span says of its record; None where it holds none that counts."""
     header = span.header or grammar.header(span.data, 0)
     fields = header.fields if header else {}
@@ -110,7 +112,7 @@ def envelope_of(span: Span, locator: str, limit: int, grammar: Grammar = WARC) -
         locator,
         span.offset,
         span.length,
-        uri=_uri(fields),
+        uri=_target_uri(fields),
         captured_at=fields.get("warc-date"),
         error=span.error,
         detail=span.detail,
@@ -136,22 +138,22 @@ def envelope_of(span: Span, locator: str, limit: int, grammar: Grammar = WARC) -
     if header.kind not in RECORDS:
         found.detail = "no type of record that is known"
         return found
-    body = _body(span.data, header)
+    body = _parse_body(span.data, header)
     if body.error:
         found.detail = body.error
         return found
     found.error = None
     if header.kind == "revisit":
-        found.revisit = _repeated(fields)
+        found.revisit = _revisit_fields(fields)
     found.headers, found.http_status, found.media_type = body.headers, body.status, body.media_type
     found.payload_sha256 = hashlib.sha256(body.payload).hexdigest()
     if len(body.payload) > limit:
         found.error, found.detail = "too-large", f"{len(body.payload)} bytes"
-    note(found, fields, body.payload, limit)
+    add_signal(found, fields, body.payload, limit)
     return found
 
 
-def _repeated(fields: dict[str, str]) -> str:
+def _revisit_fields(fields: dict[str, str]) -> str:
     """What a revisit says that it repeats: a URI, a date, a digest, and how that was found."""
     names = {
         "refers_to_uri": "warc-refers-to-target-uri",
@@ -165,12 +167,12 @@ def _repeated(fields: dict[str, str]) -> str:
     return json.dumps(said, ensure_ascii=False, sort_keys=True)
 
 
-def _uri(fields: dict[str, str]) -> str | None:
+def _target_uri(fields: dict[str, str]) -> str | None:
     uri = fields.get("warc-target-uri")
     return uri.removeprefix("<").removesuffix(">") if uri is not None else None
 
 
-def _body(data: bytes, header: Header) -> _Body:
+def _parse_body(data: bytes, header: Header) -> _Body:
     """A record's payload; HTTP headers, status and media type of a record that holds HTTP."""
     block = data[header.end : header.end + (header.length or 0)]
     kind = header.fields.get("content-type")
@@ -185,7 +187,7 @@ def _body(data: bytes, header: Header) -> _Body:
     if end is None and len(block) > HEADER_ROOM:
         return _Body(b"", error="HTTP headers without an end")
     head, payload = (block[: end.start()], block[end.end() :]) if end else (block, b"")
-    headers = tuple(fields_of(head.partition(b"\n")[2], "latin-1"))
+    headers = tuple(header_fields(head.partition(b"\n")[2], "latin-1"))
     stated = next((value for name, value in headers if name.lower() == "content-type"), None)
     return _Body(payload, headers, int(status[1]), _media_type(stated))
 
@@ -195,14 +197,16 @@ def _media_type(value: str | None) -> str | None:
 
 
 @contextmanager
-def _opened(source: Source, bound: int, grammar: Grammar) -> Iterator[BufferedReader]:
+def _open_content(
+    source: ContainerSource, bound: int, grammar: Grammar
+) -> Iterator[BufferedReader]:
     """The file in which offsets count: unpacked, where it is one compressed stream."""
     with open_container(source) as file:
         if file.read(1):  # an empty file cannot be mapped
             with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
-                layout = layout_of(data, bound, grammar)
+                layout = detect_layout(data, bound, grammar)
             if layout == "stream":
-                with stream(source) as unpacked:
+                with open_stream(source) as unpacked:
                     yield unpacked
                 return
         yield file

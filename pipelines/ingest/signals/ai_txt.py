@@ -18,21 +18,21 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
-    says_nothing,
+    PathObserver,
+    first_reservation,
+    observe_nothing,
 )
-from pipelines.ingest.signals.patterns import subject
+from pipelines.ingest.signals.patterns import path_forms
 
 NAME = "ai-txt"
 VERSION = "Spawning ai.txt 2023"
 KINDS = ("ai-txt",)
-resolve = any_reserved
+resolve = first_reservation
 
 TEXT = ("", ".txt", ".html")
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """Whether text at a path may be mined by all agents; nothing where no group names one."""
     if not capture.status:
         unknown = Observation(
@@ -47,15 +47,15 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
         )
         return lambda path: [unknown]
     if not 200 <= capture.status < 300:
-        return says_nothing
-    found = robots.rules_of(robots.groups(capture.body, robots.ACCESS), (*agents, "*"))
-    held = [(agent, robots.access(rules)) for rules, agent in found.items() if rules]
+        return observe_nothing
+    found = robots.merge_rules(robots.parse_groups(capture.body, robots.ACCESS), (*agents, "*"))
+    held = [(agent, robots.compile_access(rules)) for rules, agent in found.items() if rules]
 
     def read(path: str) -> list[Observation]:
         seen = []
         for agent, rules in held:
             for suffix in TEXT:
-                rule = rules.deciding(subject(path + suffix))
+                rule = rules.deciding(path_forms(path + suffix))
                 if rule:
                     said = "Allow" if rule.allows else "Disallow"
                     seen.append(
@@ -70,10 +70,10 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
                             capture.doc_id,
                         )
                     )
-        return [any_reserved(seen) or seen[0]] if seen else []
+        return [first_reservation(seen) or seen[0]] if seen else []
 
     return read
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     return []

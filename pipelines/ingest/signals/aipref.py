@@ -13,29 +13,31 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
-    dictionary,
-    in_headers,
-    preference,
+    PathObserver,
+    combine_preferences,
+    first_reservation,
+    header_observations,
+    parse_dictionary,
 )
 
 NAME = "aipref"
 VERSION = "draft-ietf-aipref-vocab-07, draft-ietf-aipref-attach-05"
 KINDS = ("robots",)
-resolve = any_reserved
+resolve = first_reservation
 
 LABELS = ("train-ai", "ai-train", "train-genai", "genai", "ai", "tdm")
 
 
-def statement(text: str) -> str | None:
+def training_preference(text: str) -> str | None:
     """What a usage preference says of training: `reserved`, `granted` or None."""
-    return preference(dictionary(text), LABELS)
+    return combine_preferences(parse_dictionary(text), LABELS)
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
-    return robots.usage(capture, agents, "content-usage", NAME, VERSION, statement)
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    return robots.usage_observer(
+        capture, agents, "content-usage", NAME, VERSION, training_preference
+    )
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    return in_headers(headers, "Content-Usage", NAME, VERSION, statement)
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    return header_observations(headers, "Content-Usage", NAME, VERSION, training_preference)

@@ -10,29 +10,31 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
-    in_headers,
-    preference,
+    PathObserver,
+    combine_preferences,
+    first_reservation,
+    header_observations,
 )
 
 NAME = "content-signal"
 VERSION = "contentsignals.org 2025-09"
 KINDS = ("robots",)
-resolve = any_reserved
+resolve = first_reservation
 
 LABELS = ("ai-train", "train-ai")
 _MEMBER = re.compile(r"([a-z-]+)\s*=\s*([a-z]+)")
 
 
-def statement(text: str) -> str | None:
+def training_preference(text: str) -> str | None:
     """What the signals say of training: `reserved`, `granted` or None; the last one counts."""
-    return preference(dict(_MEMBER.findall(text.lower())), LABELS)
+    return combine_preferences(dict(_MEMBER.findall(text.lower())), LABELS)
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
-    return robots.usage(capture, agents, "content-signal", NAME, VERSION, statement)
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    return robots.usage_observer(
+        capture, agents, "content-signal", NAME, VERSION, training_preference
+    )
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    return in_headers(headers, "Content-Signal", NAME, VERSION, statement)
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    return header_observations(headers, "Content-Signal", NAME, VERSION, training_preference)

@@ -13,19 +13,25 @@ from dataclasses import replace
 from typing import Any
 
 from pipelines.ingest.signals import rsl
-from pipelines.ingest.signals.captures import Variant, instant, order, place, settled
+from pipelines.ingest.signals.bodies import load_body
+from pipelines.ingest.signals.captures import (
+    Variant,
+    host_and_variant,
+    resolve_captures,
+    sort_key,
+    timestamp,
+)
 from pipelines.ingest.signals.observed import (
     LINKED,
     RESERVED,
     UNSAID,
     Capture,
     Observation,
+    PathObserver,
     Protocol,
-    Reader,
 )
 from pipelines.ingest.signals.registry import PROTOCOLS
-from pipelines.ingest.signals.stored import whole
-from pipelines.ingest.signals.uris import Parts, split
+from pipelines.ingest.signals.uris import Parts, split_uri
 
 #: So many compiled captures are held.
 READERS = 4096
@@ -48,13 +54,13 @@ class HostSignals:
         self.agents, self.mode = tuple(agents), mode
         self._held: dict[tuple[str, str], dict[Variant, list[Capture]]] = {}
         self._documents: dict[Parts, list[Capture]] = {}
-        for capture in settled(captures):
-            if where := place(capture):
+        for capture in resolve_captures(captures):
+            if where := host_and_variant(capture):
                 name, variant = where
                 if capture.kind == "rsl":  # told apart by address, not by scheme and port
                     variant = capture.uri, ""
-                    if parts := split(capture.uri):
-                        self._documents.setdefault(_address(parts), []).append(capture)
+                    if parts := split_uri(capture.uri):
+                        self._documents.setdefault(_without_scheme(parts), []).append(capture)
                 held = self._held.setdefault((name, capture.kind), {})
                 held.setdefault(variant, []).append(capture)
         self.hosts = frozenset(name for name, _ in self._held)
@@ -65,7 +71,7 @@ class HostSignals:
         }
         if any(len(captures) > 1 for captures in self._documents.values()):
             self._changing |= self.hosts  # any of them may link to it
-        self._readers: dict[tuple[str, Capture], Reader] = {}
+        self._readers: dict[tuple[str, Capture], PathObserver] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_readers": {}}
@@ -77,15 +83,15 @@ class HostSignals:
         An observation bears in `compared` what stood at the fetch and what stands in the latest
         capture, where these differ; `unsaid` where a protocol speaks at one of the two alone.
         """
-        parts = split(uri)
+        parts = split_uri(uri)
         if parts is None or parts.host not in self.hosts:
             return []
-        when, out = instant(captured_at), []
+        when, out = timestamp(captured_at), []
         for protocol in PROTOCOLS:
             said = self._said(protocol, parts, when, self.mode)
             if parts.host in self._changing and protocol.KINDS:
                 at, last = (self._said(protocol, parts, when, m) for m in ("fetch", "latest"))
-                said = _compared(protocol, said, at, last)
+                said = _add_comparison(protocol, said, at, last)
             if said:
                 out.append(said)
         return out
@@ -98,7 +104,7 @@ class HostSignals:
         seen = list(observations)
         if all(o.value != LINKED for o in seen):
             return seen
-        parts, when = split(uri), instant(captured_at)
+        parts, when = split_uri(uri), timestamp(captured_at)
         return [f for o in seen for f in self._followed(o, parts, when, self.mode)]
 
     def _followed(
@@ -106,14 +112,14 @@ class HostSignals:
     ) -> list[Observation]:
         if linked.value != LINKED:
             return [linked]
-        target = split(linked.link or "")
-        ends = self._documents.get(_address(target), []) if target else []
+        target = split_uri(linked.link or "")
+        ends = self._documents.get(_without_scheme(target), []) if target else []
         if not ends or parts is None:
             return [replace(linked, value=RESERVED, raw=f"{linked.raw} (not in the crawl)")]
         return [
             replace(o, link=linked.link)
-            for capture in _chosen(ends, when, mode)
-            for o in rsl.terms(whole(capture), parts.host, parts.path)
+            for capture in _choose_captures(ends, when, mode)
+            for o in rsl.observe_terms(load_body(capture), parts.host, parts.path)
         ]
 
     def _said(
@@ -123,36 +129,36 @@ class HostSignals:
             found
             for kind in protocol.KINDS
             for captures in self._held.get((parts.host, kind), {}).values()
-            for capture in _chosen(captures, when, mode)
+            for capture in _choose_captures(captures, when, mode)
             for o in self._reader(protocol, capture)(parts.path)
             for found in self._followed(o, parts, when, mode)
         ]
         return next((o for o in seen if o.value == RESERVED), seen[-1]) if seen else None
 
-    def _reader(self, protocol: Protocol, capture: Capture) -> Reader:
+    def _reader(self, protocol: Protocol, capture: Capture) -> PathObserver:
         key = (protocol.NAME, capture)
         if key not in self._readers:
             if len(self._readers) >= READERS:  # of hosts that were read long ago, mostly
                 self._readers.clear()
-            self._readers[key] = protocol.host(whole(capture), self.agents)
+            self._readers[key] = protocol.path_observer(load_body(capture), self.agents)
         return self._readers[key]
 
 
-def _address(parts: Parts) -> Parts:
+def _without_scheme(parts: Parts) -> Parts:
     return parts._replace(scheme="")
 
 
-def _chosen(captures: list[Capture], when: float | None, mode: str) -> list[Capture]:
+def _choose_captures(captures: list[Capture], when: float | None, mode: str) -> list[Capture]:
     if len(captures) == 1 or mode == "strictest" or (when is None and mode == "fetch"):
         return captures
-    times = [order(c)[0] for c in captures]
+    times = [sort_key(c)[0] for c in captures]
     last = -1
     if mode == "fetch" and when is not None:
         last = max(bisect_right(times, when) - 1, 0)
     return [c for c, t in zip(captures, times, strict=True) if t == times[last]]
 
 
-def _compared(
+def _add_comparison(
     protocol: Protocol, said: Observation | None, at: Observation | None, last: Observation | None
 ) -> Observation | None:
     value = [o.value if o else UNSAID for o in (at, last)]

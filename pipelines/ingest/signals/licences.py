@@ -37,7 +37,7 @@ _OTHER_WORKS = re.compile(r"Image|Video|Audio|Media|Font|Logo", re.IGNORECASE)
 _DEPTH = 8
 
 
-def identify(text: str) -> str | None:
+def identify_licence(text: str) -> str | None:
     """The SPDX identifier of a licence's URL or name; None where it is not known here."""
     if found := _ZERO.search(text):
         return f"CC0-{found[2]}" if found[1].lower() == "zero" else f"CC-PDM-{found[2]}"
@@ -49,13 +49,13 @@ def identify(text: str) -> str | None:
     return ALL_RIGHTS_RESERVED if _CLOSED.search(text) else None
 
 
-def _stated(node: Any, depth: int = 0) -> Iterator[str]:
+def _schema_org_licences(node: Any, depth: int = 0) -> Iterator[str]:
     """The `license` of schema.org items that are the page itself, not its pictures."""
     if depth > _DEPTH:
         return
     if isinstance(node, list):
         for item in node:
-            yield from _stated(item, depth + 1)
+            yield from _schema_org_licences(item, depth + 1)
     elif isinstance(node, dict):
         if not _OTHER_WORKS.search(str(node.get("@type", ""))):
             licence = node.get("license")
@@ -65,17 +65,17 @@ def _stated(node: Any, depth: int = 0) -> Iterator[str]:
                 if isinstance(one, str):
                     yield one
         for key in ("@graph", "mainEntity", "mainEntityOfPage"):
-            yield from _stated(node.get(key), depth + 1)
+            yield from _schema_org_licences(node.get(key), depth + 1)
 
 
-def _json(text: str) -> Any:
+def _parse_json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def detect(
+def detect_licences(
     headers: Pairs = (), metas: Pairs = (), links: Pairs = (), jsonld: Sequence[str] = ()
 ) -> list[str]:
     """SPDX identifiers of the licences a page states, in order, each once.
@@ -102,11 +102,11 @@ def detect(
         "dc.rights.license",
         "rights",
     )
-    stated += [licence for text in jsonld for licence in _stated(_json(text))]
-    return list(dict.fromkeys(found for text in stated if (found := identify(text))))
+    stated += [licence for text in jsonld for licence in _schema_org_licences(_parse_json(text))]
+    return list(dict.fromkeys(found for text in stated if (found := identify_licence(text))))
 
 
-def stricter(detected: str, declared: str) -> bool:
+def is_stricter(detected: str, declared: str) -> bool:
     """Whether a page's licence bars what the register's expression does not.
 
     That is: no commercial use, no derivatives, or any use at all.

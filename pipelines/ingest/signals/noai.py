@@ -15,15 +15,15 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
-    says_nothing,
+    PathObserver,
+    first_reservation,
+    observe_nothing,
 )
 
 NAME = "noai"
 VERSION = "de facto"
 KINDS = ()
-resolve = any_reserved
+resolve = first_reservation
 
 BARRING = frozenset({"noai", "noml"})
 _FOR_ALL = frozenset({"robots", "ai", "*"})
@@ -33,7 +33,7 @@ _WITH_VALUE = frozenset(
 
 
 @lru_cache(16)
-def _ours(agents: tuple[str, ...]) -> frozenset[str]:
+def _relevant_agents(agents: tuple[str, ...]) -> frozenset[str]:
     return _FOR_ALL | {agent.strip().lower() for agent in agents}
 
 
@@ -47,12 +47,12 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
         yield from ((agent, word) for word in re.split(r"[\s;]+", part))
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
-    return says_nothing
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    return observe_nothing
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    ours = _ours(tuple(agents))
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    ours = _relevant_agents(tuple(agents))
     seen = []
     for name, value in headers:
         if name.strip().lower() == "x-robots-tag" and any(

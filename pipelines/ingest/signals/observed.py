@@ -55,10 +55,12 @@ class Observation:
         publisher's rule may name a person (`Disallow: /users/…`): that is redacted."""
         rare = ("link", "licence", "compared")
         told = {k: v for k, v in vars(self).items() if v is not None or k not in rare}
-        return told | {k: _redacted(told[k]) for k in ("raw", "location", "link") if told.get(k)}
+        return told | {
+            k: _redact_excerpt(told[k]) for k in ("raw", "location", "link") if told.get(k)
+        }
 
 
-def _redacted(excerpt: str) -> str:
+def _redact_excerpt(excerpt: str) -> str:
     if not _DOUBTFUL.search(excerpt):
         return excerpt
     from pipelines.personal_data.uris import redact_uri  # loads the recognisers
@@ -66,7 +68,7 @@ def _redacted(excerpt: str) -> str:
     return redact_uri(excerpt)
 
 
-class Stored(NamedTuple):
+class BodyLocation(NamedTuple):
     """Where a body lies."""
 
     path: str
@@ -81,7 +83,7 @@ class Capture:
     `status` is 0 where nothing answered.  `uri` tells http, https and ports apart; `location` is
     the Location header of a redirect.  `marks` are names of the capture, one a line; a revisit
     has in `refers` those of the capture that it repeats (None: it is no revisit).  The body is in
-    `body`, or where `stored` says (`stored.whole` reads it).
+    `body`, or in a file at `body_location` (`bodies.load_body` reads it).
     """
 
     host: str
@@ -94,14 +96,14 @@ class Capture:
     location: str = ""
     marks: str = ""
     refers: str | None = None
-    stored: Stored | None = None
+    body_location: BodyLocation | None = None
 
 
 #: The kind of a capture that is no signal of itself: redirects of signals lead to it.
 TARGET: Final = "target"
 
 #: What a capture says of a path (path and query, from `uris.split`).
-Reader = Callable[[str], list[Observation]]
+PathObserver = Callable[[str], list[Observation]]
 
 
 class Protocol(Interface):
@@ -113,17 +115,19 @@ class Protocol(Interface):
     def VERSION(self) -> str: ...
     @property
     def KINDS(self) -> tuple[str, ...]: ...
-    def host(self, capture: Capture, agents: Sequence[str]) -> Reader: ...
-    def page(self, headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]: ...
+    def path_observer(self, capture: Capture, agents: Sequence[str]) -> PathObserver: ...
+    def page_observations(
+        self, headers: Pairs, metas: Pairs, agents: Sequence[str]
+    ) -> list[Observation]: ...
     def resolve(self, observations: Iterable[Observation]) -> Observation | None: ...
 
 
-def any_reserved(observations: Iterable[Observation]) -> Observation | None:
+def first_reservation(observations: Iterable[Observation]) -> Observation | None:
     """The first reservation: the most restrictive statement wins."""
     return next((o for o in observations if o.value == RESERVED), None)
 
 
-def says_nothing(path: str) -> list[Observation]:
+def observe_nothing(path: str) -> list[Observation]:
     """The reader of a capture without statements."""
     return []
 
@@ -133,13 +137,13 @@ def values(pairs: Pairs, *names: str) -> list[str]:
     return [value for name, value in pairs if name.strip().lower() in names]
 
 
-def preference(members: dict[str, str], labels: Iterable[str]) -> str | None:
+def combine_preferences(members: dict[str, str], labels: Iterable[str]) -> str | None:
     """`reserved` when any label says no, else `granted` when one says yes, else None."""
     said = {members.get(label) for label in labels}
     return RESERVED if said & {"n", "no"} else GRANTED if said & {"y", "yes"} else None
 
 
-def in_headers(
+def header_observations(
     headers: Pairs, field: str, name: str, version: str, statement: Callable[[str], str | None]
 ) -> list[Observation]:
     """What the fields of a response say, where `statement` makes anything of them."""
@@ -153,7 +157,7 @@ def in_headers(
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
-def dictionary(text: str) -> dict[str, str]:
+def parse_dictionary(text: str) -> dict[str, str]:
     """The tokens of an RFC 9651 dictionary; parameters are dropped, the last of a key wins.
 
     More tolerant than the RFC, where one bad member voids the field: a member that cannot be

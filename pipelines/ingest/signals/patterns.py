@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipelines.ingest.signals.uris import encode
+from pipelines.ingest.signals.uris import normalise_encoding
 
 
-def _verbatim(text: str) -> str:
+def _escape_dollar(text: str) -> str:
     return text.replace("$", "%24")
 
 
-def _query_encoded(text: str) -> str:
+def _encode_query(text: str) -> str:
     """`:` and `/` of the query percent-encoded, as in the table of RFC 9309 2.2.2."""
     path, mark, query = text.partition("?")
     return path + mark + query.replace(":", "%3A").replace("/", "%2F")
@@ -67,22 +67,22 @@ class Pattern:
         )
 
 
-def _form(text: str, ends: bool, change: Callable[[str], str]) -> Form:
-    return Form(tuple(change(_verbatim(text)).split("*")), ends)
+def _compile_form(text: str, ends: bool, change: Callable[[str], str]) -> Form:
+    return Form(tuple(change(_escape_dollar(text)).split("*")), ends)
 
 
 def compile_pattern(text: str) -> Pattern:
     """The pattern of a rule's path; one that starts with neither `/` nor `*` gets a `/`."""
-    written = encode(text if text.startswith(("/", "*")) else "/" + text)
+    written = normalise_encoding(text if text.startswith(("/", "*")) else "/" + text)
     ends = written.endswith("$")
     body = written[:-1] if ends else written
-    plain = _form(body, ends, str)
-    encoded = _form(body, ends, _query_encoded)
+    plain = _compile_form(body, ends, str)
+    encoded = _compile_form(body, ends, _encode_query)
     return Pattern(text, len(written), plain, plain if encoded == plain else encoded)
 
 
-def subject(path: str) -> tuple[str, str]:
+def path_forms(path: str) -> tuple[str, str]:
     """A path (and query) as patterns are held against it: as it stands, and its query encoded."""
-    plain = _verbatim(encode(path)).replace("*", "%2A")
-    encoded = _query_encoded(plain)
+    plain = _escape_dollar(normalise_encoding(path)).replace("*", "%2A")
+    encoded = _encode_query(plain)
     return plain, plain if encoded == plain else encoded

@@ -38,12 +38,12 @@ _MUTE = frozenset({
 })  # fmt: skip
 
 
-def observe_page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+def observe_response(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     """What a response's headers and `<meta name content>` pairs say, for all protocols."""
     headers = [pair for pair in headers if pair[0].lower() not in _MUTE]
     if not headers and not metas:
         return []
-    return [o for protocol in PROTOCOLS for o in protocol.page(headers, metas, agents)]
+    return [o for protocol in PROTOCOLS for o in protocol.page_observations(headers, metas, agents)]
 
 
 def reservations(observations: Iterable[Observation]) -> dict[str, Observation]:

@@ -25,15 +25,15 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
+    PathObserver,
+    first_reservation,
 )
-from pipelines.ingest.signals.patterns import Pattern, compile_pattern, subject
+from pipelines.ingest.signals.patterns import Pattern, compile_pattern, path_forms
 
 NAME = "robots"
 VERSION = "RFC 9309"
 KINDS = ("robots",)
-resolve = any_reserved
+resolve = first_reservation
 
 LIMIT = 500 * 1024  # bytes that are read, RFC 9309 2.5
 
@@ -56,12 +56,12 @@ Line = tuple[str, str]
 
 
 @lru_cache(maxsize=64)
-def lines(body: bytes) -> tuple[Line, ...]:
+def parse_lines(body: bytes) -> tuple[Line, ...]:
     """(field, value) of each line, the field in lower case; comments and other text dropped."""
     head = body[:LIMIT]
     if len(body) > LIMIT:  # the last line may be cut in two
         head = head[: max(head.rfind(b"\n"), head.rfind(b"\r"), 0)]
-    mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", _unmarked(head)))
+    mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", _guess_charset(head)))
     errors = "surrogateescape" if charset == "utf-8" else "replace"
     text = head[len(mark) :].decode(charset, errors)
     found = []
@@ -73,7 +73,7 @@ def lines(body: bytes) -> tuple[Line, ...]:
     return tuple(found)
 
 
-def _unmarked(head: bytes) -> str:
+def _guess_charset(head: bytes) -> str:
     """The charset of a file without a byte-order mark, by where the zeros of ASCII stand."""
     even, odd = head[0:64:2], head[1:64:2]
     if len(odd) > 3 and not any(odd) and any(even):
@@ -87,7 +87,7 @@ class Group:
     rules: list[Line]
 
 
-def _tokens(value: str) -> list[str]:
+def _product_tokens(value: str) -> list[str]:
     """The product tokens a User-agent line names: as written, and without version or remark."""
     named = []
     for part in value.lower().split(","):
@@ -97,20 +97,20 @@ def _tokens(value: str) -> list[str]:
     return named
 
 
-def groups(body: bytes, rules: frozenset[str]) -> list[Group]:
+def parse_groups(body: bytes, rules: frozenset[str]) -> list[Group]:
     """The file's groups; only fields in `rules` are members, and end a list of agents."""
     out = [Group([], [])]
-    for field, value in lines(body):
+    for field, value in parse_lines(body):
         if field == "user-agent":
             if out[-1].rules or not out[-1].agents:
                 out.append(Group([], []))
-            out[-1].agents += _tokens(value)
+            out[-1].agents += _product_tokens(value)
         elif field in rules:
             out[-1].rules.append((field, value))
     return out
 
 
-def rules_of(found: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, ...], str]:
+def merge_rules(found: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, ...], str]:
     """The merged rules that hold for each agent; agents with the same rules count once.
 
     An agent's own groups hold; `*` where it has none.
@@ -131,7 +131,7 @@ class Rule(NamedTuple):
     allows: bool
 
 
-class Access:
+class AccessRules:
     """The rules that hold for an agent.  Paths without a wildcard are looked up, so that a file
     of many rules costs a path no more than one of few."""
 
@@ -163,16 +163,16 @@ class Access:
         return next((r for n in lengths if (r := self._exact.get(path[:n]))), None)
 
 
-def access(held: Iterable[Line]) -> Access:
+def compile_access(held: Iterable[Line]) -> AccessRules:
     """The access rules among an agent's lines, compiled."""
-    return Access(
+    return AccessRules(
         Rule(compile_pattern(path), field == "allow")
         for field, path in held
         if path and field in ACCESS and (field == "disallow" or path.startswith(("/", "*")))
     )
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """Whether all agents may fetch a path; `/robots.txt` itself is always allowed."""
 
     def observed(value: str, raw: str, location: str | None = None) -> list[Observation]:
@@ -195,14 +195,14 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
             GRANTED if path == "/robots.txt" else value, f"HTTP {capture.status}"
         )
     held = [
-        (agent, access(rules))
-        for rules, agent in rules_of(groups(capture.body, ACCESS), agents).items()
+        (agent, compile_access(rules))
+        for rules, agent in merge_rules(parse_groups(capture.body, ACCESS), agents).items()
     ]
 
     def read(path: str) -> list[Observation]:
         if path == "/robots.txt":
             return observed(GRANTED, "")
-        target = subject(path)
+        target = path_forms(path)
         for agent, rules in held:
             rule = rules.deciding(target)
             if rule and not rule.allows:
@@ -213,27 +213,27 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
     return read
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     return []
 
 
-def usage(
+def usage_observer(
     capture: Capture,
     agents: Sequence[str],
     field: str,
     name: str,
     version: str,
     meaning: Callable[[str], str | None],
-) -> Reader:
+) -> PathObserver:
     """The reader of a usage line, `field: [path] statement`, by agent and by longest path.
 
     `meaning` gives what a statement says of training.  Statements that say nothing of it do not
     compete; of equally long paths a reservation wins; lines before the first group hold for all.
     """
-    found = groups(capture.body, USAGE) if 200 <= capture.status < 300 else []
+    found = parse_groups(capture.body, USAGE) if 200 <= capture.status < 300 else []
     everyone = tuple(found[0].rules) if found else ()
     said: list[tuple[str, list[tuple[Pattern, str, str]]]] = []
-    for rules, agent in rules_of(found, agents).items():
+    for rules, agent in merge_rules(found, agents).items():
         stated = []
         for key, text in everyone + rules:
             path, _, statement = text.partition(" ") if text.startswith("/") else ("/", "", text)
@@ -246,7 +246,7 @@ def usage(
             said.append((agent, stated))
 
     def read(path: str) -> list[Observation]:
-        target = subject(path)
+        target = path_forms(path)
         seen = []
         for agent, stated in said:
             match = next((s for s in stated if s[0].matches(target)), None)
@@ -263,6 +263,6 @@ def usage(
                         capture.doc_id,
                     )
                 )
-        return [any_reserved(seen) or seen[0]] if seen else []
+        return [first_reservation(seen) or seen[0]] if seen else []
 
     return read

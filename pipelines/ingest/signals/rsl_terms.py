@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.parsers import expat
 
-from pipelines.ingest.signals.licences import identify
+from pipelines.ingest.signals.licences import identify_licence
 
 MEDIA_TYPE = "application/rsl+xml"
 NAMESPACE = "https://rslstandard.org/rsl"
@@ -44,7 +44,7 @@ class Licence:
             return f"permits only: {' '.join(sorted(self.permits))}"
         if self.payment not in (None, "free", "attribution"):
             return f"payment: {self.payment}"
-        if self.standard is not None and identify(self.standard) is None:
+        if self.standard is not None and identify_licence(self.standard) is None:
             return "a licence not known here"
         return "; ".join(self.conditions)
 
@@ -146,7 +146,7 @@ def _refuse(*_: object) -> None:
 
 
 @lru_cache(maxsize=256)
-def contents(body: bytes) -> tuple[Content, ...] | None:
+def parse_document(body: bytes) -> tuple[Content, ...] | None:
     """The contents of a document; None for what is no RSL: not well-formed, without `<content>`,
     with a DOCTYPE (no entity is ever expanded)."""
     if len(body) > MAX_BYTES:
@@ -165,7 +165,7 @@ def contents(body: bytes) -> tuple[Content, ...] | None:
     return tuple(reader.found) if reader.root == "rsl" and reader.found else None
 
 
-def is_document(head: bytes) -> bool:
+def is_rsl_document(head: bytes) -> bool:
     """Whether a body starts as an RSL document does: its root, after a prologue of 4 KiB."""
     rest = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     while rest.startswith((b"<?", b"<!--")):

@@ -19,13 +19,13 @@ from pipelines.ingest.signals.observed import (
     Capture,
     Observation,
     Pairs,
-    Reader,
-    any_reserved,
-    says_nothing,
+    PathObserver,
+    first_reservation,
+    observe_nothing,
     values,
 )
-from pipelines.ingest.signals.patterns import compile_pattern, subject
-from pipelines.ingest.signals.uris import split
+from pipelines.ingest.signals.patterns import compile_pattern, path_forms
+from pipelines.ingest.signals.uris import split_uri
 
 NAME = "tdmrep"
 VERSION = "W3C CG TDMRep 3"
@@ -35,29 +35,29 @@ LIMIT = 4 << 20  # bytes
 _VALUES = {"1": RESERVED, "1.0": RESERVED, "true": RESERVED, "0": GRANTED}
 
 
-def _said(value: str, policy: Any) -> str:
+def _format_statement(value: str, policy: Any) -> str:
     also = f"; tdm-policy: {policy.strip()}" if isinstance(policy, str) and policy else ""
     return f"tdm-reservation: {int(value == RESERVED)}{also}"
 
 
-def _rule(entry: Any) -> tuple[str, str, Any] | None:
+def _parse_rule(entry: Any) -> tuple[str, str, Any] | None:
     """(location, value, policy) of a rule; None where the entry is none."""
     if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
         return None
     value = _VALUES.get(str(entry.get("tdm-reservation")).strip().lower())
-    parts = split(entry["location"])
+    parts = split_uri(entry["location"])
     location = parts.path if parts else entry["location"].strip()
     return (location, value, entry.get("tdm-policy")) if value and location else None
 
 
-def host(capture: Capture, agents: Sequence[str]) -> Reader:
+def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """The first rule of the file whose location matches; a damaged file is observed as such.
 
     Any status but 2xx means that the server does not implement the protocol.  A capture that
     could not be read (status 0), or is too long to be, reserves: what it says is not known.
     """
     if capture.status and not 200 <= capture.status < 300:
-        return says_nothing
+        return observe_nothing
 
     def observed(value: str, raw: str, location: str | None = None) -> Observation:
         return Observation(
@@ -78,22 +78,22 @@ def host(capture: Capture, agents: Sequence[str]) -> Reader:
             compile_pattern(rule[0]),
             observed(
                 rule[1],
-                f"location: {rule[0]}; {_said(rule[1], rule[2])}",
+                f"location: {rule[0]}; {_format_statement(rule[1], rule[2])}",
                 rule[0],
             ),
         )
-        for rule in map(_rule, entries)
+        for rule in map(_parse_rule, entries)
         if rule
     ]
 
     def read(path: str) -> list[Observation]:
-        target = subject(path)
+        target = path_forms(path)
         return [o for pattern, o in rules if pattern.matches(target)][:1]
 
     return read
 
 
-def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
     seen = []
     for where, pairs, mark in (
         ("header", headers, "-"),
@@ -103,7 +103,7 @@ def page(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observatio
         policy = next(iter(values(pairs, f"tdm{mark}policy")), None)
         for stated in values(pairs, f"tdm{mark}reservation"):
             if value := _VALUES.get(stated.strip().lower()):
-                said = _said(value, policy)
+                said = _format_statement(value, policy)
                 seen.append(Observation(NAME, VERSION, where, None, value, said))
     return seen
 
@@ -113,5 +113,5 @@ def resolve(observations: Iterable[Observation]) -> Observation | None:
     seen = [o for o in observations if o.value in (RESERVED, GRANTED)]
     for where in ("embedded", "html", "header", "tdmrep.json"):
         if here := [o for o in seen if o.where == where]:
-            return any_reserved(here)
+            return first_reservation(here)
     return None

@@ -21,20 +21,20 @@ class Parts(NamedTuple):
     path: str
 
 
-def _octets(match: re.Match[str]) -> str:
+def _normalise_octets(match: re.Match[str]) -> str:
     if match[1] is None:
         return "".join(f"%{b:02X}" for b in match[0].encode("utf-8", "surrogateescape"))
     char = chr(int(match[1], 16))
     return char if char in _UNRESERVED else match[0].upper()
 
 
-def encode(text: str) -> str:
+def normalise_encoding(text: str) -> str:
     """Percent-encodes what a URI may not hold as it is, decodes what needs no encoding."""
-    return _TO_ENCODE.sub(_octets, text)
+    return _TO_ENCODE.sub(_normalise_octets, text)
 
 
 @lru_cache(1024)
-def split(uri: str) -> Parts | None:
+def split_uri(uri: str) -> Parts | None:
     """A URL's parts in normal form; None for what is no http, https or ftp URL."""
     normal = normal_url(uri)
     if normal is None:

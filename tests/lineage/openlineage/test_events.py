@@ -18,6 +18,7 @@ from helpers.commands import ROOT
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from lineage import configuration
 from lineage.openlineage import events, rollups
 from lineage.openlineage.transports import Emitter, configured, to_file, to_http
 from lineage.reports import openlineage
@@ -25,7 +26,6 @@ from lineage.reports.facts import read
 from pipelines.engine import openlineage as emission
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
-from schemas import configuration
 from schemas.duties import Duties
 from schemas.stages import STAGES
 

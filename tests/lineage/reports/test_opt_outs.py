@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lineage.reports import opt_outs
 from lineage.reports.facts import Facts
 
-SOURCES = [report_release.entry("a", "CC0-1.0")]
+SOURCES = [report_release.make_entry("a", "CC0-1.0")]
 
 
 def seen(where: str, protocol: str = "robots", **said: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def release(folder: Path, *decisions: Any) -> Facts:
         {"source_id": "a", "uri": one["uri"], "captured_at": f"2026-01-0{i + 1}"}
         for i, one in enumerate(decisions)
     ]
-    return report_release.release(folder, SOURCES, documents, decisions)
+    return report_release.write_release(folder, SOURCES, documents, decisions)
 
 
 def test_what_the_gate_compared(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.report_release import entry, release
+from helpers.report_release import make_entry, write_release
 
 from lineage.reports import command, html
 
@@ -13,7 +13,7 @@ from lineage.reports import command, html
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     rows = [{"source_id": "a", "uri": "https://a.example/"}]
-    return release(tmp_path / "r", [entry("a", "CC-BY-4.0")], rows).folder
+    return write_release(tmp_path / "r", [make_entry("a", "CC-BY-4.0")], rows).folder
 
 
 PAGES = ("licences", "attribution", "opt-outs", "eu-summary")
@@ -49,7 +49,7 @@ def test_domains_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     hosts = [f"h{i:02}.example" for i in range(1, 31)]
     rows = [{"source_id": "a", "uri": f"https://{h}/{i}"} for i, h in enumerate(hosts * 2)]
     rows.append({"source_id": "a", "uri": "https://h30.example/more"})
-    folder = release(tmp_path / "r", [entry("a", "CC-BY-4.0")], rows).folder
+    folder = write_release(tmp_path / "r", [make_entry("a", "CC-BY-4.0")], rows).folder
     assert command.main(["eu-summary", "--release", str(folder), "--csv"]) == 0
     head, *told = capsys.readouterr().out.splitlines()
     assert head == "rank,host,documents,chars,named_by" and len(told) == 30

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from helpers.report_release import entry, release
+from helpers.report_release import make_entry, write_release
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,9 +27,9 @@ def page(source: str, number: int = 0, **more: Any) -> dict[str, Any]:
 
 
 def test_a_rollup_adds_up_by_licence_source_and_language(tmp_path: Path) -> None:
-    facts = release(
+    facts = write_release(
         tmp_path,
-        [entry("a", "CC-BY-4.0"), entry("b", "CC-BY-4.0"), entry("c", "CC0-1.0")],
+        [make_entry("a", "CC-BY-4.0"), make_entry("b", "CC-BY-4.0"), make_entry("c", "CC0-1.0")],
         [page("a"), page("a", lang="ru"), page("b", n_chars=50), page("c", n_chars=1000)],
     )
     told = licences.value(facts)
@@ -46,9 +46,9 @@ def test_a_rollup_adds_up_by_licence_source_and_language(tmp_path: Path) -> None
 
 
 def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
-    facts = release(
+    facts = write_release(
         tmp_path,
-        [entry("a", "CC0-1.0"), entry("b", "CC0-1.0")],
+        [make_entry("a", "CC0-1.0"), make_entry("b", "CC0-1.0")],
         [page("a", n_tokens=7), page("a", 1, n_tokens=8), page("b")],
     )
     tokens = dict(facts.by("source_id").select("source_id", "tokens").rows())
@@ -63,13 +63,15 @@ def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
 def test_the_summary_of_a_release_from_which_all_went(
     tmp_path: Path, tokenizer: dict[str, str] | None, status: str
 ) -> None:
-    facts = release(tmp_path, [entry("a", "CC0-1.0")], [], about={"tokenizer": tokenizer})
+    facts = write_release(
+        tmp_path, [make_entry("a", "CC0-1.0")], [], about={"tokenizer": tokenizer}
+    )
     assert facts.sizes()["tokens"] == (0 if tokenizer else None)
     assert fields(facts, "1.3")["size_range"]["status"] == status
 
 
 def test_the_summary_has_a_range_where_tokens_are_counted(tmp_path: Path) -> None:
-    facts = release(tmp_path, [entry("a", "CC0-1.0")], [page("a", n_tokens=7)])
+    facts = write_release(tmp_path, [make_entry("a", "CC0-1.0")], [page("a", n_tokens=7)])
     field = fields(facts, "1.3")["size_range"]
     assert (field["status"], field["value"]) == ("computed", "less than 1 billion tokens")
     assert training_summary.size_range(10**9).startswith("1 billion")
@@ -84,9 +86,9 @@ def test_sources_stand_in_the_section_of_how_they_were_acquired(tmp_path: Path) 
         "2.4": "user",
         "2.5": "synthetic",
     }
-    entries = [entry(kind, "CC0-1.0", acquired_as=kind) for kind in kinds.values()]
-    entries += [entry("web", "CC0-1.0"), entry("office", "CC0-1.0", kind="institutional")]
-    facts = release(tmp_path, entries, [page(e["id"]) for e in entries])
+    entries = [make_entry(kind, "CC0-1.0", acquired_as=kind) for kind in kinds.values()]
+    entries += [make_entry("web", "CC0-1.0"), make_entry("office", "CC0-1.0", kind="institutional")]
+    facts = write_release(tmp_path, entries, [page(e["id"]) for e in entries])
     for number, kind in kinds.items():
         named = [s["id"] for s in fields(facts, number)["sources"]["value"]]
         assert named == ([kind, "office"] if kind == "licensed" else [kind])
@@ -99,7 +101,7 @@ def test_the_top_tenth_of_domains_is_rounded_up(tmp_path: Path, hosts: int, top:
         {"source_id": "a", "uri": f"https://h{i}.example/", "n_chars": 100 + i}
         for i in range(hosts)
     ]
-    facts = release(tmp_path, [entry("a", "CC0-1.0")], rows)
+    facts = write_release(tmp_path, [make_entry("a", "CC0-1.0")], rows)
     told = fields(facts, "2.3")
     assert told["domains"]["value"] == hosts
     assert [d["host"] for d in told["top_domains"]["value"]] == [
@@ -109,8 +111,8 @@ def test_the_top_tenth_of_domains_is_rounded_up(tmp_path: Path, hosts: int, top:
 
 def test_a_domain_is_one_however_it_is_spelled(tmp_path: Path) -> None:
     uris = ["http://A.example/x", "https://a.example:443/y", "https://u@a.example./z", "urn:x:1"]
-    facts = release(
-        tmp_path, [entry("a", "CC0-1.0")], [{"source_id": "a", "uri": uri} for uri in uris]
+    facts = write_release(
+        tmp_path, [make_entry("a", "CC0-1.0")], [{"source_id": "a", "uri": uri} for uri in uris]
     )
     assert training_summary.domains(facts, {"a"}).rows() == [("a.example", 3, 300)]
     assert facts.sizes()["documents"] == 4
@@ -119,7 +121,7 @@ def test_a_domain_is_one_however_it_is_spelled(tmp_path: Path) -> None:
 def test_days_of_capture_are_compared_only_where_they_are_days(tmp_path: Path) -> None:
     days = ["2025-03-04T10:00:00Z", "2024-11", "3 May 1998", None]
     rows = [page("a", i, captured_at=day) for i, day in enumerate(days)]
-    facts = release(tmp_path, [entry("a", "CC0-1.0")], rows)
+    facts = write_release(tmp_path, [make_entry("a", "CC0-1.0")], rows)
     assert (facts.sizes()["first"], facts.sizes()["last"]) == ("2024-11", "2025-03-04")
 
 
@@ -129,9 +131,9 @@ def test_opt_outs_that_were_honoured_are_counted(tmp_path: Path) -> None:
         for i, reason in enumerate(["opted-out:robots", "opted-out:robots", "ungoverned"])
     ]
     opt_outs = {"signals": "latest", "protocols": {"robots": "RFC 9309", "rsl": "1"}, "agents": []}
-    facts = release(
+    facts = write_release(
         tmp_path,
-        [entry("a", "CC0-1.0", opt_out="overridden")],
+        [make_entry("a", "CC0-1.0", opt_out="overridden")],
         [page("a")],
         decisions,
         {"opt_outs": opt_outs},
@@ -146,7 +148,7 @@ def test_opt_outs_that_were_honoured_are_counted(tmp_path: Path) -> None:
 
 
 def test_what_only_a_provider_knows_is_flagged(tmp_path: Path) -> None:
-    facts = release(tmp_path, [entry("a", "CC0-1.0")], [page("a")])
+    facts = write_release(tmp_path, [make_entry("a", "CC0-1.0")], [page("a")])
     told = training_summary.summary(facts)
     assert {"1.1 provider", "1.2 models", "2.3 crawlers", "3.1 code_of_practice"} <= set(
         told["unfilled"]
@@ -158,9 +160,12 @@ def test_what_only_a_provider_knows_is_flagged(tmp_path: Path) -> None:
 
 def test_attribution_names_each_source_with_its_terms(tmp_path: Path) -> None:
     licence = {"spdx": "CC-BY-4.0", "attribution": "Her [name]", "url": "https://cc.example/by"}
-    facts = release(
+    facts = write_release(
         tmp_path,
-        [entry("a", "CC-BY-4.0", licence=licence), entry("b", "LicenseRef-own AND CC-BY-SA-4.0")],
+        [
+            make_entry("a", "CC-BY-4.0", licence=licence),
+            make_entry("b", "LicenseRef-own AND CC-BY-SA-4.0"),
+        ],
         [page("a"), page("b", lang="ru")],
     )
     told = attribution.page(facts)
@@ -172,18 +177,18 @@ def test_attribution_names_each_source_with_its_terms(tmp_path: Path) -> None:
 
 def test_storage_is_where_every_source_may_be(tmp_path: Path) -> None:
     entries = [
-        entry("a", "CC0-1.0", residency=["KZ", "EE"]),
-        entry("b", "CC0-1.0", residency=["KZ"]),
-        entry("c", "CC0-1.0"),
+        make_entry("a", "CC0-1.0", residency=["KZ", "EE"]),
+        make_entry("b", "CC0-1.0", residency=["KZ"]),
+        make_entry("c", "CC0-1.0"),
     ]
-    facts = release(tmp_path, entries, [page(e["id"]) for e in entries])
+    facts = write_release(tmp_path, entries, [page(e["id"]) for e in entries])
     told = provenance_standards.metadata(facts)
     assert told["use"]["storage-allowed"] == [{"country": "KZ"}]
     assert told["use"]["intended-purpose"][0]["code"] == "ai-pre-training"
 
 
 def test_a_release_of_nothing_has_reports(tmp_path: Path) -> None:
-    facts = release(tmp_path, [], [])
+    facts = write_release(tmp_path, [], [])
     assert licences.value(facts)["licences"] == [] and licences.table(facts)
     assert attribution.page(facts) and training_summary.page(facts)
     assert fields(facts, "1.3")["size"]["value"] == {"documents": 0, "chars": 0}
@@ -195,7 +200,7 @@ def test_what_is_no_release_is_said(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("[]")
     with pytest.raises(NoRelease, match="lists no `files`"):
         read(tmp_path)
-    facts = release(tmp_path / "r", [entry("a", "CC0-1.0")], [page("a")])
+    facts = write_release(tmp_path / "r", [make_entry("a", "CC0-1.0")], [page("a")])
     (facts.folder / "lineage/sources/part-00000.parquet").unlink()
     with pytest.raises(NoRelease, match="the manifest lists it"):
         read(facts.folder)
@@ -209,9 +214,9 @@ def test_a_cell_stays_a_cell(value: str) -> None:
 
 def test_sums_do_not_depend_on_the_order(tmp_path: Path) -> None:
     rows = [page(s, i, n_chars=i) for i, s in enumerate("abab" * 5)]
-    entries = [entry("a", "CC0-1.0"), entry("b", "CC-BY-4.0")]
-    one = release(tmp_path / "1", entries, rows)
-    other = release(tmp_path / "2", entries[::-1], rows[::-1])
+    entries = [make_entry("a", "CC0-1.0"), make_entry("b", "CC-BY-4.0")]
+    one = write_release(tmp_path / "1", entries, rows)
+    other = write_release(tmp_path / "2", entries[::-1], rows[::-1])
     assert licences.rollup(one).equals(licences.rollup(other))
     assert isinstance(licences.rollup(one), pl.DataFrame)
     assert training_summary.page(one) == training_summary.page(other)

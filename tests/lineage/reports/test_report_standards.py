@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from helpers import release_tables
-from helpers.report_release import entry, release
+from helpers.report_release import make_entry, write_release
 
 from lineage.reports import croissant, files, prov_document, spdx
 from lineage.reports.facts import Facts, read
@@ -30,17 +30,17 @@ def test_a_release_holds_its_reports_as_they_would_be_made_again(facts: Facts) -
 def test_croissant_names_every_data_file_with_its_digest(facts: Facts) -> None:
     told = croissant.description(facts)
     named = {f["contentUrl"]: f["sha256"] for f in told["distribution"] if "sha256" in f}
-    here = release_tables.digests(facts.folder)
+    here = release_tables.file_digests(facts.folder)
     assert named == {name: here[name] for name in here if name.startswith("data/")}
     columns = [f["source"]["extract"]["column"] for f in told["recordSet"][0]["field"]]
     assert columns == DATA.names
 
 
 def test_croissant_says_what_the_register_grants(tmp_path: Path) -> None:
-    basis = entry("a", "CC-BY-SA-4.0")["basis"] | {"expires_on": "2027-01-01"}
-    facts = release(
+    basis = make_entry("a", "CC-BY-SA-4.0")["basis"] | {"expires_on": "2027-01-01"}
+    facts = write_release(
         tmp_path,
-        [entry("a", "CC-BY-SA-4.0", basis=basis, residency=["KZ"])],
+        [make_entry("a", "CC-BY-SA-4.0", basis=basis, residency=["KZ"])],
         [{"source_id": "a", "uri": "https://a.example/"}],
     )
     (offer,) = croissant.description(facts)["usageInfo"]
@@ -64,7 +64,7 @@ def test_mlcroissant_validates_and_reads_every_document(facts: Facts) -> None:
     assert not dataset.metadata.ctx.issues.errors
     assert not dataset.metadata.ctx.issues.warnings
     ids = {row["documents/doc_id"].decode() for row in dataset.records("documents")}
-    assert ids == set(release_tables.table(facts.folder, "data")["doc_id"])
+    assert ids == set(release_tables.read_table(facts.folder, "data")["doc_id"])
 
 
 def test_spdx_elements_name_each_other(facts: Facts) -> None:
@@ -98,7 +98,7 @@ def prov(facts: Facts, doc_id: str) -> dict[str, Any]:
 
 
 def test_prov_tells_the_way_of_a_document(facts: Facts) -> None:
-    doc_id = release_tables.table(facts.folder, "redactions")["doc_id"][0]
+    doc_id = release_tables.read_table(facts.folder, "redactions")["doc_id"][0]
     told = prov(facts, doc_id)
     assert set(told["entity"]) >= {f"tamga:record-{doc_id}", f"tamga:document-{doc_id}"}
     assert len(told["activity"]) == 5 and len(told["wasInformedBy"]) == 4
@@ -116,7 +116,7 @@ def test_prov_tells_the_way_of_a_document(facts: Facts) -> None:
 
 
 def test_prov_tells_of_a_refusal_and_of_what_nobody_governs(facts: Facts) -> None:
-    decisions = release_tables.table(facts.folder, "decisions")
+    decisions = release_tables.read_table(facts.folder, "decisions")
     for reason in ("opted-out:robots", "ungoverned", "unreadable"):
         doc_id = decisions.filter(decisions["reason"] == reason)["doc_id"][0]
         told = prov(facts, doc_id)
@@ -129,7 +129,7 @@ def test_prov_tells_of_a_refusal_and_of_what_nobody_governs(facts: Facts) -> Non
 
 def test_prov_is_read_back(facts: Facts) -> None:
     model = pytest.importorskip("prov.model")
-    doc_id = release_tables.table(facts.folder, "documents")["doc_id"][0]
+    doc_id = release_tables.read_table(facts.folder, "documents")["doc_id"][0]
     text = json.dumps(prov(facts, doc_id))
     found = model.ProvDocument.deserialize(content=text, format="json")
     assert len(list(found.get_records(model.ProvActivity))) == 5

@@ -10,9 +10,9 @@ import pytest
 from helpers.compressed import gzip_bytes
 
 from lineage import evidence
+from lineage.configuration import load_params
 from lineage.storage import remote
 from pipelines.ingest import inventory
-from schemas import params
 from schemas.errors import Invalid
 
 moto = pytest.importorskip("moto.server")
@@ -73,14 +73,14 @@ def test_a_store_that_cannot_be_asked(
     s3fs.S3FileSystem.clear_instance_cache()
     (tmp_path / "params.yaml").write_text(PARAMS)
     with pytest.raises(Invalid, match=r"s3://raw/crawl/\*.gz: .* cannot be listed"):
-        inventory.containers(params.load(tmp_path / "params.yaml"))
+        inventory.containers(load_params(tmp_path / "params.yaml"))
     assert not remote.fetched("s3://raw/crawl/a.jsonl.gz", tmp_path).exists()
     assert remote.size("s3://raw/crawl/a.jsonl.gz") == 0
 
 
 def test_inventory(store: object, tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(PARAMS)
-    found = inventory.containers(params.load(tmp_path / "params.yaml"))
+    found = inventory.containers(load_params(tmp_path / "params.yaml"))
     digest = hashlib.sha256(gzip_bytes(BODY)).hexdigest()
     assert [(c.uri, c.sha256) for c in found] == [
         ("s3://raw/crawl/a.jsonl.gz", digest),

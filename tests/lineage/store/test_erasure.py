@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from helpers.store_folders import Record, release
+from helpers.store_folders import Record, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +41,7 @@ def traces(store: Store, record: Record) -> list[str]:
         "urls": ("key", url_keys(pl.Series([record.uri])).to_list()),
         "texts": ("digest", [digest]),
         "payloads": ("digest", [digest[:16]]),
-        "prints": ("key", fingerprints.of_documents(text)["key"].to_list()),
+        "prints": ("key", fingerprints.document_fingerprints(text)["key"].to_list()),
         "docs": ("uri", [record.uri]),
     }
     return [
@@ -57,9 +57,9 @@ def traces(store: Store, record: Record) -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A release, and its redacted one in its place."""
-    release(tmp_path, "v", [A, B, C], "2026-01-31")
+    write_release(tmp_path, "v", [A, B, C], "2026-01-31")
     index.enter_all(tmp_path)
-    release(tmp_path, "v", [A, BARRED, C], "2026-03-31")
+    write_release(tmp_path, "v", [A, BARRED, C], "2026-03-31")
     return tmp_path
 
 
@@ -88,12 +88,12 @@ def test_an_erased_record_does_not_come_back_but_by_a_release(folder: Path) -> N
     (folder / "receipts/w0.tombstones.jsonl").write_text(stone)
     (folder / "receipts/w1.tombstones.jsonl").touch()
     forget(folder, B)
-    release(folder, "v", [A, replace(BARRED, reason="other"), C], "2026-05-31")
+    write_release(folder, "v", [A, replace(BARRED, reason="other"), C], "2026-05-31")
     index.enter_all(folder)
     assert traces(lineage.open(folder), B) == []
     index.enter_all(folder, rebuild=True)
     assert traces(lineage.open(folder), B) == []
-    release(folder, "v", [A, B, C], "2026-06-30")
+    write_release(folder, "v", [A, B, C], "2026-06-30")
     index.enter_all(folder)
     assert lineage.open(folder).by_url(B.uri)["outcome"].to_list()[-1] == "keep"
 
@@ -141,7 +141,7 @@ def test_the_others_keep_their_history(
     with TemporaryDirectory() as name:
         folder = Path(name)
         for seq, records in enumerate(history):
-            release(folder, f"v{seq}", [r for r in records if r])
+            write_release(folder, f"v{seq}", [r for r in records if r])
         index.enter_all(folder)
         erased = [records[i] for records in history for i in gone]
         others = ~pl.col("doc_id").is_in([r.doc_id for r in erased if r])

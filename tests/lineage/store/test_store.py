@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from helpers.store_folders import Record, release
+from helpers.store_folders import Record, write_release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,10 +37,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     and no longer sees D."""
     path = tmp_path_factory.mktemp("releases")
     refused = replace(B, outcome="refuse", reason="consent-withdrawn")
-    release(path, "v1", [A, B, C], "2026-01-31")
+    write_release(path, "v1", [A, B, C], "2026-01-31")
     enter_all(path)
-    release(path, "v2", [A, refused, C, D], "2026-03-31")
-    release(path, "v3", [replace(A, text="other"), refused, C], "2026-05-31")
+    write_release(path, "v2", [A, refused, C, D], "2026-03-31")
+    write_release(path, "v3", [replace(A, text="other"), refused, C], "2026-05-31")
     assert enter_all(path) == (["v2@1", "v3@2"], [])
     return path
 
@@ -176,9 +176,9 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_replaced_release_keeps_its_history(tmp_path: Path) -> None:
-    release(tmp_path, "v", [A, B])
+    write_release(tmp_path, "v", [A, B])
     enter_all(tmp_path)
-    release(tmp_path, "v", [A])
+    write_release(tmp_path, "v", [A])
     assert enter_all(tmp_path) == (["v@1"], [])
     assert told(lineage.open(tmp_path).by_id([B.doc_id])) == {(B.doc_id, "keep", 0, 0)}
     assert enter_all(tmp_path, rebuild=True) == (["v@1"], ["v@0"])
@@ -208,9 +208,9 @@ def test_nothing_entered(tmp_path: Path) -> None:
 
 
 def test_empty_releases(tmp_path: Path) -> None:
-    release(tmp_path, "v1", [])
-    release(tmp_path, "v2", [A])
-    release(tmp_path, "v3", [])
+    write_release(tmp_path, "v1", [])
+    write_release(tmp_path, "v2", [A])
+    write_release(tmp_path, "v3", [])
     enter_all(tmp_path)
     assert told(lineage.open(tmp_path).documents()) == {(A.doc_id, "keep", 1, 1)}
 
@@ -236,7 +236,7 @@ _states: Callable[[str], st.SearchStrategy[Record]] = lambda uri: st.builds(  # 
 def test_any_history_is_told_as_it_was(history: list[tuple[Record | None, ...]]) -> None:
     with TemporaryDirectory() as name:
         for seq, records in enumerate(history):
-            release(Path(name), f"v{seq}", [r for r in records if r])
+            write_release(Path(name), f"v{seq}", [r for r in records if r])
         enter_all(Path(name))
         store = lineage.open(name)
         for header, records in zip(store.releases, history, strict=True):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.dedup.boilerplate_lines import boilerplate, counts, lines, merged, spans
-from pipelines.personal_data.scrub import apply
+from pipelines.personal_data.scrub import apply_findings
 from schemas.sections import DedupParams, LineParams
 from schemas.tables import FINDINGS
 
@@ -28,7 +28,7 @@ def removed(documents: pl.DataFrame, params: LineParams) -> list[str]:
     found = lines(documents)
     total = dict(documents["source_id"].value_counts().iter_rows())
     told = spans(found, boilerplate(counts(found), total, params))
-    return apply(documents, told)[0]["text"].to_list()
+    return apply_findings(documents, told)[0]["text"].to_list()
 
 
 def test_what_enough_documents_share_goes() -> None:
@@ -147,7 +147,7 @@ def test_the_job_writes_them_over_all_shards(tmp_path: Path) -> None:
     documents |= {f"e{n}": ("b", f"{HEAD}\nother {n}") for n in range(3)}
     for number in (1, 4):
         home = tmp_path / str(number)
-        dedup_job.run(home, documents, DedupParams(lines=LineParams()), number=number)
+        dedup_job.run_dedup(home, documents, DedupParams(lines=LineParams()), number=number)
         rows = pl.read_parquet(home / "state/removals/*.parquet").sort("doc_id")
         assert rows["doc_id"].to_list() == sorted(d for d in documents if d.startswith("d"))
         assert set(rows.select("start", "end", "score").iter_rows()) == {(0, len(HEAD) + 1, 1.0)}

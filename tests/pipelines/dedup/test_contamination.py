@@ -41,7 +41,7 @@ def test_what_holds_an_item_goes_and_keeps_nothing_else_out(
         "e": ("x", "Short one."),
         "f": ("x", "A short one"),
     }
-    found = dedup_job.run(tmp_path / "job", documents, DedupParams(decontaminate=sets))
+    found = dedup_job.run_dedup(tmp_path / "job", documents, DedupParams(decontaminate=sets))
     assert found.kept == {"b", "d", "f"}
     reasons = dict(found.decisions.select("doc_id", "reason").iter_rows())
     assert (

@@ -39,7 +39,7 @@ def test_orders_stay_and_their_copies_go(tmp_path: Path, length: int) -> None:
         words = texts[n].split()
         words[-20] = "опечатка"
         documents[f"q{n:03}"] = ("web", " ".join(words))
-    found = dedup_job.run(tmp_path, documents)
+    found = dedup_job.run_dedup(tmp_path, documents)
     assert found.kept == {f"o{n:03}" for n in range(200)}
     kinds = dict(found.duplicates.select("doc_id", "kind").iter_rows())
     assert all(
@@ -52,7 +52,7 @@ def test_orders_stay_and_their_copies_go(tmp_path: Path, length: int) -> None:
 
 def test_figures_ignored_on_the_web(tmp_path: Path) -> None:
     documents = {f"o{n}": ("web", text) for n, text in enumerate(orders(40, 300))}
-    assert len(dedup_job.run(tmp_path, documents).kept) < 5
+    assert len(dedup_job.run_dedup(tmp_path, documents).kept) < 5
 
 
 def corpus(number: int) -> dict[str, tuple[str, str]]:
@@ -76,9 +76,9 @@ def grams(text: str) -> set[str]:
 
 def test_the_same_whatever_the_shards_rounds_and_order(tmp_path: Path) -> None:
     documents = corpus(400)
-    first = dedup_job.run(tmp_path / "a", documents)
+    first = dedup_job.run_dedup(tmp_path / "a", documents)
     turned = dict(reversed(documents.items()))
-    again = dedup_job.run(tmp_path / "b", turned, number=7, claimed=8_000_000)
+    again = dedup_job.run_dedup(tmp_path / "b", turned, number=7, claimed=8_000_000)
     assert first.decisions.equals(again.decisions) and first.duplicates.equals(again.duplicates)
     texts = {name: grams(text) for name, (_, text) in documents.items()}
     gone = first.duplicates.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
@@ -100,9 +100,9 @@ def test_hostile_texts(tmp_path: Path) -> None:
     documents |= {f"t{n}": ("a", f"три слова {'абвгдежзик'[n]}") for n in range(10)}
     documents |= {"long": ("a", long), "longer": ("a", f"{long} и ещё"), "empty": ("a", "")}
     documents |= {"dots": ("a", "…"), "bangs": ("a", "!!!")}
-    found = dedup_job.run(tmp_path, documents)
+    found = dedup_job.run_dedup(tmp_path, documents)
     assert found.kept == {"s0000", "long", "empty", "dots", "bangs", *(f"t{n}" for n in range(10))}
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:
-    assert dedup_job.run(tmp_path, {}, number=1).decisions.is_empty()
+    assert dedup_job.run_dedup(tmp_path, {}, number=1).decisions.is_empty()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.dedup import word_positions
-from pipelines.personal_data.scrub import apply
+from pipelines.personal_data.scrub import apply_findings
 from pipelines.text import shingles
 from schemas.sections import DedupParams, LineParams, SpanParams
 
@@ -41,14 +41,14 @@ def spans(folder: Path) -> pl.DataFrame:
 
 def released(folder: Path, documents: dict[str, tuple[str, str]]) -> dict[str, str]:
     frame = pl.DataFrame({"doc_id": [*documents], "text": [t for _, t in documents.values()]})
-    return dict(apply(frame, spans(folder))[0].iter_rows())
+    return dict(apply_findings(frame, spans(folder))[0].iter_rows())
 
 
 def test_the_better_right_keeps_the_passage(tmp_path: Path) -> None:
     tables = []
     for number in (1, 4):
         home = tmp_path / str(number)
-        job = dedup_job.run(home, DOCUMENTS, SPANS, number=number)
+        job = dedup_job.run_dedup(home, DOCUMENTS, SPANS, number=number)
         assert job.kept == {*DOCUMENTS}
         told: Any = {d: e.get("passages") for d, e in job.evidence.items()}
         assert [d for d in told if told[d]] == ["b", "c"]
@@ -70,7 +70,7 @@ def test_the_better_right_keeps_the_passage(tmp_path: Path) -> None:
 
 def test_recorded_only(tmp_path: Path) -> None:
     params = DedupParams(spans=SpanParams(mode="annotate"))
-    job = dedup_job.run(tmp_path, DOCUMENTS, params)
+    job = dedup_job.run_dedup(tmp_path, DOCUMENTS, params)
     found: Any = job.evidence["b"]["passages"]
     assert len(found["found"]) == 1 and not found["removed"]
     assert spans(tmp_path).is_empty()
@@ -80,7 +80,7 @@ def test_copies_and_contaminated_documents_keep_nothing(tmp_path: Path) -> None:
     """A copy that goes is no document to keep a passage."""
     whole = DOCUMENTS["a"][1]
     documents = {"0": ("w", whole), "1": ("x", whole), "b": DOCUMENTS["b"]}
-    job = dedup_job.run(tmp_path, documents, SPANS)
+    job = dedup_job.run_dedup(tmp_path, documents, SPANS)
     assert job.kept == {"0", "b"}
     told: Any = job.evidence
     assert "passages" not in told["1"] and told["b"]["passages"]["found"][0]["kept_doc_id"] == "0"
@@ -88,7 +88,7 @@ def test_copies_and_contaminated_documents_keep_nothing(tmp_path: Path) -> None:
 
 def test_twice_in_one_document(tmp_path: Path) -> None:
     documents = {"a": ("x", f"{PASSAGE}\n\n{text('a', 9)}\n\n{OTHER}\n\n{text('b', 9)}")}
-    dedup_job.run(tmp_path, documents, SPANS, number=1)
+    dedup_job.run_dedup(tmp_path, documents, SPANS, number=1)
     assert released(tmp_path, documents) == {"a": f"{PASSAGE}\n\n{text('a', 9)}\n\n{text('b', 9)}"}
 
 
@@ -96,7 +96,7 @@ def test_words_that_repeat_within_a_text_are_one_passage(tmp_path: Path) -> None
     """A table of zeros: all but the first run of it goes, in a few bytes of evidence."""
     table = " ".join(["0,00"] * 5_000)
     documents = {"a": ("x", f"{text('a', 90)}\n{table}\n{text('b', 90)}")}
-    job = dedup_job.run(tmp_path, documents, SPANS, number=1)
+    job = dedup_job.run_dedup(tmp_path, documents, SPANS, number=1)
     told: Any = job.evidence["a"]["passages"]
     first = len(text("a", 90)) + 1
     assert told["number"] == 1 and told["found"] == [
@@ -118,7 +118,7 @@ def test_a_hundred_passages_are_told_one_by_one(tmp_path: Path) -> None:
         one: ("x", "\n".join(f"{text(f'{one}{n}x', 60)}\n{part}" for n, part in enumerate(shared)))
         for one in "ab"
     }
-    told: Any = dedup_job.run(tmp_path, documents, SPANS).evidence["b"]["passages"]
+    told: Any = dedup_job.run_dedup(tmp_path, documents, SPANS).evidence["b"]["passages"]
     assert told["number"] == 120 and len(told["found"]) == 100
     starts = [one["start"] for one in told["found"]]
     assert starts == sorted(starts) and spans(tmp_path).height == 120
@@ -132,7 +132,7 @@ def test_what_would_be_nothing_stays(tmp_path: Path) -> None:
         "b": ("x", f"{two} {text('b', 200)}"),
         "c": ("y", f"{one}\n{two}"),
     }
-    job = dedup_job.run(tmp_path, documents, SPANS)
+    job = dedup_job.run_dedup(tmp_path, documents, SPANS)
     told: Any = job.evidence["c"]["passages"]
     assert len(told["found"]) == 2 and not told["removed"] and spans(tmp_path).is_empty()
 
@@ -145,7 +145,7 @@ def test_a_figure_ends_a_passage(tmp_path: Path) -> None:
         "a": ("x", f"{order} {text('a', 300)}"),
         "b": ("x", f"{other} {text('b', 300)}"),
     }
-    assert "passages" not in dedup_job.run(tmp_path, documents, SPANS).evidence["b"]
+    assert "passages" not in dedup_job.run_dedup(tmp_path, documents, SPANS).evidence["b"]
 
 
 def test_boilerplate_goes_first_and_keeps_nothing(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_boilerplate_goes_first_and_keeps_nothing(tmp_path: Path) -> None:
     documents = {f"a{n}": ("x", f"{line}\n{text(f'a{n}x', 80)}") for n in range(12)}
     documents["b"] = ("y", f"{line}\n{text('b', 80)}\n{text('a3x', 80)}")
     params = DedupParams(lines=LineParams(), spans=SpanParams())
-    job = dedup_job.run(tmp_path, documents, params)
+    job = dedup_job.run_dedup(tmp_path, documents, params)
     told: Any = job.evidence["b"]["passages"]
     assert [one["kept_doc_id"] for one in told["found"]] == ["a3"]
     assert released(tmp_path, documents)["b"] == f"{line}\n{text('b', 80)}\n"
@@ -168,7 +168,7 @@ def test_one_passage_in_thousands_of_documents(tmp_path: Path) -> None:
         for n in range(2_000)
     }
     params = DedupParams(threshold=0.99, spans=SpanParams())
-    job = dedup_job.run(tmp_path, documents, params)
+    job = dedup_job.run_dedup(tmp_path, documents, params)
     assert len(job.kept) == 2_000
     found = spans(tmp_path)
     assert found.height == 1_999 and found["doc_id"].min() == "00001"

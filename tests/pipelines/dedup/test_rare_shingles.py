@@ -72,7 +72,7 @@ def test_no_pair_of_a_template_is_lost(tmp_path: Path) -> None:
     assert pairs.height < 2 * len(wanted)
     # The same by the job: who goes was compared with who stays, and no two that stay are alike.
     named = {f"{n:032}": ("a", text) for n, text in enumerate(texts)}
-    kept = {int(doc) for doc in dedup_job.run(tmp_path, named).kept}
+    kept = {int(doc) for doc in dedup_job.run_dedup(tmp_path, named).kept}
     assert not {pair for pair in wanted if kept.issuperset(pair)}
     assert len(texts) - len(kept) <= 60
 

@@ -22,7 +22,7 @@ NO = {"n1": ("opted-out:robots", TEXT.upper()), "n2": ("consent-withdrawn", DOCU
 
 
 def test_all_copies_must_be_lawful(tmp_path: Path) -> None:
-    found = dedup_job.run(tmp_path, DOCUMENTS, refused=NO)
+    found = dedup_job.run_dedup(tmp_path, DOCUMENTS, refused=NO)
     assert found.kept == {"c"}
     reasons = dict(found.decisions.select("doc_id", "reason").iter_rows())
     assert reasons == {
@@ -36,12 +36,12 @@ def test_all_copies_must_be_lawful(tmp_path: Path) -> None:
 
 
 def test_any_lawful_copy_may_stay(tmp_path: Path) -> None:
-    assert dedup_job.run(tmp_path, DOCUMENTS).kept == {"a", "c", "d"}
+    assert dedup_job.run_dedup(tmp_path, DOCUMENTS).kept == {"a", "c", "d"}
 
 
 @pytest.mark.parametrize("reason", ["ungoverned", "licence-not-allowed", "residency"])
 def test_silence_is_no_refusal(tmp_path: Path, reason: str) -> None:
-    found = dedup_job.run(tmp_path, DOCUMENTS, refused={"n": (reason, TEXT)})
+    found = dedup_job.run_dedup(tmp_path, DOCUMENTS, refused={"n": (reason, TEXT)})
     assert found.kept == {"a", "c", "d"}
 
 
@@ -50,8 +50,8 @@ def test_refusals_are_reasons_of_the_gate() -> None:
 
 
 def test_nothing_refused_and_nothing_there(tmp_path: Path) -> None:
-    assert dedup_job.run(tmp_path / "a", {}, number=1, refused={}).decisions.is_empty()
-    found = dedup_job.run(tmp_path / "b", DOCUMENTS, refused={})
+    assert dedup_job.run_dedup(tmp_path / "a", {}, number=1, refused={}).decisions.is_empty()
+    found = dedup_job.run_dedup(tmp_path / "b", DOCUMENTS, refused={})
     assert (
         found.kept == {"a", "c", "d"} and found.decisions.filter(pl.col("reason") == "").is_empty()
     )

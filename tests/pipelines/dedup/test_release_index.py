@@ -15,8 +15,9 @@ import polars as pl
 import pytest
 from helpers import dedup_job
 from helpers.commands import ROOT
-from helpers.judged_records import PARAMS, source
+from helpers.judged_records import PARAMS, make_source
 
+from lineage.configuration import load_params
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import release_index
 from pipelines.dedup.release_index import Rights
@@ -24,18 +25,18 @@ from pipelines.engine.published import StageError
 from schemas import policy
 from schemas.errors import Invalid
 from schemas.lawfulness import Use
-from schemas.params import Params, load
+from schemas.params import Params
 from schemas.register import Licence, Register, Withdrawal
 from schemas.sections import DedupParams
 from schemas.withdrawal_index import Withdrawals
 
-SOURCE = source("s", "s.example.kz")
+SOURCE = make_source("s", "s.example.kz")
 TEXT = " ".join(f"word{n}" for n in range(40))
 OTHER = " ".join(f"term{n}" for n in range(40))
 
 
 def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:
-    params = load(ROOT / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
     return replace(
         params,
         work=folder / "work",
@@ -68,11 +69,11 @@ def test_two_deliveries_leave_what_one_does(tmp_path: Path) -> None:
     names = sorted(documents, key=lambda n: n[::-1])
     first, second = names[:200], names[200:]
     captured = dict.fromkeys(first, "2025")
-    whole = dedup_job.run(tmp_path / "whole", documents, captured=captured)
-    one = dedup_job.run(tmp_path / "one", {n: documents[n] for n in first}, captured=captured)
+    whole = dedup_job.run_dedup(tmp_path / "whole", documents, captured=captured)
+    one = dedup_job.run_dedup(tmp_path / "one", {n: documents[n] for n in first}, captured=captured)
     enter(tmp_path, "first", one, tmp_path / "one")
     known = release_index.load(parameters(tmp_path, "second"))
-    two = dedup_job.run(tmp_path / "two", {n: documents[n] for n in second}, known=known)
+    two = dedup_job.run_dedup(tmp_path / "two", {n: documents[n] for n in second}, known=known)
     assert one.kept | two.kept == whole.kept and len(whole.kept) < 200
     told = [e for e in two.evidence.values() if e.get("release")]
     assert len(told) > 20 and {e["release"] for e in told} == {"first"}
@@ -80,17 +81,17 @@ def test_two_deliveries_leave_what_one_does(tmp_path: Path) -> None:
     assert {e["kind"] for e in told} == {"exact", "near"}
     rows = two.duplicates.filter(pl.col("kept_doc_id").is_in(sorted(one.kept)))
     assert rows.height == len(told)
-    assert dedup_job.run(tmp_path / "shards", {n: documents[n] for n in second}, number=5,
+    assert dedup_job.run_dedup(tmp_path / "shards", {n: documents[n] for n in second}, number=5,
                          known=known).decisions.equals(two.decisions)  # fmt: skip
 
 
 def test_texts_without_words_and_the_same_record_once_more(tmp_path: Path) -> None:
     documents = {"a": ("s", "..."), "b": ("s", "some words that stand here"), "e": ("s", "")}
-    one = dedup_job.run(tmp_path / "one", documents)
+    one = dedup_job.run_dedup(tmp_path / "one", documents)
     enter(tmp_path, "first", one, tmp_path / "one")
     known = release_index.load(parameters(tmp_path, "second"))
     again = documents | {"c": ("s", "..."), "d": ("s", "!!!")}
-    two = dedup_job.run(tmp_path / "two", again, known=known)
+    two = dedup_job.run_dedup(tmp_path / "two", again, known=known)
     assert two.kept == {"d"} and two.evidence["b"]["release"] == "first"
     meet = release_index.Entry.pairs
     keys = pl.read_parquet(tmp_path / "index/first/keys.parquet").select("key", doc="row")
@@ -118,14 +119,14 @@ def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value:
         "old": "https://www.example.org/gone" if scope == "domain" else "https://example.org/gone"
     }
     params = DedupParams(index=str(tmp_path / "index"))
-    one = dedup_job.run(tmp_path / "one", documents, params, uris=uris)
+    one = dedup_job.run_dedup(tmp_path / "one", documents, params, uris=uris)
     enter(tmp_path, "first", one, tmp_path / "one")
     known = release_index.load(parameters(tmp_path, "second"))
     again = {"copy": ("t", TEXT), "near": ("t", TEXT + " more"), "third": ("t", OTHER)}
-    assert dedup_job.run(tmp_path / "two", again, known=known).kept == set()
+    assert dedup_job.run_dedup(tmp_path / "two", again, known=known).kept == set()
     barred = Withdrawals.of([Withdrawal(scope, value, date(2026, 1, 1), "asked for")])
     rights = Rights(frozenset("st"), barred)
-    three = dedup_job.run(tmp_path / "three", again, known=known, rights=rights)
+    three = dedup_job.run_dedup(tmp_path / "three", again, known=known, rights=rights)
     alone = scope == "source"  # all of its documents go
     assert three.kept == ({"copy", "third"} if alone else {"copy"})
 
@@ -145,13 +146,13 @@ def test_what_is_not_lawful_now_keeps_no_lawful_copy_out(
     tmp_path: Path, change: dict[str, Any], kept: set[str]
 ) -> None:
     uris = {"old": "https://s.example.kz/a/1"}
-    one = dedup_job.run(tmp_path / "one", {"old": ("s", TEXT)}, uris=uris)
+    one = dedup_job.run_dedup(tmp_path / "one", {"old": ("s", TEXT)}, uris=uris)
     enter(tmp_path, "first", one, tmp_path / "one")
     known = release_index.load(parameters(tmp_path, "second"))
     sources = {"s": replace(SOURCE, **change), "t": replace(SOURCE, id="t")}
-    rights = Rights.of(Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.load()))
+    rights = Rights.of(Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.built_in()))
     again = {"copy": ("t", TEXT)}
-    assert dedup_job.run(tmp_path / "two", again, known=known, rights=rights).kept == kept
+    assert dedup_job.run_dedup(tmp_path / "two", again, known=known, rights=rights).kept == kept
 
 
 @pytest.mark.parametrize(
@@ -172,10 +173,10 @@ def test_an_entry_forgets_what_is_erased(
     documents = {"a": ("t", OTHER), "old": ("s", TEXT), "z": ("t", "a text that is not long")}
     uris = {name: f"https://{name}.example.org/" for name in documents}
     dedup = DedupParams(index=str(tmp_path / "index"))
-    job = dedup_job.run(tmp_path / "one", documents, dedup, uris=uris)
+    job = dedup_job.run_dedup(tmp_path / "one", documents, dedup, uris=uris)
     enter(tmp_path, "first", job, tmp_path / "one")
     others = {name: about for name, about in documents.items() if name != "old"}
-    job = dedup_job.run(tmp_path / "two", others, dedup, uris=uris)
+    job = dedup_job.run_dedup(tmp_path / "two", others, dedup, uris=uris)
     enter(tmp_path, "wanted", job, tmp_path / "two")
     params = parameters(tmp_path, "next")
     about = (Scope(scope, value), pl.Series(ids, dtype=pl.String))
@@ -189,14 +190,14 @@ def test_an_entry_forgets_what_is_erased(
     first, wanted_entry = release_index.load(params)
     assert (first.documents, first.sources) == (wanted_entry.documents, wanted_entry.sources)
     again = {"copy": ("t", TEXT), "known": ("t", OTHER)}
-    assert dedup_job.run(tmp_path / "three", again, known=(first,)).kept == {"copy"}
+    assert dedup_job.run_dedup(tmp_path / "three", again, known=(first,)).kept == {"copy"}
     (entry / "documents.parquet").write_bytes(b"PAR1")
     with pytest.raises(StageError, match="restore it"):
         release_index.holding(params, *about)
 
 
 def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> None:
-    job = dedup_job.run(tmp_path / "one", {"a": ("s", "one text of a few words")})
+    job = dedup_job.run_dedup(tmp_path / "one", {"a": ("s", "one text of a few words")})
     for name in ("first", "second"):
         enter(tmp_path, name, job, tmp_path / "one")
     enter(tmp_path, "first", job, tmp_path / "one", run_id="2")
@@ -208,16 +209,16 @@ def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> N
 
 
 def test_an_empty_release(tmp_path: Path) -> None:
-    job = dedup_job.run(tmp_path / "one", {}, number=1)
+    job = dedup_job.run_dedup(tmp_path / "one", {}, number=1)
     enter(tmp_path, "first", job, tmp_path / "one")
     known = release_index.load(parameters(tmp_path, "second"))
     assert [e.documents for e in known] == [0]
-    assert dedup_job.run(tmp_path / "two", {"a": ("s", "text")}, known=known).kept == {"a"}
+    assert dedup_job.run_dedup(tmp_path / "two", {"a": ("s", "text")}, known=known).kept == {"a"}
 
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    job = dedup_job.run(tmp_path / "one", {"a": ("s", "one text of a few words")})
+    job = dedup_job.run_dedup(tmp_path / "one", {"a": ("s", "one text of a few words")})
     enter(tmp_path, "first", job, tmp_path / "one")
     return tmp_path / "index/first"
 

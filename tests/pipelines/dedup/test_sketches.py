@@ -14,9 +14,9 @@ from datasketch import MinHashLSH
 from helpers import dedup_job
 from helpers.commands import ROOT
 
+from lineage.configuration import load_params
 from pipelines.dedup import release_index, sketches
 from pipelines.engine.published import StageError
-from schemas.params import load
 from schemas.sections import DedupParams
 
 WORDS = [f"word{n}" for n in range(60)]
@@ -31,10 +31,10 @@ def indexed_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the index of a release of two texts and one without words: `index/sample`."""
     home = tmp_path_factory.mktemp("indexed")
     dedup = DedupParams(index=str(home / "index"), seed=3)
-    params = load(ROOT / "params.yaml")
+    params = load_params(ROOT / "params.yaml")
     params = replace(params, dedup=dedup, release=replace(params.release, name="sample"))
     texts = {"a": ("s", TEXT), "b": ("s", FAR), "c": ("s", "...")}
-    job = dedup_job.run(home, texts, params=dedup)
+    job = dedup_job.run_dedup(home, texts, params=dedup)
     signed = sorted((home / "state/signatures").glob("*.parquet"))
     release_index.enter(params, "1", pl.Series(sorted(job.kept)), signed)
     return home
@@ -69,8 +69,8 @@ def test_characters(tmp_path: Path) -> None:
     params = DedupParams(shingle_of="characters", shingle=3, rows=4)
     (own,) = sketches.text_sketches([TEXT], params)
     job_params = replace(params, index=str(tmp_path / "index"))
-    job = dedup_job.run(tmp_path, {"a": ("s", TEXT)}, params=job_params)
-    run = load(ROOT / "params.yaml")
+    job = dedup_job.run_dedup(tmp_path, {"a": ("s", TEXT)}, params=job_params)
+    run = load_params(ROOT / "params.yaml")
     run = replace(run, dedup=job_params, release=replace(run.release, name="letters"))
     release_index.enter(
         run, "1", pl.Series(sorted(job.kept)), sorted((tmp_path / "state/signatures").glob("*"))

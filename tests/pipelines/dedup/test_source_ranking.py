@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from datetime import date
 
-from helpers.judged_records import source
+from helpers.judged_records import make_source
 
 from pipelines.dedup.source_ranking import ranks
 from schemas.register import Register, Source
@@ -27,39 +27,45 @@ def ordered(*sources: Source) -> list[str]:
 
 def test_the_basis_comes_first():
     assert ordered(
-        source("a", spdx="CC0-1.0"),
-        source("b", kind="consent"),
-        source("c", kind="contract"),
-        source("d", kind="statute", spdx="LicenseRef-x"),
+        make_source("a", spdx="CC0-1.0"),
+        make_source("b", kind="consent"),
+        make_source("c", kind="contract"),
+        make_source("d", kind="statute", spdx="LicenseRef-x"),
     ) == list("dcba")
 
 
 def test_then_the_licence():
     assert ordered(
-        source("a", spdx="LicenseRef-x"),
-        source("b", spdx="CC-BY-SA-4.0"),
-        source("c", spdx="CC-BY-4.0"),
-        source("d", spdx="CC0-1.0"),
+        make_source("a", spdx="LicenseRef-x"),
+        make_source("b", spdx="CC-BY-SA-4.0"),
+        make_source("c", spdx="CC-BY-4.0"),
+        make_source("d", spdx="CC0-1.0"),
     ) == list("dcba")
 
 
 def test_then_the_validity_and_equals_share_a_place():
     assert ordered(
-        source("a", until=date(2027, 1, 1)),
-        source("b", until=date(2028, 1, 1)),
-        source("d"),
-        source("c"),
+        make_source("a", until=date(2027, 1, 1)),
+        make_source("b", until=date(2028, 1, 1)),
+        make_source("d"),
+        make_source("c"),
     ) == list("cdba")
-    assert places(source("d"), source("c")) == {"c": 0, "d": 0}
+    assert places(make_source("d"), make_source("c")) == {"c": 0, "d": 0}
 
 
 def test_then_the_order_that_is_given():
-    best = source("x", kind="statute")
-    found = places(source("a"), source("b"), source("c"), best, order=("c", "b", "a"))
+    best = make_source("x", kind="statute")
+    found = places(
+        make_source("a"), make_source("b"), make_source("c"), best, order=("c", "b", "a")
+    )
     assert found == {"x": 0, "c": 1, "b": 2, "a": 3}
-    assert places(source("a"), source("b"), source("c"), order=("c",)) == {"c": 0, "a": 1, "b": 1}
+    assert places(make_source("a"), make_source("b"), make_source("c"), order=("c",)) == {
+        "c": 0,
+        "a": 1,
+        "b": 1,
+    }
 
 
 def test_no_sources():
     assert ranks(Register({}, {}, (), "0" * 64)) == {}
-    assert ordered(replace(source("x"), title="other")) == ["x"]
+    assert ordered(replace(make_source("x"), title="other")) == ["x"]

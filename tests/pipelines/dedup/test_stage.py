@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def test_a_source_that_loses_too_much_stops_the_run_until_it_is_meant(home: Path
     assert done.returncode == 1 and not done.stdout
     for pair, number in lost.items():
         loser, keeper = pair.split(" > ")
-        assert f"dedup: {loser} loses {number} of " in done.stderr and keeper in done.stderr
+        (line,) = re.findall(rf"guard: source {loser}: .* source {keeper};.*", done.stderr)
+        assert f": {number} of " in line and "guard.max_source_loss" in line
     assert done.stderr.count(" is like ") == sum(min(5, n) for n in lost.values())
     assert json.loads((home / "work/dedup/stage.json").read_text()) == before
     change(home, guard=strict | {"accept_source_loss": sorted(lost)})

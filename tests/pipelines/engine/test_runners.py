@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DebugOptions, DirectOptions, PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from helpers.commands import ROOT
 
 from pipelines.engine import runners
@@ -77,3 +81,33 @@ def test_a_failing_step_says_nothing_of_what_was_read(workers: int, tmp_path: Pa
     done = alone(tmp_path, script)
     assert "ValueError" in done.stderr and "Break" in done.stderr
     assert "337788" not in done.stderr + done.stdout
+
+
+def test_views_of_options_are_made_once_and_share_their_values() -> None:
+    options = runners.LocalOptions(["--direct_num_workers=3", "--experiments=a"])
+    view = options.view_as(DirectOptions)
+    assert view is options.view_as(DirectOptions) and view.direct_num_workers == 3
+    view.direct_num_workers = 4
+    copied = copy.deepcopy(options)  # as a pipeline does
+    plain = PipelineOptions(["--direct_num_workers=4", "--experiments=a"])
+    assert copied.get_all_options(True) == plain.get_all_options(True)
+    copied.view_as(DirectOptions).direct_num_workers = 5
+    assert options.view_as(DirectOptions).direct_num_workers == 4
+    assert copied.view_as(DebugOptions).experiments == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("runner", "args", "shuffled"),
+    [
+        (FnApiRunner(), [], False),
+        (FnApiRunner(), ["--direct_num_workers=2"], True),
+        ("PrismRunner", [], True),
+    ],
+)
+def test_elements_are_spread_where_there_is_more_than_one_worker(
+    runner: Any, args: list[str], shuffled: bool
+) -> None:
+    pipeline = beam.Pipeline(runner, options=runners.LocalOptions(args))
+    _ = pipeline | beam.Create([1, 2], reshuffle=False) | runners.Spread()
+    steps = [part.full_label for part in pipeline._root_transform().parts[1].parts]
+    assert any("Reshuffle" in step for step in steps) == shuffled

@@ -29,7 +29,7 @@ def said(capsys: pytest.CaptureFixture[str], *args: str | Path) -> tuple[int, st
 def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     code, out = said(capsys, "list", "--json", "--as-of", "2026-11-22")
     packs = {p["pack"]: p for p in json.loads(out)["packs"]}
-    assert code == 0 and set(packs) == {p.name for p in policy.load().packs}
+    assert code == 0 and set(packs) == {p.name for p in policy.built_in().packs}
     code, out = said(capsys, "show", "kz", "--as-of", "2026-01-17")
     assert code == 0 and "kz-residency (residency)" in out and "kz-training" not in out
     code, out = said(capsys, "show", "EU", "--json")
@@ -49,12 +49,12 @@ def test_a_day_flips_what_a_rule_of_that_day_bars(
         capsys, "diff", "RU@2025-06-30", "RU@2025-07-01", "--release", release, "--json"
     )
     told = json.loads(out)
-    ingest = release_tables.table(release, "decisions").filter(
+    ingest = release_tables.read_table(release, "decisions").filter(
         (pl.col("stage") == "ingest") & (pl.col("outcome") == "keep")
     )
-    records = release_tables.table(release, "records").join(ingest, on="doc_id", how="semi")
+    records = release_tables.read_table(release, "records").join(ingest, on="doc_id", how="semi")
     kept = set(records.filter(pl.col("source_id").str.starts_with("ru-"))["doc_id"])
-    released = set(release_tables.table(release, "data")["doc_id"])
+    released = set(release_tables.read_table(release, "data")["doc_id"])
     assert code == 1
     assert {i for row in told["sources"] for i in row["doc_ids"]} == kept
     assert told["released"] == len(kept & released) > 0
@@ -80,7 +80,7 @@ def test_a_release_that_says_less_needs_to_be_told_the_country(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("records", "documents", "sources", "decisions"):
-        table = release_tables.table(release, name)
+        table = release_tables.read_table(release, name)
         if name == "decisions":
             plain = pl.col("evidence").str.replace(r', "policy": \{[^}]*\}', "")
             table = table.with_columns(evidence=plain)
@@ -103,11 +103,11 @@ def test_what_cannot_be_named(name: str, release: Path, capsys: pytest.CaptureFi
 
 
 def test_every_governed_decision_of_ingest_names_its_pack(release: Path) -> None:
-    rows = release_tables.table(release, "decisions").filter(pl.col("stage") == "ingest")
+    rows = release_tables.read_table(release, "decisions").filter(pl.col("stage") == "ingest")
     rows = rows.join(
-        release_tables.table(release, "records").select("doc_id", "source_id"), on="doc_id"
+        release_tables.read_table(release, "records").select("doc_id", "source_id"), on="doc_id"
     )
-    versions = {p.name: p.version for p in policy.load().packs}
+    versions = {p.name: p.version for p in policy.built_in().packs}
     for row in rows.iter_rows(named=True):
         found = json.loads(row["evidence"]).get("policy")
         assert (found is None) is (row["source_id"] is None)

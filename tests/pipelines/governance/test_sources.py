@@ -8,8 +8,8 @@ import pytest
 from helpers.commands import ROOT
 from jsonschema import Draft202012Validator
 
+from lineage.register_files import read_yaml
 from pipelines.governance.sources import main
-from schemas.yaml_source import read
 
 ENTRY = """id: {id}
 title: t
@@ -149,7 +149,7 @@ def test_editors_find_the_schema_of_a_file(pattern: str) -> None:
         first = path.read_text().splitlines()[0]
         named = first.removeprefix("# yaml-language-server: $schema=")
         schema = json.loads((path.parent / named).read_text())
-        source, _ = read(path)  # as an editor reads YAML 1.2, in which a date is text
+        source, _ = read_yaml(path)  # as an editor reads YAML 1.2, in which a date is text
         assert source is not None
         assert not list(Draft202012Validator(schema).iter_errors(source.value)), path
 

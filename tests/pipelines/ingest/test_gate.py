@@ -20,7 +20,7 @@ from schemas.register import Licence, Register, Source, Withdrawal
 
 URI = "https://law.example.kz/news/1.html"
 PARAMS = replace(judged_records.PARAMS, licences_allow=("CC0-1.0", "CC-BY-4.0", "LicenseRef-deal"))
-SOURCE = judged_records.source("kz", "law.example.kz", kind="consent")
+SOURCE = judged_records.make_source("kz", "law.example.kz", kind="consent")
 BASIS = SOURCE.basis
 DEAL = LicenceTerms("LicenseRef-deal", "d", None, ("evaluation",), True, False)
 
@@ -84,8 +84,8 @@ USAGE = "User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
 )
 def test_standing(source: Source, expected: str | None) -> None:
     tested = gate(source)
-    assert reason(tested.standing["kz"]) == expected
-    assert reason(tested.register_part("kz", URI, "0" * 32)) == expected
+    assert reason(tested.source_verdicts["kz"]) == expected
+    assert reason(tested.check_register("kz", URI, "0" * 32)) == expected
 
 
 def test_reasons_come_in_their_order() -> None:
@@ -110,7 +110,7 @@ def test_reasons_come_in_their_order() -> None:
         {"url_scope": ()},
     )
     for change in basis:
-        found.append(reason(gate(source).register_part("kz", URI, "0" * 32)))
+        found.append(reason(gate(source).check_register("kz", URI, "0" * 32)))
         source = replace(source, basis=replace(source.basis, **change))
     entry: tuple[dict[str, Any], ...] = (
         {"licence": Licence("CC0-1.0")},
@@ -118,9 +118,9 @@ def test_reasons_come_in_their_order() -> None:
         {"residency": None},
     )
     for change in entry:
-        found.append(reason(gate(source).register_part("kz", URI, "0" * 32, said(SHUT))))
+        found.append(reason(gate(source).check_register("kz", URI, "0" * 32, said(SHUT))))
         source = replace(source, **change)
-    found.append(reason(gate(source).register_part("kz", URI, "0" * 32, said(SHUT))))
+    found.append(reason(gate(source).check_register("kz", URI, "0" * 32, said(SHUT))))
     assert found == [
         "consent-withdrawn",
         "consent-expired",
@@ -134,7 +134,7 @@ def test_reasons_come_in_their_order() -> None:
 
 
 def test_ungoverned() -> None:
-    assert reason(gate().register_part(None, "https://unknown.example/", "0" * 32)) == "ungoverned"
+    assert reason(gate().check_register(None, "https://unknown.example/", "0" * 32)) == "ungoverned"
 
 
 @pytest.mark.parametrize(
@@ -155,15 +155,15 @@ def test_ungoverned() -> None:
 def test_withdrawals_stand_first(scope: str, value: str, bars: bool) -> None:
     entry = Withdrawal(scope, value, date(2027, 1, 1), "erasure asked for by a named person")
     tested = gate(based(withdrawn_on=DAY), (entry,))
-    verdict = tested.register_part("kz", URI, "0" * 32)
+    verdict = tested.check_register("kz", URI, "0" * 32)
     assert reason(verdict) == ("withdrawn" if bars else "consent-withdrawn")
     assert verdict is not None and "named person" not in json.dumps(verdict.evidence)
-    assert tested.signal_part("kz", URI, "0" * 32).reason == reason(verdict)
+    assert tested.check_signal("kz", URI, "0" * 32).reason == reason(verdict)
 
 
 def test_a_withdrawn_domain_without_a_source_is_withdrawn() -> None:
     entry = Withdrawal("domain", "unknown.example", DAY, "g")
-    verdict = gate(withdrawals=(entry,)).register_part(
+    verdict = gate(withdrawals=(entry,)).check_register(
         None, "https://a.unknown.example/x", "0" * 32
     )
     assert reason(verdict) == "withdrawn"
@@ -171,8 +171,8 @@ def test_a_withdrawn_domain_without_a_source_is_withdrawn() -> None:
 
 def test_withdrawn_text() -> None:
     tested = gate(withdrawals=(Withdrawal("text", "AB" * 32, DAY, "g"),))
-    assert reason(tested.withdrawn_text("ab" * 32)) == "withdrawn"
-    assert tested.withdrawn_text("cd" * 32) is None
+    assert reason(tested.check_text_withdrawal("ab" * 32)) == "withdrawn"
+    assert tested.check_text_withdrawal("cd" * 32) is None
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_withdrawn_text() -> None:
 )
 def test_url_scope(uri: str, expected: str | None) -> None:
     tested = gate(based(url_scope=("https://law.example.kz/acts",)))
-    assert reason(tested.register_part("kz", uri, "0" * 32)) == expected
+    assert reason(tested.check_register("kz", uri, "0" * 32)) == expected
 
 
 @pytest.mark.parametrize(
@@ -204,23 +204,23 @@ def test_url_scope(uri: str, expected: str | None) -> None:
 )
 def test_host_opt_outs(body: str, kind: str, expected: str | None) -> None:
     tested, seen = gate(), said(body, kind=kind)
-    verdict = tested.register_part("kz", URI, "0" * 32, seen)
+    verdict = tested.check_register("kz", URI, "0" * 32, seen)
     assert reason(verdict) == expected
     if verdict:
         assert verdict.evidence["observation"]["capture"] == "c" * 32
         assert verdict.rule_version == verdict.evidence["observation"]["version"]
-    assert reason(tested.page_part("kz", seen, (), (), ())) == expected
+    assert reason(tested.check_page("kz", seen, (), (), ())) == expected
 
 
 def test_a_page_may_lift_what_tdmrep_json_reserves() -> None:
     tested, seen = gate(), [*said(TDM, kind="tdmrep"), *said(SIGNAL)]
-    assert reason(tested.register_part("kz", URI, "0" * 32, seen)) == "opted-out:tdmrep"
-    assert tested.register_part("kz", URI, "0" * 32, seen, page_follows=True) is None
-    assert reason(tested.page_part("kz", seen, (), (), ())) == "opted-out:tdmrep"
-    lifted = tested.page_part("kz", seen, [("TDM-Reservation", "0")], (), ())
+    assert reason(tested.check_register("kz", URI, "0" * 32, seen)) == "opted-out:tdmrep"
+    assert tested.check_register("kz", URI, "0" * 32, seen, page_follows=True) is None
+    assert reason(tested.check_page("kz", seen, (), (), ())) == "opted-out:tdmrep"
+    lifted = tested.check_page("kz", seen, [("TDM-Reservation", "0")], (), ())
     assert reason(lifted) == "opted-out:content-signal"
     only = said(TDM, kind="tdmrep")
-    assert tested.page_part("kz", only, (), [("tdm-reservation", "0")], ()) is None
+    assert tested.check_page("kz", only, (), [("tdm-reservation", "0")], ()) is None
 
 
 @pytest.mark.parametrize(
@@ -244,27 +244,28 @@ def test_a_page_may_lift_what_tdmrep_json_reserves() -> None:
 def test_opt_outs_in_headers_and_page(
     headers: Any, metas: Any, links: Any, expected: str | None
 ) -> None:
-    assert reason(gate().page_part("kz", (), headers, metas, links)) == expected
+    assert reason(gate().check_page("kz", (), headers, metas, links)) == expected
     overridden = gate(replace(SOURCE, opt_out="overridden"))
-    assert overridden.page_part("kz", (), headers, metas, links) is None
+    assert overridden.check_page("kz", (), headers, metas, links) is None
 
 
 def test_a_contract_that_outranks_signals_says_so() -> None:
     tested, seen = gate(replace(SOURCE, opt_out="overridden")), said(SHUT)
-    assert tested.register_part("kz", URI, "0" * 32, seen) is None
+    assert tested.check_register("kz", URI, "0" * 32, seen) is None
     assert tested.keep("kz", seen).evidence["overridden"] == ["robots"]
 
 
 def test_signal_captures_are_dropped_where_the_entry_stands() -> None:
     uri = "https://law.example.kz/robots.txt"
-    verdict = gate(based(url_scope=("https://law.example.kz/acts/",))).signal_part(
+    verdict = gate(based(url_scope=("https://law.example.kz/acts/",))).check_signal(
         "kz", uri, "0" * 32
     )
     assert (verdict.outcome, verdict.reason, verdict.rule) == ("drop", "signal", "signal-capture")
     assert (
-        gate(based(withdrawn_on=DAY)).signal_part("kz", uri, "0" * 32).reason == "consent-withdrawn"
+        gate(based(withdrawn_on=DAY)).check_signal("kz", uri, "0" * 32).reason
+        == "consent-withdrawn"
     )
-    assert gate().signal_part(None, uri, "0" * 32).reason == "ungoverned"
+    assert gate().check_signal(None, uri, "0" * 32).reason == "ungoverned"
 
 
 def test_keep_names_its_grounds() -> None:
@@ -293,7 +294,7 @@ def test_a_decision_shows_what_stood_at_the_fetch_and_the_latest(mode: str, refu
         for body, at in (("User-agent: *\nAllow: /\n", "2026-05-01"), (SHUT, "2026-07-01"))
     ]
     seen = HostSignals(captures, ("*",), mode).observations(URI, "2026-06-01")
-    verdict = gate().register_part("kz", URI, "0" * 32, seen)
+    verdict = gate().check_register("kz", URI, "0" * 32, seen)
     assert reason(verdict) == ("opted-out:robots" if refused else None)
     shown = verdict.evidence["observation"] if verdict else None
     shown = shown or gate().keep("kz", seen).evidence["observations"][0]

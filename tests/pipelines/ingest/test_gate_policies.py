@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from pipelines.engine import decisions
 from pipelines.ingest.gate import Gate
-from schemas import params as params_module
 from schemas import policy
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -71,7 +71,9 @@ def gate(enforce: str = "warn", packs: policy.Packs | None = None, **params: Any
 
 
 def reasons(judged: Gate) -> dict[str, str | None]:
-    return {id: verdict.reason if verdict else None for id, verdict in judged.standing.items()}
+    return {
+        id: verdict.reason if verdict else None for id, verdict in judged.source_verdicts.items()
+    }
 
 
 def test_by_default_packs_change_no_outcome() -> None:
@@ -88,7 +90,7 @@ def test_told_to_refuse_they_refuse_what_does_not_hold() -> None:
         "us": "policy:pack",
         "ru-gone": "evidence-missing",
     }
-    verdict = judged.standing["ru"]
+    verdict = judged.source_verdicts["ru"]
     assert verdict is not None
     assert (verdict.rule, verdict.rule_version) == ("policy:RU/ru-residency", "2026.11")
     assert decisions.known(verdict.outcome, verdict.reason)
@@ -103,18 +105,18 @@ def test_the_url_scope_is_looked_at_before_packs() -> None:
         replace(PARAMS, policy=PolicyParams(enforce="refuse")),
         Register({"ru": scoped}, {}, (), "0" * 64),
     )
-    found = judged.register_part("ru", "https://ru.example/b/1", "d")
+    found = judged.check_register("ru", "https://ru.example/b/1", "d")
     assert found is not None and found.reason == "purpose-not-granted"
-    found = judged.register_part("ru", "https://ru.example/a/1", "d")
+    found = judged.check_register("ru", "https://ru.example/a/1", "d")
     assert found is not None and found.reason == "policy:residency"
 
 
 def test_evidence_names_pack_version_and_rules() -> None:
-    assert gate().policy("ru") == {
+    assert gate().policy_evidence("ru") == {
         "pack": "RU", "version": "2026.11", "against": ["ru-residency"], "enforce": "warn",
         "storage_country": "KZ",
     }  # fmt: skip
-    assert gate().policy("us")["pack"] is None
+    assert gate().policy_evidence("us")["pack"] is None
 
 
 def test_the_gate_travels_with_its_packs() -> None:
@@ -139,10 +141,10 @@ def test_packs_only_take_away(purpose: str, country: str, day: date) -> None:
 def test_params_name_packs_and_what_they_do(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE)
-    plain = params_module.load(path)
+    plain = load_params(path)
     assert plain.policy == PolicyParams(None, "warn")
     path.write_text(BASE + "policy: {path: packs, enforce: refuse}\n")
-    own = params_module.load(path)
+    own = load_params(path)
     assert own.policy == PolicyParams(tmp_path / "packs", "refuse")
     assert own.canonical("policy") == b'{"policy":{"duplicates":"any-lawful","enforce":"refuse"}}'
     assert own.digest() != plain.digest()
@@ -153,4 +155,4 @@ def test_a_bad_section_is_told(tmp_path: Path, section: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE + f"policy: {section}\n")
     with pytest.raises(Invalid, match=r"policy"):
-        params_module.load(path)
+        load_params(path)

@@ -12,7 +12,14 @@ from datetime import date
 import polars as pl
 import pytest
 from helpers.compressed import gzip_bytes
-from helpers.judged_records import ROBOTS, WORDS, container, judge, record, run
+from helpers.judged_records import (
+    ROBOTS,
+    WORDS,
+    judge_containers,
+    make_judge,
+    warc_member,
+    write_container,
+)
 
 from pipelines.engine import decisions
 from schemas.reasons import REASONS
@@ -30,61 +37,64 @@ BY_NC = b"""<script type="application/ld+json">{"@type": "NewsArticle",
 
 CASES: list[tuple[bytes, str | None]] = [
     # the envelope stands first, whoever's the host is
-    (record("https://nobody.kz/1", length=99999), "unreadable"),
-    (record("https://old.kz/1", length=99999), "unreadable"),
+    (warc_member("https://nobody.kz/1", length=99999), "unreadable"),
+    (warc_member("https://old.kz/1", length=99999), "unreadable"),
     # then the register, before status and media type
-    (record("https://nobody.kz/2", status=404), "ungoverned"),
-    (record("https://old.kz/2", status=404, media_type="application/pdf"), "consent-expired"),
-    (record("https://old.kz/private/2"), "consent-expired"),
-    (record("https://good.kz/private/2", status=404), "opted-out:robots"),
-    (record("https://good.kz/private/3", media_type="image/png"), "opted-out:robots"),
+    (warc_member("https://nobody.kz/2", status=404), "ungoverned"),
+    (warc_member("https://old.kz/2", status=404, media_type="application/pdf"), "consent-expired"),
+    (warc_member("https://old.kz/private/2"), "consent-expired"),
+    (warc_member("https://good.kz/private/2", status=404), "opted-out:robots"),
+    (warc_member("https://good.kz/private/3", media_type="image/png"), "opted-out:robots"),
     # captures that are signals
-    (record("https://good.kz/robots.txt", ROBOTS, media_type="text/plain"), "signal"),
-    (record("https://good.kz/robots.txt?", b"", status=404), "http-status"),
-    (record("https://nobody.kz/robots.txt", ROBOTS), "ungoverned"),
-    (record("https://good.kz/.well-known/tdmrep.json", b"[]", status=404), "signal"),
-    (record("https://good.kz/ai.txt", b"User-agent: *", media_type="text/plain"), "signal"),
-    (record("https://good.kz/l", RSL, media_type="application/rsl+xml"), "signal"),
-    (record("https://good.kz/license.xml", b"<?xml version='1.0'?>" + RSL), "signal"),
-    (record("https://good.kz/l.xml", b"<rss/>", media_type="text/xml"), "empty"),
+    (warc_member("https://good.kz/robots.txt", ROBOTS, media_type="text/plain"), "signal"),
+    (warc_member("https://good.kz/robots.txt?", b"", status=404), "http-status"),
+    (warc_member("https://nobody.kz/robots.txt", ROBOTS), "ungoverned"),
+    (warc_member("https://good.kz/.well-known/tdmrep.json", b"[]", status=404), "signal"),
+    (warc_member("https://good.kz/ai.txt", b"User-agent: *", media_type="text/plain"), "signal"),
+    (warc_member("https://good.kz/l", RSL, media_type="application/rsl+xml"), "signal"),
+    (warc_member("https://good.kz/license.xml", b"<?xml version='1.0'?>" + RSL), "signal"),
+    (warc_member("https://good.kz/l.xml", b"<rss/>", media_type="text/xml"), "empty"),
     # status and media type, before headers and page
-    (record("https://good.kz/4", WORDS.encode(), "X-Robots-Tag: noai", status=500), "http-status"),
     (
-        record("https://good.kz/5", b"GIF89a", "X-Robots-Tag: noai", media_type="image/gif"),
+        warc_member("https://good.kz/4", WORDS.encode(), "X-Robots-Tag: noai", status=500),
+        "http-status",
+    ),
+    (
+        warc_member("https://good.kz/5", b"GIF89a", "X-Robots-Tag: noai", media_type="image/gif"),
         "unsupported-media-type",
     ),
-    (record("https://good.kz/5a", media_type="Aliya Bekova"), "unsupported-media-type"),
-    (record("https://good.kz/6", WORDS.encode(), "X-Robots-Tag: noai"), "opted-out:noai"),
+    (warc_member("https://good.kz/5a", media_type="Aliya Bekova"), "unsupported-media-type"),
+    (warc_member("https://good.kz/6", WORDS.encode(), "X-Robots-Tag: noai"), "opted-out:noai"),
     (
-        record("https://good.kz/7", b"<meta name=robots content=noai>" + WORDS.encode()),
+        warc_member("https://good.kz/7", b"<meta name=robots content=noai>" + WORDS.encode()),
         "opted-out:noai",
     ),
-    (record("https://good.kz/8", WORDS.encode(), "tdm-reservation: 1"), "opted-out:tdmrep"),
-    (record("https://good.kz/8a", RSL_LINK + WORDS.encode()), "opted-out:rsl"),
-    (record("https://good.kz/8b", BY_NC + WORDS.encode()), "licence-conflict"),
-    (record("https://deal.kz/8c", RSL_LINK + BY_NC + WORDS.encode()), None),
+    (warc_member("https://good.kz/8", WORDS.encode(), "tdm-reservation: 1"), "opted-out:tdmrep"),
+    (warc_member("https://good.kz/8a", RSL_LINK + WORDS.encode()), "opted-out:rsl"),
+    (warc_member("https://good.kz/8b", BY_NC + WORDS.encode()), "licence-conflict"),
+    (warc_member("https://deal.kz/8c", RSL_LINK + BY_NC + WORDS.encode()), None),
     # what is read then
-    (record("https://good.kz/9", b"<html><body></body></html>"), "empty"),
-    (record("https://good.kz/10", b""), "empty"),
-    (record("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
-    (record("https://good.kz/12", b"\x07x", "Content-Encoding: br"), "undecodable"),
+    (warc_member("https://good.kz/9", b"<html><body></body></html>"), "empty"),
+    (warc_member("https://good.kz/10", b""), "empty"),
+    (warc_member("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
+    (warc_member("https://good.kz/12", b"\x07x", "Content-Encoding: br"), "undecodable"),
     (
-        record("https://good.kz/13", gzip_bytes(b"a" * (2 << 20)), "Content-Encoding: gzip"),
+        warc_member("https://good.kz/13", gzip_bytes(b"a" * (2 << 20)), "Content-Encoding: gzip"),
         "too-large",
     ),
-    (record("https://good.kz/14", b"a" * (1 << 20) + b"b"), "too-large"),
-    (record("https://good.kz/15"), None),
-    (record("https://sub.good.kz/16"), None),
-    (record("https://good.kz/17", media_type="Text/HTML; charset=utf-8"), None),
-    (record("https://good.kz/18", gzip_bytes(WORDS.encode()), "Content-Encoding: gzip"), None),
-    (record("https://deal.kz/private/19", WORDS.encode(), "X-Robots-Tag: noai"), None),
+    (warc_member("https://good.kz/14", b"a" * (1 << 20) + b"b"), "too-large"),
+    (warc_member("https://good.kz/15"), None),
+    (warc_member("https://sub.good.kz/16"), None),
+    (warc_member("https://good.kz/17", media_type="Text/HTML; charset=utf-8"), None),
+    (warc_member("https://good.kz/18", gzip_bytes(WORDS.encode()), "Content-Encoding: gzip"), None),
+    (warc_member("https://deal.kz/private/19", WORDS.encode(), "X-Robots-Tag: noai"), None),
 ]
 
 
 @pytest.mark.parametrize("number", range(len(CASES)))
 def test_the_order_of_judgement(tmp_path, number):
     raw, reason = CASES[number]
-    _, decided, documents = run(judge(), container(tmp_path / "a", raw))
+    _, decided, documents = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     assert decided["reason"].to_list() == [reason]
     assert decided["outcome"][0] == next(
         (o for o, some in REASONS.items() if reason and decisions.known(o, reason)), "keep"
@@ -93,9 +103,9 @@ def test_the_order_of_judgement(tmp_path, number):
 
 
 def test_all_at_once(tmp_path):
-    torn = record("https://good.kz/torn")[:-20]
-    web = container(tmp_path / "web", b"".join(raw for raw, _ in CASES) + torn)
-    records, decided, documents = run(judge(), web)
+    torn = warc_member("https://good.kz/torn")[:-20]
+    web = write_container(tmp_path / "web", b"".join(raw for raw, _ in CASES) + torn)
+    records, decided, documents = judge_containers(make_judge(), web)
     wanted = Counter(reason for _, reason in CASES) + Counter(["unreadable"])
     assert Counter(decided["reason"]) == wanted
     assert set(records["container"]) == {"raw/web"}
@@ -110,12 +120,12 @@ def test_all_at_once(tmp_path):
 def test_evidence_says_what_was_seen(tmp_path):
     raw = b"".join(
         [
-            record("https://good.kz/4", status=503),
-            record("https://good.kz/1"),
-            record("https://nobody.kz/secret", length=99999),
+            warc_member("https://good.kz/4", status=503),
+            warc_member("https://good.kz/1"),
+            warc_member("https://nobody.kz/secret", length=99999),
         ]
     )
-    _, decided, _ = run(judge(), container(tmp_path / "a", raw))
+    _, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     seen = {r["reason"]: json.loads(r["evidence"]) for r in decided.iter_rows(named=True)}
     policy = {
         "pack": "KZ", "version": "2026.11", "against": [], "enforce": "warn",
@@ -129,8 +139,8 @@ def test_evidence_says_what_was_seen(tmp_path):
 
 
 def test_what_is_no_media_type_stands_nowhere(tmp_path):
-    raw = record("https://good.kz/1", media_type="Aliya Bekova")
-    records, decided, _ = run(judge(), container(tmp_path / "a", raw))
+    raw = warc_member("https://good.kz/1", media_type="Aliya Bekova")
+    records, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     assert records["media_type"].to_list() == [None]
     assert decided["reason"].to_list() == ["unsupported-media-type"]
     assert json.loads(decided["evidence"][0]).keys() == {"policy"}
@@ -139,19 +149,23 @@ def test_what_is_no_media_type_stands_nowhere(tmp_path):
 def test_a_withdrawn_text_is_refused_by_its_digest(tmp_path):
     digest = hashlib.sha256(WORDS[3:-4].encode()).hexdigest()
     barred = (Withdrawal("text", digest, date(2026, 11, 1), "request"),)
-    _, decided, _ = run(
-        judge(withdrawals=barred),
-        container(
+    _, decided, _ = judge_containers(
+        make_judge(withdrawals=barred),
+        write_container(
             tmp_path / "a",
-            record("https://good.kz/1") + record("https://good.kz/2", b"<p>Other</p>"),
+            warc_member("https://good.kz/1") + warc_member("https://good.kz/2", b"<p>Other</p>"),
         ),
     )
     assert sorted(decided["reason"], key=str) == [None, "withdrawn"]
 
 
 def test_uris_with_personal_data_are_redacted(tmp_path):
-    raw = record("https://good.kz/u?mail=aigul.test@example.org") + record("https://good.kz/plain")
-    records, decided, documents = run(judge(), container(tmp_path / "a", raw))
+    raw = warc_member("https://good.kz/u?mail=aigul.test@example.org") + warc_member(
+        "https://good.kz/plain"
+    )
+    records, decided, documents = judge_containers(
+        make_judge(), write_container(tmp_path / "a", raw)
+    )
     for frame in (records, decided, documents):
         assert not any("aigul" in str(uri) for uri in frame["uri"])
         assert "https://good.kz/plain" in frame["uri"].to_list()
@@ -167,13 +181,13 @@ def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     )
 
     def revisit(uri: str, status: int) -> bytes:
-        raw = gzip.decompress(record(uri, b"", status=status))
+        raw = gzip.decompress(warc_member(uri, b"", status=status))
         raw = raw.replace(b"WARC-Type: response", b"WARC-Type: revisit")
         return gzip_bytes(raw.replace(b"Content-Type: application/http\r\n", said, 1))
 
     uris = ["https://good.kz/1", "https://good.kz/2", "https://good.kz/3", "https://none.kz/4"]
     raw = b"".join(map(revisit, uris, (200, 304, 404, 200)))
-    _, decided, _ = run(judge(), container(tmp_path / "a", raw))
+    _, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     found = dict(zip(decided["uri"], decided.select("outcome", "reason").iter_rows(), strict=True))
     assert [found[u] for u in uris] == [
         ("drop", "empty"), ("drop", "empty"), ("damaged", "http-status"), ("refuse", "ungoverned")

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.compressed import gzip_bytes
-from helpers.judged_records import WORDS, container, judge, record, run
+from helpers.judged_records import WORDS, judge_containers, make_judge, warc_member, write_container
 
 from lineage.storage import streams
 from pipelines.ingest import scan
@@ -27,17 +27,17 @@ def test_all_formats_in_one_task(tmp_path):
     lines = b"\n".join([*(json.dumps(r).encode() for r in rows), b"{broken", b'{"text": " "}'])
     pq.write_table(pa.Table.from_pylist([*rows, {"uri": "urn:null"}]), tmp_path / "c")
     some = [
-        container(tmp_path / "a", lines, "jsonl", "files"),
-        container(tmp_path / "b", gzip_bytes(lines), "jsonl", "files"),
-        container(tmp_path / "c", (tmp_path / "c").read_bytes(), "parquet", "files"),
-        container(tmp_path / "d", "Хат мәтіні.".encode("utf-16"), "text", "files"),
-        container(tmp_path / "e", b"", "text", "files"),
+        write_container(tmp_path / "a", lines, "jsonl", "files"),
+        write_container(tmp_path / "b", gzip_bytes(lines), "jsonl", "files"),
+        write_container(tmp_path / "c", (tmp_path / "c").read_bytes(), "parquet", "files"),
+        write_container(tmp_path / "d", "Хат мәтіні.".encode("utf-16"), "text", "files"),
+        write_container(tmp_path / "e", b"", "text", "files"),
     ]
-    who = judge()
+    who = make_judge()
     for one in some[:2], some[2:3], some[3:]:
-        ids = Counter(pl.Series(scan.index(scan.Task("t", tuple(one)), 1 << 20)["base_id"]))
+        ids = Counter(pl.Series(scan.build_index(scan.Task("t", tuple(one)), 1 << 20)["base_id"]))
         who = replace(who, coinciding={**who.coinciding, **{i: 1 for i, n in ids.items() if n > 1}})
-        _, decided, documents = run(who, *one)
+        _, decided, documents = judge_containers(who, *one)
         texts = documents.join(decided, on="doc_id")["text"].to_list()
         if one[0].format == "text":
             assert texts == ["Хат мәтіні."] and Counter(decided["reason"])["empty"] == 1
@@ -47,55 +47,59 @@ def test_all_formats_in_one_task(tmp_path):
 
 
 def test_coinciding_records_are_told_apart(tmp_path):
-    one = container(tmp_path / "a", record("https://good.kz/1") * 2)
-    copy = container(tmp_path / "b", record("https://good.kz/1") * 2)
-    index = scan.index(scan.Task("t", (one, copy)), 1 << 20)
+    one = write_container(tmp_path / "a", warc_member("https://good.kz/1") * 2)
+    copy = write_container(tmp_path / "b", warc_member("https://good.kz/1") * 2)
+    index = scan.build_index(scan.Task("t", (one, copy)), 1 << 20)
     (base,) = set(index["base_id"].to_pylist())
-    records, decided, _ = run(judge(coinciding={base: 2}), one, copy)
+    records, decided, _ = judge_containers(make_judge(coinciding={base: 2}), one, copy)
     assert decided["doc_id"].n_unique() == 4 and base not in decided["doc_id"].to_list()
-    records, _, _ = run(judge(coinciding={base: 1}), one)
+    records, _, _ = judge_containers(make_judge(coinciding={base: 1}), one)
     assert records["doc_id"].n_unique() == 2
 
 
 @pytest.mark.parametrize("then", ["gone", "short", "other"])
 def test_a_file_that_changes_between_scan_and_reading(tmp_path, then):
-    one = container(tmp_path / "a", record("https://good.kz/1") + record("https://good.kz/2"))
-    task, who = scan.Task("t", (one,)), judge()
-    index: Any = pl.from_arrow(scan.index(task, 1 << 20))
+    one = write_container(
+        tmp_path / "a", warc_member("https://good.kz/1") + warc_member("https://good.kz/2")
+    )
+    task, who = scan.Task("t", (one,)), make_judge()
+    index: Any = pl.from_arrow(scan.build_index(task, 1 << 20))
     if then == "gone":
         (tmp_path / "a").unlink()
     else:
         (tmp_path / "a").write_bytes(b"x" * (10 if then == "short" else one.size))
-    found = who.unit(task, index)
+    found = who.judge_unit(task, index)
     assert [d["reason"] for d in found.decisions] == ["unreadable"] * 2 and not found.documents
 
 
 def test_a_container_without_records_is_one_row(tmp_path):
-    records, decided, _ = run(judge(), container(tmp_path / "a", b"\n\n", "jsonl"))
+    records, decided, _ = judge_containers(
+        make_judge(), write_container(tmp_path / "a", b"\n\n", "jsonl")
+    )
     assert records["uri"].to_list() == ["raw/a"]
     assert decided.select("outcome", "reason").rows() == [("damaged", "unreadable")]
 
 
 def test_a_file_of_no_known_kind_is_one_row(tmp_path):
-    one = container(tmp_path / "a.png", b"\x89PNG", "unknown")
-    _, decided, _ = run(judge(), one)
+    one = write_container(tmp_path / "a.png", b"\x89PNG", "unknown")
+    _, decided, _ = judge_containers(make_judge(), one)
     assert decided.select("outcome", "reason").rows() == [("damaged", "unsupported-media-type")]
 
 
 def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     lines = [json.dumps({"uri": f"https://good.kz/{n}", "text": WORDS}).encode() for n in range(9)]
-    one = container(tmp_path / "a", gzip_bytes(b"\n".join(lines)), "jsonl")
+    one = write_container(tmp_path / "a", gzip_bytes(b"\n".join(lines)), "jsonl")
     task = scan.Task("t", (one,))
-    index = pl.DataFrame(pl.from_arrow(scan.index(task, 1 << 20)))
+    index = pl.DataFrame(pl.from_arrow(scan.build_index(task, 1 << 20)))
     opened = []
     unpacked = streams.unpacked
     monkeypatch.setattr(streams, "unpacked", lambda f: opened.append(f) or unpacked(f))
-    who = judge()
+    who = make_judge()
     for start in range(0, 9, 2):
-        found = who.unit(task, index.slice(start, 2))
+        found = who.judge_unit(task, index.slice(start, 2))
         assert [d["text"] for d in found.documents] == [WORDS] * len(found.records)
     assert len(opened) == 1
-    again = who.unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
+    again = who.judge_unit(task, index.slice(0, 2))  # a unit that is done over reads backwards
     assert len(again.documents) == 2
     who.cursor.close()
 
@@ -106,13 +110,15 @@ def test_what_became_of_charsets_is_told_and_counted(tmp_path):
         "Мұнда балаларға арналған үлкен бөлме де болады, қызық кештер өткізіледі.</p>"
     )
     pages = (
-        record("https://good.kz/1", told.encode()),
-        record("https://good.kz/2", told.encode("kz1048"), media_type="text/html;charset=cp1251"),
-        record("https://good.kz/3", told.encode().decode("koi8-r").encode()),
+        warc_member("https://good.kz/1", told.encode()),
+        warc_member(
+            "https://good.kz/2", told.encode("kz1048"), media_type="text/html;charset=cp1251"
+        ),
+        warc_member("https://good.kz/3", told.encode().decode("koi8-r").encode()),
     )
-    task = scan.Task("t", (container(tmp_path / "a", b"".join(pages)),))
-    index = pl.from_arrow(scan.index(task, 1 << 20))
-    found = judge().unit(task, index)
+    task = scan.Task("t", (write_container(tmp_path / "a", b"".join(pages)),))
+    index = pl.from_arrow(scan.build_index(task, 1 << 20))
+    found = make_judge().judge_unit(task, index)
     assert [d["text"] for d in found.documents] == [told[3:-4]] * 3
     evidence = [json.loads(d["evidence"]).get("charset") for d in found.decisions]
     assert evidence[0] is None

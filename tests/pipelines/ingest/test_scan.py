@@ -42,7 +42,7 @@ def container(
 
 
 def index(*containers: Container) -> pl.DataFrame:
-    table = scan.index(scan.Task("t", containers), LIMIT)
+    table = scan.build_index(scan.Task("t", containers), LIMIT)
     assert table.schema == scan.INDEX
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)
@@ -195,8 +195,8 @@ def test_an_index_is_made_batch_by_batch(tmp_path, monkeypatch):
     task = scan.Task("t", (container(tmp_path / "a", lines, "jsonl"),))
     made = list(scan.index_batches(task, LIMIT))
     assert [b.num_rows for b in made] == [3, 3, 2]
-    assert scan.index(task, LIMIT)["uri"].to_pylist() == [f"urn:{n}" for n in range(8)]
-    empty = scan.index(scan.Task("t", ()), LIMIT)
+    assert scan.build_index(task, LIMIT)["uri"].to_pylist() == [f"urn:{n}" for n in range(8)]
+    empty = scan.build_index(scan.Task("t", ()), LIMIT)
     assert empty.schema == scan.INDEX and not empty.num_rows
 
 
@@ -213,8 +213,8 @@ def test_what_is_unpacked_from_its_front_is_read_in_one_go(tmp_path):
         (zstd.compress(record), "warc", True),
     ):
         task = scan.Task("t", (container(tmp_path / "a", content, format),))
-        found = pl.DataFrame(pl.from_arrow(scan.index(task, LIMIT)))
-        assert scan.sequential(task, found) is expected
+        found = pl.DataFrame(pl.from_arrow(scan.build_index(task, LIMIT)))
+        assert scan.is_sequential(task, found) is expected
 
 
 def containers(*sizes: int, collection: str = "web", format: str = "text") -> list[Container]:
@@ -226,19 +226,19 @@ def containers(*sizes: int, collection: str = "web", format: str = "text") -> li
 
 def test_small_neighbours_share_a_task():
     some = containers(10, 10, 10, 100, 10, 10)
-    assert [len(t.containers) for t in scan.tasks(some, 30)] == [3, 1, 2]
+    assert [len(t.containers) for t in scan.plan_tasks(some, 30)] == [3, 1, 2]
     mixed = containers(1, 1) + containers(1, collection="other") + containers(1, format="jsonl")
-    assert [len(t.containers) for t in scan.tasks(mixed, 30)] == [2, 1, 1]
-    assert scan.tasks([], 30) == []
+    assert [len(t.containers) for t in scan.plan_tasks(mixed, 30)] == [2, 1, 1]
+    assert scan.plan_tasks([], 30) == []
 
 
 @given(st.lists(st.integers(0, 50), max_size=20), st.integers(1, 60))
 def test_tasks_hold_each_container_once(sizes, unit):
     some = containers(*sizes)
-    dealt = scan.tasks(some, unit)
+    dealt = scan.plan_tasks(some, unit)
     assert [c for t in dealt for c in t.containers] == some
     assert len({t.key for t in dealt}) == len(dealt)
-    assert dealt == scan.tasks(some, unit)
+    assert dealt == scan.plan_tasks(some, unit)
     assert all(len(t.containers) == 1 or sum(c.size for c in t.containers) <= unit for t in dealt)
 
 
@@ -255,7 +255,7 @@ def test_units_cover_all_rows_once(rows, unit):
             "length": pa.array([n for _, n in rows], pa.int64()),
         }
     )
-    found = scan.units(table, unit)
+    found = scan.unit_ranges(table, unit)
     assert [row for start, stop in found for row in range(start, stop)] == list(range(len(rows)))
     assert all(start < stop for start, stop in found)
     for start, stop in found:  # no unit goes far beyond its size

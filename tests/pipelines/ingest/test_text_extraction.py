@@ -8,13 +8,21 @@ import brotli
 import pytest
 from backports import zstd
 from helpers.compressed import gzip_bytes
-from helpers.office_files import TDM, docx, epub, odt, packed, paragraph, pdf
+from helpers.office_files import (
+    TDM,
+    docx_paragraph,
+    make_docx,
+    make_epub,
+    make_odt,
+    make_pdf,
+    make_zip,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.decoding.http_encodings import decoded_body
+from pipelines.ingest.decoding.http_encodings import decode_body
 from pipelines.ingest.readers.records import Content
-from pipelines.ingest.text_extraction import charset_evidence, document, supported
+from pipelines.ingest.text_extraction import charset_evidence, extract_document, is_supported
 
 BODY = "<html><p>Ауа райы ертең жылы болады, кешке қарай жаңбыр жауады деп күтілуде.</p></html>"
 RAW = BODY.encode()
@@ -39,7 +47,9 @@ def read(
     media_type: str | None = "text/html",
     limit: int = LIMIT,
 ) -> tuple[str, str | None]:
-    found = document(Content(payload=payload, media_type=media_type, headers=headers), limit)
+    found = extract_document(
+        Content(payload=payload, media_type=media_type, headers=headers), limit
+    )
     return found.text, found.error
 
 
@@ -99,7 +109,7 @@ def test_bodies_that_cannot_be_undone(payload, coding, reason):
 
 
 def test_exactly_the_bound_is_good():
-    body, error = decoded_body(gzip_bytes(b"a" * LIMIT), (("Content-Encoding", "gzip"),), LIMIT)
+    body, error = decode_body(gzip_bytes(b"a" * LIMIT), (("Content-Encoding", "gzip"),), LIMIT)
     assert (len(body), error) == (LIMIT, None)
 
 
@@ -124,7 +134,7 @@ def test_exactly_the_bound_is_good():
     ],
 )
 def test_chunks(payload, whole):
-    body, error = decoded_body(payload, (("Transfer-Encoding", "chunked"),), LIMIT)
+    body, error = decode_body(payload, (("Transfer-Encoding", "chunked"),), LIMIT)
     assert error is None and (body == whole or (whole.startswith(body) and len(body) >= 20))
 
 
@@ -136,10 +146,10 @@ def test_chunks_around_gzip():
 
 def test_several_headers_and_transfer_codings():
     headers = (("Content-Encoding", "br"), ("Content-Encoding", "gzip"))
-    assert decoded_body(gzip_bytes(brotli.compress(RAW)), headers, LIMIT) == (RAW, None)
+    assert decode_body(gzip_bytes(brotli.compress(RAW)), headers, LIMIT) == (RAW, None)
     wrapped = (("Transfer-Encoding", "gzip, chunked"), ("Content-Encoding", "br"))
     payload = chunked(gzip_bytes(brotli.compress(RAW)))
-    assert decoded_body(payload, wrapped, LIMIT) == (RAW, None)
+    assert decode_body(payload, wrapped, LIMIT) == (RAW, None)
 
 
 @given(
@@ -149,14 +159,14 @@ def test_several_headers_and_transfer_codings():
 )
 def test_any_body_at_all(payload, coding, transfer):
     headers = (("Content-Encoding", coding), ("Transfer-Encoding", transfer))
-    body, error = decoded_body(payload, headers, 1000)
+    body, error = decode_body(payload, headers, 1000)
     assert len(body) <= max(1000, len(payload)) and (error is None or body == b"")
-    document(Content(payload=payload, media_type="text/html", headers=headers), 1000)
+    extract_document(Content(payload=payload, media_type="text/html", headers=headers), 1000)
 
 
 def test_media_types():
-    assert supported(None) and supported("text/html") and supported("text/plain")
-    assert supported("application/pdf") and not supported("image/png")
+    assert is_supported(None) and is_supported("text/html") and is_supported("text/plain")
+    assert is_supported("application/pdf") and not is_supported("image/png")
     assert read(RAW, media_type=None) == (TEXT, None)
     assert read(b"%PDF-1.7", media_type=None) == ("", "unreadable")
     assert read(b"GIF89a", media_type=None) == ("", "unsupported-media-type")
@@ -164,23 +174,23 @@ def test_media_types():
 
 
 RSS = "<rss><channel><item><title>a</title><description>{}</description></item></channel></rss>"
-DOCX = docx(paragraph(TEXT))
+DOCX = make_docx(docx_paragraph(TEXT))
 RTF = rb"{\rtf1\ansi text}"
 
 
 @pytest.mark.parametrize(
     "media_type, body, expected",
     [
-        ("application/pdf", pdf([[(60, 700, "text")]]), ("text", None)),
-        ("application/octet-stream", pdf([[(60, 700, "text")]]), ("text", None)),
-        (None, pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/pdf", make_pdf([[(60, 700, "text")]]), ("text", None)),
+        ("application/octet-stream", make_pdf([[(60, 700, "text")]]), ("text", None)),
+        (None, make_pdf([[(60, 700, "text")]]), ("text", None)),
         ("application/octet-stream", DOCX, (TEXT, None)),
         ("application/zip", DOCX, (TEXT, None)),
         ("application/msword", DOCX, (TEXT, None)),
         ("application/vnd.oasis.opendocument.text", DOCX, (TEXT, None)),
-        ("application/octet-stream", odt(f"<text:p>{TEXT}</text:p>"), (TEXT, None)),
-        ("application/epub+zip", epub([BODY]), (TEXT, None)),
-        ("application/octet-stream", epub([BODY]), (TEXT, None)),
+        ("application/octet-stream", make_odt(f"<text:p>{TEXT}</text:p>"), (TEXT, None)),
+        ("application/epub+zip", make_epub([BODY]), (TEXT, None)),
+        ("application/octet-stream", make_epub([BODY]), (TEXT, None)),
         ("application/msword", RTF, ("text", None)),
         ("text/rtf", RTF, ("text", None)),
         ("text/plain", RTF, ("text", None)),
@@ -192,7 +202,7 @@ RTF = rb"{\rtf1\ansi text}"
         ("application/xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
         ("application/rss+xml", b"<urlset><url/></urlset>", ("", "unsupported-media-type")),
         ("application/octet-stream", b"\x7fELF", ("", "unsupported-media-type")),
-        ("application/zip", packed({"a.txt": "text"}), ("", "unsupported-media-type")),
+        ("application/zip", make_zip({"a.txt": "text"}), ("", "unsupported-media-type")),
         ("application/msword", OLE + b"\0" * 600, ("", "unsupported-media-type")),
         ("application/pdf", RAW, ("", "unreadable")),
         ("application/rtf", b"", ("", "unreadable")),
@@ -208,32 +218,32 @@ def test_a_feed_is_one_document():
 
 
 def test_a_document_through_content_encoding_and_its_metadata():
-    body = pdf([[(60, 700, "text")]], TDM.format('tdm:reservation="1"/>').encode())
+    body = make_pdf([[(60, 700, "text")]], TDM.format('tdm:reservation="1"/>').encode())
     headers = (("Content-Encoding", "gzip"),)
     stored = Content(payload=gzip_bytes(body), media_type="application/pdf", headers=headers)
-    assert document(stored, LIMIT).metas == (("tdm:reservation", "1"),)
+    assert extract_document(stored, LIMIT).metas == (("tdm:reservation", "1"),)
 
 
 def test_what_a_reader_could_not_read():
-    found = document(Content(error="unreadable", detail="gone"), LIMIT)
+    found = extract_document(Content(error="unreadable", detail="gone"), LIMIT)
     assert (found.error, found.detail) == ("unreadable", "gone")
-    assert document(Content(), LIMIT).error == "unsupported-media-type"
+    assert extract_document(Content(), LIMIT).error == "unsupported-media-type"
 
 
 def test_the_stored_view():
     text = "\ufeffe\u0301 \ud800\0x\r\n\r\n\r\ny "
-    found = document(Content(text=text, title="\0 \ud800t "), LIMIT)
+    found = extract_document(Content(text=text, title="\0 \ud800t "), LIMIT)
     assert (found.text, found.title, found.error) == ("é x\n\ny", "t", None)
-    assert document(Content(text="", title="\0"), LIMIT).title is None
+    assert extract_document(Content(text="", title="\0"), LIMIT).title is None
 
 
 @pytest.mark.parametrize("mark", ["\r", "\x0c", "\x0b", "\x85", "\u2028", "\u2029", "\r\n"])
 def test_every_line_break_is_a_line_feed(mark):
-    assert document(Content(text=f"one{mark}two{mark}{mark} three{mark}"), LIMIT).text == (
+    assert extract_document(Content(text=f"one{mark}two{mark}{mark} three{mark}"), LIMIT).text == (
         "one\ntwo\n\nthree"
     )
     payload = f"{TEXT}{mark}{TEXT}".encode()
-    found = document(Content(payload=payload, media_type="text/plain", headers=()), LIMIT)
+    found = extract_document(Content(payload=payload, media_type="text/plain", headers=()), LIMIT)
     assert found.text == f"{TEXT}\n{TEXT}"
 
 
@@ -244,7 +254,7 @@ def test_breaks_in_the_flow_of_a_page_are_blanks():
 def test_half_a_letter_is_no_line_break():
     """In UTF-8 read as Latin-1 `х` ends in U+0085."""
     text = "Хорошая погода, хлеб и хор: их слышно в холодных горах. " * 4
-    found = document(Content(text=text.encode().decode("latin-1")), LIMIT)
+    found = extract_document(Content(text=text.encode().decode("latin-1")), LIMIT)
     assert found.text == text.strip()
 
 
@@ -258,14 +268,16 @@ def test_what_a_page_declares_comes_with_its_text():
     markup = (
         f'<meta name=robots content=noai><script type="application/ld+json">{{}}</script>{BODY}'
     )
-    found = document(Content(payload=markup.encode(), media_type="text/html", headers=()), LIMIT)
+    found = extract_document(
+        Content(payload=markup.encode(), media_type="text/html", headers=()), LIMIT
+    )
     assert (found.text, found.metas, found.jsonld) == (TEXT, (("robots", "noai"),), ("{}",))
 
 
 def test_an_overruled_charset_is_told():
     page = BODY.replace("</p>", " " + TEXT * 2 + "</p>").encode("kz1048")
     headers = (("Content-Type", "text/html; charset=windows-1251"),)
-    found = document(Content(payload=page, media_type="text/html", headers=headers), LIMIT)
+    found = extract_document(Content(payload=page, media_type="text/html", headers=headers), LIMIT)
     assert TEXT in found.text and found.overruled
     assert charset_evidence(found) == {"declared": "cp1251", "used": "kz1048", "overruled": True}
 
@@ -278,10 +290,10 @@ def test_mojibake_is_undone_and_told(markup):
     if markup:
         title = "Ауа".encode().decode("cp1251")
         broken = broken.replace("<p>", f"<head><title>{title}</title></head><p>")
-        found = document(Content(payload=broken.encode(), media_type="text/html"), LIMIT)
+        found = extract_document(Content(payload=broken.encode(), media_type="text/html"), LIMIT)
         assert found.title == "Ауа"
     else:
-        found = document(Content(text=broken), LIMIT)
+        found = extract_document(Content(text=broken), LIMIT)
     assert found.text == TEXT and not found.overruled
     told = charset_evidence(found)
     assert told["repaired"] == ["utf-8 read as cp1251"]
@@ -289,5 +301,5 @@ def test_mojibake_is_undone_and_told(markup):
 
 
 def test_a_good_text_has_nothing_to_tell():
-    found = document(Content(payload=RAW, media_type="text/html"), LIMIT)
+    found = extract_document(Content(payload=RAW, media_type="text/html"), LIMIT)
     assert charset_evidence(found) == {}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.language.identifier import Identifier, model_path, script, spread
+from pipelines.language.identifier import Identifier, main_scripts, model_path, spread_sample
 from pipelines.language.voters import ModelMissing
 from pipelines.quality.fit import fit
 from schemas.tables import LANGUAGE
@@ -228,24 +228,24 @@ def test_results_do_not_depend_on_the_neighbours(identifier):
 
 @given(st.lists(st.text("abв", min_size=1, max_size=12), min_size=200, max_size=220))
 def test_a_sample_holds_whole_words_alone(words):
-    sample = spread("\n".join(words), 200)
+    sample = spread_sample("\n".join(words), 200)
     assert set(sample.split()) <= set(words)
 
 
 def test_a_sample_is_spread_and_bounded():
     text = " ".join(f"word{n:05}" for n in range(10_000))
-    one = spread(text, 800)
+    one = spread_sample(text, 800)
     words = [int(w[4:]) for w in one.split()]
     assert len(one) <= 810 and words == sorted(words)
     assert words[0] == 0 and words[-1] > 9_900
     assert max(b - a for a, b in pairwise(words)) < 2_000
-    assert spread("a  b\nc", 800) == "a  b\nc" and spread("", 800) == ""
-    assert len(spread("x" * 5000, 50)) <= 100
+    assert spread_sample("a  b\nc", 800) == "a  b\nc" and spread_sample("", 800) == ""
+    assert len(spread_sample("x" * 5000, 50)) <= 100
 
 
 def test_scripts():
     texts = ["abc", "абв", "אבג", "ab абвг", "aбא漢字ა", "123", "", "ԱԲ", "ᠮᠣᠩ", "あい"]
-    assert script(pl.Series(texts)).to_list() == [
+    assert main_scripts(pl.Series(texts)).to_list() == [
         "Latn",
         "Cyrl",
         "Hebr",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.language.labels import LabelsError, mapping_of, normalise, possible
+from pipelines.language.labels import LabelsError, is_possible, load_mapping, normalise
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_a_mapping_goes_first(tmp_path):
     assert normalise("__label__surzhyk", mapping) == ("uk", None)
     assert normalise("__label__b", mapping) == ("kk", "Latn")
     (tmp_path / "labels.json").write_text('{"x": "ru"}')
-    assert mapping_of("labels.json", tmp_path) == {"x": "ru"}
-    assert mapping_of(mapping, tmp_path) == mapping and mapping_of(None, tmp_path) == {}
+    assert load_mapping("labels.json", tmp_path) == {"x": "ru"}
+    assert load_mapping(mapping, tmp_path) == mapping and load_mapping(None, tmp_path) == {}
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', "\xff", None])
@@ -45,10 +45,14 @@ def test_files_that_are_none(tmp_path, content):
     if content is not None:
         (tmp_path / "labels.json").write_text(content, "latin-1")
     with pytest.raises(LabelsError, match=r"language\.labels: .*labels\.json"):
-        mapping_of("labels.json", tmp_path)
+        load_mapping("labels.json", tmp_path)
 
 
 def test_scripts_that_a_language_can_have():
-    assert possible("Cyrl", "ru") and not possible("Latn", "ru") and not possible("Cyrl", "en")
-    assert possible("Latn", "uz") and possible("Cyrl", "uz") and possible("Latn", "de")
-    assert possible("Zyyy", "ja") and not possible("Latn", "th")
+    assert (
+        is_possible("Cyrl", "ru")
+        and not is_possible("Latn", "ru")
+        and not is_possible("Cyrl", "en")
+    )
+    assert is_possible("Latn", "uz") and is_possible("Cyrl", "uz") and is_possible("Latn", "de")
+    assert is_possible("Zyyy", "ja") and not is_possible("Latn", "th")

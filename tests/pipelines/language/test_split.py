@@ -19,6 +19,8 @@ from helpers.commands import ROOT, tamga
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage import register_files
+from lineage.configuration import load_params
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
@@ -26,10 +28,9 @@ from pipelines import clean, run
 from pipelines.ingest import text_extraction
 from pipelines.ingest.readers.records import Content
 from pipelines.language.identifier import Identifier, model_path
-from pipelines.language.split import SEAM, cut, part_id, split
+from pipelines.language.split import SEAM, cut_ranges, part_id, split_documents
 from pipelines.withdrawal import cases
 from pipelines.withdrawal import command as withdraw
-from schemas import params, withdrawals
 from schemas.tables import DOCUMENTS
 
 RELEASE, SITE = "release/mixed", "https://gazette.example.kz/"
@@ -115,13 +116,13 @@ def unsound(home: Path) -> list[str]:
 
 
 def ids(home: Path, name: str) -> set[str]:
-    rows = release_tables.table(home / RELEASE, "records")
+    rows = release_tables.read_table(home / RELEASE, "records")
     return {*rows.filter(pl.col("uri") == f"{SITE}{name}")["doc_id"]}
 
 
 def parts(home: Path, name: str) -> dict[str, str]:
     """Language -> id of the released documents of a record."""
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     own = data.filter(pl.col("doc_id").is_in(list(ids(home, name))))
     return dict(own.select("lang", "doc_id").iter_rows())
 
@@ -134,7 +135,7 @@ def trace(home: Path, query: str, *more: str) -> list[Any]:
 
 def test_each_language_is_a_document(finished: tuple[Path, Any]) -> None:
     home, told = finished
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     mixed = parts(home, "mixed")
     assert set(mixed) == {"ru", "uz"}
     text = dict(data.select("doc_id", "text").iter_rows())
@@ -151,11 +152,11 @@ def test_all_is_accounted_for(finished: tuple[Path, Any]) -> None:
     assert unsound(home) == []
     counts = json.loads((home / RELEASE / "manifest.json").read_text())["counts"]
     assert counts["records"] == len(records()) and counts["parts"] == 2
-    fates = release_tables.fates(home / RELEASE)
-    released = set(release_tables.table(home / RELEASE, "documents")["doc_id"])
+    fates = release_tables.outcomes_by_document(home / RELEASE)
+    released = set(release_tables.read_table(home / RELEASE, "documents")["doc_id"])
     assert len(fates) == len(records()) + 2
     assert {i for i, (outcome, _) in fates.items() if outcome == "keep"} == released
-    decided = release_tables.table(home / RELEASE, "decisions")
+    decided = release_tables.read_table(home / RELEASE, "decisions")
     gate = decided.filter(pl.col("stage") == "ingest")
     assert set(gate["doc_id"]) == set(fates) and gate["doc_id"].is_unique().all()
     assert sum(told["outcomes"].values()) == len(fates)
@@ -163,17 +164,17 @@ def test_all_is_accounted_for(finished: tuple[Path, Any]) -> None:
 
 def test_a_part_repeats_another_document(finished: tuple[Path, Any]) -> None:
     home, _ = finished
-    copies = release_tables.table(home / RELEASE, "duplicates")
+    copies = release_tables.read_table(home / RELEASE, "duplicates")
     part = part_id(min(ids(home, "copied") - set(releases_of_parts(home))), "uz")
     assert {part, *ids(home, "alone")} == set(copies["doc_id"])
-    fates = release_tables.fates(home / RELEASE)
+    fates = release_tables.outcomes_by_document(home / RELEASE)
     gone = [fates[one] for one in copies["doc_id"] if fates[one][0] != "keep"]
     assert [reason for _, reason in gone] == ["exact-duplicate"]
 
 
 def releases_of_parts(home: Path) -> list[str]:
     """The ids that only parts have."""
-    rows = release_tables.table(home / RELEASE, "parts")
+    rows = release_tables.read_table(home / RELEASE, "parts")
     return rows.filter(pl.col("doc_id") != pl.col("part_of"))["doc_id"].unique().to_list()
 
 
@@ -188,8 +189,10 @@ def test_from_a_part_to_its_place_in_the_record(finished: tuple[Path, Any]) -> N
     raw = records()["mixed"]
     pieces = [raw[start:end] for start, end in chain["part"]["ranges"]]
     assert len(pieces) == 2 and pieces[0] == "\n".join(UZ["uz-maktab"]).strip()
-    released = release_tables.table(home / RELEASE, "data").filter(pl.col("doc_id") == mixed["uz"])
-    spans = release_tables.table(home / RELEASE, "redactions").filter(
+    released = release_tables.read_table(home / RELEASE, "data").filter(
+        pl.col("doc_id") == mixed["uz"]
+    )
+    spans = release_tables.read_table(home / RELEASE, "redactions").filter(
         pl.col("doc_id") == mixed["uz"]
     )
     assert spans["entity_type"].to_list() == ["EMAIL_ADDRESS"]
@@ -228,7 +231,7 @@ def test_a_withdrawal_takes_all_parts(home: Path, by: str) -> None:
         return
     ran(home)
     assert unsound(home) == [] and parts(home, "mixed") == {}
-    fates = release_tables.fates(home / RELEASE)
+    fates = release_tables.outcomes_by_document(home / RELEASE)
     assert fates[mixed["ru"]] == ("refuse", "withdrawn") and mixed["uz"] not in fates
 
 
@@ -238,7 +241,7 @@ def test_a_case_on_a_part_is_one_on_the_record(home: Path) -> None:
         assert cases.main(["open", kind, "document", mixed["uz"], *where]) == 0
         id = f"c-{number:04d}"
         assert cases.main(["decide", id, "upheld", "--reason", "file 12/7", *where]) == 0
-        (one,) = withdrawals.entries(home / "register")
+        (one,) = register_files.recorded_withdrawals(home / "register")
         assert (one["value"], "lifted_on" in one) == (mixed["ru"], kind == "wrong-removal")
 
 
@@ -254,13 +257,13 @@ def test_a_withdrawn_part_stays_out_by_its_text(home: Path) -> None:
     assert parts(home, "mixed").keys() == {"ru"} and unsound(home) == []
     ran(home)
     assert parts(home, "mixed").keys() == {"ru"} and unsound(home) == []
-    assert release_tables.fates(home / RELEASE)[uz] == ("refuse", "withdrawn")
+    assert release_tables.outcomes_by_document(home / RELEASE)[uz] == ("refuse", "withdrawn")
 
 
 @pytest.mark.parametrize("lang", ["ru", "uz"])
 def test_a_withdrawn_part_does_not_come_back_uncut(home: Path, lang: str) -> None:
     """By the digest of what was released; the next run splits no record."""
-    data = release_tables.table(home / RELEASE, "data")
+    data = release_tables.read_table(home / RELEASE, "data")
     (text,) = data.filter(doc_id=parts(home, "mixed")[lang])["text"]
     digest = sha256(text.encode()).hexdigest()
     where = ("--params", str(home / "params.yaml"))
@@ -272,23 +275,25 @@ def test_a_withdrawn_part_does_not_come_back_uncut(home: Path, lang: str) -> Non
     (home / "params.yaml").write_text(told.replace("mixed: split", "mixed: keep"))
     ran(home)
     assert unsound(home) == [] and parts(home, "mixed") == {}
-    (fate,) = {release_tables.fates(home / RELEASE)[one] for one in ids(home, "mixed")}
+    (fate,) = {
+        release_tables.outcomes_by_document(home / RELEASE)[one] for one in ids(home, "mixed")
+    }
     assert fate == ("refuse", "withdrawn")
 
 
 def test_same_in_same_out(home: Path) -> None:
-    before = release_tables.digests(home / RELEASE)
+    before = release_tables.file_digests(home / RELEASE)
     assert not any(one["fresh"] for one in ran(home)["stages"].values())
     shutil.rmtree(home / "work/language")
     again = ran(home)["stages"]
     assert [name for name, one in again.items() if one["fresh"]] == ["language"]
-    assert release_tables.digests(home / RELEASE) == before
+    assert release_tables.file_digests(home / RELEASE) == before
 
 
 def test_texts_of_parts_are_told_as_personal_data(finished: tuple[Path, Any]) -> None:
     held = {
         one.folder.name: one.personal
-        for one in clean.leftovers(params.load(finished[0] / "params.yaml"))
+        for one in clean.leftovers(load_params(finished[0] / "params.yaml"))
     }
     assert held["language"] and not held["quality"]
 
@@ -302,7 +307,7 @@ LINES = st.lists(
 
 @given(LINES)
 def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | None]]) -> None:
-    found = cut([line for line, _ in lines], [label for _, label in lines], ["ru", "uz"])
+    found = cut_ranges([line for line, _ in lines], [label for _, label in lines], ["ru", "uz"])
     text = "\n".join(line for line, _ in lines)
     spans = sorted(one for own in found.values() for one in own)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
@@ -318,7 +323,7 @@ def test_ranges_hold_each_visible_character_once(lines: list[tuple[str, str | No
 
 def test_short_lines_stay_with_the_line_before() -> None:
     lines = ["", "первая", "", "кор", "иккинчи", "en", "третья"]
-    found = cut(lines, [None, "ru", None, None, "uz", "en", "ru"], ["ru", "uz"])
+    found = cut_ranges(lines, [None, "ru", None, None, "uz", "en", "ru"], ["ru", "uz"])
     text = "\n".join(lines)
     told = {lang: [text[a:b] for a, b in own] for lang, own in found.items()}
     assert told == {"ru": ["первая\n\nкор", "третья"], "uz": ["иккинчи\nen"]}
@@ -329,10 +334,10 @@ def test_any_line_break_parts_languages(mark: str) -> None:
     identifier = Identifier(model_path(None, Path()))
     kk, ru = next(iter(KK.values())), RU["ru-pogoda"]
     text = mark.join(one for pair in zip(kk, ru, strict=False) for one in pair)
-    read = text_extraction.document(Content(text=text), 1 << 20).text
+    read = text_extraction.extract_document(Content(text=text), 1 << 20).text
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": read}
     documents = pl.DataFrame([record])
-    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    found = split_documents(documents, identifier.identify(documents), identifier, 0.8)
     assert found.documents.height == 2
 
 
@@ -344,7 +349,7 @@ def test_a_huge_record_is_split_too() -> None:
     record = dict.fromkeys(DOCUMENTS.names, "x") | {"doc_id": "0" * 32, "text": text}
     documents = pl.DataFrame([record])
     assert len(text.encode()) > 50_000_000
-    found = split(documents, identifier.identify(documents), identifier, 0.8)
+    found = split_documents(documents, identifier.identify(documents), identifier, 0.8)
     assert found.others == 1 and found.documents.height == 2
     sizes = (found.ranges["end"] - found.ranges["start"]).sum()
     assert 0.99 < sizes / len(text) <= 1

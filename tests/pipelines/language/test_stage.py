@@ -7,7 +7,7 @@ import json
 import polars as pl
 import pytest
 
-from pipelines.language.stage import floors, judge, mixed
+from pipelines.language.stage import count_mixed, decide, floors
 from schemas.sections import LanguageParams
 
 
@@ -20,7 +20,7 @@ def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, 
         "langs": pl.List(pl.Struct({"lang": pl.String, "share": pl.Float32})),
     }  # fmt: skip
     row = ("1", "u", lang, script, score, langs if lang else [])
-    found = judge(pl.DataFrame([row], schema=schema, orient="row"), params).row(0, named=True)
+    found = decide(pl.DataFrame([row], schema=schema, orient="row"), params).row(0, named=True)
     return found["outcome"], found["reason"], json.loads(found["evidence"])
 
 
@@ -50,8 +50,8 @@ def test_the_mixed_are_counted():
     shares = [[0.6, 0.4], [0.79], [0.8, 0.2], [1.0], []]
     langs = [[{"lang": "ru", "share": one} for one in some] for some in shares]
     found = pl.DataFrame({"langs": langs}, schema=schema)
-    assert mixed(found, LanguageParams(main_share=0.75)) == 1
-    assert mixed(found, LanguageParams(main_share=0.9)) == 3
+    assert count_mixed(found, LanguageParams(main_share=0.75)) == 1
+    assert count_mixed(found, LanguageParams(main_share=0.9)) == 3
 
 
 def test_the_evidence_has_value_and_threshold():

@@ -19,7 +19,7 @@ from helpers.judged_records import PARAMS
 from pipelines.personal_data import names, policy
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.names import FullNames, Names
-from pipelines.personal_data.scrub import apply, scrubber
+from pipelines.personal_data.scrub import apply_findings, scrubber
 from schemas.privacy import NerParams, PrivacyParams
 
 FOUND = [
@@ -149,7 +149,7 @@ def test_names_are_replaced_like_all_else() -> None:
         }
     )
     told = PrivacyParams(names=("kk",))
-    text, rows = apply(one, scrubber(told).find(one))
+    text, rows = apply_findings(one, scrubber(told).find(one))
     assert text["text"].to_list() == ["<PERSON>, ЖСН <KZ_IIN>", "Иван Петренко"]
     assert rows["recogniser"][0] == "full-names-kk/3"
     only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(one)

@@ -13,13 +13,13 @@ from helpers.judged_records import PARAMS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from pipelines.governance import policies
 from pipelines.personal_data import operators, policy, pseudonym_key, rules
-from pipelines.personal_data.operators import Operators, canonical, mask, surrogate
-from pipelines.personal_data.scrub import Scrubber, apply
+from pipelines.personal_data.operators import Operators, canonical_value, mask, surrogate
+from pipelines.personal_data.scrub import Scrubber, apply_findings
 from pipelines.privacy import decisions
 from schemas.errors import Invalid
-from schemas.params import load
 from schemas.privacy import PrivacyParams, PrivacyRule
 
 KEY = b"k" * 32
@@ -52,7 +52,7 @@ def document(text: str = TEXT, source: str = "a", home: str = "KZ") -> pl.DataFr
 def released(told: PrivacyParams, text: str = TEXT, key: bytes | None = None, **at: str) -> str:
     one = document(text, **at)
     found = Scrubber(told.entities, Operators(told, key)).find(one)
-    return str(apply(one, found)[0]["text"][0])
+    return str(apply_findings(one, found)[0]["text"][0])
 
 
 @settings(max_examples=150)
@@ -67,13 +67,13 @@ def test_a_surrogate_keeps_the_shape_and_fails_every_checksum(value: str, secret
         "[A-Z]", "A", re.sub(shape, "0", value)
     )
     compact = rules.compact(made)
-    assert not [r.entity for r in rules.load() if r.checked and r.check(compact)]
+    assert not [r.entity for r in rules.load_rules() if r.check_name and r.check(compact)]
     assert surrogate("X", value, secret) == made
 
 
 @pytest.mark.parametrize("entity", ["KZ_IIN", "RU_SNILS", "IBAN_CODE", "CREDIT_CARD", "UZ_PINFL"])
 def test_identifiers_with_check_digits_always_have_a_surrogate(entity: str) -> None:
-    drawn = next(r.drawn for r in rules.load() if r.entity == entity)
+    drawn = next(r.sample_form for r in rules.load_rules() if r.entity == entity)
     assert drawn
     value = drawn.replace("#", "7").replace("@", "Q")
     made = [surrogate(entity, value, bytes([n]) * 32) for n in range(50)]
@@ -124,7 +124,7 @@ def test_a_surrogate_hangs_on_the_value_only_where_there_is_a_key() -> None:
     [("+7 701 234-56-78", "8 (701) 234 56 78"), ("+998 90 123 45 67", "00998901234567")],
 )
 def test_a_telephone_is_one_however_it_is_written(one: str, other: str) -> None:
-    assert canonical("PHONE_NUMBER", one) == canonical("PHONE_NUMBER", other)
+    assert canonical_value("PHONE_NUMBER", one) == canonical_value("PHONE_NUMBER", other)
 
 
 def test_the_first_rule_that_covers_a_finding_decides() -> None:
@@ -144,7 +144,7 @@ def test_the_first_rule_that_covers_a_finding_decides() -> None:
 def test_redactions_name_the_operator_that_was_used() -> None:
     told = PrivacyParams(operator="surrogate", entities=("EMAIL_ADDRESS", "TELEGRAM_HANDLE"))
     one = document("хат: a@b.kz, t.me/aigul_news")
-    rows = apply(one, Scrubber(told.entities, Operators(told)).find(one))[1]
+    rows = apply_findings(one, Scrubber(told.entities, Operators(told)).find(one))[1]
     assert rows.select("entity_type", "operator").rows() == [
         ("EMAIL_ADDRESS", "surrogate"),
         ("TELEGRAM_HANDLE", "replace"),  # no check tells a made handle from somebody's
@@ -160,8 +160,8 @@ def test_documents_that_are_too_dense_are_dropped() -> None:
         {"doc_id": ["a", "b"], "uri": ["u", "v"], "policy": ["scrub"] * 2, "chars": [1000, 400]}
     )
     findings = pl.DataFrame({"doc_id": ["a", "b"], "entity_type": ["KZ_IIN"] * 2})
-    assert decisions.judge(documents, findings)["outcome"].to_list() == ["keep", "keep"]
-    judged = decisions.judge(documents, findings, densest=2)
+    assert decisions.decide(documents, findings)["outcome"].to_list() == ["keep", "keep"]
+    judged = decisions.decide(documents, findings, max_density=2)
     assert judged.select("outcome", "reason").rows() == [("keep", None), ("drop", "personal-data")]
     assert judged["evidence"][1] == '{"found":{"KZ_IIN":1},"policy":"scrub","densest":2}'
 
@@ -212,18 +212,18 @@ def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> Non
     )
     file = tmp_path / "params.yaml"
     file.write_text(base + section, "utf-8")
-    told = load(file).privacy
+    told = load_params(file).privacy
     assert told.rules == (PrivacyRule("keep", ("KZ_BIN",), ("x",), ("KZ",)),)
     assert told.drop_density == 3.0 and told.key == tmp_path / "secret.key"
     assert "secret" not in str(told.canonical())
     file.write_text(base + "privacy: {operator: hide}\n", "utf-8")
     with pytest.raises(Invalid, match="one of: replace, mask, surrogate, pseudonym, keep"):
-        load(file)
+        load_params(file)
 
 
 def test_a_pseudonym_is_no_finding_for_the_scan_that_follows() -> None:
     made = released(PrivacyParams(operator="pseudonym"), key=KEY)
-    assert not operators.passes(made)
+    assert not operators.passes_any_check(made)
 
 
 def test_what_is_kept_everywhere_counts_as_left_for_policy_packs() -> None:

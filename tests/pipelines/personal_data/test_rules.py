@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.personal_data import fragments, judges
-from pipelines.personal_data.contexts import Words, literal, nearness, stems
+from pipelines.personal_data.contexts import Words, compile_stems, literal_prefix, nearness
 from pipelines.personal_data.finder import Finder
-from pipelines.personal_data.identifier_rule import BACKED, LONGEST, Rule
-from pipelines.personal_data.numbers import numbers
-from pipelines.personal_data.pattern_views import Batch, View, fold, view
-from pipelines.personal_data.rules import load, passes_share
+from pipelines.personal_data.identifier_rule import LONGEST_ADDRESS, LONGEST_BACKED, Rule
+from pipelines.personal_data.numbers import find_numbers
+from pipelines.personal_data.pattern_views import BatchView, View, fold, view
+from pipelines.personal_data.rules import load_rules, measure_pass_share
 
-RULES = load()
+RULES = load_rules()
 FINDER = Finder()
 FIFTEEN = {"RU", "UA", "BY", "KZ", "KG", "UZ", "TJ", "TM", "AM", "AZ", "GE", "MD", "EE", "LV", "LT"}
 BAITS = (
@@ -38,12 +38,12 @@ def test_all_countries_have_rules_with_sources() -> None:
     assert all(r.stems for r in RULES if not r.alone)
 
 
-@pytest.mark.parametrize("rule", [r for r in RULES if r.drawn], ids=lambda r: r.name)
+@pytest.mark.parametrize("rule", [r for r in RULES if r.sample_form], ids=lambda r: r.name)
 def test_share_of_random_strings_that_pass(rule: Rule) -> None:
     draws = 4000
-    assert rule.passes is not None
-    spread = 4 * (rule.passes * (1 - rule.passes) / draws) ** 0.5
-    assert abs(passes_share(rule, draws) - rule.passes) <= spread + 0.15 * rule.passes
+    assert rule.pass_share is not None
+    spread = 4 * (rule.pass_share * (1 - rule.pass_share) / draws) ** 0.5
+    assert abs(measure_pass_share(rule, draws) - rule.pass_share) <= spread + 0.15 * rule.pass_share
 
 
 def seconds(rule: Rule, bait: str, size: int) -> float:
@@ -81,18 +81,18 @@ written = st.text("0123456789 .,-|\nA", max_size=80)
 @given(written, st.integers(2, 20))
 def test_numbers_are_those_of_the_pattern(text: str, n: int) -> None:
     """One walk for all lengths and a pattern per length find the same."""
-    pattern, at, found = re.compile(fragments.digits(n)), 0, []
+    pattern, at, found = re.compile(fragments.digits_pattern(n)), 0, []
     while match := pattern.search(text, at):
         found.append(match.span())
         at = match.start() + 1
     codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-    columns = [column.tolist() for column in numbers(codes)]
+    columns = [column.tolist() for column in find_numbers(codes)]
     assert [(a, b) for digits, a, b in zip(*columns, strict=True) if digits == n] == found
 
 
 @given(st.lists(st.text(max_size=30), max_size=6))
 def test_views_keep_the_length_and_a_batch_views_as_one_does(texts: list[str]) -> None:
-    batch = Batch(texts)
+    batch = BatchView(texts)
     for i, text in enumerate(texts):
         alone = view(text)
         assert len(alone.plain) == len(alone.folded) == len(text)
@@ -116,8 +116,8 @@ def test_views_read_what_is_written_otherwise() -> None:
 )
 def test_stems(stem: str, text: str, there: bool) -> None:
     folded = fold(text)
-    assert (nearness(folded, len(text) - 1, len(text), Words(stems([stem]))) > 0) == there
-    assert not there or literal(stem) in folded
+    assert (nearness(folded, len(text) - 1, len(text), Words(compile_stems([stem]))) > 0) == there
+    assert not there or literal_prefix(stem) in folded
 
 
 def test_known_words_do_not_change_findings() -> None:
@@ -147,7 +147,9 @@ def test_no_match_is_longer_than_the_places_around_its_word_allow() -> None:
     for rule in RULES:
         if rule.needs_word:
             longest = _parser.parse(rule.regex).getwidth()[1]
-            assert longest <= (LONGEST if rule.judge is judges.street else BACKED), rule.name
+            assert longest <= (
+                LONGEST_ADDRESS if rule.judge is judges.street else LONGEST_BACKED
+            ), rule.name
 
 
 def test_presidio_loads_the_registry_and_the_package() -> None:

@@ -238,10 +238,10 @@ def test_rows_have_their_schemas_and_entities_can_be_chosen() -> None:
     assert findings["entity_type"].to_list() == ["RU_INN"]
     assert findings.columns == FINDINGS.names
     assert findings.row(0, named=True)["replacement"] == "<RU_INN>"
-    released, redactions = scrub.apply(documents, findings)
+    released, redactions = scrub.apply_findings(documents, findings)
     assert redactions.columns == REDACTIONS.names
     assert released["text"].to_list() == ["a@b.ru, ИНН <RU_INN>", "нет ничего"]
-    empty = scrub.apply(documents, findings.clear())
+    empty = scrub.apply_findings(documents, findings.clear())
     assert empty[0].equals(documents) and empty[1].columns == REDACTIONS.names
     with pytest.raises(ValueError, match="NOPE"):
         Scrubber(("NOPE",))
@@ -261,7 +261,7 @@ def test_apply_keeps_the_rest_and_says_where() -> None:
     ]
     documents = frame(rows)
     findings = SCRUBBER.find(documents)
-    released, redactions = scrub.apply(documents, findings)
+    released, redactions = scrub.apply_findings(documents, findings)
     assert redactions.height == findings.height > 300
     for doc_id, old, new in (
         documents.select("doc_id", "text")

@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import yaml
 
+from lineage.configuration import load_params
 from pipelines import clean
 from pipelines.privacy import preview_page
 from pipelines.privacy import stage as privacy
-from pipelines.privacy.preview_command import chosen, last_stage
-from schemas import params
+from pipelines.privacy.preview_command import choose_documents, last_stage
 from schemas.stages import earlier
 
 
@@ -142,7 +142,7 @@ def test_before_any_stage(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_clean_knows_the_page(home: Path) -> None:
-    about = params.load(home / "params.yaml")
+    about = load_params(home / "params.yaml")
     (about.work / "preview").mkdir(parents=True)
     (about.work / "preview/privacy.html").write_text("x")
     [left] = [one for one in clean.leftovers(about) if one.folder.name == "preview"]
@@ -169,7 +169,7 @@ def test_hostile_text_is_text() -> None:
         "dropped": 0,
     }
     document = {"doc_id": "d", "source_id": None, "lang": None, "text": text}
-    page = preview_page.page(told, [document], spans)
+    page = preview_page.render_page(told, [document], spans)
     assert "<script" not in page and "&lt;script&gt;" in page
     assert page.count("</mark>") == 4 and "x" * 1000 not in page
     assert ">a@b.example</mark>" in page and ">c@d.example</mark>" in page
@@ -178,6 +178,6 @@ def test_hostile_text_is_text() -> None:
 def test_the_rarest_class_is_shown_first() -> None:
     common = [(f"c{i}", "COMMON", 0, 1) for i in range(9)]
     spans = findings(*common, ("r", "RARE", 0, 1))
-    assert chosen(spans, 3)["doc_id"].to_list() == ["r", "c0", "c1"]
-    assert chosen(spans, 99).height == 10
-    assert chosen(findings(), 3).height == 0
+    assert choose_documents(spans, 3)["doc_id"].to_list() == ["r", "c0", "c1"]
+    assert choose_documents(spans, 99).height == 10
+    assert choose_documents(findings(), 3).height == 0

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from pipelines import run
 from pipelines.language.split import SEAM
-from pipelines.personal_data.findings import Span, together
+from pipelines.personal_data.findings import Span, merge_resolved
 from pipelines.privacy import preview_command
-from pipelines.privacy.whole_records import mapped
+from pipelines.privacy.whole_records import map_to_part
 
 NUMBER = "4509 123456"
 
@@ -59,7 +59,7 @@ def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, 
     where = ["--params", str(folder / "params.yaml"), "--workers", "1", "--json"]
     with redirect_stdout(StringIO()) as summary:
         assert run.main(where) == 0
-    data = release_tables.table(folder / "release/mixed", "data").sort("lang")
+    data = release_tables.read_table(folder / "release/mixed", "data").sort("lang")
     return data.to_dicts(), json.loads(summary.getvalue())
 
 
@@ -99,14 +99,14 @@ def covered(spans: list[Span]) -> list[int]:
 
 @given(SPANS.map(apart), SPANS.map(apart))
 def test_together_they_cover_what_each_covers(a: list[Span], b: list[Span]) -> None:
-    both = together(a, b)
-    assert both == together(b, a) == sorted(both)
+    both = merge_resolved(a, b)
+    assert both == merge_resolved(b, a) == sorted(both)
     places = covered(both)
     assert len(places) == len(set(places))
     assert set(places) == {*covered(a), *covered(b)}
     best = max([*a, *b], key=lambda one: one.score, default=None)
     assert best is None or any(one in both for one in [*a, *b] if one.score == best.score)
-    assert together(a, []) == together([], a) == together(a, a) == a
+    assert merge_resolved(a, []) == merge_resolved([], a) == merge_resolved(a, a) == a
 
 
 @given(SPANS.map(apart), SPANS.map(apart))
@@ -114,7 +114,7 @@ def test_a_part_has_what_the_record_has_in_its_ranges(spans: list[Span], cut: li
     ranges = [(one.start, one.end) for one in cut]
     record = [chr(0x4E00 + at) for at in range(60)]  # each character once
     part = SEAM.join("".join(record[start:end]) for start, end in ranges)
-    found = list(mapped(spans, ranges))
+    found = list(map_to_part(spans, ranges))
     assert all(SEAM not in part[one.start : one.end] and one.start < one.end for one in found)
     hidden = [part[at] for at in covered(found)]
     inside = set(covered(cut))

@@ -15,7 +15,7 @@ from helpers import release_tables
 from lineage.release_folder import ReleaseFolder
 from pipelines.profile import edges, plots
 from pipelines.profile.command import main
-from pipelines.profile.counts import figures, stages
+from pipelines.profile.counts import count_release, count_stages
 from pipelines.profile.page import page
 
 VOID = {"meta", "br", "path", "rect"}
@@ -28,7 +28,7 @@ def release(sample_run: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def told(release: Path) -> dict[str, Any]:
-    return figures(ReleaseFolder(release, release))
+    return count_release(ReleaseFolder(release, release))
 
 
 class Balanced(HTMLParser):
@@ -55,7 +55,7 @@ class Balanced(HTMLParser):
 
 
 def test_the_figures_add_up(release: Path, told: dict[str, Any]) -> None:
-    totals, fates = told["totals"], release_tables.fates(release)
+    totals, fates = told["totals"], release_tables.outcomes_by_document(release)
     assert totals["records"] == len(fates)
     assert totals["documents"] == sum(outcome == "keep" for outcome, _ in fates.values())
     for before, after in zip(told["stages"], told["stages"][1:], strict=False):
@@ -93,7 +93,7 @@ def test_texts_come_from_the_release_alone(sample_run: Path, release: Path, tmp_
     text = out.read_text("utf-8")
     planted = [
         p["value"]
-        for row in release_tables.jsonl(sample_run / "samples/raw/truth.jsonl")
+        for row in release_tables.read_jsonl(sample_run / "samples/raw/truth.jsonl")
         for p in row["planted"]
     ]
     assert planted and not [value for value in planted if value in text]
@@ -164,7 +164,7 @@ def test_what_a_release_leaves_out_is_taken_from_what_privacy_kept() -> None:
         ["stage", "outcome", "n"],
         orient="row",
     )
-    assert stages(counted)[-1] == {
+    assert count_stages(counted)[-1] == {
         "stage": "release",
         "keep": 5,
         "refuse": 0,
@@ -205,7 +205,7 @@ def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_
         domain=pl.when(tagged).then(pl.lit("law")).otherwise("domain"),
         quality=pl.when(tagged).then(pl.lit(0.2, pl.Float32)).otherwise("quality"),
     ).write_parquet(path)
-    documents = release_tables.table(release, "documents").sort("doc_id")
+    documents = release_tables.read_table(release, "documents").sort("doc_id")
     ids = documents["doc_id"].head(4).to_list()
     table = pl.DataFrame(
         {
@@ -216,7 +216,7 @@ def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_
     )
     (tmp_path / "quality/quality").mkdir(parents=True)
     table.write_parquet(tmp_path / "quality/quality/a.parquet")
-    told = figures(ReleaseFolder(tmp_path / "release", release), tmp_path)
+    told = count_release(ReleaseFolder(tmp_path / "release", release), tmp_path)
     counted = [(d["domain"], d["n"]) for d in told["domains"]]
     assert counted == [(None, documents.height - 2), ("law", 2)]
     assert sum(b["n"] for b in told["scores"]) == 2
@@ -242,7 +242,7 @@ def test_a_rule_s_value_is_read_from_its_evidence(release: Path, tmp_path: Path)
         evidence=pl.Series(evidence),
     )
     pl.concat([table, more]).write_parquet(path)
-    rows = edges.measured(ReleaseFolder(tmp_path / "release", tmp_path)).filter(
+    rows = edges.read_measurements(ReleaseFolder(tmp_path / "release", tmp_path)).filter(
         pl.col("gauge") == "symbols"
     )
     found = rows.select("value", "threshold", "kept").sort("value").rows()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from pipelines.quality.domains import expression, tag
+from pipelines.quality.domains import tag, to_regex
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from pipelines.quality.domains import expression, tag
     ],
 )
 def test_patterns(pattern: str, url: str, fits: bool) -> None:
-    assert pl.Series([url]).str.contains(expression(pattern)).item() is fits
+    assert pl.Series([url]).str.contains(to_regex(pattern)).item() is fits
 
 
 def test_source_before_url_before_classifier() -> None:

@@ -109,7 +109,7 @@ def failed(text: str, lang: str | None = "ru", kind: str = "web") -> list[str]:
     labelled = measured.with_columns(
         lang=pl.lit(lang, pl.String), kind=pl.lit(kind), score=pl.lit(0.5)
     )
-    judged = rules.judge(labelled, rules.load())
+    judged = rules.find_failures(labelled, rules.load())
     return [failure["rule"] for failure in judged["failures"][0]]
 
 
@@ -178,7 +178,7 @@ def test_documents_of_sentences_in_all_languages(shared: Path) -> None:
             rows.append((path.stem, ("web", "institutional")[i % 2], joined))
     documents = pl.DataFrame(rows, schema=["lang", "kind", "text"], orient="row")
     measured = measure(documents["text"], documents["lang"].to_list())
-    judged = rules.judge(measured.hstack(documents), rules.load())
+    judged = rules.find_failures(measured.hstack(documents), rules.load())
     lost = judged.filter(pl.col("failures").list.len() > 0).select("lang", "failures")
     assert lost.rows() == [] and judged["lang"].n_unique() == 33
 
@@ -201,7 +201,7 @@ def test_the_most_special_value_counts(tmp_path: Path) -> None:
         schema=["n_words", "n_chars", "lang", "kind"],
         orient="row",
     )
-    found = rules.judge(frame, [rule])["failures"].to_list()
+    found = rules.find_failures(frame, [rule])["failures"].to_list()
     told = {"rule": "short", "statistic": "n_words", "value": 5.0, "bound": "min", "threshold": 6.0}
     assert found[:3] == [[], [told], []] and found[3][0]["threshold"] == 10
 

@@ -13,9 +13,9 @@ import polars as pl
 import pytest
 import yaml
 
+from lineage.configuration import load_params
 from pipelines import cli
-from pipelines.quality.stage import Judge, judge
-from schemas import params
+from pipelines.quality.stage import Assessor, decide
 from schemas.errors import Invalid
 from schemas.tables import DATA, QUALITY
 
@@ -135,7 +135,7 @@ def test_models_score_and_tag(home: Path, tamga: Callable[..., Done]) -> None:
     assert set(found["domain_by"]) <= {"source", "classifier"}
     run = json.loads((home / "work/quality/run.json").read_text())
     assert {"thresholds:thresholds.tsv", "classifier:q.bin", "domains:q.bin"} == set(run["models"])
-    judged = Judge(params.load(home / "params.yaml"))
+    judged = Assessor(load_params(home / "params.yaml"))
     again = pickle.loads(pickle.dumps(judged))
     assert again.models == judged.models
 
@@ -165,17 +165,17 @@ def test_wrong_parameters(
 
 
 def test_params_have_defaults_and_a_digest(home: Path) -> None:
-    first = params.load(home / "params.yaml")
+    first = load_params(home / "params.yaml")
     assert first.quality.mode == "drop" and first.quality.domains.urls == (("*/law/*", "law"),)
     change(home, domains={"urls": [{"pattern": "*/law/*", "domain": "news"}]})
-    second = params.load(home / "params.yaml")
+    second = load_params(home / "params.yaml")
     assert first.digest("quality") != second.digest("quality")
     assert pickle.loads(pickle.dumps(second)) == second
     change(home, classifier={"model": "x.bin"})
-    scorer = params.load(home / "params.yaml").quality.classifier
+    scorer = load_params(home / "params.yaml").quality.classifier
     assert scorer and (scorer.label, scorer.floor) == ("curated", None)
     with pytest.raises(Invalid, match=r"x\.bin"):
-        Judge(params.load(home / "params.yaml"))
+        Assessor(load_params(home / "params.yaml"))
 
 
 def test_the_first_rule_is_the_reason() -> None:
@@ -184,9 +184,9 @@ def test_the_first_rule_is_the_reason() -> None:
         for r in ("too-short", "code")
     ]
     found = pl.DataFrame({"doc_id": ["a", "b"], "uri": ["u", "v"], "failures": [fails, []]})
-    rows = judge(found, "drop").to_dicts()
+    rows = decide(found, "drop").to_dicts()
     assert (rows[0]["reason"], rows[0]["rule"]) == ("quality-too-short", "too-short")
     assert len(json.loads(rows[0]["evidence"])["failed"]) == 2
     assert rows[1]["outcome"] == "keep" and rows[1]["reason"] is None
-    kept = judge(found, "annotate").to_dicts()[0]
+    kept = decide(found, "annotate").to_dicts()[0]
     assert kept["outcome"] == "keep" and kept["reason"] is None and kept["rule"] == "too-short"

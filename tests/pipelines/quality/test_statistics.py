@@ -78,13 +78,13 @@ def test_function_words_are_those_of_the_language() -> None:
 
 
 def test_lists_of_function_words() -> None:
-    lists = stop_words.languages()
+    lists = stop_words.word_lists()
     assert {"ru", "kk", "uz", "ka", "hy", "tg", "ba", "tt", "mn"} <= set(lists)
     for language, words in lists.items():
         assert len(words) == len(set(words)) >= 15, language
         hashes = np.array([stop_words.word_hash(w) for w in words], np.uint64)
         owner = np.zeros(len(words), np.int64)
-        assert stop_words.count(hashes, owner, [language]).tolist() == [len(words)]
+        assert stop_words.count_stop_words(hashes, owner, [language]).tolist() == [len(words)]
 
 
 def test_a_document_does_not_see_its_neighbours() -> None:

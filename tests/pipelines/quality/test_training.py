@@ -9,7 +9,7 @@ import pytest
 from helpers.compressed import gzip_bytes
 
 from pipelines.quality import train_command, training
-from pipelines.quality.classifier import Classifier, NoModel, shown
+from pipelines.quality.classifier import Classifier, ClassifierError, to_model_lines
 from pipelines.quality.training import Columns
 
 LAW = [
@@ -71,7 +71,7 @@ def test_a_model_its_card_and_its_use(
     assert scores[0] > 0.9 > 0.1 > scores[1] and 0 <= scores[2] <= 1
     assert used.best(texts, 0.9).to_list()[:2] == ["law", "health"]
     assert used.best(texts, 1.1).null_count() == 4
-    with pytest.raises(NoModel, match="no label 'news'"):
+    with pytest.raises(ClassifierError, match="no label 'news'"):
         used.check("news")
 
 
@@ -109,7 +109,7 @@ def test_seeds_and_several_labels(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_lines_with_labels(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("__label__law __label__kk қаулы\n\n__label__health дәрі\n")
-    found = training.read(path, Columns(), None)
+    found = training.read_documents(path, Columns(), None)
     assert found["labels"].to_list() == [["law", "kk"], [], ["health"]]
     assert found["text"].str.strip_chars().to_list() == ["қаулы", "", "дәрі"]
 
@@ -127,7 +127,7 @@ def test_copies_meet_and_contradictions_have_all_labels() -> None:
 
 
 def test_what_a_model_is_shown() -> None:
-    assert shown(pl.Series(["Сәлем,\n\nӘЛЕМ! __label__x", None])).to_list() == [
+    assert to_model_lines(pl.Series(["Сәлем,\n\nӘЛЕМ! __label__x", None])).to_list() == [
         "сәлем , әлем ! _ _ label _ _ x",
         "",
     ]
@@ -181,7 +181,7 @@ def test_wrong_usage(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_files_that_are_no_model(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "m.bin"
     path.write_bytes(content)
-    with pytest.raises(NoModel, match=r"quality\.classifier: .*m\.bin"):
+    with pytest.raises(ClassifierError, match=r"quality\.classifier: .*m\.bin"):
         Classifier(path, "quality.classifier").check()
-    with pytest.raises(NoModel, match="is not there"):
+    with pytest.raises(ClassifierError, match="is not there"):
         Classifier(tmp_path / "absent.bin", "quality.classifier")

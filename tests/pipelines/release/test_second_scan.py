@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
-from pipelines.personal_data.second_look import look, sample
+from pipelines.personal_data.second_look import find_missed, sample_documents
 from pipelines.release import second_scan
 from pipelines.release.stage import ReleaseStage
 from schemas.privacy import PrivacyParams, PrivacyRule
@@ -36,9 +36,9 @@ LEFT = {
 @pytest.mark.parametrize("entity", sorted(LEFT))
 def test_what_was_left_is_found(entity: str) -> None:
     text = LEFT[entity]
-    (hit,) = look(text)
+    (hit,) = find_missed(text)
     assert hit.entity == entity and text[hit.start : hit.end] in text
-    assert list(look(text, [(hit.start, hit.end)])) == []
+    assert list(find_missed(text, [(hit.start, hit.end)])) == []
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,22 @@ def test_what_was_left_is_found(entity: str) -> None:
     ],
 )
 def test_what_is_none_is_left(text: str) -> None:
-    assert list(look(text)) == []
+    assert list(find_missed(text)) == []
 
 
 @pytest.mark.parametrize("bait", ["a@" * 50_000, "1" * 100_000, "a." * 50_000, "тел. +7 " * 10_000])
 def test_time_grows_with_the_text_and_no_faster(bait: str) -> None:
     start = time.process_time()
-    list(look(bait))
+    list(find_missed(bait))
     assert time.process_time() - start < 10
 
 
 @given(ids=st.lists(st.text("0123456789abcdef", min_size=4), max_size=40), size=st.integers(0, 50))
 def test_a_sample_is_the_same_in_any_order(ids: list[str], size: int) -> None:
-    some = sample(ids, size)
-    assert some == sample(reversed(ids), size)
+    some = sample_documents(ids, size)
+    assert some == sample_documents(reversed(ids), size)
     assert len(some) == min(size, len({*ids})) and {*some} <= {*ids}
-    assert sample(ids, size + 1)[:size] == some
+    assert sample_documents(ids, size + 1)[:size] == some
 
 
 def test_of_each_language_some_file_is_opened() -> None:

@@ -40,9 +40,10 @@ def home(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_record_still_ends_once(home: Path, sample_run: Path) -> None:
     fates, before = (
-        release_tables.fates(f) for f in (home / "release/m", sample_run / "release/sample")
+        release_tables.outcomes_by_document(f)
+        for f in (home / "release/m", sample_run / "release/sample")
     )
-    decisions = release_tables.table(home / "release/m", "decisions")
+    decisions = release_tables.read_table(home / "release/m", "decisions")
     ended = decisions.filter(pl.col("outcome") != "keep")
     assert ended["doc_id"].is_unique().all() and fates.keys() == before.keys()
     left = {i for i, (_, reason) in fates.items() if reason in ("not-selected", "mixture-cap")}
@@ -55,21 +56,21 @@ def test_every_record_still_ends_once(home: Path, sample_run: Path) -> None:
 
 
 def test_the_mixture_holds_in_the_release(home: Path) -> None:
-    data = release_tables.table(home / "release/m", "data")
+    data = release_tables.read_table(home / "release/m", "data")
     assert set(data["lang"]) == {"kk", "ru", "uk", "uz"}
     assert data.filter(pl.col("source_id") == "uz-maktab").height == 3
     ru = data.filter(pl.col("lang") == "ru")["n_chars"].sum()
     assert 0.2 < ru / data["n_chars"].sum() <= 0.31
     manifest = json.loads((home / "release/m/manifest.json").read_bytes())
     assert manifest["counts"]["documents"] == data.height
-    documents = release_tables.table(home / "release/m", "documents").sort("leaf_index")
+    documents = release_tables.read_table(home / "release/m", "documents").sort("leaf_index")
     assert documents["leaf_index"].to_list() == list(range(data.height))
-    redactions = release_tables.table(home / "release/m", "redactions")
+    redactions = release_tables.read_table(home / "release/m", "redactions")
     assert redactions.height and set(redactions["doc_id"]) <= set(data["doc_id"])
 
 
 def test_what_is_left_out_is_traced_to_its_filter(home: Path) -> None:
-    decisions = release_tables.table(home / "release/m", "decisions")
+    decisions = release_tables.read_table(home / "release/m", "decisions")
     mixed = decisions.filter(pl.col("stage") == "release")
     assert set(mixed["rule"]) == {"mixture"} and mixed["uri"].null_count() == 0
     told = [json.loads(e) for e in mixed.filter(pl.col("reason") == "mixture-cap")["evidence"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import release_tables
 from helpers.commands import tamga
-from helpers.yield_counts import counted
+from helpers.yield_counts import make_yields
 
 from pipelines.corpus.yields import Yields
 from pipelines.engine import guard
@@ -25,7 +25,7 @@ def named(now: Yields, last: Yields | None, params: GuardParams) -> list[str]:
 
 
 def test_what_keeps_less_than_the_floor_falls_short() -> None:
-    now = counted(
+    now = make_yields(
         ("a", "kk", 0, 900, 800),
         ("b", "ky", 0, 100, 1),
         ("c", None, 0, 99, 0),
@@ -39,25 +39,25 @@ def test_what_keeps_less_than_the_floor_falls_short() -> None:
 
 
 def test_what_the_last_release_had_and_this_one_has_not() -> None:
-    last = counted(
+    last = make_yields(
         ("a", "kk", 0, 1000, 600), ("a", "ru", 0, 1000, 900), ("b", "ky", 0, 500, 400), dedup=(9, 9)
     )
-    relabelled = counted(
+    relabelled = make_yields(
         ("a", "kk", 0, 0, 0), ("a", "ru", 0, 2000, 1500), ("b", "ky", 0, 500, 400), dedup=(9, 1)
     )
     assert guard.judge(counts(relabelled, last), SERVING) == [
         Shortfall(Count("language", "kk", 0, 0, 600.0), "max_fall")
     ]
-    halved = counted(("a", "kk", 0, 500, 290), ("a", "ru", 0, 500, 460), ("b", "ky", 0, 50, 40))
+    halved = make_yields(("a", "kk", 0, 500, 290), ("a", "ru", 0, 500, 460), ("b", "ky", 0, 50, 40))
     assert named(halved, last, SERVING) == []
     assert named(last, last, GuardParams(max_fall=0.0)) == []
 
 
 def test_a_source_that_is_gone_falls_short_and_one_that_was_barred_does_not() -> None:
-    last = counted(("a", "kk", 0, 1000, 600), ("b", "ky", 0, 500, 400))
-    gone = counted(("a", "kk", 0, 1000, 600))
+    last = make_yields(("a", "kk", 0, 1000, 600), ("b", "ky", 0, 500, 400))
+    gone = make_yields(("a", "kk", 0, 1000, 600))
     assert named(gone, last, SERVING) == ["language:ky", "source:b"]
-    withdrawn = counted(("a", "kk", 0, 1000, 600), ("b", None, 500, 0, 0))
+    withdrawn = make_yields(("a", "kk", 0, 1000, 600), ("b", None, 500, 0, 0))
     assert named(withdrawn, last, SERVING) == []
     assert named(gone, last.of(["a"]), SERVING) == []  # taken out of the register
 
@@ -78,14 +78,14 @@ def change(home: Path, old: str, new: str) -> Path:
 
 
 def test_a_run_is_stopped_before_it_publishes_and_let_through(home: Path) -> None:
-    before = release_tables.digests(home / "release/sample")
+    before = release_tables.file_digests(home / "release/sample")
     rows = ["rule statistic bound value when language kind source"]
     rows += [f"too-short n_words min {n}  {lang} * own" for n, lang in ((1, "*"), (99999, "kk"))]
     (home / "strict.tsv").write_text("".join(row.replace(" ", "\t") + "\n" for row in rows))
     change(home, "quality: {mode: drop}", "quality: {mode: drop, thresholds: strict.tsv}")
     path = change(home, "min_documents: 100", "min_documents: 5")
     done = tamga("run", "--params", path)
-    assert done.returncode == 1 and release_tables.digests(home / "release/sample") == before
+    assert done.returncode == 1 and release_tables.file_digests(home / "release/sample") == before
     told = done.stderr[done.stderr.index("guard: language kk: 0 kept of 9") :]
     assert told.count("quality quality-too-short, by too-short: ") >= 5
     assert "source kz-bilik" in told and "are expected by the last release" in told

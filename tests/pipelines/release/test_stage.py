@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import polars as pl
 import pytest
 from helpers.commands import tamga
 
+from lineage.configuration import load_params
 from lineage.storage import locks
 from pipelines.release.parts import parts
 from pipelines.release.stage import check_target
-from schemas import params as params_module
 from schemas.errors import Invalid
 
 
@@ -33,9 +34,7 @@ def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
 
 
 def test_only_a_release_is_replaced(sample_home: Path, tmp_path: Path) -> None:
-    params = replace(
-        params_module.load(sample_home / "params.yaml"), path=sample_home / "params.yaml"
-    )
+    params = replace(load_params(sample_home / "params.yaml"), path=sample_home / "params.yaml")
     check_target(params, tmp_path / "new")
     (tmp_path / "mine").mkdir()
     check_target(params, tmp_path / "mine")
@@ -45,19 +44,14 @@ def test_only_a_release_is_replaced(sample_home: Path, tmp_path: Path) -> None:
             check_target(params, target)
 
 
-def test_a_release_that_lost_a_file_is_made_again(sample_home: Path, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(sample_home / "register", tmp_path / "register")
-    shutil.copytree(sample_home / "samples", tmp_path / "samples")
-    shutil.copy(sample_home / "params.yaml", tmp_path)
-    release = tmp_path / "release/sample"
-    assert tamga("run", "--params", tmp_path / "params.yaml").returncode == 0
-    whole = {p.relative_to(release) for p in release.rglob("*")}
+def test_a_release_that_lost_a_file_is_made_again(sample_run: Path, tmp_path: Path) -> None:
+    home = Path(shutil.copytree(sample_run, tmp_path / "home"))
+    release = home / "release/sample"
+    complete = {p.relative_to(release) for p in release.rglob("*")}
     (release / "README.md").unlink()
     (release / "data/ru/part-99999.parquet").touch()
-    assert tamga("run", "--params", tmp_path / "params.yaml").returncode == 0
-    assert {p.relative_to(release) for p in release.rglob("*")} == whole
+    assert tamga("run", "--params", home / "params.yaml").returncode == 0
+    assert {p.relative_to(release) for p in release.rglob("*")} == complete
 
 
 def test_a_release_that_another_run_is_writing_is_left_alone(sample_run: Path) -> None:

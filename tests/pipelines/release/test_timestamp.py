@@ -15,10 +15,11 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from helpers.commands import ROOT, copied
-from helpers.timestamp_authority import Authority, listening
+from helpers.commands import ROOT, copy_run
+from helpers.timestamp_authority import Authority, run_authority
 
-from lineage import verify_command
+from lineage import configuration, verify_command
+from lineage.configuration import load_params
 from lineage.signing import keys, timestamps
 from lineage.signing.timestamps import NoTimestamp
 from lineage.storage import release_files
@@ -28,23 +29,22 @@ from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.release import signing, timestamp
 from pipelines.withdrawal import command as withdraw
-from schemas import configuration, params
 from schemas.errors import Invalid
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
-    with listening(tmp_path_factory.mktemp("authority")) as one:
+    with run_authority(tmp_path_factory.mktemp("authority")) as one:
         yield one
 
 
 @pytest.fixture(scope="module")
 def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sample's run whose release has a time stamp."""
-    home = copied(sample_run, tmp_path_factory.mktemp("stamped"))
+    home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = timestamp.stamp(params.load(home / "params.yaml"), home / "release/sample")
+    written = timestamp.stamp(load_params(home / "params.yaml"), home / "release/sample")
     assert written == [release_files.TIMESTAMP, release_files.STAMPED]
     return home
 
@@ -80,7 +80,7 @@ def test_openssl_agrees(home: Path, authority: Authority) -> None:
 def test_a_stamp_of_someone_else(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with listening(tmp_path / "other") as other:
+    with run_authority(tmp_path / "other") as other:
         code, told = verified(home, capsys, "--tsa-certificate", other.root)
     assert code == 1 and told.startswith(f"{TIMESTAMP}: does not hold")
 
@@ -241,7 +241,7 @@ def test_parameters_that_cannot_be_meant(home: Path, tmp_path: Path, seal: str) 
     path = tmp_path / "params.yaml"
     path.write_text(f"{text}\nseal: {seal}\n")
     with pytest.raises(Invalid, match="seal"):
-        params.load(path)
+        load_params(path)
 
 
 def test_a_withdrawal_while_the_authority_is_down(

@@ -53,7 +53,7 @@ def test_documents_go_on_in_the_next_shard(home: Path, sample_run: Path) -> None
         assert all(len(part) == 1024 for part in parts[:-1])
         (one,) = (np.load(p) for p in (whole / "tokens/tokenizer" / lang).iterdir())
         assert np.array_equal(np.concatenate(parts), one)
-    tokens = release_tables.table(path, "tokens")
+    tokens = release_tables.read_table(path, "tokens")
     later = tokens.filter(pl.col("doc_token_start") > 0).sort("shard").row(0, named=True)
     release = ReleaseFolder(path, home, home / "work/keys")
     (found,) = trace(release, find(release, f"{later['shard']}:0-2"), 20)
@@ -66,7 +66,7 @@ def test_without_a_tokenizer_there_are_no_tokens(home: Path) -> None:
     params = change(home, NAMED, "tokenizer: ")
     assert tamga("release", "--params", params).returncode == 0
     path = home / "release/sample"
-    assert release_tables.table(path, "data")["n_tokens"].null_count() == 78
+    assert release_tables.read_table(path, "data")["n_tokens"].null_count() == 78
     manifest = json.loads((path / "manifest.json").read_bytes())
     assert manifest["tokenizer"] is None and "tokens" not in manifest["counts"]
     assert not (path / "tokens").exists() and not (path / "lineage/tokens").exists()

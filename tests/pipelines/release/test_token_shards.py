@@ -10,6 +10,7 @@ from helpers.commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lineage.configuration import load_params
 from pipelines.engine import shards
 from pipelines.release import token_shards
 from schemas import params
@@ -85,7 +86,7 @@ def parameters(folder: Path, tokens: str) -> params.Params:
     lines = [line for line in text.splitlines() if "tokenizer:" not in line]
     path = folder / "params.yaml"
     path.write_text("\n".join(lines).replace("tokens:   ", f"tokens: {tokens}  "), "utf-8")
-    return params.load(path)
+    return load_params(path)
 
 
 def test_no_tokenizer_is_no_plan(tmp_path: Path) -> None:

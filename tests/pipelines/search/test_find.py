@@ -19,7 +19,7 @@ FILLER = [f"басқа{i}" for i in range(400)]
 
 @pytest.fixture(scope="module")
 def data(sample_run: Path) -> pl.DataFrame:
-    return release_tables.table(sample_run / "release/sample", "data").sort("doc_id")
+    return release_tables.read_table(sample_run / "release/sample", "data").sort("doc_id")
 
 
 def ask(home: Path, capsys: pytest.CaptureFixture[str], *options: str) -> tuple[int, Any]:
@@ -57,7 +57,7 @@ def torn(sample_run: Path, data: pl.DataFrame, tmp_path: Path) -> tuple[Path, di
     shutil.copytree(sample_run / "release", tmp_path / "release")
     shutil.copytree(sample_run / "register", tmp_path / "register")
     shutil.copy(sample_run / "params.yaml", tmp_path)
-    table = release_tables.table(sample_run / "release/sample", "documents")
+    table = release_tables.read_table(sample_run / "release/sample", "documents")
     (shard,) = table.filter(doc_id=row["doc_id"])["shard"]
     path = tmp_path / "release/sample" / shard
     path.write_bytes(path.read_bytes()[:100])
@@ -129,7 +129,9 @@ def test_what_is_nowhere(
     (tmp_path / "text").write_text("'; DROP TABLE texts; -- " + " ".join(FILLER))
     code, told = ask(sample_run, capsys, "--text", str(tmp_path / "text"))
     assert code == 1 and not told["found"] and told["absence"]["sorted"] == "text_sha256"
-    table = release_tables.table(sample_run / "release/sample", "documents")["text_sha256"].sort()
+    table = release_tables.read_table(sample_run / "release/sample", "documents")[
+        "text_sha256"
+    ].sort()
     digest = hashlib.sha256((tmp_path / "text").read_bytes().strip()).hexdigest()
     assert told["text_sha256"] == digest
     assert told["absence"]["before"] == table.filter(table < digest).max()

@@ -16,7 +16,7 @@ _passage = st.lists(st.text("klmn", min_size=1, max_size=3), min_size=PASSAGE, m
 
 
 def keys(words: list[str]) -> set[int]:
-    return set(fingerprints.prints(pl.Series([" ".join(words)])).hashes.tolist())
+    return set(fingerprints.text_fingerprints(pl.Series([" ".join(words)])).hashes.tolist())
 
 
 @given(_words, _words, _words, _words, _passage)
@@ -25,13 +25,13 @@ def test_a_passage_in_common_is_always_found(
 ) -> None:
     one, other = a + passage + b, c + ["?"] + [w.upper() + "," for w in passage] + d
     assert keys(one) & keys(other)
-    sides = [shingles.sequence(pl.Series([" ".join(w)]))[0] for w in (one, other)]
+    sides = [shingles.shingle_sequence(pl.Series([" ".join(w)]))[0] for w in (one, other)]
     assert fingerprints.common_run(*sides)[0] + WIDTH - 1 >= min(len(passage), 64)
 
 
 @given(st.lists(_words, max_size=5))
 def test_a_batch_changes_nothing(texts: list[list[str]]) -> None:
-    found = fingerprints.prints(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
+    found = fingerprints.text_fingerprints(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
     alone = [keys(t) for t in texts]
     rows = zip(found.offsets[:-1], found.offsets[1:], strict=True)
     assert [set(found.hashes[a:b].tolist()) for a, b in rows] == alone
@@ -69,13 +69,13 @@ def test_texts_of_like_shingles_share_a_fingerprint() -> None:
 
 
 def test_texts_without_words_have_none() -> None:
-    found = fingerprints.prints(pl.Series(["", "…", None], dtype=pl.String))
+    found = fingerprints.text_fingerprints(pl.Series(["", "…", None], dtype=pl.String))
     assert found.sizes.tolist() == [0, 0, 0]
-    empty = fingerprints.of_documents(pl.DataFrame({"doc_id": [b"x"], "text": ["…"]}))
+    empty = fingerprints.document_fingerprints(pl.DataFrame({"doc_id": [b"x"], "text": ["…"]}))
     assert empty.is_empty() and empty.columns == ["doc_id", "key"]
 
 
 def test_common_run_of_one_word_repeated_is_bounded() -> None:
-    many = shingles.sequence(pl.Series(["so " * 100_000]))[0]
+    many = shingles.shingle_sequence(pl.Series(["so " * 100_000]))[0]
     assert fingerprints.common_run(many, many)[0] == 64
     assert fingerprints.common_run(many, many[:0]) == (0, 0, 0)

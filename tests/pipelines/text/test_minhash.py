@@ -11,7 +11,7 @@ from pipelines.text import minhash
 from pipelines.text.minhash import (
     EMPTY,
     band_keys,
-    bands,
+    fewest_bands,
     permutations,
     probability,
     signatures,
@@ -107,13 +107,13 @@ def test_no_shingles() -> None:
 
 @given(st.floats(0.3, 1), st.floats(0.5, 0.99999), st.integers(1, 10))
 def test_bands_are_the_fewest(candidate: float, recall: float, rows: int) -> None:
-    number = bands(candidate, recall, rows)
+    number = fewest_bands(candidate, recall, rows)
     assert probability(candidate, number, rows) >= recall
     assert number == 1 or probability(candidate, number - 1, rows) < recall + 1e-12
 
 
 def test_defaults() -> None:
-    assert bands(0.75, 0.999, 5) == 26 and bands(0.75, 0.999, 6) == 36
+    assert fewest_bands(0.75, 0.999, 5) == 26 and fewest_bands(0.75, 0.999, 6) == 36
     assert probability(0.75, 26, 5) == pytest.approx(1 - (1 - 0.75**5) ** 26)
     assert probability(0.0, 26, 5) == 0 and probability(1.0, 26, 5) == 1
 
@@ -121,7 +121,7 @@ def test_defaults() -> None:
 @pytest.mark.parametrize("wrong", [(0, 0.9, 5), (1.1, 0.9, 5), (0.7, 1, 5), (0.7, 0.9, 0)])
 def test_bands_refuse(wrong: tuple[float, float, int]) -> None:
     with pytest.raises(ValueError, match="allowed"):
-        bands(*wrong)
+        fewest_bands(*wrong)
 
 
 def test_band_keys_meet_where_bands_do() -> None:

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.text.numeric_tokens import KINDS, differing, figures, kinds_of
+from pipelines.text.numeric_tokens import KINDS, figure_differences, figure_kinds, find_figures
 from pipelines.text.ragged import lists
 from pipelines.text.shingles import words
 
 
 def kind(word: str) -> str | None:
-    (found,) = kinds_of(words(pl.Series([word])).vocabulary)
+    (found,) = figure_kinds(words(pl.Series([word])).vocabulary)
     return KINDS[found] if found >= 0 else None
 
 
@@ -53,7 +53,7 @@ TEXTS = st.lists(st.sampled_from(["a", "слово", "12", "13", "мая", "7/2"
 
 
 def frame(texts: list[str]) -> pl.DataFrame:
-    found = figures(words(pl.Series(texts, dtype=pl.String)))
+    found = find_figures(words(pl.Series(texts, dtype=pl.String)))
     return pl.DataFrame(
         {
             "doc": range(len(texts)),
@@ -76,7 +76,9 @@ def test_digests_are_equal_for_the_same_figures_in_the_same_order(one, other) ->
 @given(TEXTS, TEXTS)
 def test_differing(one, other) -> None:
     read = frame([" ".join(one), " ".join(other)])
-    (told,) = differing(pl.DataFrame({"doc": [0], "other": [1]}), read).iter_rows(named=True)
+    (told,) = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), read).iter_rows(
+        named=True
+    )
     left, mine = list(other), []
     for word in one:
         if word in left:
@@ -89,5 +91,5 @@ def test_differing(one, other) -> None:
 
 def test_nothing_of_a_figure_is_told() -> None:
     read = frame(["ИИН 900101300017", "ИИН 900101300018"])
-    told = differing(pl.DataFrame({"doc": [0], "other": [1]}), read).row(0)
+    told = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), read).row(0)
     assert told == (0, 1, 0, 0, [1])

@@ -10,7 +10,7 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.text.shingles import Shingles, exact_keys, shingle, views, words
+from pipelines.text.shingles import Shingles, exact_keys, key_views, shingle, words
 from pipelines.text.views import _COMPOSABLE
 
 MASK = (1 << 64) - 1
@@ -19,7 +19,7 @@ TEXTS = st.lists(st.one_of(WORDS.map(" ".join), st.text(max_size=40)), max_size=
 
 
 def key_view(texts: pl.Series) -> pl.Series:
-    return views(words(texts))
+    return key_views(words(texts))
 
 
 def exact_key(texts: pl.Series) -> pl.Series:

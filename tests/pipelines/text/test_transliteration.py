@@ -22,7 +22,7 @@ IN_LATIN = (
 
 
 def key(text: str, language: str | None) -> str | None:
-    return transliteration.keys(pl.Series([text]), pl.Series([language], dtype=pl.String))[0]
+    return transliteration.latin_keys(pl.Series([text]), pl.Series([language], dtype=pl.String))[0]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_two_scripts_meet_and_figures_still_count(tmp_path: Path) -> None:
         "other": ("inst", UZBEK.replace("12", "13")),
         "unknown": ("web", IN_LATIN.replace("12 dekabr", "5 may")),
     }
-    found = dedup_job.run(tmp_path, documents, languages={"cyrl": "uz", "other": "uz"})
+    found = dedup_job.run_dedup(tmp_path, documents, languages={"cyrl": "uz", "other": "uz"})
     assert found.kept == {"cyrl", "other", "unknown"}
     told = found.evidence["latn"]
     assert told["measure"] == "latin-jaccard" and told["kind"] == "near"
@@ -82,7 +82,7 @@ def test_the_declaration_in_two_scripts(
         for script in ("cyrl", "latn")
     }
     documents = {script: ("web", "\n".join(text)) for script, text in texts.items()}
-    found = dedup_job.run(tmp_path, documents, languages=dict.fromkeys(documents, language))
+    found = dedup_job.run_dedup(tmp_path, documents, languages=dict.fromkeys(documents, language))
     (gone,) = set(documents) - found.kept
     assert found.evidence[gone]["measure"] == "latin-jaccard"
     assert found.evidence[gone]["similarity"] > 0.98

@@ -23,21 +23,21 @@ def key(text: str | None) -> str:
 
 
 def keys(texts: list[str | None]) -> pl.Series:
-    return shingles.views(shingles.words(pl.Series(texts, dtype=pl.String)))
+    return shingles.key_views(shingles.words(pl.Series(texts, dtype=pl.String)))
 
 
 def test_stored_is_composed_and_nothing_else():
-    assert views.stored("и\u0306 m² ﬁ №") == "й m² ﬁ №"  # never NFKC
-    assert views.stored("a\0b\ud800c") == "abc"
-    assert views.stored("сло\u00adво‘ o'g'il Kириллица şi ţară") == (
+    assert views.to_stored("и\u0306 m² ﬁ №") == "й m² ﬁ №"  # never NFKC
+    assert views.to_stored("a\0b\ud800c") == "abc"
+    assert views.to_stored("сло\u00adво‘ o'g'il Kириллица şi ţară") == (
         "сло\u00adво‘ o'g'il Kириллица şi ţară"
     )
 
 
 @given(st.text())
 def test_stored_is_a_fixed_point(text):
-    once = views.stored(text)
-    assert views.stored(once) == once == unicodedata.normalize("NFC", once)
+    once = views.to_stored(text)
+    assert views.to_stored(once) == once == unicodedata.normalize("NFC", once)
 
 
 @pytest.mark.parametrize("mark", "\u02bb\u02bc\u2018\u2019'`\u00b4")
@@ -76,7 +76,7 @@ def test_the_language_view():
     ],
 )
 def test_homoglyphs_are_repaired_by_word(word, repaired):
-    assert views.repaired(pl.Series([word])).to_list() == [repaired]
+    assert views.repair_homoglyphs(pl.Series([word])).to_list() == [repaired]
 
 
 def test_the_duplicate_key():

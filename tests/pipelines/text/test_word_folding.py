@@ -27,18 +27,20 @@ PIECES = st.lists(
 
 @given(PIECES)
 def test_words_are_folded_by_the_rules(pieces: list[str]) -> None:
-    found, each = word_folding.words(pl.Series([p + " " for p in pieces], dtype=pl.String))
+    found, each = word_folding.fold_vocabulary(
+        pl.Series([p + " " for p in pieces], dtype=pl.String)
+    )
     parts = [re.split("[" + "".join(word_folding.SPACES) + "]", piece) for piece in pieces]
     assert each.tolist() == [len(part) for part in parts]
     raw = pl.Series([word for part in parts for word in part], dtype=pl.String)
-    assert found.to_list() == views.folded(raw).to_list()
+    assert found.to_list() == views.fold_words(raw).to_list()
 
 
 def test_every_letter_of_the_table() -> None:
     """Alone, and at both ends of a word."""
     letters = [chr(c) for c in range(0x3100) if chr(c) not in word_folding.SPACES]
     raw = pl.Series([form for c in letters for form in (c, f"{c}б{c}", f"b{c}{c}")])
-    assert word_folding.words(raw + " ")[0].to_list() == views.folded(raw).to_list()
+    assert word_folding.fold_vocabulary(raw + " ")[0].to_list() == views.fold_words(raw).to_list()
 
 
 def test_what_composes_is_left_to_the_rules() -> None:
@@ -50,7 +52,7 @@ def test_what_composes_is_left_to_the_rules() -> None:
 
 
 def test_a_long_row_of_punctuation() -> None:
-    found, _ = word_folding.words(pl.Series(["-" * 10**6 + "а" + "—" * 10**6 + " "]))
+    found, _ = word_folding.fold_vocabulary(pl.Series(["-" * 10**6 + "а" + "—" * 10**6 + " "]))
     assert found.to_list() == ["-" * 10**6 + "а"]
 
 

@@ -10,14 +10,10 @@ from typing import Any
 
 import pytest
 from helpers.commands import ROOT
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from lineage import case_files
+from lineage import case_files, configuration
 from pipelines.ingest.gate import Gate
 from pipelines.withdrawal import cases
-from schemas import configuration, withdrawals
-from schemas.errors import Invalid
 
 URL = "https://bilik.example.kz/habar/robot.html"
 
@@ -54,10 +50,10 @@ def listed(home: Path, capsys: pytest.CaptureFixture[str], *args: str) -> list[d
 
 def test_a_wrong_licence_is_refused_with_its_case(home: Path) -> None:
     before = gate(home)
-    assert before.entry_part("kz-bilik", URL, "0" * 32) is None
+    assert before.check_entry("kz-bilik", URL, "0" * 32) is None
     opened(home, "wrong-licence", "url", URL)
     assert decided(home, "c-0001") == 0
-    verdict = gate(home).entry_part("kz-bilik", URL, "0" * 32)
+    verdict = gate(home).check_entry("kz-bilik", URL, "0" * 32)
     assert verdict and (verdict.reason, verdict.evidence["case"]) == ("licence-conflict", "c-0001")
     assert URL not in json.dumps(dict(verdict.evidence))
 
@@ -65,15 +61,18 @@ def test_a_wrong_licence_is_refused_with_its_case(home: Path) -> None:
 def test_a_removal_and_its_reversal(home: Path) -> None:
     opened(home, "removal", "domain", "bilik.example.kz", "--due", "2026-12-22")
     assert decided(home, "c-0001") == 0
-    barred = gate(home).entry_part("kz-bilik", URL, "0" * 32)
+    barred = gate(home).check_entry("kz-bilik", URL, "0" * 32)
     assert barred and barred.reason == "withdrawn"
     digest = configuration.load_both(home / "params.yaml")[1].sha256
     opened(home, "wrong-removal", "domain", "BILIK.example.kz")
     assert decided(home, "c-0002") == 0
     again = gate(home)
-    assert again.entry_part("kz-bilik", URL, "0" * 32) is None
-    assert again.reinstated("kz-bilik", URL, ["0" * 32], "")["reinstated"]["case"] == "c-0002"
-    assert again.reinstated("kz-bilik", "https://other.example/", ["0" * 32], "") == {}
+    assert again.check_entry("kz-bilik", URL, "0" * 32) is None
+    assert (
+        again.reinstatement_evidence("kz-bilik", URL, ["0" * 32], "")["reinstated"]["case"]
+        == "c-0002"
+    )
+    assert again.reinstatement_evidence("kz-bilik", "https://other.example/", ["0" * 32], "") == {}
     assert configuration.load_both(home / "params.yaml")[1].sha256 != digest
     opened(home, "wrong-removal", "domain", "bilik.example.kz")
     assert decided(home, "c-0003") == 1, "there is nothing left to lift"
@@ -140,49 +139,3 @@ def test_bad_values(home: Path, args: list[str]) -> None:
 def test_ids_follow_each_other(home: Path) -> None:
     ids = [case_files.open_case(home / "register", {"kind": "removal"}) for _ in range(3)]
     assert ids == ["c-0001", "c-0002", "c-0003"]
-
-
-ENTRY = {"scope": "domain", "value": "a.example", "recorded_on": "2026-01-01", "ground": "g"}
-
-
-@example(ground="a line\x85that\u2028ends")
-@given(
-    ground=st.text(min_size=1, max_size=40).filter(lambda t: t.strip().isprintable() and t.strip())
-)
-def test_any_ground_is_read_back(ground: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    register = tmp_path_factory.mktemp("register")
-    for value in ("a.example", "b.example"):
-        withdrawals.add(register, ENTRY | {"value": value, "ground": ground})
-    assert [e["ground"] for e in withdrawals.entries(register)] == [ground, ground]
-
-
-@pytest.mark.parametrize(
-    "before",
-    [
-        "# ours\n- {scope: domain, value: b.example, recorded_on: '2026-01-01', ground: g} # why",
-        "# ours\n- scope: domain\n  value: b.example # why\n  recorded_on: 2026-01-01\n  ground: g\n",
-        "[{scope: domain, value: b.example, recorded_on: '2026-01-01', ground: g}]",
-        "# ours\n",
-    ],
-    ids=["flow", "block", "list", "empty"],
-)
-def test_what_stands_in_the_file_stays(before: str, tmp_path: Path) -> None:
-    path = tmp_path / "withdrawals.yaml"
-    path.write_text(before)
-    had = withdrawals.entries(tmp_path)
-    withdrawals.add(tmp_path, ENTRY)
-    assert withdrawals.entries(tmp_path) == [*had, ENTRY]
-    if not before.startswith("["):
-        assert path.read_text().startswith(before)
-    lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
-    assert withdrawals.lift(tmp_path, "domain", "A.example.", lifted)
-    assert withdrawals.entries(tmp_path) == [*had, ENTRY | lifted]
-    assert ("# ours" in path.read_text()) == before.startswith("# ours")
-    assert not withdrawals.lift(tmp_path, "domain", "a.example", lifted)
-
-
-def test_a_broken_file_is_not_written(tmp_path: Path) -> None:
-    (tmp_path / "withdrawals.yaml").write_text("- {scope: domain}\n")
-    with pytest.raises(Invalid):
-        withdrawals.add(tmp_path, ENTRY)
-    assert (tmp_path / "withdrawals.yaml").read_text() == "- {scope: domain}\n"

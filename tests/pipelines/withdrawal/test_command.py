@@ -12,17 +12,18 @@ from typing import Any
 import polars as pl
 import pytest
 from helpers.commands import ROOT, tamga
-from helpers.release_tables import fates, jsonl, table
+from helpers.release_tables import outcomes_by_document, read_jsonl, read_table
 from helpers.withdrawals import CONFIRMED, files_below, run_withdraw
 
-from lineage import receipts, trace
+from lineage import receipts, register_files, trace
+from lineage.configuration import load_params
+from lineage.register_files import load_register
 from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
 from lineage.withdrawal_scope import Scope
 from pipelines.withdrawal.execution import begin
 from pipelines.withdrawal.impact import Survey
-from schemas import params, register, withdrawals
 
 
 @pytest.fixture
@@ -50,14 +51,14 @@ def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[s
     assert run_withdraw(home, "source", "kz-bilik", "--json") == 0
     shown = told(capsys)
     assert files_below(home) == before
-    data = table(home / "release/sample", "data")
+    data = read_table(home / "release/sample", "data")
     mine = data.filter(pl.col("source_id") == "kz-bilik")
     (one,) = shown["releases"]
     assert shown["documents"] == one["documents"] == mine.height > 0
     assert one["chars"] == mine["n_chars"].sum() and one["of"] == data.height
     assert set(one["languages"]) == set(mine["lang"].unique())
     assert set(one["shards"]) == set(
-        table(home / "release/sample", "documents").filter(pl.col("source_id") == "kz-bilik")[
+        read_table(home / "release/sample", "documents").filter(pl.col("source_id") == "kz-bilik")[
             "shard"
         ]
     )
@@ -66,7 +67,7 @@ def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_copies_are_shown_with_their_right(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    members = table(home / "release/sample", "duplicates")
+    members = read_table(home / "release/sample", "duplicates")
     gone = members.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
     pair = gone.join(members, left_on="kept_doc_id", right_on="doc_id").row(0, named=True)
     assert run_withdraw(home, "document", pair["kept_doc_id"], "--json") == 0
@@ -82,26 +83,26 @@ def test_copies_are_shown_with_their_right(home: Path, capsys: pytest.CaptureFix
 
 def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release = home / "release/sample"
-    before, data = files_below(release), table(release, "data")
-    old_fates = fates(release)
+    before, data = files_below(release), read_table(release, "data")
+    old_fates = outcomes_by_document(release)
     ids = set(data.filter(pl.col("source_id") == "kz-bilik")["doc_id"])
     assert (
         run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--due", "2999-01-01", "--json") == 0
     )
     done = told(capsys)
     assert done["counts"]["documents"] == str(len(ids)) and not done["erased"]
-    after, left = files_below(release), table(release, "data")
+    after, left = files_below(release), read_table(release, "data")
     assert set(left["doc_id"]) == set(data["doc_id"]) - ids
     changed = set(done["releases"][0]["shards"])
     for name in (n for n in before if n.startswith("data/")):
         assert (after.get(name) == before[name]) == (name not in changed), name
     assert not unsound(home)
-    new_fates = fates(release)
+    new_fates = outcomes_by_document(release)
     assert {i for i in new_fates if new_fates[i] != old_fates[i]} == ids
     assert {new_fates[i] for i in ids} == {("refuse", "withdrawn")}
     assert after["seal/leaves"] == before["seal/leaves"]
     assert after["README.md"] != before["README.md"]
-    excluded = jsonl(home / f"release/exclusions/{done['id']}.jsonl")
+    excluded = read_jsonl(home / f"release/exclusions/{done['id']}.jsonl")
     assert {one["doc_id"] for one in excluded} == ids
     old = {r["doc_id"]: r for r in table_of(before, "documents").to_dicts()}
     for one in excluded:
@@ -112,7 +113,7 @@ def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release), str(public)]
     assert subprocess.run(script, capture_output=True, text=True).stdout == "sound\n"
     assert not list(receipts.defects(receipt(home), keys.public_key(public)))
-    (entry,) = register.load(home / "register").withdrawals
+    (entry,) = load_register(home / "register").withdrawals
     assert (entry.scope, entry.value, entry.ground) == ("source", "kz-bilik", "letter 12/7")
     assert 'recorded_by: "counsel"' in (home / "register/withdrawals.yaml").read_text()
     one = min(ids)
@@ -146,13 +147,13 @@ def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert run_withdraw(home, "domain", domain) in (0, 1)
     assert files_below(home) == before
     assert run_withdraw(home, "domain", "nowhere.example", *CONFIRMED) == 0
-    assert [w.value for w in register.load(home / "register").withdrawals] == ["nowhere.example"]
+    assert [w.value for w in load_register(home / "register").withdrawals] == ["nowhere.example"]
     assert not unsound(home)
 
 
 def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     release = home / "release/sample"
-    data = table(release, "data").sort("doc_id")
+    data = read_table(release, "data").sort("doc_id")
     web = data.filter(pl.col("uri").str.starts_with("https://")).row(0, named=True)
     other = web["uri"].replace("https://", "HTTP://") + "#part"
     assert (
@@ -162,13 +163,13 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     done = told(capsys)
     assert web["uri"] not in json.dumps(done) and "value" not in done
     assert run_withdraw(home, "url", other, *CONFIRMED) == 2
-    left = table(release, "data")
+    left = read_table(release, "data")
     assert web["doc_id"] not in set(left["doc_id"])
     text = left.filter(pl.col("n_chars") > 50).sort("doc_id").row(0, named=True)
     (home / "letter.txt").write_text(text["text"] + "\n", "utf-8")
     assert run_withdraw(home, "text", str(home / "letter.txt"), *CONFIRMED, "--json") == 0
     assert told(capsys)["value"] == sha256(text["text"].encode()).hexdigest()
-    assert text["doc_id"] not in set(table(release, "data")["doc_id"])
+    assert text["doc_id"] not in set(read_table(release, "data")["doc_id"])
     assert not unsound(home)
 
 
@@ -214,13 +215,13 @@ def test_confirm_needs_who_and_why(home: Path) -> None:
 def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where but one source is left, its withdrawal is warned of and refused without --all."""
     release = home / "release/sample"
-    about, found = params.load(home / "params.yaml"), register.load(home / "register")
-    records = table(release, "records")
+    about, found = load_params(home / "params.yaml"), load_register(home / "register")
+    records = read_table(release, "records")
     others = records.filter((pl.col("source_id") != "kz-bilik").fill_null(True))["doc_id"]
     scope = Scope("source", "kz-eski", ids=tuple(others))
     order = {"recorded_on": "2026-11-22", "ground": "x", "recorded_by": "counsel", "erase": False}
     begin(Survey(about, found, scope), order).carry_out()
-    assert set(table(release, "data")["source_id"]) == {"kz-bilik"}
+    assert set(read_table(release, "data")["source_id"]) == {"kz-bilik"}
     assert run_withdraw(home, "source", "kz-bilik") == 0
     assert "WARNING: EVERYTHING" in capsys.readouterr().out
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 1
@@ -270,10 +271,10 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     """A whole new run over the same raw files: refused as `withdrawn`; and what was let in again
     says by which case."""
     entry = {"scope": "source", "value": "kz-gazette", "recorded_on": "2026-01-01", "ground": "x"}
-    withdrawals.add(home / "register", entry)
+    register_files.add_withdrawal(home / "register", entry)
     lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
-    assert withdrawals.lift(home / "register", "source", "kz-gazette", lifted)
-    about = params.load(home / "params.yaml")
+    assert register_files.lift_withdrawals(home / "register", "source", "kz-gazette", lifted)
+    about = load_params(home / "params.yaml")
     assert about.root == home
     (home / "samples").symlink_to(ROOT / "samples")
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--erase") == 0
@@ -283,11 +284,11 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     done = tamga("run", "--params", home / "params.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     release = home / "release/sample"
-    mine = table(release, "records").filter(pl.col("source_id") == "kz-bilik")["doc_id"]
-    found = fates(release)
+    mine = read_table(release, "records").filter(pl.col("source_id") == "kz-bilik")["doc_id"]
+    found = outcomes_by_document(release)
     assert len(mine) and {found[i] for i in mine} == {("refuse", "withdrawn")}
-    records = table(release, "records").filter(pl.col("source_id") == "kz-gazette")["doc_id"]
-    kept = table(release, "decisions").filter(
+    records = read_table(release, "records").filter(pl.col("source_id") == "kz-gazette")["doc_id"]
+    kept = read_table(release, "decisions").filter(
         pl.col("doc_id").is_in(records.implode()), stage="ingest", outcome="keep"
     )
     cases = {json.loads(e)["reinstated"]["case"] for e in kept["evidence"]}

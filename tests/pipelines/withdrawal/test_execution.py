@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.commands import ROOT, copied
-from helpers.release_tables import table
+from helpers.commands import ROOT, copy_run
+from helpers.release_tables import read_table
 
 from lineage import receipts
+from lineage.register_files import load_register
 from lineage.signing import keys, release_log
 from lineage.storage import release_files
 from lineage.verify import defects
 from pipelines.withdrawal import command as withdraw
-from schemas import register
 
 CHILD = """
 import os, signal, sys
@@ -51,7 +51,7 @@ def attempt(home: Path, last: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def origin(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copied(sample_run, tmp_path_factory.mktemp("origin") / "home")
+    return copy_run(sample_run, tmp_path_factory.mktemp("origin") / "home")
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +77,17 @@ def test_a_killed_withdrawal(
     assert not list(defects(release, key, home / "release" / release_files.LOG)), (
         f"killed at {last}"
     )
-    register.load(home / "register")
-    held = (table(release, "data")["source_id"] == "kz-bilik").sum()
-    assert held in (0, (table(origin / "release/sample", "data")["source_id"] == "kz-bilik").sum())
+    load_register(home / "register")
+    held = (read_table(release, "data")["source_id"] == "kz-bilik").sum()
+    assert held in (
+        0,
+        (read_table(origin / "release/sample", "data")["source_id"] == "kz-bilik").sum(),
+    )
     again = ["source", "kz-bilik", "--confirm", "--erase", "--by", "counsel", "--ground", "x"]
     assert withdraw.main([*again, "--params", str(home / "params.yaml")]) == 0
     assert not list(defects(release, key, home / "release" / release_files.LOG))
-    assert not (table(release, "data")["source_id"] == "kz-bilik").any()
-    assert len(register.load(home / "register").withdrawals) == 1
+    assert not (read_table(release, "data")["source_id"] == "kz-bilik").any()
+    assert len(load_register(home / "register").withdrawals) == 1
     (receipt,) = (home / "release/receipts").glob("*.dsse.json")
     assert not list(receipts.defects(receipt, key))
     assert not (home / "work/ingest").exists()

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers.commands import copied, tamga
-from helpers.release_tables import jsonl, table
+from helpers.commands import copy_run, tamga
+from helpers.release_tables import read_jsonl, read_table
 
 import lineage
 from lineage.signing import keys
@@ -24,10 +24,11 @@ from pipelines.withdrawal import purge
 SOURCE = "kz-bilik"
 
 
-@pytest.fixture
-def home(sample_run: Path, tmp_path: Path) -> Path:
-    """Two releases of the sample beside each other."""
-    home = copied(sample_run, tmp_path / "corpus")
+@pytest.fixture(scope="module")
+def two_releases(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two releases of the sample beside each other; tests must not change them."""
+    home = tmp_path_factory.mktemp("two-releases") / "corpus"
+    copy_run(sample_run, home)
     text = (sample_run / "params.yaml").read_text()
     (home / "older.yaml").write_text(text.replace("name: sample", "name: older"))
     (home / "samples").mkdir(exist_ok=True)
@@ -35,6 +36,12 @@ def home(sample_run: Path, tmp_path: Path) -> Path:
     done = tamga("release", "--params", home / "older.yaml", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return home
+
+
+@pytest.fixture
+def home(two_releases: Path, tmp_path: Path) -> Path:
+    """Two releases of the sample, for one test to change."""
+    return Path(shutil.copytree(two_releases, tmp_path / "corpus"))
 
 
 def dvc(home: Path) -> None:
@@ -69,7 +76,7 @@ def test_nothing_is_left_of_an_erased_source(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     dvc(home)
-    data = table(home / "release/sample", "data")
+    data = read_table(home / "release/sample", "data")
     mine = data.filter(pl.col("source_id") == SOURCE)
     others = "\n".join(data.filter(pl.col("source_id") != SOURCE)["text"])
     pieces = pl.Series([t[-60:] for t in mine["text"] if t[-60:] not in others])
@@ -90,9 +97,9 @@ def test_nothing_is_left_of_an_erased_source(
     key = keys.public_key(home / "work/keys/signing.pub")
     for name in ("sample", "older"):
         assert not list(defects(home / "release" / name, key, home / "release" / release_files.LOG))
-        assert not (table(home / "release" / name, "data")["source_id"] == SOURCE).any()
+        assert not (read_table(home / "release" / name, "data")["source_id"] == SOURCE).any()
     assert [r["name"] for r in done["releases"]] == ["older", "sample"]
-    stones = jsonl(home / f"release/receipts/{done['id']}.tombstones.jsonl")
+    stones = read_jsonl(home / f"release/receipts/{done['id']}.tombstones.jsonl")
     kinds = {s["kind"] for s in stones}
     purged = {"work", "dvc cache", "dvc remote store", "to purge: dvc remote cloud"}
     assert kinds == {"record"} | purged
@@ -119,7 +126,7 @@ def test_nothing_is_left_of_an_erased_source(
 
 def excluded(home: Path, id: str) -> set[str]:
     """SHA-256 of the texts that went."""
-    return {one["text_sha256"] for one in jsonl(home / f"release/exclusions/{id}.jsonl")}
+    return {one["text_sha256"] for one in read_jsonl(home / f"release/exclusions/{id}.jsonl")}
 
 
 def test_without_erasure_older_releases_are_named(
@@ -132,7 +139,7 @@ def test_without_erasure_older_releases_are_named(
     assert all(p.read_bytes() == content for p, content in older.items())
     assert (home / "work/ingest").is_dir()
     assert withdraw.main([*args, "--erase", "--params", str(home / "params.yaml")]) == 0
-    assert not (table(home / "release/older", "data")["source_id"] == SOURCE).any()
+    assert not (read_table(home / "release/older", "data")["source_id"] == SOURCE).any()
     assert len(list((home / "release/receipts").glob("*.dsse.json"))) == 2
     assert not (home / "work/ingest").exists()
 
@@ -149,7 +156,7 @@ def test_what_is_out_of_reach_is_named_each_time(
     assert withdraw.main([*args, "--erase", "--json", *place]) == 1
     out = capsys.readouterr().out
     id = json.loads(out[out.index("{") :])["id"]
-    stones = jsonl(home / f"release/receipts/{id}.tombstones.jsonl")
+    stones = read_jsonl(home / f"release/receipts/{id}.tombstones.jsonl")
     purged = {s["object"] for s in stones if s["kind"].startswith("dvc ")}
     named = {s["object"] for s in stones if s["kind"] == "to purge: dvc remote cloud"}
     assert purged and any(one.endswith(".dir") for one in purged) and purged <= named

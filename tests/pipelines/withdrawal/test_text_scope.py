@@ -10,12 +10,12 @@ from unicodedata import normalize
 
 import polars as pl
 import pytest
-from helpers.release_tables import table
+from helpers.release_tables import read_table
 
+from lineage.register_files import load_register
 from pipelines import clean
 from pipelines.search import find
 from pipelines.withdrawal import command as withdraw
-from schemas import register
 
 BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
@@ -32,7 +32,7 @@ def run(home: Path, *args: str) -> int:
 
 
 def documents(home: Path) -> pl.DataFrame:
-    return table(home / "release/sample", "data").sort("doc_id")
+    return read_table(home / "release/sample", "data").sort("doc_id")
 
 
 def russian(home: Path) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_only_near_copies_are_named(home: Path, capsys: pytest.CaptureFixture[st
         assert run(home, str(letter), *args) == 1
         error = capsys.readouterr().err
         assert row["doc_id"] in error and "nothing was changed" in error
-    assert not register.load(home / "register").withdrawals
+    assert not load_register(home / "register").withdrawals
     digest = next(w for w in error.split() if len(w.rstrip("`")) == 64).rstrip("`")
     assert run(home, digest, *BY) == 0 and row["doc_id"] in {*documents(home)["doc_id"]}
 

@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 
-from pipelines.ingest.extract.documents.extracted import Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError
 
 #: Entries; a file of many empty ones would cost more memory than its texts may.
 MAX_ENTRIES = 20_000
@@ -42,11 +42,11 @@ class Archive:
     def __init__(self, payload: bytes, limit: int) -> None:
         self._left = self._limit = limit
         if payload.count(b"PK\x01\x02") > MAX_ENTRIES:
-            raise Unread("unreadable", f"a zip file of more than {MAX_ENTRIES} entries")
+            raise DocumentError("unreadable", f"a zip file of more than {MAX_ENTRIES} entries")
         try:
             self._file = zipfile.ZipFile(io.BytesIO(payload))
         except _BROKEN as error:
-            raise Unread("unreadable", f"no zip file: {type(error).__name__}") from None
+            raise DocumentError("unreadable", f"no zip file: {type(error).__name__}") from None
         self.names = frozenset(self._file.namelist())
 
     def read(self, name: str) -> bytes:
@@ -57,24 +57,26 @@ class Archive:
             there, encrypted or broken.
         """
         if name not in self.names:
-            raise Unread("unreadable", f"no {name[:60]} in it")
+            raise DocumentError("unreadable", f"no {name[:60]} in it")
         if self._file.getinfo(name).flag_bits & 1:
-            raise Unread("unreadable", "encrypted")
+            raise DocumentError("unreadable", "encrypted")
         try:
             with self._file.open(name) as entry:
                 found = entry.read(self._left + 1)
         except _BROKEN as error:
-            raise Unread("unreadable", f"a broken zip entry: {type(error).__name__}") from None
+            raise DocumentError(
+                "unreadable", f"a broken zip entry: {type(error).__name__}"
+            ) from None
         self._left -= len(found)
         if self._left < 0:
-            raise Unread("too-large", f"more than {self._limit} bytes decompressed")
+            raise DocumentError("too-large", f"more than {self._limit} bytes decompressed")
         return found
 
     def optional(self, name: str) -> bytes | None:
         """An entry's bytes, or None where it is missing or broken."""
         try:
             return self.read(name) if name in self.names else None
-        except Unread as error:
+        except DocumentError as error:
             if error.reason == "too-large":
                 raise
             return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipelines.ingest.extract.documents import xml
 from pipelines.ingest.extract.documents.archive import Archive
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 from pipelines.ingest.extract.documents.paragraphs import Paragraphs
 
 #: What holds no text of the document, or text that was moved away, or the same text again.
@@ -55,7 +55,7 @@ class _Body(xml.Handler):
             self.out.add(text)
 
 
-class Field(xml.Handler):
+class _ElementText(xml.Handler):
     """The text of the first element of a name: a title in a file of properties."""
 
     def __init__(self, name: str) -> None:
@@ -72,25 +72,25 @@ class Field(xml.Handler):
             self.found += text
 
 
-def field(payload: bytes | None, name: str) -> str | None:
+def element_text(payload: bytes | None, name: str) -> str | None:
     """The text of the first element `name`; None where there is none that can be read."""
-    handler = Field(name)
+    handler = _ElementText(name)
     try:
         xml.parse(payload or b"", handler)
-    except Unread:
+    except DocumentError:
         return None
     return handler.found.strip() or None
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """The text of a DOCX file; its notes come last.  `limit` bounds what is unpacked."""
     archive = Archive(payload, limit)
     main = next((name for name in sorted(archive.names) if _MAIN.fullmatch(name)), None)
     if main is None:
-        raise Unread("unreadable", "no word/document.xml in it")
+        raise DocumentError("unreadable", "no word/document.xml in it")
     out = Paragraphs()
     xml.parse(archive.read(main), _Body(out))
     for name in ("word/footnotes.xml", "word/endnotes.xml"):
         if notes := archive.optional(name):
             xml.parse(notes, _Body(out))
-    return Extracted(out.text(), field(archive.optional("docProps/core.xml"), "title"))
+    return DocumentText(out.text(), element_text(archive.optional("docProps/core.xml"), "title"))

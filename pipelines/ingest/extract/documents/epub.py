@@ -10,7 +10,7 @@ from pipelines.ingest.decoding import charset
 from pipelines.ingest.extract import html
 from pipelines.ingest.extract.documents import markup, xml
 from pipelines.ingest.extract.documents.archive import Archive
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 
 _CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 #: Fonts are obfuscated in these ways in books that everybody may read.
@@ -74,7 +74,7 @@ class _Package(xml.Handler):
             self.metas[-1] = name, value + text.strip()
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """The text of an EPUB.  `limit` bounds what is unpacked.
 
     The metadata of the package and of the chapters are given as `metas`: TDMRep asks for
@@ -97,20 +97,20 @@ def text(payload: bytes, limit: int) -> Extracted:
             continue
         read.add(path)
         if path in encryption.locked:
-            raise Unread("unreadable", "encrypted")
+            raise DocumentError("unreadable", "encrypted")
         chapter = archive.optional(path)
         found = charset.decode(chapter, None, True) if chapter is not None else None
         if found is None:
             missing += 1
             continue
         page = html.extract(found.text)
-        parts.append(markup.text(found.text))
+        parts.append(markup.markup_text(found.text))
         metas += page.metas
         links += page.links
     if not parts:
-        raise Unread("unreadable", "no chapter in it can be read")
+        raise DocumentError("unreadable", "no chapter in it can be read")
     whole = "\n\n".join(part for part in parts if part)
-    return Extracted(
+    return DocumentText(
         whole,
         package.title.strip() or None,
         detail=f"{missing} chapters cannot be read" if missing else None,

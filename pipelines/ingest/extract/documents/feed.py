@@ -9,7 +9,7 @@ from html import escape, unescape
 
 from pipelines.ingest.decoding import charset
 from pipelines.ingest.extract.documents import markup, xml
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 
 _DECLARED = re.compile(rb"<\?xml[^>]{0,100}?encoding\s*=\s*[\"']([\w.:-]{2,40})")
 _INVALID = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
@@ -51,7 +51,7 @@ class Feed:
     items: list[Item] = field(default_factory=list)
     title: str | None = None
     links: list[tuple[str, str]] = field(default_factory=list)
-    error: Unread | None = None
+    error: DocumentError | None = None
 
 
 @dataclass(slots=True)
@@ -74,7 +74,7 @@ class _Reader(xml.Handler):
         if self.depth == 1:
             self.root = local.lower()
             if self.root not in ("rss", "feed", "rdf"):
-                raise Unread("unsupported-media-type", "XML that is no feed")
+                raise DocumentError("unsupported-media-type", "XML that is no feed")
         if self.open is not None:
             if self.open.kind == "xhtml":
                 self.open.parts.append(f"<{local}>")
@@ -104,7 +104,7 @@ class _Reader(xml.Handler):
                 self.open.parts.append(f"</{local}>")
         elif self.at == self.depth:
             self.at = 0
-            self.feed.items.append(_item(self.fields, self.link))
+            self.feed.items.append(_to_item(self.fields, self.link))
         self.depth -= 1
 
     def data(self, text: str) -> None:
@@ -112,25 +112,25 @@ class _Reader(xml.Handler):
             self.open.parts.append(escape(text) if self.open.kind == "xhtml" else text)
 
 
-def _item(fields: Mapping[str, _Field], href: str | None) -> Item:
+def _to_item(fields: Mapping[str, _Field], href: str | None) -> Item:
     def plain(name: str) -> str:
         return "".join(fields[name].parts).strip() if name in fields else ""
 
     title = unescape(re.sub(r"<[^<>]{0,200}>", "", plain("title"))).strip()
     guid = plain("guid") or plain("id")
-    found = next((t for n in _TEXTS if n in fields and (t := _text(fields[n]))), "")
+    found = next((t for n in _TEXTS if n in fields and (t := _field_text(fields[n]))), "")
     return Item(title or None, (href or plain("link") or guid) or None, found)
 
 
-def _text(one: _Field) -> str:
+def _field_text(one: _Field) -> str:
     """A field's text; what is HTML, by its type or by its looks, as a page's."""
     content = "".join(one.parts).strip()
     if one.kind != "text" and _MARKUP.search(content):
-        return markup.text(content)
+        return markup.markup_text(content)
     return content
 
 
-def read(payload: bytes) -> Feed:
+def parse_feed(payload: bytes) -> Feed:
     """The items of a feed.  What is not well-formed ends it: items before that are kept.
 
     Raises:
@@ -140,14 +140,14 @@ def read(payload: bytes) -> Feed:
     stated = f"charset={declared[1].decode()}" if declared else None
     found = charset.decode(payload, stated)
     if found is None:
-        raise Unread("undecodable", "no charset fits the bytes")
+        raise DocumentError("undecodable", "no charset fits the bytes")
     # as pages do, feeds use the entities of HTML, and let control characters slip in
     parts = _CDATA.split(_INVALID.sub("", found.text).removeprefix("\ufeff").lstrip())
-    parts[::2] = [_NAMED.sub(_character, part) for part in parts[::2]]
+    parts[::2] = [_NAMED.sub(_replace_entity, part) for part in parts[::2]]
     reader = _Reader()
     try:
         xml.parse("".join(parts), reader, namespaces=True)
-    except Unread as error:
+    except DocumentError as error:
         if error.reason != "unreadable":
             raise
         reader.feed.error = error
@@ -155,18 +155,18 @@ def read(payload: bytes) -> Feed:
     return reader.feed
 
 
-def _character(found: re.Match[str]) -> str:
+def _replace_entity(found: re.Match[str]) -> str:
     character = unescape(found[0])
     return escape(character) if character != found[0] else escape(found[0])
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """A feed as one document: the texts of its items, of one without a text its title."""
     if len(payload) > limit:
-        raise Unread("too-large", f"{len(payload)} bytes")
-    feed = read(payload)
+        raise DocumentError("too-large", f"{len(payload)} bytes")
+    feed = parse_feed(payload)
     if feed.error and not feed.items:
         raise feed.error
     texts = (item.text or item.title or "" for item in feed.items)
     whole = "\n\n".join(text for text in texts if text)
-    return Extracted(whole, feed.title, links=tuple(feed.links))
+    return DocumentText(whole, feed.title, links=tuple(feed.links))

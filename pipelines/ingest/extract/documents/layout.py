@@ -51,16 +51,16 @@ class Page:
     height: float
 
 
-def paragraphs(pages: Sequence[Page]) -> str:
+def join_paragraphs(pages: Sequence[Page]) -> str:
     """The text of pages, a blank line between paragraphs."""
     out: list[str] = []
     last: Line | None = None
     for lines in _without_margins(pages):
-        right = _edges(lines)
+        right = _column_edges(lines)
         for number, line in enumerate(lines):
             before = lines[number - 1] if number else None
             if before is None:
-                joined = last is not None and _runs_on(last, line)
+                joined = last is not None and _continues_over_page(last, line)
             else:
                 joined = _continues(before, line, right[number - 1])
             if joined and out:
@@ -77,28 +77,31 @@ def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
     seen = Counter(
         key
         for page in pages
-        for key in {_key(line) for line in page.lines if _marginal(line, page)}
+        for key in {_repetition_key(line) for line in page.lines if _is_in_margin(line, page)}
     )
     often = max(3, len(pages) / 3)
     for page in pages:
         yield [
             line
             for line in page.lines
-            if not _marginal(line, page)
-            or (seen[_key(line)] < often and not (len(pages) > 1 and _NUMBER.fullmatch(line.text)))
+            if not _is_in_margin(line, page)
+            or (
+                seen[_repetition_key(line)] < often
+                and not (len(pages) > 1 and _NUMBER.fullmatch(line.text))
+            )
         ]
 
 
-def _marginal(line: Line, page: Page) -> bool:
+def _is_in_margin(line: Line, page: Page) -> bool:
     foot, head = page.height * MARGIN, page.height * (1 - MARGIN)
     return line.end > head or line.bottom + line.size < foot
 
 
-def _key(line: Line) -> str:
+def _repetition_key(line: Line) -> str:
     return _DIGITS.sub("0", line.text.strip().casefold())
 
 
-def _edges(lines: Sequence[Line]) -> list[float]:
+def _column_edges(lines: Sequence[Line]) -> list[float]:
     """For each line the right edge of its column: the furthest at which two of the ten lines
     around it end that share its left half, else the furthest."""
     out = []
@@ -117,13 +120,13 @@ def _continues(first: Line, second: Line, edge: float) -> bool:
     beside = abs(drop) < 0.5 * size  # a cell, or a run of the same line
     if second.text[0] in _CLOSING and -0.5 * size < drop < 2.1 * size:
         return True
-    if not 0.7 < second.size / size < 1.4 and not _hyphenated(first.text, second.text):
+    if not 0.7 < second.size / size < 1.4 and not _is_hyphenated(first.text, second.text):
         return False
     if beside:
         return second.left - first.right < 2 * size and second.left >= first.left
     if not 0 < drop < 2.1 * size:
         return False
-    if _hyphenated(first.text, second.text):
+    if _is_hyphenated(first.text, second.text):
         return True
     if _ITEM.match(second.text) or _LEADERS.search(first.text):
         return False
@@ -139,21 +142,21 @@ def _continues(first: Line, second: Line, edge: float) -> bool:
     return second.text[:1].islower() and room < 0.4 * width
 
 
-def _runs_on(first: Line, second: Line) -> bool:
+def _continues_over_page(first: Line, second: Line) -> bool:
     """Whether the first line of a page goes on with a sentence of the page before."""
-    if _hyphenated(first.text, second.text):
+    if _is_hyphenated(first.text, second.text):
         return True
     return second.text[:1].islower() and first.text.rstrip()[-1:] not in ".!?:;"
 
 
-def _hyphenated(first: str, second: str) -> bool:
+def _is_hyphenated(first: str, second: str) -> bool:
     first = first.rstrip()
     return first[-1:] in _HYPHENS and first[-2:-1].isalpha() and second[:1].islower()
 
 
 def _join(first: str, second: str) -> str:
     first = first.rstrip()
-    if _hyphenated(first, second):
+    if _is_hyphenated(first, second):
         return first[:-1] + second
     return first + second if second[0] in _CLOSING else f"{first} {second}"
 

@@ -16,7 +16,7 @@ _INDENT = re.compile("\n +")
 _NO_TEXT = ["script", "style", "nav", "form"]
 
 
-def text(source: str) -> str:
+def markup_text(source: str) -> str:
     """The whole text of a page or fragment, a blank line between paragraphs."""
     tree = HTMLTree.parse(source.replace("\0", ""))
     found = extract_plain_text(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pipelines.ingest.extract.documents import xml
 from pipelines.ingest.extract.documents.archive import Archive
-from pipelines.ingest.extract.documents.docx import field
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
+from pipelines.ingest.extract.documents.docx import element_text
 from pipelines.ingest.extract.documents.paragraphs import Paragraphs
 
 _SKIPPED = frozenset(
@@ -65,12 +65,12 @@ class _Body(xml.Handler):
             self.out.add(text)
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """The text of an ODT file; its notes come last.  `limit` bounds what is unpacked."""
     archive = Archive(payload, limit)
     if b"encryption-data" in (archive.optional("META-INF/manifest.xml") or b""):
-        raise Unread("unreadable", "encrypted")
+        raise DocumentError("unreadable", "encrypted")
     body = _Body()
     xml.parse(archive.read("content.xml"), body)
     parts = [part for part in (body.text.text(), body.notes.text()) if part]
-    return Extracted("\n\n".join(parts), field(archive.optional("meta.xml"), "title"))
+    return DocumentText("\n\n".join(parts), element_text(archive.optional("meta.xml"), "title"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.ingest.extract.documents import xmp
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 from pipelines.ingest.extract.documents.pdf_parser import FRAME
 
 TIMEOUT = 60.0  # seconds a document
@@ -51,7 +51,7 @@ class _Parser:
             if answer is None:
                 self.close()
                 why = f"took more than {timeout:g} seconds" if late.is_set() else "broke on it"
-                raise Unread("unreadable", f"the PDF parser {why}")
+                raise DocumentError("unreadable", f"the PDF parser {why}")
             return answer
 
     def _exchange(
@@ -100,16 +100,16 @@ class _Parser:
 _PARSER = _Parser()
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """The text layer of a PDF.  `limit` bounds the file and its text."""
     if b"%PDF-" not in payload[:1024]:
-        raise Unread("unreadable", "no PDF header")
+        raise DocumentError("unreadable", "no PDF header")
     if len(payload) > limit:
-        raise Unread("too-large", f"{len(payload)} bytes")
+        raise DocumentError("too-large", f"{len(payload)} bytes")
     found = _PARSER.ask(payload, limit, TIMEOUT)
     if error := found.get("error"):
-        raise Unread(error, found["detail"])
-    metas, unread = xmp.of_pdf(payload)
+        raise DocumentError(error, found["detail"])
+    metas, unread = xmp.pdf_metas(payload)
     if unread and found["protected"]:  # it may say that nobody may read it
-        raise Unread("unreadable", "encrypted: its metadata cannot be read")
-    return Extracted(found["text"], found["title"] or None, metas=metas)
+        raise DocumentError("unreadable", "encrypted: its metadata cannot be read")
+    return DocumentText(found["text"], found["title"] or None, metas=metas)

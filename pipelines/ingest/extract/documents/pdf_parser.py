@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import pypdfium2
 import pypdfium2.raw as pdfium
 
-from pipelines.ingest.extract.documents.layout import Line, Page, paragraphs
+from pipelines.ingest.extract.documents.layout import Line, Page, join_paragraphs
 
 MEMORY = 1 << 30  # bytes of address space
 FRAME = struct.Struct(">QQ")
@@ -27,7 +27,7 @@ _CONTROL = re.compile("[\x01-\x08\x0b\x0e-\x1f]")
 _PRODUCER = re.compile(r"(?:Microsoft (?:Office )?(?:Word|PowerPoint|Excel) - )|^untitled$", re.I)
 
 
-def extracted(payload: bytes, limit: int) -> dict[str, Any]:
+def extract_pdf(payload: bytes, limit: int) -> dict[str, Any]:
     """`text`, `title`, `protected`; or `error` and `detail`."""
     try:
         document = pypdfium2.PdfDocument(payload)
@@ -45,7 +45,7 @@ def extracted(payload: bytes, limit: int) -> dict[str, Any]:
     for number in range(len(document)):
         try:
             page = document[number]
-            pages.append(_page(page))
+            pages.append(_read_page(page))
             page.close()
         except pypdfium2.PdfiumError:
             broken += 1
@@ -55,33 +55,35 @@ def extracted(payload: bytes, limit: int) -> dict[str, Any]:
             return {"error": "too-large", "detail": f"more than {limit} characters"}
     if broken and not pages:
         return {"error": "unreadable", "detail": "none of its pages can be read"}
-    found = paragraphs(pages)
+    found = join_paragraphs(pages)
     if len(_CONTROL.findall(found)) > len(found) / 100:
         return {"error": "undecodable", "detail": "its fonts do not say which letters they draw"}
     title = document.get_metadata_value("Title") or ""
     return {"text": found, "title": _PRODUCER.sub("", title).strip(), "protected": protected}
 
 
-def _page(page: pypdfium2.PdfPage) -> Page:
+def _read_page(page: pypdfium2.PdfPage) -> Page:
     textpage = page.get_textpage()
     whole = textpage.get_text_range()
     ends = [0, *(m.end() for m in _END.finditer(whole)), len(whole)]
     lines = [
-        line for start, stop in pairwise(ends) if (line := _line(textpage, whole, start, stop))
+        line for start, stop in pairwise(ends) if (line := _read_line(textpage, whole, start, stop))
     ]
     return Page(lines, page.get_height())
 
 
-def _line(textpage: pypdfium2.PdfTextPage, whole: str, start: int, stop: int) -> Line | None:
+def _read_line(textpage: pypdfium2.PdfTextPage, whole: str, start: int, stop: int) -> Line | None:
     text = whole[start:stop].rstrip()
     start += len(text) - len(text := text.lstrip())
     if not text:
         return None
-    first, last = _box(textpage, start), _box(textpage, start + len(text) - 1)
+    first, last = _character_box(textpage, start), _character_box(textpage, start + len(text) - 1)
     return Line(text, first[0], last[2], first[1], last[1], max(first[3] - first[1], 1.0))
 
 
-def _box(textpage: pypdfium2.PdfTextPage, position: int) -> tuple[float, float, float, float]:
+def _character_box(
+    textpage: pypdfium2.PdfTextPage, position: int
+) -> tuple[float, float, float, float]:
     """left, bottom, right, top of a character; nought where it has no place."""
     index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position)
     try:
@@ -98,7 +100,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
         if len(payload) < length:
             return
         try:
-            found = extracted(payload, limit)
+            found = extract_pdf(payload, limit)
         except Exception as error:
             found = {"error": "unreadable", "detail": type(error).__name__}
         body = json.dumps(found).encode()

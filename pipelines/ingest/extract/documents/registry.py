@@ -12,7 +12,7 @@ import zipfile
 from importlib import import_module
 from typing import Final
 
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 
 _OPEN: Final = "application/vnd.oasis.opendocument.text"
 _WORD: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml."
@@ -50,19 +50,19 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*>\s*)*<([\w.:-]+)", re.S)
 
 
-def supported(media_type: str) -> bool:
+def is_supported(media_type: str) -> bool:
     """Whether bodies of this type can be read, or must be looked into to know."""
     return media_type in MODULES or media_type in GENERIC
 
 
-def kind(payload: bytes) -> str | None:
+def sniff_media_type(payload: bytes) -> str | None:
     """The media type that the bytes show; None: none of those read here, and no HTML in XML."""
     if payload[:1024].lstrip().startswith(b"{\\rt"):
         return "text/rtf"
     if payload[:1024].lstrip().startswith(b"%PDF-"):
         return "application/pdf"
     if payload.startswith(b"PK\x03\x04"):
-        return _packed(payload)
+        return _sniff_zip(payload)
     if payload.startswith(_OLE):
         return "application/msword"
     root = _ROOT.match(payload[:4096].removeprefix(b"\xef\xbb\xbf"))
@@ -75,18 +75,22 @@ def kind(payload: bytes) -> str | None:
     return "application/xhtml+xml" if name == b"html" else feeds.get(name)
 
 
-def settled(media_type: str | None, payload: bytes) -> str | None:
+def effective_media_type(media_type: str | None, payload: bytes) -> str | None:
     """The media type to read a body as: what its bytes show where that may be, else the stated."""
     if media_type is not None and media_type not in GENERIC and media_type not in MODULES:
-        found = kind(payload) if payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf") else None
+        found = (
+            sniff_media_type(payload)
+            if payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf")
+            else None
+        )
         return found if found and media_type == "text/plain" else media_type
-    found = kind(payload)
+    found = sniff_media_type(payload)
     if found == "application/xhtml+xml" and MODULES.get(media_type or "", "feed") != "feed":
         return media_type  # a page in a document's place
     return found or media_type
 
 
-def _packed(payload: bytes) -> str | None:
+def _sniff_zip(payload: bytes) -> str | None:
     """Which document a zip file is: the first entry of an EPUB or ODT says so, stored plainly."""
     stated = re.match(rb"mimetype(application/[a-z.+-]+)", payload[30:140])
     if stated:
@@ -107,7 +111,7 @@ def _packed(payload: bytes) -> str | None:
     return _OPEN if "content.xml" in names else None
 
 
-def text(payload: bytes, media_type: str, limit: int) -> Extracted:
+def extract_text(payload: bytes, media_type: str, limit: int) -> DocumentText:
     """The text of a document.
 
     Args:
@@ -117,15 +121,17 @@ def text(payload: bytes, media_type: str, limit: int) -> Extracted:
     """
     if payload.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in payload:
-            return Extracted(error="unreadable", detail="encrypted")
-        return Extracted(error="unsupported-media-type", detail="a binary document of old Office")
+            return DocumentText(error="unreadable", detail="encrypted")
+        return DocumentText(
+            error="unsupported-media-type", detail="a binary document of old Office"
+        )
     if media_type not in MODULES:
-        return Extracted(error="unsupported-media-type", detail=media_type)
+        return DocumentText(error="unsupported-media-type", detail=media_type)
     module = import_module(f"pipelines.ingest.extract.documents.{MODULES[media_type]}")
     try:
-        found: Extracted = module.text(payload, limit)
-    except Unread as error:
-        return Extracted(error=error.reason, detail=error.detail)
+        found: DocumentText = module.extract_text(payload, limit)
+    except DocumentError as error:
+        return DocumentText(error=error.reason, detail=error.detail)
     except Exception as error:  # a damage that no check foresaw
-        return Extracted(error="unreadable", detail=type(error).__name__)
+        return DocumentText(error="unreadable", detail=type(error).__name__)
     return found

@@ -11,7 +11,7 @@ import codecs
 import re
 from dataclasses import dataclass, replace
 
-from pipelines.ingest.extract.documents.extracted import Extracted, Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 
 MAX_DEPTH = 10_000
 _TOKEN = re.compile(
@@ -85,7 +85,7 @@ class _Reader:
                 self._word(word.decode(), value)
             elif brace == b"{":
                 if len(self.stack) >= MAX_DEPTH:
-                    raise Unread("unreadable", f"groups nested more than {MAX_DEPTH} deep")
+                    raise DocumentError("unreadable", f"groups nested more than {MAX_DEPTH} deep")
                 self._flush()
                 self.stack.append(self.state)
             elif brace == b"}":
@@ -192,20 +192,22 @@ class _Reader:
             self.fonts[self.font] = name
 
 
-def _joined(parts: list[str]) -> str:
+def _join_surrogates(parts: list[str]) -> str:
     """The parts as text; surrogates that came one by one make characters again."""
     found = "".join(parts)
     return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
 
 
-def text(payload: bytes, limit: int) -> Extracted:
+def extract_text(payload: bytes, limit: int) -> DocumentText:
     """The text of an RTF file; its notes come last.  `limit` bounds the file."""
     payload = payload.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not payload.startswith(b"{\\rt"):
-        raise Unread("unreadable", "no RTF header")
+        raise DocumentError("unreadable", "no RTF header")
     if len(payload) > limit:
-        raise Unread("too-large", f"{len(payload)} bytes")
+        raise DocumentError("too-large", f"{len(payload)} bytes")
     reader = _Reader()
     reader.read(payload)
-    parts = [_joined(reader.parts[name]) for name in ("text", "notes")]
-    return Extracted("\n\n".join(p for p in parts if p), _joined(reader.parts["title"]) or None)
+    parts = [_join_surrogates(reader.parts[name]) for name in ("text", "notes")]
+    return DocumentText(
+        "\n\n".join(p for p in parts if p), _join_surrogates(reader.parts["title"]) or None
+    )

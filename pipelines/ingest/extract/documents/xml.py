@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.parsers import expat
 
-from pipelines.ingest.extract.documents.extracted import Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError
 
 MAX_DEPTH = 5_000
 
@@ -47,7 +47,7 @@ def parse(payload: bytes | str, handler: Handler, namespaces: bool = False) -> N
         nonlocal depth
         depth += 1
         if depth > MAX_DEPTH:
-            raise Unread("unreadable", f"XML nested more than {MAX_DEPTH} deep")
+            raise DocumentError("unreadable", f"XML nested more than {MAX_DEPTH} deep")
         if not namespaces:
             name = name.rpartition("}")[2]
             attributes = {k.rpartition("}")[2]: v for k, v in attributes.items()}
@@ -59,7 +59,7 @@ def parse(payload: bytes | str, handler: Handler, namespaces: bool = False) -> N
         handler.end(name if namespaces else name.rpartition("}")[2])
 
     def refuse(*_: object) -> None:
-        raise Unread("unreadable", "XML that declares entities")
+        raise DocumentError("unreadable", "XML that declares entities")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = handler.data
@@ -68,6 +68,6 @@ def parse(payload: bytes | str, handler: Handler, namespaces: bool = False) -> N
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
-        raise Unread("unreadable", f"XML: {expat.ErrorString(error.code)}") from None
+        raise DocumentError("unreadable", f"XML: {expat.ErrorString(error.code)}") from None
     except (LookupError, ValueError) as error:  # an encoding that Python does not know
-        raise Unread("unreadable", f"XML: {type(error).__name__}") from None
+        raise DocumentError("unreadable", f"XML: {type(error).__name__}") from None

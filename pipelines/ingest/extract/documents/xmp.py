@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Mapping
 
 from pipelines.ingest.extract.documents import xml
-from pipelines.ingest.extract.documents.extracted import Unread
+from pipelines.ingest.extract.documents.document_text import DocumentError
 
 TDM = "http://www.w3.org/ns/tdmrep"
 NAMES = ("reservation", "policy")
@@ -25,11 +25,11 @@ class _Packet(xml.Handler):
         self.inside, self.value = "", ""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self.found += [(own, v.strip()) for k, v in attributes.items() if (own := _own(k))]
-        self.inside, self.value = _own(name) or self.inside, ""
+        self.found += [(own, v.strip()) for k, v in attributes.items() if (own := _tdm_name(k))]
+        self.inside, self.value = _tdm_name(name) or self.inside, ""
 
     def end(self, name: str) -> None:
-        if _own(name) == self.inside and self.inside:
+        if _tdm_name(name) == self.inside and self.inside:
             self.found.append((self.inside, self.value.strip()))
             self.inside = ""
 
@@ -37,12 +37,12 @@ class _Packet(xml.Handler):
         self.value += text
 
 
-def _own(name: str) -> str | None:
+def _tdm_name(name: str) -> str | None:
     space, _, local = name.rpartition("}")
     return f"tdm:{local}" if space.rstrip("/#") == TDM and local in NAMES else None
 
 
-def metas(packet: bytes) -> Metas:
+def packet_metas(packet: bytes) -> Metas:
     """`tdm:reservation` and `tdm:policy` of a packet, as attributes or as elements.
 
     Raises:
@@ -53,7 +53,7 @@ def metas(packet: bytes) -> Metas:
     return tuple(handler.found)
 
 
-def of_pdf(payload: bytes) -> tuple[Metas, bool]:
+def pdf_metas(payload: bytes) -> tuple[Metas, bool]:
     """What all packets of a PDF say, and whether there is one that cannot be read."""
     packets = [m[0][:MAX_PACKET] for m in _PACKET.finditer(payload)]
     unread, position = 0, 0
@@ -75,7 +75,7 @@ def of_pdf(payload: bytes) -> tuple[Metas, bool]:
     found: list[tuple[str, str]] = []
     for packet in packets:
         try:
-            found += metas(packet)
-        except Unread:
+            found += packet_metas(packet)
+        except DocumentError:
             unread += b"tdm" in packet
     return tuple(dict.fromkeys(found)), unread > 0

@@ -9,7 +9,7 @@ from helpers.language_texts import AZ, BA, BE, ET, KK, KY, LT, LV, RO, RU, TG, T
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.decoding.charset import CHARSETS, Decoded, decode
+from pipelines.ingest.decoding.charset import CHARSETS, DecodedText, decode
 
 TABLE = (
     [(RU, c) for c in ("cp1251", "koi8-r", "cp866", "iso8859-5", "mac-cyrillic", "cp855")]
@@ -40,7 +40,7 @@ TABLE = (
 )
 
 
-def done(found: Decoded | None) -> Decoded:
+def done(found: DecodedText | None) -> DecodedText:
     assert found is not None
     return found
 

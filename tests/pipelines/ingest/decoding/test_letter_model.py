@@ -18,38 +18,41 @@ TEXT = (
 
 @pytest.mark.parametrize("charset", ["cp1251", "koi8-r", "cp866", "iso8859-5", "cp855"])
 def test_the_best_reading_is_the_right_one(charset):
-    fit = letter_model.fit(TEXT.encode(charset))
+    fit = letter_model.fit_charsets(TEXT.encode(charset))
     assert fit and (fit.best.charset, fit.best.language) == (charset, "ru")
     assert fit.best.plausible() and fit.best.score == max(fit.scores.values())
 
 
 @pytest.mark.parametrize("charset", ["cp1251", "koi8-r"])
 def test_capitals_are_no_other_charset(charset):
-    fit = letter_model.fit(TEXT.upper().encode(charset))
+    fit = letter_model.fit_charsets(TEXT.upper().encode(charset))
     assert fit and fit.best.charset == charset
 
 
 def test_plain_ascii_has_no_reading():
-    assert letter_model.fit(b"<p>plain</p>") is None and letter_model.fit(b"") is None
-    assert not letter_model.likely("plain").plausible()
+    assert (
+        letter_model.fit_charsets(b"<p>plain</p>") is None
+        and letter_model.fit_charsets(b"") is None
+    )
+    assert not letter_model.best_language("plain").plausible()
 
 
 def test_markup_weighs_nothing():
     bare, marked = TEXT.encode("cp1251"), ("<b>x</b> <i>y</i> " + TEXT).encode("cp1251")
-    first, second = letter_model.fit(bare), letter_model.fit(marked)
+    first, second = letter_model.fit_charsets(bare), letter_model.fit_charsets(marked)
     assert first and second and first.best.counted == second.best.counted
     assert first.scores == second.scores
 
 
 def test_noise_is_implausible():
-    fit = letter_model.fit(bytes(range(128, 256)) * 20)
+    fit = letter_model.fit_charsets(bytes(range(128, 256)) * 20)
     assert fit and not fit.best.plausible()
-    assert not letter_model.likely("".join(map(chr, range(0x3041, 0x3090))) * 9).plausible()
+    assert not letter_model.best_language("".join(map(chr, range(0x3041, 0x3090))) * 9).plausible()
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes(payload):
-    fit = letter_model.fit(payload)
+    fit = letter_model.fit_charsets(payload)
     assert (fit is None) == payload.isascii()
     if fit:
         assert set(fit.scores) <= set(letter_model.CHARSETS) and math.isfinite(fit.best.divergence)
@@ -57,5 +60,5 @@ def test_any_bytes(payload):
 
 @given(st.text(max_size=300))
 def test_any_text(text):
-    found = letter_model.likely(text)
+    found = letter_model.best_language(text)
     assert 0 <= found.counted <= len(text) and math.isfinite(found.score)

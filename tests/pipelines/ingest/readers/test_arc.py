@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lineage import evidence
 from pipelines.ingest.readers import arc
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Envelope
 
 VERSION = b"1 0 Crawl\nURL IP-address Archive-date Content-type Archive-length\n"
 BODY = b"<p>The assembly met on Monday.</p>"
@@ -40,7 +40,7 @@ def scan(folder: Path, content: bytes) -> list[Envelope]:
     """All envelopes; bodies and evidence of each good one are checked on the way."""
     path = folder / "a.arc"
     path.write_bytes(content)
-    one = Source(path, "a.arc", {}, 1 << 20)
+    one = ContainerSource(path, "a.arc", {}, 1 << 20)
     found = list(arc.scan(one))
     good = [e for e in found if not e.error]
     for envelope, body in zip(

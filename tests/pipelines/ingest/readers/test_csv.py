@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.ingest.readers import csv
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 FIELDS = {"uri": "id", "text": "body", "title": "name", "captured_at": "date"}
 ROWS = [
@@ -33,7 +33,7 @@ def written(rows: list[list[str]], delimiter: str = ",", end: str = "\r\n") -> s
 
 def read(path: Path, body: bytes, limit: int = 1 << 20) -> tuple[list[Envelope], list[Content]]:
     path.write_bytes(body)
-    source = Source(path, "raw/a.csv", FIELDS, limit)
+    source = ContainerSource(path, "raw/a.csv", FIELDS, limit)
     found = list(csv.scan(source))
     good = [(e.offset, e.length) for e in found if not e.error]
     return found, list(csv.contents(source, good))
@@ -112,7 +112,7 @@ def test_a_file_that_changed(tmp_path):
     path = tmp_path / "a"
     found, _ = read(path, written(ROWS).encode())
     path.write_bytes(b"id,body\n1,x\n")
-    source = Source(path, "a", FIELDS, 1000)
+    source = ContainerSource(path, "a", FIELDS, 1000)
     bodies = csv.contents(source, [(e.offset, e.length) for e in found])
     assert [b.error for b in bodies] == ["unreadable"] * 3
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.ingest.readers import feed
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 RSS = """<?xml version="1.0" encoding="{}"?><!DOCTYPE rss SYSTEM "rss.dtd"><rss version="2.0"
  xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:media="http://search.yahoo.com/mrss/">
@@ -33,7 +33,7 @@ def scanned(
     tmp_path: Path, body: bytes, limit: int = 1 << 20
 ) -> tuple[list[Envelope], list[Content]]:
     (tmp_path / "a.xml").write_bytes(body)
-    source = Source(tmp_path / "a.xml", "raw/a.xml", {}, limit)
+    source = ContainerSource(tmp_path / "a.xml", "raw/a.xml", {}, limit)
     found = list(feed.scan(source))
     good = [(e.offset, e.length) for e in found if not e.error]
     return found, list(feed.contents(source, good))
@@ -89,7 +89,7 @@ def test_no_feed(tmp_path, body, reason):
 
 def test_a_feed_that_changed(tmp_path):
     (tmp_path / "a.xml").write_bytes(ATOM.encode())
-    source = Source(tmp_path / "a.xml", "a", {}, 1 << 20)
+    source = ContainerSource(tmp_path / "a.xml", "a", {}, 1 << 20)
     assert [c.error for c in feed.contents(source, [(0, 1), (9, 1)])] == [None, "unreadable"]
 
 

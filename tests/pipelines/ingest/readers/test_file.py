@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from helpers.commands import ROOT
-from helpers.office_files import docx, epub, odt, paragraph, pdf
+from helpers.office_files import docx_paragraph, make_docx, make_epub, make_odt, make_pdf
 
 from pipelines.ingest import text_extraction
-from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.records import ContainerSource
 from pipelines.ingest.readers.registry import FILES, FORMATS, reader
 
 LETTER = "Құрметті әріптестер! Жиналыс дүйсенбі күні өтеді, барлығыңыз келіңіздер. " * 6
@@ -20,9 +20,9 @@ RUSSIAN = "Уважаемые коллеги! Собрание состоитс�
 text = reader("text")
 
 
-def one(path: Path, body: bytes, limit: int = 1 << 20) -> Source:
+def one(path: Path, body: bytes, limit: int = 1 << 20) -> ContainerSource:
     path.write_bytes(body)
-    return Source(path, "raw/letters/1.txt", {}, limit)
+    return ContainerSource(path, "raw/letters/1.txt", {}, limit)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_charsets(tmp_path, words, charset):
     assert found.length == source.path.stat().st_size
     assert found.payload_sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
     (body,) = text.contents(source, [(0, found.length)])
-    assert text_extraction.document(body, 1 << 20).text == words.strip()
+    assert text_extraction.extract_document(body, 1 << 20).text == words.strip()
 
 
 def test_an_empty_file_and_one_of_white_space(tmp_path):
@@ -55,7 +55,7 @@ def test_an_empty_file_and_one_of_white_space(tmp_path):
         (found,) = text.scan(source)
         assert not found.error
         (read,) = text.contents(source, [(0, found.length)])
-        assert text_extraction.document(read, 100).text == ""
+        assert text_extraction.extract_document(read, 100).text == ""
 
 
 def test_a_file_that_is_too_large(tmp_path):
@@ -74,11 +74,11 @@ def test_every_format_has_its_reader_and_may_be_named():
     "format, body",
     [
         ("html", "<html><title>Т</title><p>Сәлем, әлем!</p></html>".encode()),
-        ("pdf", pdf([[(60, 700, "Привет, мир!")]])),
-        ("docx", docx(paragraph("Сәлем, әлем!"))),
-        ("odt", odt("<text:p>Сәлем, әлем!</text:p>")),
+        ("pdf", make_pdf([[(60, 700, "Привет, мир!")]])),
+        ("docx", make_docx(docx_paragraph("Сәлем, әлем!"))),
+        ("odt", make_odt("<text:p>Сәлем, әлем!</text:p>")),
         ("rtf", rb"{\rtf1\ansi\ansicpg1251 \'cf\'f0\'e8\'e2\'e5\'f2, \u1084?\u1080?\u1088?!}"),
-        ("epub", epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
+        ("epub", make_epub(["<html><body><p>Сәлем, әлем!</p></body></html>"])),
     ],
 )
 def test_documents(tmp_path, format, body):
@@ -86,5 +86,5 @@ def test_documents(tmp_path, format, body):
     (found,) = reader(format).scan(source)
     assert (found.error, found.media_type) == (None, FILES[format])
     (read,) = reader(format).contents(source, [(0, found.length)])
-    seen = text_extraction.document(read, 1 << 20)
+    seen = text_extraction.extract_document(read, 1 << 20)
     assert (seen.text, seen.error) in [("Сәлем, әлем!", None), ("Привет, мир!", None)]

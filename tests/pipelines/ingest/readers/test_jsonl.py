@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from lineage.storage import streams
 from pipelines.ingest.readers import jsonl
-from pipelines.ingest.readers.records import Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Envelope
 
 FIELDS = {"uri": "id", "text": "body", "captured_at": "date"}
 
 
 def source(
     path: Path, content: bytes, fields: dict[str, str] | None = None, limit: int = 1 << 20
-) -> Source:
+) -> ContainerSource:
     path.write_bytes(content)
-    return Source(path, "raw/a.jsonl", FIELDS if fields is None else fields, limit)
+    return ContainerSource(path, "raw/a.jsonl", FIELDS if fields is None else fields, limit)
 
 
 def row(number: int, **more: object) -> dict[str, object]:

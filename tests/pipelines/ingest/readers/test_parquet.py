@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.ingest.readers import parquet
-from pipelines.ingest.readers.records import Content, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 NAMES = {"uri": "identifier", "text": "content", "captured_at": "published"}
 
@@ -25,9 +25,9 @@ def written(
     fields: dict[str, str] = NAMES,
     limit: int = 1 << 20,
     **options: Any,
-) -> Source:
+) -> ContainerSource:
     pq.write_table(table, path, **options)
-    return Source(path, "raw/a.parquet", fields, limit)
+    return ContainerSource(path, "raw/a.parquet", fields, limit)
 
 
 def table(texts: Any, **more: Any) -> pa.Table:
@@ -43,7 +43,7 @@ def table(texts: Any, **more: Any) -> pa.Table:
     )
 
 
-def read(one: Source) -> tuple[list[Envelope], list[Content]]:
+def read(one: ContainerSource) -> tuple[list[Envelope], list[Content]]:
     found = list(parquet.scan(one))
     wanted = [(e.offset, e.length) for e in found if not e.error]
     return found, list(parquet.contents(one, wanted))
@@ -155,7 +155,7 @@ def test_no_rows(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all", b"PAR1" + b"\0" * 9])
 def test_not_a_parquet_file(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    found = list(parquet.scan(Source(tmp_path / "a", "a", NAMES, 100)))
+    found = list(parquet.scan(ContainerSource(tmp_path / "a", "a", NAMES, 100)))
     assert [e.error for e in found] == ["unreadable"]
 
 

@@ -69,11 +69,11 @@ def parquet() -> bytes:
 )
 def test_kinds(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
     (tmp_path / name).write_bytes(content)
-    assert sniff.kind(tmp_path / name) == kind
+    assert sniff.detect_format(tmp_path / name) == kind
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:
-    assert sniff.kind(tmp_path / "nowhere") == sniff.kind(tmp_path) == "unknown"
+    assert sniff.detect_format(tmp_path / "nowhere") == sniff.detect_format(tmp_path) == "unknown"
 
 
 def test_every_format_can_be_told() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from lineage import evidence
 from pipelines.ingest.readers import wacz
-from pipelines.ingest.readers.records import Cursor, Envelope, Source
+from pipelines.ingest.readers.records import ContainerSource, Cursor, Envelope
 
 
 def record(number: int, body: bytes = b"<p>The assembly met.</p>") -> bytes:
@@ -44,7 +44,7 @@ def scan(path: Path, **entries: tuple[bytes, int]) -> list[Envelope]:
 
 
 def verified(path: Path) -> list[Envelope]:
-    one = Source(path, path.name, {}, 1 << 20, Cursor())
+    one = ContainerSource(path, path.name, {}, 1 << 20, Cursor())
     found = list(wacz.scan(one))
     good = [e for e in found if not e.error]
     assert [e.offset for e in good] == sorted(e.offset for e in good)
@@ -135,5 +135,5 @@ def test_a_damaged_zip_never_raises(tmp_path, edits, cut):
     for where, value in edits:
         raw[int(where * (len(raw) - 1))] = value
     path.write_bytes(raw[: len(raw) - cut])
-    found = list(wacz.scan(Source(path, path.name, {}, 1 << 20)))
+    found = list(wacz.scan(ContainerSource(path, path.name, {}, 1 << 20)))
     assert found and {e.error for e in found} <= {None, "unreadable", "too-large"}

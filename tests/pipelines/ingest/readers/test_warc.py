@@ -17,34 +17,34 @@ from helpers.warc_files import (
     MIB,
     PAGES,
     REQUEST,
-    cut_anywhere,
-    errors,
-    http,
-    members,
-    record,
-    scan,
-    source,
-    unpack,
-    uris,
-    with_dictionary,
+    envelope_errors,
+    gzip_in_pieces,
+    gzip_members,
+    http_response,
+    scan_warc,
+    sound_uris,
+    unpack_bytes,
+    warc_record,
+    write_source,
+    zstd_with_dictionary,
 )
 
 from pipelines.ingest.readers import warc
 from pipelines.ingest.readers.records import MAX_SIGNAL_BYTES, Content
-from pipelines.ingest.text_extraction import document
+from pipelines.ingest.text_extraction import extract_document
 
 
 @pytest.mark.parametrize(
     "pack",
     [
-        members,
+        gzip_members,
         lambda *r: b"".join(r),
         lambda *r: gzip_bytes(b"".join(r)),
         lambda *r: gzip_bytes(b"".join(r[:3])) + gzip_bytes(b"".join(r[3:])),
-        lambda *r: cut_anywhere(b"".join(r)),
+        lambda *r: gzip_in_pieces(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: zstd.compress(b"".join(r)),
-        with_dictionary,
+        zstd_with_dictionary,
         lambda *r: b"".join(map(lz4.frame.compress, r)),
         lambda *r: lz4.frame.compress(b"".join(r)),
     ],
@@ -54,11 +54,11 @@ from pipelines.ingest.text_extraction import document
     ],
 )  # fmt: skip
 def test_records_and_only_records_are_found(tmp_path, pack):
-    container = pack(INFO, REQUEST, *PAGES, record(b"a: b", kind="metadata"))
-    found = scan(tmp_path, container)
-    assert uris(found) == ALL and not errors(found)
+    container = pack(INFO, REQUEST, *PAGES, warc_record(b"a: b", kind="metadata"))
+    found = scan_warc(tmp_path, container)
+    assert sound_uris(found) == ALL and not envelope_errors(found)
     for envelope, raw in zip(found, PAGES, strict=True):
-        unpacked = container if envelope.locator == "member" else unpack(tmp_path, container)
+        unpacked = container if envelope.locator == "member" else unpack_bytes(tmp_path, container)
         cut = unpacked[envelope.offset : envelope.offset + envelope.length]
         cut = gzip.decompress(cut) if envelope.locator == "member" else cut
         assert cut.strip() == raw.strip()
@@ -70,36 +70,38 @@ def test_records_and_only_records_are_found(tmp_path, pack):
 
 @pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
 def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
-    first = record(b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields")
-    assert uris(scan(tmp_path, gzip_bytes(first + b"".join(PAGES)))) == ALL
+    first = warc_record(
+        b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields"
+    )
+    assert sound_uris(scan_warc(tmp_path, gzip_bytes(first + b"".join(PAGES)))) == ALL
 
 
 def test_kinds_of_records(tmp_path):
-    resource = record(b"plain text", "urn:r", "resource", content_type="text/plain")
-    conversion = record(b"converted", "urn:c", "conversion", content_type="text/plain")
-    revisit = record(http(b""), "urn:v", "revisit")
-    bare = record(http(b"x"), "urn:b", content_type=None)
-    found = scan(tmp_path, members(resource, conversion, revisit, bare))
-    assert uris(found) == ["urn:r", "urn:c", "urn:v", "urn:b"]
+    resource = warc_record(b"plain text", "urn:r", "resource", content_type="text/plain")
+    conversion = warc_record(b"converted", "urn:c", "conversion", content_type="text/plain")
+    revisit = warc_record(http_response(b""), "urn:v", "revisit")
+    bare = warc_record(http_response(b"x"), "urn:b", content_type=None)
+    found = scan_warc(tmp_path, gzip_members(resource, conversion, revisit, bare))
+    assert sound_uris(found) == ["urn:r", "urn:c", "urn:v", "urn:b"]
     assert [e.http_status for e in found] == [None, None, 200, 200]
     assert [e.media_type for e in found][:2] == ["text/plain"] * 2
 
 
 @pytest.mark.parametrize("kind", ["unknown", "respAnse", "continuation", None])
 def test_a_type_that_is_not_known_is_damage(tmp_path, kind):
-    found = scan(tmp_path, members(record(http(b"x"), kind=kind), PAGES[0]))
-    assert errors(found) == ["unreadable"] and uris(found) == ALL[:1]
+    found = scan_warc(tmp_path, gzip_members(warc_record(http_response(b"x"), kind=kind), PAGES[0]))
+    assert envelope_errors(found) == ["unreadable"] and sound_uris(found) == ALL[:1]
 
 
 def test_a_conversion_is_text_for_training(tmp_path):
     """What a WET file holds."""
     text = "Жиналыс дүйсенбіде өтті.\n\nКелесі жиын сәрсенбіде болады."
-    wet = record(text.encode(), ALL[0], "conversion", content_type="text/plain")
+    wet = warc_record(text.encode(), ALL[0], "conversion", content_type="text/plain")
     for pack in (gzip_bytes, zstd.compress):
-        one = source(tmp_path / "a", pack(INFO) + pack(wet))
+        one = write_source(tmp_path / "a", pack(INFO) + pack(wet))
         (found,) = warc.scan(one)
         (body,) = warc.contents(one, [(found.offset, found.length)])
-        made = document(body, MIB)
+        made = extract_document(body, MIB)
         assert (made.text, made.error, found.http_status) == (text, None, None)
 
 
@@ -108,7 +110,10 @@ def test_a_revisit_says_what_it_repeats(tmp_path):
         "WARC-Refers-To-Target-URI: <https://a.kz/0>\r\nWARC-Refers-To-Date: 2026-01-01T00:00:00Z\r\n"
         "WARC-Payload-Digest: sha1:ABC\r\nWARC-Profile: urn:same\r\n"
     )
-    found = scan(tmp_path, members(record(http(b""), kind="revisit", extra=said), PAGES[0]))
+    found = scan_warc(
+        tmp_path,
+        gzip_members(warc_record(http_response(b""), kind="revisit", extra=said), PAGES[0]),
+    )
     assert json.loads(found[0].revisit or "") == {
         "refers_to_uri": "https://a.kz/0",
         "refers_to_date": "2026-01-01T00:00:00Z",
@@ -120,13 +125,13 @@ def test_a_revisit_says_what_it_repeats(tmp_path):
 
 def test_uri_as_it_stands(tmp_path):
     odd = ["https://a.kz/x>y", "https://a.kz/ю", "urn: with blank"]
-    wrapped = [record(http(b"x"), f"<{uri}>") for uri in odd]
-    bare = [record(http(b"x"), uri) for uri in odd]
-    assert uris(scan(tmp_path, members(*wrapped, *bare))) == odd * 2
+    wrapped = [warc_record(http_response(b"x"), f"<{uri}>") for uri in odd]
+    bare = [warc_record(http_response(b"x"), uri) for uri in odd]
+    assert sound_uris(scan_warc(tmp_path, gzip_members(*wrapped, *bare))) == odd * 2
 
 
 def test_missing_uri_and_date(tmp_path):
-    found = scan(tmp_path, members(record(http(b"x"), None, date=None)))
+    found = scan_warc(tmp_path, gzip_members(warc_record(http_response(b"x"), None, date=None)))
     assert (found[0].uri, found[0].captured_at, found[0].error) == (None, None, None)
 
 
@@ -145,13 +150,13 @@ def test_missing_uri_and_date(tmp_path):
     ],
 )
 def test_status_lines(tmp_path, block, status, error):
-    found = scan(tmp_path, members(record(block)))
+    found = scan_warc(tmp_path, gzip_members(warc_record(block)))
     assert [(e.http_status, e.error) for e in found] == [(status, error)]
 
 
 def test_headers_as_they_stand(tmp_path):
-    block = http(b"x", "X-One: a", "X-One: b", "Folded: a", "\tb", "no colon", ": no name")
-    found = scan(tmp_path, members(record(block)))
+    block = http_response(b"x", "X-One: a", "X-One: b", "Folded: a", "\tb", "no colon", ": no name")
+    found = scan_warc(tmp_path, gzip_members(warc_record(block)))
     assert [h for h in found[0].headers if h[0] != "Content-Type"] == [
         ("X-One", "a"),
         ("X-One", "b"),
@@ -160,25 +165,25 @@ def test_headers_as_they_stand(tmp_path):
 
 
 def test_an_empty_file_has_no_records(tmp_path):
-    assert scan(tmp_path, b"") == []
-    assert scan(tmp_path, members(INFO)) == []
+    assert scan_warc(tmp_path, b"") == []
+    assert scan_warc(tmp_path, gzip_members(INFO)) == []
 
 
 def test_signals_are_kept_as_text(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
-    coded = http(gzip_bytes(rules), "Content-Encoding: gzip")
-    large = http(b"#" * (MAX_SIGNAL_BYTES + 5))
-    found = scan(
+    coded = http_response(gzip_bytes(rules), "Content-Encoding: gzip")
+    large = http_response(b"#" * (MAX_SIGNAL_BYTES + 5))
+    found = scan_warc(
         tmp_path,
-        members(
-            record(http(rules), "https://a.kz/robots.txt"),
-            record(coded, "https://b.kz/robots.txt"),
-            record(large, "https://c.kz/robots.txt"),
-            record(http(b""), "https://d.kz/robots.txt", "revisit"),
-            record(http(b"{}"), "https://a.kz/.well-known/tdmrep.json"),
+        gzip_members(
+            warc_record(http_response(rules), "https://a.kz/robots.txt"),
+            warc_record(coded, "https://b.kz/robots.txt"),
+            warc_record(large, "https://c.kz/robots.txt"),
+            warc_record(http_response(b""), "https://d.kz/robots.txt", "revisit"),
+            warc_record(http_response(b"{}"), "https://a.kz/.well-known/tdmrep.json"),
             PAGES[0],
-            record(http(b"x"), "https://a.kz/other/robots.txt"),
-            record(http(b"x"), "http://[/robots.txt"),
+            warc_record(http_response(b"x"), "https://a.kz/other/robots.txt"),
+            warc_record(http_response(b"x"), "http://[/robots.txt"),
         ),
     )
     assert [e.signal for e in found] == ["robots"] * 4 + ["tdmrep"] + [None] * 3
@@ -188,15 +193,18 @@ def test_signals_are_kept_as_text(tmp_path):
 
 
 def test_a_scan_may_be_given_up(tmp_path):
-    for content in (members(*PAGES), b"".join(PAGES), gzip_bytes(b"".join(PAGES))):
-        found = warc.scan(source(tmp_path / "a.warc", content))
+    for content in (gzip_members(*PAGES), b"".join(PAGES), gzip_bytes(b"".join(PAGES))):
+        found = warc.scan(write_source(tmp_path / "a.warc", content))
         assert next(found).uri == ALL[0]
         found.close()  # type: ignore[attr-defined]
 
 
 def test_content_is_what_was_stored(tmp_path):
     stored = zlib.compress(b"<p>x</p>")
-    one = source(tmp_path / "a.warc", members(record(http(stored, "Content-Encoding: deflate"))))
+    one = write_source(
+        tmp_path / "a.warc",
+        gzip_members(warc_record(http_response(stored, "Content-Encoding: deflate"))),
+    )
     (envelope,) = warc.scan(one)
     (body,) = warc.contents(one, [(envelope.offset, envelope.length)])
     assert isinstance(body, Content) and body.payload == stored

@@ -15,14 +15,14 @@ from helpers.warc_files import (
     MIB,
     PAGES,
     REQUEST,
-    errors,
-    http,
-    members,
-    page,
-    record,
-    scan,
-    source,
-    uris,
+    envelope_errors,
+    gzip_members,
+    http_response,
+    page_record,
+    scan_warc,
+    sound_uris,
+    warc_record,
+    write_source,
 )
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -31,7 +31,7 @@ from lineage import evidence
 from pipelines.engine.input_files import Container
 from pipelines.ingest import scan as scanning
 from pipelines.ingest.readers import warc
-from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.records import ContainerSource
 from pipelines.ingest.readers.registry import reader
 
 DAMAGED = SHARED / "data/crawl/damaged"
@@ -40,7 +40,7 @@ DAMAGED = SHARED / "data/crawl/damaged"
 @pytest.mark.parametrize(
     "pack",
     [
-        members,
+        gzip_members,
         lambda *r: b"".join(r),
         lambda *r: gzip_bytes(b"".join(r)),
         lambda *r: b"".join(map(zstd.compress, r)),
@@ -52,55 +52,55 @@ DAMAGED = SHARED / "data/crawl/damaged"
     "length", [99999999, 10**14, "9" * 5000, 20, 0, "-1", "0x20", None], ids=lambda v: str(v)[:9]
 )
 def test_a_lying_length_costs_its_record_alone(tmp_path, pack, length):
-    liar = record(http(b"a body that is long enough"), "urn:liar", length=length)
-    found = scan(tmp_path, pack(INFO, *PAGES[:2], liar, *PAGES[2:]))
-    assert uris(found) == ALL
+    liar = warc_record(http_response(b"a body that is long enough"), "urn:liar", length=length)
+    found = scan_warc(tmp_path, pack(INFO, *PAGES[:2], liar, *PAGES[2:]))
+    assert sound_uris(found) == ALL
     assert [e.uri for e in found if e.error] == ["urn:liar"]
-    assert errors(found) == ["unreadable"]
+    assert envelope_errors(found) == ["unreadable"]
 
 
 def test_two_lengths_that_differ_are_believed_neither(tmp_path):
-    twice = record(http(b"x" * 50), extra="Content-Length: 30\r\n")
-    assert errors(scan(tmp_path, members(twice))) == ["unreadable"]
+    twice = warc_record(http_response(b"x" * 50), extra="Content-Length: 30\r\n")
+    assert envelope_errors(scan_warc(tmp_path, gzip_members(twice))) == ["unreadable"]
 
 
 def test_a_length_that_cuts_off_zeros_is_a_lie(tmp_path):
-    block = http(b"body\0\0")
-    plain = record(block, "urn:liar", length=len(block) - 2) + PAGES[0]
-    found = scan(tmp_path, plain)
-    assert uris(found) == ALL[:1] and errors(found) == ["unreadable"]
+    block = http_response(b"body\0\0")
+    plain = warc_record(block, "urn:liar", length=len(block) - 2) + PAGES[0]
+    found = scan_warc(tmp_path, plain)
+    assert sound_uris(found) == ALL[:1] and envelope_errors(found) == ["unreadable"]
 
 
 def test_records_left_over_in_a_member_are_accounted_for(tmp_path):
-    found = scan(tmp_path, members(PAGES[0], PAGES[1] + PAGES[2] + PAGES[3], PAGES[4]))
-    assert uris(found) == [ALL[0], ALL[1], ALL[4]]
-    assert errors(found) == ["unreadable"] and "2 more" in str(found[2].detail)
+    found = scan_warc(tmp_path, gzip_members(PAGES[0], PAGES[1] + PAGES[2] + PAGES[3], PAGES[4]))
+    assert sound_uris(found) == [ALL[0], ALL[1], ALL[4]]
+    assert envelope_errors(found) == ["unreadable"] and "2 more" in str(found[2].detail)
 
 
 def test_requests_do_not_hide_what_follows_them_in_a_member(tmp_path):
-    found = scan(tmp_path, members(PAGES[0], REQUEST + PAGES[1]))
-    assert uris(found) == ALL[:1] and errors(found) == ["unreadable"]
+    found = scan_warc(tmp_path, gzip_members(PAGES[0], REQUEST + PAGES[1]))
+    assert sound_uris(found) == ALL[:1] and envelope_errors(found) == ["unreadable"]
 
 
 @pytest.mark.parametrize("cut", [1, 9, 30, 60])
 def test_torn_tail(tmp_path, cut):
-    for pack in (members, lambda *r: b"".join(r)):
+    for pack in (gzip_members, lambda *r: b"".join(r)):
         whole = pack(*PAGES)
-        found = scan(tmp_path, whole[:-cut] if pack is members else whole[: -cut - 4])
-        assert uris(found) == ALL[:4] and errors(found) == ["unreadable"]
+        found = scan_warc(tmp_path, whole[:-cut] if pack is gzip_members else whole[: -cut - 4])
+        assert sound_uris(found) == ALL[:4] and envelope_errors(found) == ["unreadable"]
 
 
 @pytest.mark.parametrize("pack", [gzip_bytes, zstd.compress, lz4.frame.compress])
 def test_a_torn_stream_keeps_what_came_before(tmp_path, pack):
     body = hashlib.shake_256(b"noise").hexdigest(300_000)
-    whole = pack(INFO + b"".join(PAGES) + page(9, body) + page(10, body))
-    found = scan(tmp_path, whole[: len(whole) // 2])
-    assert uris(found)[:5] == ALL and set(errors(found)) == {"unreadable"}
+    whole = pack(INFO + b"".join(PAGES) + page_record(9, body) + page_record(10, body))
+    found = scan_warc(tmp_path, whole[: len(whole) // 2])
+    assert sound_uris(found)[:5] == ALL and set(envelope_errors(found)) == {"unreadable"}
 
 
 def test_garbage_and_padding_between_members(tmp_path):
-    first, second, third = (members(one) for one in PAGES[:3])
-    found = scan(
+    first, second, third = (gzip_members(one) for one in PAGES[:3])
+    found = scan_warc(
         tmp_path,
         first
         + b"\0" * 5000
@@ -110,18 +110,21 @@ def test_garbage_and_padding_between_members(tmp_path):
         + gzip_bytes(b"")
         + b"\0" * 512,
     )
-    assert uris(found) == ALL[:3] and errors(found) == ["unreadable"]
-    assert uris(scan(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
-    assert uris(scan(tmp_path, b"junk\r\n\r\n" + PAGES[0] + PAGES[1] + b"\0" * 512)) == ALL[:2]
+    assert sound_uris(found) == ALL[:3] and envelope_errors(found) == ["unreadable"]
+    assert sound_uris(scan_warc(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
+    assert (
+        sound_uris(scan_warc(tmp_path, b"junk\r\n\r\n" + PAGES[0] + PAGES[1] + b"\0" * 512))
+        == ALL[:2]
+    )
 
 
 def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
     limit = 100_000
-    bomb = gzip_bytes(record(http(b"\0" * 40 * MIB), "urn:bomb"))
-    small = gzip_bytes(record(http(b"a" * 2 * MIB), "urn:large"))
+    bomb = gzip_bytes(warc_record(http_response(b"\0" * 40 * MIB), "urn:bomb"))
+    small = gzip_bytes(warc_record(http_response(b"a" * 2 * MIB), "urn:large"))
     for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
-        found = scan(tmp_path, members(PAGES[0]) + one + members(*PAGES[1:]), limit)
-        assert uris(found) == ALL
+        found = scan_warc(tmp_path, gzip_members(PAGES[0]) + one + gzip_members(*PAGES[1:]), limit)
+        assert sound_uris(found) == ALL
         assert [(e.uri, e.error) for e in found if e.error] == [(uri, "too-large")]
         cut = next(e for e in found if e.error)
         assert (tmp_path / "a.warc").read_bytes()[cut.offset :][: cut.length] == one
@@ -143,30 +146,32 @@ def test_members_inside_members_take_no_day(tmp_path):
         + (block ^ 0xFFFF).to_bytes(2, "little")
         + b"WARC/1.0\r\n"
     )
-    found = scan(tmp_path, unit.ljust(43, b"x") * 20_000)
-    assert set(errors(found)) == {"unreadable"}
+    found = scan_warc(tmp_path, unit.ljust(43, b"x") * 20_000)
+    assert set(envelope_errors(found)) == {"unreadable"}
     noise = b"".join(gzip_bytes(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
-    assert len(scan(tmp_path, noise)) == 5000
+    assert len(scan_warc(tmp_path, noise)) == 5000
 
 
 def test_a_large_plain_record_and_a_payload_over_the_limit(tmp_path):
     limit = 100_000
-    large = record(http(b"a" * (2 * MIB)), "urn:large")
-    above = record(http(b"a" * (limit + 1)), "urn:above")
-    for pack in (members, lambda *r: b"".join(r)):
-        found = scan(tmp_path, pack(PAGES[0], large, above, PAGES[1]), limit)
-        assert uris(found) == ALL[:2] and errors(found) == ["too-large"] * 2
+    large = warc_record(http_response(b"a" * (2 * MIB)), "urn:large")
+    above = warc_record(http_response(b"a" * (limit + 1)), "urn:above")
+    for pack in (gzip_members, lambda *r: b"".join(r)):
+        found = scan_warc(tmp_path, pack(PAGES[0], large, above, PAGES[1]), limit)
+        assert sound_uris(found) == ALL[:2] and envelope_errors(found) == ["too-large"] * 2
 
 
 def test_headers_of_a_megabyte(tmp_path):
-    wide = record(http(b"x", "X: " + "y" * 900_000), "urn:wide")
-    endless = record(b"HTTP/1.1 200 OK\r\nX: " + b"y" * (2 * MIB), "urn:endless")
-    head = record(http(b"x"), "urn:head", extra="X: " + "y" * (2 * MIB) + "\r\n")
-    many = record(http(b"x", *["A: b"] * 50_000), "urn:many", extra="A: b\r\n" * 50_000)
-    for pack in (members, lambda *r: b"".join(r)):
-        found = scan(tmp_path, pack(wide, endless, head, many, PAGES[0]), 8 * MIB)
-        assert uris(found) == ["urn:wide", "urn:many", ALL[0]]
-        assert errors(found) == ["unreadable"] * 2
+    wide = warc_record(http_response(b"x", "X: " + "y" * 900_000), "urn:wide")
+    endless = warc_record(b"HTTP/1.1 200 OK\r\nX: " + b"y" * (2 * MIB), "urn:endless")
+    head = warc_record(http_response(b"x"), "urn:head", extra="X: " + "y" * (2 * MIB) + "\r\n")
+    many = warc_record(
+        http_response(b"x", *["A: b"] * 50_000), "urn:many", extra="A: b\r\n" * 50_000
+    )
+    for pack in (gzip_members, lambda *r: b"".join(r)):
+        found = scan_warc(tmp_path, pack(wide, endless, head, many, PAGES[0]), 8 * MIB)
+        assert sound_uris(found) == ["urn:wide", "urn:many", ALL[0]]
+        assert envelope_errors(found) == ["unreadable"] * 2
 
 
 @pytest.mark.parametrize(
@@ -185,12 +190,12 @@ def test_headers_of_a_megabyte(tmp_path):
     ],
 )
 def test_what_is_no_warc_is_a_row_that_says_so(tmp_path, content):
-    found = scan(tmp_path, content)
-    assert found and set(errors(found)) == {"unreadable"} and not uris(found)
+    found = scan_warc(tmp_path, content)
+    assert found and set(envelope_errors(found)) == {"unreadable"} and not sound_uris(found)
 
 
 def test_bodies_of_a_file_that_changed_are_reasons(tmp_path):
-    one = source(tmp_path / "a.warc", members(*PAGES))
+    one = write_source(tmp_path / "a.warc", gzip_members(*PAGES))
     wanted = [(e.offset, e.length) for e in warc.scan(one)]
     (tmp_path / "a.warc").write_bytes(b"something else altogether")
     assert [b.error for b in warc.contents(one, wanted)] == ["unreadable"] * 5
@@ -237,7 +242,7 @@ def damage(
 @example(edits=[("flip", 0.0, 1)], zipped=True)
 @example(edits=[("insert", 0.0, 31), ("flip", 0.99, 128)], zipped=True)
 def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
-    packed = [members(one) for one in PAGES] if zipped else list(PAGES)
+    packed = [gzip_members(one) for one in PAGES] if zipped else list(PAGES)
     starts = [sum(map(len, packed[:n])) for n in range(len(packed))]
     whole, (broken, touched) = b"".join(packed), damage(b"".join(packed), starts, edits)
 
@@ -246,7 +251,7 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
         path.write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         container = Container("web", "warc", str(path), "a.warc", len(content), digest, ())
-        table = scanning.index(scanning.Task("t", (container,)), MIB)
+        table = scanning.build_index(scanning.Task("t", (container,)), MIB)
         return list(zip(table["base_id"].to_pylist(), table["error"].to_pylist(), strict=True))
 
     before, after = ids(whole), ids(broken)
@@ -264,11 +269,11 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 def test_a_damaged_stream_never_raises(tmp_path, edits):
     whole = gzip_bytes(INFO + b"".join(PAGES))
     broken, _ = damage(whole, [0], edits)
-    one = source(tmp_path / "a.warc", broken)
+    one = write_source(tmp_path / "a.warc", broken)
     found = list(warc.scan(one))
     good = [(e.offset, e.length) for e in found if not e.error]
     assert not any(body.error for body in warc.contents(one, good))
-    assert len(good) == 5 or errors(found) or not broken
+    assert len(good) == 5 or envelope_errors(found) or not broken
 
 
 @settings(
@@ -277,12 +282,19 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
 @given(
     st.binary(max_size=300),
     st.sampled_from(
-        [b"", b"WARC/1.0\r\n", b"\x1f\x8b\x08", INFO, members(INFO), gzip_bytes(INFO + PAGES[0])]
+        [
+            b"",
+            b"WARC/1.0\r\n",
+            b"\x1f\x8b\x08",
+            INFO,
+            gzip_members(INFO),
+            gzip_bytes(INFO + PAGES[0]),
+        ]
     ),
 )
 @example(b"]*M\x18", b"")
 def test_any_bytes_at_all(tmp_path, content, before):
-    one = source(tmp_path / "a.warc", before + content)
+    one = write_source(tmp_path / "a.warc", before + content)
     for envelope in warc.scan(one):
         assert envelope.error in (None, "unreadable", "too-large")
 
@@ -292,12 +304,12 @@ def test_any_bytes_at_all(tmp_path, content, before):
 )
 @given(st.binary(max_size=200), st.binary(max_size=100))
 def test_any_block_inside_a_sound_envelope(tmp_path, block, head):
-    found = scan(
+    found = scan_warc(
         tmp_path,
-        members(
-            record(block),
-            record(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n"),
-            record(block, kind="resource", content_type="text/plain"),
+        gzip_members(
+            warc_record(block),
+            warc_record(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n"),
+            warc_record(block, kind="resource", content_type="text/plain"),
         ),
     )
     assert len(found) == 3
@@ -337,7 +349,7 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_real_damaged_files(name):
     path = DAMAGED / name
-    one = Source(path, path.name, {}, 64 * MIB)
+    one = ContainerSource(path, path.name, {}, 64 * MIB)
     read = reader("arc" if ".arc" in name else "warc")
     found = list(read.scan(one))
     good = [e for e in found if not e.error]

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from pipelines.ingest.signals import robots, tdmrep
-from pipelines.ingest.signals.captures import marks, settled
+from pipelines.ingest.signals.captures import read_marks, resolve_captures
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.observed import Capture
-from pipelines.ingest.signals.registry import observe_page, reservations
+from pipelines.ingest.signals.registry import observe_response, reservations
 
 AGENTS = ("*", "GPTBot", "CCBot")
 OPEN, SHUT = b"User-agent: *\nAllow: /\n", b"User-agent: *\nDisallow: /\n"
@@ -30,7 +30,7 @@ def capture(
 ) -> Capture:
     fields = {"warc-type": "response", "warc-target-uri": uri, "warc-date": at}
     fields |= {"warc-payload-digest": digest, "warc-record-id": record}
-    own, _ = marks(fields)
+    own, _ = read_marks(fields)
     host = uri.split("/")[2]
     return Capture(host, kind, status, body, at, f"at {at[5:7]}", uri, marks=own)
 
@@ -38,7 +38,7 @@ def capture(
 def revisit(at: str, uri: str = URI, **fields: str) -> Capture:
     named = {"warc-type": "revisit", "warc-target-uri": uri, "warc-date": at}
     named |= {k.replace("_", "-"): v for k, v in fields.items()}
-    own, refers = marks(named)
+    own, refers = read_marks(named)
     return Capture(uri.split("/")[2], "robots", 200, b"", at, "revisit", uri, "", own, refers)
 
 
@@ -53,7 +53,9 @@ def refuses(*captures: Capture, at: str = JULY, mode: str = "fetch", path: str =
 def test_a_revisit_counts_as_the_one_before_it() -> None:
     assert refuses(capture(OPEN, MAY), capture(SHUT, JUNE), revisit(JULY))
     assert not refuses(capture(SHUT, MAY), capture(OPEN, JUNE), revisit(JULY))
-    [one] = [c for c in settled([capture(SHUT, MAY), revisit(JULY)]) if c.captured_at == JULY]
+    [one] = [
+        c for c in resolve_captures([capture(SHUT, MAY), revisit(JULY)]) if c.captured_at == JULY
+    ]
     assert (one.body, one.status, one.doc_id, one.refers) == (SHUT, 200, "at 05", None)
 
 
@@ -151,7 +153,7 @@ def test_tdmrep_directories() -> None:
       {"location": "/directory-b/html/", "tdm-reservation": 1,
        "tdm-policy": "https://provider.com/policies/policy.json"},
       {"location": "/directory-b/images/*.jpg", "tdm-reservation": 0}]"""
-    read = tdmrep.host(Capture("a.example", "tdmrep", 200, body, MAY, "c"), AGENTS)
+    read = tdmrep.path_observer(Capture("a.example", "tdmrep", 200, body, MAY, "c"), AGENTS)
     for path, value in (
         ("/directory-a/a.pdf", "reserved"),
         ("/directory-b/html/1", "reserved"),
@@ -195,7 +197,7 @@ def test_a_server_error_of_tdmrep_says_nothing_and_undoes_nothing(status: int) -
 def test_tdmrep_precedence(
     headers: list[tuple[str, str]], metas: list[tuple[str, str]], where: str | None
 ) -> None:
-    found = reservations(observe_page(headers, metas, AGENTS)).get("tdmrep")
+    found = reservations(observe_response(headers, metas, AGENTS)).get("tdmrep")
     assert (found.where if found else None) == where
 
 
@@ -212,7 +214,7 @@ def test_tdmrep_precedence(
     ],
 )
 def test_aipref_vocabulary(value: str, expected: bool) -> None:
-    seen = observe_page([("Content-Usage", value)], [], AGENTS)
+    seen = observe_response([("Content-Usage", value)], [], AGENTS)
     assert ("aipref" in reservations(seen)) is expected
 
 
@@ -220,7 +222,7 @@ def test_aipref_vocabulary(value: str, expected: bool) -> None:
 
 
 def may(body: bytes, path: str = "/x", agents: tuple[str, ...] = AGENTS) -> bool:
-    [seen] = robots.host(Capture("a.example", "robots", 200, body, MAY, "c"), agents)(path)
+    [seen] = robots.path_observer(Capture("a.example", "robots", 200, body, MAY, "c"), agents)(path)
     return seen.value == "granted"
 
 
@@ -234,7 +236,7 @@ def test_five_megabytes_are_read_up_to_the_limit() -> None:
 
 def test_many_rules_cost_a_path_little() -> None:
     rules = b"".join(b"Disallow: /%x\n" % n for n in range(100_000))
-    read = robots.host(
+    read = robots.path_observer(
         Capture("a.example", "robots", 200, b"User-agent: *\n" + rules, MAY, "c"), AGENTS
     )
     began = time.perf_counter()

@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 from helpers import report_release
-from helpers.crawl_records import OPEN, SHUT, record
-from helpers.register_entries import entry
+from helpers.crawl_records import OPEN, SHUT, crawl_record
+from helpers.register_entries import make_entry
 
 from lineage.reports import opt_outs
 from pipelines.engine.published import load
@@ -56,13 +56,19 @@ def judged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[di
     """The mode, and the decisions on pages."""
     for name in ("raw", "register/sources", "register/evidence"):
         (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "register/sources/all.yaml").write_text(entry(match=GOVERNED))
+    (tmp_path / "register/sources/all.yaml").write_text(make_entry(match=GOVERNED))
     (tmp_path / "register/evidence/all.txt").write_text("terms")
     (tmp_path / "params.yaml").write_text(PARAMS.format(mode=request.param))
     html = "Content-Type: text/html"
-    pages = [record(f"https://{h}/page", PAGE, html, at=at) for h in HOSTS for at in (JUNE, AUGUST)]
-    early = [record(f"https://{h}{path}", body, at=MAY) for h, (path, body, _) in HOSTS.items()]
-    late = [record(f"https://{h}{path}", body, at=JULY) for h, (path, _, body) in HOSTS.items()]
+    pages = [
+        crawl_record(f"https://{h}/page", PAGE, html, at=at) for h in HOSTS for at in (JUNE, AUGUST)
+    ]
+    early = [
+        crawl_record(f"https://{h}{path}", body, at=MAY) for h, (path, body, _) in HOSTS.items()
+    ]
+    late = [
+        crawl_record(f"https://{h}{path}", body, at=JULY) for h, (path, _, body) in HOSTS.items()
+    ]
     # the captures stand in other files than the pages, the later one in the first
     for number, records in enumerate((late, pages, early)):
         (tmp_path / f"raw/{number}.warc.gz").write_bytes(b"".join(records))
@@ -114,8 +120,8 @@ def test_the_report_says_what_changed(
 ) -> None:
     mode, rows = judged
     kept = [row | {"source_id": "all"} for row in rows if row["outcome"] == "keep"]
-    source = report_release.entry("all", "CC0-1.0")
-    facts = report_release.release(tmp_path / "release", [source], kept, rows)
+    source = report_release.make_entry("all", "CC0-1.0")
+    facts = report_release.write_release(tmp_path / "release", [source], kept, rows)
     told = {one["host"]: one for one in opt_outs.value(facts)["changes"]}
     assert set(told) == {"closing.kz", "opening.kz", "reserving.kz"}
     for host, one in told.items():

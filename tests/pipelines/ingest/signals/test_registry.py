@@ -13,7 +13,7 @@ from pipelines.ingest.signals import aipref, content_signal, licences, noai, tdm
 from pipelines.ingest.signals import registry as signals
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.observed import Capture, Protocol
-from pipelines.ingest.signals.registry import observe_page, reservations
+from pipelines.ingest.signals.registry import observe_response, reservations
 
 AGENTS = ("*", "GPTBot", "CCBot")
 
@@ -31,7 +31,7 @@ def capture(
 
 
 def host(module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENTS) -> str | None:
-    seen = module.host(capture(body, kind=next(iter(module.KINDS), "")), agents)(path)
+    seen = module.path_observer(capture(body, kind=next(iter(module.KINDS), "")), agents)(path)
     return seen[0].value if seen else None
 
 
@@ -58,7 +58,7 @@ def host(module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENT
     ],
 )
 def test_aipref_statements(text: str, expected: str | None) -> None:
-    assert aipref.statement(text) == expected
+    assert aipref.training_preference(text) == expected
 
 
 def test_aipref_example_of_the_draft() -> None:
@@ -83,8 +83,8 @@ def test_aipref_same_path_and_silence() -> None:
 
 def test_any_no_among_header_lines_wins() -> None:
     headers = [("Content-Usage", "train-ai=y"), ("content-usage", "train-ai=n")]
-    assert aipref.resolve(aipref.page(headers, (), AGENTS)) is not None
-    assert aipref.page([("Content-Usage", "@!")], (), AGENTS) == []
+    assert aipref.resolve(aipref.page_observations(headers, (), AGENTS)) is not None
+    assert aipref.page_observations([("Content-Usage", "@!")], (), AGENTS) == []
 
 
 # Content-Signal
@@ -146,9 +146,9 @@ def test_tdmrep_damage_is_observed() -> None:
     assert host(tdmrep, "[" * 100_000, "/") == "unreadable"
     assert host(tdmrep, "null", "/") is None
     assert host(tdmrep, '{"location": "/", "tdm-reservation": 1}', "/") == "reserved"
-    assert tdmrep.host(capture("", status=404, kind="tdmrep"), AGENTS)("/") == []
+    assert tdmrep.path_observer(capture("", status=404, kind="tdmrep"), AGENTS)("/") == []
     for unknown in (capture("", status=0), capture(b" " * (tdmrep.LIMIT + 1) + b"[]")):
-        assert tdmrep.host(unknown, AGENTS)("/")[0].value == "reserved"
+        assert tdmrep.path_observer(unknown, AGENTS)("/")[0].value == "reserved"
 
 
 @pytest.mark.parametrize(
@@ -169,8 +169,8 @@ def test_tdmrep_precedence(
     file: int | None, header: str | None, meta: str | None, reserved: bool
 ) -> None:
     body = json.dumps([{"location": "/", "tdm-reservation": file}])
-    seen = tdmrep.host(capture(body, kind="tdmrep"), AGENTS)("/x")
-    seen += tdmrep.page(
+    seen = tdmrep.path_observer(capture(body, kind="tdmrep"), AGENTS)("/x")
+    seen += tdmrep.page_observations(
         [("TDM-Reservation", header)] if header is not None else (),
         [("tdm-reservation", meta)] if meta is not None else (),
         AGENTS,
@@ -201,7 +201,7 @@ def test_tdmrep_precedence(
     ],
 )
 def test_noai(headers: list[tuple[str, str]], metas: list[tuple[str, str]], expected: bool) -> None:
-    assert bool(noai.page(headers, metas, AGENTS)) is expected
+    assert bool(noai.page_observations(headers, metas, AGENTS)) is expected
 
 
 # Licences
@@ -230,7 +230,7 @@ def test_noai(headers: list[tuple[str, str]], metas: list[tuple[str, str]], expe
     ],
 )
 def test_licence_identities(text: str, expected: str | None) -> None:
-    assert licences.identify(text) == expected
+    assert licences.identify_licence(text) == expected
 
 
 def test_licences_of_a_page() -> None:
@@ -238,19 +238,19 @@ def test_licences_of_a_page() -> None:
         "https://creativecommons.org/licenses/by-nc/4.0/",
         "https://creativecommons.org/licenses/by-nd/4.0/",
     )
-    assert licences.detect(links=[("license noopener", nc), ("nofollow", nd), ("", nd)]) == [
-        "CC-BY-NC-4.0"
-    ]
-    assert licences.detect(headers=[("Link", f'<{nd}>; rel="license", </x>; rel=next')]) == [
-        "CC-BY-ND-4.0"
-    ]
+    assert licences.detect_licences(
+        links=[("license noopener", nc), ("nofollow", nd), ("", nd)]
+    ) == ["CC-BY-NC-4.0"]
+    assert licences.detect_licences(
+        headers=[("Link", f'<{nd}>; rel="license", </x>; rel=next')]
+    ) == ["CC-BY-ND-4.0"]
     graph = {
         "@graph": [
             {"@type": "ImageObject", "license": nd},
             {"@type": "Article", "license": {"@id": nc}},
         ]
     }
-    assert licences.detect(jsonld=[json.dumps(graph), "{broken"]) == ["CC-BY-NC-4.0"]
+    assert licences.detect_licences(jsonld=[json.dumps(graph), "{broken"]) == ["CC-BY-NC-4.0"]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_licences_of_a_page() -> None:
     ],
 )
 def test_stricter(detected: str, declared: str, expected: bool) -> None:
-    assert licences.stricter(detected, declared) is expected
+    assert licences.is_stricter(detected, declared) is expected
 
 
 # The choice among captures
@@ -359,7 +359,7 @@ def test_observations_name_their_capture_and_survive_a_pickle() -> None:
 def test_no_protocol_reads_a_header_that_is_passed_over() -> None:
     for said in ("noai", "train-ai=n", "ai-train=no", "1", '<https://a.example/l>; rel="license"'):
         pairs = [(name, said) for name in signals._MUTE]
-        assert [o for p in signals.PROTOCOLS for o in p.page(pairs, (), AGENTS)] == []
+        assert [o for p in signals.PROTOCOLS for o in p.page_observations(pairs, (), AGENTS)] == []
 
 
 @given(
@@ -373,8 +373,8 @@ def test_no_protocol_reads_a_header_that_is_passed_over() -> None:
     st.text(max_size=40),
 )
 def test_pages_never_raise(pairs: list[tuple[str, str]], text: str) -> None:
-    observe_page(pairs, pairs, AGENTS)
-    licences.detect(pairs, pairs, [("license", text)], [text])
+    observe_response(pairs, pairs, AGENTS)
+    licences.detect_licences(pairs, pairs, [("license", text)], [text])
     HostSignals([capture(text), capture(text, kind="tdmrep")], AGENTS).observations(
         f"https://a.example/{text}", text
     )

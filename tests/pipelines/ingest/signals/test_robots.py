@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelines.ingest.signals import content_signal, robots
 from pipelines.ingest.signals.observed import Capture
-from pipelines.ingest.signals.patterns import compile_pattern, subject
+from pipelines.ingest.signals.patterns import compile_pattern, path_forms
 
 ROBOTS_FILES = SHARED / "data/robots"
 needs_shared = pytest.mark.skipif(not ROBOTS_FILES.exists(), reason="shared data is absent")
@@ -24,12 +24,12 @@ def capture(body: bytes, status: int = 200) -> Capture:
 
 def may(body: str | bytes, path: str, *agents: str, status: int = 200) -> bool:
     raw = body.encode() if isinstance(body, str) else body
-    [seen] = robots.host(capture(raw, status), agents or ("*",))(path)
+    [seen] = robots.path_observer(capture(raw, status), agents or ("*",))(path)
     return seen.value == "granted"
 
 
 def covers(pattern: str, path: str) -> bool:
-    return compile_pattern(pattern).matches(subject(path))
+    return compile_pattern(pattern).matches(path_forms(path))
 
 
 SIMPLE = """User-Agent: *
@@ -177,7 +177,7 @@ def test_other_records_do_not_end_a_group() -> None:
 def test_any_agent_of_ours_suffices() -> None:
     body = "User-agent: GPTBot/1.2\nUser-agent: CCBot\nDisallow: /p/\n"
     assert may(body, "/p/x", "*")
-    [seen] = robots.host(capture(body.encode()), ("*", "CCBot", "GPTBot"))("/p/x")
+    [seen] = robots.path_observer(capture(body.encode()), ("*", "CCBot", "GPTBot"))("/p/x")
     assert (seen.value, seen.location, seen.raw) == (
         "reserved",
         "/p/",
@@ -266,7 +266,7 @@ def test_patterns_agree_with_a_regex(pattern: str, ends: bool, path: str) -> Non
 @given(st.binary(max_size=400), st.text(max_size=30))
 def test_nothing_raises(body: bytes, path: str) -> None:
     for module in (robots, content_signal):
-        module.host(capture(b"User-agent: *\n" + body), ("*", "GPTBot"))("/" + path)
+        module.path_observer(capture(b"User-agent: *\n" + body), ("*", "GPTBot"))("/" + path)
 
 
 @needs_shared
@@ -276,7 +276,7 @@ def test_the_real_files_are_read() -> None:
     ]
     assert files
     for file in files:
-        [seen] = robots.host(capture(file.read_bytes()), ("*", "GPTBot"))("/a/b?c=d")
+        [seen] = robots.path_observer(capture(file.read_bytes()), ("*", "GPTBot"))("/a/b?c=d")
         assert seen.value in ("granted", "reserved")
 
 
@@ -310,4 +310,4 @@ def test_crawler_commons_cases(name: str, agent: str, path: str, expected: bool)
 @pytest.mark.parametrize("name", ["utf8", "utf16le", "utf16be"])
 def test_crawler_commons_byte_order_marks(name: str) -> None:
     body = (ROBOTS_FILES / "crawler-commons" / f"robots-with-{name}-bom.txt").read_bytes()
-    assert robots.lines(body)[0][0] == "user-agent"
+    assert robots.parse_lines(body)[0][0] == "user-agent"

@@ -14,7 +14,7 @@ from helpers.commands import SHARED
 
 from pipelines.ingest.signals import robots
 from pipelines.ingest.signals.observed import Capture
-from pipelines.ingest.signals.uris import split
+from pipelines.ingest.signals.uris import split_uri
 
 ROBOTS_FILES = SHARED / "data/robots"
 CASES: dict[str, list[list[Any]]] = yaml.safe_load(
@@ -33,10 +33,10 @@ DIFFERENCES = {
 
 
 def verdict(body: bytes, agent: str, path: str) -> bool:
-    parts = split(f"https://a.example{path}")
+    parts = split_uri(f"https://a.example{path}")
     assert parts
     capture = Capture("a.example", "robots", 200, body, "2026-10-01T00:00:00Z", "0" * 32)
-    [seen] = robots.host(capture, (agent,))(parts.path)
+    [seen] = robots.path_observer(capture, (agent,))(parts.path)
     return seen.value == "granted"
 
 
@@ -59,7 +59,7 @@ def test_crawler_commons(name: str) -> None:
 def paths_of(body: bytes) -> list[str]:
     """Some common paths, and for each rule of the file paths that it covers or just misses."""
     paths = {"/", "/news/1", "/index.html", "/a?b=c"}
-    for field, value in robots.lines(body):
+    for field, value in robots.parse_lines(body):
         if field in robots.ACCESS and value:
             own = ("" if value[0] in "/*" else "/") + value
             own = own.rstrip("$").replace("*", "x")
@@ -78,10 +78,10 @@ def test_real_files_beside_protego() -> None:
         # the signature is dropped for it, which Protego does not do by itself
         theirs = protego.Protego.parse(body.decode("utf-8-sig", "replace"))
         for agent in ("GPTBot", "CCBot"):
-            ours = robots.host(capture, (agent,))
+            ours = robots.path_observer(capture, (agent,))
             for path in paths_of(body):
                 uri = f"https://a.example{path}"
-                if parts := split(uri):
+                if parts := split_uri(uri):
                     asked += 1
                     allowed = ours(parts.path)[0].value == "granted"
                     if allowed is not theirs.can_fetch(uri, agent):
@@ -92,7 +92,7 @@ def test_real_files_beside_protego() -> None:
 
 def test_the_list_of_ai_agents_is_read_whole() -> None:
     body = (ROBOTS_FILES / "ai-robots-txt/robots.txt").read_bytes()
-    named = [v for f, v in robots.lines(body) if f == "user-agent"]
+    named = [v for f, v in robots.parse_lines(body) if f == "user-agent"]
     assert len(named) > 100
     assert not any(verdict(body, agent, "/x") for agent in named)
     assert verdict(body, "*", "/x")

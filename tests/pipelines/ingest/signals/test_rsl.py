@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from pipelines.ingest.signals import ai_txt, rsl
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.observed import Capture
-from pipelines.ingest.signals.registry import observe_page, reservations
-from pipelines.ingest.signals.rsl_terms import MEDIA_TYPE, contents, is_document
+from pipelines.ingest.signals.registry import observe_response, reservations
+from pipelines.ingest.signals.rsl_terms import MEDIA_TYPE, is_rsl_document, parse_document
 
 AGENTS = ("*", "GPTBot")
 AT = "2026-10-01T00:00:00Z"
@@ -87,7 +87,7 @@ ALL = PERMITS % "all"
     ],
 )
 def test_terms(text: str, bars: str) -> None:
-    found = contents(text.encode())
+    found = parse_document(text.encode())
     assert found is not None
     [one] = found
     assert bool(one.bars) == bool(bars) and bars in one.bars
@@ -95,7 +95,7 @@ def test_terms(text: str, bars: str) -> None:
 
 def test_elements_of_other_namespaces_are_passed_over() -> None:
     text = licence(f'<x:payment xmlns:x="urn:x"><x:a>{PROHIBITS % "all"}</x:a></x:payment>', ALL)
-    [one] = contents(text.encode()) or ()
+    [one] = parse_document(text.encode()) or ()
     assert not one.bars
 
 
@@ -121,23 +121,23 @@ BOMB = (
 )
 def test_what_is_no_document(text: str) -> None:
     began = time.perf_counter()
-    assert contents(text.encode()) is None
+    assert parse_document(text.encode()) is None
     assert time.perf_counter() - began < 1
 
 
 def test_documents_are_told_by_their_root() -> None:
-    assert is_document(b'<?xml version="1.0"?>\n<!-- a --><!-- <b> --> <rsl xmlns="x">')
-    assert is_document(b"\xef\xbb\xbf<rsl:rsl/>")
+    assert is_rsl_document(b'<?xml version="1.0"?>\n<!-- a --><!-- <b> --> <rsl xmlns="x">')
+    assert is_rsl_document(b"\xef\xbb\xbf<rsl:rsl/>")
     for other in (b"<rss><rsl/></rss>", b"<rslx>", b"<!-- <rsl>", b"", b"<!--" * 1000):
-        assert not is_document(other)
+        assert not is_rsl_document(other)
 
 
 @given(st.binary(max_size=300))
 def test_nothing_raises(body: bytes) -> None:
-    contents(body)
-    contents(licence(ALL).encode()[:40] + body)
+    parse_document(body)
+    parse_document(licence(ALL).encode()[:40] + body)
     capture = Capture("a.example", "ai-txt", 200, b"User-agent: *\nDisallow:" + body, AT, "0")
-    ai_txt.host(capture, AGENTS)("/x")
+    ai_txt.path_observer(capture, AGENTS)("/x")
 
 
 # Links
@@ -199,7 +199,7 @@ def test_lines_that_are_no_address_say_nothing(line: str) -> None:
 
 def test_a_line_may_name_a_known_licence() -> None:
     body = "License: https://creativecommons.org/licenses/by-nc/4.0/deed.ru\n"
-    [seen] = rsl.host(robots_txt(body), AGENTS)("/")
+    [seen] = rsl.path_observer(robots_txt(body), AGENTS)("/")
     assert (seen.value, seen.licence, seen.link) == ("granted", "CC-BY-NC-4.0", None)
 
 
@@ -254,12 +254,12 @@ def test_terms_too_have_a_time() -> None:
 def test_pages(
     headers: list[tuple[str, str]], metas: list[tuple[str, str]], value: str | None
 ) -> None:
-    seen = [o.value for o in observe_page(headers, metas, AGENTS)]
+    seen = [o.value for o in observe_response(headers, metas, AGENTS)]
     assert seen == ([value] if value else [])
 
 
 def test_links_of_a_page_are_followed() -> None:
-    linked = observe_page([], [(MEDIA_TYPE, URL)], AGENTS)
+    linked = observe_response([], [(MEDIA_TYPE, URL)], AGENTS)
     assert "rsl" in reservations(linked)  # as long as nobody followed it
     for text, value in ((licence(ALL), "granted"), (licence(PROHIBITS % "all"), "reserved")):
         signals = HostSignals([terms(text)], AGENTS)
@@ -293,14 +293,17 @@ def test_links_of_a_page_are_followed() -> None:
 )
 def test_ai_txt(body: str, path: str, expected: str | None) -> None:
     capture = Capture("a.example", "ai-txt", 200, body.encode(), AT, "c")
-    seen = ai_txt.host(capture, AGENTS)(path)
+    seen = ai_txt.path_observer(capture, AGENTS)(path)
     assert (seen[0].value if seen else None) == expected
 
 
 def test_ai_txt_always_asks_for_everyone() -> None:
     capture = Capture("a.example", "ai-txt", 200, b"User-Agent: *\nDisallow: /\n", AT, "c")
-    assert ai_txt.host(capture, ("GPTBot",))("/")[0].value == "reserved"
-    assert ai_txt.host(Capture("a", "ai-txt", 503, b"", AT, "c"), AGENTS)("/") == []
-    assert ai_txt.host(Capture("a", "ai-txt", 0, b"", AT, "c"), AGENTS)("/")[0].value == "reserved"
+    assert ai_txt.path_observer(capture, ("GPTBot",))("/")[0].value == "reserved"
+    assert ai_txt.path_observer(Capture("a", "ai-txt", 503, b"", AT, "c"), AGENTS)("/") == []
+    assert (
+        ai_txt.path_observer(Capture("a", "ai-txt", 0, b"", AT, "c"), AGENTS)("/")[0].value
+        == "reserved"
+    )
     found = reservations(HostSignals([capture], AGENTS).observations("https://a.example/x", AT))
     assert list(found) == ["ai-txt"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import zipfile
 
 import pytest
-from helpers.office_files import W, docx, epub, odt, packed, paragraph
+from helpers.office_files import W, docx_paragraph, make_docx, make_epub, make_odt, make_zip
 
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.extract.documents.extracted import Extracted
+from pipelines.ingest.extract.documents.document_text import DocumentText
 
 LIMIT = 1 << 20
 WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -16,12 +16,12 @@ ODT = "application/vnd.oasis.opendocument.text"
 EPUB = "application/epub+zip"
 
 
-def word(payload: bytes, limit: int = LIMIT) -> Extracted:
-    return documents.text(payload, WORD, limit)
+def word(payload: bytes, limit: int = LIMIT) -> DocumentText:
+    return documents.extract_text(payload, WORD, limit)
 
 
-def rtf(payload: bytes) -> Extracted:
-    return documents.text(payload, "text/rtf", LIMIT)
+def rtf(payload: bytes) -> DocumentText:
+    return documents.extract_text(payload, "text/rtf", LIMIT)
 
 
 def test_docx_paragraphs_tables_and_notes():
@@ -31,11 +31,11 @@ def test_docx_paragraphs_tables_and_notes():
         "<w:tr><w:tc><w:p><w:r><w:t>бір</w:t></w:r></w:p><w:p><w:r><w:t>екі</w:t></w:r></w:p></w:tc>"
         "<w:tc><w:p><w:r><w:t>7</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
     )
-    notes = (
-        f'<w:footnotes xmlns:w="{W}"><w:footnote>{paragraph("Ескерту.")}</w:footnote></w:footnotes>'
-    )
+    notes = f'<w:footnotes xmlns:w="{W}"><w:footnote>{docx_paragraph("Ескерту.")}</w:footnote></w:footnotes>'
     found = word(
-        docx(paragraph("Бірінші ", "сөйлем.") + table + paragraph("Соңы"), footnotes=notes)
+        make_docx(
+            docx_paragraph("Бірінші ", "сөйлем.") + table + docx_paragraph("Соңы"), footnotes=notes
+        )
     )
     assert found.text.split("\n\n") == [
         "Бірінші сөйлем.",
@@ -59,8 +59,8 @@ def test_docx_without_what_was_deleted_moved_hidden_or_remarked():
         "<w:r><w:instrText>жоқ</w:instrText></w:r>"
         "<w:ins><w:r><w:t>!</w:t></w:r></w:ins></w:p>"
     )
-    comments = f'<w:comments xmlns:w="{W}">{paragraph("жоқ")}</w:comments>'
-    assert word(docx(inner, comments=comments, header1=comments)).text == "бар\tмәтін\nосы!"
+    comments = f'<w:comments xmlns:w="{W}">{docx_paragraph("жоқ")}</w:comments>'
+    assert word(make_docx(inner, comments=comments, header1=comments)).text == "бар\tмәтін\nосы!"
 
 
 def test_odt():
@@ -72,10 +72,10 @@ def test_odt():
         "<table:table><table:table-row><table:table-cell><text:p>а</text:p></table:table-cell>"
         "<table:table-cell><text:p>б</text:p></table:table-cell></table:table-row></table:table>"
     )
-    found = documents.text(odt(body), ODT, LIMIT)
+    found = documents.extract_text(make_odt(body), ODT, LIMIT)
     assert found.text.split("\n\n") == ["Тақырып", "Бір екі\tүш.", "а\tб", "Ескерту."]
-    locked = odt(body, **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
-    assert documents.text(locked, ODT, LIMIT).detail == "encrypted"
+    locked = make_odt(body, **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
+    assert documents.extract_text(locked, ODT, LIMIT).detail == "encrypted"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,9 @@ def chapter(text: str) -> str:
 
 def test_epub():
     metadata = '<meta property="tdm:reservation">1</meta><meta name="cover" content="x"/>'
-    found = documents.text(epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT)
+    found = documents.extract_text(
+        make_epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT
+    )
     assert (found.text, found.title, found.error) == ("Бір.\n\nЕкі.", "Кітап", None)
     assert found.metas == (("tdm:reservation", "1"), ("cover", "x"))
 
@@ -130,12 +132,15 @@ def test_epub():
 def test_epub_encrypted_torn_and_led_astray():
     rights = '<e><EncryptionMethod Algorithm="{}"/><CipherReference URI="book/text/c0.xhtml"/></e>'
     locked = {"META-INF__encryption.xml": rights.format("urn:drm")}
-    assert documents.text(epub([chapter("x")], **locked), EPUB, LIMIT).detail == "encrypted"
+    assert (
+        documents.extract_text(make_epub([chapter("x")], **locked), EPUB, LIMIT).detail
+        == "encrypted"
+    )
     fonts = {"META-INF__encryption.xml": rights.format("http://www.idpf.org/2008/embedding")}
-    assert documents.text(epub([chapter("x")], **fonts), EPUB, LIMIT).text == "x"
-    astray = epub([chapter("x")]).replace(b"text/c0", b"../../c")
-    assert documents.text(astray, EPUB, LIMIT).error == "unreadable"
-    assert documents.text(packed({"a": "b"}), EPUB, LIMIT).error == "unreadable"
+    assert documents.extract_text(make_epub([chapter("x")], **fonts), EPUB, LIMIT).text == "x"
+    astray = make_epub([chapter("x")]).replace(b"text/c0", b"../../c")
+    assert documents.extract_text(astray, EPUB, LIMIT).error == "unreadable"
+    assert documents.extract_text(make_zip({"a": "b"}), EPUB, LIMIT).error == "unreadable"
 
 
 LOL = (
@@ -158,24 +163,26 @@ LOL = (
     ],
 )
 def test_xml_that_harms(document, reason):
-    assert word(packed({"word/document.xml": document})).error == reason
-    assert documents.text(packed({"content.xml": document}), ODT, LIMIT).error == reason
+    assert word(make_zip({"word/document.xml": document})).error == reason
+    assert documents.extract_text(make_zip({"content.xml": document}), ODT, LIMIT).error == reason
 
 
 def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    bomb = docx(paragraph("x" * 50_000_000))
+    bomb = make_docx(docx_paragraph("x" * 50_000_000))
     assert len(bomb) < LIMIT and word(bomb).error == "too-large"
-    climbing = packed(
-        {"../../evil": "x", "/etc/evil": "x", "word/document.xml": f"<w>{paragraph('a')}</w>"}
+    climbing = make_zip(
+        {"../../evil": "x", "/etc/evil": "x", "word/document.xml": f"<w>{docx_paragraph('a')}</w>"}
     )
     assert word(climbing.replace(b"<w:", b"<")).error in (None, "unreadable")
-    nested = docx(paragraph("мәтін"), embedded=docx(paragraph("жоқ")).decode("latin-1"))
+    nested = make_docx(
+        docx_paragraph("мәтін"), embedded=make_docx(docx_paragraph("жоқ")).decode("latin-1")
+    )
     assert word(nested).text == "мәтін"
     assert list(tmp_path.iterdir()) == []
-    many = packed({f"{n}": "" for n in range(20_100)})
+    many = make_zip({f"{n}": "" for n in range(20_100)})
     assert word(many).error == "unreadable"
-    locked = bytearray(docx(paragraph("x")))
+    locked = bytearray(make_docx(docx_paragraph("x")))
     for magic, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = locked.find(magic)
         while at != -1:
@@ -187,7 +194,7 @@ def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
 def test_old_office_is_said_to_be():
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
     for media_type in ("application/msword", WORD, ODT):
-        assert documents.text(ole, media_type, LIMIT).error == "unsupported-media-type"
+        assert documents.extract_text(ole, media_type, LIMIT).error == "unsupported-media-type"
     assert word(ole + "EncryptedPackage".encode("utf-16-le")).detail == "encrypted"
 
 
@@ -196,5 +203,5 @@ def test_the_whole_of_a_zip_may_be_stored():
 
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as file:
-        file.writestr("word/document2.xml", f'<w:d xmlns:w="{W}">{paragraph("a")}</w:d>')
-    assert documents.kind(out.getvalue()) == WORD and word(out.getvalue()).text == "a"
+        file.writestr("word/document2.xml", f'<w:d xmlns:w="{W}">{docx_paragraph("a")}</w:d>')
+    assert documents.sniff_media_type(out.getvalue()) == WORD and word(out.getvalue()).text == "a"

@@ -5,19 +5,19 @@ from __future__ import annotations
 import zlib
 
 import pytest
-from helpers.office_files import TDM, encrypted_pdf, pdf
+from helpers.office_files import TDM, make_encrypted_pdf, make_pdf
 
 from pipelines.ingest.extract.documents import pdf as reader
 from pipelines.ingest.extract.documents import pdf_parser, xmp
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.extract.documents.extracted import Extracted
+from pipelines.ingest.extract.documents.document_text import DocumentText
 
 LIMIT = 1 << 20
 PDF = "application/pdf"
 
 
-def read(payload: bytes, limit: int = LIMIT) -> Extracted:
-    return documents.text(payload, PDF, limit)
+def read(payload: bytes, limit: int = LIMIT) -> DocumentText:
+    return documents.extract_text(payload, PDF, limit)
 
 
 def body(*lines: str, left: float = 60, top: float = 700) -> list[tuple[float, float, str]]:
@@ -26,7 +26,7 @@ def body(*lines: str, left: float = 60, top: float = 700) -> list[tuple[float, f
 
 def test_lines_become_paragraphs_and_hyphens_words():
     found = read(
-        pdf(
+        make_pdf(
             [
                 [
                     (90, 700, "Настоящий закон определяет правовые основы того, что госу-"),
@@ -59,22 +59,22 @@ def test_running_heads_and_page_numbers_are_left_out():
         ]
         for n in range(1, 6)
     ]
-    found = read(pdf(pages)).text
+    found = read(make_pdf(pages)).text
     assert found.split("\n\n") == [f"Статья {n}. О порядке" for n in range(1, 6)]
 
 
 def test_a_sentence_runs_over_the_page():
-    found = read(pdf([body("Закон вступает в силу"), body("со дня опубликования.")]))
+    found = read(make_pdf([body("Закон вступает в силу"), body("со дня опубликования.")]))
     assert found.text == "Закон вступает в силу со дня опубликования."
 
 
 def test_without_a_text_layer():
-    found = read(pdf([[], []]))
+    found = read(make_pdf([[], []]))
     assert (found.text, found.error) == ("", None)
 
 
 def test_letters_that_nobody_knows():
-    mapped = pdf([body("Текст")]).replace(b"<80> <BF> <0410>", b"<80> <BF> <0001>")
+    mapped = make_pdf([body("Текст")]).replace(b"<80> <BF> <0410>", b"<80> <BF> <0001>")
     assert (read(mapped).text, read(mapped).error) == ("", "undecodable")
 
 
@@ -88,25 +88,25 @@ def test_letters_that_nobody_knows():
     ],
 )
 def test_what_xmp_says_of_mining(deflated, inside):
-    found = read(pdf([body("Текст")], TDM.format(inside).encode(), deflated))
+    found = read(make_pdf([body("Текст")], TDM.format(inside).encode(), deflated))
     assert found.text == "Текст"
     assert found.metas == (("tdm:reservation", "1"), ("tdm:policy", "https://a.kz/p.json"))
 
 
 def test_xmp_of_other_things_and_broken():
-    assert xmp.of_pdf(b"<x:xmpmeta xmlns:x='a'><a/></x:xmpmeta>") == ((), False)
-    assert xmp.of_pdf(b"<rdf:RDF tdm></rdf:RDF>") == ((), True)
-    assert xmp.of_pdf(b"<</Type /Metadata>>stream\r\n\x01\x02endstream") == ((), True)
+    assert xmp.pdf_metas(b"<x:xmpmeta xmlns:x='a'><a/></x:xmpmeta>") == ((), False)
+    assert xmp.pdf_metas(b"<rdf:RDF tdm></rdf:RDF>") == ((), True)
+    assert xmp.pdf_metas(b"<</Type /Metadata>>stream\r\n\x01\x02endstream") == ((), True)
     bomb = zlib.compress(b"<a>" * 5_000_000)
-    assert xmp.of_pdf(b"<</Type /Metadata>>stream\n" + bomb) == ((), False)
+    assert xmp.pdf_metas(b"<</Type /Metadata>>stream\n" + bomb) == ((), False)
 
 
 def test_encrypted():
-    locked = read(encrypted_pdf(b"secret", -4))
+    locked = read(make_encrypted_pdf(b"secret", -4))
     assert (locked.error, locked.detail) == ("unreadable", "encrypted")
-    forbidden = read(encrypted_pdf(b"", -4 & ~0x10))
+    forbidden = read(make_encrypted_pdf(b"", -4 & ~0x10))
     assert forbidden.error == "unreadable" and "copying" in (forbidden.detail or "")
-    assert read(encrypted_pdf(b"", -4)).error is None
+    assert read(make_encrypted_pdf(b"", -4)).error is None
 
 
 @pytest.mark.parametrize("payload", [b"", b"%PDF-", b"%PDF-1.7\n" + b"\0" * 5000, b"GIF89a"])
@@ -115,7 +115,7 @@ def test_no_pdf(payload):
 
 
 def test_bounds():
-    assert read(pdf([body("x" * 90)] * 40), 3000).error == "too-large"
+    assert read(make_pdf([body("x" * 90)] * 40), 3000).error == "too-large"
 
 
 def test_a_parser_that_hangs_or_dies_is_replaced(monkeypatch):
@@ -124,25 +124,25 @@ def test_a_parser_that_hangs_or_dies_is_replaced(monkeypatch):
         b" /Length %d>>\nstream\n%s\nendstream endobj\n" % (n, n + 1, 6 * 60, b"/X Do " * 60)
         for n in range(100, 110)
     )
-    bomb = pdf([[]], raw=b"/X Do").replace(b"/Font <<", b"/XObject <</X 100 0 R>> /Font <<")
+    bomb = make_pdf([[]], raw=b"/X Do").replace(b"/Font <<", b"/XObject <</X 100 0 R>> /Font <<")
     bomb = bomb.replace(b"xref\n", forms + b"xref\n", 1).replace(b"startxref", b"startnone")
     monkeypatch.setattr(reader, "TIMEOUT", 1.0)
     assert read(bomb).detail == "the PDF parser took more than 1 seconds"
     child = reader._PARSER._running()
     child.kill()
     child.wait()
-    assert read(pdf([body("Дальше")])).text == "Дальше"
+    assert read(make_pdf([body("Дальше")])).text == "Дальше"
 
 
 def test_an_inflating_content_stream_is_bounded():
-    assert read(pdf([[]], raw=b" " * (32 << 20))).error in (None, "unreadable")
+    assert read(make_pdf([[]], raw=b" " * (32 << 20))).error in (None, "unreadable")
 
 
 def test_the_frames_of_requests(tmp_path):
     import io
     import json
 
-    good, bad = pdf([body("Слово")]), b"%PDF-broken"
+    good, bad = make_pdf([body("Слово")]), b"%PDF-broken"
     asked = b"".join(pdf_parser.FRAME.pack(len(p), LIMIT) + p for p in (good, bad))
     out = io.BytesIO()
     pdf_parser.serve(io.BytesIO(asked + b"torn"), out)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 from helpers.commands import SHARED
-from helpers.office_files import TDM, docx, epub, odt, paragraph, pdf
+from helpers.office_files import TDM, docx_paragraph, make_docx, make_epub, make_odt, make_pdf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.engine.decisions import known
 from pipelines.ingest import text_extraction
-from pipelines.ingest.extract.documents import extracted
+from pipelines.ingest.extract.documents import document_text
 from pipelines.ingest.extract.documents import registry as documents
-from pipelines.ingest.readers.records import Source
+from pipelines.ingest.readers.records import ContainerSource
 from pipelines.ingest.readers.registry import FILES, reader
 
 LIMIT = 1 << 20
@@ -22,12 +22,12 @@ RSS = (
     b"<description>&lt;p>c&lt;/p></description></item></channel></rss>"
 )
 VALID = {
-    "application/pdf": pdf(
+    "application/pdf": make_pdf(
         [[(60, 700, "text of it")]], TDM.format('tdm:reservation="1"/>').encode()
     ),
-    FILES["docx"]: docx(paragraph("text of it")),
-    FILES["odt"]: odt("<text:p>text of it</text:p>"),
-    FILES["epub"]: epub(["<html><body><p>text of it</p></body></html>"]),
+    FILES["docx"]: make_docx(docx_paragraph("text of it")),
+    FILES["odt"]: make_odt("<text:p>text of it</text:p>"),
+    FILES["epub"]: make_epub(["<html><body><p>text of it</p></body></html>"]),
     "text/rtf": RTF,
     "application/rss+xml": RSS,
 }
@@ -44,7 +44,7 @@ FOLDER = SHARED / "data/documents"
 BY_NAME = {"txt": "text", "htm": "html", "tsv": "csv"}
 
 
-def sound(found: extracted.Extracted) -> bool:
+def sound(found: document_text.DocumentText) -> bool:
     return (not found.error or (not found.text and known("damaged", found.error))) and len(
         found.text
     ) <= 4 * LIMIT
@@ -53,8 +53,8 @@ def sound(found: extracted.Extracted) -> bool:
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(VALID)), st.sampled_from(HEADS), st.binary(max_size=300))
 def test_noise(media_type, head, noise):
-    documents.kind(head + noise)
-    assert sound(documents.text(head + noise, media_type, LIMIT))
+    documents.sniff_media_type(head + noise)
+    assert sound(documents.extract_text(head + noise, media_type, LIMIT))
 
 
 @settings(max_examples=250, deadline=None)
@@ -65,13 +65,13 @@ def test_torn_and_flipped(media_type, data):
     for place in data.draw(st.lists(places, max_size=6)):
         payload[place] ^= 1 << data.draw(st.integers(0, 7))
     whole = bytes(payload[: data.draw(st.one_of(st.just(len(payload)), places))])
-    documents.kind(whole)
-    assert sound(documents.text(whole, media_type, LIMIT))
+    documents.sniff_media_type(whole)
+    assert sound(documents.extract_text(whole, media_type, LIMIT))
 
 
 def test_the_valid_ones_are_read():
     for media_type, payload in VALID.items():
-        assert documents.text(payload, media_type, LIMIT).text, media_type
+        assert documents.extract_text(payload, media_type, LIMIT).text, media_type
 
 
 @pytest.mark.skipif(not FOLDER.is_dir(), reason="no shared documents")
@@ -80,7 +80,7 @@ def test_every_real_file_has_one_outcome():
     for path in sorted(p for p in FOLDER.rglob("*") if p.is_file()):
         stem = path.suffix[1:].lower()
         format = BY_NAME.get(stem, stem)
-        source = Source(path, path.name, {"uri": "0", "text": "1"}, 1 << 26)
+        source = ContainerSource(path, path.name, {"uri": "0", "text": "1"}, 1 << 26)
         if format in ("doc", "gz"):
             format = "docx" if format == "doc" else "text"
         found = list(reader(format).scan(source))
@@ -88,7 +88,7 @@ def test_every_real_file_has_one_outcome():
         bodies = list(reader(format).contents(source, [(e.offset, e.length) for e in found]))
         assert len(bodies) == len(found)
         for body in bodies:
-            seen = text_extraction.document(body, 1 << 26)
+            seen = text_extraction.extract_document(body, 1 << 26)
             assert seen.error is None or (seen.text == "" and known("damaged", seen.error))
             if seen.error:
                 damaged[path.name] = seen.error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
+class DocumentText:
     """A document's text with a blank line between paragraphs, its title, and what its metadata
     says to readers (`metas`, as of a page); or a reason of the ledger and what was seen."""
 
@@ -18,7 +18,7 @@ class Extracted:
     links: tuple[tuple[str, str], ...] = ()
 
 
-class Unread(Exception):
+class DocumentError(Exception):
     """A reason of the ledger, with its detail, on the way out of a reader."""
 
     def __init__(self, reason: str, detail: str) -> None:

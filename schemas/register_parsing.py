@@ -1,70 +1,79 @@
-"""The register's files: read, checked, and put together."""
+"""The register's files, parsed: checked, and put together."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from schemas.canonical import canonical_json, sorted_unique
 from schemas.errors import Invalid, Problem
 from schemas.licences import LicenceTerms, normalise
 from schemas.matching import MatchIndex
-from schemas.register import Basis, Licence, Register, Source, Withdrawal
+from schemas.register import ACQUIRED_AS, Basis, Licence, Register, Source, Withdrawal
 from schemas.validation import check, parse_date
-from schemas.yaml_source import YamlSource, read
+from schemas.yaml_source import ParsedFile, YamlSource
 
 SCHEMA: Final = "register.schema.json"
-#: How a source's text was acquired where its entry does not say.
-ACQUIRED_AS: Final = {"web": "crawled", "institutional": "licensed"}
 
 
-def read_register(directory: Path) -> Register:
-    """As `schemas.register.load`."""
-    folder = directory / "sources"
-    if not folder.is_dir():
-        raise Invalid([Problem(str(folder), None, "", "no such folder: one YAML file per source")])
-    problems = _misplaced(folder)
-    terms = _licences(directory / "licences.yaml", problems)
-    withdrawals, lifted = _withdrawals(directory / "withdrawals.yaml", problems)
-    read_entries = [
-        _entry(path, terms, problems)
-        for path in sorted(folder.glob("*.yaml"))
-        if not path.name.startswith(".")
-    ]
+@dataclass(frozen=True)
+class RegisterFiles:
+    """A register's files, parsed.
+
+    Args:
+      folder: the folder of entries, for problems.
+      entries: the entries by their files' names, without `.yaml`.
+      licences: None if there is no such file; likewise `withdrawals`.
+    """
+
+    folder: str
+    entries: Mapping[str, ParsedFile]
+    licences: ParsedFile | None
+    withdrawals: ParsedFile | None
+
+
+def parse_register(
+    files: RegisterFiles, evidence: Callable[[str], str | None], problems: list[Problem]
+) -> Register:
+    """Check a register's files and put them together.
+
+    Args:
+      files: what was read.
+      evidence: the SHA-256 of a file of the evidence folder; None if it cannot be used.
+      problems: what is wrong already.
+
+    Raises:
+      Invalid: with all problems of all files.
+    """
+    terms = _licences(files.licences, problems)
+    withdrawals, lifted = _withdrawals(files.withdrawals, problems)
+    read_entries = [_entry(stem, file, terms, problems) for stem, file in files.entries.items()]
     entries = {e.value["id"]: e for e in read_entries if e is not None}
     if not read_entries:
-        problems.append(Problem(str(folder), None, "", "holds no source: one <id>.yaml each"))
+        problems.append(Problem(files.folder, None, "", "holds no source: one <id>.yaml each"))
     problems += _ties(entries)
     if problems:
         raise Invalid(problems)
-    sources = {id: _source(e.value, directory / "evidence") for id, e in sorted(entries.items())}
+    sources = {id: _source(e.value, evidence) for id, e in sorted(entries.items())}
     digest = _digest(sources, terms, withdrawals, lifted)
     return Register(sources, terms, withdrawals, digest, lifted)
 
 
-def _misplaced(folder: Path) -> list[Problem]:
-    """Files that would be passed over in silence."""
-    message = "not read: an entry is sources/<id>.yaml"
-    return [
-        Problem(str(p), None, "", message)
-        for p in sorted(folder.rglob("*.y*ml"))
-        if not p.name.startswith(".") and (p.parent != folder or p.suffix != ".yaml")
-    ]
-
-
-def _checked(path: Path, definition: str, problems: list[Problem]) -> YamlSource | None:
-    """The file when it has no problem; else its problems are added to the list."""
-    source, found = read(path)
+def _checked(
+    file: ParsedFile | None, definition: str, problems: list[Problem]
+) -> YamlSource | None:
+    """The file if it has no problem; else its problems are added to the list."""
+    source, found = file or (None, [])
     if source is not None:
         found = found + check(source, SCHEMA, definition)
     problems += found
     return None if found else source
 
 
-def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
-    source = _checked(path, "licences", problems) if path.exists() else None
+def _licences(file: ParsedFile | None, problems: list[Problem]) -> dict[str, LicenceTerms]:
+    source = _checked(file, "licences", problems)
     terms = source.value if source is not None else {}
     return {
         id: LicenceTerms(
@@ -86,10 +95,10 @@ def _licences(path: Path, problems: list[Problem]) -> dict[str, LicenceTerms]:
 
 
 def _withdrawals(
-    path: Path, problems: list[Problem]
+    file: ParsedFile | None, problems: list[Problem]
 ) -> tuple[tuple[Withdrawal, ...], tuple[Withdrawal, ...]]:
     """Those that bar, and those that were lifted."""
-    source = _checked(path, "withdrawals", problems) if path.exists() else None
+    source = _checked(file, "withdrawals", problems)
     rows = sorted_unique(
         {k: v for k, v in w.items() if k != "schema_version"}
         for w in (source.value if source is not None else ())
@@ -115,13 +124,13 @@ def _withdrawals(
 
 
 def _entry(
-    path: Path, terms: Mapping[str, LicenceTerms], problems: list[Problem]
+    stem: str, file: ParsedFile, terms: Mapping[str, LicenceTerms], problems: list[Problem]
 ) -> YamlSource | None:
-    source, found = read(path)
+    source, found = file
     if source is not None:
         found = found + check(source, SCHEMA, "entry")
         if isinstance(source.value, dict):
-            found += _meaning(source, path.stem, terms)
+            found += _meaning(source, stem, terms)
     problems += found
     return None if found else source
 
@@ -162,7 +171,7 @@ def _ties(entries: Mapping[str, YamlSource]) -> list[Problem]:
     return out
 
 
-def _source(entry: Mapping[str, Any], evidence: Path) -> Source:
+def _source(entry: Mapping[str, Any], evidence: Callable[[str], str | None]) -> Source:
     match, licence, basis = entry["match"], entry["licence"], entry["basis"]
     text = canonical_json(entry)
     return Source(
@@ -184,7 +193,7 @@ def _source(entry: Mapping[str, Any], evidence: Path) -> Source:
         residency=tuple(entry["residency"]) if "residency" in entry else None,
         entry_json=text,
         entry_sha256=hashlib.sha256(text.encode()).hexdigest(),
-        evidence_sha256=_file_digest(evidence / basis["evidence"]),
+        evidence_sha256=evidence(basis["evidence"]),
     )
 
 
@@ -208,17 +217,6 @@ def _basis(basis: Mapping[str, Any]) -> Basis:
 
 def _date(text: str) -> Any:
     return parse_date(text)
-
-
-def _file_digest(path: Path) -> str | None:
-    """SHA-256 of a file; None when it is missing, empty or cannot be read.  Links are followed:
-    DVC may link evidence from its cache; a path that leaves the folder is refused before."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            return digest if file.tell() else None
-    except OSError:
-        return None
 
 
 def _digest(

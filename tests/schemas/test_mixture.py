@@ -3,11 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers.params_files import LEAST
+from helpers.params_files import LEAST, write_mixture
 
-from schemas import mixture, params
+from lineage.configuration import load_params
 from schemas.errors import Invalid
-from schemas.mixture import Cap, Mixture
+from schemas.mixture import Cap, Mixture, parse_mixture
+from schemas.yaml_source import parse_bytes
 
 FULL = """select: {languages: [kk, ru], domains: [law], sources: [kz-news]}
 caps:
@@ -19,15 +20,8 @@ seed: 3
 """
 
 
-def write(folder: Path, text: str) -> Path:
-    (folder / "mixture.yaml").write_text(text, "utf-8")
-    path = folder / "params.yaml"
-    path.write_text(LEAST.replace("path: release}", "path: release, mixture: mixture.yaml}"))
-    return path
-
-
 def test_a_mixture_is_read_with_the_parameters(tmp_path: Path) -> None:
-    found = params.load(write(tmp_path, FULL)).release.mixture
+    found = load_params(write_mixture(tmp_path, FULL)).release.mixture
     assert found == Mixture(
         languages=("kk", "ru"),
         domains=("law",),
@@ -43,11 +37,11 @@ def test_a_mixture_is_read_with_the_parameters(tmp_path: Path) -> None:
 
 
 def test_the_digest_is_of_what_it_says_not_of_where_it_is(tmp_path: Path) -> None:
-    one = params.load(write(tmp_path, FULL)).digest("release")
-    assert params.load(write(tmp_path, FULL + "# a remark\n")).digest("release") == one
-    assert params.load(write(tmp_path, FULL.replace("0.4", "0.5"))).digest("release") != one
+    one = load_params(write_mixture(tmp_path, FULL)).digest("release")
+    assert load_params(write_mixture(tmp_path, FULL + "# a remark\n")).digest("release") == one
+    assert load_params(write_mixture(tmp_path, FULL.replace("0.4", "0.5"))).digest("release") != one
     (tmp_path / "params.yaml").write_text(LEAST)
-    assert params.load(tmp_path / "params.yaml").digest("release") != one
+    assert load_params(tmp_path / "params.yaml").digest("release") != one
 
 
 @pytest.mark.parametrize(
@@ -73,23 +67,13 @@ def test_each_error_names_the_mixture_s_line(
 ) -> None:
     assert old in FULL
     with pytest.raises(Invalid) as caught:
-        params.load(write(tmp_path, FULL.replace(old, new)))
+        load_params(write_mixture(tmp_path, FULL.replace(old, new)))
     found = [p for p in caught.value.problems if p.key == key]
     assert [p.line for p in found] == [line], caught.value.problems
     assert message in found[0].message and found[0].file.endswith("mixture.yaml")
 
 
-def test_a_mixture_that_is_not_there(tmp_path: Path) -> None:
-    path = write(tmp_path, FULL)
-    (tmp_path / "mixture.yaml").unlink()
-    with pytest.raises(Invalid) as caught:
-        params.load(path)
-    (found,) = caught.value.problems
-    assert (found.line, found.key, found.value) == (14, "release.mixture", "mixture.yaml")
-
-
 @pytest.mark.parametrize("text", ["", "- a\n", "select\n", "\t: 1\n", "select: *x\n"])
-def test_what_is_no_mixture(tmp_path: Path, text: str) -> None:
-    (tmp_path / "m.yaml").write_text(text)
-    found, problems = mixture.load(tmp_path / "m.yaml")
+def test_what_is_no_mixture(text: str) -> None:
+    found, problems = parse_mixture(parse_bytes(text.encode(), "m.yaml"))
     assert found is None and problems

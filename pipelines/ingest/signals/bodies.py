@@ -10,22 +10,22 @@ from functools import lru_cache
 from pathlib import Path
 
 from lineage.storage import disk
-from pipelines.ingest.signals.observed import Capture, Stored
+from pipelines.ingest.signals.observed import BodyLocation, Capture
 
 #: Puts a body into the file that is being written, once however often it comes.
-Store = Callable[[bytes], Stored]
+StoreBody = Callable[[bytes], BodyLocation]
 
 
 @contextmanager
-def storing(path: Path) -> Iterator[Store]:
+def write_bodies(path: Path) -> Iterator[StoreBody]:
     """Write a file of bodies; it is there, whole, when this ends."""
-    places: dict[bytes, Stored] = {}
+    places: dict[bytes, BodyLocation] = {}
     with disk.atomic_file(path) as file:
 
-        def store(body: bytes) -> Stored:
+        def store(body: bytes) -> BodyLocation:
             name = hashlib.sha256(body).digest()
             if name not in places:
-                places[name] = Stored(str(path), file.tell(), len(body))
+                places[name] = BodyLocation(str(path), file.tell(), len(body))
                 file.write(body)
             return places[name]
 
@@ -33,9 +33,9 @@ def storing(path: Path) -> Iterator[Store]:
 
 
 @lru_cache(64)
-def whole(capture: Capture) -> Capture:
+def load_body(capture: Capture) -> Capture:
     """A capture with its body.  One that can no longer be read counts as unanswered (status 0)."""
-    at = capture.stored
+    at = capture.body_location
     if at is None:
         return capture
     try:
@@ -45,5 +45,5 @@ def whole(capture: Capture) -> Capture:
     except OSError:
         body = b""
     if len(body) != at.length:
-        return replace(capture, status=0, body=b"", stored=None)
-    return replace(capture, body=body, stored=None)
+        return replace(capture, status=0, body=b"", body_location=None)
+    return replace(capture, body=body, body_location=None)

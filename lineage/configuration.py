@@ -1,0 +1,82 @@
+"""The parameters of a run and the register that they name, read from their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lineage import register_files
+from schemas import params as parameters
+from schemas.errors import Invalid, Problem
+from schemas.mixture import Mixture, parse_mixture
+from schemas.params import Params
+from schemas.register import Register
+from schemas.yaml_source import YamlSource
+
+
+def load_params(path: Path) -> Params:
+    """The parameters in a file, and the mixture that they name.
+
+    Raises:
+      Invalid: with all problems of both files.
+    """
+    source, problems = register_files.read_yaml(path)
+    if source is None:
+        raise Invalid(problems)
+    problems += parameters.problems_of(source)
+    mixture, more = _mixture(path, source)
+    if problems + more:
+        raise Invalid(problems + more)
+    return parameters.build(path, source.value, mixture)
+
+
+def _mixture(path: Path, source: YamlSource) -> tuple[Mixture | None, list[Problem]]:
+    """Read with the parameters: an error in it is reported before a run, not at its end."""
+    named = parameters.mixture_of(path, source)
+    if named is None:
+        return None, []
+    if not named[1].is_file():
+        return None, [source.problem(("release", "mixture"), "no such file", named[0])]
+    return parse_mixture(register_files.read_yaml(named[1]))
+
+
+def required_params(path: Path, instead: str) -> Params:
+    """The parameters, for a command that takes them or the option `instead` (empty: no option).
+
+    Raises:
+      Invalid: with all problems of the file; if there is none, with both remedies.
+    """
+    if path.is_file():
+        return load_params(path)
+    message = "is not there: name a params file by --params" + (
+        f", or {instead}" if instead else ""
+    )
+    raise Invalid([Problem(str(path), None, "", message)])
+
+
+def load_both(path: Path) -> tuple[Params, Register]:
+    """The parameters in `path` and their register; policy packs that they name are checked.
+
+    Raises:
+      Invalid: with all that is wrong in either, the register's too where the parameters are bad.
+    """
+    try:
+        params = load_params(path)
+    except Invalid as invalid:
+        raise Invalid([*invalid.problems, *_register_problems(path)]) from None
+    try:
+        register_files.load_policies(params.policy.path)
+    except Invalid as invalid:
+        raise Invalid([*invalid.problems, *_register_problems(path)]) from None
+    return params, register_files.load_register(params.register)
+
+
+def _register_problems(path: Path) -> tuple[Problem, ...]:
+    source, _ = register_files.read_yaml(path)
+    folder = source.value.get("register") if source and isinstance(source.value, dict) else None
+    if not isinstance(folder, str):
+        return ()
+    try:
+        register_files.load_register(path.absolute().parent / folder)
+    except Invalid as invalid:
+        return invalid.problems
+    return ()

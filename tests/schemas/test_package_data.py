@@ -1,0 +1,70 @@
+"""`schemas` parses bytes; it opens its own package data alone."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+import schemas
+
+PACKAGE: Final = Path(schemas.__file__).parent
+#: Function -> the files of the package that it reads.
+ALLOWED: Final = {
+    "code_version.code_version": "the code itself",
+    "params.default_robots_agents": "robots_agents.txt",
+    "policy.built_in": "policies/*.yaml",
+    "validation.schema_of": "*.schema.json",
+}
+_METHODS: Final = {
+    "open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file", "is_dir",
+    "iterdir", "glob", "rglob", "walk", "scandir", "listdir", "stat", "lstat", "mkdir", "unlink",
+    "rename", "fdopen", "touch", "samefile", "readlink",
+}  # fmt: skip
+
+
+def accesses(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    """Functions of a module that look at files: name, line."""
+    for body in tree.body:
+        name = getattr(body, "name", "")
+        for node in ast.walk(body):
+            if isinstance(node, ast.Call) and _looks(node.func):
+                yield name, node.lineno
+
+
+def _looks(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        return function.attr in _METHODS
+    return isinstance(function, ast.Name) and function.id in {
+        "open",
+        "read_parquet",
+        "scan_parquet",
+    }
+
+
+def test_no_module_opens_anything_else() -> None:
+    found: dict[str, int] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        module = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
+        for name, line in accesses(ast.parse(path.read_bytes())):
+            found.setdefault(f"{module}.{name}", line)
+    assert found.keys() == ALLOWED.keys(), found
+
+
+def test_schemas_imports_neither_of_its_users() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {n.partition(".")[0] for n in names} & {"lineage", "pipelines", "desk"}, path
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["open(path)", "path.open('rb')", "path.read_bytes()", "os.listdir(path)", "path.is_file()"],
+)
+def test_each_access_is_seen(code: str) -> None:
+    assert list(accesses(ast.parse(f"def f():\n    {code}\n"))) == [("f", 2)]
