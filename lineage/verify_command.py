@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
     key = public_key(options.key or _from_params(options.params))
-    trusted = timestamps.certificates(options.tsa_certificate) if options.tsa_certificate else []
+    certificates = options.tsa_certificate
+    trusted = timestamps.load_certificates(certificates) if certificates else []
     if options.receipt:
         return _told(options, options.receipt, receipts.defects(options.receipt, key), "", {})
     if options.release is None:
@@ -65,7 +66,7 @@ def _time(folder: Path) -> str | None:
     """What a release's time stamp says; None: there is none that can be read."""
     try:
         answer = (folder / release_files.TIMESTAMP).read_bytes()
-        return timestamps.said(answer, (folder / STATEMENT).read_bytes())
+        return timestamps.stamped_time(answer, (folder / STATEMENT).read_bytes())
     except (OSError, NoTimestamp):
         return None
 

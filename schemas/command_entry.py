@@ -6,6 +6,7 @@ It imports no library: the command line imports it before anything else.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -34,6 +35,8 @@ def with_exit_code(main: Callable[_Options, int]) -> Callable[_Options, int]:
 
     @wraps(main)
     def run(*args: _Options.args, **options: _Options.kwargs) -> int:
+        # Polars restarts a read that Ctrl-C interrupts: the command would go on waiting for input
+        signal.siginterrupt(signal.SIGINT, True)
         try:
             code = main(*args, **options)
             sys.stdout.flush()  # a full disk or a closed pipe shows here, not at the end

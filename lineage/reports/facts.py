@@ -88,7 +88,7 @@ class Facts:
         start = f"lineage/{name}/"
         files = [self.folder / f for f in sorted(self.about["files"]) if f.startswith(start)]
         if not files:  # nothing was released, or nothing redacted
-            return release_tables.empty(name)
+            return release_tables.empty_table(name)
         return pl.scan_parquet(files, hive_partitioning=False)
 
     @property

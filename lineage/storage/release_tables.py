@@ -63,7 +63,7 @@ def readable(
         ) from error
 
 
-def empty(name: str) -> pl.LazyFrame:
+def empty_table(name: str) -> pl.LazyFrame:
     """A lineage table without rows."""
     return pl.LazyFrame(schema={column: _TYPES[kind] for column, kind in LINEAGE[name].items()})
 
@@ -89,7 +89,7 @@ class ReleaseTables:
     def parts(self) -> pl.LazyFrame:
         """Rows of `schemas.tables.PARTS`; none where no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
-            return empty("parts")
+            return empty_table("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:

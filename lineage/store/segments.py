@@ -144,7 +144,7 @@ class BadStore(TamgaError):
     exit_code = BAD_USAGE
 
 
-def write(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:
+def write_segment(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:
     """Write a segment so that it is there whole or not at all.
 
     Args:
@@ -178,7 +178,7 @@ def _write(path: Path, frame: pl.DataFrame, schema: pl.Schema) -> None:
         )
 
 
-def header(content: bytes, place: str) -> Header:
+def parse_header(content: bytes, place: str) -> Header:
     """A segment's header from the bytes of its file.
 
     Raises:
