@@ -100,7 +100,7 @@ class Facts:
         start = f"lineage/{name}/"
         files = [self.folder / f for f in sorted(self.manifest["files"]) if f.startswith(start)]
         if not files:  # for example: no document was released, or no span was redacted
-            return release_tables.empty(name)
+            return release_tables.empty_table(name)
         return pl.scan_parquet(files, hive_partitioning=False)
 
     @property

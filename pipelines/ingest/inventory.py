@@ -53,7 +53,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
 
 def _local(path: Path | str, folder: Path) -> Path:
     """Where a file can be read: of an object store, a copy in `folder`."""
-    return path if isinstance(path, Path) else remote.fetched(path, folder)
+    return path if isinstance(path, Path) else remote.fetch_file(path, folder)
 
 
 def digests(found: list[Container]) -> Mapping[str, str]:

@@ -9,6 +9,11 @@ one of b bands with 1 - (1 - s**r)**b: the S-curve, a step of adjustable place a
 from __future__ import annotations
 
 import math
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,11 +62,24 @@ def fewest_bands(candidate: float, recall: float, rows: int) -> int:
     return number
 
 
+@cache
+def _sketches() -> ModuleType:
+    """The module `datasketch.minhash`, without the package's `__init__`: that imports all indexes,
+    and with them half of scipy, which takes longer than to sign a small corpus."""
+    if "datasketch" in sys.modules:
+        return import_module("datasketch.minhash")
+    spec = find_spec("datasketch")
+    assert spec is not None
+    sys.modules["datasketch"] = module_from_spec(spec)  # knows its folder, and has run nothing
+    try:
+        return import_module("datasketch.minhash")
+    finally:
+        del sys.modules["datasketch"]  # a later import of the package runs all of it
+
+
 def permutations(number: int, seed: int) -> tuple[U32, U32]:
     """The multipliers (odd) and addends that datasketch draws for `SCHEME`."""
-    from datasketch import MinHash  # loads much of scipy: only commands that sign pay for it
-
-    multipliers, addends = MinHash(number, seed=seed, scheme=SCHEME).permutations
+    multipliers, addends = _sketches().MinHash(number, seed=seed, scheme=SCHEME).permutations
     return multipliers, addends
 
 
@@ -86,8 +104,7 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
     `number` is that of the permutations, drawn from `seed`.  A document without shingles gets
     `EMPTY` throughout: leave it out of the bands, or all such documents meet.
     """
-    from datasketch.minhash import _fmix  # private: pyproject.toml bounds the version
-
+    _fmix = _sketches()._fmix  # private: pyproject.toml bounds the version
     filled = np.flatnonzero(shingles.sizes)
     starts = shingles.offsets[filled]
     hashes = _fmix(shingles.hashes.astype(np.uint32), 32)

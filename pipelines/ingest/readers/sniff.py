@@ -100,7 +100,7 @@ def detect_format(path: Path) -> str:
 def _read_head(path: Path) -> bytes:
     """The first bytes of a file, unpacked; as many as there are of one that is torn."""
     head = bytearray()
-    with streams.opened(path) as file:
+    with streams.open_decompressed(path) as file:
         try:
             while len(head) < HEAD and (part := file.read1(HEAD - len(head))):
                 head += part

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import polars as pl
 import pytest
 from datasketch import LeanMinHash, MinHash, MinHashLSH
+from helpers.commands import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,3 +154,18 @@ def test_the_curve(similarity: float) -> None:
     keys = band_keys(signatures(sets(*documents), 130), 26, 5)
     met = (keys[::2] == keys[1::2]).any(axis=1).mean()
     assert met == pytest.approx(probability(similarity, 26, 5), abs=0.06)
+
+
+def test_the_sketches_come_without_the_rest_of_the_library() -> None:
+    script = (
+        "import sys\n"
+        "from pipelines.text import minhash\n"
+        "permutations = minhash.permutations(8, 1)\n"
+        "assert 'scipy' not in sys.modules and 'datasketch' not in sys.modules\n"
+        "import datasketch\n"
+        "assert datasketch.MinHash is sys.modules['datasketch.minhash'].MinHash\n"
+        "assert datasketch.MinHashLSH and datasketch.__version__\n"
+        "own = datasketch.MinHash(8, seed=1, scheme=minhash.SCHEME).permutations\n"
+        "assert all((a == b).all() for a, b in zip(own, permutations))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
