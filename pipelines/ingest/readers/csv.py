@@ -168,7 +168,10 @@ class _Lines:
 
 
 def _read_rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
-    """Yield rows to the end of the file. After an unclosed quote, reading continues at the next line."""
+    """Yield the rows of a file.
+
+    After an unclosed quote, the line is one row, and reading continues at the next line.
+    """
     patience = PATIENCE
     while True:
         start = file.tell()

@@ -114,7 +114,7 @@ def _envelopes(
 
 
 def _read_batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a row group, of about `BATCH_BYTES` each; missing columns are left out."""
+    """Yield the batches of a row group, of about `BATCH_BYTES` each, without missing columns."""
     metadata = file.metadata.row_group(group)
     rows = BATCH_BYTES * max(metadata.num_rows, 1) // max(metadata.total_byte_size, 1)
     present = set(file.schema_arrow.names)
