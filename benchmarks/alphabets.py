@@ -1,12 +1,13 @@
-"""Make `pipelines/language/alphabets.tsv`: how often each language writes each letter.
+"""Make `pipelines/language/alphabets.tsv`: how often each language uses each letter.
 
     python benchmarks/alphabets.py SENTENCES_FOLDER UDHR_FOLDER > pipelines/language/alphabets.tsv
 
-SENTENCES_FOLDER holds a sentence per line in `<language>.txt`, of which every second line from the
-first is counted; UDHR_FOLDER the Universal Declaration of Human Rights as Unicode publishes it
-(`udhr_<key>.xml`), of which every second paragraph from the first is counted.  The other halves are
-left to measure by.  A row is language, script, sources (`news`, `udhr`) and each letter with its
-share per 100,000, in lower case; a letter seen less than three times is left out.
+SENTENCES_FOLDER holds a sentence per line in `<language>.txt`.  UDHR_FOLDER holds the Universal
+Declaration of Human Rights as Unicode publishes it (`udhr_<key>.xml`).  Each second line or
+paragraph, from the first, is counted.  The other halves are left for measurements.
+
+A row is language, script, sources (`news`, `udhr`), and each letter with its share per 100,000, in
+lower case.  A letter that occurs less than three times is left out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ LEAST = 3
 
 
 def letters(language: str, text: str, script: str) -> Counter[str]:
-    """The letters of the script in a text, counted."""
+    """Count the letters of the script in a text."""
     text = unicodedata.normalize("NFC", text)
     if language in DOTTED and script == "Latn":
         text = text.replace("I", "ı").replace("İ", "i")
@@ -54,10 +55,10 @@ def letters(language: str, text: str, script: str) -> Counter[str]:
 
 
 def paragraphs(path: Path) -> list[str]:
-    """The Declaration's paragraphs of at least 20 characters."""
-    found = [" ".join((e.text or "").split()) for e in ET.parse(path).getroot().iter()
+    """Return the Declaration's paragraphs of at least 20 characters."""
+    texts = [" ".join((e.text or "").split()) for e in ET.parse(path).getroot().iter()
              if e.tag.endswith("}para")]  # fmt: skip
-    return [p for p in found if len(p) >= 20]
+    return [text for text in texts if len(text) >= 20]
 
 
 def main() -> None:
@@ -77,11 +78,11 @@ def main() -> None:
         text = "\n".join(paragraphs(udhr / f"udhr_{name}.xml")[::2])
         counts.setdefault(key, Counter()).update(letters(language, text, script))
         sources.setdefault(key, set()).add("udhr")
-    for (language, script), found in sorted(counts.items()):
-        total = sum(found.values())
+    for (language, script), count in sorted(counts.items()):
+        total = sum(count.values())
         row = [
             f"{c}{round(100_000 * n / total)}"
-            for c, n in sorted(found.items(), key=lambda kv: (-kv[1], kv[0]))
+            for c, n in sorted(count.items(), key=lambda kv: (-kv[1], kv[0]))
             if n >= LEAST
         ]
         print(

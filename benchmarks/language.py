@@ -1,18 +1,19 @@
-"""Language: ours beside plain lid.176 and CLD2 in the same run.
+"""Language identification: accuracy and speed, beside plain lid.176 and CLD2 in the same run.
 
     POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/language.py SENTENCES UDHR [--half 1]
 
-SENTENCES holds <language>.txt files with a sentence per line, UDHR the Universal Declaration of
-Human Rights as Unicode publishes it.  What is tuned (letters' shares, weights) saw every second
-line and paragraph from the first (half 0); reported is the other half.
+SENTENCES holds <language>.txt files with a sentence per line.  UDHR holds the Universal Declaration
+of Human Rights as Unicode publishes it.  Letters' shares and weights were tuned on half 0: each
+second line and paragraph, from the first.  The report is about the other half.
 
-1. Sentences by themselves and five together: share told right, by language.
-2. Paragraphs of the Declaration of at least 20 characters, likewise.
-3. Paragraphs of documents of two languages in turn: a sentence a paragraph, ten to a document.
-4. Two languages inside a paragraph, phrases of both in turn, five such paragraphs to a document, as
-   a stand-in for surzhyk and trasianka.  It is synthetic: real ones also mix inside words, and no
-   corpus of them could be had.  Share of documents in whose histogram both languages stand with at
-   least a tenth, and share that `mixed` takes for mixed; beside it the same documents unmixed.
+1. Single sentences, and five sentences together: share of correct labels, by language.
+2. Paragraphs of the Declaration of at least 20 characters: the same.
+3. Paragraphs of documents in which two languages alternate: a sentence per paragraph, ten per
+   document.
+4. Two languages inside a paragraph: phrases of both alternate, five such paragraphs per document.
+   This imitates surzhyk and trasianka.  It is synthetic: real ones also mix inside words, and no
+   corpus of them is available.  Two shares of documents: those in whose histogram both languages
+   reach a tenth, and those that `mixed` counts as mixed.  The same documents unmixed are beside it.
 5. CPU time on texts of 2,000 characters, as one paragraph and as sentences on lines.
 """
 
@@ -37,7 +38,7 @@ REGION = (
     "ru", "uk", "be", "kk", "ky", "uz", "tg", "tk", "tt", "ba", "az", "hy", "ka", "ro", "et", "lv",
     "lt", "bg", "mk", "mn", "sr",
 )  # fmt: skip
-#: Files of the Declaration -> language; those that the region is judged by, then the rest.
+#: File of the Declaration -> language: those in the mean of the region, then all others.
 JUDGED = {
     "uzn_cyrl": "uz", "uzn_latn": "uz", "azj_cyrl": "az", "azj_latn": "az", "tuk_cyrl": "tk",
     "tuk_latn": "tk", "oss": "os", "chv": "cv", "sah": "sah",
@@ -60,7 +61,7 @@ Guess = Callable[[Sequence[str]], list[str | None]]
 
 
 def guesses(identifier: Identifier) -> dict[str, Guess]:
-    """How each peer names the languages of texts."""
+    """Return peer -> its function from texts to languages."""
     from fasttext.FastText import _FastText
 
     model = _FastText(str(identifier.path))
@@ -71,120 +72,132 @@ def guesses(identifier: Identifier) -> dict[str, Guess]:
 
     def lid(texts: Sequence[str]) -> list[str | None]:
         lines = [" ".join(t.split()) + "\n" for t in texts]
-        found = model.f.multilinePredict(lines, 1, 0.0, "strict")[0]
-        return [f[0].removeprefix("__label__") if f else None for f in found]
+        labels = model.f.multilinePredict(lines, 1, 0.0, "strict")[0]
+        return [row[0].removeprefix("__label__") if row else None for row in labels]
 
     def cld2(texts: Sequence[str]) -> list[str | None]:
-        found = []
+        codes = []
         for text in texts:
             try:
                 code = pycld2.detect(text, bestEffort=True)[2][0][1]
             except pycld2.error:
                 code = None
-            found.append(OLD.get(code, code))
-        return found
+            codes.append(OLD.get(code, code))
+        return codes
 
     return {"ours": ours, "lid.176": lid, "cld2": cld2}
 
 
-def right(truth: str, found: Sequence[str | None]) -> float:
-    return sum(f == truth for f in found) / max(1, len(found))
+def accuracy(truth: str, labels: Sequence[str | None]) -> float:
+    """Return the share of labels that equal the truth."""
+    return sum(label == truth for label in labels) / max(1, len(labels))
 
 
 def sentences(folder: Path, language: str, half: int) -> list[str]:
+    """Return half of the sentences of a language."""
     return (folder / f"{language}.txt").read_text("utf-8").splitlines()[half::2]
 
 
 def paragraphs(folder: Path, name: str, half: int) -> list[str]:
+    """Return half of the Declaration's paragraphs of at least 20 characters."""
     root = ET.parse(folder / f"udhr_{name}.xml").getroot()
-    found = [" ".join((e.text or "").split()) for e in root.iter() if e.tag.endswith("}para")]
-    return [p for p in found if len(p) >= 20][half::2]
+    texts = [" ".join((e.text or "").split()) for e in root.iter() if e.tag.endswith("}para")]
+    return [text for text in texts if len(text) >= 20][half::2]
 
 
 def by_language(
     sets: dict[str, tuple[str, list[str]]], peers: dict[str, Guess]
 ) -> dict[str, dict[str, object]]:
-    """Set -> share told right by each peer, and what ours says instead."""
+    """Return set -> the accuracy of each peer, and the most frequent wrong labels of ours."""
     table: dict[str, dict[str, object]] = {}
     for name, (truth, texts) in sets.items():
-        found = {peer: guess(texts) for peer, guess in peers.items()}
-        table[name] = {p: round(right(truth, f), 4) for p, f in found.items()}
-        wrong = Counter(str(f) for f in found["ours"] if f != truth)
+        labels = {peer: guess(texts) for peer, guess in peers.items()}
+        table[name] = {p: round(accuracy(truth, own), 4) for p, own in labels.items()}
+        wrong = Counter(str(label) for label in labels["ours"] if label != truth)
         table[name]["instead"] = dict(wrong.most_common(3))
     return table
 
 
-def mixed(folder: Path, other: str, half: int, identifier: Identifier) -> float:
-    """Share of paragraphs labelled right."""
+def alternating_accuracy(folder: Path, other: str, half: int, identifier: Identifier) -> float:
+    """Return the accuracy on paragraphs of documents in which Russian and another language
+    alternate."""
     pairs = list(zip(sentences(folder, "ru", half), sentences(folder, other, half), strict=False))
-    good = total = 0
+    correct = total = 0
     for i in range(0, len(pairs) - 4, 5):
         lines = [line for pair in pairs[i : i + 5] for line in pair]
-        found = [language for _, _, language in identifier.spans("\n".join(lines))]
-        good += sum(f == t for f, t in zip(found, ["ru", other] * 5, strict=True))
+        labels = [language for _, _, language in identifier.label_spans("\n".join(lines))]
+        correct += sum(a == b for a, b in zip(labels, ["ru", other] * 5, strict=True))
         total += len(lines)
-    return good / total
+    return correct / total
 
 
-def blended(one: str, other: str, words: int) -> str:
-    """Two sentences as one paragraph: so many words of each in turn."""
-    first, second = one.split(), other.split()
+def blend(left: str, right: str, words: int) -> str:
+    """Join two sentences to a paragraph in which phrases of this many words alternate."""
+    first, second = left.split(), right.split()
     size = max(len(first), len(second))
     return " ".join(
         " ".join(first[i : i + words] + second[i : i + words]) for i in range(0, size, words)
     )
 
 
-def inside(folder: Path, other: str, half: int, identifier: Identifier) -> dict[str, object]:
-    """Documents mixed inside paragraphs, by the length of a phrase; 0: not mixed, all `other`."""
+def blend_figures(folder: Path, other: str, half: int, identifier: Identifier) -> dict[str, object]:
+    """Return the figures of documents that are mixed inside paragraphs, by the length of a phrase.
+
+    Length 0 is the control: documents in the language `other` alone.
+    """
     pairs = list(zip(sentences(folder, "ru", half), sentences(folder, other, half), strict=False))
     table: dict[str, object] = {}
     for words in (0, 2, 4, 8):
-        lines = [blended(a, b, words) if words else b for a, b in pairs]
+        lines = [blend(a, b, words) if words else b for a, b in pairs]
         texts = ["\n".join(lines[i : i + 5]) for i in range(0, len(lines) - 4, 5)]
         frame = pl.DataFrame({"doc_id": [""] * len(texts), "text": texts})
-        found = identifier.identify(frame)
-        shares = [{x["lang"]: x["share"] for x in langs} for langs in found["langs"]]
+        labels = identifier.identify(frame)
+        shares = [{x["lang"]: x["share"] for x in langs} for langs in labels["langs"]]
         table[f"{words} words"] = {
             "both shown": round(
                 mean(min(x.get("ru", 0), x.get(other, 0)) >= 0.1 for x in shares), 4
             ),
             "mixed": round(mean(max(x.values()) < LanguageParams.main_share for x in shares), 4),
-            "main": dict(Counter(found["lang"].to_list()).most_common(3)),
+            "main": dict(Counter(labels["lang"].to_list()).most_common(3)),
         }
     return table
 
 
 def floors(folder: Path, udhr: Path, identifier: Identifier) -> None:
-    """Print `pipelines/language/floors.tsv`: the score that 999 in 1,000 of what is told right
-    in the first halves reach, by sentence, else by paragraph; at least 0.2 and at most 0.5."""
+    """Print `pipelines/language/floors.tsv`.
+
+    A floor is the score that 999 in 1,000 correctly labelled texts of the first halves reach, by
+    sentence, else by paragraph.  It is at least 0.2 and at most 0.5.
+    """
     print("# language, script, least score, from what: see benchmarks/language.py --floors")
     sets: dict[str, tuple[str, str, list[str]]] = {
         n: (OTHERS_JUDGED[n], "udhr", paragraphs(udhr, n, 0)) for n in OTHERS_JUDGED
     }
     for path in sorted(folder.glob("*.txt")):
         sets[path.stem] = path.stem, "news", sentences(folder, path.stem, 0)
-    rows = {}
+    scores = {}
     for truth, source, texts in sets.values():
         frame = pl.DataFrame({"doc_id": [""] * len(texts), "text": texts})
-        found = identifier.identify(frame).filter(lang=truth)
-        for (script,), some in found.group_by("script"):
-            if some.height >= 20:
-                least = float(some["score"].quantile(0.001) or 0)
-                rows[truth, str(script)] = (round(min(max(least, 0.2), 0.5), 2), source)
-    for (language, script), (floor, source) in sorted(rows.items()):
+        correct = identifier.identify(frame).filter(lang=truth)
+        for (script,), rows_of_script in correct.group_by("script"):
+            if rows_of_script.height >= 20:
+                least = float(rows_of_script["score"].quantile(0.001) or 0)
+                scores[truth, str(script)] = (round(min(max(least, 0.2), 0.5), 2), source)
+    for (language, script), (floor, source) in sorted(scores.items()):
         print(language, script, floor, f"{source}, half 0", sep="\t")
 
 
 def speed(folder: Path, half: int, peers: dict[str, Guess], rounds: int = 9) -> dict[str, object]:
-    """CPU microseconds per text of 2,000 characters (the best of some rounds), and how many times
-    faster than lid.176 (the median of the rounds, in each of which all take their turn)."""
+    """Return CPU microseconds per text of 2,000 characters, and the ratio to lid.176.
+
+    The time is the best of the rounds, the ratio their median.  Each peer runs in each round.
+    """
     table: dict[str, object] = {}
     for shape, blank in (("one paragraph", " "), ("sentences on lines", "\n")):
         texts = []
         for language in REGION:
-            whole = blank.join(sentences(folder, language, half))
-            texts += [whole[i : i + 2000] for i in range(0, 40_000, 2000)]
+            joined = blank.join(sentences(folder, language, half))
+            texts += [joined[i : i + 2000] for i in range(0, 40_000, 2000)]
         took: dict[str, list[float]] = {peer: [] for peer in peers}
         for _ in range(rounds):
             for peer, guess in peers.items():
@@ -199,7 +212,9 @@ def speed(folder: Path, half: int, peers: dict[str, Guess], rounds: int = 9) -> 
 
 
 def show(title: str, table: dict[str, dict[str, object]], chosen: Sequence[str]) -> None:
-    print(f"\n{title}\n\n| set | {' | '.join(PEERS)} | ours says instead |\n|---|---|---|---|---|")
+    print(
+        f"\n{title}\n\n| set | {' | '.join(PEERS)} | wrong labels of ours |\n|---|---|---|---|---|"
+    )
     for name, row in table.items():
         print(f"| {name} | {' | '.join(f'{row[p]:.4f}' for p in PEERS)} | {row['instead'] or ''} |")
     for label, names in (("macro, chosen", chosen), ("macro, all", list(table))):
@@ -223,7 +238,7 @@ def main() -> None:
     peers = guesses(identifier)
     names = sorted(p.stem for p in options.sentences.glob("*.txt") if p.stem != "LICENSE")
     lines = {name: sentences(options.sentences, name, options.half) for name in names}
-    one = by_language({n: (n, some) for n, some in lines.items()}, peers)
+    single = by_language({n: (n, own) for n, own in lines.items()}, peers)
     five = by_language(
         {
             n: (n, [" ".join(s[i : i + 5]) for i in range(0, len(s) - 4, 5)])
@@ -239,25 +254,26 @@ def main() -> None:
         peers,
     )
     pairs = {
-        f"ru-{o}": round(mixed(options.sentences, o, options.half, identifier), 4) for o in PAIRS
+        f"ru-{o}": round(alternating_accuracy(options.sentences, o, options.half, identifier), 4)
+        for o in PAIRS
     }
     blends = {
-        f"ru-{o}": inside(options.sentences, o, options.half, identifier)
+        f"ru-{o}": blend_figures(options.sentences, o, options.half, identifier)
         for o in ("uk", "be", "uz")
     }
     times = speed(options.sentences, options.half, peers)
     if options.json:
         print(
             json.dumps(
-                {"one": one, "five": five, "udhr": udhr, "mixed": pairs}
+                {"one": single, "five": five, "udhr": udhr, "mixed": pairs}
                 | {"inside": blends, "speed": times}
             )
         )
         return
-    show("One sentence", one, REGION)
+    show("One sentence", single, REGION)
     show("Five sentences", five, REGION)
     show("The Declaration by paragraph", udhr, list(JUDGED))
-    print("\nMixed documents, paragraphs labelled right:", pairs)
+    print("\nMixed documents, share of paragraphs labelled correctly:", pairs)
     for pair, table in blends.items():
         print(f"\n{pair} mixed inside paragraphs (synthetic), by phrase:", table)
     print("\nCPU microseconds per text of 2,000 characters:", times)

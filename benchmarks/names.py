@@ -1,19 +1,19 @@
-"""How well names of persons are found: natasha in Russian news, patterns in the other languages.
+"""Measure how well names of persons are found: natasha in Russian news, patterns in other languages.
 
     python benchmarks/names.py [--show 20]
 
-`names_set.yaml` holds own sentences of the languages for which there is no set: what is measured
-there is whether the marks that a pattern knows are found, and what looks like them is left; it
-says nothing of how often real names bear such marks.  There a name counts as covered where all of
-it lies in findings (a word before it may be lost with it), and a finding is good where it touches a
-name; exit 1 where either falls short.
+`names_set.yaml` contains own sentences, for languages without a public set.  They measure whether
+names with the marks of a pattern are found, and whether similar words are not.  They do not measure
+how often real names have such marks.  A name is covered if all of it lies in findings (which may
+include a word before it).  A finding is good if it touches a name.  Exit 1 if one of the two shares
+misses its target.
 
-Other sets, beside the repository in ../shared/data/names: factRuEval-2016 (MIT), KazNERD (CC-BY-4.0).
-A name counts as found where start and end agree; `overlap` where any of it was found.
+Public sets, beside the repository in ../shared/data/names: factRuEval-2016 (MIT), KazNERD
+(CC-BY-4.0).  A name counts as found if start and end are equal; `overlap` counts a partly found name.
 
-Last, translated news without labels (NTREX-128 in ../shared/data/sentences, CC-BY-SA-4.0): how much is
-found in every second sentence, and some of it for the eye, on the terminal only.  The sentences
-between served to mend the rules.
+At the end, translated news without labels (NTREX-128 in ../shared/data/sentences, CC-BY-SA-4.0): the
+number of findings in every second sentence, and a sample of them, on the terminal only.  The other
+sentences were used to improve the rules.
 """
 
 from __future__ import annotations
@@ -44,139 +44,149 @@ Spans = list[tuple[int, int]]
 _BRACKETS = re.compile(r"\[([^]]+)\]")
 
 
-def own(sentences: dict[str, str]) -> Iterator[tuple[str, Spans]]:
-    """Sentences of a language with the names that stand in brackets, and those without any."""
+def read_own_sentences(sentences: dict[str, str]) -> Iterator[tuple[str, Spans]]:
+    """Yield (sentence, names) of a language; in the file brackets mark the names."""
     for line in (sentences["named"] + sentences["plain"]).splitlines():
-        found = []
+        names = []
         for i, match in enumerate(_BRACKETS.finditer(line)):
             start = match.start() - 2 * i
-            found.append((start, start + len(match[1])))
-        yield _BRACKETS.sub(r"\1", line), found
+            names.append((start, start + len(match[1])))
+        yield _BRACKETS.sub(r"\1", line), names
 
 
-def factrueval(folder: Path) -> Iterator[tuple[str, Spans]]:
-    """Texts with their persons: from the first to the last part of each name."""
+def read_factrueval(folder: Path) -> Iterator[tuple[str, Spans]]:
+    """Yield (text, persons); a person reaches from the first to the last part of the name."""
     for file in sorted(folder.glob("*.txt")):
-        parts = {}
+        name_parts = {}
         for line in file.with_suffix(".spans").read_text("utf-8").splitlines():
-            if len(told := line.split()) >= 4:
-                parts[told[0]] = (int(told[2]), int(told[2]) + int(told[3]), told[1])
-        found = set()
+            if len(fields := line.split()) >= 4:
+                start = int(fields[2])
+                name_parts[fields[0]] = (start, start + int(fields[3]), fields[1])
+        persons = set()
         for line in file.with_suffix(".objects").read_text("utf-8").splitlines():
-            told = line.partition("#")[0].split()
-            if len(told) > 2 and told[1] == "Person":
-                named = [parts[i] for i in told[2:] if i in parts]
-                named = [p for p in named if p[2] in ("name", "surname", "patronymic", "nickname")]
-                if named:
-                    found.add((min(p[0] for p in named), max(p[1] for p in named)))
-        yield file.read_text("utf-8"), sorted(found)
+            fields = line.partition("#")[0].split()
+            if len(fields) > 2 and fields[1] == "Person":
+                parts = [name_parts[i] for i in fields[2:] if i in name_parts]
+                parts = [p for p in parts if p[2] in ("name", "surname", "patronymic", "nickname")]
+                if parts:
+                    persons.add((min(p[0] for p in parts), max(p[1] for p in parts)))
+        yield file.read_text("utf-8"), sorted(persons)
 
 
-def kaznerd(file: Path, least: int) -> Iterator[tuple[str, Spans]]:
-    """Sentences with their persons of at least so many tokens."""
+def read_kaznerd(file: Path, least: int) -> Iterator[tuple[str, Spans]]:
+    """Yield (sentence, persons with at least `least` tokens)."""
     for block in file.read_text("utf-8").split("\n\n"):
-        text, found, tokens = "", [], 0
+        text, persons, tokens = "", [], 0
         for line in block.splitlines():
             token, _, tag = line.rpartition(" ")
             glued = re.match(r"[.,;:!?)»…]", token) or re.search(r"[(«]$", text)
             text += token if glued or not text else " " + token
             if tag == "B-PERSON":
-                found.append((len(text) - len(token), len(text)))
+                persons.append((len(text) - len(token), len(text)))
                 tokens = 1
-            elif tag == "I-PERSON" and found:
-                found[-1] = (found[-1][0], len(text))
+            elif tag == "I-PERSON" and persons:
+                persons[-1] = (persons[-1][0], len(text))
                 tokens += 1
-            elif found and 0 < tokens < least:
-                found.pop()
+            elif persons and 0 < tokens < least:
+                persons.pop()
                 tokens = 0
             else:
                 tokens = 0
-        if found and 0 < tokens < least:
-            found.pop()
-        yield text, found
+        if persons and 0 < tokens < least:
+            persons.pop()
+        yield text, persons
 
 
-def prose(namer: NameFinder, file: Path) -> tuple[int, list[str]]:
-    """How many sentences were read (every second), and what was found in them, with what stands
-    beside it."""
+def find_in_prose(finder: NameFinder, file: Path) -> tuple[int, list[str]]:
+    """Find names in every second sentence of a file.
+
+    Returns:
+      The number of sentences read, and each finding in brackets with the text beside it.
+    """
     sentences = file.read_text("utf-8").splitlines()[1::2]
     return len(sentences), [
         f"{text[max(0, s.start - 15) : s.start]}[{text[s.start : s.end]}]{text[s.end : s.end + 10]}"
         for text in sentences
-        for s in namer.find(text)
+        for s in finder.find(text)
     ]
 
 
-def measure(name: str, namer: NameFinder, texts: Iterable[tuple[str, Spans]]) -> dict[str, float]:
-    """Precision, recall and F1 of exact spans, recall of overlap, characters a second of CPU."""
-    right = wanted = told = touched = covered = good = chars = 0
+def measure(name: str, finder: NameFinder, texts: Iterable[tuple[str, Spans]]) -> dict[str, float]:
+    """Print and return precision, recall and F1 of exact spans, and the shares of partial matches.
+
+    Also prints the characters per second of processor time.
+    """
+    right = wanted = given = touched = covered = good = chars = 0
     seconds = 0.0
     for text, truth in texts:
         start = time.process_time()
-        found = [(s.start, s.end) for s in namer.find(text)]
+        spans = [(s.start, s.end) for s in finder.find(text)]
         seconds += time.process_time() - start
-        right += len({*found} & {*truth})
-        covered += sum(_covers(found, a, b) for a, b in truth)
-        good += sum(any(a < d and c < b for a, b in truth) for c, d in found)
-        touched += sum(any(a < d and c < b for c, d in found) for a, b in truth)
-        wanted, told, chars = wanted + len(truth), told + len(found), chars + len(text)
-    p, r = right / max(told, 1), right / max(wanted, 1)
-    f = 2 * p * r / max(p + r, 1e-9)
+        right += len({*spans} & {*truth})
+        covered += sum(_covers(spans, a, b) for a, b in truth)
+        good += sum(any(a < d and c < b for a, b in truth) for c, d in spans)
+        touched += sum(any(a < d and c < b for c, d in spans) for a, b in truth)
+        wanted, given, chars = wanted + len(truth), given + len(spans), chars + len(text)
+    precision, recall = right / max(given, 1), right / max(wanted, 1)
+    f1 = 2 * precision * recall / max(precision + recall, 1e-9)
     print(
-        f"{name:44} {wanted:5} names  P {p:.3f}  R {r:.3f}  F1 {f:.3f}  "
+        f"{name:44} {wanted:5} names  P {precision:.3f}  R {recall:.3f}  F1 {f1:.3f}  "
         f"overlap {touched / max(wanted, 1):.3f}  {chars / max(seconds, 1e-9):,.0f} characters/s"
     )
     return {
-        "precision": p,
-        "recall": r,
-        "f1": f,
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
         "covered": covered / max(wanted, 1),
-        "touching": good / max(told, 1),
+        "touching": good / max(given, 1),
     }
 
 
-def _covers(found: Spans, start: int, end: int) -> bool:
-    """Whether all of a name but blanks lies in findings."""
-    for a, b in found:
+def _covers(spans: Spans, start: int, end: int) -> bool:
+    """Whether all of a name, except blanks, lies in findings."""
+    for a, b in spans:
         if a <= start < b:
             start = b + 1
     return start >= end
 
 
-def look(shown: int) -> None:
-    """Prints what is found in prose of each language that has a pattern."""
+def print_prose(shown: int) -> None:
+    """Print findings in prose of each language that has a pattern, at most `shown` per language."""
     for language in supported_languages():
         file = SHARED / f"sentences/{language}.txt"
         if language == RUSSIAN or not file.is_file():
             continue
-        read, found = prose(FullNames(language), file)
-        print(f"prose, {language}: {1000 * len(found) / read:.1f} findings per 1,000 sentences")
-        for one in found[:: max(1, -(-len(found) // max(shown, 1)))] if shown else ():
-            print(f"    {one}")
+        read, findings = find_in_prose(FullNames(language), file)
+        print(f"prose, {language}: {1000 * len(findings) / read:.1f} findings per 1,000 sentences")
+        for finding in findings[:: max(1, -(-len(findings) // max(shown, 1)))] if shown else ():
+            print(f"    {finding}")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--show", type=int, default=10, help="findings in prose of each language")
-    asked = parser.parse_args()
+    parser.add_argument("--show", type=int, default=10, help="findings to print per language")
+    options = parser.parse_args()
     short = []
     for language, sentences in yaml.safe_load(OWN.read_text("utf-8")).items():
-        told = measure(f"patterns, own sentences, {language}", FullNames(language), own(sentences))
-        print(f"  covered {told['covered']:.3f}, findings in names {told['touching']:.3f}")
-        if min(told["touching"], told["covered"]) < LEAST:
+        texts = read_own_sentences(sentences)
+        figures = measure(f"patterns, own sentences, {language}", FullNames(language), texts)
+        print(f"  covered {figures['covered']:.3f}, findings in names {figures['touching']:.3f}")
+        if min(figures["touching"], figures["covered"]) < LEAST:
             short.append(language)
-    print(f"falls short: {', '.join(short) or 'nothing'}")
+    print(f"targets missed: {', '.join(short) or 'none'}")
     if not DATA.is_dir():
-        print(f"{DATA} is not there")
+        print(f"{DATA}: no such folder; the public sets are skipped")
         return int(bool(short))
     if find_spec("natasha"):
-        measure("natasha, factRuEval devset", Natasha(), factrueval(DATA / "factrueval/devset"))
+        measure(
+            "natasha, factRuEval devset", Natasha(), read_factrueval(DATA / "factrueval/devset")
+        )
     else:
-        print("natasha is not installed: pip install --no-deps -r requirements-names.lock")
+        print("natasha is not installed; run `pip install --no-deps -r requirements-names.lock`")
     kazakh, file = FullNames("kk"), DATA / "kaznerd/IOB2_valid.txt"
-    measure("patterns, KazNERD, all persons", kazakh, kaznerd(file, 1))
-    measure("patterns, KazNERD, two words and more", kazakh, kaznerd(file, 2))
-    look(asked.show)
+    measure("patterns, KazNERD, all persons", kazakh, read_kaznerd(file, 1))
+    measure("patterns, KazNERD, two words and more", kazakh, read_kaznerd(file, 2))
+    print_prose(options.show)
     return int(bool(short))
 
 

@@ -1,14 +1,19 @@
-"""Recall, precision and speed of the scrubber, beside Presidio in the same process.
+"""Measure recall, precision and speed of the scrubber, and compare them with Presidio.
 
     python benchmarks/privacy.py [--sentences DIR] [--phones FILE] [--documents 5000] [--json]
 
-On the labelled set of `privacy_set.py`: recall and precision by class, of ours and of a plain
-Presidio engine with the recognisers it loads by itself.  Precision counts what was found in
-decoys, and in sentences of other classes.  With `--phones` (libphonenumber's
-PhoneNumberMetadata.xml): the share of the 15 countries' example numbers found inside sentences.
-With `--sentences` (a UTF-8 file per language, a sentence a line): documents a second on news and
-on notices, by processor time, beside Presidio with our recognisers on the whole text; findings
-of both are held against each other.  Exit 1 where a figure falls short.
+On the labelled set of `privacy_set.py`: recall and precision by class, of our finder and of a
+Presidio engine with its default recognisers.  Precision counts findings in decoys and in sentences
+of other classes.
+
+With `--phones` (libphonenumber's PhoneNumberMetadata.xml): the share of the 15 countries' example
+numbers that is found inside sentences.
+
+With `--sentences` (a UTF-8 file per language, a sentence per line): documents per second of
+processor time, on news and on notices.  The peer is Presidio with our recognisers on the complete
+text.  The findings of both are compared.
+
+Exit 1 if a figure misses its target.
 """
 
 from __future__ import annotations
@@ -19,7 +24,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -39,19 +44,19 @@ PHONES = 0.95
 SPEEDS = {"news": 2000, "notices": 500}
 TIMES = 3.0
 BLOCK = 250
-_Found = list[list[Span]]
+_Findings = list[list[Span]]
 
 
-def ours(finder: Finder, some: list[Case]) -> _Found:
-    """Findings of each case."""
-    found: _Found = [[] for _ in some]
-    for i, spans in finder.find([c.text for c in some]):
-        found[i] = resolve(spans, some[i].lang, some[i].jurisdiction)
-    return found
+def find_ours(finder: Finder, labelled: list[Case]) -> _Findings:
+    """Return our findings in each case."""
+    findings: _Findings = [[] for _ in labelled]
+    for i, spans in finder.find([case.text for case in labelled]):
+        findings[i] = resolve(spans, labelled[i].lang, labelled[i].jurisdiction)
+    return findings
 
 
-def plain_presidio(some: list[Case]) -> _Found:
-    """Findings of each case by the recognisers that Presidio loads by itself, no model."""
+def find_by_presidio(labelled: list[Case]) -> _Findings:
+    """Return the findings of Presidio's default recognisers in each case, without a model."""
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
 
@@ -65,54 +70,77 @@ def plain_presidio(some: list[Case]) -> _Found:
     )
     wanted = engine.get_supported_entities("en")
     return [
-        [Span(r.start, r.end, r.entity_type, r.score, "") for r in found if r.score >= 0.4]
-        for found in (engine.analyze(c.text, "en", entities=wanted) for c in some)
+        [Span(r.start, r.end, r.entity_type, r.score, "") for r in results if r.score >= 0.4]
+        for results in (engine.analyze(case.text, "en", entities=wanted) for case in labelled)
     ]
 
 
-def measure(some: list[Case], found: _Found) -> dict[str, dict[str, float]]:
-    """Class to recall, precision, planted and false findings; a planted value counts as found
-    where a finding of its class covers it."""
+def measure(labelled: list[Case], findings: _Findings) -> dict[str, dict[str, float]]:
+    """Return class -> recall, precision, number of planted values, number of false findings.
+
+    A planted value counts as found if findings of its class cover it.
+    """
     hit, planted, false = Counter[str](), Counter[str](), Counter[str]()
-    for case, spans in zip(some, found, strict=True):
+    for case, spans in zip(labelled, findings, strict=True):
         if case.entity:
             planted[case.entity] += 1
-        for s in spans:
-            overlaps = case.entity and s.start < case.end and case.start < s.end
-            if not (s.entity == case.entity and overlaps):
-                false[s.entity] += 1
+        for span in spans:
+            overlaps = case.entity and span.start < case.end and case.start < span.end
+            if not (span.entity == case.entity and overlaps):
+                false[span.entity] += 1
         if _covered(case, spans):
             hit[str(case.entity)] += 1
     return {
-        e: {
-            "recall": hit[e] / planted[e],
-            "precision": hit[e] / max(1, hit[e] + false[e]),
-            "planted": planted[e],
-            "false": false[e],
+        entity: {
+            "recall": hit[entity] / planted[entity],
+            "precision": hit[entity] / max(1, hit[entity] + false[entity]),
+            "planted": planted[entity],
+            "false": false[entity],
         }
-        for e in sorted(planted)
+        for entity in sorted(planted)
     }
 
 
 def _covered(case: Case, spans: list[Span]) -> bool:
-    """Whether findings of its class reach from the value's start to its end (an address is found
-    in parts: post code, street; the town between them stays)."""
+    """Whether findings of its class reach from the value's start to its end.
+
+    An address has several findings: post code and street.  The town between them is not found.
+    """
     own = [s for s in spans if s.entity == case.entity and s.start < case.end]
     return bool(own) and own[0].start <= case.start and own[-1].end >= case.end
 
 
-def phones(finder: Finder, metadata: Path) -> tuple[float, list[str]]:
-    """The share of example numbers found, in both forms in sentences of the country; the rest."""
-    homes = {has["home"]: lang for lang, has in reversed(SENTENCES.items())}
-    some, names = [], []
+def measure_phones(finder: Finder, metadata: Path) -> tuple[float, list[str]]:
+    """Measure the share of example numbers that is found in sentences of their country.
+
+    Each number is tried in the national and in the international form.
+
+    Returns:
+      The share, and the numbers that were missed.
+    """
+    labelled, names = [], []
+    for name, case in _phone_cases(metadata):
+        labelled.append(case)
+        names.append(name)
+    findings = find_ours(finder, labelled)
+    missed = [
+        name
+        for name, case, spans in zip(names, labelled, findings, strict=True)
+        if not any(s.start <= case.start and s.end >= case.end for s in spans)
+    ]
+    return 1 - len(missed) / len(labelled), sorted(set(missed))
+
+
+def _phone_cases(metadata: Path) -> Iterator[tuple[str, Case]]:
+    """Yield (description, case) of each example number in each form and sentence."""
+    languages = {entry["home"]: lang for lang, entry in reversed(SENTENCES.items())}
     for territory in ElementTree.parse(metadata).iter("territory"):
         if (home := territory.get("id", "")) not in COUNTRIES:
             continue
-        lang = homes[home]
+        lang = languages[home]
         for kind in territory:
-            if (
-                example := kind.findtext("exampleNumber")
-            ) is None or kind.tag == "noInternationalDialling":
+            example = kind.findtext("exampleNumber")
+            if example is None or kind.tag == "noInternationalDialling":
                 continue
             number = phonenumbers.parse(example, home)
             for form in (
@@ -123,81 +151,76 @@ def phones(finder: Finder, metadata: Path) -> tuple[float, list[str]]:
                 for frame in SENTENCES[lang]["frames"]:
                     text = frame.format(l=SENTENCES[lang]["labels"]["PHONE_NUMBER"], v=value)
                     start = text.index(value)
-                    some.append(Case(text, lang, home, "PHONE_NUMBER", start, start + len(value)))
-                    names.append(f"{home} {kind.tag} {value}")
-    found = ours(finder, some)
-    missed = [
-        name
-        for name, case, spans in zip(names, some, found, strict=True)
-        if not any(s.start <= case.start and s.end >= case.end for s in spans)
-    ]
-    return 1 - len(missed) / len(some), sorted(set(missed))
+                    case = Case(text, lang, home, "PHONE_NUMBER", start, start + len(value))
+                    yield f"{home} {kind.tag} {value}", case
 
 
-def texts(sentences: Path, lang: str, count: int) -> list[str]:
-    """`count` texts of 2,000 characters of news."""
-    whole = " ".join((sentences / f"{lang}.txt").read_text("utf-8").split("\n"))
-    step = max(1, (len(whole) - 2000) // count)
-    return [whole[i : i + 2000] for i in range(0, len(whole) - 2000, step)][:count]
+def read_news(sentences: Path, lang: str, count: int) -> list[str]:
+    """Return `count` texts of 2,000 characters of news."""
+    joined = " ".join((sentences / f"{lang}.txt").read_text("utf-8").split("\n"))
+    step = max(1, (len(joined) - 2000) // count)
+    return [joined[i : i + 2000] for i in range(0, len(joined) - 2000, step)][:count]
 
 
-def notices(news: list[str], some: list[Case]) -> list[str]:
-    """Half of each text replaced by Russian sentences of the labelled set, planted and decoys."""
-    size, some = 18, [case for case in some if case.lang == "ru"]
+def make_notices(news: list[str], labelled: list[Case]) -> list[str]:
+    """Replace half of each text by Russian sentences of the labelled set, planted ones and decoys."""
+    size, russian = 18, [case for case in labelled if case.lang == "ru"]
+    twice = russian * 2
     return [
-        (" ".join(c.text for c in (some * 2)[i * 7 % len(some) :][:size]) + " " + text)[:2000]
+        (" ".join(c.text for c in twice[i * 7 % len(russian) :][:size]) + " " + text)[:2000]
         for i, text in enumerate(news)
     ]
 
 
-def speed(finder: Finder, some: list[str]) -> dict[str, float]:
-    """Documents a second, ours and Presidio's with our recognisers, and how many differ.
+def measure_speed(finder: Finder, texts: list[str]) -> dict[str, float]:
+    """Measure documents per second, ours and Presidio's, and count documents with other findings.
 
-    They take turns, a block each, so that what else the machine does slows both alike.
+    Presidio uses our recognisers.  Both take turns, a block each, so that other load on the machine
+    slows both equally.
     """
     from pipelines.personal_data.recognisers import ANY, analyzer
 
     engine = analyzer((ANY,), threshold=0.0)
     entities = list(finder.entities)
-    gc.freeze()  # the sets and results so far are not ours to walk through
+    gc.freeze()  # so that the collector does not scan earlier results
     finder_seconds = seconds = 0.0
-    found: dict[int, list[Span]] = {}
+    ours: dict[int, list[Span]] = {}
     theirs: list[Any] = []
-    for at in range(0, len(some), BLOCK):
-        block = some[at : at + BLOCK]
-        spent, spans = _timed(lambda texts: list(finder.find(texts)), block)
+    for at in range(0, len(texts), BLOCK):
+        block = texts[at : at + BLOCK]
+        spent, spans = _time_work(lambda texts: list(finder.find(texts)), block)
         finder_seconds += spent
-        found |= {at + i: s for i, s in spans}
-        spent, results = _timed(
+        ours |= {at + i: s for i, s in spans}
+        spent, results = _time_work(
             lambda texts: [engine.analyze(t, ANY, entities=entities) for t in texts], block
         )
         seconds += spent
         theirs += results
     differ = sum(
-        _plain(found.get(i, ()))
-        != _plain(
+        _comparable(ours.get(i, ()))
+        != _comparable(
             Span(r.start, r.end, r.entity_type, r.score, r.recognition_metadata["recognizer_name"])
             for r in results
         )
         for i, results in enumerate(theirs)
     )
     return {
-        "documents": len(some),
-        "findings": sum(len(resolve(s, None, None)) for s in found.values()),
-        "ours": len(some) / finder_seconds,
-        "presidio": len(some) / seconds,
+        "documents": len(texts),
+        "findings": sum(len(resolve(s, None, None)) for s in ours.values()),
+        "ours": len(texts) / finder_seconds,
+        "presidio": len(texts) / seconds,
         "times": seconds / finder_seconds,
         "differ": differ,
     }
 
 
-def _timed(work: Callable[[list[str]], Any], texts: list[str]) -> tuple[float, Any]:
+def _time_work(work: Callable[[list[str]], Any], texts: list[str]) -> tuple[float, Any]:
     started = time.process_time()
     result = work(texts)
     return time.process_time() - started, result
 
 
-def _plain(spans: Iterable[Span]) -> list[tuple[int, int, str, float]]:
+def _comparable(spans: Iterable[Span]) -> list[tuple[int, int, str, float]]:
     return [(s.start, s.end, s.entity, s.score) for s in resolve(spans, None, None)]
 
 
@@ -209,52 +232,59 @@ def main() -> int:
     parser.add_argument(
         "--phones", type=Path, default=SHARED / "phone-examples/resources/PhoneNumberMetadata.xml"
     )
-    parser.add_argument("--each", type=int, default=4, help="values of each class and sentence")
+    parser.add_argument("--each", type=int, default=4, help="values per class and sentence")
     parser.add_argument("--documents", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    finder, some = Finder(), cases(options.each, options.seed)
-    told: dict[str, Any] = {"set": len(some), "classes": measure(some, ours(finder, some))}
+    finder, labelled = Finder(), cases(options.each, options.seed)
+    classes = measure(labelled, find_ours(finder, labelled))
+    results: dict[str, Any] = {"set": len(labelled), "classes": classes}
     short = [
-        f"{e}: {k} {v[k]:.3f}"
-        for e, v in told["classes"].items()
-        for k in ("recall", "precision")
-        if v[k] < LEAST
+        f"{entity}: {key} {figures[key]:.3f}"
+        for entity, figures in classes.items()
+        for key in ("recall", "precision")
+        if figures[key] < LEAST
     ]
-    told["presidio"] = measure(some, plain_presidio(some))
+    results["presidio"] = measure(labelled, find_by_presidio(labelled))
     if options.phones.exists():
-        told["phones"], told["phones_missed"] = phones(finder, options.phones)
-        if told["phones"] < PHONES:
-            short.append(f"phones {told['phones']:.3f}")
+        results["phones"], results["phones_missed"] = measure_phones(finder, options.phones)
+        if results["phones"] < PHONES:
+            short.append(f"phones {results['phones']:.3f}")
     if options.sentences.is_dir() and options.documents:
-        news = texts(options.sentences, "ru", options.documents // 2)
-        told["speed"] = {"news": speed(finder, news), "notices": speed(finder, notices(news, some))}
-        for name, figures in told["speed"].items():
+        news = read_news(options.sentences, "ru", options.documents // 2)
+        notices = make_notices(news, labelled)
+        results["speed"] = {
+            "news": measure_speed(finder, news),
+            "notices": measure_speed(finder, notices),
+        }
+        for name, figures in results["speed"].items():
             if figures["ours"] < SPEEDS[name] or figures["times"] < TIMES or figures["differ"]:
                 short.append(f"speed on {name}")
-    told["short"] = short
-    print(json.dumps(told, ensure_ascii=False, indent=1) if options.json else _table(told))
+    results["short"] = short
+    print(json.dumps(results, ensure_ascii=False, indent=1) if options.json else _table(results))
     return 1 if short else 0
 
 
-def _table(told: dict[str, Any]) -> str:
+def _table(results: dict[str, Any]) -> str:
     lines = [
-        f"{told['set']} sentences",
+        f"{results['set']} sentences",
         "class\tplanted\trecall\tprecision\tPresidio's recall, precision",
     ]
-    for e, v in told["classes"].items():
-        p = told["presidio"][e]
-        other = f"{p['recall']:.3f}\t{p['precision']:.3f}" if p["recall"] else "-"
-        lines.append(f"{e}\t{v['planted']}\t{v['recall']:.3f}\t{v['precision']:.3f}\t{other}")
-    if "phones" in told:
-        lines += [f"example phones found: {told['phones']:.3f}", *told["phones_missed"][:20]]
-    for name, s in told.get("speed", {}).items():
+    for entity, own in results["classes"].items():
+        peer = results["presidio"][entity]
+        theirs = f"{peer['recall']:.3f}\t{peer['precision']:.3f}" if peer["recall"] else "-"
+        figures = f"{own['planted']}\t{own['recall']:.3f}\t{own['precision']:.3f}"
+        lines.append(f"{entity}\t{figures}\t{theirs}")
+    if "phones" in results:
+        lines += [f"example phones found: {results['phones']:.3f}", *results["phones_missed"][:20]]
+    for name, speed in results.get("speed", {}).items():
         lines.append(
-            f"{name}: {s['documents']} documents, {s['findings']} findings; {s['ours']:.0f} a second, "
-            f"Presidio {s['presidio']:.0f} ({s['times']:.1f} times); {s['differ']} differ"
+            f"{name}: {speed['documents']} documents, {speed['findings']} findings; "
+            f"{speed['ours']:.0f} per second, Presidio {speed['presidio']:.0f} "
+            f"({speed['times']:.1f} times); {speed['differ']} documents differ"
         )
-    return "\n".join([*lines, f"falls short: {'; '.join(told['short']) or 'nothing'}"])
+    return "\n".join([*lines, f"targets missed: {'; '.join(results['short']) or 'none'}"])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A labelled set of made personal data and decoys: every class, 15 countries, 17 languages.
+"""Generate a labelled set of personal data and decoys: all classes, 15 countries, 17 languages.
 
-Sentences are in `privacy_set.yaml`; numbers are drawn until the class's own check passes (or, for
-a decoy, fails).  Same seed, same set.
+The sentences are in `privacy_set.yaml`.  Numbers are drawn until the check of their class passes (or
+fails, for a decoy).  The same seed gives the same set.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SENTENCES: dict[str, Any] = yaml.safe_load(
 
 
 class Case(NamedTuple):
-    """A sentence; `entity` stands at `start:end`, or nothing does (None)."""
+    """A sentence with a value of class `entity` at `start:end`, or without one (None)."""
 
     text: str
     lang: str
@@ -34,8 +34,8 @@ class Case(NamedTuple):
 Draw = Callable[[random.Random], str]
 
 
-def _filled(rng: random.Random, template: str) -> str:
-    """`template` with # as a digit, @ as a capital, {d} {m} {y} {yyyy} as a date of birth."""
+def _fill(rng: random.Random, template: str) -> str:
+    """Fill a template: # by a digit, @ by a capital, {d} {m} {y} {yyyy} by a date of birth."""
     day, month, year = rng.randint(1, 28), rng.randint(1, 12), rng.randint(1951, 2004)
     dated = template.format(d=f"{day:02}", m=f"{month:02}", y=f"{year % 100:02}", yyyy=year)
     return "".join(
@@ -44,12 +44,15 @@ def _filled(rng: random.Random, template: str) -> str:
     )
 
 
-def drawn(template: str, check: Callable[[str], bool] | None = None, good: bool = True) -> Draw:
-    """A maker of strings of a form (alternatives between `~`) whose check passes (or fails)."""
+def maker(template: str, check: Callable[[str], bool] | None = None, good: bool = True) -> Draw:
+    """Return a maker of strings of a form (alternatives separated by `~`).
+
+    The check passes for each string, or fails for each if `good` is false.
+    """
 
     def make(rng: random.Random) -> str:
         while True:
-            value = _filled(rng, rng.choice(template.split("~")))
+            value = _fill(rng, rng.choice(template.split("~")))
             bare = "".join(c for c in value if c.isalnum())
             if check is None or check(bare) == good:
                 return value
@@ -63,11 +66,11 @@ def _iban(rng: random.Random) -> str:
          ("GE", "@@################"), ("AZ", "@@@@####################"), ("MD", "@@##################"),
          ("EE", "#" * 16), ("LV", "@@@@#############"), ("LT", "#" * 16)]
     )  # fmt: skip
-    bban = _filled(rng, form)
+    bban = _fill(rng, form)
     rest = int("".join(str(int(c, 36)) for c in f"{bban}{country}00")) % 97
-    whole = f"{country}{98 - rest:02}{bban}"
-    grouped = " ".join(whole[i : i + 4] for i in range(0, len(whole), 4))
-    return rng.choice((whole, grouped))
+    compact = f"{country}{98 - rest:02}{bban}"
+    grouped = " ".join(compact[i : i + 4] for i in range(0, len(compact), 4))
+    return rng.choice((compact, grouped))
 
 
 _CARDS = "~".join(
@@ -75,7 +78,7 @@ _CARDS = "~".join(
     for bin_ in ("2200", "2204", "4276", "5536", "2221", "8600", "5614", "9860", "9112", "6759")
     for rest in (" #### #### ####", "############")
 )
-#: International and national ways of all countries.
+#: Country -> international and national ways to write its numbers.
 _PHONES = {
     "RU": "+7 9## ###-##-##~8 (9##) ###-##-##~+79#########~8-9##-###-##-##",
     "KZ": "+7 701 ### ## ##~8 (727) 2##-##-##~8 705 ### ## ##",
@@ -95,12 +98,12 @@ _PHONES = {
 }
 
 
-def _phone(home: str) -> Draw:
+def _phone_maker(home: str) -> Draw:
     import phonenumbers
 
     def make(rng: random.Random) -> str:
         while True:
-            value = drawn(_PHONES[home])(rng)
+            value = maker(_PHONES[home])(rng)
             if phonenumbers.is_valid_number(phonenumbers.parse(value, home)):
                 return value
 
@@ -139,7 +142,7 @@ _PLATES = {
     "be": "1##2 АВ-7", "kk": "1#2 ABC 0#", "uz": "01 A #2# BC",
 }  # fmt: skip
 
-#: Made by a form and a check; labels by language.
+#: Class -> country, form, name of its check, and language -> label.
 IDENTIFIERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
     "RU_INN": ("RU", "############~##########", "ru_inn", {"ru": "ИНН", "tt": "ИНН"}),
     "RU_SNILS": ("RU", "###-###-### ##~###########", "ru_snils", {"ru": "СНИЛС"}),
@@ -184,26 +187,26 @@ IDENTIFIERS: dict[str, tuple[str, str, str, dict[str, str]]] = {
 }  # fmt: skip
 
 
-def _contact(entity: str, lang: str, home: str) -> Draw | None:
+def _contact_maker(entity: str, lang: str, home: str) -> Draw | None:
     makers: dict[str, Draw | None] = {
         "EMAIL_ADDRESS": _mail,
-        "CREDIT_CARD": drawn(_CARDS, checksums.card),
+        "CREDIT_CARD": maker(_CARDS, checksums.card),
         "IBAN_CODE": _iban,
-        "IP_ADDRESS": drawn("91.2#.1##.7#~85.1##.9#.2#"),
-        "PHONE_NUMBER": _phone(home),
-        "TELEGRAM_HANDLE": lambda rng: drawn("%asel_k#2#~t.me/timur##~https://t.me/olga_#n")(
+        "IP_ADDRESS": maker("91.2#.1##.7#~85.1##.9#.2#"),
+        "PHONE_NUMBER": _phone_maker(home),
+        "TELEGRAM_HANDLE": lambda rng: maker("%asel_k#2#~t.me/timur##~https://t.me/olga_#n")(
             rng
         ).replace("%", "@"),
-        "VK_HANDLE": drawn("vk.com/id1######~https://vk.com/ivan_p##"),
-        "LICENCE_PLATE": drawn(_PLATES[lang]) if lang in _PLATES else None,
-        "STREET_ADDRESS": drawn(_STREETS[lang]),
-        "DATE_OF_BIRTH": drawn("{d}.{m}.{yyyy}~{yyyy}-{m}-{d}~{d}/{m}/{yyyy}"),
+        "VK_HANDLE": maker("vk.com/id1######~https://vk.com/ivan_p##"),
+        "LICENCE_PLATE": maker(_PLATES[lang]) if lang in _PLATES else None,
+        "STREET_ADDRESS": maker(_STREETS[lang]),
+        "DATE_OF_BIRTH": maker("{d}.{m}.{yyyy}~{yyyy}-{m}-{d}~{d}/{m}/{yyyy}"),
     }
     return makers[entity]
 
 
-def _varied(rng: random.Random, value: str, entity: str) -> str:
-    """Sometimes another way to write the same."""
+def _vary(rng: random.Random, value: str, entity: str) -> str:
+    """Return `value`, or at random another way to write it."""
     if entity in ("EMAIL_ADDRESS", "TELEGRAM_HANDLE", "VK_HANDLE", "STREET_ADDRESS"):
         return value
     way = rng.random()
@@ -219,8 +222,9 @@ def _varied(rng: random.Random, value: str, entity: str) -> str:
 
 
 def _case(
-    rng: random.Random, lang: str, frame: str, label: str, value: str, home: str, entity: str | None
+    frame: str, *, label: str, value: str, lang: str, home: str, entity: str | None = None
 ) -> Case:
+    """Put a label and a value into the sentence `frame`."""
     mark = "\0"
     scheme = "https://" if value.startswith("https://") else ""
     text = frame.format(l=label, v=scheme + mark)
@@ -228,54 +232,64 @@ def _case(
     return Case(text.replace(mark, value), lang, home, entity, start, start + len(value))
 
 
-def _sources() -> Iterator[tuple[str, str, str, str, Draw, Draw | None]]:
-    """(entity, language, home, label, maker, maker of the same with a wrong check digit)."""
-    for lang, has in SENTENCES.items():
-        for entity, label in has["labels"].items():
-            if make := _contact(entity, lang, has["home"]):
-                wrong = drawn(_CARDS, checksums.card, False) if entity == "CREDIT_CARD" else None
-                yield entity, lang, has["home"], label, make, wrong
+def _makers() -> Iterator[tuple[str, str, str, str, Draw, Draw | None]]:
+    """Yield (class, language, country, label, maker, maker with wrong check digits or None)."""
+    for lang, entry in SENTENCES.items():
+        for entity, label in entry["labels"].items():
+            if make := _contact_maker(entity, lang, entry["home"]):
+                wrong = maker(_CARDS, checksums.card, False) if entity == "CREDIT_CARD" else None
+                yield entity, lang, entry["home"], label, make, wrong
     for entity, (home, form, name, labels) in IDENTIFIERS.items():
         check = getattr(checksums, name) if name else None
         checked = name not in ("", "kg_pin", "am_psn", "az_fin", "uz_stir", "ru_passport")
         for lang, label in labels.items():
-            wrong = drawn(form, check, False) if checked else None
-            yield entity, lang, home, label, drawn(form, check), wrong
+            wrong = maker(form, check, False) if checked else None
+            yield entity, lang, home, label, maker(form, check), wrong
 
 
 def _decoy(rng: random.Random, frame: str) -> str:
-    whole = rng.randint(10**5, 10**10)
+    amount = rng.randint(10**5, 10**10)
     return frame.format(
-        order=drawn("######~########~##########~############~А-#####~###-####-##~##############")(
+        order=maker("######~########~##########~############~А-#####~###-####-##~##############")(
             rng
         ),
-        sum=rng.choice((str(whole), f"{whole:,}".replace(",", " "), f"{whole / 100:.2f}")),
-        date=drawn("{d}.{m}.2024~2024-{m}-{d}~{d}.{m}.2023 18:30")(rng),
-        isbn=drawn("978-5-###-#####-#~978##########~9965-##-###-#")(rng),
-        place=drawn("43.2#####, 76.9#####~5#.####° N 3#.####° E~N54 43 ##.# E25 16 ##.#")(rng),
-        code=drawn("8-915-###-##-##~495###-##-##~##-##-##~7#########~#### #### ####~AB-####-##")(
+        sum=rng.choice((str(amount), f"{amount:,}".replace(",", " "), f"{amount / 100:.2f}")),
+        date=maker("{d}.{m}.2024~2024-{m}-{d}~{d}.{m}.2023 18:30")(rng),
+        isbn=maker("978-5-###-#####-#~978##########~9965-##-###-#")(rng),
+        place=maker("43.2#####, 76.9#####~5#.####° N 3#.####° E~N54 43 ##.# E25 16 ##.#")(rng),
+        code=maker("8-915-###-##-##~495###-##-##~##-##-##~7#########~#### #### ####~AB-####-##")(
             rng
         ),
     )
 
 
 def cases(each: int = 4, seed: int = 1) -> list[Case]:
-    """`each` of every class, language and sentence, and twice as many decoys: half of the latter
-    numbers of other kinds, half identifiers with wrong check digits under their own label."""
+    """Generate `each` values per class, language and sentence, and twice as many decoys.
+
+    Half of the decoys are numbers of other kinds.  The other half are identifiers with wrong check
+    digits after their own label.
+    """
     rng = random.Random(seed)
-    sources = list(_sources())
+    makers = list(_makers())
     planted = [
-        _case(rng, lang, frame, label, _varied(rng, make(rng), entity), home, entity)
-        for entity, lang, home, label, make, _ in sources
+        _case(
+            frame,
+            label=label,
+            value=_vary(rng, make(rng), entity),
+            lang=lang,
+            home=home,
+            entity=entity,
+        )
+        for entity, lang, home, label, make, _ in makers
         for frame in SENTENCES[lang]["frames"]
         for _ in range(each)
     ]
-    wrong = [(lang, home, label, make) for _, lang, home, label, _, make in sources if make]
+    wrong = [(lang, home, label, make) for _, lang, home, label, _, make in makers if make]
     decoys = []
     while len(decoys) < 2 * len(planted):
         lang, home, label, make = rng.choice(wrong)
         frame = rng.choice(SENTENCES[lang]["frames"])
-        decoys.append(_case(rng, lang, frame, label, make(rng), home, None))
+        decoys.append(_case(frame, label=label, value=make(rng), lang=lang, home=home))
         lang = rng.choice(list(SENTENCES))
         text = _decoy(rng, rng.choice(SENTENCES[lang]["decoys"]))
         decoys.append(Case(text, lang, SENTENCES[lang]["home"], None, 0, 0))

@@ -1,12 +1,12 @@
-"""Quality rules: documents per second of one core, all rules beside datatrove's filters.
+"""Quality rules: documents per second of one core, beside datatrove's filters.
 
     POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/quality.py FOLDER
     python benchmarks/quality.py FOLDER --calibrate
 
-FOLDER holds <language>.txt files with a sentence per line; texts of 2,000 characters are drawn from
-them.  Times are CPU seconds, the best of three rounds.  A datatrove that is not installed is left
-out.  With --calibrate, the rows of `pipelines/quality/thresholds.tsv` that are measured are
-printed: of the odd lines, since the even ones made the lists of function words.
+FOLDER holds <language>.txt files with a sentence per line.  Texts of 2,000 characters are made of
+random sentences.  Times are CPU seconds, the best of three rounds.  datatrove is left out if it is
+not installed.  --calibrate prints the measured rows of `pipelines/quality/thresholds.tsv`.  Only odd
+lines are used, because the lists of function words were made of the even ones.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from pipelines.quality import rules
 from pipelines.quality.statistics import measure
 
 CHARS = 2000
-#: The measured extremes are stretched by these before they are thresholds; no mean length of words
-#: under Gopher's 10 is too much.
+#: Factors from measured extremes to thresholds.  The maximum of the mean length of words is at least
+#: Gopher's 10.
 ABOVE, BELOW, STOPS = 2.0, 0.4, 0.25
 
 
 def lines(folder: Path) -> dict[str, list[str]]:
-    """Language -> its odd lines."""
+    """Return language -> its odd lines."""
     return {p.stem: p.read_text("utf-8").splitlines()[1::2] for p in sorted(folder.glob("*.txt"))}
 
 
 def texts(sentences: dict[str, list[str]], number: int) -> pl.DataFrame:
-    """lang, text: paragraphs of two to four sentences, cut at `CHARS`; the same at every run."""
+    """Return lang, text: paragraphs of two to four sentences, cut at `CHARS`; each run the same."""
     draw, rows = random.Random(0), []
     for i in range(number):
         lang = [*sentences][i % len(sentences)]
@@ -47,38 +47,38 @@ def texts(sentences: dict[str, list[str]], number: int) -> pl.DataFrame:
 
 
 def ours(documents: pl.DataFrame) -> int:
-    """All statistics and all rules; how many documents fail one."""
+    """Apply all statistics and rules; return how many documents fail a rule."""
     measured = measure(documents["text"], documents["lang"].to_list())
-    judged = rules.find_failures(
+    with_failures = rules.find_failures(
         measured.with_columns(documents["lang"], kind=pl.lit("web")), rules.load()
     )
-    return judged.filter(pl.col("failures").list.len() > 0).height
+    return with_failures.filter(pl.col("failures").list.len() > 0).height
 
 
 def peers(lang: str) -> dict[str, Callable[[pl.DataFrame], int]]:
-    """datatrove's filters, by name; none where it is not installed."""
+    """Return datatrove's filters by name; none if it is not installed."""
     if not find_spec("datatrove"):
         print("datatrove is not installed: its filters are left out")
         return {}
     from datatrove.data import Document
     from datatrove.pipeline import filters
 
-    def run(one: filters.base_filter.BaseFilter) -> Callable[[pl.DataFrame], int]:
+    def counter(rule: filters.base_filter.BaseFilter) -> Callable[[pl.DataFrame], int]:
         def count(documents: pl.DataFrame) -> int:
-            made = [Document(text=t, id=str(i)) for i, t in enumerate(documents["text"])]
-            return sum(one.filter(d) is not True for d in made)
+            own = [Document(text=t, id=str(i)) for i, t in enumerate(documents["text"])]
+            return sum(rule.filter(document) is not True for document in own)
 
         return count
 
     kinds = ("GopherQuality", "GopherRepetition", "C4Quality", "FineWebQuality")
-    return {kind: run(getattr(filters, f"{kind}Filter")(language=lang)) for kind in kinds}
+    return {kind: counter(getattr(filters, f"{kind}Filter")(language=lang)) for kind in kinds}
 
 
 def rate(
     work: Callable[[pl.DataFrame], int], documents: pl.DataFrame, rounds: int
 ) -> tuple[float, int]:
-    """Documents per CPU second, and how many fail."""
-    work(documents.head(2))  # tables and tokenizers are loaded
+    """Return documents per CPU second, and how many fail."""
+    work(documents.head(2))  # loads tables and tokenizers
     best, failed = float("inf"), 0
     for _ in range(rounds):
         start = time.process_time()
@@ -87,18 +87,18 @@ def rate(
     return documents.height / best, failed
 
 
-def calibrated(sentences: dict[str, list[str]]) -> None:
+def calibrate(sentences: dict[str, list[str]]) -> None:
     """Print rows of thresholds by language."""
     draw = random.Random(1)
-    for lang, some in sentences.items():
-        made = [
-            "\n\n".join(draw.choices(some, k=draw.randint(8, most)))
+    for lang, own in sentences.items():
+        documents = [
+            "\n\n".join(draw.choices(own, k=draw.randint(8, most)))
             for most in (22, 200)
             for _ in range(170 if most == 22 else 20)
         ]
-        found = measure(pl.Series(made), [lang] * len(made))
-        length, stops = found["mean_word_length"], found["stop_word_share"]
-        told = f"measured {length.min():.1f} to {length.max():.1f}, stretched"
+        measured = measure(pl.Series(documents), [lang] * len(documents))
+        length, stops = measured["mean_word_length"], measured["stop_word_share"]
+        origin = f"measured {length.min():.1f} to {length.max():.1f}, with a margin"
         rows = [
             (
                 "long-words",
@@ -106,14 +106,14 @@ def calibrated(sentences: dict[str, list[str]]) -> None:
                 "max",
                 f"{max(10.0, length.max() * ABOVE):.1f}",
                 "*",
-                told,
+                origin,
             ),
-            ("short-words", "mean_word_length", "min", f"{length.min() * BELOW:.1f}", "*", told),
+            ("short-words", "mean_word_length", "min", f"{length.min() * BELOW:.1f}", "*", origin),
         ]
         if stops.null_count() == 0:
-            told = f"measured from {stops.min():.3f}, a quarter of it"
+            origin = f"measured from {stops.min():.3f}, divided by 4"
             value = f"{stops.min() * STOPS:.3f}"
-            rows.append(("stop-words", "stop_word_share", "min", value, "web", told))
+            rows.append(("stop-words", "stop_word_share", "min", value, "web", origin))
         for name, statistic, bound, value, kind, source in rows:
             print(name, statistic, bound, value, "", lang, kind, source, sep="\t")
 
@@ -127,23 +127,26 @@ def main() -> None:
     options = parser.parse_args()
     sentences = lines(options.folder)
     if options.calibrate:
-        calibrated(sentences)
+        calibrate(sentences)
         return
     lang = options.peer_language
-    every, one = (
+    all_languages, single = (
         texts(sentences, options.documents),
         texts({lang: sentences[lang]}, options.documents),
     )
     print(f"texts of {CHARS} characters{'documents/s':>24}{'failed':>10}")
-    for name, documents in ((f"all {len(sentences)} languages", every), (f"{lang} alone", one)):
+    for name, documents in (
+        (f"all {len(sentences)} languages", all_languages),
+        (f"{lang} alone", single),
+    ):
         speed, failed = rate(ours, documents, 3)
         print(f"{'tamga, ' + name:32}{speed:18,.0f}{failed:10}")
     total = 0.0
     for name, work in peers(lang).items():
-        some = one.head(options.documents // 20)
-        speed, failed = rate(work, some, 1)
+        sample = single.head(options.documents // 20)
+        speed, failed = rate(work, sample, 1)
         total += 1 / speed
-        print(f"{f'datatrove {name}, {lang}':32}{speed:18,.0f}{failed:10}  of {some.height}")
+        print(f"{f'datatrove {name}, {lang}':32}{speed:18,.0f}{failed:10}  of {sample.height}")
     if total:
         print(f"{'datatrove, all four':32}{1 / total:18,.1f}")
 

@@ -2,10 +2,11 @@
 
     python benchmarks/stop_words.py SENTENCES UDHR > pipelines/quality/stop_words.tsv
 
-SENTENCES holds `<code>.txt`, a sentence a line (NTREX-128, CC BY-SA 4.0); UDHR the Universal
-Declaration of Human Rights as Unicode publishes it (public domain).  A word is taken if it is
-among the `RANKS` words that stand in most sentences (of the even lines: the odd ones are left to
-test on), and if the Declaration, which is of another kind and time, has it too.
+SENTENCES holds `<code>.txt` with a sentence per line (NTREX-128, CC BY-SA 4.0).  UDHR holds the
+Universal Declaration of Human Rights as Unicode publishes it (public domain).
+
+A function word is one of the `RANKS` words that occur in most sentences, and also occurs in the
+Declaration, a text of another kind and time.  Only even lines are counted; tests use the odd ones.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from folders import folders
 from letters import text
 
 RANKS, WORDS = 60, 30
-#: Files of the Declaration, both scripts of a language; a language without one goes by rank alone.
+#: Language -> files of the Declaration.  Without a file the rank alone decides.
 FILES = {
     "am": ["amh"], "az": ["azj_latn"], "be": ["bel"], "bg": ["bul"], "en": ["eng"], "es": ["spa"],
     "et": ["est"], "fa": ["pes_1"], "ha": ["hau_NG"], "hi": ["hin"], "hy": ["hye"], "id": ["ind"],
@@ -27,7 +28,7 @@ FILES = {
     "tg": ["tgk"], "tk": ["tuk_latn"], "tr": ["tur"], "tt": ["tat"], "uk": ["ukr"],
     "uz": ["uzn_latn"], "vi": ["vie"], "yo": ["yor"],
 }  # fmt: skip
-#: The other script of a language has the words that are frequent in the Declaration and short.
+#: Language -> the Declaration in its other script, of which short and frequent words are used.
 OTHER = {"az": "azj_cyrl", "sr": "srp_latn", "tk": "tuk_cyrl", "uz": "uzn_cyrl"}
 SHORT, OFTEN = 5, 8
 _WORD = r"\p{L}[\p{L}\p{M}'\u2018\u2019\u02bb\u02bc\u200c]*"
@@ -37,13 +38,13 @@ HEADER = (
 
 
 def words(passage: str) -> list[str]:
-    """The words of a text, as the stored view has them (NFC), in lower case."""
+    """Return the words of a text as in the stored view (NFC), in lower case."""
     lower = pl.Series([passage]).str.normalize("NFC").str.to_lowercase()
     return lower.str.extract_all(_WORD)[0].to_list()
 
 
 def frequent(sentences: Path, declaration: set[str]) -> list[str]:
-    """The words of most sentences that the Declaration has too, the commonest first."""
+    """Return the words of most sentences that the Declaration has too, by frequency."""
     counted: Counter[str] = Counter()
     for line in sentences.read_text("utf-8").splitlines()[::2]:
         counted.update(set(words(line)))
@@ -59,11 +60,11 @@ def main() -> None:
         declaration = {
             w for name in FILES.get(language, ()) for w in words(text(udhr / f"udhr_{name}.xml"))
         }
-        found = frequent(path, declaration)
+        chosen = frequent(path, declaration)
         if language in OTHER:
             counted = Counter(words(text(udhr / f"udhr_{OTHER[language]}.xml")))
-            found += sorted(w for w, n in counted.items() if n >= OFTEN and len(w) <= SHORT)
-        print(language, " ".join(dict.fromkeys(found)), sep="\t")
+            chosen += sorted(w for w, n in counted.items() if n >= OFTEN and len(w) <= SHORT)
+        print(language, " ".join(dict.fromkeys(chosen)), sep="\t")
 
 
 if __name__ == "__main__":

@@ -47,10 +47,9 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         stage, reason = decision["stage"], decision["reason"]
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
         if decision["outcome"] == "keep":
-            why, condition = keep_texts.passed(stage, *about)
-            condition = f"It would {condition}."
+            why, condition = keep_texts.explain_keep(stage, *about)
         else:
-            why, condition = reason_texts.of(stage, reason, *about)
+            why, condition = reason_texts.explain_reason(stage, reason, *about)
             otherwise.clear()
             if how := (gone or {}).get(decision["evidence"].get("kept_doc_id")):
                 why += f" But that document ended as {how}, and is not in the release."
@@ -149,7 +148,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     for number, step in enumerate(one["steps"], 1):
         yield f"{number}. {step['stage']}: {step['why']}"
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
-        yield f"   Observed: {_in_short(reason_texts.told(step['evidence']))}."
+        yield f"   Observed: {_in_short(reason_texts.evidence_text(step['evidence']))}."
     for copy in one["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
             kept = (

@@ -43,9 +43,7 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
         return None
     index = rows[0]["leaf_index"]
     try:
-        leaves = seal.unpacked(
-            (release.folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES
-        )
+        leaves = seal.unpack((release.folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
         salts = (release.folder / release_files.SALTS).read_bytes()
         envelope = (release.folder / release_files.STATEMENT).read_text("utf-8")
     except (OSError, ValueError) as error:
@@ -55,7 +53,7 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
         "document": {name: rows[0][name] for name in seal.COMMITTED},
         "salt": salts[index * seal.SALT_BYTES :][: seal.SALT_BYTES].hex(),
         "index": index,
-        "path": [hash.hex() for hash in merkle.inclusion(leaves, index)],
+        "path": [hash.hex() for hash in merkle.inclusion_proof(leaves, index)],
         "envelope": envelope,
     }
 
@@ -68,8 +66,8 @@ def grown(entries: Sequence[dict[str, Any]], old: int, new: int) -> dict[str, An
     """
     if new > len(entries):
         raise IndexError(f"the log has {len(entries)} entries")
-    path = merkle.consistency(release_log.leaves(entries[:new]), old)
-    heads = (release_log.head(entries, size) for size in (old, new))
+    path = merkle.consistency_proof(release_log.leaves(entries[:new]), old)
+    heads = (release_log.tree_head(entries, size) for size in (old, new))
     told = [{"size": str(size), "root": root} for size, root in heads]
     return {
         "kind": "consistency",
@@ -94,7 +92,7 @@ def holds(proof: Any, key: Any = None) -> str | None:
             old_root, new_root = map(bytes.fromhex, roots)
             sound = merkle.is_consistent(sizes[0], old_root, sizes[1], new_root, path)
             return None if sound else "the newer log does not start with the older one"
-        signed = dsse.opened(proof["envelope"].encode(), key)
+        signed = dsse.open_envelope(proof["envelope"].encode(), key)
         tree = signed["predicate"]["merkle"]
         committed = {name: proof["document"][name] for name in seal.COMMITTED}
         salt = bytes.fromhex(proof["salt"])

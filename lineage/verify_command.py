@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         key_file = options.key or _from_params(options.params)
         key = public_key(key_file)
         trusted = (
-            timestamps.certificates(options.tsa_certificate) if options.tsa_certificate else []
+            timestamps.load_certificates(options.tsa_certificate) if options.tsa_certificate else []
         )
     except (Invalid, BadKey, NoTimestamp) as error:
         print(error, file=sys.stderr)
@@ -71,7 +71,7 @@ def _time(folder: Path) -> str | None:
     """What a release's time stamp says; None: there is none that can be read."""
     try:
         answer = (folder / release_files.TIMESTAMP).read_bytes()
-        return timestamps.said(answer, (folder / STATEMENT).read_bytes())
+        return timestamps.stamped_time(answer, (folder / STATEMENT).read_bytes())
     except (OSError, NoTimestamp):
         return None
 

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     quiet()
     gc.set_threshold(COLLECTED_AFTER)
     if args[0] in ("run", *STAGES) and not {"-h", "--help", "--dry-run"} & {*args}:
-        PROCESS.start()  # before this process imports Beam
+        PROCESS.start()  # it imports Great Expectations while this process imports Beam
     try:
         return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
     except BrokenPipeError:  # the reader of a pipe has seen enough

@@ -1,4 +1,4 @@
-"""The parameters `privacy`: what is looked for, and what is put in its place."""
+"""The section `privacy` of the parameters: which personal data is searched, and what replaces it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-#: What may stand in a value's place; `keep` leaves it.
+#: What can replace a value; `keep` leaves the value in the text.
 OPERATORS: Final = ("replace", "mask", "surrogate", "pseudonym", "keep")
 
 
 @dataclass(frozen=True)
 class PrivacyRule:
-    """An operator for some classes, in some sources, under some jurisdictions; None: any."""
+    """An operator for classes, sources and jurisdictions (None: all of them)."""
 
     operator: str
     entities: tuple[str, ...] | None = None
@@ -21,7 +21,7 @@ class PrivacyRule:
     jurisdictions: tuple[str, ...] | None = None
 
     def covers(self, entity: str, source: str | None, jurisdiction: str | None) -> bool:
-        """Whether the rule speaks of such a finding."""
+        """Whether the rule applies to a finding of a class in a source."""
         return (
             (self.entities is None or entity in self.entities)
             and (self.sources is None or source in self.sources)
@@ -41,46 +41,48 @@ class NerParams:
 
 @dataclass(frozen=True)
 class PrivacyParams:
-    """See `docs/data-engineers.md`; `key` is where the key of pseudonyms lies, never the key."""
+    """The parameters that `docs/data-engineers.md` explains; `key` is the path of the key, not the key."""
 
-    entities: tuple[str, ...] | None = None  # None: all that rules find
+    entities: tuple[str, ...] | None = None  # None: all classes of the rules
     operator: str = "replace"
-    rules: tuple[PrivacyRule, ...] = ()  # the first that covers a finding decides
+    rules: tuple[PrivacyRule, ...] = ()  # the first rule that covers a finding decides
     key: Path | None = None
-    seed: int = 1  # of surrogates, where there is no key
-    drop_density: float | None = None  # findings per 1,000 characters; above: dropped
-    names: tuple[str, ...] = ()  # languages whose names are looked for
-    officials: str = "replace"  # or keep: their names in acts, and authors' in bylines
+    seed: int = 1  # of surrogates without a key
+    drop_density: float | None = None  # findings per 1,000 characters; a denser document is dropped
+    names: tuple[str, ...] = ()  # languages in which names of persons are searched
+    officials: str = "replace"  # keep: names of officials in acts and of authors in bylines stay
     ner: tuple[NerParams, ...] = ()
-    second_scan: int = 500  # released documents that are looked at again; 0: none
+    second_scan: int = 500  # released documents that are scanned again; 0: none
 
     def operator_for(self, entity: str, source: str | None, jurisdiction: str | None) -> str:
-        """What is done with a finding of a class in a source."""
+        """Return the operator for a finding of a class in a source."""
         covering = (r.operator for r in self.rules if r.covers(entity, source, jurisdiction))
         return next(covering, self.operator)
 
     @property
     def needs_key(self) -> bool:
-        """Whether some operator cannot do without a key."""
+        """Whether an operator needs a key."""
         return "pseudonym" in (self.operator, *(r.operator for r in self.rules))
 
     def canonical(self) -> dict[str, Any]:
-        """All that changes what comes out; the key does so too, and stands for itself by a
-        fingerprint among the stage's models."""
-        told = asdict(self)
-        del told["key"]
+        """Return the parameters that change the output, in one form.
+
+        The key is left out.  Its fingerprint is among the stage's models instead.
+        """
+        fields = asdict(self)
+        del fields["key"]
         sets = ("entities", "names")
-        return told | {k: v and sorted(set(v)) for k in sets if (v := told[k]) is not None}
+        return fields | {k: v and sorted(set(v)) for k in sets if (v := fields[k]) is not None}
 
 
 def build_privacy(value: Mapping[str, Any], key: Path | None) -> PrivacyParams:
-    """The section as the JSON schema admits it; `key` resolved."""
-    told = {k: v for k, v in value.items() if k not in ("rules", "ner", "key")}
+    """Build the parameters from a section that passed the JSON schema; `key`: the resolved path."""
+    fields: dict[str, Any] = {k: v for k, v in value.items() if k not in ("rules", "ner", "key")}
     for name in ("entities", "names"):
-        if isinstance(told.get(name), list):
-            told[name] = tuple(told[name])
-    if (density := told.get("drop_density")) is not None:
-        told["drop_density"] = float(density)
+        if isinstance(fields.get(name), list):
+            fields[name] = tuple(fields[name])
+    if (density := fields.get("drop_density")) is not None:
+        fields["drop_density"] = float(density)
     rules = tuple(
         PrivacyRule(
             r["operator"], *(_tuple(r, k) for k in ("entities", "sources", "jurisdictions"))
@@ -96,7 +98,7 @@ def build_privacy(value: Mapping[str, Any], key: Path | None) -> PrivacyParams:
         )
         for n in value.get("ner") or ()
     )
-    return PrivacyParams(**told, rules=rules, ner=ner, key=key)
+    return PrivacyParams(**fields, rules=rules, ner=ner, key=key)
 
 
 def _tuple(rule: Mapping[str, Any], name: str) -> tuple[str, ...] | None:

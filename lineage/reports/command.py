@@ -24,7 +24,7 @@ from lineage.reports import (
     spdx,
     training_summary,
 )
-from lineage.reports.facts import Facts, read
+from lineage.reports.facts import Facts, read_facts
 from lineage.reports.files import json_bytes
 from lineage.reports.prov_document import NoRecord
 from lineage.storage import disk
@@ -46,22 +46,25 @@ class Report:
 
 REPORTS: Final = {
     "licences": Report(
-        "roll-ups by licence, source, language", licences.value, licences.table, licences.csv
+        "roll-ups by licence, source, language",
+        licences.to_json,
+        licences.to_markdown,
+        licences.to_csv,
     ),
     "attribution": Report(
-        "whom to name, and the licences' terms", attribution.value, attribution.page
+        "whom to name, and the licences' terms", attribution.to_json, attribution.to_markdown
     ),
     "eu-summary": Report(
         "the public summary of training content, Art. 53(1)(d) of the AI Act; what only a provider "
         "knows is flagged",
         training_summary.summary,
-        training_summary.page,
-        training_summary.domains_csv,
+        training_summary.to_markdown,
+        training_summary.domains_to_csv,
     ),
     "opt-outs": Report(
         "what publishers said at the fetch, and what they say in the latest capture",
-        opt_outs.value,
-        opt_outs.page,
+        opt_outs.to_json,
+        opt_outs.to_markdown,
     ),
     "croissant": Report("Croissant 1.1 with RAI", croissant.description),
     "spdx": Report("an SPDX 3.0.1 dataset", spdx.document),
@@ -98,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         content = _made(
             options,
-            read(options.release or _release_of(options.params)),
+            read_facts(options.release or _release_of(options.params)),
         )
         if options.out:
             disk.write_output(options.out, content)
@@ -130,7 +133,7 @@ def _made(options: argparse.Namespace, facts: Facts) -> bytes:
     if options.csv and report.csv:
         return report.csv(facts).encode()
     if options.html and report.page:
-        title = f"{options.report}: {facts.about['name']}"
+        title = f"{options.report}: {facts.manifest['name']}"
         return html.page(title, report.page(facts)).encode()
     if options.report == "prov":
         return json_bytes(prov_document.document(facts, options.document))

@@ -29,7 +29,7 @@ def document(facts: Facts, doc_id: str) -> dict[str, Any]:
     """
     found = _rows(facts, "records", doc_id)
     if not found:
-        raise NoRecord(f"no record {doc_id} in {facts.about['name']}")
+        raise NoRecord(f"no record {doc_id} in {facts.manifest['name']}")
     record = found[0]
     decisions = sorted(_rows(facts, "decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
     released = _rows(facts, "documents", doc_id)

@@ -41,10 +41,10 @@ def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) 
 def sign(value: Any, key: Ed25519PrivateKey) -> bytes:
     """The envelope of a statement, as the bytes of its file."""
     payload = canonical_json(value).encode()
-    return _envelope(payload, key_id(key.public_key()), key.sign(_encoded(payload)))
+    return _envelope(payload, key_id(key.public_key()), key.sign(_pre_authentication(payload)))
 
 
-def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
+def open_envelope(envelope: bytes, key: Ed25519PublicKey) -> Any:
     """The statement in an envelope that `key` signed.
 
     Raises:
@@ -63,7 +63,7 @@ def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
     if named != key_id(key):
         raise BadEnvelope(f"was signed with another key ({named})")
     try:
-        key.verify(signature, _encoded(payload))
+        key.verify(signature, _pre_authentication(payload))
     except InvalidSignature:
         raise BadEnvelope("has a signature that does not hold") from None
     value = json.loads(payload)
@@ -72,7 +72,7 @@ def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
     return value
 
 
-def _encoded(payload: bytes) -> bytes:
+def _pre_authentication(payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding: what is signed."""
     return b"DSSEv1 %d %s %d %s" % (
         len(PAYLOAD_TYPE),

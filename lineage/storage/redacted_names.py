@@ -16,7 +16,7 @@ from lineage.storage import disk
 KEY_BYTES = 32
 
 
-def key(folder: Path) -> bytes:
+def lookup_key(folder: Path) -> bytes:
     """The key of a work folder, made where there is none yet (readable by its owner alone)."""
     path = folder / "lookup.key"
     if not path.exists():
@@ -27,12 +27,12 @@ def key(folder: Path) -> bytes:
     return secret
 
 
-def digest(secret: bytes, value: str) -> str:
+def keyed_digest(secret: bytes, value: str) -> str:
     """HMAC-SHA-256 of a URI or file name, hex."""
     return hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-def file_of(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
+def find_file(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
     """The name, relative to `root`, of the file whose name was stored redacted; None where it is
     not there.  It is looked for below the folder that the redacted name still tells.
 
@@ -49,7 +49,7 @@ def file_of(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
     for home, _, names in os.walk(folder):
         for name in names:
             stored = stored_name(Path(home, name), root)
-            if hmac.compare_digest(digest(secret, stored), keyed):
+            if hmac.compare_digest(keyed_digest(secret, stored), keyed):
                 return os.path.relpath(Path(home, name), root)
     return None
 

@@ -25,7 +25,7 @@ class NoRelease(Exception):
     """There is no release where one was named."""
 
 
-def empty(name: str) -> pl.LazyFrame:
+def empty_table(name: str) -> pl.LazyFrame:
     """A lineage table without rows."""
     return pl.LazyFrame(schema={column: _TYPES[kind] for column, kind in LINEAGE[name].items()})
 
@@ -51,7 +51,7 @@ class ReleaseTables:
     def parts(self) -> pl.LazyFrame:
         """Rows of `schemas.tables.PARTS`; none where no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
-            return empty("parts")
+            return empty_table("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:

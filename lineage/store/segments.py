@@ -141,7 +141,7 @@ class BadStore(Exception):
     """A store that is torn or of another format; the message names the file and the remedy."""
 
 
-def write(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:
+def write_segment(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:
     """Write a segment so that it is there whole or not at all.
 
     Args:
@@ -175,7 +175,7 @@ def _write(path: Path, frame: pl.DataFrame, schema: pl.Schema) -> None:
         )
 
 
-def header(content: bytes, place: str) -> Header:
+def parse_header(content: bytes, place: str) -> Header:
     """A segment's header from the bytes of its file.
 
     Raises:

@@ -7,6 +7,7 @@ processes.  A runner given on the command line (`--runner FlinkRunner …`) is l
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 import re
@@ -16,13 +17,16 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import pairwise
+from types import FunctionType
 from typing import TypeVar, cast
 
 import apache_beam as beam
 import psutil
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 WORKER_LOST = 3
@@ -75,6 +79,16 @@ class Spread(beam.PTransform):
         return pcoll | beam.Reshuffle()
 
 
+@cache
+def _store_signatures() -> None:
+    """Store the signatures of the methods that all DoFns inherit where `inspect` looks first (PEP
+    362): for each DoFn of a pipeline, Beam asks for all of them eight times."""
+    for kind in CallableWrapperDoFn.__mro__[:-1]:
+        for method in vars(kind).values():
+            if isinstance(method, FunctionType):
+                method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
+
+
 def remote(beam_args: Sequence[str]) -> bool:
     """Whether the command line names a runner."""
     return any(arg == "--runner" or arg.startswith("--runner=") for arg in beam_args)
@@ -100,6 +114,7 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
       WorkerLost: where a local worker process died and Beam noticed.  Where it would wait for
         ever, the watchdog ends this process with exit code 3.
     """
+    _store_signatures()
     try:
         if remote(beam_args):
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:

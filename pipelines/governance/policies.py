@@ -63,12 +63,12 @@ def warnings(register: Register, params: Params | None, as_of: date) -> Iterator
         about = ruling.Circumstances(as_of, "pretraining")
         return ruling.warnings(register, policy.built_in(), about)
     about = ruling.Circumstances(
-        as_of, params.purpose, params.storage_country, _replaced(params.privacy)
+        as_of, params.purpose, params.storage_country, replaced_entities(params.privacy)
     )
     return ruling.warnings(register, load_policies(params.policy.path), about)
 
 
-def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
+def replaced_entities(privacy: PrivacyParams) -> tuple[str, ...] | None:
     """The classes that are replaced in every source; None: all."""
     from pipelines.personal_data.rules import entities
 
@@ -162,11 +162,11 @@ def _show(options: argparse.Namespace) -> int:
             continue
         print(f"{pack.name} {pack.version}: {pack.title}; rules in force on {day}")
         for one in rules:
-            print("\n".join(_told(one)))
+            print("\n".join(_rule_lines(one)))
     return 0
 
 
-def _told(one: Rule) -> Iterator[str]:
+def _rule_lines(one: Rule) -> Iterator[str]:
     since = f"since {one.effective_from}" if one.effective_from else "start not established"
     until = f", until {one.effective_to}" if one.effective_to else ""
     doubt = ", unverified" if one.unverified else ""

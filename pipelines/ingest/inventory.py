@@ -53,7 +53,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
 
 def _local(path: Path | str, folder: Path) -> Path:
     """Return a local path of a file; one in an object store is copied to `folder`."""
-    return path if isinstance(path, Path) else remote.fetched(path, folder)
+    return path if isinstance(path, Path) else remote.fetch_file(path, folder)
 
 
 def digests(files: list[Container]) -> Mapping[str, str]:

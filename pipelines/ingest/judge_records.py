@@ -368,7 +368,7 @@ def redact_columns(
         frame = frame.with_columns(new.alias(name))
         if keyed and changed.any():
             digests = [
-                redacted_names.digest(secret, value) if hit and value else None
+                redacted_names.keyed_digest(secret, value) if hit and value else None
                 for value, hit in zip(old, changed, strict=True)
             ]
             frame = frame.with_columns(pl.Series(keyed, digests, dtype=pl.String))

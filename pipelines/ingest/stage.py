@@ -266,7 +266,7 @@ class Ingest(Stage):
             self.packs,
             {t.key: t for t in tasks},
             run_id,
-            redacted_names.key(context.params.work / "keys"),
+            redacted_names.lookup_key(context.params.work / "keys"),
             batches.partitions(sum(c.size for c in self.containers) // RECORD_BYTES),
         )
         todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []

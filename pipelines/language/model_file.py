@@ -1,8 +1,9 @@
-"""Whether a file is a fastText model of labels, before fastText itself reads it.
+"""Check that a file is a fastText model of labels, before fastText itself reads it.
 
-fastText trusts the sizes in a file and reads past its end for ever.  Checked is what stands in
-front of the matrices (`FastText::loadModel`, `Args::load`, `Dictionary::load` of fastText 0.9.2):
-magic number, version, 12 arguments, the dictionary's sizes, and its entries one by one.
+fastText trusts the sizes in a file.  In a broken file it reads past the end and never stops.  The
+check covers all that precedes the matrices: magic number, version, 12 arguments, the dictionary's
+sizes, and each of its entries.  Source: `FastText::loadModel`, `Args::load`, `Dictionary::load` of
+fastText 0.9.2.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from pathlib import Path
 
 _HEADER = struct.Struct("<ii12id3iqq")
 _MAGIC, _VERSIONS, _SUPERVISED = 793712314, (11, 12), 3
-#: Behind a word's NUL: its count and its kind.
+#: Bytes after a word's NUL: its count and its kind.
 _TAIL = 9
 
 
-def problem(path: Path) -> str | None:
-    """What is wrong with the file, for after its name; None for a model of labels."""
+def find_defect(path: Path) -> str | None:
+    """Return what is wrong with the file, as the end of a sentence; None for a model of labels."""
     if path.stat().st_size < _HEADER.size:
         return "is not a fastText model"
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:

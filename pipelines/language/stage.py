@@ -1,4 +1,4 @@
-"""The stage `language`: which language and script each document is in.
+"""The stage `language`: identifies the language and script of each document.
 
 python -m pipelines.language --params params.yaml
 """
@@ -31,18 +31,18 @@ from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
 
 RULE_VERSION = "2"
-#: Labels of no document: `LANGUAGE`, with the address.
-_NOTHING = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
+#: An empty table of `LANGUAGE` with the column `uri`.
+_NO_LABELS = batches.frame(LANGUAGE.empty_table()).with_columns(uri=pl.lit(None, pl.String))
 
 
-def decide(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
+def decide(labels: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     """Decide about documents by their language.
 
     Args:
-      found: doc_id, uri, lang, script, score, langs (largest share first).
-      params: `floors` are the least score by language, or by language and script (`uz-Cyrl`), and
-        go before those of `pipelines/language/floors.tsv`, `floor` that of all others; `allow`
-        the languages wanted; with `mixed: drop` the main language must hold `main_share`.
+      labels: doc_id, uri, lang, script, score, langs (largest share first).
+      params: `floors` holds the least score by language, or by language and script (`uz-Cyrl`).
+        It overrides `pipelines/language/floors.tsv`; `floor` is for all other languages.  `allow`
+        lists the allowed languages.  With `mixed: drop` the main language must hold `main_share`.
 
     Returns:
       doc_id, uri, outcome, reason, rule, rule_version, evidence.
@@ -52,14 +52,14 @@ def decide(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
         .replace_strict(floors(params), default=None, return_dtype=pl.Float64)
         .fill_null(params.floor)
     )
-    wanted = pl.lit(True) if params.allow is None else pl.col("lang").is_in(list(params.allow))
+    allowed = pl.lit(True) if params.allow is None else pl.col("lang").is_in(list(params.allow))
     share = pl.col("langs").list.first().struct.field("share")
     reason = (
         pl.when(pl.col("lang").is_null())
         .then(pl.lit("language-no-letters"))
         .when(pl.col("score") < floor)
         .then(pl.lit("language-undetermined"))
-        .when(~wanted)
+        .when(~allowed)
         .then(pl.lit("language-not-wanted"))
         .when((share < params.main_share) & (params.mixed == "drop"))
         .then(pl.lit("language-mixed"))
@@ -71,7 +71,7 @@ def decide(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
         floor=floor,
         share=share.cast(pl.Float64).round(4),
     ).struct.json_encode()
-    return found.with_columns(reason=reason, evidence=evidence).select(
+    return labels.with_columns(reason=reason, evidence=evidence).select(
         "doc_id",
         "uri",
         "reason",
@@ -82,88 +82,104 @@ def decide(found: pl.DataFrame, params: LanguageParams) -> pl.DataFrame:
     )
 
 
-def count_mixed(found: pl.DataFrame, params: LanguageParams) -> int:
-    """How many documents, labelled as in `judge`, hold less than `main_share` of their main
-    language."""
+def count_mixed(labels: pl.DataFrame, params: LanguageParams) -> int:
+    """Count the documents whose main language holds less than `main_share` of their letters.
+
+    Args:
+      labels: as in `decide`.
+    """
     share = pl.col("langs").list.first().struct.field("share")
-    return found.filter(share < params.main_share).height
+    return labels.filter(share < params.main_share).height
 
 
 def decide_parts(decided: pl.DataFrame, parts: RecordParts, barred: Withdrawals) -> pl.DataFrame:
-    """Decisions in which the evidence of parts names the record that they were cut from, and those
-    are refused that a withdrawal names, by id or by text: the gate sees only the whole record."""
+    """Complete the decisions about parts.
+
+    The evidence of a part names the record that it was cut from.  A part that a withdrawal names,
+    by id or by text, is refused here, because the gate sees only the whole record.
+
+    Args:
+      decided: decisions about documents and parts.
+      parts: the parts.
+      barred: what was withdrawn.
+    """
     rows = []
     if barred.scopes & {"document", "part", "text"}:
-        records = set(parts.records["part_of"])
+        records = set(parts.part_ids["part_of"])
         for doc_id, text in parts.documents.select("doc_id", "text").iter_rows():
             by_id = barred.by_value.get(("document", doc_id))
             if doc_id not in records:  # the main part has the record's id
                 by_id = by_id or barred.by_value.get(("part", doc_id))
-            if one := by_id or barred.of_text(sha256(text.encode()).hexdigest()):
-                rows.append((doc_id, decisions.evidence(withdrawal_evidence(one))))
-    found = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
-    out = pl.col("why").is_not_null()
-    told = pl.coalesce("why", "evidence")
-    # null where it is no part
-    named = told.str.strip_suffix("}") + pl.lit(',"part_of":"') + pl.col("part_of") + pl.lit('"}')
+            if withdrawal := by_id or barred.of_text(sha256(text.encode()).hexdigest()):
+                rows.append((doc_id, decisions.evidence(withdrawal_evidence(withdrawal))))
+    withdrawn = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
+    refused = pl.col("why").is_not_null()
+    evidence = pl.coalesce("why", "evidence")
+    # Null for a document that is not a part.
+    with_record = (
+        evidence.str.strip_suffix("}") + pl.lit(',"part_of":"') + pl.col("part_of") + pl.lit('"}')
+    )
     return (
-        decided.join(found, on="doc_id", how="left", maintain_order="left")
-        .join(parts.records, on="doc_id", how="left", maintain_order="left")
+        decided.join(withdrawn, on="doc_id", how="left", maintain_order="left")
+        .join(parts.part_ids, on="doc_id", how="left", maintain_order="left")
         .with_columns(
-            outcome=pl.when(out).then(pl.lit("refuse")).otherwise("outcome"),
-            reason=pl.when(out).then(pl.lit("withdrawn")).otherwise("reason"),
-            evidence=pl.coalesce(named, told),
+            outcome=pl.when(refused).then(pl.lit("refuse")).otherwise("outcome"),
+            reason=pl.when(refused).then(pl.lit("withdrawn")).otherwise("reason"),
+            evidence=pl.coalesce(with_record, evidence),
         )
         .select(decided.columns)
     )
 
 
 def decide_records(
-    decided: pl.DataFrame, records: pl.DataFrame, barred: Withdrawals
+    decided: pl.DataFrame, part_ids: pl.DataFrame, barred: Withdrawals
 ) -> pl.DataFrame:
-    """Decisions in which a record is refused, with all its parts, of which a part was withdrawn by
-    its text, and which is not cut so that this part stands by itself.
+    """Refuse each record that holds a withdrawn part which this run does not cut out.
+
+    A withdrawal can name a part by its text.  If this run cuts the same part, `decide_parts`
+    refused that part alone.  If not, the text is still inside the record, so the record is refused
+    with all its parts.
 
     Args:
-      decided: decisions, those of parts as `of_parts` has them.
-      records: doc_id, part_of of the parts.
+      decided: decisions, those about parts as `decide_parts` returns them.
+      part_ids: doc_id, part_of of the parts.
       barred: what was withdrawn.
     """
     rows = [
-        (id, one.sha256, decisions.evidence(withdrawal_evidence(one)))
-        for (scope, id), one in barred.by_value.items()
+        (id, withdrawal.sha256, decisions.evidence(withdrawal_evidence(withdrawal)))
+        for (scope, id), withdrawal in barred.by_value.items()
         if scope == "part"
     ]
     if not rows:
         return decided
-    named = pl.DataFrame(rows, dict.fromkeys(("record", "by", "why"), pl.String), orient="row")
-    told = (
-        decided.join(records, on="doc_id", how="left", maintain_order="left")
+    withdrawn = pl.DataFrame(rows, dict.fromkeys(("record", "by", "why"), pl.String), orient="row")
+    joined = (
+        decided.join(part_ids, on="doc_id", how="left", maintain_order="left")
         .with_columns(record=pl.coalesce("part_of", "doc_id"))
-        .join(named, on="record", how="left", maintain_order="left")
+        .join(withdrawn, on="record", how="left", maintain_order="left")
     )
-    done = pl.col("evidence").str.json_path_match("$.withdrawal_sha256") == pl.col("by")
-    out = pl.col("by").is_not_null() & ~done.any().over("record")
-    return told.with_columns(
-        outcome=pl.when(out).then(pl.lit("refuse")).otherwise("outcome"),
-        reason=pl.when(out).then(pl.lit("withdrawn")).otherwise("reason"),
-        evidence=pl.when(out).then("why").otherwise("evidence"),
+    refused_alone = pl.col("evidence").str.json_path_match("$.withdrawal_sha256") == pl.col("by")
+    refused = pl.col("by").is_not_null() & ~refused_alone.any().over("record")
+    return joined.with_columns(
+        outcome=pl.when(refused).then(pl.lit("refuse")).otherwise("outcome"),
+        reason=pl.when(refused).then(pl.lit("withdrawn")).otherwise("reason"),
+        evidence=pl.when(refused).then("why").otherwise("evidence"),
     ).select(decided.columns)
 
 
 def floors(params: LanguageParams) -> dict[str, float]:
-    """`language-Script` -> the least score: as shipped, then as the parameters have it."""
+    """Return `language-Script` -> the least score: the parameters override `floors.tsv`."""
     data = files("pipelines.language").joinpath("floors.tsv").read_text("utf-8")
     rows = [line.split("\t") for line in data.splitlines() if not line.startswith("#")]
-    found = {f"{language}-{script}": float(floor) for language, script, floor, _ in rows}
+    scores = {f"{language}-{script}": float(floor) for language, script, floor, _ in rows}
     for key, floor in params.floors.items():
         keys = [key] if "-" in key else [f"{key}-{script}" for script in SCRIPTS]
-        found |= dict.fromkeys(keys, floor)
-    return found
+        scores |= dict.fromkeys(keys, floor)
+    return scores
 
 
 class IdentifyShard(ShardDoFn):
-    """Identifies the documents of a shard, batch by batch."""
+    """Identifies the documents of a shard batch by batch, and decides about them."""
 
     def __init__(
         self,
@@ -185,57 +201,72 @@ class IdentifyShard(ShardDoFn):
         )
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
-        found, cut = [_NOTHING], []
-        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
-            labels = self.identifier.identify(batch).with_columns(batch["uri"])
-            if self.params.mixed == "split":
-                parts = split_documents(batch, labels, self.identifier, self.params.main_share)
-                labels = self._replaced(labels, parts)
-                cut.append(parts)
-            found.append(labels)
-        labelled = pl.concat(found).sort("doc_id")
-        decided = decisions.decisions(decide(labelled, self.params), "language", self.run_id)
-        if (parts := concat_parts(cut)).documents.height:
+        labels, parts = self._label(shard)
+        decided = decisions.decisions(decide(labels, self.params), "language", self.run_id)
+        if parts.documents.height:
             decided = decide_parts(decided, parts, self.barred)
             shard.write("documents", parts.documents.to_arrow().cast(DOCUMENTS))
             shard.write("parts", parts.ranges.to_arrow().cast(PARTS))
-        decided = decide_records(decided, parts.records, self.barred)
-        shard.write("language", labelled.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
+        decided = decide_records(decided, parts.part_ids, self.barred)
+        shard.write("language", labels.select(LANGUAGE.names).to_arrow().cast(LANGUAGE))
         shard.write("decisions", decided.to_arrow())
-        kept = labelled.join(
+        self._finish(shard, labels, decided, parts.new_ids)
+
+    def _label(self, shard: Shard) -> tuple[pl.DataFrame, RecordParts]:
+        """Return the labels of a shard's documents, and the parts of those that are split.
+
+        The labels are rows of `LANGUAGE` with the column `uri`, by doc_id.
+        """
+        labels, parts = [_NO_LABELS], []
+        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
+            batch_labels = self.identifier.identify(batch).with_columns(batch["uri"])
+            if self.params.mixed == "split":
+                batch_parts = split_documents(
+                    batch, batch_labels, self.identifier, self.params.main_share
+                )
+                batch_labels = self._replace_split(batch_labels, batch_parts)
+                parts.append(batch_parts)
+            labels.append(batch_labels)
+        return pl.concat(labels).sort("doc_id"), concat_parts(parts)
+
+    def _replace_split(self, labels: pl.DataFrame, parts: RecordParts) -> pl.DataFrame:
+        """Replace the labels of split records by the labels of their parts."""
+        fresh = self.identifier.identify(parts.documents).with_columns(parts.documents["uri"])
+        unsplit = labels.join(parts.part_ids, on="doc_id", how="anti", maintain_order="left")
+        return pl.concat([unsplit, fresh])
+
+    def _finish(
+        self, shard: Shard, labels: pl.DataFrame, decided: pl.DataFrame, new_parts: int
+    ) -> None:
+        """Finish a shard with its aggregates and counts."""
+        kept = labels.join(
             decided.filter(pl.col("outcome") == "keep"),
             on="doc_id",
             how="semi",
             maintain_order="left",
         )
-        totals = decisions.outcomes(decided)
+        totals, mixed = decisions.outcomes(decided), count_mixed(kept, self.params)
         shard.finish(
             {
                 "shard": shard.name,
-                "documents": labelled.height,
+                "documents": labels.height,
                 "keep": totals["keep"],
                 "drop": totals["drop"] + totals["refuse"],
                 "null_langs": kept["lang"].null_count(),
                 "null_scripts": kept["script"].null_count(),
-                "score_min": labelled["score"].min(),
-                "score_max": labelled["score"].max(),
-                "repeated_doc_ids": labelled.height - labelled["doc_id"].n_unique(),
+                "score_min": labels["score"].min(),
+                "score_max": labels["score"].max(),
+                "repeated_doc_ids": labels.height - labels["doc_id"].n_unique(),
             },
             decisions.counts(decided)
             | {"lang": decisions.count(kept["lang"]), "script": decisions.count(kept["script"])}
-            | ({"parts": {"made": parts.others}} if parts.others else {})
-            | ({"mixed": {"kept": whole}} if (whole := count_mixed(kept, self.params)) else {}),
+            | ({"parts": {"made": new_parts}} if new_parts else {})
+            | ({"mixed": {"kept": mixed}} if mixed else {}),
         )
-
-    def _replaced(self, labels: pl.DataFrame, parts: RecordParts) -> pl.DataFrame:
-        """Labels with those of the parts in place of what was cut."""
-        fresh = self.identifier.identify(parts.documents).with_columns(parts.documents["uri"])
-        whole = labels.join(parts.records, on="doc_id", how="anti", maintain_order="left")
-        return pl.concat([whole, fresh])
 
 
 class Language(DocumentStage):
-    """Identify, then keep or drop."""
+    """Identifies documents, then keeps or drops them."""
 
     name = "language"
 
@@ -266,5 +297,5 @@ class Language(DocumentStage):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return command(Language, __doc__ or "", argv)

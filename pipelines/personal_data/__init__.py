@@ -1,4 +1,6 @@
-"""Personal data of the region: rules as data, Presidio recognisers, and finding by batch.
+"""Find and replace the region's personal data: rules as data, a batch finder, Presidio recognisers.
+
+Example with Presidio:
 
 from pipelines.personal_data import recognizers
 
@@ -17,7 +19,7 @@ __all__ = ["RegionalRecognizer", "recognizers"]
 
 
 def __getattr__(name: str) -> Any:
-    """Presidio takes seconds to load: only where it is asked for."""
+    """Import the recognisers on first access, because Presidio takes seconds to load."""
     if name in __all__:
         from pipelines.personal_data import recognisers
 

@@ -1,8 +1,9 @@
-"""Check digits and birth dates of the region's identifiers.
+"""Validate check digits and birth dates of the region's identifiers.
 
-Every validator takes the identifier without separators and answers whether its check digits
-hold; none raises.  Birth dates are judged apart (`born`, `kz_iin_has_birth_date`): whether a date must hold is
-the recogniser's decision, because some registries stopped promising it.
+Each validator takes the identifier without separators and returns whether its check digits hold.
+No validator raises.  Separate functions check the birth dates of some identifiers
+(`kz_iin_has_birth_date`).  The rule decides whether a date is required, because some registries no
+longer guarantee it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from stdnum.lv import pvn as _pvn
 from stdnum.ru import ogrn as _ogrn
 
 OLDEST: Final = 1900
-#: Later than any birth: a fixed year keeps the same input giving the same output.
+#: A year after all births.  It is fixed, so that the same input gives the same output.
 NEWEST: Final = 2035
 
 _IBAN_LONGEST: Final = 34
@@ -44,12 +45,12 @@ def _are_digits(value: str, length: int) -> bool:
 
 
 def mrz_check_digit(value: str) -> int:
-    """The 7-3-1 check digit over `value` (A=10 … Z=35), as of ICAO Doc 9303, part 3, 4.9."""
+    """Return the 7-3-1 check digit of `value` (A=10 … Z=35): ICAO Doc 9303, part 3, 4.9."""
     return sum(int(ch, 36) * (7, 3, 1)[i % 3] for i, ch in enumerate(value)) % 10
 
 
 def is_birth_date(year: int, month: int, day: int) -> bool:
-    """Whether the date exists and a living or documented person may have been born on it."""
+    """Whether the date exists and its year lies between `OLDEST` and `NEWEST`."""
     try:
         return OLDEST <= datetime.date(year, month, day).year <= NEWEST
     except ValueError:
@@ -57,8 +58,11 @@ def is_birth_date(year: int, month: int, day: int) -> bool:
 
 
 def ru_inn(value: str) -> bool:
-    """Russian ИНН of 10 (firms, one check digit) or 12 digits (persons, two): weighted sums mod 11
-    mod 10.  Source of the weights: python-stdnum `ru.inn`, against which the tests hold it."""
+    """Validate a Russian ИНН: 10 digits (firms, one check digit) or 12 (persons, two check digits).
+
+    Weighted sums mod 11 mod 10.  Source of the weights: python-stdnum `ru.inn`; the tests compare
+    both.
+    """
     if _are_digits(value, 10):
         return _weighted_sum(value[:9], _INN[2:]) % 11 % 10 == int(value[9])
     return (
@@ -69,10 +73,10 @@ def ru_inn(value: str) -> bool:
 
 
 def ru_snils(value: str) -> bool:
-    """Russian СНИЛС, 11 digits: sum of d·(9…1) mod 101, where 100 is written 00.
+    """Validate a Russian СНИЛС, 11 digits: sum of d·(9…1) mod 101, where 100 is written 00.
 
-    Source: law 27-FZ and the Pension Fund's rules; numbers up to 001-001-998 bear no check
-    digits and are refused here.
+    Source: law 27-FZ and the Pension Fund's rules.  Numbers up to 001-001-998 have no check digits;
+    this function refuses them.
     """
     return (
         _are_digits(value, 11)
@@ -82,10 +86,10 @@ def ru_snils(value: str) -> bool:
 
 
 def ru_passport(value: str) -> bool:
-    """Russian passport, 10 digits: no check digit; a region of 01-99 and a year of print.
+    """Validate a Russian passport number, 10 digits: region 01-99 and year of print; no check digit.
 
-    Source: Microsoft Purview's definition of the number.  That digits 3-4 are the year of the
-    form (97-99 or 00-35) is unverified [U].
+    Source: Microsoft Purview's definition of the number.  Unverified [U]: digits 3-4 are the year
+    of the form (97-99 or 00-35).
     """
     return (
         _are_digits(value, 10) and value[:2] != "00" and (value[2:4] >= "97" or value[2:4] <= "35")
@@ -93,10 +97,10 @@ def ru_passport(value: str) -> bool:
 
 
 def kz_iin(value: str) -> bool:
-    """Kazakhstani ИИН/ЖСН, 12 digits: weights 1…11 mod 11, at 10 again with 3…11,1,2.
+    """Validate a Kazakhstani ИИН/ЖСН, 12 digits: weights 1…11 mod 11; if that is 10, weights 3…11,1,2.
 
-    Source: OECD, Kazakhstan's TIN sheet.  The digits of birth are not asked for: order 853 of
-    26.08.2013 dropped them from the rules (see `kz_iin_has_birth_date`).
+    Source: OECD, Kazakhstan's TIN sheet.  The function does not check the date of birth, because
+    order 853 of 26.08.2013 dropped it from the rules (see `kz_iin_has_birth_date`).
     """
     if not _are_digits(value, 12):
         return False
@@ -107,7 +111,7 @@ def kz_iin(value: str) -> bool:
 
 
 def kz_iin_has_birth_date(value: str) -> bool:
-    """Whether an IIN's first seven digits read as a birth: yymmdd, then century and sex 1-6."""
+    """Whether an IIN's first seven digits are a birth date (yymmdd) and century with sex (1-6)."""
     if not _are_digits(value, 12) or value[6] not in "123456":
         return False
     century = 1800 + (int(value[6]) - 1) // 2 * 100
@@ -115,13 +119,15 @@ def kz_iin_has_birth_date(value: str) -> bool:
 
 
 def ua_rnokpp(value: str) -> bool:
-    """Ukrainian РНОКПП, 10 digits: a weighted sum mod 11 mod 10.  Source of the weights:
-    python-stdnum `ua.rntrc`, against which the tests hold it."""
+    """Validate a Ukrainian РНОКПП, 10 digits: a weighted sum mod 11 mod 10.
+
+    Source of the weights: python-stdnum `ua.rntrc`; the tests compare both.
+    """
     return _are_digits(value, 10) and _weighted_sum(value[:9], _RNOKPP) % 11 % 10 == int(value[9])
 
 
 def _has_day_first_birth_date(value: str) -> bool:
-    """Of BY and UZ numbers: sex and century 1-6, then ddmmyy."""
+    """Whether a BY or UZ number begins with century and sex (1-6), then a birth date (ddmmyy)."""
     if not value[:7].isdigit() or value[0] not in "123456":
         return False
     century = 1800 + (int(value[0]) - 1) // 2 * 100
@@ -129,10 +135,10 @@ def _has_day_first_birth_date(value: str) -> bool:
 
 
 def by_personal_number(value: str) -> bool:
-    """Belarusian личный номер, 14 characters with a birth date and a 7-3-1 check digit.
+    """Validate a Belarusian личный номер, 14 characters: a birth date and a 7-3-1 check digit.
 
-    Source: a public validator and its published values; the letters of the region and of the
-    citizenship (PB, BA, BI) are unverified [U], so any region letter passes.
+    Source: a public validator and its published values.  Unverified [U]: the letters of the region
+    and of the citizenship (PB, BA, BI).  Therefore any region letter passes.
     """
     return (
         len(value) == 14
@@ -147,9 +153,9 @@ def by_personal_number(value: str) -> bool:
 
 
 def uz_pinfl(value: str) -> bool:
-    """Uzbekistani ПИНФЛ/JSHSHIR, 14 digits: 7-3-1 over 13, no date asked for.
+    """Validate an Uzbekistani ПИНФЛ/JSHSHIR, 14 digits: 7-3-1 over 13; the date is not checked.
 
-    Source: public parsers that refer to ICAO; the act itself was not read (secondary).
+    Source: public parsers that refer to ICAO (secondary); the act itself was not read.
     """
     return (
         _are_digits(value, 14)
@@ -159,15 +165,15 @@ def uz_pinfl(value: str) -> bool:
 
 
 def uz_pinfl_has_birth_date(value: str) -> bool:
-    """Whether a PINFL's first seven digits read as sex, century and ddmmyy."""
+    """Whether a PINFL's first seven digits are century with sex (1-6) and a birth date (ddmmyy)."""
     return _are_digits(value, 14) and _has_day_first_birth_date(value)
 
 
 def md_idnp(value: str) -> bool:
-    """Moldovan IDNP, 13 digits that begin with 0 or 2: 7-3-1 over 12.
+    """Validate a Moldovan IDNP, 13 digits that begin with 0 or 2: 7-3-1 over 12.
 
-    Source: the formula is the one of the firms' IDNO; that it holds for IDNP and that persons'
-    numbers begin with 2 (0: temporary) is unverified [U].
+    Source: the formula of the firms' IDNO.  Unverified [U]: that it holds for IDNP, and that
+    persons' numbers begin with 2 (0: temporary).
     """
     return (
         _are_digits(value, 13)
@@ -177,8 +183,10 @@ def md_idnp(value: str) -> bool:
 
 
 def _has_baltic_check_digit(value: str) -> bool:
-    """The check digit that Estonia and Lithuania share: it refuses nine of ten before the date,
-    which is slower, is looked at."""
+    """Whether the check digit that Estonia and Lithuania share is right.
+
+    Called before stdnum, whose date check is slower: nine of ten random numbers fail here.
+    """
     check = _weighted_sum(value[:10], _BALTIC) % 11
     if check == 10:
         check = _weighted_sum(value[:10], _BALTIC_SECOND) % 11 % 10
@@ -186,7 +194,7 @@ def _has_baltic_check_digit(value: str) -> bool:
 
 
 def ee_isikukood(value: str) -> bool:
-    """Estonian isikukood, 11 digits with a birth date.  Source: python-stdnum `ee.ik`."""
+    """Validate an Estonian isikukood, 11 digits with a birth date.  Source: python-stdnum `ee.ik`."""
     return (
         _are_digits(value, 11)
         and value[0] in "123456"
@@ -196,9 +204,9 @@ def ee_isikukood(value: str) -> bool:
 
 
 def lt_asmens_kodas(value: str) -> bool:
-    """Lithuanian asmens kodas, 11 digits with a birth date.
+    """Validate a Lithuanian asmens kodas, 11 digits with a birth date.
 
-    Source: python-stdnum `lt.asmens`; numbers that begin with 9 carry no date.
+    Source: python-stdnum `lt.asmens`.  Numbers that begin with 9 contain no date.
     """
     return (
         _are_digits(value, 11)
@@ -209,20 +217,20 @@ def lt_asmens_kodas(value: str) -> bool:
 
 
 def lv_personas_kods(value: str) -> bool:
-    """Latvian personas kods, 11 digits: ddmmyy and five, or 32… without a date.
+    """Validate a Latvian personas kods, 11 digits: ddmmyy and five digits, or 32… without a date.
 
     Source: python-stdnum `lv.pvn`, which notes that the formula has no independent source.
     """
     return (
         _are_digits(value, 11)
         and value[0] <= "3"
-        and (1 + _weighted_sum(value[:10], _LATVIAN)) % 11 % 10 == int(value[10])  # refuses most
+        and (1 + _weighted_sum(value[:10], _LATVIAN)) % 11 % 10 == int(value[10])  # most fail here
         and _pvn.is_valid(value)
     )
 
 
 def card(value: str) -> bool:
-    """Payment card of 15 or 16 digits by Luhn (ISO/IEC 7812-1, annex B)."""
+    """Validate a payment card number of 15 or 16 digits: Luhn (ISO/IEC 7812-1, annex B)."""
     return (
         len(value) in (15, 16)
         and value.isascii()
@@ -233,7 +241,7 @@ def card(value: str) -> bool:
 
 
 def iban(value: str) -> bool:
-    """IBAN by ISO 13616: country's structure and mod 97.  Source: python-stdnum `iban`."""
+    """Validate an IBAN (ISO 13616): structure of the country and mod 97.  Source: python-stdnum `iban`."""
     if not (value.isascii() and value.isalnum() and len(value) <= _IBAN_LONGEST):
         return False
     rest = int("".join(str(int(ch, 36)) for ch in value[4:] + value[:4]) or "0") % 97
@@ -241,7 +249,7 @@ def iban(value: str) -> bool:
 
 
 def kg_pin(value: str) -> bool:
-    """Kyrgyz ПИН, 14 digits: sex 1-2, ddmmyyyy, five digits; no check digit known [U]."""
+    """Validate a Kyrgyz ПИН, 14 digits: sex 1-2, ddmmyyyy, five digits; no check digit is known [U]."""
     return (
         _are_digits(value, 14)
         and value[0] in "12"
@@ -250,20 +258,20 @@ def kg_pin(value: str) -> bool:
 
 
 def am_psn(value: str) -> bool:
-    """Armenian ՀԾՀ, 10 digits: sex with day, month, year; the check formula is not public [U]."""
+    """Validate an Armenian ՀԾՀ, 10 digits: day with sex, month, year; the check formula is not public [U]."""
     return _are_digits(value, 10) and 1 <= int(value[2:4]) <= 12 and value[:2] != "00"
 
 
 def ru_ogrnip(value: str) -> bool:
-    """Russian ОГРНИП of an entrepreneur, 15 digits.  Source: python-stdnum `ru.ogrn`."""
+    """Validate a Russian ОГРНИП of an entrepreneur, 15 digits.  Source: python-stdnum `ru.ogrn`."""
     return _are_digits(value, 15) and _ogrn.is_valid(value)
 
 
 def ru_account(account: str, bik: str) -> bool:
-    """Whether a Russian account's key holds for a bank's БИК.
+    """Whether the key (check digit) of a Russian account is right for a bank's БИК.
 
-    Source: order 515 of the Central Bank, 8.09.1997: over the last three digits of the БИК (for
-    a correspondent account 0 and digits 5-6) and the account, weights 7, 1, 3, last digits summed.
+    Source: order 515 of the Central Bank, 8.09.1997.  The key covers the last three digits of the
+    БИК (of a correspondent account: 0 and digits 5-6) and the account, with weights 7, 1, 3.
     """
     if not (_are_digits(account, 20) and _are_digits(bik, 9)):
         return False
@@ -272,17 +280,20 @@ def ru_account(account: str, bik: str) -> bool:
 
 
 def ru_oms(value: str) -> bool:
-    """Russian ОМС policy (ЕНП), 16 digits: Luhn over all; the rule is unverified [U]."""
+    """Validate a Russian ОМС policy (ЕНП), 16 digits: Luhn over all; the rule is unverified [U]."""
     return _are_digits(value, 16) and len(set(value)) > 1 and _luhn.is_valid(value)
 
 
 def kz_bin(value: str) -> bool:
-    """Kazakhstani БИН: yymm, kind 4-6, sign 0-3, and the IIN's check.  Source: OECD sheet."""
+    """Validate a Kazakhstani БИН: yymm, kind 4-6, sign 0-3, check digit of the IIN.  Source: OECD sheet."""
     return kz_iin(value) and 1 <= int(value[2:4]) <= 12 and value[4] in "456" and value[5] in "0123"
 
 
 def ua_unzr(value: str) -> bool:
-    """Ukrainian УНЗР, 13 digits: yyyymmdd, four, 7-3-1.  Source: Ministry of Internal Affairs."""
+    """Validate a Ukrainian УНЗР, 13 digits: yyyymmdd, four digits, 7-3-1.
+
+    Source: Ministry of Internal Affairs of Ukraine.
+    """
     return (
         _are_digits(value, 13)
         and is_birth_date(int(value[:4]), int(value[4:6]), int(value[6:8]))
@@ -291,24 +302,24 @@ def ua_unzr(value: str) -> bool:
 
 
 def by_unp(value: str) -> bool:
-    """Belarusian УНП, nine characters.  Source: python-stdnum `by.unp`."""
+    """Validate a Belarusian УНП, nine characters.  Source: python-stdnum `by.unp`."""
     return len(value) == 9 and value.isascii() and value.isalnum() and _unp.is_valid(value)
 
 
 def uz_stir(value: str) -> bool:
-    """Uzbekistani СТИР, 9 digits: firms begin with 2-3, persons with 4-7; no public check."""
+    """Validate an Uzbekistani СТИР, 9 digits: firms begin with 2-3, persons with 4-7; no public check."""
     return _are_digits(value, 9) and value[0] in "234567"
 
 
 def az_voen(value: str) -> bool:
-    """Azerbaijani VÖEN, 10 digits, the last 1 or 2.  Source: python-stdnum `az.voen`."""
+    """Validate an Azerbaijani VÖEN, 10 digits, the last 1 or 2.  Source: python-stdnum `az.voen`."""
     return _are_digits(value, 10) and value[9] in "12" and _voen.is_valid(value)
 
 
 def az_fin(value: str) -> bool:
-    """Azerbaijani FİN: 7 digits and capitals without O; no public check.
+    """Validate an Azerbaijani FİN: 7 digits and capitals without O; no public check.
 
-    Source: OECD by a secondary page.  All digits or all letters are taken for something else.
+    Source: OECD, read on a secondary page.  A value of digits only, or of letters only, is refused.
     """
     return (
         len(value) == 7
@@ -320,9 +331,9 @@ def az_fin(value: str) -> bool:
 
 
 def is_public_ip(value: str) -> bool:
-    """An IP address of a host: not private, loopback, link-local, multicast, unspecified.
+    """Whether `value` is a host's IP address: not private, loopback, link-local, multicast, unspecified.
 
-    Ranges set aside for documentation do count: text that is not a manual misuses them.
+    Documentation ranges count as public, because texts other than manuals use them too.
     """
     try:
         ip = ipaddress.ip_address(value)

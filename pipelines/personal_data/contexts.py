@@ -1,11 +1,11 @@
-"""The words around a number that say what it is, or that it is a sum.
+"""Search the words around a number that name its kind, or show that it is a sum.
 
-Presidio's own enhancer compares lemmas and is dead without a language model.  Here a stem must
-begin a word (inflections are suffixes in the region's languages; a plain substring would find
-`инн` in "старинный").  Everything is read in folded views (`views`), so that a spoofed "ИHH" is
-still the word.
+Presidio's own enhancer compares lemmas; without a language model it has no effect.  Here a stem
+must stand at the beginning of a word.  The region's languages inflect by suffixes, and a plain
+substring would find `инн` in "старинный".  All searches run on folded views (`pattern_views`), so
+that a word with look-alike letters ("ИHH") is found too.
 
-A stem is written as data: `*` stands for the rest of a word, `$` for its end.
+Syntax of a stem: `*` matches the rest of a word, `$` matches the end of a word.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipelines.personal_data.pattern_views import fold
 
 BEFORE: Final = 60
 AFTER: Final = 25
-#: A word nearer than this may be glued to the number (`ИНН500100732259`).
+#: A word with at least this nearness may touch the number (`ИНН500100732259`).
 GLUED: Final = 0.75
 
 _UNITS: Final = (
@@ -42,32 +42,37 @@ _OTHER_KINDS: Final = (
 )
 _OTHER_KIND: Final = re.compile(rf"(?<!\w)(?:{fold(_OTHER_KINDS)})")
 _SIGN: Final = re.compile(r"[№$€₽₸₴#]\s?$")
-#: A word after a number belongs to it up to the end of the sentence, line or cell, or a digit.
+#: The search for a word after a number ends at the end of the sentence, line or cell, or at a digit.
 _STOP: Final = re.compile(r"[.;!?](?:\s|$)|[\n|0-9]")
 
 
-@cache  # the stems of the rules are few, and asked for again with each set of languages and words
+@cache  # few stems, used again for each set of languages and words
 def _stem_pattern(written: str) -> str:
-    found = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
-    return found.replace(r"\ ", r"[\s.:-]{1,3}")
+    pattern = re.escape(fold(written)).replace(r"\*", r"\w*").replace(r"\$", r"(?!\w)")
+    return pattern.replace(r"\ ", r"[\s.:-]{1,3}")
 
 
 @dataclass(frozen=True)
 class Words:
-    """A search for stems; `at`, where it is known, holds where one may begin, sorted."""
+    """A search for stems.
+
+    Attributes:
+      pattern: matches any of the stems.
+      at: the sorted positions where a stem may begin; None: not known, the whole range is searched.
+    """
 
     pattern: re.Pattern[str]
     at: Sequence[int] | None = None
 
     def last_end(self, folded: str, low: int, high: int) -> int:
-        """Where the last one in `folded[low:high]` ends; -1: there is none."""
+        """Return the end of the last match in `folded[low:high]`, or -1 if there is no match."""
         end = -1
         for match in self._within(folded, low, high):
             end = match.end()
         return end
 
     def first_start(self, folded: str, low: int, high: int) -> int:
-        """Where the first one in `folded[low:high]` begins; -1: there is none."""
+        """Return the start of the first match in `folded[low:high]`, or -1 if there is no match."""
         return next((m.start() for m in self._within(folded, low, high)), -1)
 
     def _within(self, folded: str, low: int, high: int) -> Iterator[re.Match[str]]:
@@ -81,38 +86,39 @@ class Words:
 
 
 def compile_stems(written: Iterable[str]) -> re.Pattern[str]:
-    """The compiled search for any of the stems, each beginning a word."""
-    found = "|".join(map(_stem_pattern, written))
-    return re.compile(rf"(?<!\w)(?:{found})" if found else r"(?!)")
+    """Compile a search for any of the stems, each at the beginning of a word."""
+    alternatives = "|".join(map(_stem_pattern, written))
+    return re.compile(rf"(?<!\w)(?:{alternatives})" if alternatives else r"(?!)")
 
 
 @cache
 def literal_prefix(written: str) -> str:
-    """What a stem begins with in a folded text, at the beginning of a word."""
+    """Return the literal text that each match of a stem begins with in a folded view."""
     return re.split(r"[*$ ]", fold(written), maxsplit=1)[0]
 
 
 def is_exact_word(written: str) -> bool:
-    """Whether a stem is one word that ends where its `literal` does."""
+    """Whether a stem is one word that ends where its `literal_prefix` ends."""
     return bool(re.fullmatch(r"[^*$ ]+\$", written))
 
 
 def is_sum(folded: str, end: int) -> bool:
-    """Whether what ends at `end` is a sum or a quantity: a currency or unit comes next."""
+    """Whether the number that ends at `end` is a sum or a quantity: a currency or unit follows."""
     return bool(_SUM_AFTER.match(folded, end, end + 16))
 
 
 def nearness(folded: str, start: int, end: int, words: Words | None) -> float:
-    """How near a stem stands to `folded[start:end]`: 1 beside it, 0 when there is none.
+    """Return how near a stem stands to `folded[start:end]`: 1 right before it, 0 if there is no stem.
 
-    Words before count over 60 characters, words after over 25 and less.  A word that names
-    another kind of number (order, ISBN, budget) and stands nearer cancels it.
+    Words before the number count within 60 characters.  Words after it count within 25 characters
+    and add at most 0.6.  A nearer word for another kind of number (order, ISBN, budget) cancels the
+    stem before the number.
     """
     if words is None:
         return 0.0
-    found = words.last_end(folded, max(0, start - BEFORE), start)
-    near = 1 - (start - found) / (BEFORE + 5) if found >= 0 else 0.0
-    if near and _OTHER_KIND.search(folded, found, start):
+    before = words.last_end(folded, max(0, start - BEFORE), start)
+    near = 1 - (start - before) / (BEFORE + 5) if before >= 0 else 0.0
+    if near and _OTHER_KIND.search(folded, before, start):
         near = 0.0
     if near < 0.6:
         stop = _STOP.search(folded, end, end + AFTER)
@@ -123,18 +129,18 @@ def nearness(folded: str, start: int, end: int, words: Words | None) -> float:
 
 
 def is_other_kind(folded: str, start: int) -> bool:
-    """Whether the words before say that the number is an order, an ISBN, a budget."""
+    """Whether a word or sign before the number names another kind: an order, an ISBN, a budget."""
     before = max(0, start - 30)
     return bool(_OTHER_KIND.search(folded, before, start) or _SIGN.search(folded[before:start]))
 
 
 def is_isolated(plain: str, start: int, end: int) -> bool:
-    """Whether nothing but blanks and punctuation touches `plain[start:end]`."""
-    left, right = plain[max(0, start - 1) : start], plain[end : end + 2]
+    """Whether only blanks and punctuation touch `plain[start:end]`."""
+    before, after = plain[max(0, start - 1) : start], plain[end : end + 2]
     return not (
-        left.isalnum()
-        or left in tuple("_-/.#=+№")
-        or right[:1].isalnum()
-        or right[:1] == "_"
-        or (right[:1] in tuple("-/.") and right[1:].isalnum())
+        before.isalnum()
+        or before in tuple("_-/.#=+№")
+        or after[:1].isalnum()
+        or after[:1] == "_"
+        or (after[:1] in tuple("-/.") and after[1:].isalnum())
     )

@@ -1,4 +1,4 @@
-"""What was found in a text: spans with a class, a score and who found them; no value, no action."""
+"""Spans of personal data in a text: position, class, score and recogniser, without the value."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipelines.personal_data.rules import NATIVE, THRESHOLD, load_rules
 
 
 class Span(NamedTuple):
-    """A found identifier: code points, end exclusive."""
+    """A finding: positions count code points; `end` is exclusive."""
 
     start: int
     end: int
@@ -22,7 +22,7 @@ class Span(NamedTuple):
 
 @cache
 def _native_places() -> dict[str, tuple[frozenset[str], str | None]]:
-    """Recogniser to the languages and the country in which it is native."""
+    """Return recogniser -> (languages, country) in which its identifier is native."""
     return {r.name: (frozenset(r.languages), r.country) for r in load_rules()}
 
 
@@ -34,45 +34,46 @@ def _native_bonus(span: Span, lang: str | None, jurisdiction: str | None) -> flo
 
 
 def resolve(candidates: Iterable[Span], lang: str | None, jurisdiction: str | None) -> list[Span]:
-    """The candidates that stand, apart from each other, by start.
+    """Choose the candidates that become findings; they do not overlap and are sorted by start.
 
-    The document's language and its source's jurisdiction each lend a native identifier 0.1;
-    then the higher score wins, then the longer span, then the earlier.
+    The document's language and its source's jurisdiction each add 0.1 to a native identifier.  Of
+    overlapping candidates the higher score wins, then the longer span, then the earlier one.
+    Candidates below `THRESHOLD` are left out.
     """
     ranked = sorted(
         (-(c.score + _native_bonus(c, lang, jurisdiction)), c.start - c.end, c.start, c.entity, c)
         for c in candidates
     )
-    taken: list[Span] = []
-    for rank, _, _, _, c in ranked:
-        at = bisect(taken, (c.start,))
-        free = (at == 0 or taken[at - 1].end <= c.start) and (
-            at == len(taken) or taken[at].start >= c.end
+    accepted: list[Span] = []
+    for rank, _, _, _, span in ranked:
+        at = bisect(accepted, (span.start,))
+        free = (at == 0 or accepted[at - 1].end <= span.start) and (
+            at == len(accepted) or accepted[at].start >= span.end
         )
         if -rank >= THRESHOLD and free:
-            taken.insert(at, c._replace(score=round(min(1.0, -rank), 3)))
-    return taken
+            accepted.insert(at, span._replace(score=round(min(1.0, -rank), 3)))
+    return accepted
 
 
 def merge_resolved(spans: Iterable[Span], more: Sequence[Span]) -> list[Span]:
-    """Two lists of resolved spans of one text as one, apart, by start.
+    """Merge two lists of resolved spans of one text; the result does not overlap, sorted by start.
 
-    Ranked as in `resolve`; what sticks out from under a higher one stays, cut off: all that either
-    list covers is covered.
+    The ranking is that of `resolve`.  Where a span overlaps a higher one, only the overlap is cut
+    off.  So the result covers all that either list covers.
     """
     if not more:
         return list(spans)
-    taken: list[Span] = []
-    for c in sorted({*spans, *more}, key=lambda c: (-c.score, c.start - c.end, c)):
-        first = bisect(taken, c.start, key=lambda one: one.end)
-        free, start = [], c.start
-        for one in taken[first:]:
-            if one.start >= c.end:
+    accepted: list[Span] = []
+    for candidate in sorted({*spans, *more}, key=lambda s: (-s.score, s.start - s.end, s)):
+        first = bisect(accepted, candidate.start, key=lambda span: span.end)
+        free, start = [], candidate.start
+        for higher in accepted[first:]:
+            if higher.start >= candidate.end:
                 break
-            free.append(c._replace(start=start, end=one.start))
-            start = one.end
-        free.append(c._replace(start=start))
+            free.append(candidate._replace(start=start, end=higher.start))
+            start = higher.end
+        free.append(candidate._replace(start=start))
         for piece in free:
             if piece.start < piece.end:
-                taken.insert(bisect(taken, piece), piece)
-    return taken
+                accepted.insert(bisect(accepted, piece), piece)
+    return accepted

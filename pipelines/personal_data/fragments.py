@@ -1,8 +1,8 @@
-"""Parts of patterns that rules share, and those too long to write by hand.
+"""Build the parts of patterns that rules share, and the parts that are too long to write by hand.
 
-Patterns read plain views.  Each begins with a set of characters and asks afterwards what stands
-before it: such a search is five times faster than one that begins with look-around.  Repeats
-are bounded and separators disjoint from what they separate, so that time is linear in the text.
+Patterns search plain views.  Each pattern begins with a set of characters and then looks behind it:
+such a search is five times faster than one that begins with look-around.  All repeats are bounded,
+and a separator never matches what it separates.  Therefore the time is linear in the text.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-#: At most one separator, or one break of a line or of a table's cell, after two digits or more
-#: (single digits apart are no identifier, and would cost the most).
+#: After at least two digits: at most one separator, or one break of a line or of a table's cell.
+#: Separated single digits are not an identifier, and would cost the most time.
 GAP: Final = r"(?:(?<=[0-9][0-9])(?:[ .-]| ?[|\n] ?))?"
 RIGHT: Final = r"(?![0-9])(?![.,][0-9]{2}(?![0-9]))"
 
-#: Lengths of IBANs, ISO 13616 registry: the region and those its banks deal with.
+#: Lengths of IBANs (ISO 13616 registry) of the region and of the countries its banks deal with.
 _IBAN_LENGTHS: Final = (
     "KZ20 UA29 BY28 GE22 AZ28 MD24 EE20 LV21 LT20 RU33 AT20 BE16 BG22 CH21 CY28 CZ24 DE22 DK18 "
     "ES24 FI18 FR27 GB22 GR27 HR21 HU28 IE22 IL23 IS26 IT27 LI21 LU20 MC27 ME22 MK19 MN20 MT31 "
@@ -26,7 +26,7 @@ _IBAN: Final = "|".join(
     for c in _IBAN_LENGTHS.split()
 )
 
-#: Digits after the country's code, by code: `phonenumbers` for the 15 countries.
+#: Country code -> number of digits after it, for the 15 countries.  Source: `phonenumbers`.
 PHONE_CODES: Final = {
     "7": 10, "375": 9, "380": 9, "998": 9, "996": 9, "992": 9, "993": 8, "374": 8, "994": 9,
     "995": 9, "373": 8, "371": 8, "370": 8, "372": 8,
@@ -77,7 +77,7 @@ _FLAT: Final = (
     r"|ბინა|öý|kor\.|фатир|подъезд|под'езд|під'їзд|эт(?:аж)?\.?|кор\.) ?№?[0-9]{1,4}[а-яa-z]?(?!\w)"
     r"|,? [0-9]{1,4}-(?:пәтер|кв|xonadon|хонадон|mənzil|öý|батир|фатир)\w{0,5})"
 )
-#: A street, a house, and what is told of the flat.
+#: A street, a house, and the flat if the text gives it.
 ADDRESS: Final = (
     rf"(?<!\w)(?:{_STREET_BEFORE}(?:(?<=\.)|(?!\w)) ?{_NAME}|{_WORD}(?: {_WORD})? {_STREET_AFTER}(?!\w))"
     rf"{_HOUSE}{_FLAT}{{0,3}}(?!\w)"
@@ -88,16 +88,16 @@ _FRAGMENT_NAME: Final = re.compile(r"<<(\w+)>>")
 
 
 def bounded_pattern(first: str, rest: str) -> str:
-    """A regex for `first` (one character) and `rest`, not inside a longer number."""
+    """Return a regex for `first` (one character) and `rest` that does not match inside a longer number."""
     left = rf"(?<![0-9]{first})(?<![0-9][.,-]{first})"
     return rf"{first}{left}(?:{rest}){RIGHT}"
 
 
 def digits_pattern(n: int) -> str:
-    """A regex of `n` digits with at most one separator between two of them."""
+    """Return a regex for `n` digits with at most one separator between two digits."""
     return bounded_pattern("[0-9]", rf"(?:{GAP}[0-9]){{{n - 1}}}")
 
 
 def expand_fragments(pattern: str) -> str:
-    """`pattern` with fragments in the place of their names; KeyError for an unknown one."""
+    """Replace each `<<name>>` in `pattern` by its fragment.  Raises KeyError for an unknown name."""
     return _FRAGMENT_NAME.sub(lambda m: _FRAGMENTS[m[1]], pattern)

@@ -1,4 +1,4 @@
-"""One way to write one identifier, as data, and the files that hold all of them."""
+"""`Rule`: one way to write one identifier, as data; and the reader of the rule files."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ from pipelines.personal_data.contexts import (
 )
 from pipelines.personal_data.pattern_views import View
 
-#: The longest match of any rule that needs a word, in characters; of an address; and in an address
-#: before the word for a street.
+#: The longest match of a rule that needs a word, in characters.
 LONGEST_BACKED: Final = 80
+#: The longest match of an address, in characters.
 LONGEST_ADDRESS: Final = 210
+#: The longest part of an address before the word for a street, in characters.
 LONGEST_STREET_NAME: Final = 56
-#: A street begins at most this far after a post code.
+#: A street begins at most this far after a post code, in characters.
 STREET_DISTANCE: Final = 120
 
 ScoredSpan = tuple[int, int, float]
-"""Start, end and score of a finding."""
+"""(start, end, score) of a finding; end exclusive, score in 0-1."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One way to write one identifier.  `country` is ISO 3166-1, `languages` its own."""
+    """One way to write one identifier.  `pipelines.personal_data.rules` explains the fields.
+
+    `country` is an ISO 3166-1 code; `languages` are those of the country.
+    """
 
     name: str
     entity: str
@@ -45,13 +49,13 @@ class Rule:
     regex: str
     stems: tuple[str, ...]
     check: Callable[[str], bool]
-    check_name: str | None  # the name of `check`
+    check_name: str | None
     alone: float
     form: re.Pattern[str]
     plausible: Callable[[str], bool]
     certain: bool
     judge: Callable[[Rule, View, int, int], float]
-    judge_name: str  # the name of `judge`
+    judge_name: str
     needs: int
     marks: tuple[str, ...]
     reach: tuple[int, int]
@@ -65,20 +69,19 @@ class Rule:
         return re.compile(self.regex)
 
     def words(self, view: View) -> tuple[Words | None, Words | None]:
-        """The searches for its own words and for those that it shares with others; None where
-        there are none, or `view.word_positions` knows of none."""
-        if (found := view.searches.get(self.name)) is None:
-            at = (
-                (None, None)
-                if view.word_positions is None
-                else view.word_positions.get(self.name, ((), ()))
-            )
+        """Return the searches for its own words and for the words that it shares with other rules.
+
+        A search is None if the rule has no such words, or if `view.word_positions` has no position.
+        """
+        if (searches := view.searches.get(self.name)) is None:
+            known = view.word_positions
+            at = (None, None) if known is None else known.get(self.name, ((), ()))
             own, shared = (
                 Words(search, where) if search and (where is None or where) else None
                 for search, where in zip(self._searches, at, strict=True)
             )
-            found = view.searches[self.name] = (own, shared)
-        return found
+            searches = view.searches[self.name] = (own, shared)
+        return searches
 
     @cached_property
     def _searches(self) -> tuple[re.Pattern[str] | None, re.Pattern[str] | None]:
@@ -88,13 +91,13 @@ class Rule:
 
     @cached_property
     def needs_word(self) -> bool:
-        """Whether nothing but one of its words, or a mark, lets a candidate stand."""
+        """Whether a candidate is accepted only beside one of the rule's words, or with a mark."""
         backed = self.judge_name in ("identifier", "beside", "birth") and not self.alone
         return backed or self.judge_name in ("street", "post_code", "phone")
 
     @cached_property
     def word_reach(self) -> tuple[int, int]:
-        """How far a match may stretch before and after the beginning of a word that it needs."""
+        """Return how far a match may reach before and after the beginning of a word that it needs."""
         if self.judge_name == "street":
             return LONGEST_STREET_NAME, LONGEST_ADDRESS
         if self.judge_name == "post_code":
@@ -103,41 +106,41 @@ class Rule:
 
     @cached_property
     def literals(self) -> frozenset[tuple[str, bool, bool]]:
-        """What its words begin with, whether they end there, and whether others share them."""
+        """Return (prefix, whether the word ends there, whether other rules share it) of its words."""
         return frozenset(
             (literal_prefix(s.removeprefix("~")), is_exact_word(s), s[0] == "~") for s in self.stems
         )
 
     def find(self, view: View, start: int = 0, end: int | None = None) -> Iterator[ScoredSpan]:
-        """(start, end, score) of each in `view[start:end]`.
+        """Yield the findings in `view[start:end]`.
 
-        After a refused candidate the search goes on from its next character: a number before
-        the real one may have joined it.
+        After a refused candidate the search continues at the candidate's second character: the
+        match may have begun with another number right before the identifier.
         """
         end = len(view.plain) if end is None else end
         search, judge = self.pattern.search, self.judge
         while match := search(view.plain, start, end):
-            a, b = match.span()
-            if score := judge(self, view, a, b):
-                yield a, b, round(score, 3)
-                start = max(b, a + 1)
+            low, high = match.span()
+            if score := judge(self, view, low, high):
+                yield low, high, round(score, 3)
+                start = max(high, low + 1)
             else:
-                start = a + 1
+                start = low + 1
 
     def judge_candidates(
         self, view: View, candidates: Iterable[tuple[int, int]]
     ) -> Iterator[ScoredSpan]:
-        """`find` where the candidates are known, sorted by start."""
+        """Yield the findings among known candidates, (start, end) sorted by start."""
         free = 0
-        for a, b in candidates:
-            if a >= free and (score := self.judge(self, view, a, b)):
-                yield a, b, round(score, 3)
-                free = b
+        for low, high in candidates:
+            if low >= free and (score := self.judge(self, view, low, high)):
+                yield low, high, round(score, 3)
+                free = high
 
 
 @cache
 def identifier_files() -> tuple[Mapping[str, Any], ...]:
-    """The files of `identifiers/`, parsed, by name: `rules`, and what holds for all of them."""
+    """Return the parsed files of `identifiers/`, sorted by name: `rules`, `country`, `languages`."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     folder = resources.files(__package__) / "identifiers"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
@@ -145,7 +148,7 @@ def identifier_files() -> tuple[Mapping[str, Any], ...]:
 
 
 def label_stems() -> list[str]:
-    """The words for identifiers that a country issues, sorted; none that several share."""
-    issued = (of for of in identifier_files() if of.get("country"))
-    words = (stem for of in issued for raw in of["rules"] for stem in raw.get("stems", ()))
+    """Return the sorted stems for identifiers that a country issues, without shared stems (`~`)."""
+    issued = (file for file in identifier_files() if file.get("country"))
+    words = (stem for file in issued for raw in file["rules"] for stem in raw.get("stems", ()))
     return sorted({word for word in words if word[0] != "~"})

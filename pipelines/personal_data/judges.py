@@ -1,6 +1,7 @@
-"""How far a candidate is believed: its check digits, its form, and the words around it.
+"""Judges score a candidate by its check digits, its form, and the words around it.
 
-A judge takes a rule, a text's views and a candidate's span, and returns a score in 0-1; 0 refuses.
+A judge takes a rule, the views of a text, and the candidate's start and end.  It returns a score in
+0-1; 0 refuses the candidate.  The key `judge` of a rule file names a function of this module.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from pipelines.personal_data.contexts import (
 from pipelines.personal_data.identifier_rule import STREET_DISTANCE, Rule, label_stems
 from pipelines.personal_data.pattern_views import View
 
-#: A bank's БИК is looked for this far from an account.
+#: The search for a bank's БИК reaches this far from an account, in characters.
 _BIK_DISTANCE: Final = 300
 _BIK: Final = re.compile(r"(?<![0-9])04[0-9]{7}(?![0-9])")
 _ADDRESS: Final = re.compile(fragments.ADDRESS)
 
 
 def identifier(rule: Rule, view: View, start: int, end: int) -> float:
-    """A number: refused where its check digits fail or it is a sum; 0.8 and more beside a word."""
+    """Score a number: 0 if its check digits fail or it is a sum; at least 0.8 beside a word."""
     folded = view.folded
     own, shared = rule.words(view)
     if own is None and shared is None and not rule.alone:
         return 0.0
-    if not rule.check(view.plain[start:end]):  # most are refused here, and it is cheap
+    if not rule.check(view.plain[start:end]):  # cheap, and refuses most candidates
         return 0.0
     near = nearness(folded, start, end, own)
     if near < GLUED and start and folded[start - 1].isalpha():
@@ -53,7 +54,7 @@ def identifier(rule: Rule, view: View, start: int, end: int) -> float:
 def _score_without_own_word(
     rule: Rule, view: View, start: int, end: int, shared: Words | None
 ) -> float:
-    """The score without a word of its own: by a word that others share, or by its form."""
+    """Score a number without a word of its own: by a word that rules share, or by its form."""
     if near := nearness(view.folded, start, end, shared):
         return max(rule.alone, 0.3 + 0.09 * near)
     value = view.plain[start:end]
@@ -75,19 +76,22 @@ def _label_pattern() -> re.Pattern[str]:
 
 
 def has_other_label(folded: str, start: int) -> bool:
-    """Whether the word for some identifier stands right before a number: where it is not the
-    candidate's own, the number is another, and perhaps a wrong one."""
+    """Whether the word for an identifier stands right before a number.
+
+    Called for candidates without a word of their own: the number is then another identifier, or a
+    wrong one.
+    """
     return bool(_label_pattern().search(folded, max(0, start - 40), start))
 
 
 def beside(rule: Rule, view: View, start: int, end: int) -> float:
-    """What has no check and common shapes (a date, a name with @): a word within a few letters."""
+    """Score a value with a common shape and no check (a date, a name with @): needs a very near word."""
     near = nearness(view.folded, start, end, rule.words(view)[0])
     return 0.6 + 0.3 * near if near > 0.5 and rule.check(view.plain[start:end]) else 0.0
 
 
 def account(rule: Rule, view: View, start: int, end: int) -> float:
-    """A Russian account: by a БИК nearby, whose key it must hold; else beside a word."""
+    """Score a Russian account: a БИК nearby must confirm its key; without a БИК it needs a word."""
     value = re.sub("[^0-9]", "", view.plain[start:end])
     biks = _BIK.findall(view.plain, max(0, start - _BIK_DISTANCE), end + _BIK_DISTANCE)
     if biks:
@@ -96,14 +100,14 @@ def account(rule: Rule, view: View, start: int, end: int) -> float:
 
 
 def post_code(rule: Rule, view: View, start: int, end: int) -> float:
-    """A post code: digits before a street and a house."""
+    """Score a post code: digits before a street and a house."""
     if not is_isolated(view.plain, start, end) or is_other_kind(view.folded, start):
         return 0.0
     return 0.7 if _ADDRESS.search(view.plain, end, end + STREET_DISTANCE) else 0.0
 
 
 def phone(rule: Rule, view: View, start: int, end: int) -> float:
-    """A telephone number: see `phones.judge`."""
+    """Score a telephone number: see `phones.score_phone`."""
     from pipelines.personal_data import phones
 
     near = nearness(view.folded, start, end, rule.words(view)[0])
@@ -116,22 +120,22 @@ def phone(rule: Rule, view: View, start: int, end: int) -> float:
 
 
 def street(rule: Rule, view: View, start: int, end: int) -> float:
-    """A street and a house, which its pattern settles."""
+    """Score a street and a house: the pattern is sufficient."""
     return rule.alone
 
 
 def certain(rule: Rule, view: View, start: int, end: int) -> float:
-    """What its pattern alone settles."""
+    """Score a value whose pattern is sufficient."""
     return rule.alone
 
 
 def mail(rule: Rule, view: View, start: int, end: int) -> float:
-    """An e-mail address: not the name of a file (`logo@2x.png`)."""
+    """Score an e-mail address: 0 for the name of a file (`logo@2x.png`)."""
     return 0.0 if _FILE_NAME.search(view.plain, start, end) else rule.alone
 
 
 def host(rule: Rule, view: View, start: int, end: int) -> float:
-    """An IP address: public, and with six digits or a word (a version is shorter)."""
+    """Score an IP address: it must be public, and have six digits or a word (versions are shorter)."""
     value = view.plain[start:end]
     if not checksums.is_public_ip(value):
         return 0.0
@@ -143,13 +147,13 @@ def host(rule: Rule, view: View, start: int, end: int) -> float:
 
 
 def birth(rule: Rule, view: View, start: int, end: int) -> float:
-    """A date of birth: a date that may be one, close to a word that says so."""
+    """Score a date of birth: a plausible date close to a word for birth."""
     score = beside(rule, view, start, end)
     return score if score and is_birth(view.plain[start:end]) else 0.0
 
 
 def is_birth(plain: str) -> bool:
-    """Whether the numbers in a string may be the parts of a date of birth."""
+    """Whether the numbers in a string can be the parts of a date of birth."""
     numbers = [int(n) for n in _NUMBER.findall(plain)]
     year = max(numbers, default=0)
     rest = [n for n in numbers if n != year]

@@ -1,4 +1,7 @@
-"""A spaCy pipeline as a recogniser of Presidio that brings its own tokens."""
+"""A Presidio recogniser that runs a spaCy pipeline.
+
+A module of its own, because it imports Presidio at once; the parameters name it by its path.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,13 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 
 class SpacyModel(EntityRecognizer):
-    """`model`: an installed package or a folder; `labels`: spaCy's labels to Presidio's classes;
-    `score`: of each finding, because spaCy gives none."""
+    """Finds the entities of a spaCy pipeline.
+
+    Args:
+      model: an installed package or a folder.
+      labels: spaCy's label -> Presidio's class.
+      score: the score of each finding, because spaCy gives none.
+    """
 
     def __init__(
         self,
@@ -23,7 +31,7 @@ class SpacyModel(EntityRecognizer):
         super().__init__(sorted(set(self._labels.values())), supported_language=supported_language)
 
     def load(self) -> None:
-        """Load the pipeline; OSError where spaCy knows no such model."""
+        """Load the pipeline.  Raises OSError if spaCy does not find the model."""
         import spacy
 
         self._pipeline = spacy.load(self._model)
@@ -31,7 +39,7 @@ class SpacyModel(EntityRecognizer):
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: Any = None
     ) -> list[RecognizerResult]:
-        """The pipeline's entities under Presidio's names."""
+        """Return the pipeline's entities under Presidio's class names."""
         return [
             RecognizerResult(entity, span.start_char, span.end_char, self._score)
             for span in self._pipeline(text).ents

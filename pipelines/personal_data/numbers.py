@@ -1,8 +1,7 @@
-"""Numbers as they are written: runs of digits, joined by what may stand inside a number.
+"""Find numbers: runs of digits, joined by the separators that a number may contain.
 
-One walk over the code points of a batch gives the candidates of every length at once;
-`fragments.digits` says the same as a pattern per length, and the two are held against each other
-in the tests.
+One pass over the code points of a batch finds the numbers of all lengths.
+`fragments.digits_pattern` defines the same numbers by a pattern per length; the tests compare both.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MOST_DIGITS: Final = 20
-#: Runs of a number, all but the last of two digits or more.
+#: The most runs of a number: each run but the last has at least two digits.
 _MOST_RUNS: Final = MOST_DIGITS // 2
 _PAD: Final = 4
 _BLANK, _BREAKS, _JOINTS = ord(" "), (ord("|"), ord("\n")), (ord(" "), ord("."), ord("-"))
@@ -23,7 +22,7 @@ Codes = NDArray[np.uint32]
 
 
 class Numbers(NamedTuple):
-    """How many digits, where the first stands and where the last ends; sorted by start."""
+    """Columns, sorted by start: number of digits, start of the first digit, end of the last digit."""
 
     digits: NDArray[np.int64]
     start: NDArray[np.int64]
@@ -31,19 +30,20 @@ class Numbers(NamedTuple):
 
 
 def digit_runs(plain: Codes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Where runs of digits begin and end."""
+    """Return the starts and the ends of the runs of digits in a plain view."""
     edges = np.diff(plain - np.uint32(48) < 10, prepend=False, append=False)
     at = np.flatnonzero(edges)
     return at[::2], at[1::2]
 
 
 def find_numbers(plain: Codes, shortest: int = 1) -> Numbers:
-    """The numbers of `shortest` to 20 digits in a plain view.
+    """Return the numbers of `shortest` to 20 digits in a plain view.
 
-    A number begins and ends with runs of digits; before each further run stand two digits and one
-    separator, or one break of a line or cell.  It is no tail or head of a decimal fraction.
+    A number is one or more runs of digits.  Before each further run stand at least two digits, then
+    one separator or one break of a line or cell.  A number is not the head or tail of a decimal
+    fraction.
     """
-    codes = np.pad(plain, _PAD)  # so that what stands around a run can be asked for
+    codes = np.pad(plain, _PAD)  # so that the neighbours of each run can be read
     start, end = (places + _PAD for places in digit_runs(plain))
     if not len(start):
         return Numbers(start, start, start)
@@ -57,17 +57,17 @@ def find_numbers(plain: Codes, shortest: int = 1) -> Numbers:
     )
     chain = np.cumsum(~joined)
     before = np.concatenate(([0], np.cumsum(end - start)))
-    found = []
+    columns = []
     for more in range(min(_MOST_RUNS, len(start))):
         first = np.arange(len(start) - more)
         last = first + more
         digits = before[last + 1] - before[first]
         good = (chain[first] == chain[last]) & (digits >= shortest) & (digits <= MOST_DIGITS)
         good &= begins[first] & ends[last]
-        found.append((digits[good], start[first[good]] - _PAD, end[last[good]] - _PAD))
-    whole = Numbers(*map(np.concatenate, zip(*found, strict=True)))
-    order = np.argsort(whole.start, kind="stable")
-    return Numbers(*(column[order] for column in whole))
+        columns.append((digits[good], start[first[good]] - _PAD, end[last[good]] - _PAD))
+    unsorted = Numbers(*map(np.concatenate, zip(*columns, strict=True)))
+    order = np.argsort(unsorted.start, kind="stable")
+    return Numbers(*(column[order] for column in unsorted))
 
 
 def _is_digit(codes: Codes) -> NDArray[np.bool_]:
@@ -75,12 +75,15 @@ def _is_digit(codes: Codes) -> NDArray[np.bool_]:
 
 
 def _continues(codes: Codes, start: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether each run but the first continues the one before it."""
+    """Return for each run but the first whether it continues the run before it."""
     gap, at = start[1:] - end[:-1], end[:-1]
-    one, two, three = codes[at], codes[at + 1], codes[at + 2]
-    single = np.isin(one, _JOINTS) | np.isin(one, _BREAKS)
-    double = ((one == _BLANK) & np.isin(two, _BREAKS)) | (np.isin(one, _BREAKS) & (two == _BLANK))
-    triple = (one == _BLANK) & np.isin(two, _BREAKS) & (three == _BLANK)
-    fits = ((gap == 1) & single) | ((gap == 2) & double) | ((gap == 3) & triple)
+    first, second, third = codes[at], codes[at + 1], codes[at + 2]
+    single = np.isin(first, _JOINTS) | np.isin(first, _BREAKS)
+    blank_break = (first == _BLANK) & np.isin(second, _BREAKS)
+    break_blank = np.isin(first, _BREAKS) & (second == _BLANK)
+    triple = blank_break & (third == _BLANK)
+    fits = (
+        ((gap == 1) & single) | ((gap == 2) & (blank_break | break_blank)) | ((gap == 3) & triple)
+    )
     joined: NDArray[np.bool_] = fits & (end[:-1] - start[:-1] > 1)
     return joined

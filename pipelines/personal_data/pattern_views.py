@@ -1,9 +1,10 @@
-"""Texts as patterns read them: two views of the same length as the text.
+"""Make the two views of a text that patterns search; a view has the length of the text.
 
-`plain` keeps case; every decimal digit is ASCII, every horizontal blank a space, every dash a
-hyphen, a tab or table rule `|`, and Cyrillic capitals are the Latin ones they look like.
-`folded` is `plain` in lower case with small twins folded too, for words.  A position in a view is
-the same position in the text.  A batch is viewed at once: one look-up per code point.
+The `plain` view keeps case.  Each decimal digit becomes ASCII, each horizontal blank a space, each
+dash a hyphen, each tab or table rule `|`, and each Cyrillic capital the Latin capital that it looks
+like.  The `folded` view, for words, is `plain` in lower case, with small look-alike letters folded
+too.  A position in a view is the same position in the text.  The views of a batch take one look-up
+per code point.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 Codes = NDArray[np.uint32]
 WordPositions = Mapping[str, tuple[Sequence[int], Sequence[int]]]
 
-#: Between two documents of a batch: longer than any gap inside what is looked for.
+#: Separates two documents of a batch.  No identifier contains such a long gap.
 _SEPARATOR: Final = "\n\0\0\0\0\0\0\n"
-#: Format characters that stand inside words and numbers and are not seen.
+#: Invisible format characters that can stand inside words and numbers.
 INVISIBLE: Final = (
     "".join(
         map(chr, (0xAD, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
@@ -53,11 +54,12 @@ _SUBSTITUTES: Final = {
 
 @dataclass(frozen=True)
 class View:
-    """A text as patterns and words read it; both have the text's length.
+    """The two views of one text.
 
-    `word_positions`, where it is known, holds for each rule that a word may back (by name) the positions
-    where its own words may begin, and those that it shares with others, each sorted; `searches`
-    keeps what rules made of that.
+    Attributes:
+      word_positions: rule name -> sorted positions where a word of its own may begin, and sorted
+        positions of words that it shares with other rules; None: not known.
+      searches: the searches that the rules built from these positions (a cache).
     """
 
     plain: str
@@ -95,8 +97,12 @@ def _decode(codes: Codes) -> str:
 
 
 def strip_invisible(text: str) -> tuple[str, NDArray[np.int64] | None]:
-    """`text` without what is not seen (soft hyphens, joiners, marks of direction), and where each
-    character of the rest stands in it, with the text's end; None: all are seen."""
+    """Remove invisible characters (soft hyphens, joiners, marks of direction) from `text`.
+
+    Returns:
+      The visible text, and the position in `text` of each of its characters and of its end.  The
+      positions are None if nothing was removed.
+    """
     if text.isascii() or not _INVISIBLE_PATTERN.search(text):
         return text, None
     codes = _code_points(text)
@@ -106,21 +112,22 @@ def strip_invisible(text: str) -> tuple[str, NDArray[np.int64] | None]:
 
 @lru_cache(maxsize=4)
 def view(text: str) -> View:
-    """The views of one text."""
+    """Return the views of one text."""
     plain, folded = _tables()
     codes = _code_points(text)
     return View(_decode(plain[codes]), _decode(folded[codes]))
 
 
 def fold(text: str) -> str:
-    """`text` as it reads in a folded view."""
+    """Return the folded view of `text`."""
     return view(text).folded
 
 
 class BatchView:
-    """The views of many texts, made at once and handed out one by one.
+    """The views of many texts, computed together and read one by one.
 
-    `codes` and `folded_codes` are the plain and folded views of all, each followed by a gap.
+    `codes` and `folded_codes` are the plain and folded views of all texts, as code points.  A
+    separator follows each text.
     """
 
     def __init__(self, texts: Sequence[str]) -> None:
@@ -133,19 +140,19 @@ class BatchView:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def _part(self, of: Codes, document: int) -> str:
+    def _slice(self, codes: Codes, document: int) -> str:
         start = self._starts[document]
-        return _decode(of[start : start + self._lengths[document]])
+        return _decode(codes[start : start + self._lengths[document]])
 
     def plain(self, document: int) -> str:
-        """The plain view of one text."""
-        return self._part(self.codes, document)
+        """Return the plain view of one text."""
+        return self._slice(self.codes, document)
 
     def folded(self, document: int) -> str:
-        """The folded view of one text."""
-        return self._part(self.folded_codes, document)
+        """Return the folded view of one text."""
+        return self._slice(self.folded_codes, document)
 
     def locate(self, at: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(document, position in it) of each position in the batch."""
+        """Return the document of each position in the batch, and the position in that document."""
         document = np.searchsorted(self._starts, at, side="right") - 1
         return document, at - self._starts[document]

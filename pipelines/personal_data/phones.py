@@ -1,8 +1,8 @@
-"""Whether a candidate is a telephone number.
+"""Decide whether a candidate is a telephone number.
 
-`phonenumbers`' own matcher walks a text once per region (238 documents a second for eight).
-Here candidates come by shape; numbers of the 15 countries are judged by that library's own
-patterns, compiled once, and it parses only what is written with another country's code.
+The matcher of `phonenumbers` searches a text once per region (238 documents a second for eight
+regions).  Here the rules find candidates by their shape.  The library's own patterns, compiled once,
+check the numbers of the 15 countries.  The library parses only numbers with another country's code.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ COUNTRIES: Final = (
     "LT",
 )
 _SUBSCRIBER_KINDS: Final = ["fixed_line", "mobile", "personal_number", "voip", "pager", "voicemail"]
-#: Numbers that firms publish: taken only right beside a word.
+#: Numbers that firms publish: accepted only right beside a word.
 _SERVICE_KINDS: Final = ["toll_free", "premium_rate", "shared_cost", "uan"]
 _DATE: Final = re.compile(
     r"[0-3]?[0-9][.-][01]?[0-9][.-](?:19|20)[0-9]{2}"
@@ -43,13 +43,13 @@ _DATE: Final = re.compile(
     r"|(?:1[0-9]|20)[0-9]{2} ?- ?(?:1[0-9]|20)[0-9]{2}"
 )
 _LOCAL: Final = re.compile(r"[0-9]{1,3}-[0-9]{2}-[0-9]{2}")
-#: Digits and a blank before a candidate: it is the tail of a longer number.
+#: Digits and a blank before a candidate: the candidate is the tail of a longer number.
 _TAIL: Final = re.compile(r"[0-9][ -]\Z")
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:[ .][0-9]{3})+")
 
 
 class _NumberingPlans(NamedTuple):
-    """Digits as one of the 15 countries dials them, and as all do; numbers of services apart."""
+    """Patterns for digits: national numbers of the 15 countries, service numbers, international form."""
 
     own: re.Pattern[str]
     services: re.Pattern[str]
@@ -63,17 +63,23 @@ def _numbering_plans() -> _NumberingPlans:
         data = phonenumbers.PhoneMetadata.metadata_for_region(country)
         assert data is not None
 
-        def of(kinds: list[str], of: phonenumbers.PhoneMetadata = data) -> str:
-            told = {k.national_number_pattern for kind in kinds if (k := getattr(of, kind))}
-            return "|".join(sorted(filter(None, told))) or "(?!)"
-
         trunk = data.national_prefix_for_parsing or data.national_prefix or "(?!)"
-        own.append(f"(?:{trunk})?(?:{of(_SUBSCRIBER_KINDS)})")
-        services.append(f"(?:{trunk})?(?:{of(_SERVICE_KINDS)})")
+        own.append(f"(?:{trunk})?(?:{_pattern_of(data, _SUBSCRIBER_KINDS)})")
+        services.append(f"(?:{trunk})?(?:{_pattern_of(data, _SERVICE_KINDS)})")
         abroad.append(
-            f"{data.country_code}(?:{trunk})?(?:{of(_SUBSCRIBER_KINDS + _SERVICE_KINDS)})"
+            f"{data.country_code}(?:{trunk})?"
+            f"(?:{_pattern_of(data, _SUBSCRIBER_KINDS + _SERVICE_KINDS)})"
         )
-    return _NumberingPlans(*(re.compile("|".join(written)) for written in (own, services, abroad)))
+    return _NumberingPlans(
+        *(re.compile("|".join(patterns)) for patterns in (own, services, abroad))
+    )
+
+
+def _pattern_of(country: phonenumbers.PhoneMetadata, kinds: list[str]) -> str:
+    """Return a pattern for the national numbers of some kinds in one country."""
+    described = (getattr(country, kind) for kind in kinds)
+    patterns = {kind.national_number_pattern for kind in described if kind}
+    return "|".join(sorted(filter(None, patterns))) or "(?!)"
 
 
 @lru_cache(maxsize=65536)
@@ -88,19 +94,22 @@ def _is_international(number: str) -> bool:
 
 
 def _required_nearness(number: str) -> float:
-    """How near a word must stand to digits dialled at home (over 1: they are no number)."""
+    """Return the nearness that a word must have for a national number; above 1: not a number."""
     if _numbering_plans().own.fullmatch(number):
         return 0.01
     return 0.95 if _numbering_plans().services.fullmatch(number) else 2.0
 
 
 def _has_known_length(number: str) -> bool:
-    """Whether it has the length of one of the 15 countries' international numbers."""
-    return any(number.startswith(c) and len(number) == len(c) + n for c, n in PHONE_CODES.items())
+    """Whether the digits have the length of an international number of the 15 countries."""
+    return any(
+        number.startswith(code) and len(number) == len(code) + length
+        for code, length in PHONE_CODES.items()
+    )
 
 
 def score_phone(view: View, start: int, end: int, near: float) -> float:
-    """The score of a candidate; `near` is how near a word for telephone stands (0: none)."""
+    """Return the score of a candidate; `near`: the nearness of a word for telephone (0: no word)."""
     value, folded = view.plain[start:end], view.folded
     if _DATE.fullmatch(value) or is_sum(folded, end):
         return 0.0

@@ -1,10 +1,10 @@
-"""Whether a run can do what its parameters say of personal data: asked before anything is read."""
+"""Check before a run starts that the section `privacy` of the parameters can be carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pipelines.personal_data import names, ner, pseudonym_key
+from pipelines.personal_data import names, pseudonym_key
 from pipelines.personal_data.rules import entities
 from schemas.errors import Problem
 from schemas.params import Params
@@ -12,23 +12,30 @@ from schemas.privacy import PrivacyParams
 
 
 def problems(params: Params, sources: Collection[str]) -> list[Problem]:
-    """What is wrong with the section `privacy` beyond its shape; `sources`: those registered."""
-    found = _policy_problems(params.privacy, sources)
-    return [Problem(str(params.path), None, f"privacy.{key}", told) for key, told in found]
+    """Return the problems of the section `privacy` that its JSON schema does not find.
+
+    Args:
+      sources: the ids of the register's sources.
+    """
+    return [
+        Problem(str(params.path), None, f"privacy.{key}", message)
+        for key, message in _policy_problems(params.privacy, sources)
+    ]
 
 
 def known_classes(policy: PrivacyParams) -> set[str]:
-    """All classes that can be found by rules, names and recognisers, asked for or not."""
+    """Return all classes that rules, names and models can find, whether or not the policy wants them."""
     named = {"PERSON"} if policy.names else set()
-    return {*entities(), *(e for one in policy.ner for e in one.entities), *named}
+    return {*entities(), *(entity for model in policy.ner for entity in model.entities), *named}
 
 
 def _policy_problems(policy: PrivacyParams, sources: Collection[str]) -> Iterator[tuple[str, str]]:
-    if told := names.names_problem(policy):
-        yield "names", told
-    for number, one in enumerate(policy.ner):
-        if told := ner.missing(one):
-            yield f"ner[{number}].recogniser", told
+    """Yield (key inside the section, message) of each problem."""
+    if message := names.names_problem(policy):
+        yield "names", message
+    for number, model in enumerate(policy.ner):
+        if message := names.model_problem(model):
+            yield f"ner[{number}].recogniser", message
     known = known_classes(policy)
     named = [("entities", e) for e in policy.entities or ()]
     for number, rule in enumerate(policy.rules):
@@ -43,8 +50,8 @@ def _policy_problems(policy: PrivacyParams, sources: Collection[str]) -> Iterato
         if pseudonym_key.read(policy.key) is None and policy.needs_key:
             yield (
                 "key",
-                "pseudonyms need a key: name its file, or put it into the environment as "
-                f"{pseudonym_key.ENVIRONMENT} (`openssl rand -hex 32` makes one)",
+                "pseudonyms need a key: set this key to the path of its file, or the environment "
+                f"variable {pseudonym_key.ENVIRONMENT} to the key; `openssl rand -hex 32` makes one",
             )
     except pseudonym_key.BadKey as error:
         yield "key", f"{error}; `openssl rand -hex 32` makes one"

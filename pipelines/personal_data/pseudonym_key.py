@@ -1,4 +1,7 @@
-"""The key of pseudonyms: from a file or the environment, in no file that the pipeline writes."""
+"""Read the key of pseudonyms from a file or the environment.
+
+The pipeline writes the key to no file.  A module without imports of its own: commands load it early.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,28 @@ import os
 from pathlib import Path
 from typing import Final
 
-#: Holds the key itself; goes before the file that the parameters name.
+#: The environment variable that holds the key; it precedes the file that the parameters name.
 ENVIRONMENT: Final = "TAMGA_PRIVACY_KEY"
-#: NIST SP 800-107: a key of HMAC has at least the strength wanted; here the digest's length.
+#: In bytes, the length of the digest (NIST SP 800-107: an HMAC key has at least the security strength).
 SHORTEST: Final = 32
 
 
 class BadKey(Exception):
-    """There is no key, or it is too short; the message says where it was looked for."""
+    """The key cannot be read or is too short; the message names the place."""
 
 
 def read(named: Path | None) -> bytes | None:
-    """The key, without line ends around it; None where neither place names one.
+    """Return the key without blanks and line ends around it; None if no place is named.
+
+    Args:
+      named: the key's file; the environment variable precedes it.
 
     Raises:
-      BadKey: where what is named cannot be read, or is shorter than `SHORTEST` bytes.
+      BadKey: the file cannot be read, or the key is shorter than `SHORTEST` bytes.
     """
-    told = os.environ.get(ENVIRONMENT, "")
-    if told:
-        place, key = ENVIRONMENT, told.encode()
+    from_environment = os.environ.get(ENVIRONMENT, "")
+    if from_environment:
+        place, key = ENVIRONMENT, from_environment.encode()
     elif named is not None:
         place = str(named)
         try:
@@ -40,5 +46,5 @@ def read(named: Path | None) -> bytes | None:
 
 
 def fingerprint(key: bytes) -> str:
-    """Says which key it was, and nothing about it: 16 hex digits of an HMAC of a constant."""
+    """Return 16 hex digits of an HMAC of a constant: they identify the key and reveal nothing of it."""
     return hmac.digest(key, b"tamga privacy key", "sha256").hex()[:16]

@@ -3,10 +3,10 @@
     engine = analyzer(languages=("ru", "kk"))
     engine.analyze("ЖСН 900101300017", language="kk")
 
-They need no language model: each reads the words around a candidate itself, in all the
-region's languages at once.  Presidio chooses recognisers by language tag; `ANY` is the single
-tag for engines that serve every language, the cheapest way.  `registry.yaml` beside this module
-names them for Presidio's registry provider; import this module first.
+The recognisers need no language model.  Each one reads the words around a candidate itself, in all
+languages of the region.  Presidio chooses recognisers by language tag.  The tag `ANY` serves all
+languages with one set of recognisers, which costs the least time.  `registry.yaml` lists the
+recognisers for Presidio's registry provider; import this module before loading it.
 """
 
 from __future__ import annotations
@@ -56,9 +56,10 @@ REGISTRY: Final = Path(__file__).with_name("registry.yaml")
 
 
 class RegionalRecognizer(PatternRecognizer):
-    """All ways to write one class: patterns, judged by check digits and the words around them.
+    """Finds one class by all its rules: patterns, check digits and the words around a candidate.
 
-    Raises ValueError for a class that no rule finds.
+    Raises:
+      ValueError: no rule finds the class.
     """
 
     def __init__(
@@ -90,13 +91,16 @@ class RegionalRecognizer(PatternRecognizer):
         nlp_artifacts: Any = None,
         regex_flags: int | None = None,
     ) -> list[RecognizerResult]:
-        """Results with 0.8 and more where a word backs them, else the rule's own score."""
-        read, where = strip_invisible(text)
-        views = view(read)
-        found = [(rule, *one) for rule in self.rules for one in rule.find(views)]
-        if where is not None:
-            found = [(r, int(where[a]), int(where[b - 1]) + 1, score) for r, a, b, score in found]
-        return [self._result(*one) for one in found]
+        """Return the findings: their score is at least 0.8 beside a word, else the rule's own score."""
+        visible, where = strip_invisible(text)
+        views = view(visible)
+        results = []
+        for rule in self.rules:
+            for start, end, score in rule.find(views):
+                if where is not None:
+                    start, end = int(where[start]), int(where[end - 1]) + 1
+                results.append(self._result(rule, start, end, score))
+        return results
 
     def _result(self, rule: Rule, start: int, end: int, score: float) -> RecognizerResult:
         return RecognizerResult(
@@ -114,15 +118,19 @@ class RegionalRecognizer(PatternRecognizer):
 def recognizers(
     language: str = ANY, countries: Iterable[str] | None = None
 ) -> list[RegionalRecognizer]:
-    """One recogniser of each class, for one language tag; `countries` (ISO 3166-1) leaves the
-    identifiers of others out, contacts stay."""
+    """Return a recogniser for each class, under one language tag.
+
+    Args:
+      countries: the ISO 3166-1 codes whose identifiers are wanted (None: all); contacts are always
+        included.
+    """
     every = [RegionalRecognizer(entity, language) for entity in entities()]
     wanted = None if countries is None else {c.upper() for c in countries}
     return [r for r in every if wanted is None or (r.rules[0].country or "") in {"", *wanted}]
 
 
 def registry(languages: Iterable[str] = LANGUAGES) -> RecognizerRegistry:
-    """A registry of these recognisers only, each under every tag in `languages`."""
+    """Return a registry of these recognisers only, each under each tag in `languages`."""
     tags = list(languages)
     return RecognizerRegistry(
         recognizers=[r for tag in tags for r in recognizers(tag)], supported_languages=tags
@@ -130,7 +138,7 @@ def registry(languages: Iterable[str] = LANGUAGES) -> RecognizerRegistry:
 
 
 class _NoEnhancer(ContextAwareEnhancer):
-    """Leaves results alone: Presidio's default copies them all and finds no lemmas to compare."""
+    """Returns results unchanged.  Presidio's default copies all results, but has no lemmas to compare."""
 
     def __init__(self) -> None:
         super().__init__(0.0, 0.0, 0, 0)
@@ -147,9 +155,9 @@ class _NoEnhancer(ContextAwareEnhancer):
 
 
 def analyzer(languages: Iterable[str] = LANGUAGES, threshold: float = THRESHOLD) -> AnalyzerEngine:
-    """A Presidio engine with these recognisers, without a language model.
+    """Return a Presidio engine with these recognisers and without a language model.
 
-    Results below `threshold` need the document's language or jurisdiction and are dropped.
+    Results below `threshold` are dropped: they count only with the document's language or jurisdiction.
     """
     tags = list(languages)
     return AnalyzerEngine(

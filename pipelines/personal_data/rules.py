@@ -1,21 +1,23 @@
-"""What each identifier looks like, who issues it, and how far it may be trusted.
+"""Load the rules: what each identifier looks like, who issues it, and how it is scored.
 
-A rule is data: `identifiers/*.yaml`, a file per country and one for contacts.  Its keys:
+Rules are data in `identifiers/*.yaml`, a file per country and one for contacts.  Keys of a rule:
 
-  entity, about         the class, and what it is
-  digits                so many digits, at most one separator or line break between two; or
+  entity, about         the class, and a description
+  digits                the number of digits, with at most one separator or line break between two;
+                        or
   pattern               a regular expression over the plain view; `<<name>>` is a fragment
-  mark, reach           what each match without a word holds (`places`; one of several), and how
-                        far it may stretch before and after; or
-  needs                 the digits that it holds at least, at most three characters apart
+  mark, reach           the mark (`places`), or one of several, that each match without a word
+                        contains; and how many characters a match may reach before and after it; or
+  needs                 the least number of digits, at most three characters apart
   check                 a function of `checksums` that the candidate, compacted, must pass
-  stems                 words that back it (see `contexts`); `~` before one that is too common: the
-                        document's language or jurisdiction must agree
-  alone                 score without a word (absent: never stands without one)
-  form, plausible       what the candidate must look like, or pass, to stand alone
-  certain               no word is needed and no sum can look like it
-  judge                 a function of `judges` that scores instead
-  source, unverified    where this is from, and what of it nobody confirmed
+  stems                 words that confirm it (see `contexts`); `~` before a word that other rules
+                        share: the document's language or jurisdiction must agree
+  alone                 score without a word (absent: a word is necessary)
+  form, plausible       the pattern, or the function of `checksums`, that a candidate without a word
+                        must match or pass
+  certain               no word is necessary, and a sum cannot look like it
+  judge                 the function of `judges` that scores it (default: `identifier`)
+  source, unverified    where the rule comes from, and what is not confirmed
   drawn, passes         how random strings are drawn (# a digit, @ a capital) and what share of
                         them passes `check`, measured (`passes_share`)
 
@@ -33,7 +35,7 @@ from pipelines.personal_data import checksums, fragments, judges
 from pipelines.personal_data.identifier_rule import Rule, identifier_files
 
 THRESHOLD: Final = 0.4
-#: What agreeing language and agreeing jurisdiction each add to a score.
+#: A matching language and a matching jurisdiction each add this to a score.
 NATIVE: Final = 0.1
 VERSION: Final = "3"
 
@@ -64,7 +66,7 @@ _KEYS: Final = frozenset(
 
 
 def compact(value: str) -> str:
-    """`value` of a plain view without its separators."""
+    """Remove the separators from a value of a plain view."""
     return _JUNK.sub("", value)
 
 
@@ -79,7 +81,8 @@ def _check_of(name: str | None) -> Callable[[str], bool]:
     return lambda value: validator(compact(value))
 
 
-def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
+def _rule(raw: Mapping[str, Any], file: Mapping[str, Any], number: int) -> Rule:
+    """Build a rule from its entry in a file; `number` counts the rules of its class."""
     if unknown := set(raw) - _KEYS:
         raise ValueError(f"{raw.get('entity')}: unknown keys {sorted(unknown)}")
     digits, judge = raw.get("digits"), raw.get("judge", "identifier")
@@ -88,8 +91,8 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
     return Rule(
         name=f"{raw['entity'].lower()}-{number}/{VERSION}",
         entity=raw["entity"],
-        country=of.get("country"),
-        languages=tuple(raw.get("languages", of.get("languages", ()))),
+        country=file.get("country"),
+        languages=tuple(raw.get("languages", file.get("languages", ()))),
         digits=digits,
         regex=fragments.digits_pattern(digits)
         if digits
@@ -115,18 +118,18 @@ def _rule(raw: Mapping[str, Any], of: Mapping[str, Any], number: int) -> Rule:
 
 @cache
 def load_rules() -> tuple[Rule, ...]:
-    """All rules, by file and place in it.  Raises ValueError for a key that is not known."""
+    """Return all rules, by file and position in it.  Raises ValueError for an unknown key."""
     rules: list[Rule] = []
-    seen: dict[str, int] = {}
-    for of in identifier_files():
-        for raw in of["rules"]:
-            number = seen[raw["entity"]] = seen.get(raw["entity"], 0) + 1
-            rules.append(_rule(raw, of, number))
+    numbers: dict[str, int] = {}
+    for file in identifier_files():
+        for raw in file["rules"]:
+            number = numbers[raw["entity"]] = numbers.get(raw["entity"], 0) + 1
+            rules.append(_rule(raw, file, number))
     return tuple(rules)
 
 
 def entities() -> tuple[str, ...]:
-    """The classes that the rules find, sorted."""
+    """Return the classes that the rules find, sorted."""
     return tuple(sorted({rule.entity for rule in load_rules()}))
 
 
@@ -136,10 +139,10 @@ def measure_pass_share(rule: Rule, draws: int = 20_000, seed: int = 1) -> float:
 
     rng = random.Random(seed)
     alphabet = {"#": "0123456789", "@": "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-    drawn = rule.sample_form or ""
+    form = rule.sample_form or ""
     return (
         sum(
-            rule.check("".join(rng.choice(alphabet.get(ch, ch)) for ch in drawn))
+            rule.check("".join(rng.choice(alphabet.get(ch, ch)) for ch in form))
             for _ in range(draws)
         )
         / draws

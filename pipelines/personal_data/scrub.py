@@ -1,6 +1,6 @@
-"""Scrub batches of documents: find their personal data, and put placeholders in its place.
+"""Scrub batches of documents: find their personal data and replace it.
 
-A value found never leaves this package: rows hold positions and classes.
+The values themselves never leave this package: the rows contain positions and classes only.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ def _schema(arrow: pa.Schema) -> pl.Schema:
 
 
 def redact(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, list[tuple[int, int]]]:
-    """`text` with each (start, end, replacement) put in, and where each then stands.
+    """Replace spans of `text`.
 
-    Spans are sorted and apart.
+    Args:
+      spans: (start, end, replacement), sorted, not overlapping.
+
+    Returns:
+      The new text, and (start, end) of each replacement in it.
     """
     pieces, where, at, length = [], [], 0, 0
     for start, end, replacement in spans:
@@ -45,29 +49,47 @@ def redact(text: str, spans: Sequence[tuple[int, int, str]]) -> tuple[str, list[
 def apply_findings(
     documents: pl.DataFrame, findings: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`documents` (doc_id, text, …) with the findings replaced, and the rows of REDACTIONS.
+    """Replace the findings in documents.
 
-    Positions in REDACTIONS are those of the placeholders in the new text.  Findings are as
-    `Scrubber.find` gives them: apart, sorted by start within a document.
+    Args:
+      documents: doc_id, text, and any other columns.
+      findings: rows of FINDINGS as `Scrubber.find` returns them: not overlapping, sorted by start.
+
+    Returns:
+      The documents with new texts, and rows of REDACTIONS.  Their positions are those of the
+      replacements in the new texts.
     """
-    schema = _schema(REDACTIONS)
     if not findings.height:
-        return documents, pl.DataFrame(schema=schema)
+        return documents, pl.DataFrame(schema=_schema(REDACTIONS))
     spans = findings.group_by("doc_id", maintain_order=True).agg("start", "end", "replacement")
     hit = documents.select("doc_id", "text").join(spans, on="doc_id", maintain_order="left")
-    texts, starts, ends = [], [], []
-    for _, text, start, end, replacement in hit.iter_rows():
-        new, where = redact(text, list(zip(start, end, replacement, strict=True)))
+    texts, new_starts, new_ends = [], [], []
+    for _, text, starts, ends, replacements in hit.iter_rows():
+        new, positions = redact(text, list(zip(starts, ends, replacements, strict=True)))
         texts.append(new)
-        starts.append([w[0] for w in where])
-        ends.append([w[1] for w in where])
+        new_starts.append([start for start, _ in positions])
+        new_ends.append([end for _, end in positions])
     replaced = hit.select("doc_id").with_columns(pl.Series("_new", texts, dtype=pl.String))
     moved = hit.select("doc_id", old_start="start").with_columns(
-        pl.Series("start", starts, dtype=pl.List(pl.Int64)),
-        pl.Series("end", ends, dtype=pl.List(pl.Int64)),
+        pl.Series("start", new_starts, dtype=pl.List(pl.Int64)),
+        pl.Series("end", new_ends, dtype=pl.List(pl.Int64)),
     )
-    moved = moved.explode("old_start", "start", "end")
-    rows = (
+    released = (
+        documents.join(replaced, on="doc_id", how="left", maintain_order="left")
+        .with_columns(text=pl.coalesce("_new", "text"))
+        .drop("_new")
+    )
+    return released, _redactions(moved.explode("old_start", "start", "end"), findings)
+
+
+def _redactions(moved: pl.DataFrame, findings: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of REDACTIONS.
+
+    Args:
+      moved: doc_id, old_start (in the old text), start, end (in the new text) of each finding.
+    """
+    schema = _schema(REDACTIONS)
+    return (
         moved.join(
             findings.select(
                 "doc_id",
@@ -84,19 +106,18 @@ def apply_findings(
         .select(schema.names())
         .cast(schema)
     )
-    released = (
-        documents.join(replaced, on="doc_id", how="left", maintain_order="left")
-        .with_columns(text=pl.coalesce("_new", "text"))
-        .drop("_new")
-    )
-    return released, rows
 
 
 class Scrubber:
-    """The rules and the policy, made ready once per worker.
+    """Finds and replaces personal data by the rules and the policy; built once per worker.
 
-    `entities` limits what is looked for (None: all); an unknown name raises ValueError.
-    `operators` say what is done with it (None: a placeholder each), `names` who finds names.
+    Args:
+      entities: the classes that the rules find (None: all).
+      operators: make the replacements (None: a placeholder each).
+      names: finds names and the classes of models (None: not searched).
+
+    Raises:
+      ValueError: a class is unknown.
     """
 
     def __init__(
@@ -111,65 +132,79 @@ class Scrubber:
         self.entities = self._finder.entities
 
     def candidates(self, text: str) -> list[Span]:
-        """All that is found in `text`, also the doubtful."""
+        """Return all candidates in `text`, also those with scores below the threshold."""
         return next((spans for _, spans in self._finder.find([text])), [])
 
     def find(
         self, documents: pl.DataFrame, more: Mapping[str, Sequence[Span]] | None = None
     ) -> pl.DataFrame:
-        """Findings in `documents` (doc_id, text, lang, jurisdiction, and where there is one
-        source_id; all but the first two nullable).  `more`: doc_id -> what else was found in it.
+        """Find personal data in documents.
 
-        Out: rows of FINDINGS in the documents' order, then by start; spans lie apart and count
-        code points of the text.  What the policy keeps is not among them.
+        Args:
+          documents: doc_id, text, lang, jurisdiction, and optionally source_id; all columns but the
+            first two are nullable.
+          more: doc_id -> further resolved spans of its text.
+
+        Returns:
+          Rows of FINDINGS in the documents' order, then by start.  Spans do not overlap and count
+          code points.  Findings that the policy keeps are left out.
         """
         return pl.DataFrame(
             list(self._rows(documents, more or {})), schema=_schema(FINDINGS), orient="row"
         )
 
     def find_spans(self, documents: pl.DataFrame) -> dict[str, list[Span]]:
-        """What is found in documents as `find` takes them, before the policy says what becomes of
-        it: doc_id -> spans apart, by start; those without any are absent."""
+        """Find personal data in documents, whatever the policy does with it.
+
+        Args:
+          documents: as for `find`.
+
+        Returns:
+          doc_id -> resolved spans by start.  Documents without findings are absent.
+        """
         ids, langs, homes = (documents[c].to_list() for c in ("doc_id", "lang", "jurisdiction"))
-        found = self._candidates(documents["text"].to_list(), langs)
-        told = ((ids[i], resolve(spans, langs[i], homes[i])) for i, spans in found)
-        return {doc_id: spans for doc_id, spans in told if spans}
+        candidates = self._candidates(documents["text"].to_list(), langs)
+        resolved = ((ids[i], resolve(spans, langs[i], homes[i])) for i, spans in candidates)
+        return {doc_id: spans for doc_id, spans in resolved if spans}
 
     def _rows(
         self, documents: pl.DataFrame, more: Mapping[str, Sequence[Span]]
     ) -> Iterator[tuple[Any, ...]]:
         ids, texts, homes = (documents[c].to_list() for c in ("doc_id", "text", "jurisdiction"))
-        known = "source_id" in documents.columns
-        sources = documents["source_id"].to_list() if known else [None] * len(ids)
-        found = self.find_spans(documents)
+        has_source = "source_id" in documents.columns
+        sources = documents["source_id"].to_list() if has_source else [None] * len(ids)
+        spans = self.find_spans(documents)
         for i, doc_id in enumerate(ids):
-            for s in merge_resolved(found.get(doc_id, ()), more.get(doc_id, ())):
+            for s in merge_resolved(spans.get(doc_id, ()), more.get(doc_id, ())):
                 value = texts[i][s.start : s.end]
-                if not value.strip():  # the edge of what `together` cut
+                if not value.strip():  # `merge_resolved` can leave a piece of blanks
                     continue
-                if done := self._operators.apply(s, value, doc_id, sources[i], homes[i]):
-                    yield (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, *done)
+                replaced = self._operators.apply(
+                    s, value, doc_id=doc_id, source=sources[i], jurisdiction=homes[i]
+                )
+                if replaced:
+                    yield (doc_id, s.entity, s.start, s.end, s.score, s.recogniser, *replaced)
 
     def _candidates(
         self, texts: list[str | None], langs: list[str | None]
     ) -> Iterable[tuple[int, list[Span]]]:
         if self._names is None:
             return self._finder.find(texts)
-        found = dict(self._finder.find(texts))
+        spans = dict(self._finder.find(texts))
         for i, text in enumerate(texts):
             if text and (named := self._names.find(text, langs[i])):
-                found.setdefault(i, []).extend(named)
-        return sorted(found.items())
+                spans.setdefault(i, []).extend(named)
+        return sorted(spans.items())
 
 
 def scrubber(policy: PrivacyParams) -> Scrubber:
-    """What the parameters ask for, with the key from where they say.
+    """Build the scrubber of a policy, with the key that its parameters name.
 
     Raises:
-      pseudonym_key.BadKey: where it cannot be had.
+      pseudonym_key.BadKey: the key cannot be read or is too short.
     """
     known = rules.entities()
-    asked = known if policy.entities is None else policy.entities
+    wanted = known if policy.entities is None else policy.entities
     names = Names(policy) if policy.names or policy.ner else None
     operators = Operators(policy, pseudonym_key.read(policy.key))
-    return Scrubber(tuple(e for e in asked if e in known), operators, names)
+    return Scrubber(tuple(e for e in wanted if e in known), operators, names)

@@ -1,7 +1,7 @@
-"""A second look at released texts, by patterns that share nothing with the rules.
+"""Scan released texts a second time, by patterns that share nothing with the rules.
 
-They are few and strict: a number right after its own label, or in a form that nothing else has,
-whose check digits hold.  What they find should have been replaced, so that a hit stops a run.
+The patterns are few and strict: a number with right check digits, right after its own label or in an
+unmistakable form.  Such a value should have been replaced.  Therefore a hit stops the run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipelines.personal_data import checksums
 
 
 class Hit(NamedTuple):
-    """Where something stands in a released text; no value."""
+    """The position and class of missed personal data in a released text, without the value."""
 
     entity: str
     start: int
@@ -57,7 +57,7 @@ _PHONE: Final = (
 _SNILS: Final = _labelled("СНИЛС", "[0-9]{3}-[0-9]{3}-[0-9]{3}[ -][0-9]{2}|[0-9]{11}")
 _PINFL: Final = _labelled("ПИНФЛ|PINFL|JSHSHIR|JShShIR|ЖШШИР", "[0-9]{14}")
 
-#: Class, pattern with the group `value`, check of the value without separators.
+#: (class, pattern with the group `value`, check of the value without separators).
 _PATTERNS: Final[Sequence[tuple[str, re.Pattern[str], Callable[[str], bool]]]] = [
     (entity, re.compile(pattern), check)
     for entity, pattern, check in (
@@ -85,21 +85,24 @@ _SEPARATORS: Final = re.compile(r"[ -]")
 
 
 def sample_documents(doc_ids: Iterable[str], size: int) -> list[str]:
-    """Some `size` of the documents, the same whatever their order: by SHA-256 of their ids."""
+    """Return `size` of the ids, chosen by their SHA-256: the order of `doc_ids` has no effect."""
     return heapq.nsmallest(size, set(doc_ids), key=lambda i: hashlib.sha256(i.encode()).digest())
 
 
 def find_missed(text: str, replaced: Iterable[tuple[int, int]] = ()) -> Iterator[Hit]:
-    """What should not stand in a released text, by class; `replaced`: (start, end) of what the
-    release put in, which is not looked at."""
+    """Yield the personal data that a released text still contains, by class.
+
+    Args:
+      replaced: (start, end) of the replacements in the text; they are not scanned.
+    """
     pieces, at = [], 0
     for start, end in sorted(replaced):
         pieces += [text[at:start], "\0" * (end - start)]
         at = end
-    left = "".join([*pieces, text[at:]])
+    scanned = "".join([*pieces, text[at:]])
     for entity, pattern, check in _PATTERNS:
-        for match in pattern.finditer(left):
+        for match in pattern.finditer(scanned):
             value = match["value"]
-            whole = entity in ("EMAIL_ADDRESS", "PHONE_NUMBER")
-            if check(value if whole else _SEPARATORS.sub("", value)):
+            as_written = entity in ("EMAIL_ADDRESS", "PHONE_NUMBER")
+            if check(value if as_written else _SEPARATORS.sub("", value)):
                 yield Hit(entity, *match.span("value"))

@@ -1,4 +1,4 @@
-"""What is decided about a document by the personal data found in it."""
+"""Decide about documents by the personal data found in them."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ RULE_VERSION = "1"
 def decide(
     documents: pl.DataFrame,
     findings: pl.DataFrame,
-    barred: Collection[str] = (),
+    withdrawn_ids: Collection[str] = (),
     max_density: float | None = None,
 ) -> pl.DataFrame:
-    """Decide about documents by what was found in them.
+    """Keep, drop or refuse documents by their findings.
 
     Args:
       documents: doc_id, uri, policy (the source's `personal_data`), chars.
       findings: rows of `schemas.tables.FINDINGS`.
-      barred: doc_id of those whose text, as it would be released, was withdrawn.
-      max_density: how many findings a document may hold per 1,000 characters (None: any).
+      withdrawn_ids: doc_id of documents whose text was withdrawn in the form of the release.
+      max_density: the most findings per 1,000 characters (None: no limit).
 
     Returns:
-      doc_id, uri, outcome, reason, rule, rule_version, evidence (classes and how many of each).
+      doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON: findings per class, policy).
     """
     classes = findings.group_by("doc_id", "entity_type").len("n").sort("doc_id", "entity_type")
-    told = classes.group_by("doc_id", maintain_order=True).agg(
+    per_document = classes.group_by("doc_id", maintain_order=True).agg(
         found=pl.concat_str(pl.lit('"'), "entity_type", pl.lit('":'), "n").str.join(","),
         n=pl.col("n").sum().cast(pl.Float64),
     )
-    seen = documents.join(told, on="doc_id", how="left", maintain_order="left")
-    withdrawn = pl.col("doc_id").is_in(list(barred))
+    counted = documents.join(per_document, on="doc_id", how="left", maintain_order="left")
+    withdrawn = pl.col("doc_id").is_in(list(withdrawn_ids))
     dense = (
         pl.lit(False) if max_density is None else pl.col("n") * 1000 > max_density * pl.col("chars")
     )
-    gone = (pl.col("found").is_not_null() & (pl.col("policy") == "drop-document")) | (
-        dense.fill_null(value=False)
-    )
-    ends = pl.when(withdrawn).then(pl.lit("refuse")).when(gone).then(pl.lit("drop"))
-    reasons = pl.when(withdrawn).then(pl.lit("withdrawn")).when(gone).then(pl.lit("personal-data"))
-    return seen.select(
+    drop_policy = pl.col("policy") == "drop-document"
+    dropped = (pl.col("found").is_not_null() & drop_policy) | dense.fill_null(value=False)
+    outcome = pl.when(withdrawn).then(pl.lit("refuse")).when(dropped).then(pl.lit("drop"))
+    reason = pl.when(withdrawn).then(pl.lit("withdrawn"))
+    return counted.select(
         "doc_id",
         "uri",
-        outcome=ends.otherwise(pl.lit("keep")),
-        reason=reasons,
+        outcome=outcome.otherwise(pl.lit("keep")),
+        reason=reason.when(dropped).then(pl.lit("personal-data")),
         rule=pl.lit("privacy"),
         rule_version=pl.lit(RULE_VERSION),
         evidence=pl.concat_str(

@@ -1,4 +1,4 @@
-"""`tamga privacy preview`: what would be replaced, in colours, before anything is."""
+"""`tamga privacy preview`: show on a page what the privacy stage would replace; change nothing."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import decide
+from pipelines.privacy.preview_page import Counts
 from schemas import command_line
 from schemas.errors import Invalid
 from schemas.params import Params
@@ -35,16 +36,18 @@ from schemas.tables import FINDINGS, REPEATED
 
 EPILOG = """examples:
   tamga privacy preview
-  tamga privacy preview --lang kk --class IBAN --class PHONE
+  tamga privacy preview --lang kk --class IBAN_CODE --class PHONE_NUMBER
   tamga privacy preview --source kz-bilik --documents 500 --out work/preview/bilik.html
   tamga privacy preview --json
 
-It looks at documents that the stages so far kept, by the `privacy` section of the parameters as it
-stands now: change it, and look again.  The page shows texts as they were read, with all personal
-data: it is for the eyes of those who set the rules, and stays in `work`, where `tamga clean`
-removes it.  --json prints counts alone.  Where there are more than 64 shards, 64 are drawn.
+The command reads documents that the stages so far kept.  It uses the `privacy` section of the
+parameters file as it is now.  Change the section and run the command again to compare.
 
-Exit codes: 0 shown, 1 no stage has run, 2 wrong usage, parameters or register."""
+The page shows the original texts with all personal data.  It is only for the persons who set the
+rules.  By default it lies in `work`; `tamga clean` removes it there.  --json prints counts only.
+With more than 64 shards, the command reads a sample of 64.
+
+Exit codes: 0 done, 1 no stage has run, 2 wrong usage, parameters or register."""
 
 DOCUMENTS: Final = 2000
 SHOWN: Final = 40
@@ -52,8 +55,8 @@ SHARDS: Final = 64
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is looked at: so many documents, of a language, of a source (None: any)."""
+class Selection:
+    """The documents to read: how many, of which language, of which source (None: any)."""
 
     documents: int
     lang: str | None = None
@@ -62,29 +65,42 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sample:
-    """Documents (doc_id, uri, source_id, text, lang), what `dedup` removes from them, and the shards
-    of those that may be parts of records."""
+    """The documents that the preview reads.
+
+    Attributes:
+      documents: doc_id, uri, source_id, text, lang.
+      removals: the passages that `dedup` removes from them.
+      split_shards: the shards whose documents may be parts of records.
+    """
 
     documents: pl.DataFrame
     removals: pl.DataFrame
     corpus: Corpus
-    parted: tuple[str, ...]
+    split_shards: tuple[str, ...]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("privacy preview", __doc__, EPILOG)
     command_line.add_params(parser)
     add = parser.add_argument
     add("--documents", type=at_least_one, default=DOCUMENTS, metavar="N",
-        help="how many to look at, drawn by their ids (default: %(default)s)")  # fmt: skip
+        help="how many documents to read, chosen by their ids (default: %(default)s)")  # fmt: skip
     add("--show", type=at_least_one, default=SHOWN, metavar="N",
-        help="how many of those with findings the page shows (default: %(default)s)")  # fmt: skip
-    add("--lang", metavar="CODE", help="of this language alone")
-    add("--source", metavar="ID", help="of this source alone")
-    add("--class", dest="classes", action="append", metavar="CLASS", help="these classes alone")
-    add("--out", type=Path, help="the page (default: WORK/preview/privacy.html)")
-    add("--json", action="store_true", help="print the counts as JSON; a page only with --out")
+        help="how many documents with findings the page shows (default: %(default)s)")  # fmt: skip
+    add("--lang", metavar="CODE", help="only documents in this language")
+    add("--source", metavar="ID", help="only documents of this source")
+    add(
+        "--class",
+        dest="classes",
+        action="append",
+        metavar="CLASS",
+        help="only this class of personal data; can be repeated",
+    )
+    add("--out", type=Path, help="the file of the page (default: WORK/preview/privacy.html)")
+    add(
+        "--json", action="store_true", help="print the counts as JSON; write a page only with --out"
+    )
     options = parser.parse_args(argv)
     return guarded(lambda: _preview(options, parser))
 
@@ -93,55 +109,56 @@ def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> in
     params, register = load_both(options.params)
     if wrong := policy.problems(params, register.sources):
         raise Invalid(wrong)
-    for named, known, what in (
+    for values, known, kind in (
         ([options.source] if options.source else [], register.sources, "source"),
         (options.classes or [], policy.known_classes(params.privacy), "class of personal data"),
     ):
-        if unknown := sorted(set(named) - set(known)):
-            parser.error(f"no {what} {unknown[0]!r}; known: {', '.join(sorted(known))}")
+        if unknown := sorted(set(values) - set(known)):
+            parser.error(f"unknown {kind} {unknown[0]!r}; known: {', '.join(sorted(known))}")
     out = options.out or params.work / "preview" / "privacy.html"
     if why := why_not_writable(out, params):
         parser.error(f"--out {out}: {why}; name another file")
-    some = sample_documents(params, Wanted(options.documents, options.lang, options.source))
-    findings, dropped = find_in_sample(some, register, params.privacy)
+    selection = Selection(options.documents, options.lang, options.source)
+    sample = sample_documents(params, selection)
+    findings, dropped = find_in_sample(sample, register, params.privacy)
     if options.classes:
         findings = findings.filter(pl.col("entity_type").is_in(options.classes))
-    documents = some.documents
-    told = count_findings(documents, findings) | {"dropped": dropped}
+    documents = sample.documents
+    counts = count_findings(documents, findings, dropped)
     if options.json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(counts, ensure_ascii=False, indent=1))
     if options.json and not options.out:
         return 0
     ids = choose_documents(findings, options.show)
     shown = documents.join(ids, on="doc_id", how="semi")
-    _write(out, preview_page.render_page(told, shown.to_dicts(), findings.join(ids, on="doc_id")))
+    _write(out, preview_page.render_page(counts, shown.to_dicts(), findings.join(ids, on="doc_id")))
     if not options.json:
-        print(f"{findings.height} findings in {told['with_findings']} of {documents.height} "
-              f"documents: {out} (holds personal data)")  # fmt: skip
+        print(f"{findings.height} findings in {counts['with_findings']} of {documents.height} "
+              f"documents: {out} (contains personal data)")  # fmt: skip
     return 0
 
 
 def why_not_writable(out: Path, params: Params) -> str | None:
-    """Why a page with personal data must not be written there; None: it may."""
+    """Return why a page with personal data must not be written to `out`; None: it may."""
     place = out.resolve()
-    for folder, what in ((params.releases, "releases"), (params.register, "the register")):
+    for folder, kind in ((params.releases, "releases"), (params.register, "register")):
         if place.is_relative_to(folder.resolve()):
-            return f"it lies among {what}" if folder == params.releases else f"it lies in {what}"
+            return f"the folder of the {kind} must not contain personal data"
     if place.is_dir():
-        return "it is a folder"
+        return "the path is a folder"
     if place.exists() and preview_page.TITLE.encode() not in place.read_bytes()[:2000]:
-        return "a file is there that is no preview"
+        return "the existing file is not a preview"
     return None
 
 
-def sample_documents(params: Params, wanted: Wanted) -> Sample:
-    """Documents that all stages so far kept.
+def sample_documents(params: Params, selection: Selection) -> Sample:
+    """Choose documents that all stages so far kept.
 
-    Of at most `SHARDS` shards, those whose ids come first: names and ids are digested, so the
-    choice is even and the same each time.
+    The sample has the first ids of at most `SHARDS` shards.  Shards are ordered by the digest of
+    their names, and ids are digests.  So the choice is uniform, and the same each time.
 
     Raises:
-      StageError: where not even ingest has run.
+      StageError: ingest has not run.
     """
     names = sorted(load(params.work / FIRST, FIRST).shards, key=_digest)[:SHARDS]
     corpus, done = Corpus(str(params.work)), last_stage(params.work)
@@ -149,27 +166,27 @@ def sample_documents(params: Params, wanted: Wanted) -> Sample:
         schema=dict.fromkeys(("doc_id", "source_id", "lang", "shard"), pl.String)
     )
     listed = pl.concat(
-        [nothing, *(_list_documents(corpus, shard, done, wanted) for shard in names)]
+        [nothing, *(_list_documents(corpus, shard, done, selection) for shard in names)]
     )
-    first = listed.sort("doc_id").head(wanted.documents)
+    first = listed.sort("doc_id").head(selection.documents)
     columns = ["doc_id", "uri", "source_id", "text"]
     documents = [pl.DataFrame(schema=dict.fromkeys([*columns, "lang"], pl.String))]
     removals = [batches.frame(FINDINGS.empty_table())]
     for shard in first["shard"].unique(maintain_order=True):
-        mine = first.filter(pl.col("shard") == shard).select("doc_id", "lang")
-        read = corpus.documents(shard, done, columns)
-        documents += [one.join(mine, on="doc_id", maintain_order="left") for one in read]
+        wanted = first.filter(pl.col("shard") == shard).select("doc_id", "lang")
+        batches_read = corpus.documents(shard, done, columns)
+        documents += [b.join(wanted, on="doc_id", maintain_order="left") for b in batches_read]
         if done == previous("privacy"):
-            removals.append(corpus.removals(shard).join(mine, on="doc_id", how="semi"))
-    parted = () if done == "ingest" else tuple(first["shard"].unique(maintain_order=True))
-    return Sample(pl.concat(documents), pl.concat(removals), corpus, parted)
+            removals.append(corpus.removals(shard).join(wanted, on="doc_id", how="semi"))
+    split_shards = () if done == "ingest" else tuple(first["shard"].unique(maintain_order=True))
+    return Sample(pl.concat(documents), pl.concat(removals), corpus, split_shards)
 
 
 def last_stage(work: Path) -> str:
-    """The last stage before `privacy` that ran on what those before it have left there.
+    """Return the last stage before `privacy` whose inputs are the present outputs of earlier stages.
 
     Raises:
-      StageError: where not even ingest has run.
+      StageError: ingest has not run.
     """
     first, *others = earlier("privacy")
     done = {first: load(work / first, first).digest}
@@ -186,8 +203,11 @@ def _digest(name: str) -> str:
     return sha256(name.encode()).hexdigest()
 
 
-def _list_documents(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl.DataFrame:
-    """The documents of a shard that are wanted: doc_id, source_id, lang, shard."""
+def _list_documents(corpus: Corpus, shard: str, done: str, selection: Selection) -> pl.DataFrame:
+    """Return the selected documents of a shard that the stages up to `done` kept.
+
+    Columns: doc_id, source_id, lang, shard.
+    """
     columns = ["doc_id", "source_id"]
     if done == "ingest":
         rows = corpus.table("ingest", "records", shard, columns)
@@ -197,42 +217,47 @@ def _list_documents(corpus: Corpus, shard: str, done: str, wanted: Wanted) -> pl
             corpus.languages(shard), on="doc_id", how="left"
         )
     rows = rows.join(corpus.kept(shard, done), on="doc_id", how="semi")
-    for column, value in (("lang", wanted.lang), ("source_id", wanted.source)):
+    for column, value in (("lang", selection.lang), ("source_id", selection.source)):
         if value is not None:
             rows = rows.filter(pl.col(column) == value)
     return rows.with_columns(shard=pl.lit(shard))
 
 
 def find_in_sample(
-    some: Sample, register: Register, rules: PrivacyParams
+    sample: Sample, register: Register, privacy: PrivacyParams
 ) -> tuple[pl.DataFrame, int]:
-    """The findings that the stage would replace, with source_id and lang beside them; and how many
-    of the documents it would drop for them."""
-    sources = register.sources
+    """Find what the stage would replace in a sample.
 
-    def of(values: Mapping[str, str], otherwise: str | None) -> pl.Expr:
-        return pl.col("source_id").replace_strict(values, default=otherwise, return_dtype=pl.String)
+    Returns:
+      The findings with source_id and lang, and the number of documents that the stage would drop.
+    """
+    registered = register.sources
 
-    homes = {i: s.jurisdiction for i, s in sources.items()}
-    documents = some.documents.with_columns(
-        jurisdiction=of(homes, None),
-        policy=of({i: s.personal_data for i, s in sources.items()}, "scrub"),
+    def by_source(values: Mapping[str, str], default: str | None) -> pl.Expr:
+        return pl.col("source_id").replace_strict(values, default=default, return_dtype=pl.String)
+
+    homes = {i: s.jurisdiction for i, s in registered.items()}
+    documents = sample.documents.with_columns(
+        jurisdiction=by_source(homes, None),
+        policy=by_source({i: s.personal_data for i, s in registered.items()}, "scrub"),
         chars=pl.col("text").str.len_chars(),
     )
-    by = scrubber(rules)
-    said: dict[str, list[Span]] = {}
-    for shard in some.parted:
-        said |= whole_records.find_in_records(some.corpus, shard, by, homes, documents["doc_id"])
-    findings = merged(by.find(documents, said), some.removals, documents)
+    by = scrubber(privacy)
+    record_spans: dict[str, list[Span]] = {}
+    for shard in sample.split_shards:
+        record_spans |= whole_records.find_in_records(
+            sample.corpus, shard, by, homes, documents["doc_id"]
+        )
+    findings = merged(by.find(documents, record_spans), sample.removals, documents)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
-    judged = decide(documents, findings, max_density=rules.drop_density)
-    about = documents.select("doc_id", "source_id", "lang")
-    beside = findings.join(about, on="doc_id", maintain_order="left")
-    return beside, judged.filter(pl.col("outcome") == "drop").height
+    decided = decide(documents, findings, max_density=privacy.drop_density)
+    sources = documents.select("doc_id", "source_id", "lang")
+    with_sources = findings.join(sources, on="doc_id", maintain_order="left")
+    return with_sources, decided.filter(pl.col("outcome") == "drop").height
 
 
-def count_findings(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str, Any]:
-    """How many findings there are, of which class, in which sources and languages; no value."""
+def count_findings(documents: pl.DataFrame, findings: pl.DataFrame, dropped: int) -> Counts:
+    """Count the findings by class, source and language; `dropped`: documents that would be dropped."""
 
     def by(*columns: str) -> list[dict[str, Any]]:
         grouped = findings.group_by(columns).agg(n=pl.len(), documents=pl.col("doc_id").n_unique())
@@ -247,12 +272,19 @@ def count_findings(documents: pl.DataFrame, findings: pl.DataFrame) -> dict[str,
         "sources": by("source_id"),
         "languages": by("lang"),
         "parts": by("entity_type", "source_id", "lang"),
+        "dropped": dropped,
     }
 
 
 def choose_documents(findings: pl.DataFrame, most: int) -> pl.DataFrame:
-    """doc_id of documents to show: one of each class, the rarest class first, then another of
-    each, and so on; of a class, those with the fewest findings first."""
+    """Choose at most `most` documents to show.
+
+    Each round takes one document of each class, the rarest class first.  Within a class, documents
+    with the fewest findings come first.
+
+    Returns:
+      doc_id, in the order of the choice.
+    """
     per = findings.group_by("entity_type", "doc_id").len("hits").sort("hits", "doc_id")
     ranked = per.with_columns(
         turn=pl.int_range(pl.len()).over("entity_type"), rarity=pl.len().over("entity_type")
@@ -261,7 +293,7 @@ def choose_documents(findings: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def _write(out: Path, page: str) -> None:
-    """For the owner's eyes alone: it holds personal data."""
+    """Write the page so that only its owner can read it: it contains personal data."""
     disk.write_bytes(out, page.encode(), mode=0o600)
 
 

@@ -1,9 +1,9 @@
-"""Findings of personal data in their texts, a colour for each class, as one HTML page."""
+"""Render an HTML page that marks personal data in texts, with a colour for each class."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import polars as pl
 
@@ -12,9 +12,9 @@ from pipelines.profile.html_page import bar, name, section, table
 from pipelines.profile.plots import number, safe
 
 TITLE: Final = "Personal data that would be replaced"
-#: Characters that are shown on both sides of a finding.
+#: Characters that the page shows on both sides of a finding.
 AROUND: Final = 120
-#: Findings of a document that are shown.
+#: The most findings of a document that the page shows.
 EACH: Final = 30
 _STYLE: Final = """mark{color:#191d23;border-radius:.2rem;padding:0 .15rem}
 .key mark{margin-right:.5rem;white-space:nowrap}
@@ -23,44 +23,60 @@ _STYLE: Final = """mark{color:#191d23;border-radius:.2rem;padding:0 .15rem}
 _TURN: Final = 137.508
 
 
+class Counts(TypedDict):
+    """The counts that the page shows and --json prints; they contain no values of personal data.
+
+    A row of a list has `n` (findings), `documents`, and the columns that it counts by.  `dropped`:
+    documents that the stage would drop for their findings.
+    """
+
+    documents: int
+    with_findings: int
+    findings: int
+    classes: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    languages: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+    dropped: int
+
+
 def render_page(
-    told: Mapping[str, Any], documents: Sequence[Mapping[str, Any]], findings: pl.DataFrame
+    counts: Counts, documents: Sequence[Mapping[str, Any]], findings: pl.DataFrame
 ) -> str:
-    """The whole page.
+    """Return the page.
 
     Args:
-      told: see `pipelines.privacy.preview_command.counts`; dropped: documents that go for their findings.
-      documents: those that are shown: doc_id, source_id, text, lang.
-      findings: theirs: doc_id, entity_type, start, end, operator, recogniser, score, …
+      documents: the documents to show: doc_id, source_id, text, lang.
+      findings: their findings: doc_id, entity_type, start, end, operator, recogniser, score.
     """
-    classes = sorted({one["entity_type"] for one in told["classes"]})
+    classes = sorted({row["entity_type"] for row in counts["classes"]})
     hues = {entity: int(i * _TURN) % 360 for i, entity in enumerate(classes)}
     spans = findings.partition_by("doc_id", as_dict=True)
     shown = [_document(d, spans[(d["doc_id"],)].to_dicts(), hues) for d in documents]
     tiles = (
-        (told["findings"], "findings"),
-        (told["with_findings"], "documents with findings"),
-        (told["documents"], "documents looked at"),
+        (counts["findings"], "findings"),
+        (counts["with_findings"], "documents with findings"),
+        (counts["documents"], "documents searched"),
         (len(classes), "classes"),
-        (told["dropped"], "documents that would be dropped for them"),
+        (counts["dropped"], "documents that would be dropped for findings"),
     )
     head = "".join(f"<div><b>{number(n)}</b><span>{what}</span></div>" for n, what in tiles)
     body = (
         "<header><p>Personal data</p><h1>What would be replaced</h1></header>\n"
         f'<div class="tiles">{head}</div>\n'
-        '<p class="warning">This page shows texts as they were read, with personal data. Keep it '
-        "where they are kept, and remove it when it was looked at.</p>\n"
-        f"{section('Classes', _counts('class', told['classes'], 'entity_type', hues))}"
-        f"{section('Sources', _counts('source', told['sources'], 'source_id', {}))}"
-        f"{section('Languages', _counts('language', told['languages'], 'lang', {}))}"
+        '<p class="warning">This page shows the original texts with personal data. Keep it '
+        "as safe as the texts, and remove it after use.</p>\n"
+        f"{section('Classes', _counts('class', counts['classes'], 'entity_type', hues))}"
+        f"{section('Sources', _counts('source', counts['sources'], 'source_id', {}))}"
+        f"{section('Languages', _counts('language', counts['languages'], 'lang', {}))}"
         f"{section('In the texts', _key(hues), *shown) if shown else ''}"
     )
-    footer = "Found by the rules of the parameters as they stand; point at a colour for the rule."
+    footer = "Found by the rules of the present parameters. Point at a colour to see the rule."
     return html_page.page(TITLE, body, footer, _STYLE)
 
 
-def _mark(shown: str, entity: str, hues: Mapping[str, int], told: str = "") -> str:
-    title = f' title="{safe(told)}"' if told else ""
+def _mark(shown: str, entity: str, hues: Mapping[str, int], hint: str = "") -> str:
+    title = f' title="{safe(hint)}"' if hint else ""
     return f'<mark style="background:hsl({hues[entity]} 75% 80%)"{title}>{safe(shown)}</mark>'
 
 
@@ -100,20 +116,20 @@ def _document(
 
 
 def _marked(text: str, findings: Sequence[Mapping[str, Any]], hues: Mapping[str, int]) -> str:
-    """The text around its findings; what is further away is left out."""
+    """Return the text around its findings as HTML; text farther away is left out."""
     pieces, at = [], 0
-    for one in findings:
-        start, end = one["start"], one["end"]
+    for row in findings:
+        start, end, entity = row["start"], row["end"], row["entity_type"]
         pieces.append(_between(text, at, start))
-        told = f"{one['entity_type']}, {one['recogniser']}, score {one['score']:.2f}, {one['operator']}"
-        pieces.append(_mark(text[start:end], one["entity_type"], hues, told))
+        hint = f"{entity}, {row['recogniser']}, score {row['score']:.2f}, {row['operator']}"
+        pieces.append(_mark(text[start:end], entity, hues, hint))
         at = end
     pieces.append(safe(text[at : at + AROUND]) + (" …" if len(text) > at + AROUND else ""))
     return "".join(pieces)
 
 
 def _between(text: str, at: int, start: int) -> str:
-    """What stands before a finding, from `at` on, where the last one ended (0: the beginning)."""
+    """Return the text between two findings; `at`: the end of the last one (0: the text's beginning)."""
     if start - at <= 2 * AROUND:
         return safe(text[at:start])
     before = safe(text[at : at + AROUND]) if at else ""

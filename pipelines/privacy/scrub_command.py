@@ -1,4 +1,4 @@
-"""`tamga scrub`: a text in, the text with placeholders for its personal data out."""
+"""`tamga scrub`: replace the personal data of a text by placeholders, and print the text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +18,7 @@ EPILOG = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("scrub", __doc__, EPILOG)
     parser.add_argument("file", nargs="?", type=Path, help="a UTF-8 text (default: standard input)")
     parser.add_argument("--lang", help="the text's language, ISO 639-1")
@@ -43,14 +44,27 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 2
-    from pipelines.personal_data.scrub import Scrubber, apply_findings
+    released, redactions = _scrub(text, options.lang, options.jurisdiction)
+    if options.json:
+        result = {"text": released, "redactions": redactions}
+        print(json.dumps(result, ensure_ascii=False))
+    else:
+        sys.stdout.write(released)
+    return 0
 
-    one = pl.DataFrame(
+
+def _scrub(
+    text: str, lang: str | None, jurisdiction: str | None
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return the text with placeholders, and its redactions."""
+    from pipelines.personal_data.scrub import Scrubber, apply_findings  # takes a second to load
+
+    document = pl.DataFrame(
         {
             "doc_id": ["-"],
             "text": [text],
-            "lang": [options.lang],
-            "jurisdiction": [options.jurisdiction],
+            "lang": [lang],
+            "jurisdiction": [jurisdiction],
         },
         schema={
             "doc_id": pl.String,
@@ -59,14 +73,5 @@ def main(argv: Sequence[str] | None = None) -> int:
             "jurisdiction": pl.String,
         },
     )
-    released, redactions = apply_findings(one, Scrubber().find(one))
-    if options.json:
-        print(
-            json.dumps(
-                {"text": released["text"][0], "redactions": redactions.drop("doc_id").to_dicts()},
-                ensure_ascii=False,
-            )
-        )
-    else:
-        sys.stdout.write(released["text"][0])
-    return 0
+    released, redactions = apply_findings(document, Scrubber().find(document))
+    return released["text"][0], redactions.drop("doc_id").to_dicts()

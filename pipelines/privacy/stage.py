@@ -1,8 +1,9 @@
-"""The stage `privacy`: where personal data stands in each document, and what replaces it.
+"""The stage `privacy`: find the personal data of each document, and choose its replacements.
 
     python -m pipelines.privacy --params params.yaml
 
-Findings are positions and classes beside the documents; the release puts the placeholders in.
+The stage writes findings beside the documents: positions, classes and replacements.  The stage
+`release` puts the replacements into the texts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import apache_beam as beam
 import polars as pl
@@ -32,23 +33,32 @@ from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS, REPEATED
 
+#: What a shard without documents has.
+_NO_DOCUMENTS: Final = pl.DataFrame(
+    schema=dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String)
+)
+_NO_DECIDED_DOCUMENTS: Final = pl.DataFrame(
+    schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String) | {"chars": pl.UInt32}
+)
+
 
 class ScrubShard(ShardDoFn):
-    """Finds the personal data of a shard, batch by batch."""
+    """Finds the personal data of a shard, batch by batch, and decides about its documents."""
 
     def __init__(
         self,
         state: shards.State,
-        source: Corpus,
+        *,
+        corpus: Corpus,
         register: Register,
         policy: PrivacyParams,
         run_id: str,
     ) -> None:
         super().__init__(state)
-        self.source, self.policy, self.run_id = source, policy, run_id
+        self.corpus, self.policy, self.run_id = corpus, policy, run_id
         self.jurisdictions = {i: s.jurisdiction for i, s in register.sources.items()}
-        self.policies = {i: s.personal_data for i, s in register.sources.items()}
-        self.withdrawn = frozenset(
+        self.source_policies = {i: s.personal_data for i, s in register.sources.items()}
+        self.withdrawn_digests = frozenset(
             w.value.lower() for w in register.withdrawals if w.scope == "text"
         )
 
@@ -56,71 +66,67 @@ class ScrubShard(ShardDoFn):
         self.scrubber = scrubber(self.policy)
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
-        languages = self.source.table("language", "language", shard.name, ["doc_id", "lang"])
-        found = [
-            self.scrubber.find(
-                pl.DataFrame(
-                    schema=dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String)
-                )
-            )
-        ]
-        documents = [
-            pl.DataFrame(
-                schema=dict.fromkeys(("doc_id", "uri", "policy", "source_id"), pl.String)
-                | {"chars": pl.UInt32}
-            )
-        ]
-        removals = self.source.removals(shard.name)
-        said = whole_records.find_in_records(
-            self.source, shard.name, self.scrubber, self.jurisdictions
+        languages = self.corpus.table("language", "language", shard.name, ["doc_id", "lang"])
+        removals = self.corpus.removals(shard.name)
+        record_spans = whole_records.find_in_records(
+            self.corpus, shard.name, self.scrubber, self.jurisdictions
         )
-        bad, barred = 0, set[str]()
-        for batch in self.source.handed_to(
-            "privacy", shard.name, ["doc_id", "uri", "source_id", "text"]
-        ):
-            batch = batch.join(
-                languages, on="doc_id", how="left", maintain_order="left"
-            ).with_columns(
-                jurisdiction=pl.col("source_id").replace_strict(
-                    self.jurisdictions, default=None, return_dtype=pl.String
-                ),
-                policy=pl.col("source_id").replace_strict(
-                    self.policies, default="scrub", return_dtype=pl.String
-                ),
-                chars=pl.col("text").str.len_chars(),
+        columns = ["doc_id", "uri", "source_id", "text"]
+        all_findings = [self.scrubber.find(_NO_DOCUMENTS)]
+        all_documents = [_NO_DECIDED_DOCUMENTS]
+        bad_spans, withdrawn_ids = 0, set[str]()
+        for batch in self.corpus.handed_to("privacy", shard.name, columns):
+            documents = self._describe(batch, languages)
+            findings = merged(
+                self.scrubber.find(documents, record_spans),
+                removals.join(documents, on="doc_id", how="semi"),
+                documents,
             )
-            findings = self.scrubber.find(batch, said)
-            findings = merged(findings, removals.join(batch, on="doc_id", how="semi"), batch)
-            bad += _bad_spans(batch, findings)
-            barred |= _withdrawn(batch, findings, self.withdrawn)
-            found.append(findings)
-            documents.append(batch.select(documents[0].columns))
-        findings, seen = pl.concat(found), pl.concat(documents)
+            bad_spans += _count_bad_spans(documents, findings)
+            withdrawn_ids |= _find_withdrawn(documents, findings, self.withdrawn_digests)
+            all_findings.append(findings)
+            all_documents.append(documents.select(_NO_DECIDED_DOCUMENTS.columns))
+        findings, documents = pl.concat(all_findings), pl.concat(all_documents)
         shard.write("findings", findings.to_arrow().cast(FINDINGS))
-        findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))  # no personal data
+        personal = findings.filter(~pl.col("entity_type").is_in(REPEATED))
         decided = decisions.decisions(
-            decide(seen, findings, barred, self.policy.drop_density), "privacy", self.run_id
+            decide(documents, personal, withdrawn_ids, self.policy.drop_density),
+            "privacy",
+            self.run_id,
         )
         shard.write("decisions", decided.to_arrow())
         totals = decisions.outcomes(decided)
         shard.finish(
             {
                 "shard": shard.name,
-                "documents": seen.height,
+                "documents": documents.height,
                 "keep": totals["keep"],
                 "drop": totals["drop"] + totals["refuse"],
-                "findings": findings.height,
-                "bad_spans": bad,
+                "findings": personal.height,
+                "bad_spans": bad_spans,
             },
-            decisions.counts(decided) | {"entity": decisions.count(findings["entity_type"])},
+            decisions.counts(decided) | {"entity": decisions.count(personal["entity_type"])},
+        )
+
+    def _describe(self, batch: pl.DataFrame, languages: pl.DataFrame) -> pl.DataFrame:
+        """Add lang, jurisdiction, policy (both of the source) and chars to a batch of documents."""
+        source, texts = pl.col("source_id"), pl.String
+        return batch.join(languages, on="doc_id", how="left", maintain_order="left").with_columns(
+            jurisdiction=source.replace_strict(
+                self.jurisdictions, default=None, return_dtype=texts
+            ),
+            policy=source.replace_strict(self.source_policies, default="scrub", return_dtype=texts),
+            chars=pl.col("text").str.len_chars(),
         )
 
 
-def _withdrawn(
+def _find_withdrawn(
     documents: pl.DataFrame, findings: pl.DataFrame, digests: frozenset[str]
 ) -> set[str]:
-    """The documents whose text with its findings replaced has one of the digests: what a person
-    reads in a release is what that person withdraws."""
+    """Return the ids of documents whose scrubbed text has one of the digests.
+
+    A withdrawal names the digest of the text that a person reads in a release.
+    """
     if not digests:
         return set()
     released = apply_findings(documents.select("doc_id", "text"), findings)[0]
@@ -131,8 +137,8 @@ def _withdrawn(
     }
 
 
-def _bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
-    """How many spans lie outside their text or overlap the one before."""
+def _count_bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
+    """Count the spans that lie outside their text or overlap the span before."""
     sized = findings.join(
         documents.select("doc_id", chars=pl.col("text").str.len_chars().cast(pl.Int64)),
         on="doc_id",
@@ -148,7 +154,7 @@ def _bad_spans(documents: pl.DataFrame, findings: pl.DataFrame) -> int:
 
 
 class Privacy(DocumentStage):
-    """Find, then keep or drop by the source's policy."""
+    """Finds personal data, then keeps or drops documents by the policy of their source."""
 
     name = "privacy"
 
@@ -169,10 +175,10 @@ class Privacy(DocumentStage):
     ) -> None:
         work = ScrubShard(
             state,
-            Corpus(str(context.params.work)),
-            context.register,
-            context.params.privacy,
-            run_id,
+            corpus=Corpus(str(context.params.work)),
+            register=context.register,
+            policy=context.params.privacy,
+            run_id=run_id,
         )
         stage_tables.deal(pipeline, stage_tables.shards(context)) | "Scrub" >> beam.ParDo(
             work
@@ -180,7 +186,7 @@ class Privacy(DocumentStage):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     if args[:1] == ["preview"]:
         from pipelines.privacy import preview_command

@@ -1,1 +1,1 @@
-"""A release to look at: counted (`figures`, `edges`), drawn (`plots`) and laid out (`page`)."""
+"""A release as an HTML page: `counts`, `edges` and `tags` count, `plots` draws, `page` arranges."""

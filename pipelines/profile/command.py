@@ -1,4 +1,4 @@
-"""`tamga profile`: a release to look at, as one HTML page."""
+"""`tamga profile`: shows a release as one HTML page."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ EPILOG = """examples:
   tamga profile --params params.yaml --with-texts --out work/profile.html
   tamga profile release/sample --json
 
-The page stands alone and asks for nothing from elsewhere. It shows texts of released documents
-only, with personal data replaced; --with-texts adds texts of dropped ones, as they were read.
+The page loads nothing from other places. It shows texts of released documents only, with personal
+data replaced. --with-texts adds texts of dropped documents as they were read.
 
-Exit codes: 0 written, 1 damaged tables or not writable, 2 wrong usage, or no release."""
+Exit codes: 0 written, 1 damaged tables or no write access, 2 wrong usage or no release."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("profile", __doc__, EPILOG)
     parser.add_argument(
         "release",
@@ -39,11 +39,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="a release's folder (default: the one in params)",
     )
     command_line.add_params(parser, "whose release and work folder")
-    parser.add_argument("--out", type=Path, help="the page (default: NAME-profile.html here)")
+    parser.add_argument(
+        "--out", type=Path, help="the page (default: NAME-profile.html in this folder)"
+    )
     parser.add_argument(
         "--with-texts",
         action="store_true",
-        help="show texts of dropped documents too, from the work folder: they hold personal data",
+        help="also show texts of dropped documents from the work folder; they can hold personal data",
     )
     parser.add_argument(
         "--json", action="store_true", help="print the figures as JSON; a page only with --out"
@@ -66,41 +68,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _profile(options: argparse.Namespace) -> int:
+    """Count a release and write the page; return the exit code."""
     from pipelines.profile import edges
     from pipelines.profile.counts import count_release
     from pipelines.profile.page import page
 
-    folder, work = _places(options)
+    folder, work = _folders(options)
     release = ReleaseFolder(folder, folder)
-    told = count_release(release, work)
+    counts = count_release(release, work)
     if options.json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(counts, ensure_ascii=False, indent=1))
     if options.json and not options.out:
         return 0
-    ids = _shown(told)
+    ids = _example_ids(counts)
     texts = edges.excerpts(release, ids)
     missing = [i for i in ids if i not in texts]
     raw = edges.raw_excerpts(work, missing) if work and options.with_texts else {}
     out = options.out or Path(f"{folder.resolve().name}-profile.html")
     disk.make_folder(out.parent)
-    disk.write_output(out, page(told, raw | texts, raw=bool(raw)).encode())
+    disk.write_output(out, page(counts, raw | texts, raw=bool(raw)).encode())
     if not options.json:
-        print(f"{told['totals']['documents']} documents profiled: {out}")
+        print(f"{counts['totals']['documents']} documents profiled: {out}")
     return 0
 
 
-def _places(options: argparse.Namespace) -> tuple[Path, Path | None]:
-    """The release's folder, and the work folder of the run that made it, where that is known."""
+def _folders(options: argparse.Namespace) -> tuple[Path, Path | None]:
+    """Return the release's folder, and the work folder of its run if params name it."""
     if options.release and not options.with_texts:
         return options.release, None
-    about = required_params(options.params, "" if options.with_texts else "a release")
-    folder = options.release or about.release_folder
-    return folder, about.work
+    params = required_params(options.params, "" if options.with_texts else "a release")
+    folder = options.release or params.release_folder
+    return folder, params.work
 
 
-def _shown(told: dict[str, Any]) -> list[str]:
-    """The documents that the page shows: those at the edges, and the copies that stayed."""
-    examples = [e for gauge in told["gauges"] for e in gauge["examples"]]
+def _example_ids(counts: dict[str, Any]) -> list[str]:
+    """Return the ids of the examples on the page, and of the kept copies of removed duplicates."""
+    examples = [e for gauge in counts["gauges"] for e in gauge["examples"]]
     return list(dict.fromkeys(i for e in examples for i in (e["doc_id"], e["other"]) if i))
 
 

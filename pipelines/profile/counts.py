@@ -1,6 +1,6 @@
-"""What a release's profile shows, counted from its tables column by column; no text is read here.
+"""Count what a release's profile shows, from the columns of its tables.  No text is read here.
 
-Everything that comes out is a JSON value of the same shape for an empty release and a large one.
+All results are JSON values.  They have the same form for an empty release and a large one.
 """
 
 from __future__ import annotations
@@ -16,47 +16,53 @@ from pipelines.profile import edges, tags
 from schemas.stages import RELEASE, STAGES
 from schemas.tables import OUTCOMES, REPEATED
 
-#: Edges of lengths in characters, eight to a power of ten: 1, 2, 3, 4, 6, 7, 10, 13, … 10^9.
+#: Edges of the bins of lengths in characters, eight per power of ten: 1, 2, 3, 4, 6, 7, 10, … 10^9.
 LENGTHS: Final = np.unique(np.round(10 ** np.arange(0, 9.125, 0.125)).astype(np.int64))
-#: Languages whose lengths are drawn one by one.
+#: The most languages with a plot of lengths of their own.
 DRAWN: Final = 12
+#: The most reasons shown of a source.
 _FEW: Final = 3
 
 
 def count_release(release: ReleaseFolder, work: Path | None = None) -> dict[str, Any]:
-    """All counts of a release; of the work folder, where it is named, what `quality` measured.
+    """Count a release.
+
+    Args:
+      release: the release.
+      work: the work folder of its run, which holds the statistics of the stage `quality`.
 
     Returns:
       release (name, as_of, purpose, code_version), totals, stages, reasons, languages, sources,
       domains, lengths, scores, statistics, gauges, redactions.
 
     Raises:
-      lineage.storage.release_tables.NoRelease: where there is none.
+      lineage.storage.release_tables.NoRelease: the folder holds no release.
     """
-    told = release.manifest()
+    manifest = release.manifest()
     ended = release.table("decisions").filter(pl.col("outcome") != "keep")
     records, documents = release.table("records"), release.table("documents")
-    measured = edges.read_measurements(release)
+    measurements = edges.read_measurements(release)
     return {
-        "release": {k: told.get(k) for k in ("name", "as_of", "purpose", "code_version")},
+        "release": {k: manifest.get(k) for k in ("name", "as_of", "purpose", "code_version")},
         "totals": _totals(records, documents),
-        "stages": count_stages(_counted(release.table("decisions"), "stage", "outcome")),
-        "reasons": _counted(ended, "stage", "outcome", "reason").to_dicts(),
-        "languages": _languages(documents, measured),
+        "stages": count_stages(_count_by(release.table("decisions"), "stage", "outcome")),
+        "reasons": _count_by(ended, "stage", "outcome", "reason").to_dicts(),
+        "languages": _languages(documents, measurements),
         "sources": _sources(records, ended, documents),
         "domains": tags.domains(release),
         "lengths": _lengths(documents),
         "scores": tags.scores(release),
         "statistics": tags.statistics(release, work),
-        "gauges": edges.gauges(measured, tags.SCORES),
-        "redactions": _counted(
+        "gauges": edges.gauges(measurements, tags.SCORES),
+        "redactions": _count_by(
             release.table("redactions").filter(~pl.col("entity_type").is_in(REPEATED)),
             "entity_type",
         ).to_dicts(),
     }
 
 
-def _counted(table: pl.LazyFrame, *by: str) -> pl.DataFrame:
+def _count_by(table: pl.LazyFrame, *by: str) -> pl.DataFrame:
+    """Count rows by the values of columns; the largest count first."""
     counted = table.group_by(by).agg(pl.len().alias("n")).collect()
     return counted.sort("n", *by, descending=[True, *[False] * len(by)], nulls_last=True)
 
@@ -76,15 +82,15 @@ def _totals(records: pl.LazyFrame, documents: pl.LazyFrame) -> dict[str, Any]:
 
 
 def count_stages(counted: pl.DataFrame) -> list[dict[str, Any]]:
-    """How many records each stage was handed, and what became of them.
+    """Return the outcomes of each stage, in the order of stages.
 
     Args:
-      counted: stage, outcome, n.  Of the release only what it left out stands there.
+      counted: stage, outcome, n.  Of the stage `release` only drops are recorded.
     """
-    found = {(s, o): n for s, o, n in counted.iter_rows()}
+    numbers = {(stage, outcome): n for stage, outcome, n in counted.iter_rows()}
     out: list[dict[str, Any]] = []
     for stage in STAGES:
-        row = {outcome: found.get((stage, outcome), 0) for outcome in OUTCOMES}
+        row = {outcome: numbers.get((stage, outcome), 0) for outcome in OUTCOMES}
         if stage == RELEASE:
             row["keep"] = (out[-1]["keep"] if out else 0) - row["drop"]
         if any(row.values()):
@@ -92,9 +98,9 @@ def count_stages(counted: pl.DataFrame) -> list[dict[str, Any]]:
     return out
 
 
-def _languages(documents: pl.LazyFrame, measured: pl.DataFrame) -> list[dict[str, Any]]:
-    """By language: how many were taken for it, how many were released, and how long they are."""
-    labelled = measured.filter(pl.col("gauge") == "language").group_by("lang").len("identified")
+def _languages(documents: pl.LazyFrame, measurements: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return per language: identified documents, released documents, and their lengths."""
+    labelled = measurements.filter(pl.col("gauge") == "language").group_by("lang").len("identified")
     kept = documents.group_by("lang").agg(
         documents=pl.len(), chars=pl.col("n_chars").sum(), median_chars=pl.col("n_chars").median()
     )
@@ -107,7 +113,7 @@ def _languages(documents: pl.LazyFrame, measured: pl.DataFrame) -> list[dict[str
 def _sources(
     records: pl.LazyFrame, ended: pl.LazyFrame, documents: pl.LazyFrame
 ) -> list[dict[str, Any]]:
-    """By source: what became of its records, and why most were not released."""
+    """Return per source: the outcomes of its records, and the most frequent reasons."""
     fates = records.select("doc_id", "source_id").join(
         ended.select("doc_id", "outcome", "reason"), on="doc_id", how="left"
     )
@@ -129,30 +135,30 @@ def _sources(
 
 
 def _lengths(documents: pl.LazyFrame) -> list[dict[str, Any]]:
-    """Histograms of lengths: of all documents (lang null), then of the largest languages."""
+    """Return histograms of lengths: of all documents (lang null), then of the largest languages."""
     step = pl.lit(pl.Series(LENGTHS)).search_sorted(pl.col("n_chars"), side="right") - 1
     binned = documents.select("lang", step=step.clip(0)).group_by("lang", "step").len("n").collect()
-    whole = binned.group_by("step").agg(pl.col("n").sum())
+    total = binned.group_by("step").agg(pl.col("n").sum())
     largest = (
         binned.group_by("lang").agg(pl.col("n").sum()).sort("n", "lang", descending=[True, False])
     )
-    parts = [(None, whole)] + [
+    groups = [(None, total)] + [
         (lang, binned.filter(pl.col("lang") == lang)) for lang in largest["lang"].head(DRAWN)
     ]
-    steps = [int(n) for n in whole["step"]]
+    steps = [int(n) for n in total["step"]]
     reach = range(min(steps), max(steps) + 1) if steps else range(0)
-    return [{"lang": lang, "bins": _filled(rows, reach)} for lang, rows in parts if rows.height]
+    return [{"lang": lang, "bins": _fill_bins(rows, reach)} for lang, rows in groups if rows.height]
 
 
-def _filled(rows: pl.DataFrame, reach: range) -> list[dict[str, int]]:
-    """The bins of `reach`: least (characters), below, n."""
-    found = dict(rows.select("step", "n").iter_rows())
+def _fill_bins(rows: pl.DataFrame, reach: range) -> list[dict[str, int]]:
+    """Return the bins of `reach`, empty ones included: least (characters), below, n."""
+    numbers = dict(rows.select("step", "n").iter_rows())
     last = len(LENGTHS) - 1
     return [
         {
             "least": int(LENGTHS[i]),
             "below": int(LENGTHS[min(i + 1, last)]),
-            "n": int(found.get(i, 0)),
+            "n": int(numbers.get(i, 0)),
         }
         for i in reach
     ]

@@ -1,6 +1,6 @@
-"""One HTML page that asks for nothing from elsewhere, and what stands on it.
+"""An HTML page that loads nothing from other places, and its elements.
 
-Light or dark as the reader's screen is, and light on paper.
+The colours are light or dark, as the reader's screen is set.  On paper they are light.
 """
 
 from __future__ import annotations
@@ -11,12 +11,18 @@ from typing import Final
 
 from pipelines.profile.plots import number, safe
 
-#: Rows of a table that are shown; the rest is counted.
+#: The most rows of a table that are shown.  The other rows are counted.
 ROWS: Final = 60
 
 
 def page(title: str, body: str, footer: str, more_style: str = "") -> str:
-    """The whole page; title and footer are text, body and style stand as they are."""
+    """Return the page.
+
+    Args:
+      title, footer: text, which is escaped.
+      body: HTML.
+      more_style: CSS after the common style.
+    """
     style = resources.files("pipelines.profile").joinpath("page.css").read_text("utf-8")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -30,14 +36,19 @@ def page(title: str, body: str, footer: str, more_style: str = "") -> str:
 
 
 def section(title: str, *content: str) -> str:
-    """A part of a page; nothing where there is no content."""
+    """Return a section of a page; "" if it has no content."""
     if not any(content):
         return ""
     return f"<section><h2>{safe(title)}</h2>{''.join(content)}</section>\n"
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; a column's name that begins with `#` holds numbers."""
+    """Return a table.
+
+    Args:
+      columns: names of columns; a name that begins with `#` marks a column of numbers.
+      rows: cells as HTML.
+    """
     kinds = ["n" if c.startswith("#") else "" for c in columns]
     head = "".join(
         f'<th scope="col" class="{k}">{safe(c.lstrip("#"))}</th>'
@@ -49,22 +60,22 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + "</tr>"
         for row in rows[:ROWS]
     )
-    more = len(rows) - ROWS
-    rest = f'<p class="soft">and {number(more)} more</p>' if more > 0 else ""
+    hidden = len(rows) - ROWS
+    note = f'<p class="soft">and {number(hidden)} more</p>' if hidden > 0 else ""
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"</div>{rest}"
+        f"</div>{note}"
     )
 
 
 def bar(value: float, most: float, kind: str = "fill") -> str:
-    """A bar as long as a value's share of the most."""
+    """Return a bar whose length is the value's share of `most`."""
     width = 100 * value / most if most else 0
     return f'<span class="bar {kind}" style="width:{width:.2f}%"></span>'
 
 
 def name(value: object, missing: str = "none") -> str:
-    """A value from data, kept apart from the reading direction of what stands around it."""
+    """Return a value from data, isolated from the reading direction of its surroundings."""
     if value is None:
         return f'<span class="soft">{safe(missing)}</span>'
     return f"<bdi>{safe(value)}</bdi>"

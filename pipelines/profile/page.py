@@ -1,4 +1,4 @@
-"""A release's profile as one HTML page."""
+"""The profile of a release as one HTML page."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from pipelines.profile.plots import number, safe, share
 _WORDS: Final = {"keep": "kept", "refuse": "refused", "drop": "dropped", "damaged": "damaged"}
 
 
-def page(told: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -> str:
-    """The whole page.
+def page(counts: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False) -> str:
+    """Return the page.
 
     Args:
-      told: see `pipelines.profile.counts.count_release`.
-      texts: doc_id -> how its text begins; documents without one are shown by id and value.
-      raw: whether texts that were not released are among them.
+      counts: see `pipelines.profile.counts.count_release`.
+      texts: doc_id -> the beginning of its text.  Documents without one are shown by id and value.
+      raw: whether `texts` holds texts that were not released.
     """
-    about = told["release"]
+    about = counts["release"]
     sections = [
-        section("What became of the records", _legend(), plots.stage_flow(told["stages"])),
-        section("Why records were not released", _reasons(told["reasons"])),
-        section("Languages", _languages(told["languages"])),
-        section("Lengths", *_lengths(told["lengths"])),
-        section("Sources", _sources(told["sources"])),
-        section("Domains", _counts(told["domains"], "domain")),
-        section("Quality scores", _scores(told["scores"])),
-        section("Quality measured", _statistics(told["statistics"])),
-        *(_gauge(gauge, texts) for gauge in told["gauges"]),
-        section("Personal data replaced", _counts(told["redactions"], "entity_type")),
+        section("Outcomes of the records by stage", _legend(), plots.stage_flow(counts["stages"])),
+        section("Reasons why records were not released", _reasons(counts["reasons"])),
+        section("Languages", _languages(counts["languages"])),
+        section("Lengths", *_lengths(counts["lengths"])),
+        section("Sources", _sources(counts["sources"])),
+        section("Domains", _counts(counts["domains"], "domain")),
+        section("Quality scores", _scores(counts["scores"])),
+        section("Quality statistics", _statistics(counts["statistics"])),
+        *(_gauge(gauge, texts) for gauge in counts["gauges"]),
+        section("Personal data replaced", _counts(counts["redactions"], "entity_type")),
     ]
     warning = (
-        '<p class="warning">This page shows texts that were not released, as they were read: '
-        "they may hold personal data.</p>"
+        '<p class="warning">This page shows texts that were not released, as they were read. '
+        "They may hold personal data.</p>"
         if raw
         else ""
     )
-    body = f"{_head(told)}{warning}\n{''.join(sections)}"
+    body = f"{_head(counts)}{warning}\n{''.join(sections)}"
     footer = (
-        f"Made by tamga {about['code_version']} from the release's own tables. Documents that were "
-        "not released are shown by id and by what was measured."
+        f"Made by tamga {about['code_version']} from the tables of the release. Documents that were "
+        "not released are shown by id and measured value."
     )
     return html_page.page(f"Profile of {about['name']}", body, footer)
 
 
-def _head(told: Mapping[str, Any]) -> str:
-    about, totals = told["release"], told["totals"]
+def _head(counts: Mapping[str, Any]) -> str:
+    about, totals = counts["release"], counts["totals"]
     tiles = (
         (number(totals["documents"]), "documents"),
         (number(totals["chars"]), "characters"),
@@ -87,7 +87,7 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _languages(rows: Sequence[Mapping[str, Any]]) -> str:
     most = max((r["chars"] for r in rows), default=0)
-    whole = sum(r["chars"] for r in rows)
+    total = sum(r["chars"] for r in rows)
     shown = [
         (
             name(r["lang"]),
@@ -96,7 +96,7 @@ def _languages(rows: Sequence[Mapping[str, Any]]) -> str:
             share(r["documents"], r["identified"]),
             number(r["median_chars"]),
             number(r["chars"]),
-            share(r["chars"], whole),
+            share(r["chars"], total),
             bar(r["chars"], most),
         )
         for r in rows
@@ -138,14 +138,14 @@ def _counts(rows: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 def _lengths(drawn: Sequence[Mapping[str, Any]]) -> list[str]:
-    """All documents, which come first, in a large plot, languages in small ones."""
+    """Return a large plot of all documents, which are first in `drawn`, and small ones of languages."""
     if not drawn:
         return []
     bins, languages = drawn[0]["bins"], drawn[1:]
     label = "Lengths of documents, in characters"
     small = [
-        f"<figure>{_small(one['bins'], label)}<figcaption>{name(one['lang'])}</figcaption></figure>"
-        for one in languages
+        f"<figure>{_small(plot['bins'], label)}<figcaption>{name(plot['lang'])}</figcaption></figure>"
+        for plot in languages
     ]
     return [
         plots.histogram(bins, label, every=max(1, len(bins) // 8)),
@@ -163,7 +163,7 @@ def _scores(bins: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _statistics(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Percentiles side by side: of what was released, and of what was not."""
+    """Return percentiles of released documents beside those of the others."""
     if not rows:
         return ""
     columns = [f"#{side} {p}" for side in ("released", "others") for p in ("5 %", "median", "95 %")]
@@ -175,35 +175,41 @@ def _statistics(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _gauge(gauge: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    """A measurement with its threshold, and the documents nearest to it on both sides."""
-    what = f"{gauge['gauge']}: {gauge['measure']}"
+    """Return a plot of values with their threshold, and the documents nearest to it on both sides."""
+    title = f"{gauge['gauge']}: {gauge['measure']}"
     drawing = plots.histogram(
         gauge["bins"],
-        what,
+        title,
         series=(("n", "o-keep"), ("ended", "o-drop")),
         marks=gauge["thresholds"],
     )
-    told = f'<p class="soft">{number(gauge["kept"])} kept, {number(gauge["ended"])} not.</p>'
+    counts = f'<p class="soft">{number(gauge["kept"])} kept, {number(gauge["ended"])} not kept.</p>'
     sides = []
-    for kept, title in ((True, "Nearest to the threshold, kept"), (False, "Nearest, not kept")):
-        found = [_example(e, texts) for e in gauge["examples"] if e["kept"] is kept]
-        if found:
-            sides.append(f"<div><h3>{title}</h3>{''.join(found)}</div>")
+    for kept, heading in (
+        (True, "Nearest to the threshold, kept"),
+        (False, "Nearest to the threshold, not kept"),
+    ):
+        examples = [_example(e, texts) for e in gauge["examples"] if e["kept"] is kept]
+        if examples:
+            sides.append(f"<div><h3>{heading}</h3>{''.join(examples)}</div>")
     return section(
-        f"At the edge: {what}", drawing, told, f'<div class="sides">{"".join(sides)}</div>'
+        f"Near the threshold: {title}",
+        drawing,
+        counts,
+        f'<div class="sides">{"".join(sides)}</div>',
     )
 
 
-def _example(one: Mapping[str, Any], texts: Mapping[str, str]) -> str:
-    shown = [f"<b>{number(one['value'])}</b> <code>{safe(one['doc_id'])}</code>"]
-    if one["lang"]:
-        shown.append(f" {name(one['lang'])}")
-    if one["threshold"] is not None:
-        shown.append(f' <span class="soft">threshold {number(one["threshold"])}</span>')
-    body = _text(texts.get(one["doc_id"]))
-    if one["other"]:
-        body += f'<p class="soft">stayed: <code>{safe(one["other"])}</code></p>'
-        body += _text(texts.get(one["other"]))
+def _example(document: Mapping[str, Any], texts: Mapping[str, str]) -> str:
+    shown = [f"<b>{number(document['value'])}</b> <code>{safe(document['doc_id'])}</code>"]
+    if document["lang"]:
+        shown.append(f" {name(document['lang'])}")
+    if document["threshold"] is not None:
+        shown.append(f' <span class="soft">threshold {number(document["threshold"])}</span>')
+    body = _text(texts.get(document["doc_id"]))
+    if document["other"]:
+        body += f'<p class="soft">kept copy: <code>{safe(document["other"])}</code></p>'
+        body += _text(texts.get(document["other"]))
     return f"<article><p>{''.join(shown)}</p>{body}</article>"
 
 

@@ -1,6 +1,6 @@
-"""Plots as inline SVG: no script, no font and no file from elsewhere; colours are the page's.
+"""Plots as inline SVG, without scripts, fonts or files from other places.  The page sets the colours.
 
-Every string that comes from data is escaped by `safe`.
+Each string that comes from data is escaped by `safe`.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-#: What a page cannot hold, or what would turn the reading direction of what follows.
+#: Characters that a page cannot hold, or that change the reading direction of the text after them.
 _UNSHOWN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 OUTCOMES: Final = ("keep", "refuse", "drop", "damaged")
 _WIDE, _LEFT, _ROW = 860, 110, 34
 
 
 def safe(value: object) -> str:
-    """A value as the text of a page or of an attribute: escaped, without controls."""
+    """Escape a value for the text of a page or for an attribute; replace control characters."""
     return escape(_UNSHOWN.sub("\ufffd", str(value)))
 
 
 def number(value: float | None) -> str:
-    """A count with thin spaces between thousands, a fraction in three places; a dash for none."""
+    """Format a count with thin spaces, or a fraction with three digits; a dash for None."""
     if value is None or not math.isfinite(value):
         return "–"
     if value != int(value):
@@ -32,16 +32,16 @@ def number(value: float | None) -> str:
 
 
 def short_number(value: float) -> str:
-    """A count for an axis: 1.5k, 20M."""
+    """Format a count for an axis: 1.5k, 20M."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
 
 
-def share(part: float, whole: float) -> str:
-    """A part of a whole in per cent; a dash of nothing."""
-    return f"{part / whole:.1%}" if whole else "–"
+def share(count: float, total: float) -> str:
+    """Format a share in per cent; a dash if the total is 0."""
+    return f"{count / total:.1%}" if total else "–"
 
 
 def _svg(width: int, height: int, label: str, body: Sequence[str], kind: str = "plot") -> str:
@@ -57,8 +57,8 @@ def _text(x: float, y: float, text: str, anchor: str = "start", kind: str = "") 
     )
 
 
-def _rect(x: float, y: float, w: float, h: float, kind: str, told: str = "") -> str:
-    title = f"<title>{safe(told)}</title>" if told else ""
+def _rect(x: float, y: float, w: float, h: float, kind: str, note: str = "") -> str:
+    title = f"<title>{safe(note)}</title>" if note else ""
     return (
         f'<rect x="{x:.2f}" y="{y:.2f}" width="{max(w, 0):.2f}" height="{max(h, 0):.2f}" '
         f'class="{kind}">{title}</rect>'
@@ -66,7 +66,7 @@ def _rect(x: float, y: float, w: float, h: float, kind: str, told: str = "") -> 
 
 
 def stage_flow(stages: Sequence[Mapping[str, Any]]) -> str:
-    """A bar for each stage, as long as what it was handed, parted by what became of it."""
+    """Draw a bar for each stage: its length is the stage's input, its segments are the outcomes."""
     most = max((sum(s[o] for o in OUTCOMES) for s in stages), default=0)
     room, body = _WIDE - _LEFT - 120, []
     for i, stage in enumerate(stages):
@@ -74,24 +74,24 @@ def stage_flow(stages: Sequence[Mapping[str, Any]]) -> str:
         body.append(_text(_LEFT - 12, y + 16, stage["stage"], "end", "name"))
         for outcome in OUTCOMES:
             width = room * stage[outcome] / most if most else 0
-            told = f"{stage['stage']}: {number(stage[outcome])} {outcome}"
-            body.append(_rect(x, y, width, 22, f"o-{outcome}", told))
+            note = f"{stage['stage']}: {number(stage[outcome])} {outcome}"
+            body.append(_rect(x, y, width, 22, f"o-{outcome}", note))
             x += width
-        handed = sum(stage[o] for o in OUTCOMES)
-        told = f"{number(stage['keep'])} · {share(stage['keep'], handed)}"
-        body.append(_text(x + 8, y + 16, told, kind="soft"))
+        total = sum(stage[o] for o in OUTCOMES)
+        label = f"{number(stage['keep'])} · {share(stage['keep'], total)}"
+        body.append(_text(x + 8, y + 16, label, kind="soft"))
     return _svg(_WIDE, len(stages) * _ROW + 8, "What each stage kept", body)
 
 
 def outcome_bar(row: Mapping[str, Any], most: int) -> str:
-    """The same in a cell of a table: a bar as long as the row's share of the most."""
+    """Draw the outcomes of a table's row as a bar; its length is the row's share of `most`."""
     body, x = [], 0.0
     for outcome in OUTCOMES:
         width = 200 * row[outcome] / most if most else 0
         body.append(_rect(x, 2, width, 10, f"o-{outcome}", f"{number(row[outcome])} {outcome}"))
         x += width
-    told = ", ".join(f"{number(row[o])} {o}" for o in OUTCOMES)
-    return _svg(200, 14, told, body, "cell")
+    label = ", ".join(f"{number(row[o])} {o}" for o in OUTCOMES)
+    return _svg(200, 14, label, body, "cell")
 
 
 def histogram(
@@ -104,14 +104,14 @@ def histogram(
     every: int = 4,
     size: tuple[int, int] = (_WIDE, 220),
 ) -> str:
-    """Bars of equal width side by side, a bin each.
+    """Draw a bar of equal width for each bin.
 
     Args:
       bins: least, below, and a count for each series; in order, without gaps.
-      label: what is drawn, for those who do not see it.
-      series: (key of the count, class), stacked upwards.
-      marks: values at which an upright line stands.
-      tick: how the edges of bins are written.
+      label: a description for readers who cannot see the plot.
+      series: (key of the count, CSS class), stacked upwards.
+      marks: values that are marked by a vertical line.
+      tick: formats the edges of bins.
       every: write each n-th edge.
       size: width and height.
     """
@@ -124,29 +124,29 @@ def histogram(
         f'<path d="M{left} {top}H{width - 12}" class="grid"/>',
         f'<path d="M{left} {bottom}H{width - 12}" class="axis"/>',
     ]
-    for i, one in enumerate(bins):
+    for i, bin in enumerate(bins):
         y, x = bottom, left + i * step
         for key, kind in series:
-            tall = (bottom - top) * one[key] / most
-            tall = max(tall, 1.5) if one[key] else 0  # one document is seen beside a million
-            y -= tall
-            told = f"{tick(one['least'])}–{tick(one['below'])}: {number(one[key])}"
-            body.append(_rect(x + 0.5, y, step - 1, tall, kind, told))
+            bar = (bottom - top) * bin[key] / most
+            bar = max(bar, 1.5) if bin[key] else 0  # one document is visible beside a million
+            y -= bar
+            note = f"{tick(bin['least'])}–{tick(bin['below'])}: {number(bin[key])}"
+            body.append(_rect(x + 0.5, y, step - 1, bar, kind, note))
         if i % every == 0:
-            body.append(_text(x, height - 8, tick(one["least"]), "middle", "soft"))
+            body.append(_text(x, height - 8, tick(bin["least"]), "middle", "soft"))
     if bins and len(bins) % every == 0:
         end = left + len(bins) * step
         body.append(_text(end, height - 8, tick(bins[-1]["below"]), "end", "soft"))
     for mark in marks:
-        x = left + step * _place(bins, mark)
+        x = left + step * _position(bins, mark)
         body.append(f'<path d="M{x:.1f} {top - 8}V{bottom}" class="mark"/>')
         body.append(_text(x + 4, top - 2, tick(mark), kind="marked"))
     return _svg(width, height, label, body)
 
 
-def _place(bins: Sequence[Mapping[str, Any]], value: float) -> float:
-    """Where a value stands among the bins, in bins from the left."""
-    for i, one in enumerate(bins):
-        if value < one["below"]:
-            return i + max(0.0, (value - one["least"]) / (one["below"] - one["least"]))
+def _position(bins: Sequence[Mapping[str, Any]], value: float) -> float:
+    """Return the position of a value on the axis, counted in bins from the left."""
+    for i, bin in enumerate(bins):
+        if value < bin["below"]:
+            return i + max(0.0, (value - bin["least"]) / (bin["below"] - bin["least"]))
     return float(len(bins))

@@ -1,5 +1,7 @@
-"""Domains and quality scores of released documents; statistics of all that were measured, from the
-table that the stage `quality` left in the work folder."""
+"""Domains and quality scores of released documents, and quality statistics of all documents.
+
+The statistics come from the table of the stage `quality` in the work folder.
+"""
 
 from __future__ import annotations
 
@@ -18,44 +20,51 @@ QUANTILES: Final = (0.05, 0.5, 0.95)
 
 
 def domains(release: ReleaseFolder) -> list[dict[str, Any]]:
-    """How many released documents are of which domain (null: none)."""
+    """Count the released documents of each domain (null: none)."""
     counted = _data(release, "domain").group_by("domain").agg(pl.len().alias("n")).collect()
     named = counted.sort("n", "domain", descending=[True, False], nulls_last=True)
     return named.to_dicts() if named["domain"].drop_nulls().len() else []
 
 
 def scores(release: ReleaseFolder) -> list[dict[str, Any]]:
-    """A histogram of the quality scores of released documents, where they have one."""
+    """Return a histogram of the quality scores of released documents; empty if there are none."""
     values = _data(release, "quality").collect()["quality"].drop_nulls().to_numpy()
     return edges.histogram(values, SCORES) if len(values) else []
 
 
 def statistics(release: ReleaseFolder, work: Path | None) -> list[dict[str, Any]]:
-    """Of each statistic of quality the 5th, 50th and 95th percentile, of released documents and of
-    the others that were measured: statistic, released, others."""
-    table = _measured(work)
+    """Return the 5th, 50th and 95th percentile of each quality statistic.
+
+    Returns:
+      statistic, released (of released documents), others (of all other measured documents).
+    """
+    table = _quality_table(work)
     if table is None:
         return []
     schema = table.collect_schema()
     names = [n for n, kind in schema.items() if kind.is_numeric() and n != "score"]
-    mine = release.table("documents").select("doc_id", released=pl.lit(True))
-    rows = table.join(mine, on="doc_id", how="left").with_columns(
+    released = release.table("documents").select("doc_id", released=pl.lit(True))
+    rows = table.join(released, on="doc_id", how="left").with_columns(
         pl.col("released").fill_null(False)
     )
-    asked = [
+    quantiles = [
         pl.col(n).quantile(q).cast(pl.Float64).alias(f"{n}/{q}") for n in names for q in QUANTILES
     ]
-    found = {
-        row["released"]: row for row in rows.group_by("released").agg(asked).collect().to_dicts()
+    values = {
+        row["released"]: row
+        for row in rows.group_by("released").agg(quantiles).collect().to_dicts()
     }
 
-    def told(name: str, released: bool) -> list[float | None]:
-        return [found.get(released, {}).get(f"{name}/{q}") for q in QUANTILES]
+    def percentiles(name: str, released: bool) -> list[float | None]:
+        return [values.get(released, {}).get(f"{name}/{q}") for q in QUANTILES]
 
-    return [{"statistic": n, "released": told(n, True), "others": told(n, False)} for n in names]
+    return [
+        {"statistic": n, "released": percentiles(n, True), "others": percentiles(n, False)}
+        for n in names
+    ]
 
 
-def _measured(work: Path | None) -> pl.LazyFrame | None:
+def _quality_table(work: Path | None) -> pl.LazyFrame | None:
     files = sorted((work / "quality" / "quality").glob("*.parquet")) if work else []
     return pl.scan_parquet(files, hive_partitioning=False) if files else None
 

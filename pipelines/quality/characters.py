@@ -1,6 +1,6 @@
-"""Characters by what they tell of a text: a small number each, looked up in one table.
+"""The kinds of characters that quality statistics count: one small number per code point.
 
-Classes are unions of Unicode's general categories (UAX #44) and the few sets below.
+A kind is a union of Unicode's general categories (UAX #44) and the sets below.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import numpy.typing as npt
 KINDS: Final = (
     "newline",
     "space",
-    "letter",  # and marks, joiners, soft hyphens: what a word is made of
+    "letter",  # and marks, joiners, soft hyphens: the characters of words
     "apostrophe",
     "unspaced",  # a letter of a script that puts no space between words
     "digit",
     "terminal",  # ends a sentence
-    "closing",  # may follow such an end
+    "closing",  # can follow a terminal
     "ellipsis",
     "bullet",
     "code",  # frequent in programs and markup, rare in prose
@@ -30,7 +30,7 @@ KINDS: Final = (
     "odd",  # replacement, control, private and unassigned characters
 )
 KIND: Final = {name: np.uint8(number) for number, name in enumerate(KINDS)}
-#: Where the table ends; beyond are ideographs, variation selectors and private planes.
+#: The end of the table.  Ideographs, variation selectors and private planes are beyond it.
 _END: Final = 0x20000
 _SETS: Final = {
     "apostrophe": "'\u2018\u2019\u02bb\u02bc`\u00b4\u05f3\u05f4\ua78b\ua78c",
@@ -56,7 +56,7 @@ _UNSPACED: Final = (
     (0x4E00, 0x9FFF),
     (0xF900, 0xFAFF),
 )
-#: Pictographs (UTS #51's blocks), with the parts that sequences are built of.
+#: Pictographs (the blocks of UTS #51), and the components of their sequences.
 _EMOJI: Final = ((0x2600, 0x27BF), (0x1F000, 0x1FAFF), (0x2B00, 0x2BFF), (0x20E3, 0x20E3))
 _NEWLINES: Final = (0x0A, 0x0B, 0x0C, 0x0D, 0x85, 0x2028, 0x2029)
 _BLANKS: Final = (0x09, 0x1361, 0xFEFF, 0x200B)
@@ -64,20 +64,21 @@ _JOINERS: Final = (0x00AD, 0x200C, 0x200D, 0x2060)
 
 
 def kinds(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
-    """Code points -> their numbers in `KINDS`."""
-    return _kinds().take(codes)
+    """Return the kind of each code point, as an index into `KINDS`."""
+    return _kind_table().take(codes)
 
 
 def hashes(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint64]:
-    """Code points -> 64 mixed bits each; the two cases of a letter have the same."""
-    return _mixed().take(codes, mode="clip")
+    """Return a 64-bit hash of each code point; upper and lower case have the same hash."""
+    return _hash_table().take(codes, mode="clip")
 
 
 @cache
-def _kinds() -> npt.NDArray[np.uint8]:
+def _kind_table() -> npt.NDArray[np.uint8]:
+    """Code point -> index into `KINDS`."""
     table = np.full(0x110000, KIND["odd"], np.uint8)
     categories = list(map(unicodedata.category, map(chr, range(_END))))
-    kind_of = {category: KIND[_of_category(category)] for category in {*categories}}
+    kind_of = {category: KIND[_general_kind(category)] for category in {*categories}}
     table[:_END] = list(map(kind_of.__getitem__, categories))
     table[[*_NEWLINES]], table[[*_BLANKS]] = KIND["newline"], KIND["space"]
     table[0xFFFD] = KIND["odd"]
@@ -85,9 +86,9 @@ def _kinds() -> npt.NDArray[np.uint8]:
     table[0xE0000:0xE01F0] = KIND["letter"]  # variation selectors and tags
     for name, blocks in (("unspaced", _UNSPACED), ("emoji", _EMOJI)):
         for first, last in blocks:
-            part = table[first : last + 1]
-            only = KIND["letter"] if name == "unspaced" else KIND["symbol"]
-            part[part == only] = KIND[name]
+            block = table[first : last + 1]
+            replaced = KIND["letter"] if name == "unspaced" else KIND["symbol"]
+            block[block == replaced] = KIND[name]
     for name, characters in _SETS.items():
         table[[ord(c) for c in characters]] = KIND[name]
     table[[*_JOINERS]] = KIND["letter"]
@@ -95,8 +96,8 @@ def _kinds() -> npt.NDArray[np.uint8]:
     return table
 
 
-def _of_category(category: str) -> str:
-    """The kind of a general category, for most of its characters."""
+def _general_kind(category: str) -> str:
+    """Return the kind of most characters of a general category."""
     if category == "Zs":
         return "space"
     names = {"L": "letter", "M": "letter", "N": "digit", "P": "punctuation", "S": "symbol"}
@@ -104,8 +105,8 @@ def _of_category(category: str) -> str:
 
 
 @cache
-def _mixed() -> npt.NDArray[np.uint64]:
-    """A last entry stands for all that lies beyond the table."""
+def _hash_table() -> npt.NDArray[np.uint64]:
+    """Code point -> hash; the last entry is for all code points beyond the table."""
     from pipelines.text.shingles import fmix64
 
     lower = list(map(str.lower, map(chr, range(_END))))

@@ -1,4 +1,4 @@
-"""A fastText classifier of documents: what it is shown of a text, and what it says."""
+"""A fastText classifier of documents."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from fasttext.FastText import _FastText
 
 LABEL: Final = "__label__"
-#: Characters of a text that a model is shown, from its start.
+#: The model reads this many characters from the start of a text.
 MAX_CHARS: Final = 3000
 
 
 class ClassifierError(Exception):
-    """A classifier's file that is not there or is not one; the message says what helps."""
+    """A classifier's file is missing or is not a classifier; the message names the remedy."""
 
 
 def to_model_lines(texts: pl.Series) -> pl.Series:
-    """Texts as a model is shown them, in training and after: the first `SHOWN` characters, lower
-    case, letters and numbers parted from punctuation, on one line."""
+    """Convert texts to a model's input, for training and for prediction.
+
+    A line holds the first `MAX_CHARS` characters in lower case, with spaces between words and
+    punctuation.
+    """
     return (
         texts.cast(pl.String)
         .fill_null("")
@@ -39,23 +42,28 @@ def to_model_lines(texts: pl.Series) -> pl.Series:
 
 
 class Classifier:
-    """A fastText supervised model; loaded when first asked."""
+    """A fastText supervised model.  Loads the model at its first use."""
 
     def __init__(self, path: Path, key: str) -> None:
-        """`key` names the parameter that named the file, for messages.
+        """Check that the file exists.
+
+        Args:
+          path: the model's file.
+          key: the parameter that names the file, for messages.
 
         Raises:
-          ClassifierError: where the file is not there.
+          ClassifierError: the file is missing.
         """
         self.path, self.key = path, key
         if not path.is_file():
             raise ClassifierError(
-                f"{key}: {path} is not there; `tamga quality train` makes a model"
+                f"{key}: {path} is missing; correct the path, or make a model with "
+                "`tamga quality train`"
             )
 
     @cached_property
     def sha256(self) -> str:
-        """The model file's digest, as it stands in lineage."""
+        """The digest of the model's file, as recorded in lineage."""
         return sha256_file(self.path)
 
     @cached_property
@@ -67,7 +75,9 @@ class Classifier:
         except (ValueError, MemoryError, RuntimeError):
             raise ClassifierError(f"{self.key}: {self.path} is not a fastText model") from None
         if not self._labels(model):
-            raise ClassifierError(f"{self.key}: {self.path} has no labels: it is no classifier")
+            raise ClassifierError(
+                f"{self.key}: {self.path} has no labels, so it is not a classifier"
+            )
         return model
 
     @property
@@ -76,34 +86,44 @@ class Classifier:
         return self._labels(self.model)
 
     def check(self, label: str | None = None) -> None:
-        """Raise ClassifierError unless the file is a classifier, and knows the label."""
+        """Load the model.
+
+        Args:
+          label: a label that the model must have.
+
+        Raises:
+          ClassifierError: the file is not a classifier, or has no such label.
+        """
         labels = self.labels
         if label is not None and label not in labels:
             known = ", ".join(sorted(labels)[:20])
-            raise ClassifierError(f"{self.key}: {self.path} has no label {label!r}, but {known}")
+            raise ClassifierError(
+                f"{self.key}: {self.path} has no label {label!r}; its labels are {known}"
+            )
 
     def probability(self, texts: pl.Series, label: str) -> pl.Series:
-        """The probability of one label for each text; 0 for a text without a known word."""
-        found = [dict(pairs).get(LABEL + label, 0.0) for pairs in self._predict(texts, -1)]
-        return pl.Series("score", found, dtype=pl.Float32)
+        """Return the probability of a label for each text; 0 for a text without a known word."""
+        scores = [dict(pairs).get(LABEL + label, 0.0) for pairs in self._predict(texts, -1)]
+        return pl.Series("score", scores, dtype=pl.Float32)
 
-    def best(self, texts: pl.Series, floor: float) -> pl.Series:
-        """The most probable label of each text, null below the floor."""
-        found = [
+    def best_label(self, texts: pl.Series, floor: float) -> pl.Series:
+        """Return the most probable label of each text, null below the floor."""
+        best = [
             pairs[0][0].removeprefix(LABEL) if pairs and pairs[0][1] >= floor else None
             for pairs in self._predict(texts, 1)
         ]
-        return pl.Series("label", found, dtype=pl.String)
+        return pl.Series("label", best, dtype=pl.String)
 
     def _predict(self, texts: pl.Series, k: int) -> list[list[tuple[str, float]]]:
+        """Return the `k` most probable labels of each text with their probabilities; -1: all."""
         lines = [line + "\n" for line in to_model_lines(texts).to_list()]
         if not lines:
             return []
         labels, scores = self.model.f.multilinePredict(lines, k, 0.0, "strict")
-        # fastText rounds up to 1.00001
+        # fastText returns values up to 1.00001.
         return [
-            list(zip(some, np.minimum(values, 1).tolist(), strict=True))
-            for some, values in zip(labels, scores, strict=True)
+            list(zip(names, np.minimum(values, 1).tolist(), strict=True))
+            for names, values in zip(labels, scores, strict=True)
         ]
 
     @staticmethod

@@ -1,9 +1,10 @@
-"""Fit a fastText model, in a process of its own: `python -m pipelines.quality.fit JSON`.
+"""Fit a fastText model in a separate process: `python -m pipelines.quality.fit JSON`.
 
-With one thread fastText sets only the first tenth of its input matrix (`DenseMatrix::uniform` hands
-a tenth to each thread) and leaves the rest as the memory was: the same documents give other models,
-or none ("Encountered NaN").  `ENVIRONMENT` has glibc hand out memory of zeros, so that they give
-the same; words whose vectors begin at zero learn from those that do not.
+With one thread fastText initialises only the first tenth of its input matrix: `DenseMatrix::uniform`
+gives a tenth to each thread.  The rest keeps the old content of the memory.  The same documents
+then give different models, or none ("Encountered NaN").  `ENVIRONMENT` makes glibc fill new memory
+with zeros, so the same documents give the same model.  Words whose vectors begin at zero learn from
+the other words.
 """
 
 from __future__ import annotations
@@ -21,28 +22,30 @@ ENVIRONMENT: Final = {"MALLOC_PERTURB_": "255", "GLIBC_TUNABLES": "glibc.malloc.
 
 
 class FitError(Exception):
-    """fastText could not fit the model; the message is its own."""
+    """fastText could not fit the model; the message is fastText's."""
 
 
 def fit(arguments: Mapping[str, Any], out: str) -> None:
-    """Train by fastText's arguments and save the model at `out`.
+    """Train a model with fastText's arguments and save it at `out`.
 
     Raises:
-      FitError: with fastText's words.
+      FitError: fastText failed.
     """
     path = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", __name__, json.dumps({"out": out, **arguments})],
         env=os.environ | ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, path))},
         stdout=subprocess.PIPE,
         text=True,
     )
-    if done.returncode:
-        raise FitError(done.stdout.strip() or f"the process ended with {done.returncode}")
+    if process.returncode:
+        raise FitError(
+            process.stdout.strip() or f"the process ended with the code {process.returncode}"
+        )
 
 
 def main() -> int:
-    """In the process of its own."""
+    """Train a model in the separate process; return the exit code."""
     arguments = json.loads(sys.argv[1])
     out = arguments.pop("out")
     from fasttext.FastText import train_supervised

@@ -1,9 +1,9 @@
-"""Rules over the statistics of documents: which fail, by what value, against which threshold.
+"""Rules over the statistics of documents: which rules fail, and by which value and threshold.
 
-Rules and thresholds are data: `thresholds.tsv`, or a file of the same form named in params.  The
-first row of a rule (language and kind `*`) says which statistic it bounds and when it applies;
-further rows of it set another value for a language, a kind of source, or both, or put it `off`.
-Where a statistic is null, no rule judges it.
+Rules and thresholds are data: `thresholds.tsv`, or a file of the same form that params name.  The
+first row of a rule (language and kind `*`) defines which statistic it limits and when it applies.
+Each further row sets another value, or `off`, for a language, a kind of source, or both.  A rule
+does not apply where its statistic is null.
 """
 
 from __future__ import annotations
@@ -34,12 +34,19 @@ _COMPARE: Final[Mapping[str, Callable[[pl.Expr, float], pl.Expr]]] = {
 
 
 class BadThresholds(Exception):
-    """A thresholds file that cannot be used; the message names file, line and remedy."""
+    """The thresholds file cannot be used; the message names file, line and remedy."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """`values`: (language, kind) -> threshold, or None where the rule is off."""
+    """A rule.
+
+    Attributes:
+      statistic: the statistic that it limits.
+      bound: `max` or `min`.
+      when: conditions (statistic, comparison, number); the rule applies if all are true.
+      values: (language, kind) -> threshold, or None where the rule is off.
+    """
 
     name: str
     statistic: str
@@ -48,7 +55,7 @@ class Rule:
     values: dict[tuple[str, str], float | None] = field(default_factory=dict)
 
     def value(self, language: str | None, kind: str) -> float | None:
-        """The threshold for documents of a language from a kind of source."""
+        """Return the threshold for documents of a language from a kind of source; None: off."""
         for key in ((language, kind), (language, ANY), (ANY, kind), (ANY, ANY)):
             if key in self.values:
                 return self.values[key]
@@ -56,10 +63,10 @@ class Rule:
 
 
 def load(path: Path = THRESHOLDS) -> list[Rule]:
-    """The rules of a file, in its order.
+    """Read the rules of a file, in its order.
 
     Raises:
-      BadThresholds: for the first row that is wrong, or a file that cannot be read.
+      BadThresholds: the file cannot be read, or a row is wrong; the message names the first one.
     """
     rules: dict[str, Rule] = {}
     try:
@@ -79,14 +86,15 @@ def load(path: Path = THRESHOLDS) -> list[Rule]:
 
 
 def find_failures(measured: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame:
-    """Hold documents against rules.
+    """Find the rules that documents fail.
 
     Args:
       measured: doc_id, lang, kind, and the statistics that the rules name.
+      rules: the rules.
 
     Returns:
-      `measured` with `failures` (list of struct rule, statistic, value, bound, threshold), in
-      the order of the rules.
+      `measured` with the column `failures` (list of struct rule, statistic, value, bound,
+      threshold), in the order of the rules.
     """
     pairs = measured.select("lang", "kind").unique()
     limits = pairs.with_columns(
@@ -97,56 +105,61 @@ def find_failures(measured: pl.DataFrame, rules: Sequence[Rule]) -> pl.DataFrame
         )
         for rule in rules
     )
-    judged = measured.join(
+    with_limits = measured.join(
         limits, on=["lang", "kind"], how="left", nulls_equal=True, maintain_order="left"
     )
-    found = [_failure(rule) for rule in rules]
-    listed = pl.concat_list(found).list.drop_nulls() if found else pl.lit([])
-    return judged.with_columns(failures=listed).drop(f"limit:{r.name}" for r in rules)
+    failures = [_failure(rule) for rule in rules]
+    listed = pl.concat_list(failures).list.drop_nulls() if failures else pl.lit([])
+    return with_limits.with_columns(failures=listed).drop(f"limit:{r.name}" for r in rules)
 
 
 def _failure(rule: Rule) -> pl.Expr:
+    """Return the failure of a rule as a struct, null where it does not fail."""
     value, limit = pl.col(rule.statistic).cast(pl.Float64), pl.col(f"limit:{rule.name}")
     applies = [_COMPARE[sign](pl.col(name), than) for name, sign, than in rule.when]
     fails = getattr(value, BOUNDS[rule.bound])(limit)
-    told = pl.struct(
+    failure = pl.struct(
         rule=pl.lit(rule.name),
         statistic=pl.lit(rule.statistic),
         value=value.round(4),
         bound=pl.lit(rule.bound),
         threshold=limit,
     )
-    return pl.when(reduce(operator.and_, applies, fails)).then(told)
+    return pl.when(reduce(operator.and_, applies, fails)).then(failure)
 
 
 def _add(rules: dict[str, Rule], row: list[str]) -> None:
+    """Add a row of the file to the rules; raise ValueError if it is wrong."""
     if len(row) != len(COLUMNS):
-        raise ValueError(f"{len(row)} columns where {len(COLUMNS)} belong, separated by tabs")
+        raise ValueError(f"{len(row)} columns; {len(COLUMNS)} are needed, separated by tabs")
     cells: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
     name, key = cells["rule"], (cells["language"], cells["kind"])
     if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-        raise ValueError(f"rule {name!r}: a name of small letters, digits and hyphens")
+        raise ValueError(f"rule {name!r}: allowed are small letters, digits and hyphens")
     if cells["kind"] not in KINDS:
-        raise ValueError(f"kind {cells['kind']!r}: one of {', '.join(KINDS)}")
+        raise ValueError(f"kind {cells['kind']!r}: allowed are {', '.join(KINDS)}")
     if name not in rules:
         if key != (ANY, ANY):
             raise ValueError(f"rule {name!r}: its first row must be for language * and kind *")
         rules[name] = _rule(cells)
     if key in rules[name].values:
-        raise ValueError(f"rule {name!r}: a second value for {key[0]}, {key[1]}")
+        raise ValueError(f"rule {name!r}: second value for language {key[0]}, kind {key[1]}")
     rules[name].values[key] = None if cells["value"] == "off" else _number(cells["value"])
 
 
 def _rule(cells: Mapping[str, str]) -> Rule:
+    """Return the rule that a first row defines; raise ValueError if it is wrong."""
     if cells["statistic"] not in STATISTICS:
-        raise ValueError(f"statistic {cells['statistic']!r}: one of {', '.join(STATISTICS)}")
+        raise ValueError(f"statistic {cells['statistic']!r}: allowed are {', '.join(STATISTICS)}")
     if cells["bound"] not in BOUNDS:
-        raise ValueError(f"bound {cells['bound']!r}: one of {', '.join(BOUNDS)}")
+        raise ValueError(f"bound {cells['bound']!r}: allowed are {', '.join(BOUNDS)}")
     conditions = []
     for text in cells["when"].split():
         match = _CONDITION.fullmatch(text)
         if not match or match[1] not in STATISTICS:
-            raise ValueError(f"when {text!r}: a statistic, >= or <=, and a number: n_words>=50")
+            raise ValueError(
+                f"when {text!r}: allowed is a statistic, >= or <=, and a number, as in n_words>=50"
+            )
         conditions.append((match[1], match[2], _number(match[3])))
     return Rule(cells["rule"], cells["statistic"], cells["bound"], tuple(conditions))
 
@@ -155,4 +168,4 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ValueError(f"value {text!r}: a number, or off") from None
+        raise ValueError(f"value {text!r}: allowed is a number, or off") from None

@@ -1,30 +1,30 @@
-"""The figures of documents that quality rules judge, all of a batch in one pass over code points.
+"""The statistics that quality rules limit.  A batch is measured in one pass over its code points.
 
-Where the families Gopher (Rae et al. 2021, arXiv 2112.11446), C4 (Raffel et al. 2020, JMLR 21)
-and FineWeb (Penedo et al. 2024, arXiv 2406.17557) count English tokens, here a word is a run of
-letters, marks, digits and apostrophes, and each letter a word in scripts that write without
-spaces; shares are of characters or words, so that they mean the same in all languages:
+The families Gopher (Rae et al. 2021, arXiv 2112.11446), C4 (Raffel et al. 2020, JMLR 21) and
+FineWeb (Penedo et al. 2024, arXiv 2406.17557) count English tokens.  Here a word is a run of
+letters, marks, digits and apostrophes.  In scripts without spaces each letter is a word.  Shares
+are of characters or words, so they mean the same in all languages:
 
   mean_word_length        characters, of words that begin with a letter; null in unspaced scripts
-  digit_, symbol_, emoji_, odd_share    of the characters that are no space
-  code_share              of the same, {}=<>_\\^ that stand beside no other of their kind
+  digit_, symbol_, emoji_, odd_share    of the characters that are not spaces
+  code_share              of the same, {}=<>_\\^ without an equal neighbour
   number_share            of words, those that begin with a digit
-  stop_word_share         of words, those in the language's list; null where it has none
+  stop_word_share         of words, those in the language's list; null without a list
   long_run_share          of characters, those in runs without a space longer than LONG
-  short_line_share        of lines, those up to SHORT_LINE characters and open at their end
-  closed_line_share       of lines, those that end as a sentence does
-  bullet_line_share       of lines, those that begin with a bullet and are open at their end
-  ellipsis_line_share     of lines
-  duplicate_line_share, duplicate_paragraph_share    of characters, in parts that stood before
-  top_<n>gram_share       of words, those in the commonest sequence of n words
-  duplicate_<n>gram_share    of all sequences of n words, those that stood before
-  marker_rate             how many of MARKERS there are, per 100 words
+  short_line_share        of lines, those of up to SHORT_LINE characters that are not closed
+  closed_line_share       of lines, those that end like a sentence
+  bullet_line_share       of lines, those that begin with a bullet and are not closed
+  ellipsis_line_share     of lines, those that end with an ellipsis
+  duplicate_line_share, duplicate_paragraph_share    of characters, those in repeated ones
+  top_<n>gram_share       of words, those in the most frequent sequence of n words
+  duplicate_<n>gram_share    of all sequences of n words, those that occurred before
+  marker_rate             occurrences of MARKERS per 100 words
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,18 +38,18 @@ U64 = npt.NDArray[np.uint64]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-#: Characters of a document that are judged; of a longer one, windows spread over all of it.
+#: At most this many characters of a document are measured: of a longer one, evenly spread windows.
 LIMIT: Final = 1 << 20
 WINDOWS: Final = 16
-#: Characters measured at a time: the arrays stay near the processor.
+#: Characters measured at a time: the arrays stay in the processor's cache.
 CHUNK: Final = 1 << 18
-#: A run without a space that no word or address reaches in prose; a line that is a label.
+#: Words and addresses in prose are shorter than `LONG`.  Lines up to `SHORT_LINE` are labels.
 LONG, SHORT_LINE = 60, 30
 ORDERS: Final = (2, 3, 4, 5, 10)
-#: Share of letters of unspaced scripts from which lengths of words and runs say nothing.
+#: From this share of letters of unspaced scripts on, lengths of words and runs mean nothing.
 UNSPACED: Final = 0.1
-#: What stands where a page's text should be: filler, and the words of an empty page's script.
-#: Case does not count for ASCII alone, so other words lack the first letter, which may be large.
+#: Phrases that replace a page's text: filler, and the notice of a page that needs a script.  The
+#: search ignores case in ASCII only, so other phrases lack the first letter, which can be a capital.
 MARKERS: Final = (
     "lorem ipsum",
     "enable javascript",
@@ -75,7 +75,7 @@ _CLOSED = np.array([k in ("terminal", "closing", "ellipsis") for k in KINDS])
 
 
 class Spans(NamedTuple):
-    """Where runs of characters begin and end, and whose they are."""
+    """Runs of characters: where they start and end, and the document that each belongs to."""
 
     starts: I64
     ends: I64
@@ -83,29 +83,28 @@ class Spans(NamedTuple):
 
 
 def measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
-    """The figures of each text.
+    """Measure each text.
 
     Args:
       texts: n strings; null counts as empty.
       languages: n language codes, for the lists of function words.
 
     Returns:
-      n rows with the columns of `STATISTICS`.  Of a text longer than `LIMIT` characters, all but
-      `n_chars` is found on `WINDOWS` windows spread over it, and `n_words` and `n_lines` are
-      estimates; what has no meaning for a text is null.
+      n rows with the columns of `STATISTICS`.  A statistic that has no meaning for a text is null.
+      Of a text longer than `LIMIT` characters, `WINDOWS` windows are measured; `n_words` and
+      `n_lines` are then estimates, `n_chars` is exact.
     """
     full = texts.cast(pl.String).fill_null("").rename("text")
     lengths = full.str.len_chars().cast(pl.Int64).to_numpy()
-    judged = spread_windows(full, lengths)
-    parts = [
-        _measure(judged[first:last], languages[first:last])
+    windows = spread_windows(full, lengths)
+    chunks = [
+        _measure_chunk(windows[first:last], languages[first:last])
         for first, last in _chunks(np.minimum(lengths, LIMIT))
     ]
-    empty = pl.DataFrame(schema=STATISTICS)
-    found = pl.concat(parts) if parts else empty
+    measured = pl.concat(chunks) if chunks else pl.DataFrame(schema=STATISTICS)
     scale = pl.Series("scale", np.maximum(lengths / LIMIT, 1.0))
     markers = full.str.head(LIMIT).str.find_many([*MARKERS], ascii_case_insensitive=True).list.len()
-    return found.with_columns(
+    return measured.with_columns(
         n_chars=pl.Series(lengths),
         n_words=(pl.col("n_words") * scale).round().cast(pl.Int64),
         n_lines=(pl.col("n_lines") * scale).round().cast(pl.Int64),
@@ -114,7 +113,7 @@ def measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
 
 
 def spread_windows(texts: pl.Series, lengths: I64) -> pl.Series:
-    """Texts of at most `LIMIT` characters as they are; of longer ones, evenly spread windows."""
+    """Replace texts longer than `LIMIT` characters by evenly spread windows of them."""
     long = np.flatnonzero(lengths > LIMIT)
     if not len(long):
         return texts
@@ -130,7 +129,7 @@ def spread_windows(texts: pl.Series, lengths: I64) -> pl.Series:
 
 
 def _chunks(lengths: I64) -> Iterator[tuple[int, int]]:
-    """Rows first to last of about `CHUNK` characters, and of no more documents than keys hold."""
+    """Yield (first, last): rows of about `CHUNK` characters, and at most `repeats.DOCUMENTS`."""
     ends, first = np.cumsum(lengths), 0
     while first < len(lengths):
         before = ends[first - 1] if first else 0
@@ -140,59 +139,97 @@ def _chunks(lengths: I64) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _measure(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
+def _measure_chunk(texts: pl.Series, languages: Sequence[str | None]) -> pl.DataFrame:
+    """Measure each text of a chunk; see `measure`."""
     n = len(texts)
     joined = "\n" + "\n".join(texts.to_list()) + "\n"
     codes = np.frombuffer(joined.encode("utf-32-le", "replace"), np.uint32)
     lengths = texts.str.len_chars().cast(pl.Int64).to_numpy()
-    bounds = np.concatenate(([0], np.cumsum(lengths + 1)))  # each document's newline before it
+    bounds = np.concatenate(([0], np.cumsum(lengths + 1)))  # the newline before each document
     kind = kinds(codes)
-    counted = _count(kind, bounds, n)
-    code = np.flatnonzero(kind == KIND["code"])  # a rule of = or _ is none
-    code = code[(codes[code] != codes[code - 1]) & (codes[code] != codes[code + 1])]
-    n_code = np.bincount(np.searchsorted(bounds, code, "right") - 1, minlength=n)
+    counted = _count_kinds(kind, bounds, n)
     solid = np.maximum(lengths - counted["newline"] - counted["space"], 1)
-    words = _words(kind, bounds)
+    unspaced = counted["unspaced"] / solid > UNSPACED
     prefix = np.concatenate((np.zeros(1, np.uint64), hashes(codes)))
     prefix[1:] *= _powers(len(codes))
     np.cumsum(prefix, out=prefix)
-    hashed = _hash(prefix, words)
+    runs = _spans(~_BLANK[kind], bounds)
+    length = runs.ends - runs.starts
+    long = np.flatnonzero(length > LONG)
+    long_share = np.bincount(runs.owner[long], length[long], n) / solid
+    words = _words(kind, bounds)
+    statistics = {
+        "digit_share": counted["digit"] / solid,
+        "symbol_share": (counted["symbol"] + counted["code"] + counted["bullet"]) / solid,
+        "emoji_share": counted["emoji"] / solid,
+        "code_share": _count_code(codes, kind, bounds) / solid,
+        "odd_share": counted["odd"] / solid,
+        "long_run_share": _nan_unless(~unspaced, long_share),
+        **_word_statistics(
+            words=words,
+            kind=kind,
+            hashed=_hash(prefix, words),
+            languages=languages,
+            unspaced=unspaced,
+        ),
+        **_line_statistics(kind, runs, prefix, n),
+    }
+    return pl.DataFrame({k: pl.Series(v, nan_to_null=True) for k, v in statistics.items()})
+
+
+def _count_code(codes: npt.NDArray[np.uint32], kind: npt.NDArray[np.uint8], bounds: I64) -> I64:
+    """Count the characters of the kind `code` in each document.
+
+    Characters with an equal neighbour are left out, because a line of = or _ is only a rule.
+    """
+    code = np.flatnonzero(kind == KIND["code"])
+    code = code[(codes[code] != codes[code - 1]) & (codes[code] != codes[code + 1])]
+    return np.bincount(np.searchsorted(bounds, code, "right") - 1, minlength=len(bounds) - 1)
+
+
+def _word_statistics(
+    words: Spans,
+    kind: npt.NDArray[np.uint8],
+    hashed: U64,
+    languages: Sequence[str | None],
+    unspaced: Mask,
+) -> dict[str, npt.NDArray[Any]]:
+    """Measure words and their sequences.
+
+    Args:
+      words: the words of all documents.
+      kind: the kind of each character.
+      hashed: the hash of each word.
+      languages: the language of each of n documents.
+      unspaced: (n,) whether a document's lengths of words mean nothing.
+    """
+    n = len(languages)
     n_words = np.bincount(words.owner, minlength=n)
     number = kind[words.starts] == KIND["digit"]
     lexical = np.flatnonzero(~number & (kind[words.starts] != KIND["unspaced"]))
     n_lexical = np.bincount(words.owner[lexical], minlength=n)
     letters = np.bincount(words.owner[lexical], (words.ends - words.starts)[lexical], n)
-    runs = _spans(~_BLANK[kind], bounds)
-    length = runs.ends - runs.starts
-    long = np.flatnonzero(length > LONG)
-    unspaced = counted["unspaced"] / solid > UNSPACED
     stops = stop_words.count_stop_words(hashed, words.owner, languages)
     listed = np.array([language in stop_words.word_lists() for language in languages])
-    figures = {
+    mean_length = letters / np.maximum(n_lexical, 1)
+    statistics = {
         "n_words": n_words,
-        "mean_word_length": _where((n_lexical > 0) & ~unspaced, letters / np.maximum(n_lexical, 1)),
-        "digit_share": counted["digit"] / solid,
-        "symbol_share": (counted["symbol"] + counted["code"] + counted["bullet"]) / solid,
-        "emoji_share": counted["emoji"] / solid,
-        "code_share": n_code / solid,
-        "odd_share": counted["odd"] / solid,
+        "mean_word_length": _nan_unless((n_lexical > 0) & ~unspaced, mean_length),
         "number_share": np.bincount(words.owner[number], minlength=n) / np.maximum(n_words, 1),
-        "stop_word_share": _where(listed & (n_words > 0), stops / np.maximum(n_words, 1)),
-        "long_run_share": _where(~unspaced, np.bincount(runs.owner[long], length[long], n) / solid),
-        **_lines(kind, runs, prefix, n),
+        "stop_word_share": _nan_unless(listed & (n_words > 0), stops / np.maximum(n_words, 1)),
     }
-    for order, found in repeats.ngrams(hashed, words.owner, n, ORDERS).items():
+    for order, counts in repeats.ngrams(hashed, words.owner, n, ORDERS).items():
         if order < 5:
-            most = np.where(found.most > 1, found.most * order, 0)
-            figures[f"top_{order}gram_share"] = np.minimum(most / np.maximum(n_words, 1), 1)
+            most = np.where(counts.most > 1, counts.most * order, 0)
+            statistics[f"top_{order}gram_share"] = np.minimum(most / np.maximum(n_words, 1), 1)
         else:
-            again = (found.total - found.distinct) / np.maximum(found.total, 1)
-            figures[f"duplicate_{order}gram_share"] = again
-    return pl.DataFrame({k: pl.Series(v, nan_to_null=True) for k, v in figures.items()})
+            repeated = (counts.total - counts.distinct) / np.maximum(counts.total, 1)
+            statistics[f"duplicate_{order}gram_share"] = repeated
+    return statistics
 
 
-def _count(kind: npt.NDArray[np.uint8], bounds: I64, n: int) -> dict[str, I64]:
-    """How many characters of each kind a document has; its newline before it left out."""
+def _count_kinds(kind: npt.NDArray[np.uint8], bounds: I64, n: int) -> dict[str, I64]:
+    """Count the characters of each kind in each document, without the newline before it."""
     base = np.repeat(np.arange(n) * len(KINDS), np.diff(bounds))
     base += kind[:-1]
     table = np.bincount(base, minlength=n * len(KINDS)).reshape(n, len(KINDS))
@@ -201,7 +238,7 @@ def _count(kind: npt.NDArray[np.uint8], bounds: I64, n: int) -> dict[str, I64]:
 
 
 def _words(kind: npt.NDArray[np.uint8], bounds: I64) -> Spans:
-    """Runs of letters, digits and apostrophes; letters of unspaced scripts stand alone."""
+    """Find the words; each letter of an unspaced script is a word."""
     wordy, alone = _WORDY[kind], kind == KIND["unspaced"]
     if not alone.any():
         return _spans(wordy, bounds)
@@ -212,19 +249,27 @@ def _words(kind: npt.NDArray[np.uint8], bounds: I64) -> Spans:
 
 
 def _spans(inside: Mask, bounds: I64) -> Spans:
-    """The runs of True; the first and the last place are False."""
+    """Find the runs of True; the first and the last value must be False."""
     edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1
     return Spans(edges[::2], edges[1::2], _owner(edges[::2], bounds))
 
 
 def _owner(starts: I64, bounds: I64) -> I64:
+    """Return the document of each run."""
     return np.repeat(np.arange(len(bounds) - 1), np.diff(np.searchsorted(starts, bounds)))
 
 
-def _lines(
+def _line_statistics(
     kind: npt.NDArray[np.uint8], runs: Spans, prefix: U64, n: int
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """Of lines and paragraphs, which are what runs stand in."""
+    """Measure lines and paragraphs.
+
+    Args:
+      kind: the kind of each character.
+      runs: the runs without a space.
+      prefix: see `_hash`.
+      n: how many documents there are.
+    """
     place = np.searchsorted(np.flatnonzero(kind == KIND["newline"]), runs.starts)
     first = np.flatnonzero(np.diff(place, prepend=-1))
     last = np.append(first[1:], len(place)) - 1 if len(first) else first
@@ -233,7 +278,7 @@ def _lines(
     size = lines.ends - lines.starts
     ending = kind[lines.ends - 1]
     dots = (ending == KIND["terminal"]) & (size > 2)
-    for back in (2, 3):  # three marks in a row
+    for back in (2, 3):  # an ellipsis of three terminals
         dots[dots] = kind[lines.ends[dots] - back] == KIND["terminal"]
     closed = _CLOSED[ending]
 
@@ -259,14 +304,18 @@ def _lines(
 
 
 def _hash(prefix: U64, spans: Spans) -> U64:
-    """Of each span, its characters' hashes by Horner's rule, wherever it stands."""
+    """Hash spans by Horner's rule; equal texts have equal hashes at all places.
+
+    Args:
+      prefix: the sums of the characters' hashes times powers of the base, up to each character.
+    """
     total = prefix[spans.ends] - prefix[spans.starts]
     total *= _powers(len(prefix), inverse=True)[spans.starts]
     return total
 
 
-def _where(known: Mask, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Values, NaN where they have no meaning."""
+def _nan_unless(known: Mask, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the values, NaN where they have no meaning."""
     return np.where(known, values, np.nan)
 
 
@@ -274,7 +323,7 @@ _POWERS: dict[bool, U64] = {}
 
 
 def _powers(count: int, inverse: bool = False) -> U64:
-    """The first `count` powers, kept and lengthened as needed."""
+    """Return the first `count` powers of the base or its inverse, from a cache."""
     known = _POWERS.get(inverse)
     if known is None or len(known) < count:
         known = _POWERS[inverse] = stop_words.powers(max(count, CHUNK * 2), inverse)

@@ -1,7 +1,7 @@
-"""A fastText classifier from labelled documents: read, part, train, evaluate.
+"""Train a fastText classifier from labelled documents: read, divide, train, evaluate.
 
-The same documents, settings and version of fastText give the same model, in whatever order the
-files come: documents are sorted by digest, one thread works, the seed is fixed.
+The same documents, settings and version of fastText give the same model, in any order of the
+files: documents are sorted by digest, one thread trains, and the seed is fixed.
 """
 
 from __future__ import annotations
@@ -25,13 +25,16 @@ DOCUMENTS: Final = {"text": pl.String, "labels": pl.List(pl.String), "lang": pl.
 
 
 class BadInput(Exception):
-    """Training documents or settings that cannot be used; the message names what and why."""
+    """Training documents or settings cannot be used; the message names what is wrong."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Of fastText (Joulin et al. 2016, arXiv 1607.01759); `loss` is `ova` where documents may
-    bear several labels.  Sequences of letters (`minn` to `maxn`) carry agglutinative languages."""
+    """Settings of fastText (Joulin et al. 2016, arXiv 1607.01759).
+
+    `loss` is `ova` where documents can have several labels.  Letter n-grams (`minn` to `maxn`)
+    help with agglutinative languages.
+    """
 
     epoch: int = 10
     lr: float = 0.5
@@ -47,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns or keys; a language is optional."""
+    """The names of columns or keys.  The column of languages is optional."""
 
     text: str = "text"
     label: str = "label"
@@ -55,55 +58,57 @@ class Columns:
 
 
 def list_files(paths: Sequence[Path]) -> Iterator[Path]:
-    """The files named, and of a folder all below it that can be read.
+    """Yield the training files: the given files, and all files of `SUFFIXES` below given folders.
 
     Raises:
-      BadInput: for what is not there, a kind that is not read, a folder without files.
+      BadInput: a path is missing or has another suffix, or a folder holds no training files.
     """
     for path in paths:
         if path.is_dir():
-            below = sorted(p for p in path.rglob("*") if p.is_file() and _kind(p))
+            below = sorted(p for p in path.rglob("*") if p.is_file() and _suffix(p))
             if not below:
-                raise BadInput(f"{path}: no file that ends in {', '.join(SUFFIXES)}")
+                raise BadInput(f"{path}: no training files; allowed are {', '.join(SUFFIXES)}")
             yield from below
         elif not path.is_file():
-            raise BadInput(f"{path}: is not there")
-        elif not _kind(path):
-            raise BadInput(f"{path}: a training file ends in {', '.join(SUFFIXES)}")
+            raise BadInput(f"{path}: is missing")
+        elif not _suffix(path):
+            raise BadInput(f"{path}: is not a training file; allowed are {', '.join(SUFFIXES)}")
         else:
             yield path
 
 
 def read_documents(path: Path, columns: Columns, label: str | None) -> pl.DataFrame:
-    """The documents of a file.
+    """Read the documents of a file.
 
     Args:
-      path: `.jsonl`, `.jsonl.gz` or `.parquet` with the columns; `.txt` a document a line, which
-        begins with `__label__…` words where `label` is None.
-      label: what all its documents bear; None: the column (a string, or a list of them) says it.
+      path: `.jsonl`, `.jsonl.gz` or `.parquet` with the columns; or `.txt` with one document per
+        line.  If `label` is None, a line of `.txt` begins with `__label__…` words.
+      columns: the names of the columns.
+      label: the label of all documents; None: the column holds it, as a string or a list.
 
     Returns:
-      The columns of `DOCUMENTS`; `lang` is null where the file has none.
+      The columns of `DOCUMENTS`; `lang` is null where the file has no such column.
 
     Raises:
-      BadInput: names the file and what is wrong.
+      BadInput: the file cannot be read, or lacks a column; the message names it.
     """
-    kind = _kind(path)
+    suffix = _suffix(path)
     try:
-        if kind == ".txt":
-            return _lines(path, label)
-        if kind == ".parquet":
+        if suffix == ".txt":
+            return _read_lines(path, label)
+        if suffix == ".parquet":
             frame = pl.read_parquet(path, hive_partitioning=False)
         else:
             raw = path.read_bytes()
-            raw = gzip.decompress(raw) if kind.endswith(".gz") else raw
+            raw = gzip.decompress(raw) if suffix.endswith(".gz") else raw
             frame = pl.read_ndjson(raw, infer_schema_length=None)
     except (pl.exceptions.PolarsError, OSError, EOFError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read ({type(error).__name__})") from None
-    wanted = [columns.text] if label is not None else [columns.text, columns.label]
-    for name in wanted:
+    needed = [columns.text] if label is not None else [columns.text, columns.label]
+    for name in needed:
         if name not in frame.columns:
-            raise BadInput(f"{path}: no column {name!r}, but {', '.join(frame.columns[:12])}")
+            known = ", ".join(frame.columns[:12])
+            raise BadInput(f"{path}: no column {name!r}; its columns are {known}")
     if label is not None:
         labels = pl.lit([label])
     elif isinstance(frame.schema[columns.label], pl.List):
@@ -117,25 +122,26 @@ def read_documents(path: Path, columns: Columns, label: str | None) -> pl.DataFr
 
 
 def prepare(documents: pl.DataFrame, held_out: float) -> pl.DataFrame:
-    """Sort, and part by digest.
+    """Sort documents by digest, and divide them into training and evaluation documents.
+
+    Documents without text or label are left out.  Copies of a document become one document with
+    the labels of all copies.
 
     Args:
       documents: the columns of `DOCUMENTS`.
-      held_out: the share that is not trained on.
+      held_out: the share of documents for evaluation.
 
     Returns:
-      line (what a model is shown), labels, lang, held (bool), in the order of digests.  Left out
-      are documents without text or label, and copies; one that bears unlike labels in two places
-      has all of them.
+      line (the model's input), labels, lang, held (bool: for evaluation), in the order of digests.
 
     Raises:
-      BadInput: for a label that fastText cannot hold, or fewer than two labels on either side.
+      BadInput: a label has white space, or one side has fewer than two labels.
     """
     lines = documents.with_columns(
         line=to_model_lines(documents["text"]), labels=pl.col("labels").list.drop_nulls()
     ).filter((pl.col("line") != "") & (pl.col("labels").list.len() > 0))
     digests = [hashlib.sha256(line.encode()).hexdigest() for line in lines["line"]]
-    whole = (
+    distinct = (
         lines.with_columns(digest=pl.Series(digests, dtype=pl.String))
         .group_by("digest")
         .agg(
@@ -145,33 +151,39 @@ def prepare(documents: pl.DataFrame, held_out: float) -> pl.DataFrame:
         )
         .sort("digest")
     )
-    bad = whole["labels"].list.explode(empty_as_null=False).unique().sort()
+    bad = distinct["labels"].list.explode(empty_as_null=False).unique().sort()
     bad = bad.filter(bad.str.contains(r"\s|^$"))
     if len(bad):
-        raise BadInput(f"label {bad[0]!r}: a label has no white space in it")
+        raise BadInput(f"label {bad[0]!r}: white space is not allowed in a label")
     place = pl.col("digest").str.head(8).str.to_integer(base=16) / (1 << 32)
-    parted = whole.with_columns(held=place < held_out).drop("digest")
+    divided = distinct.with_columns(held=place < held_out).drop("digest")
     for held, name in ((False, "to train on"), (True, "held out")):
-        some = parted.filter(pl.col("held") == held)["labels"]
-        known = some.list.explode(empty_as_null=False).n_unique()
+        labels = divided.filter(pl.col("held") == held)["labels"]
+        known = labels.list.explode(empty_as_null=False).n_unique()
         if known < 2:
             raise BadInput(
-                f"{len(some)} documents with {known} labels {name}: at least two labels are "
-                "needed, and some documents of each"
+                f"{len(labels)} documents with {known} labels {name}: at least two labels are "
+                "needed; add documents with other labels"
             )
-    return parted
+    return divided
 
 
 def train(prepared: pl.DataFrame, settings: Settings, out: Path, loud: bool = False) -> Classifier:
-    """A model from the documents that are not held out, saved at `out`.
+    """Train a model on the documents that are not held out, and save it at `out`.
+
+    Args:
+      prepared: see `prepare`.
+      settings: fastText's settings.
+      out: the model's file.
+      loud: show fastText's progress.
 
     Raises:
-      BadInput: where fastText gives up (a learning rate that is too high, no memory).
-      OSError: where the model cannot be written.
+      BadInput: fastText failed: the learning rate is too high, or the memory too small.
+      OSError: the model cannot be written.
     """
-    part = prepared.filter(~pl.col("held"))
+    training = prepared.filter(~pl.col("held"))
     marks = pl.col("labels").list.eval(pl.lit(LABEL) + pl.element()).list.join(" ")
-    lines = part.select(pl.concat_str(marks, pl.lit(" "), "line")).to_series()
+    lines = training.select(pl.concat_str(marks, pl.lit(" "), "line")).to_series()
     out.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix=".train-", dir=out.parent) as folder,
@@ -183,44 +195,46 @@ def train(prepared: pl.DataFrame, settings: Settings, out: Path, loud: bool = Fa
         try:
             fit(arguments, str(model))
         except FitError as error:
-            raise BadInput(f"fastText gave up: {error}; try a lower --lr or --dim") from None
+            raise BadInput(f"fastText failed: {error}; try a lower --lr or --dim") from None
     return Classifier(out, "model")
 
 
 def evaluate(model: Classifier, prepared: pl.DataFrame, several: bool) -> list[dict[str, Any]]:
-    """Precision and recall on the documents held out, by label and language.
+    """Measure precision and recall on the held-out documents, by label and language.
 
     Args:
-      several: whether a document may bear several labels: all of at least 0.5 are then predicted,
-        else the most probable.
+      model: the model.
+      prepared: see `prepare`.
+      several: whether a document can have several labels.  If so, all labels with a probability
+        of at least 0.5 are predicted, else the most probable label.
 
     Returns:
-      Rows label, lang (`*`: all; `-`: unknown), documents (that bear the label), precision and
-      recall (null where nothing was predicted, or bears it).
+      Rows label, lang (`*`: all; `-`: unknown), documents (with the label), precision (null if the
+      label was never predicted) and recall (null if no document has the label).
     """
     held = prepared.filter("held")
-    found = model.model.f.multilinePredict(
+    names_by_line = model.model.f.multilinePredict(
         [line + "\n" for line in held["line"]], -1 if several else 1, 0.5 if several else 0.0,
         "strict",
     )[0]  # fmt: skip
-    predicted = [[name.removeprefix(LABEL) for name in names] for names in found]
-    both = held.select(pl.col("lang").fill_null("-"), "labels").with_columns(
+    predicted = [[name.removeprefix(LABEL) for name in names] for names in names_by_line]
+    labelled = held.select(pl.col("lang").fill_null("-"), "labels").with_columns(
         predicted=pl.Series(predicted, dtype=pl.List(pl.String))
     )
     rows = []
-    for label in sorted(set(both["labels"].list.explode(empty_as_null=False))):
-        for lang in ("*", *sorted(set(both["lang"]))):
-            some = both if lang == "*" else both.filter(pl.col("lang") == lang)
-            borne = some["labels"].list.contains(label)
-            said = some["predicted"].list.contains(label)
-            right = int((borne & said).sum())
+    for label in sorted(set(labelled["labels"].list.explode(empty_as_null=False))):
+        for lang in ("*", *sorted(set(labelled["lang"]))):
+            group = labelled if lang == "*" else labelled.filter(pl.col("lang") == lang)
+            actual = group["labels"].list.contains(label)
+            positive = group["predicted"].list.contains(label)
+            correct = int((actual & positive).sum())
             rows.append(
                 {
                     "label": label,
                     "lang": lang,
-                    "documents": int(borne.sum()),
-                    "precision": right / int(said.sum()) if said.any() else None,
-                    "recall": right / int(borne.sum()) if borne.any() else None,
+                    "documents": int(actual.sum()),
+                    "precision": correct / int(positive.sum()) if positive.any() else None,
+                    "recall": correct / int(actual.sum()) if actual.any() else None,
                 }
             )
     return rows
@@ -233,8 +247,15 @@ def model_card(
     inputs: Sequence[tuple[str, str, str]],
     rows: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """What a model is, as a JSON value: digest, settings, inputs (label, name, SHA-256), counts,
-    figures; the same in whatever order the inputs came."""
+    """Describe a model as a JSON value.  The order of the inputs does not change it.
+
+    Args:
+      model: the model.
+      prepared: see `prepare`.
+      settings: fastText's settings.
+      inputs: (label, file name, SHA-256) of each training file.
+      rows: see `evaluate`.
+    """
     from importlib.metadata import version
 
     counted = prepared.explode("labels").group_by("labels", "held").len()
@@ -258,11 +279,13 @@ def model_card(
     }
 
 
-def _kind(path: Path) -> str:
+def _suffix(path: Path) -> str:
+    """Return the suffix of a training file, "" for other files."""
     return next((s for s in SUFFIXES if path.name.endswith(s)), "")
 
 
-def _lines(path: Path, label: str | None) -> pl.DataFrame:
+def _read_lines(path: Path, label: str | None) -> pl.DataFrame:
+    """Read the documents of a `.txt` file; see `read_documents`."""
     lines = pl.Series("text", path.read_text("utf-8").splitlines(), dtype=pl.String)
     frame = lines.to_frame()
     if label is not None:
@@ -277,7 +300,7 @@ def _lines(path: Path, label: str | None) -> pl.DataFrame:
         bare = frame.filter(labels.list.len() == 0, pl.col("text").str.strip_chars() != "")
         if bare.height:
             raise BadInput(
-                f"{path}: {bare.height} lines without a {LABEL}… word; name the file with "
+                f"{path}: {bare.height} lines without a {LABEL}… word; pass the file with "
                 "--curated or --raw, or begin its lines with their labels"
             )
     return frame.select(text=text, labels=labels, lang=pl.lit(None, pl.String))

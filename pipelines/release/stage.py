@@ -169,7 +169,7 @@ class ReleaseStage(DocumentStage):
         kept = [self.tokens.keep(state)] if self.tokens else []
         files |= {one["file"]: one for one in kept}
         build = partial(
-            manifest.build,
+            manifest.build_manifest,
             context.params,
             context.register,
             protocols={p.NAME: p.VERSION for p in PROTOCOLS},

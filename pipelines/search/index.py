@@ -63,8 +63,8 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
             name = f"{entry['name']}@{entry['seq']}"
             if entry["seq"] in known:
                 continue
-            if entry["seq"] > latest and writer.is_of(folder / entry["name"], entry):
-                writer.enter(
+            if entry["seq"] > latest and writer.holds_release(folder / entry["name"], entry):
+                writer.enter_release(
                     folder / entry["name"],
                     lineage.open(folder),
                     entry,
@@ -111,7 +111,7 @@ def _without(folder: Path, ids: pl.Series, aside: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         store = lineage.open(folder)
         if store.releases:
-            erasure.forget(store, erasure.binary(ids), aside)
+            erasure.rewrite_without(store, erasure.binary_ids(ids), aside)
             disk.swap_folder(aside, store.folder)
 
 

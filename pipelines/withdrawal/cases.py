@@ -81,7 +81,7 @@ def _open(options: argparse.Namespace, params: Params) -> int:
     identity = _identity(options.requester_file)
     id = case_files.open_case(params.register, event | about)
     if identity:
-        case_files.remember(_keys(params), id, identity)
+        case_files.remember_requester(_keys(params), id, identity)
     return _said(options, {"case": id, "state": "open"}, f"{id} opened")
 
 
@@ -103,14 +103,14 @@ def _add(options: argparse.Namespace, params: Params) -> int:
                 "note": _impersonal(options.note),
             }
         )
-    case_files.add(params.register, options.case, events)
+    case_files.add_events(params.register, options.case, events)
     told = {"case": options.case, "evidence": events}
     return _said(options, told, f"{options.case}: {len(events)} files added by their digests")
 
 
 def _decide(options: argparse.Namespace, params: Params) -> int:
     """The register changes first: a decision that was killed on the way is taken once more."""
-    case = case_files.read(params.register, options.case)
+    case = case_files.read_case(params.register, options.case)
     if case.decision:
         raise BadCase(f"{case.id} was decided on {case.decision['at']}; open another case")
     today, role = _today().isoformat(), _role(options.by)
@@ -119,7 +119,7 @@ def _decide(options: argparse.Namespace, params: Params) -> int:
     if options.outcome == "upheld":
         effect = _apply(params, case, today, role)
     event = {"event": "decided", "outcome": options.outcome, "at": today, "by": role}
-    case_files.add(params.register, case.id, [event | {"reason": reason, "effect": effect}])
+    case_files.add_events(params.register, case.id, [event | {"reason": reason, "effect": effect}])
     hint = ""
     if effect.startswith("barred"):
         opened = case.opened
@@ -167,10 +167,10 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
 def _list(options: argparse.Namespace, params: Params) -> int:
     today = options.as_of or _today()
     identity = _identity(options.requester_file)
-    mine = case_files.of_requester(_keys(params), identity) if identity else None
+    mine = case_files.cases_of_requester(_keys(params), identity) if identity else None
     told = [
         case.told(today)
-        for case in case_files.cases(params.register)
+        for case in case_files.all_cases(params.register)
         if (mine is None or case.id in mine) and (not options.overdue or case.overdue(today))
     ]
     if options.json:

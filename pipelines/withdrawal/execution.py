@@ -136,7 +136,7 @@ class Withdrawing:
             .with_columns(release=pl.lit(one.release.folder.name))
             .iter_rows(named=True)
         )
-        head = release_log.head(release_log.read(self.folder / release_files.LOG))
+        head = release_log.tree_head(release_log.read(self.folder / release_files.LOG))
         made = release_rewrite.Redaction(one.release.folder, place, one.gone, order)
         about = made.build(self._key, head, self.params.seal.timestamp == "required")
         try:  # a withdrawal does not wait for others: `stamping.complete` asks again
@@ -200,15 +200,15 @@ class Withdrawing:
         """Exclusions, tombstones, and the receipt over them."""
         id, built, digests = self.journal.id, self.journal.built(), {}
         lines = [self.journal.lines(about["name"]).read_bytes() for about in built]
-        contents = {receipts.exclusions(id): b"".join(lines)}
+        contents = {receipts.exclusions_path(id): b"".join(lines)}
         if self.order["erase"]:
-            contents[receipts.tombstones(id)] = purge.told(self._stones())
+            contents[receipts.tombstones_path(id)] = purge.told(self._stones())
         for name, content in contents.items():
             disk.write_bytes(self.folder / name, content)
             digests[name] = sha256(content).hexdigest()
         told = self._told(built, purged, elsewhere)
         envelope = dsse.sign(receipts.statement(digests, told), self._key)
-        disk.write_bytes(self.folder / receipts.receipt(id), envelope)
+        disk.write_bytes(self.folder / receipts.receipt_path(id), envelope)
         return told
 
     def _told(

@@ -145,7 +145,7 @@ class Redaction:
 
     def _signed(self, key: Ed25519PrivateKey) -> Any:
         try:
-            signed = dsse.opened(self._read(STATEMENT), key.public_key())
+            signed = dsse.open_envelope(self._read(STATEMENT), key.public_key())
         except dsse.BadEnvelope as error:
             raise CannotRedact(f"{self.folder / STATEMENT} {error}") from None
         said = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}

@@ -28,8 +28,8 @@ def open_stream(source: ContainerSource, entry: int | None = None) -> Iterator[B
 
     def open_() -> BufferedReader:
         if entry is not None:
-            return streams.entry(source.path, entry)
-        return streams.unpacked(open_container(source))
+            return streams.open_zip_entry(source.path, entry)
+        return streams.decompressed(open_container(source))
 
     cursor = source.cursor or Cursor()
     try:

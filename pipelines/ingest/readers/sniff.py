@@ -106,7 +106,7 @@ def detect_format(path: Path) -> str:
 def _read_head(path: Path) -> bytes:
     """Return the first `HEAD` bytes of a file, unpacked; fewer if the file is truncated."""
     head = bytearray()
-    with streams.opened(path) as file:
+    with streams.open_decompressed(path) as file:
         try:
             while len(head) < HEAD and (part := file.read1(HEAD - len(head))):
                 head += part

@@ -97,7 +97,7 @@ def split_spans(
       grammar: the form of its records.
     """
     if layout == "stream":
-        with streams.unpacked(cast(BufferedReader, _Window(data))) as stream:
+        with streams.decompressed(cast(BufferedReader, _Window(data))) as stream:
             yield from unpack_spans(stream, len(data) * STREAM_RATIO + bound, bound, grammar)
     else:
         yield from (_member_spans if layout == "member" else _plain_spans)(data, bound, grammar)

@@ -127,7 +127,7 @@ def _packed_envelopes(
         yield Envelope("entry", shift, 0, error="unreadable", detail="the entry is encrypted")
         return
     try:
-        with streams.entry(source.path, number) as inner:
+        with streams.open_zip_entry(source.path, number) as inner:
             entry_spans = unpack_spans(inner, max(limit, 0) + bound, bound, WARC)
             yield from _envelopes(entry_spans, "entry", shift, source)
     except streams.BROKEN as error:

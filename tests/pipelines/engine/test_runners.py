@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import apache_beam as beam
@@ -111,3 +113,17 @@ def test_elements_are_spread_where_there_is_more_than_one_worker(
     _ = pipeline | beam.Create([1, 2], reshuffle=False) | runners.Spread()
     steps = [part.full_label for part in pipeline._root_transform().parts[1].parts]
     assert any("Reshuffle" in step for step in steps) == shuffled
+
+
+def test_stored_signatures_are_those_of_the_code() -> None:
+    runners._store_signatures()
+    for name, method in vars(beam.DoFn).items():
+        if isinstance(method, FunctionType):
+            code = method.__code__
+            stored = inspect.signature(method)
+            assert list(stored.parameters)[: code.co_argcount] == [
+                *code.co_varnames[: code.co_argcount]
+            ], name
+            defaults = [p.default for p in stored.parameters.values() if p.default is not p.empty]
+            assert defaults == [*(method.__defaults__ or ())], name
+    assert list(inspect.signature(beam.DoFn().start_bundle).parameters) == []

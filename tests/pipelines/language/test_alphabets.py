@@ -1,4 +1,4 @@
-"""Letters held against alphabets."""
+"""The evidence of letters."""
 
 from __future__ import annotations
 
@@ -11,20 +11,26 @@ from pipelines.language.alphabets import SCRIPTS, alphabets, paragraphs
 LINE = "Ертең таңертең қалада қатты жаңбыр жауады, ал кешке қарай ауа райы ашылады."
 
 
-def best(text: str) -> tuple[str, str]:
-    found = alphabets().letters(paragraphs([text]))
-    script = int(found.script()[0])
+def best_alphabet(text: str) -> tuple[str, str]:
+    letters = alphabets().letters(paragraphs([text]))
+    script = int(letters.main_script()[0])
     columns = [j for j, s in enumerate(alphabets().scripts) if s == [*SCRIPTS][script]]
-    column = columns[int(found.log_p[0, columns].argmax())]
+    column = columns[int(letters.log_p[0, columns].argmax())]
     return alphabets().names[column], alphabets().scripts[column]
 
 
-def test_letters_tell_neighbours_apart():
-    assert best(LINE) == best(LINE.upper()) == ("kk", "Cyrl")
-    assert best(LINE.replace("і", "i")) == ("kk", "Cyrl")
-    assert best("Хвалæ адæймагæн, йæ зæрдæ кæмæн у райдзаст.") == ("os", "Cyrl")
-    assert best("Viņi šodien ļoti ātri aizgāja mājās, jo ārā bija auksts.") == ("lv", "Latn")
-    assert best("VIŅI ŠODIEN ĻOTI ĀTRI AIZGĀJA MĀJĀS, JO ĀRĀ BIJA AUKSTS.") == ("lv", "Latn")
+def test_letters_distinguish_similar_languages():
+    assert best_alphabet(LINE) == best_alphabet(LINE.upper()) == ("kk", "Cyrl")
+    assert best_alphabet(LINE.replace("і", "i")) == ("kk", "Cyrl")
+    assert best_alphabet("Хвалæ адæймагæн, йæ зæрдæ кæмæн у райдзаст.") == ("os", "Cyrl")
+    assert best_alphabet("Viņi šodien ļoti ātri aizgāja mājās, jo ārā bija auksts.") == (
+        "lv",
+        "Latn",
+    )
+    assert best_alphabet("VIŅI ŠODIEN ĻOTI ĀTRI AIZGĀJA MĀJĀS, JO ĀRĀ BIJA AUKSTS.") == (
+        "lv",
+        "Latn",
+    )
 
 
 def test_shares_are_probabilities():
@@ -37,7 +43,7 @@ def test_shares_are_probabilities():
 
 
 def test_serbian_cyrillic_borrows_no_letter():
-    assert best("БМТ Баш Ассамблејасынын гәрары") == ("az", "Cyrl")
+    assert best_alphabet("БМТ Баш Ассамблејасынын гәрары") == ("az", "Cyrl")
     known = alphabets()
     cost = {
         name: known.log_p[known.classes[ord("ы")], j]
@@ -56,12 +62,12 @@ def test_paragraphs_are_the_lines(texts):
 
 
 @given(st.lists(st.text("abcабвії\n漢1 ", max_size=40), min_size=1, max_size=6))
-def test_documents_are_the_sums_of_their_paragraphs(texts):
+def test_a_document_is_the_sum_of_its_paragraphs(texts):
     pieces = paragraphs(texts)
-    whole = alphabets().letters(pieces).of_documents(pieces, len(texts))
+    batch = alphabets().letters(pieces).sum_by_document(pieces, len(texts))
     for i, text in enumerate(texts):
-        alone = paragraphs([text])
-        one = alphabets().letters(alone).of_documents(alone, 1)
-        assert (one.log_p[0] == whole.log_p[i]).all()
-        assert (one.scripts[0] == whole.scripts[i]).all()
-        assert one.scripts.sum() == sum(c.isalpha() for c in text)
+        lines = paragraphs([text])
+        alone = alphabets().letters(lines).sum_by_document(lines, 1)
+        assert (alone.log_p[0] == batch.log_p[i]).all()
+        assert (alone.scripts[0] == batch.scripts[i]).all()
+        assert alone.scripts.sum() == sum(c.isalpha() for c in text)

@@ -1,4 +1,4 @@
-"""Labels of models, as this project writes them."""
+"""Labels of models as codes of the project."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipelines.language.labels import LabelsError, is_possible, load_mapping, no
         ("zh-Hant", "zh", "Hant"),
         ("iw", "he", None),
         ("sr-ME", "sr", None),
-        ("als", "gsw", None),  # what Wikipedia and lid.176 call so
+        ("als", "gsw", None),  # Wikipedia and lid.176 use it for Alemannic
         ("als_Latn", "sq", "Latn"),  # Tosk, of ISO 639-3
         ("un", None, None),
         ("zxx", None, None),
@@ -31,7 +31,7 @@ def test_labels(label, language, script):
     assert normalise(label) == (language, script)
 
 
-def test_a_mapping_goes_first(tmp_path):
+def test_a_mapping_overrides_the_codes(tmp_path):
     mapping = {"__label__surzhyk": "uk", "b": "kk-Latn"}
     assert normalise("__label__surzhyk", mapping) == ("uk", None)
     assert normalise("__label__b", mapping) == ("kk", "Latn")
@@ -41,14 +41,14 @@ def test_a_mapping_goes_first(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[1]", '{"a": 1}', "\xff", None])
-def test_files_that_are_none(tmp_path, content):
+def test_files_that_are_not_mappings(tmp_path, content):
     if content is not None:
         (tmp_path / "labels.json").write_text(content, "latin-1")
     with pytest.raises(LabelsError, match=r"language\.labels: .*labels\.json"):
         load_mapping("labels.json", tmp_path)
 
 
-def test_scripts_that_a_language_can_have():
+def test_possible_scripts_of_a_language():
     assert (
         is_possible("Cyrl", "ru")
         and not is_possible("Latn", "ru")

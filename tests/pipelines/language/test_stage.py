@@ -1,4 +1,4 @@
-"""What is decided about a document by its language."""
+"""Decisions about documents by their language."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pipelines.language.stage import count_mixed, decide, floors
 from schemas.sections import LanguageParams
 
 
-def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, str | None, dict]:
+def decide_document(
+    params: LanguageParams, lang, script, score, *shares
+) -> tuple[str, str | None, dict]:
     names = [lang, "ru", "en"]
     langs = [{"lang": n, "share": s} for n, s in zip(names, shares or (1.0,), strict=False)]
     schema = {
@@ -19,13 +21,13 @@ def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, 
         "score": pl.Float32,
         "langs": pl.List(pl.Struct({"lang": pl.String, "share": pl.Float32})),
     }  # fmt: skip
-    row = ("1", "u", lang, script, score, langs if lang else [])
-    found = decide(pl.DataFrame([row], schema=schema, orient="row"), params).row(0, named=True)
-    return found["outcome"], found["reason"], json.loads(found["evidence"])
+    labels = ("1", "u", lang, script, score, langs if lang else [])
+    row = decide(pl.DataFrame([labels], schema=schema, orient="row"), params).row(0, named=True)
+    return row["outcome"], row["reason"], json.loads(row["evidence"])
 
 
 @pytest.mark.parametrize(
-    ("params", "found", "reason"),
+    ("params", "labels", "reason"),
     [
         (LanguageParams(), (None, None, 0.0), "language-no-letters"),
         (LanguageParams(), ("kk", "Cyrl", 0.1), "language-undetermined"),
@@ -41,21 +43,21 @@ def decided(params: LanguageParams, lang, script, score, *shares) -> tuple[str, 
         (LanguageParams(mixed="drop", main_share=0.5), ("kk", "Cyrl", 0.9, 0.6, 0.4), None),
     ],
 )
-def test_reasons(params, found, reason):
-    assert decided(params, *found)[:2] == ("keep" if reason is None else "drop", reason)
+def test_reasons(params, labels, reason):
+    assert decide_document(params, *labels)[:2] == ("keep" if reason is None else "drop", reason)
 
 
-def test_the_mixed_are_counted():
+def test_mixed_documents_are_counted():
     schema = {"langs": pl.List(pl.Struct({"lang": pl.String, "share": pl.Float32}))}
     shares = [[0.6, 0.4], [0.79], [0.8, 0.2], [1.0], []]
-    langs = [[{"lang": "ru", "share": one} for one in some] for some in shares]
-    found = pl.DataFrame({"langs": langs}, schema=schema)
-    assert count_mixed(found, LanguageParams(main_share=0.75)) == 1
-    assert count_mixed(found, LanguageParams(main_share=0.9)) == 3
+    langs = [[{"lang": "ru", "share": share} for share in row] for row in shares]
+    labels = pl.DataFrame({"langs": langs}, schema=schema)
+    assert count_mixed(labels, LanguageParams(main_share=0.75)) == 1
+    assert count_mixed(labels, LanguageParams(main_share=0.9)) == 3
 
 
-def test_the_evidence_has_value_and_threshold():
-    evidence = decided(LanguageParams(floors={"kk": 0.95}), "kk", "Cyrl", 0.9, 0.6, 0.4)[2]
+def test_evidence_holds_value_and_threshold():
+    evidence = decide_document(LanguageParams(floors={"kk": 0.95}), "kk", "Cyrl", 0.9, 0.6, 0.4)[2]
     assert evidence == {"lang": "kk", "script": "Cyrl", "score": 0.9, "floor": 0.95, "share": 0.6}
 
 

@@ -1,4 +1,4 @@
-"""Check digits: published values pass, made ones pass, and one wrong digit does not."""
+"""Check digits: published and generated values pass, and values with a wrong digit fail."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stdnum.ua import rntrc
 from pipelines.personal_data import checksums
 
 
-def number(n: int) -> st.SearchStrategy[str]:
+def digit_strings(n: int) -> st.SearchStrategy[str]:
     return st.text("0123456789", min_size=n, max_size=n)
 
 
@@ -29,7 +29,7 @@ def weighted(digits: str, weights: tuple[int, ...]) -> int:
     return sum(int(d) * w for d, w in zip(digits, weights, strict=False))
 
 
-def one_changed(value: str, at: int, by: int) -> str:
+def change_digit(value: str, at: int, by: int) -> str:
     return value[:at] + str((int(value[at]) + by) % 10) + value[at + 1 :]
 
 
@@ -52,31 +52,31 @@ def one_changed(value: str, at: int, by: int) -> str:
         (checksums.iban, "UA213223130000026007233566001"),
     ],
 )
-def test_published_values(check, value: str) -> None:
+def test_published_values_pass(check, value: str) -> None:
     assert check(value)
 
 
-@given(number(10))
-def test_inn_12(body: str) -> None:
+@given(digit_strings(10))
+def test_inn_of_12_digits_has_two_check_digits(body: str) -> None:
     first = weighted(body, (7, 2, 4, 10, 3, 5, 9, 4, 6, 8)) % 11 % 10
     second = weighted(f"{body}{first}", (3, 7, 2, 4, 10, 3, 5, 9, 4, 6, 8)) % 11 % 10
     assert checksums.ru_inn(f"{body}{first}{second}")
     assert not checksums.ru_inn(f"{body}{first}{(second + 1) % 10}")
 
 
-@given(number(9).filter(lambda d: d > "001001998"), st.integers(0, 8), st.integers(1, 9))
+@given(digit_strings(9).filter(lambda d: d > "001001998"), st.integers(0, 8), st.integers(1, 9))
 def test_snils_detects_any_wrong_digit_below_100(body: str, at: int, by: int) -> None:
     total = weighted(body, tuple(range(9, 0, -1))) % 101
     value = f"{body}{total % 100:02d}"
     assert checksums.ru_snils(value)
-    changed = one_changed(value, at, by)
-    # 100 is written as 00, so that alone a change between the two goes unseen
+    changed = change_digit(value, at, by)
+    # 100 is written as 00: only a change between the two is not detected
     if changed[:9] > "001001998" and total not in (0, 100):
         assert not checksums.ru_snils(changed)
 
 
-@given(births, st.sampled_from("123456"), number(4), st.integers(0, 10), st.integers(1, 9))
-def test_iin_detects_wrong_digits_but_needs_no_date(
+@given(births, st.sampled_from("123456"), digit_strings(4), st.integers(0, 10), st.integers(1, 9))
+def test_iin_detects_wrong_digits_and_needs_no_date(
     birth: datetime.date, sex: str, serial: str, at: int, by: int
 ) -> None:
     body = birth.strftime("%y%m%d") + sex + serial
@@ -93,14 +93,16 @@ def test_iin_detects_wrong_digits_but_needs_no_date(
     ) and not checksums.kz_iin_has_birth_date("900230312345")
 
 
-@given(number(9))
-def test_rnokpp(body: str) -> None:
+@given(digit_strings(9))
+def test_rnokpp_has_one_right_check_digit(body: str) -> None:
     check = weighted(body, (-1, 5, 7, 9, 4, 6, 10, 5, 7)) % 11 % 10
     assert [k for k in range(10) if checksums.ua_rnokpp(f"{body}{k}")] == [check]
 
 
-@given(births, st.sampled_from("ABCHKEM"), number(3), st.sampled_from(("PB", "BA", "BI")))
-def test_by_personal_number(birth: datetime.date, region: str, serial: str, state: str) -> None:
+@given(births, st.sampled_from("ABCHKEM"), digit_strings(3), st.sampled_from(("PB", "BA", "BI")))
+def test_by_personal_number_needs_its_check_digit_and_a_date(
+    birth: datetime.date, region: str, serial: str, state: str
+) -> None:
     sex = "3" if birth.year < 2000 else "5"
     body = f"{sex}{birth:%d%m%y}{region}{serial}{state}"
     good = [k for k in range(10) if checksums.by_personal_number(f"{body}{k}")]
@@ -108,23 +110,25 @@ def test_by_personal_number(birth: datetime.date, region: str, serial: str, stat
     assert not checksums.by_personal_number(f"{sex}3113{body[5:]}{good[0]}")
 
 
-@given(births, number(6), st.integers(0, 12), st.integers(1, 9))
+@given(births, digit_strings(6), st.integers(0, 12), st.integers(1, 9))
 def test_pinfl_detects_wrong_digits(birth: datetime.date, rest: str, at: int, by: int) -> None:
     body = ("3" if birth.year < 2000 else "5") + birth.strftime("%d%m%y") + rest
     value = f"{body}{checksums.mrz_check_digit(body)}"
     assert checksums.uz_pinfl(value) and checksums.uz_pinfl_has_birth_date(value)
-    # weights 7, 3, 1 have no factor in common with 10: any one wrong digit is seen
-    assert not checksums.uz_pinfl(one_changed(value, at, by))
+    # weights 7, 3, 1 have no factor in common with 10: each wrong digit is detected
+    assert not checksums.uz_pinfl(change_digit(value, at, by))
 
 
-@given(number(11), st.integers(1, 12), st.integers(1, 9))
+@given(digit_strings(11), st.integers(1, 12), st.integers(1, 9))
 def test_idnp_detects_wrong_digits(rest: str, at: int, by: int) -> None:
     value = f"2{rest}{checksums.mrz_check_digit('2' + rest)}"
-    assert checksums.md_idnp(value) and not checksums.md_idnp(one_changed(value, at, by))
+    assert checksums.md_idnp(value) and not checksums.md_idnp(change_digit(value, at, by))
 
 
-@given(births, number(3))
-def test_estonian_and_lithuanian_codes_are_one(birth: datetime.date, serial: str) -> None:
+@given(births, digit_strings(3))
+def test_estonian_and_lithuanian_codes_share_the_check_digit(
+    birth: datetime.date, serial: str
+) -> None:
     body = ("3" if birth.year < 2000 else "5") + birth.strftime("%y%m%d") + serial
     check = weighted(body, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)) % 11
     if check == 10:
@@ -133,14 +137,14 @@ def test_estonian_and_lithuanian_codes_are_one(birth: datetime.date, serial: str
         assert [k for k in range(10) if passes(f"{body}{k}")] == [check]
 
 
-@given(number(15).filter(lambda d: len(set(d)) > 3), st.integers(0, 15), st.integers(1, 9))
+@given(digit_strings(15).filter(lambda d: len(set(d)) > 3), st.integers(0, 15), st.integers(1, 9))
 def test_card_detects_wrong_digits(body: str, at: int, by: int) -> None:
     (value,) = [f"{body}{k}" for k in range(10) if checksums.card(f"{body}{k}")]
-    assert not checksums.card(one_changed(value, at, by))
+    assert not checksums.card(change_digit(value, at, by))
 
 
 @given(st.text(max_size=20))
-def test_nothing_raises(value: str) -> None:
+def test_no_validator_raises(value: str) -> None:
     for name in (
         "ru_inn",
         "ru_snils",
@@ -164,7 +168,7 @@ def test_nothing_raises(value: str) -> None:
 
 
 @given(value=st.text("0123456789", min_size=9, max_size=13))
-def test_own_formulas_agree_with_stdnum_on_anything(value: str) -> None:
+def test_own_formulas_agree_with_stdnum_on_any_digits(value: str) -> None:
     assert checksums.ru_inn(value) == inn.is_valid(value)
     assert checksums.ua_rnokpp(value) == rntrc.is_valid(value)
 
@@ -180,10 +184,10 @@ def test_own_formulas_agree_with_stdnum_on_anything(value: str) -> None:
     ],
     ids=["inn-10", "inn-12", "rnokpp", "ik", "asmens"],
 )
-def test_own_formulas_agree_with_stdnum_on_what_passes(
+def test_own_formulas_agree_with_stdnum_on_valid_numbers(
     own: Callable[[str], bool], theirs: Callable[[str], bool], length: int
 ) -> None:
-    """Each body with each ending: the right check digits are among them."""
+    """Each body is tried with each ending; the right check digits are among them."""
     rng, passed = random.Random(5), 0
     for _ in range(60):
         dated = f"{rng.choice('3456')}{rng.randint(10, 99)}{rng.randint(1, 12):02d}{rng.randint(1, 28):02d}"
@@ -199,5 +203,5 @@ def test_own_formulas_agree_with_stdnum_on_what_passes(
 def test_ibans_agree_with_stdnum(value: str) -> None:
     body = value[4:] + value[:2] + "00"
     right = f"{value[:2]}{98 - int(''.join(str(int(c, 36)) for c in body)) % 97:02d}{value[4:]}"
-    for one in (value, right):
-        assert checksums.iban(one) == iban.is_valid(one, check_country=False)
+    for number in (value, right):
+        assert checksums.iban(number) == iban.is_valid(number, check_country=False)

@@ -1,4 +1,4 @@
-"""Finding by batch: bad input, the same findings as Presidio over the whole text, order."""
+"""The batch finder: bad input, decoys, and the same findings as Presidio on the complete text."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ LINES = (
 )
 
 
-def found(text: str, lang: str | None = None, home: str | None = None) -> list[tuple[str, str]]:
+def find_values(
+    text: str, lang: str | None = None, home: str | None = None
+) -> list[tuple[str, str]]:
     spans = next((s for _, s in FINDER.find([text])), [])
     return [(s.entity, text[s.start : s.end]) for s in resolve(spans, lang, home)]
 
@@ -57,8 +59,8 @@ def found(text: str, lang: str | None = None, home: str | None = None) -> list[t
         ("живёт: ул.Мира,д.5,кв.12", "STREET_ADDRESS", "ул.Мира,д.5,кв.12"),
     ],
 )
-def test_bad_input(text: str, entity: str, value: str) -> None:
-    assert (entity, value) in found(text)
+def test_identifiers_are_found_in_bad_input(text: str, entity: str, value: str) -> None:
+    assert (entity, value) in find_values(text)
 
 
 @pytest.mark.parametrize(
@@ -79,19 +81,19 @@ def test_bad_input(text: str, entity: str, value: str) -> None:
         "расчётный счёт 40817810899910004313, БИК 044525225",
     ],
 )
-def test_decoys(text: str) -> None:
-    assert found(text, "ru", "RU") == []
+def test_decoys_are_not_found(text: str) -> None:
+    assert find_values(text, "ru", "RU") == []
 
 
-def test_many_findings_and_endless_digits() -> None:
+def test_many_findings_and_long_digit_strings() -> None:
     text = "ИНН 500100732259, почта a.b@c.example; " * 3000
-    assert len(found(text)) == 6000
-    assert found("7" * 100_000) == []
+    assert len(find_values(text)) == 6000
+    assert find_values("7" * 100_000) == []
     (spans,) = [s for _, s in FINDER.find(["n.petrov@mail.example.kz " * 100_000])]
     assert len(resolve(spans, None, None)) == 100_000
 
 
-def documents(count: int) -> list[str]:
+def make_texts(count: int) -> list[str]:
     rng = random.Random(3)
     return [
         rng.choice((" ", "\n", " | ")).join(rng.choices(LINES, k=rng.randint(1, 12)))
@@ -99,11 +101,11 @@ def documents(count: int) -> list[str]:
     ]
 
 
-def test_findings_are_those_of_presidio_on_the_whole_text() -> None:
-    """Presidio's recognisers search each text with their patterns; the finder walks a batch."""
+def test_findings_equal_those_of_presidio_on_the_complete_text() -> None:
+    """Presidio's recognisers search each text; the finder searches a batch."""
     from pipelines.personal_data.recognisers import ANY, analyzer
 
-    engine, texts = analyzer((ANY,), threshold=0.0), documents(200)
+    engine, texts = analyzer((ANY,), threshold=0.0), make_texts(200)
     ours = dict(FINDER.find(texts))
     for i, text in enumerate(texts):
         theirs = [
@@ -115,16 +117,16 @@ def test_findings_are_those_of_presidio_on_the_whole_text() -> None:
         ]
 
 
-def test_a_text_is_judged_alike_in_any_batch() -> None:
-    texts: list[str | None] = [*documents(40), None, "", "нет чисел"]
+def test_findings_of_a_text_do_not_depend_on_its_batch() -> None:
+    texts: list[str | None] = [*make_texts(40), None, "", "нет чисел"]
     together = dict(FINDER.find(texts))
     backwards = {len(texts) - 1 - i: s for i, s in FINDER.find(texts[::-1])}
     alone = {i: s for i, t in enumerate(texts) for _, s in FINDER.find([t])}
     assert together == backwards == alone
 
 
-def test_classes_can_be_chosen() -> None:
+def test_the_classes_can_be_limited() -> None:
     few = Finder(["RU_INN"])
-    assert {s.entity for _, spans in few.find(documents(20)) for s in spans} == {"RU_INN"}
+    assert {s.entity for _, spans in few.find(make_texts(20)) for s in spans} == {"RU_INN"}
     with pytest.raises(ValueError, match="NOPE"):
         Finder(["NOPE"])

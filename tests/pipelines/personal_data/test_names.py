@@ -1,4 +1,4 @@
-"""Names of persons: by pattern in each language, by a model, and which of them stay."""
+"""Names of persons: by pattern in each language, by a model, and names that the policy keeps."""
 
 from __future__ import annotations
 
@@ -77,36 +77,36 @@ PLAIN = [
 ]
 
 
-def found(language: str, text: str) -> list[str]:
+def find_names(language: str, text: str) -> list[str]:
     return [text[s.start : s.end] for s in FullNames(language).find(text)]
 
 
 @pytest.mark.parametrize(("language", "text", "name"), FOUND)
-def test_full_names_are_found_by_what_marks_them(language: str, text: str, name: str) -> None:
-    assert name in found(language, text)
+def test_full_names_with_a_mark_are_found(language: str, text: str, name: str) -> None:
+    assert name in find_names(language, text)
 
 
 @pytest.mark.parametrize(("language", "text"), PLAIN)
-def test_what_is_no_name_is_left(language: str, text: str) -> None:
-    assert found(language, text) == []
+def test_other_words_are_not_found(language: str, text: str) -> None:
+    assert find_names(language, text) == []
 
 
 @pytest.mark.parametrize("bait", ["Аа " * 30_000, "А. " * 30_000, "А" * 90_000, "Аа-" * 30_000])
-def test_time_grows_with_the_text_and_no_faster(bait: str) -> None:
+def test_time_is_linear_in_the_text(bait: str) -> None:
     namer = FullNames("kk")
     start = time.process_time()
     list(namer.find(bait))
     assert time.process_time() - start < 10
 
 
-def test_natasha_finds_russian_names_and_only_there() -> None:
+def test_natasha_finds_names_only_in_russian_texts() -> None:
     pytest.importorskip("natasha")
-    told = Names(PrivacyParams(names=("ru",)))
+    finder = Names(PrivacyParams(names=("ru",)))
     text = ("Погода. " * 900) + "Вчера Анна Сергеевна Кузнецова приехала к Петру Волкову."
-    spans = told.find(text, "ru")
+    spans = finder.find(text, "ru")
     assert [text[s.start : s.end] for s in spans] == ["Анна Сергеевна Кузнецова", "Петру Волкову"]
     assert spans[0].recogniser.startswith("natasha/")
-    assert told.find(text, "kk") == []
+    assert finder.find(text, "kk") == []
 
 
 LAW = "1-бап. Осы Заң күшіне енеді.\n\nПрезидент\nҚ. Тоқаев\n\nӨтініш берген Асанов Бауыржан."
@@ -122,13 +122,13 @@ BYLINE = "Жаңа кітапхана ашылды.\nАвтор: Сәуле Ас
     ],
     ids=["below", "beside", "byline"],
 )
-def test_officials_and_authors_may_stay(text: str, kept: str) -> None:
-    every = Names(PrivacyParams(names=("kk",))).find(text, "kk")
-    some = Names(PrivacyParams(names=("kk",), officials="keep")).find(text, "kk")
-    assert [text[s.start : s.end] for s in every if s not in some] == [kept]
+def test_the_policy_can_keep_officials_and_authors(text: str, kept: str) -> None:
+    all_names = Names(PrivacyParams(names=("kk",))).find(text, "kk")
+    replaced = Names(PrivacyParams(names=("kk",), officials="keep")).find(text, "kk")
+    assert [text[s.start : s.end] for s in all_names if s not in replaced] == [kept]
 
 
-def test_a_citizen_after_an_office_does_not_stay() -> None:
+def test_a_citizen_near_an_office_is_not_an_official() -> None:
     for text in (
         "Министр встретился с пострадавшей. Её зовут Олена Коваленко",
         "Министр принял жительницу по имени Олена Коваленко",
@@ -139,8 +139,8 @@ def test_a_citizen_after_an_office_does_not_stay() -> None:
         assert not names.is_official(text, Span(at, len(text), "PERSON", 0.7, "x"))
 
 
-def test_names_are_replaced_like_all_else() -> None:
-    one = pl.DataFrame(
+def test_names_are_replaced_with_the_identifiers() -> None:
+    documents = pl.DataFrame(
         {
             "doc_id": ["d", "e"],
             "text": ["Асанова Әйгүл Серікқызы, ЖСН 900101300017", "Иван Петренко"],
@@ -148,15 +148,15 @@ def test_names_are_replaced_like_all_else() -> None:
             "jurisdiction": ["KZ", "KZ"],
         }
     )
-    told = PrivacyParams(names=("kk",))
-    text, rows = apply_findings(one, scrubber(told).find(one))
+    findings = scrubber(PrivacyParams(names=("kk",))).find(documents)
+    text, rows = apply_findings(documents, findings)
     assert text["text"].to_list() == ["<PERSON>, ЖСН <KZ_IIN>", "Иван Петренко"]
     assert rows["recogniser"][0] == "full-names-kk/3"
-    only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(one)
+    only = scrubber(PrivacyParams(names=("kk",), entities=("PERSON",))).find(documents)
     assert only["entity_type"].to_list() == ["PERSON"]
 
 
-def test_a_model_of_spacy_is_taken_by_its_class(tmp_path: Path) -> None:
+def test_the_parameters_name_a_spacy_model_by_its_class(tmp_path: Path) -> None:
     pipeline = spacy.blank("uk")
     pipeline.add_pipe("entity_ruler").add_patterns(  # type: ignore[attr-defined]
         [{"label": "PER", "pattern": "Олена"}, {"label": "LOC", "pattern": "Київ"}]
@@ -167,16 +167,18 @@ def test_a_model_of_spacy_is_taken_by_its_class(tmp_path: Path) -> None:
         ("uk",),
         options={"model": str(tmp_path / "model")},
     )
-    told = Names(PrivacyParams(ner=(model,)))
+    finder = Names(PrivacyParams(ner=(model,)))
     text = "Місто Київ, Олена"
-    assert [(s.start, s.end, s.entity) for s in told.find(text, "uk")] == [(12, 17, "PERSON")]
-    assert told.find(text, "ru") == []
+    assert [(s.start, s.end, s.entity) for s in finder.find(text, "uk")] == [(12, 17, "PERSON")]
+    assert finder.find(text, "ru") == []
 
 
-def test_what_is_not_covered_is_said() -> None:
+def test_coverage_names_languages_that_are_not_covered() -> None:
     model = NerParams("a.b.C", ("hy",))
-    told = names.coverage(PrivacyParams(names=("ru", "kk"), ner=(model,)), ["ru", "kk", "hy", "ka"])
-    assert told == {
+    coverage = names.coverage(
+        PrivacyParams(names=("ru", "kk"), ner=(model,)), ["ru", "kk", "hy", "ka"]
+    )
+    assert coverage == {
         "hy": "a.b.C",
         "ka": "not looked for",
         "kk": "full names by pattern; single names are not found",
@@ -184,20 +186,20 @@ def test_what_is_not_covered_is_said() -> None:
     }
 
 
-def test_what_is_missing_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_models_are_problems_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "natasha", None)
     real = importlib.util.find_spec
     monkeypatch.setattr(names, "find_spec", lambda n: None if n == "natasha" else real(n))
-    told = PrivacyParams(names=("ru",), ner=(NerParams("no_such_package.x.C", ("hy",)),))
-    wrong = policy.problems(dataclasses.replace(PARAMS, privacy=told), ())
-    assert {p.key: p.message for p in wrong} == {
-        "privacy.names": "natasha is not installed, which finds Russian names: "
-        "pip install --no-deps -r requirements-names.lock",
-        "privacy.ner[0].recogniser": "no module no_such_package.x: install the package that "
-        "holds it",
+    privacy = PrivacyParams(names=("ru",), ner=(NerParams("no_such_package.x.C", ("hy",)),))
+    problems = policy.problems(dataclasses.replace(PARAMS, privacy=privacy), ())
+    assert {p.key: p.message for p in problems} == {
+        "privacy.names": "natasha, which finds Russian names, is not installed; "
+        "run `pip install --no-deps -r requirements-names.lock`",
+        "privacy.ner[0].recogniser": "module no_such_package.x is not installed; install the "
+        "package that contains it",
     }
     unknown = policy.problems(dataclasses.replace(PARAMS, privacy=PrivacyParams(names=("fr",))), ())
-    assert unknown[0].message.startswith("there is no pattern for names in fr; known: az, ba, be")
+    assert unknown[0].message.startswith("fr: there is no pattern for names; known: az, ba, be")
 
 
 @pytest.fixture(scope="module")
@@ -210,34 +212,37 @@ def bench() -> ModuleType:
     return bench
 
 
-def test_findings_in_prose_are_counted(bench: ModuleType, tmp_path: Path) -> None:
+def test_findings_in_prose_are_listed(bench: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(
         "Ieri Ion Ionescu.\nApoi Ana Popescu vine.\nNu.\nDa.\n", "utf-8"
     )
-    assert bench.prose(FullNames("ro"), tmp_path / "a.txt") == (2, ["Apoi [Ana Popescu] vine."])
+    assert bench.find_in_prose(FullNames("ro"), tmp_path / "a.txt") == (
+        2,
+        ["Apoi [Ana Popescu] vine."],
+    )
 
 
 @pytest.mark.parametrize("language", ["ka", "ro"])
-def test_nouns_in_prose_without_such_surnames_are_left(
-    bench: ModuleType, shared: Path, language: str
-) -> None:
-    read, found = bench.prose(FullNames(language), shared / f"data/sentences/{language}.txt")
-    assert read > 900 and len(found) <= read / 1000
+def test_nouns_in_prose_are_not_found(bench: ModuleType, shared: Path, language: str) -> None:
+    sentences, findings = bench.find_in_prose(
+        FullNames(language), shared / f"data/sentences/{language}.txt"
+    )
+    assert sentences > 900 and len(findings) <= sentences / 1000
 
 
 def test_names_of_the_sets_are_found(bench: ModuleType, shared: Path) -> None:
-    kazakh = bench.kaznerd(shared / "data/names/kaznerd/IOB2_valid.txt", 2)
-    told = bench.measure("kk", FullNames("kk"), kazakh)
-    assert told["precision"] >= 0.93 and told["recall"] >= 0.8
+    kazakh = bench.read_kaznerd(shared / "data/names/kaznerd/IOB2_valid.txt", 2)
+    figures = bench.measure("kk", FullNames("kk"), kazakh)
+    assert figures["precision"] >= 0.93 and figures["recall"] >= 0.8
     pytest.importorskip("natasha")
-    texts = list(bench.factrueval(shared / "data/names/factrueval/devset"))[:20]
+    texts = list(bench.read_factrueval(shared / "data/names/factrueval/devset"))[:20]
     assert bench.measure("ru", names.Natasha(), texts)["f1"] >= 0.88
 
 
 def test_names_of_the_own_sentences_are_covered(bench: ModuleType) -> None:
     sentences = yaml.safe_load(bench.OWN.read_text("utf-8"))
     assert len(sentences) == 13
-    for language, some in sentences.items():
-        assert min(len(some[kind].splitlines()) for kind in ("named", "plain")) >= 20
-        told = bench.measure(language, FullNames(language), bench.own(some))
-        assert min(told["covered"], told["touching"]) >= bench.LEAST, language
+    for language, texts in sentences.items():
+        assert min(len(texts[kind].splitlines()) for kind in ("named", "plain")) >= 20
+        figures = bench.measure(language, FullNames(language), bench.read_own_sentences(texts))
+        assert min(figures["covered"], figures["touching"]) >= bench.LEAST, language

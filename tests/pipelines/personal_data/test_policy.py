@@ -1,4 +1,4 @@
-"""Operators, their keys, and which of them the policy chooses."""
+"""Operators, their key, and the choice of an operator by the policy."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ VALUES = st.one_of(
 TEXT = "ЖСН 900101300017, хат: aigul@mail.example.kz; Aigul@mail.example.kz"
 
 
-def document(text: str = TEXT, source: str = "a", home: str = "KZ") -> pl.DataFrame:
+def make_document(text: str = TEXT, source: str = "a", home: str = "KZ") -> pl.DataFrame:
     return pl.DataFrame(
         {
             "doc_id": ["d"],
@@ -49,38 +49,40 @@ def document(text: str = TEXT, source: str = "a", home: str = "KZ") -> pl.DataFr
     )
 
 
-def released(told: PrivacyParams, text: str = TEXT, key: bytes | None = None, **at: str) -> str:
-    one = document(text, **at)
-    found = Scrubber(told.entities, Operators(told, key)).find(one)
-    return str(apply_findings(one, found)[0]["text"][0])
+def scrub_text(
+    privacy: PrivacyParams, text: str = TEXT, key: bytes | None = None, **origin: str
+) -> str:
+    document = make_document(text, **origin)
+    findings = Scrubber(privacy.entities, Operators(privacy, key)).find(document)
+    return str(apply_findings(document, findings)[0]["text"][0])
 
 
 @settings(max_examples=150)
 @given(value=VALUES, secret=st.binary(min_size=32, max_size=32))
 def test_a_surrogate_keeps_the_shape_and_fails_every_checksum(value: str, secret: bytes) -> None:
-    made = surrogate("X", value, secret)
-    if made is None:  # every string of this shape passes the check of its form
+    replacement = surrogate("X", value, secret)
+    if replacement is None:  # each string of this shape passes the check
         return
     shape = r"(?i)[0-9]"
-    assert len(made) == len(value) and made != value
-    assert re.sub("[A-Z]", "A", re.sub(shape, "0", made)) == re.sub(
+    assert len(replacement) == len(value) and replacement != value
+    assert re.sub("[A-Z]", "A", re.sub(shape, "0", replacement)) == re.sub(
         "[A-Z]", "A", re.sub(shape, "0", value)
     )
-    compact = rules.compact(made)
+    compact = rules.compact(replacement)
     assert not [r.entity for r in rules.load_rules() if r.check_name and r.check(compact)]
-    assert surrogate("X", value, secret) == made
+    assert surrogate("X", value, secret) == replacement
 
 
 @pytest.mark.parametrize("entity", ["KZ_IIN", "RU_SNILS", "IBAN_CODE", "CREDIT_CARD", "UZ_PINFL"])
 def test_identifiers_with_check_digits_always_have_a_surrogate(entity: str) -> None:
-    drawn = next(r.sample_form for r in rules.load_rules() if r.entity == entity)
-    assert drawn
-    value = drawn.replace("#", "7").replace("@", "Q")
-    made = [surrogate(entity, value, bytes([n]) * 32) for n in range(50)]
-    assert None not in made and len({*made}) == 50
+    form = next(r.sample_form for r in rules.load_rules() if r.entity == entity)
+    assert form
+    value = form.replace("#", "7").replace("@", "Q")
+    replacements = [surrogate(entity, value, bytes([n]) * 32) for n in range(50)]
+    assert None not in replacements and len({*replacements}) == 50
 
 
-def test_addresses_become_addresses_of_nobody() -> None:
+def test_surrogate_addresses_lie_in_reserved_ranges() -> None:
     secret = b"s" * 32
     mail = surrogate("EMAIL_ADDRESS", "aigul.7@mail.example.kz", secret)
     assert mail and re.fullmatch(r"[a-z]{5}\.\d@[a-z]{4}\.[a-z]{7}\.invalid", mail)
@@ -88,47 +90,47 @@ def test_addresses_become_addresses_of_nobody() -> None:
     assert v4 and v4.startswith("192.0.2.") and v6 and v6.startswith("2001:db8::")
 
 
-def test_each_operator_puts_its_own_in_place() -> None:
-    assert released(PrivacyParams()) == "ЖСН <KZ_IIN>, хат: <EMAIL_ADDRESS>; <EMAIL_ADDRESS>"
-    assert released(PrivacyParams(operator="mask")).startswith(
+def test_each_operator_makes_its_replacement() -> None:
+    assert scrub_text(PrivacyParams()) == "ЖСН <KZ_IIN>, хат: <EMAIL_ADDRESS>; <EMAIL_ADDRESS>"
+    assert scrub_text(PrivacyParams(operator="mask")).startswith(
         "ЖСН ************, хат: *****@****.*******.**"
     )
-    made = released(PrivacyParams(operator="surrogate"))
-    assert re.fullmatch(r"ЖСН \d{12}, хат: \w{5}@\w{4}\.\w{7}\.invalid; \w{5}@.*", made)
-    assert made != released(PrivacyParams(operator="surrogate", seed=2))
-    assert released(PrivacyParams(operator="keep")) == TEXT
+    replacement = scrub_text(PrivacyParams(operator="surrogate"))
+    assert re.fullmatch(r"ЖСН \d{12}, хат: \w{5}@\w{4}\.\w{7}\.invalid; \w{5}@.*", replacement)
+    assert replacement != scrub_text(PrivacyParams(operator="surrogate", seed=2))
+    assert scrub_text(PrivacyParams(operator="keep")) == TEXT
 
 
 def test_a_pseudonym_is_the_same_for_the_same_value_and_key() -> None:
-    told = PrivacyParams(operator="pseudonym")
-    made = released(told, key=KEY)
-    iin, first, second = re.findall(r"<[A-Z_]+_([0-9a-f]{16})>", made)
+    privacy = PrivacyParams(operator="pseudonym")
+    replacement = scrub_text(privacy, key=KEY)
+    iin, first, second = re.findall(r"<[A-Z_]+_([0-9a-f]{16})>", replacement)
     assert first == second != iin
-    assert released(told, key=b"j" * 32) != made  # after a rotation nothing links
-    assert iin in released(told, "ИИН 9001 0130 0017", key=KEY)
+    assert scrub_text(privacy, key=b"j" * 32) != replacement  # a new key breaks the link
+    assert iin in scrub_text(privacy, "ИИН 9001 0130 0017", key=KEY)
     with pytest.raises(ValueError, match="need a key"):
-        Operators(told)
+        Operators(privacy)
 
 
-def test_a_surrogate_hangs_on_the_value_only_where_there_is_a_key() -> None:
-    told = PrivacyParams(operator="surrogate")
+def test_a_surrogate_depends_on_the_value_only_with_a_key() -> None:
+    privacy = PrivacyParams(operator="surrogate")
     text = "хат: aigul@mail.example.kz, aigul@mail.example.kz"
-    first, second = released(told, text, key=KEY)[5:].split(", ")
+    first, second = scrub_text(privacy, text, key=KEY)[5:].split(", ")
     assert first == second
-    first, second = released(told, text)[5:].split(", ")
+    first, second = scrub_text(privacy, text)[5:].split(", ")
     assert first != second
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [("+7 701 234-56-78", "8 (701) 234 56 78"), ("+998 90 123 45 67", "00998901234567")],
 )
-def test_a_telephone_is_one_however_it_is_written(one: str, other: str) -> None:
-    assert canonical_value("PHONE_NUMBER", one) == canonical_value("PHONE_NUMBER", other)
+def test_all_ways_to_write_a_telephone_have_one_canonical_value(first: str, second: str) -> None:
+    assert canonical_value("PHONE_NUMBER", first) == canonical_value("PHONE_NUMBER", second)
 
 
 def test_the_first_rule_that_covers_a_finding_decides() -> None:
-    told = PrivacyParams(
+    privacy = PrivacyParams(
         operator="mask",
         rules=(
             PrivacyRule("keep", entities=("EMAIL_ADDRESS",), sources=("a",)),
@@ -136,26 +138,27 @@ def test_the_first_rule_that_covers_a_finding_decides() -> None:
         ),
     )
     text = "ЖСН 900101300017, хат: a@b.kz"
-    assert released(told, text) == "ЖСН <KZ_IIN>, хат: a@b.kz"
-    assert released(told, text, source="b") == "ЖСН <KZ_IIN>, хат: <EMAIL_ADDRESS>"
-    assert released(told, text, source="b", home="RU") == f"ЖСН {'*' * 12}, хат: *@*.**"
+    assert scrub_text(privacy, text) == "ЖСН <KZ_IIN>, хат: a@b.kz"
+    assert scrub_text(privacy, text, source="b") == "ЖСН <KZ_IIN>, хат: <EMAIL_ADDRESS>"
+    assert scrub_text(privacy, text, source="b", home="RU") == f"ЖСН {'*' * 12}, хат: *@*.**"
 
 
 def test_redactions_name_the_operator_that_was_used() -> None:
-    told = PrivacyParams(operator="surrogate", entities=("EMAIL_ADDRESS", "TELEGRAM_HANDLE"))
-    one = document("хат: a@b.kz, t.me/aigul_news")
-    rows = apply_findings(one, Scrubber(told.entities, Operators(told)).find(one))[1]
+    privacy = PrivacyParams(operator="surrogate", entities=("EMAIL_ADDRESS", "TELEGRAM_HANDLE"))
+    document = make_document("хат: a@b.kz, t.me/aigul_news")
+    findings = Scrubber(privacy.entities, Operators(privacy)).find(document)
+    rows = apply_findings(document, findings)[1]
     assert rows.select("entity_type", "operator").rows() == [
         ("EMAIL_ADDRESS", "surrogate"),
-        ("TELEGRAM_HANDLE", "replace"),  # no check tells a made handle from somebody's
+        ("TELEGRAM_HANDLE", "replace"),  # without a check, a surrogate could be a real handle
     ]
 
 
-def test_a_mask_leaves_what_stands_between() -> None:
+def test_a_mask_keeps_separators() -> None:
     assert mask("45 08 № 123456/Қ") == "** ** № ******/*"
 
 
-def test_documents_that_are_too_dense_are_dropped() -> None:
+def test_documents_with_too_many_findings_are_dropped() -> None:
     documents = pl.DataFrame(
         {"doc_id": ["a", "b"], "uri": ["u", "v"], "policy": ["scrub"] * 2, "chars": [1000, 400]}
     )
@@ -184,14 +187,14 @@ def test_the_key_comes_from_a_file_or_the_environment(
     assert len(pseudonym_key.fingerprint(KEY)) == 16
 
 
-def test_what_cannot_be_done_is_said_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_policy_is_a_problem_before_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(pseudonym_key.ENVIRONMENT, raising=False)
-    told = PrivacyParams(
+    privacy = PrivacyParams(
         entities=("KZ_INN",),
         rules=(PrivacyRule("pseudonym", ("KZ_IIN",), ("nobody",)),),
     )
-    wrong = policy.problems(dataclasses.replace(PARAMS, privacy=told), {"good"})
-    assert sorted(p.key for p in wrong) == [
+    problems = policy.problems(dataclasses.replace(PARAMS, privacy=privacy), {"good"})
+    assert sorted(p.key for p in problems) == [
         "privacy.entities",
         "privacy.key",
         "privacy.rules[0].sources",
@@ -203,7 +206,7 @@ def test_what_cannot_be_done_is_said_before_a_run(monkeypatch: pytest.MonkeyPatc
     assert "short" not in str(Invalid(policy.problems(PARAMS, ())))
 
 
-def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> None:
+def test_the_canonical_section_does_not_contain_the_key(tmp_path: Path) -> None:
     base = (ROOT / "params.yaml").read_text("utf-8")
     base = re.sub(r"(?ms)^privacy:.*?(?=^\S)", "", base)
     section = (
@@ -212,24 +215,24 @@ def test_the_section_is_read_and_digested_without_the_key(tmp_path: Path) -> Non
     )
     file = tmp_path / "params.yaml"
     file.write_text(base + section, "utf-8")
-    told = load_params(file).privacy
-    assert told.rules == (PrivacyRule("keep", ("KZ_BIN",), ("x",), ("KZ",)),)
-    assert told.drop_density == 3.0 and told.key == tmp_path / "secret.key"
-    assert "secret" not in str(told.canonical())
+    privacy = load_params(file).privacy
+    assert privacy.rules == (PrivacyRule("keep", ("KZ_BIN",), ("x",), ("KZ",)),)
+    assert privacy.drop_density == 3.0 and privacy.key == tmp_path / "secret.key"
+    assert "secret" not in str(privacy.canonical())
     file.write_text(base + "privacy: {operator: hide}\n", "utf-8")
     with pytest.raises(Invalid, match="one of: replace, mask, surrogate, pseudonym, keep"):
         load_params(file)
 
 
-def test_a_pseudonym_is_no_finding_for_the_scan_that_follows() -> None:
-    made = released(PrivacyParams(operator="pseudonym"), key=KEY)
-    assert not operators.passes_any_check(made)
+def test_a_pseudonym_passes_no_check() -> None:
+    replacement = scrub_text(PrivacyParams(operator="pseudonym"), key=KEY)
+    assert not operators.passes_any_check(replacement)
 
 
-def test_what_is_kept_everywhere_counts_as_left_for_policy_packs() -> None:
-    assert policies._replaced(PrivacyParams()) is None
-    some = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",)),))
-    replaced = policies._replaced(some)
+def test_policy_packs_see_a_class_that_is_kept_everywhere() -> None:
+    assert policies.replaced_entities(PrivacyParams()) is None
+    kept_everywhere = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",)),))
+    replaced = policies.replaced_entities(kept_everywhere)
     assert replaced and "KZ_IIN" not in replaced and "RU_INN" in replaced
-    in_one = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",), ("a",)),))
-    assert policies._replaced(in_one) is None
+    kept_in_one_source = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",), ("a",)),))
+    assert policies.replaced_entities(kept_in_one_source) is None

@@ -1,4 +1,4 @@
-"""Recognising and replacing personal data: made identifiers in carriers, decoys left alone."""
+"""Find and replace personal data: generated identifiers in sentences, decoys, hostile texts, URIs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def digits(rng: random.Random, n: int) -> str:
     return "".join(rng.choices("0123456789", k=n))
 
 
-def closed(
+def with_check_digits(
     check: Callable[[str], bool], body: Callable[[random.Random], str], places: int = 1
 ) -> Callable[[random.Random], str]:
-    """A maker: a body, closed by the check digits that `check` accepts."""
+    """Return a maker of a body followed by check digits that `check` accepts."""
 
     def make(rng: random.Random) -> str:
         while True:
@@ -46,13 +46,13 @@ def birth(rng: random.Random, order: str) -> str:
 
 
 def snils(rng: random.Random) -> str:
-    v = closed(checksums.ru_snils, lambda r: "1" + digits(r, 8), 2)(rng)
+    v = with_check_digits(checksums.ru_snils, lambda r: "1" + digits(r, 8), 2)(rng)
     return f"{v[:3]}-{v[3:6]}-{v[6:9]} {v[9:]}"
 
 
 def card(rng: random.Random) -> str:
     bins = ("2202", "2221", "4276", "5536", "8600", "9860", "9112")
-    v = closed(checksums.card, lambda r: r.choice(bins) + digits(r, 11))(rng)
+    v = with_check_digits(checksums.card, lambda r: r.choice(bins) + digits(r, 11))(rng)
     return " ".join(v[i : i + 4] for i in range(0, 16, 4))
 
 
@@ -69,8 +69,10 @@ def phone(prefix: str) -> Callable[[random.Random], str]:
     return lambda r: f"{prefix} {digits(r, 3)} {digits(r, 2)} {digits(r, 2)}"
 
 
-def baltic(rng: random.Random) -> str:
-    return closed(checksums.ee_isikukood, lambda r: "4" + birth(r, "ymd") + digits(r, 3))(rng)
+def baltic_code(rng: random.Random) -> str:
+    return with_check_digits(
+        checksums.ee_isikukood, lambda r: "4" + birth(r, "ymd") + digits(r, 3)
+    )(rng)
 
 
 MAKERS: dict[str, Callable[[random.Random], str]] = {
@@ -78,21 +80,26 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
         f"n.{r.choice(('asanova', 'petrov'))}{r.randint(1, 99)}@pochta.example.kz"
     ),
     "IP_ADDRESS": lambda r: f"{r.randint(80, 95)}.{r.randint(10, 254)}.{r.randint(1, 254)}.7",
-    "RU_INN": closed(checksums.ru_inn, lambda r: "7" + digits(r, 9), 2),
+    "RU_INN": with_check_digits(checksums.ru_inn, lambda r: "7" + digits(r, 9), 2),
     "RU_SNILS": snils,
     "RU_PASSPORT": lambda r: f"{r.randint(1, 99):02d} {r.randint(0, 24):02d} {digits(r, 6)}",
     "CREDIT_CARD": card,
-    "KZ_IIN": closed(checksums.kz_iin, lambda r: birth(r, "ymd") + "4" + digits(r, 4)),
-    "UA_RNOKPP": closed(checksums.ua_rnokpp, lambda r: "2" + digits(r, 8)),
-    "BY_PERSONAL_NUMBER": closed(
+    "KZ_IIN": with_check_digits(checksums.kz_iin, lambda r: birth(r, "ymd") + "4" + digits(r, 4)),
+    "UA_RNOKPP": with_check_digits(checksums.ua_rnokpp, lambda r: "2" + digits(r, 8)),
+    "BY_PERSONAL_NUMBER": with_check_digits(
         checksums.by_personal_number, lambda r: f"3{birth(r, 'dmy')}H{digits(r, 3)}PB"
     ),
-    "UZ_PINFL": closed(checksums.uz_pinfl, lambda r: "4" + birth(r, "dmy") + digits(r, 6)),
-    "MD_IDNP": closed(checksums.md_idnp, lambda r: "2" + digits(r, 11)),
-    "EE_ISIKUKOOD": baltic,
-    "LT_ASMENS_KODAS": baltic,
+    "UZ_PINFL": with_check_digits(
+        checksums.uz_pinfl, lambda r: "4" + birth(r, "dmy") + digits(r, 6)
+    ),
+    "MD_IDNP": with_check_digits(checksums.md_idnp, lambda r: "2" + digits(r, 11)),
+    "EE_ISIKUKOOD": baltic_code,
+    "LT_ASMENS_KODAS": baltic_code,
     "LV_PERSONAS_KODS": lambda r: "-".join(
-        re.findall("^.{6}|.+", closed(checksums.lv_personas_kods, lambda q: "32" + digits(q, 8))(r))
+        re.findall(
+            "^.{6}|.+",
+            with_check_digits(checksums.lv_personas_kods, lambda q: "32" + digits(q, 8))(r),
+        )
     ),
     "IBAN_CODE:KZ": iban("KZ", 20),
     "IBAN_CODE:UA": iban("UA", 29),
@@ -150,7 +157,7 @@ DECOYS = [
 ]
 
 
-def frame(rows: list[tuple[str, str | None, str | None]]) -> pl.DataFrame:
+def make_documents(rows: list[tuple[str, str | None, str | None]]) -> pl.DataFrame:
     return pl.DataFrame(
         [(f"{i:032x}", *row) for i, row in enumerate(rows)],
         orient="row",
@@ -163,8 +170,8 @@ def frame(rows: list[tuple[str, str | None, str | None]]) -> pl.DataFrame:
     )
 
 
-def found(text: str, lang: str | None = None, jurisdiction: str | None = None) -> list[tuple]:
-    rows = SCRUBBER.find(frame([(text, lang, jurisdiction)])).iter_rows(named=True)
+def find_values(text: str, lang: str | None = None, jurisdiction: str | None = None) -> list[tuple]:
+    rows = SCRUBBER.find(make_documents([(text, lang, jurisdiction)])).iter_rows(named=True)
     return [(r["entity_type"], text[r["start"] : r["end"]]) for r in rows]
 
 
@@ -174,7 +181,7 @@ def test_each_identifier_is_found_exactly(carrier: tuple) -> None:
     rng = random.Random(line)
     values = [MAKERS[kind](rng) for _ in range(40)]
     texts = ["Сначала — строка. " + line.format(v) + " \U0001d54f Потом ещё." for v in values]
-    out = SCRUBBER.find(frame([(t, lang, jurisdiction) for t in texts]))
+    out = SCRUBBER.find(make_documents([(t, lang, jurisdiction) for t in texts]))
     hits = {
         (r["doc_id"], r["entity_type"], r["start"], r["end"]) for r in out.iter_rows(named=True)
     }
@@ -182,18 +189,20 @@ def test_each_identifier_is_found_exactly(carrier: tuple) -> None:
         (f"{i:032x}", kind.split(":")[0], t.index(v), t.index(v) + len(v))
         for i, (t, v) in enumerate(zip(texts, values, strict=True))
     }
-    assert len(wanted - hits) <= (1 if kind.startswith("PHONE") else 0)  # a made one may be void
+    assert len(wanted - hits) <= (
+        1 if kind.startswith("PHONE") else 0
+    )  # a generated number can be invalid
     assert len(hits) <= len(wanted)
 
 
-def test_decoys_survive() -> None:
+def test_decoys_are_not_found() -> None:
     rng = random.Random(11)
     rows: list[tuple[str, str | None, str | None]] = []
     for _ in range(200):
         for lang, line in DECOYS:
             text = re.sub(r"\{(\d+)\}", lambda m: "3" + digits(rng, int(m[1]) - 1), line)
             rows.append((text, lang, {"ru": "RU", "kk": "KZ"}.get(lang)))
-    assert SCRUBBER.find(frame(rows)).height <= 0.002 * len(rows)
+    assert SCRUBBER.find(make_documents(rows)).height <= 0.002 * len(rows)
 
 
 @pytest.mark.parametrize(
@@ -217,23 +226,27 @@ def test_decoys_survive() -> None:
         ("IPv6 2001:db8::1 и 10:20:30:40", [("IP_ADDRESS", "2001:db8::1")]),
     ],
 )
-def test_forms(text: str, wanted: list) -> None:
-    assert found(text, "ru", "RU") == wanted
+def test_ways_to_write_identifiers(text: str, wanted: list) -> None:
+    assert find_values(text, "ru", "RU") == wanted
 
 
-def test_jurisdiction_settles_what_language_does_not() -> None:
-    code = baltic(random.Random(1))
-    assert found(f"Код {code}", "ru", "LT")[0][0] == "LT_ASMENS_KODAS"
-    assert found(f"Код {code}", "ru", "EE")[0][0] == "EE_ISIKUKOOD"
-    assert found(f"Asmens kodas {code}", "et", "EE")[0][0] == "LT_ASMENS_KODAS"
+def test_the_jurisdiction_decides_between_two_classes() -> None:
+    code = baltic_code(random.Random(1))
+    assert find_values(f"Код {code}", "ru", "LT")[0][0] == "LT_ASMENS_KODAS"
+    assert find_values(f"Код {code}", "ru", "EE")[0][0] == "EE_ISIKUKOOD"
+    assert find_values(f"Asmens kodas {code}", "et", "EE")[0][0] == "LT_ASMENS_KODAS"
 
 
 def test_bare_inn_needs_a_russian_document() -> None:
-    assert found("номер 500100732259", "ru") and not found("номер 500100732259", "kk", "KZ")
+    assert find_values("номер 500100732259", "ru") and not find_values(
+        "номер 500100732259", "kk", "KZ"
+    )
 
 
 def test_rows_have_their_schemas_and_entities_can_be_chosen() -> None:
-    documents = frame([("a@b.ru, ИНН 500100732259", "ru", None), ("нет ничего", None, None)])
+    documents = make_documents(
+        [("a@b.ru, ИНН 500100732259", "ru", None), ("нет ничего", None, None)]
+    )
     findings = Scrubber(("RU_INN",)).find(documents)
     assert findings["entity_type"].to_list() == ["RU_INN"]
     assert findings.columns == FINDINGS.names
@@ -247,7 +260,7 @@ def test_rows_have_their_schemas_and_entities_can_be_chosen() -> None:
         Scrubber(("NOPE",))
 
 
-def test_apply_keeps_the_rest_and_says_where() -> None:
+def test_replacing_keeps_the_other_text_and_records_positions() -> None:
     rng = random.Random(4)
     rows: list[tuple[str, str | None, str | None]] = [
         (
@@ -259,7 +272,7 @@ def test_apply_keeps_the_rest_and_says_where() -> None:
         )
         for _ in range(100)
     ]
-    documents = frame(rows)
+    documents = make_documents(rows)
     findings = SCRUBBER.find(documents)
     released, redactions = scrub.apply_findings(documents, findings)
     assert redactions.height == findings.height > 300
@@ -268,10 +281,10 @@ def test_apply_keeps_the_rest_and_says_where() -> None:
         .join(released.select("doc_id", new="text"), on="doc_id")
         .iter_rows()
     ):
-        was = findings.filter(pl.col("doc_id") == doc_id).rows(named=True)
-        now = redactions.filter(pl.col("doc_id") == doc_id).rows(named=True)
+        old_spans = findings.filter(pl.col("doc_id") == doc_id).rows(named=True)
+        new_spans = redactions.filter(pl.col("doc_id") == doc_id).rows(named=True)
         rebuilt = new
-        for a, b in zip(reversed(was), reversed(now), strict=True):
+        for a, b in zip(reversed(old_spans), reversed(new_spans), strict=True):
             assert new[b["start"] : b["end"]] == f"<{a['entity_type']}>"
             assert b["original_length"] == a["end"] - a["start"]
             rebuilt = rebuilt[: b["start"]] + old[a["start"] : a["end"]] + rebuilt[b["end"] :]
@@ -285,12 +298,12 @@ spans = st.lists(
 
 
 @given(spans)
-def test_resolved_spans_lie_apart(candidates: list[tuple[int, int, str, int]]) -> None:
-    given_ = [Span(a, a + n, e, s / 10, "r") for a, n, e, s in candidates]
-    out = findings.resolve(given_, None, None)
+def test_resolved_spans_do_not_overlap(candidates: list[tuple[int, int, str, int]]) -> None:
+    drawn_spans = [Span(a, a + n, e, s / 10, "r") for a, n, e, s in candidates]
+    out = findings.resolve(drawn_spans, None, None)
     assert all(a.end <= b.start for a, b in itertools.pairwise(out))
-    strong = [c for c in given_ if c.score >= rules.THRESHOLD]
-    for c in strong:  # whatever was left out touches something at least as good
+    strong = [c for c in drawn_spans if c.score >= rules.THRESHOLD]
+    for c in strong:  # a candidate left out overlaps a span with at least its score
         assert any(o.score >= c.score and o.start < c.end and c.start < o.end for o in out)
 
 
@@ -315,7 +328,7 @@ def test_resolved_spans_lie_apart(candidates: list[tuple[int, int, str, int]]) -
 )
 def test_hostile_texts_do_not_hang(text: str) -> None:
     started = time.perf_counter()
-    SCRUBBER.find(frame([(text, None, None)]))
+    SCRUBBER.find(make_documents([(text, None, None)]))
     assert time.perf_counter() - started < 5
 
 
@@ -342,7 +355,7 @@ def test_hostile_texts_do_not_hang(text: str) -> None:
         ("letters/snils_112-233-445 95.txt", "letters/snils_<RU_SNILS>.txt"),
     ],
 )
-def test_uris(uri: str, wanted: str | None) -> None:
+def test_personal_data_in_uris_is_replaced(uri: str, wanted: str | None) -> None:
     assert uris.redact_uri(uri) == (uri if wanted is None else wanted)
     assert uris.redact_uris(pl.Series([None, uri, "https://a.b/c"])).to_list() == [
         None,
@@ -351,7 +364,7 @@ def test_uris(uri: str, wanted: str | None) -> None:
     ]
 
 
-def test_the_recognisers_serve_plain_presidio() -> None:
+def test_the_recognisers_work_in_presidio() -> None:
     from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
     from presidio_analyzer.nlp_engine import NoOpNlpEngine
 

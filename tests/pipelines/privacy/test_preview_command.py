@@ -1,3 +1,5 @@
+"""`tamga privacy preview`: its counts, its page, and the places where it must not write."""
+
 from __future__ import annotations
 
 import json
@@ -24,7 +26,7 @@ def preview(run: Path, *args: str) -> int:
 
 @pytest.fixture
 def home(sample_home: Path, tmp_path: Path) -> Path:
-    """The sample's parameters and register in a folder where nothing has run."""
+    """A folder with the sample's parameters and register, where no stage has run."""
     for name in ("params.yaml", "samples"):
         (tmp_path / name).symlink_to(sample_home / name)
     shutil.copytree(sample_home / "register", tmp_path / "register")
@@ -32,25 +34,27 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
 
 
 def stage_findings(run: Path) -> pl.DataFrame:
-    found = pl.read_parquet(run / "work" / "privacy/findings/*.parquet", hive_partitioning=False)
-    return found.filter(pl.col("entity_type") != "BOILERPLATE")
+    findings = pl.read_parquet(run / "work" / "privacy/findings/*.parquet", hive_partitioning=False)
+    return findings.filter(pl.col("entity_type") != "BOILERPLATE")
 
 
-def test_it_counts_what_the_stage_finds(
+def test_the_counts_are_those_of_the_stage(
     sample_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert preview(sample_run, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    found = stage_findings(sample_run)
-    assert {c["entity_type"]: c["n"] for c in told["classes"]} == dict(
-        found["entity_type"].value_counts().iter_rows()
+    counts = json.loads(capsys.readouterr().out)
+    findings = stage_findings(sample_run)
+    assert {c["entity_type"]: c["n"] for c in counts["classes"]} == dict(
+        findings["entity_type"].value_counts().iter_rows()
     )
-    assert told["with_findings"] == found["doc_id"].n_unique()
-    for parts in (told["sources"], told["languages"], told["parts"]):
-        assert sum(one["n"] for one in parts) == told["findings"] == found.height
+    assert counts["with_findings"] == findings["doc_id"].n_unique()
+    for rows in (counts["sources"], counts["languages"], counts["parts"]):
+        assert sum(row["n"] for row in rows) == counts["findings"] == findings.height
 
 
-def test_the_page_marks_each_value_and_is_for_its_owner(sample_run: Path, tmp_path: Path) -> None:
+def test_the_page_marks_each_value_and_only_its_owner_can_read_it(
+    sample_run: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "page.html"
     assert preview(sample_run, "--out", str(out), "--show", "100") == 0
     assert stat.S_IMODE(out.stat().st_mode) == 0o600
@@ -64,13 +68,15 @@ def test_the_page_marks_each_value_and_is_for_its_owner(sample_run: Path, tmp_pa
     assert "with personal data" in page and "<script" not in page
 
 
-def test_a_part_of_the_documents(sample_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_select_documents_and_classes(
+    sample_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     args = ("--json", "--lang", "kk", "--class", "PHONE_NUMBER", "--source", "kz-bilik")
     assert preview(sample_run, *args) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert {p["lang"] for p in told["parts"]} <= {"kk"}
-    assert {p["source_id"] for p in told["parts"]} <= {"kz-bilik"}
-    assert {c["entity_type"] for c in told["classes"]} <= {"PHONE_NUMBER"}
+    counts = json.loads(capsys.readouterr().out)
+    assert {p["lang"] for p in counts["parts"]} <= {"kk"}
+    assert {p["source_id"] for p in counts["parts"]} <= {"kz-bilik"}
+    assert {c["entity_type"] for c in counts["classes"]} <= {"PHONE_NUMBER"}
     assert preview(sample_run, "--json", "--documents", "3") == 0
     assert json.loads(capsys.readouterr().out)["documents"] == 3
     assert preview(sample_run, "--json", "--lang", "zu") == 0
@@ -78,7 +84,7 @@ def test_a_part_of_the_documents(sample_run: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize("args", [("--source", "nobody"), ("--class", "NOTHING")])
-def test_what_is_unknown(
+def test_an_unknown_source_or_class_is_a_usage_error(
     sample_run: Path, args: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -86,7 +92,7 @@ def test_what_is_unknown(
     assert "known: " in capsys.readouterr().err
 
 
-def test_names_are_classes_too(
+def test_classes_include_names_and_the_policy_is_checked(
     sample_run: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (home / "work").symlink_to(sample_run / "work")
@@ -104,7 +110,7 @@ def test_names_are_classes_too(
 @pytest.mark.parametrize(
     "place", ["params.yaml", "register/page.html", "release/sample/page.html", "release", "work"]
 )
-def test_where_it_must_not_be_written(
+def test_forbidden_places_of_the_page(
     sample_run: Path, place: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (sample_run / "params.yaml").read_bytes()
@@ -115,14 +121,14 @@ def test_where_it_must_not_be_written(
     assert not (sample_run / place).is_file() or place == "params.yaml"
 
 
-def test_a_page_takes_the_place_of_the_last_one(sample_run: Path, tmp_path: Path) -> None:
+def test_a_page_replaces_an_earlier_page(sample_run: Path, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     for args in ((), ("--lang", "zu")):
         assert preview(sample_run, "--out", str(out), *args) == 0
     assert ">0<" in out.read_text()
 
 
-def test_stages_of_another_ingest_do_not_count(sample_run: Path, tmp_path: Path) -> None:
+def test_stages_with_other_inputs_do_not_count(sample_run: Path, tmp_path: Path) -> None:
     assert last_stage(sample_run / "work") == "dedup"
     for stage in earlier("privacy"):
         (tmp_path / stage).mkdir()
@@ -136,30 +142,32 @@ def test_stages_of_another_ingest_do_not_count(sample_run: Path, tmp_path: Path)
     assert last_stage(tmp_path) == "ingest"
 
 
-def test_before_any_stage(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_stage_the_command_names_the_remedy(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert preview(home) == 1
     assert "run `tamga ingest` first" in capsys.readouterr().err
 
 
-def test_clean_knows_the_page(home: Path) -> None:
-    about = load_params(home / "params.yaml")
-    (about.work / "preview").mkdir(parents=True)
-    (about.work / "preview/privacy.html").write_text("x")
-    [left] = [one for one in clean.leftovers(about) if one.folder.name == "preview"]
-    assert left.personal
+def test_clean_lists_the_page_as_personal_data(home: Path) -> None:
+    sample_params = load_params(home / "params.yaml")
+    (sample_params.work / "preview").mkdir(parents=True)
+    (sample_params.work / "preview/privacy.html").write_text("x")
+    [leftover] = [o for o in clean.leftovers(sample_params) if o.folder.name == "preview"]
+    assert leftover.personal
 
 
-def findings(*rows: tuple[str, str, int, int]) -> pl.DataFrame:
+def make_findings(*rows: tuple[str, str, int, int]) -> pl.DataFrame:
     columns = ["doc_id", "entity_type", "start", "end"]
-    made = pl.DataFrame(list(rows), schema=columns, orient="row")
+    frame = pl.DataFrame(list(rows), schema=columns, orient="row")
     more = {"operator": "replace", "recogniser": "R", "score": 1.0}
-    return made.with_columns(**{k: pl.lit(v) for k, v in more.items()})
+    return frame.with_columns(**{k: pl.lit(v) for k, v in more.items()})
 
 
-def test_hostile_text_is_text() -> None:
+def test_hostile_text_is_escaped() -> None:
     text = "<script>alert(1)</script> a@b.example <b>" + "x" * 1000 + " c@d.example"
-    spans = findings(("d", "EMAIL", 26, 37), ("d", "EMAIL", len(text) - 11, len(text)))
-    told = {
+    spans = make_findings(("d", "EMAIL", 26, 37), ("d", "EMAIL", len(text) - 11, len(text)))
+    counts = {
         "findings": 2,
         "with_findings": 1,
         "documents": 1,
@@ -169,7 +177,7 @@ def test_hostile_text_is_text() -> None:
         "dropped": 0,
     }
     document = {"doc_id": "d", "source_id": None, "lang": None, "text": text}
-    page = preview_page.render_page(told, [document], spans)
+    page = preview_page.render_page(counts, [document], spans)
     assert "<script" not in page and "&lt;script&gt;" in page
     assert page.count("</mark>") == 4 and "x" * 1000 not in page
     assert ">a@b.example</mark>" in page and ">c@d.example</mark>" in page
@@ -177,7 +185,7 @@ def test_hostile_text_is_text() -> None:
 
 def test_the_rarest_class_is_shown_first() -> None:
     common = [(f"c{i}", "COMMON", 0, 1) for i in range(9)]
-    spans = findings(*common, ("r", "RARE", 0, 1))
+    spans = make_findings(*common, ("r", "RARE", 0, 1))
     assert choose_documents(spans, 3)["doc_id"].to_list() == ["r", "c0", "c1"]
     assert choose_documents(spans, 99).height == 10
-    assert choose_documents(findings(), 3).height == 0
+    assert choose_documents(make_findings(), 3).height == 0

@@ -1,4 +1,4 @@
-"""What a whole record says of the parts that it was split into."""
+"""Personal data in the parts of a record, found in the text of the complete record."""
 
 from __future__ import annotations
 
@@ -25,15 +25,19 @@ from pipelines.privacy.whole_records import map_to_part
 NUMBER = "4509 123456"
 
 
-def texts(language: str) -> dict[str, list[str]]:
-    found = yaml.safe_load((ROOT / f"samples/texts/{language}.yaml").read_text("utf-8"))
-    return {one["id"]: one["text"].split("\n") for one in found["documents"]}
+def sample_lines(language: str) -> dict[str, list[str]]:
+    """Return the lines of the sample's texts by id."""
+    content = yaml.safe_load((ROOT / f"samples/texts/{language}.yaml").read_text("utf-8"))
+    return {row["id"]: row["text"].split("\n") for row in content["documents"]}
 
 
-def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The documents that become of a record whose number is told by the line before it, and the
-    run's summary."""
-    ru, uz = texts("ru"), texts("uz")
+def release_mixed_record(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Release a record whose number is named by the line before it.
+
+    Returns:
+      The documents of the release, by language, and the run's summary.
+    """
+    ru, uz = sample_lines("ru"), sample_lines("uz")
     lines = [
         *ru["ru-pogoda"],
         *ru["ru-muzey"],
@@ -49,13 +53,13 @@ def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, 
     base = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     wanted = ("as_of", "purpose", "storage_country", "register", "licences", "work")
     fields = {"uri": "id", "text": "body", "captured_at": "date"}
-    read = {"collection": "gazette", "format": "jsonl", "paths": ["raw.jsonl"], "fields": fields}
-    told = {name: base[name] for name in wanted} | {
-        "inputs": [read],
+    source = {"collection": "gazette", "format": "jsonl", "paths": ["raw.jsonl"], "fields": fields}
+    params = {name: base[name] for name in wanted} | {
+        "inputs": [source],
         "release": {"name": "mixed", "path": "release"},
         "language": {"mixed": mixed, "main_share": 0.9},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(told))
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
     where = ["--params", str(folder / "params.yaml"), "--workers", "1", "--json"]
     with redirect_stdout(StringIO()) as summary:
         assert run.main(where) == 0
@@ -64,20 +68,24 @@ def released(folder: Path, mixed: str) -> tuple[list[dict[str, Any]], dict[str, 
 
 
 @pytest.mark.parametrize("mixed", ["keep", "split"])
-def test_a_number_whose_word_went_to_another_part(tmp_path: Path, mixed: str) -> None:
-    found, told = released(tmp_path, mixed)
-    assert told["mixed"] == (1 if mixed == "keep" else 0)
-    assert [one["lang"] for one in found] == (["ru"] if mixed == "keep" else ["ru", "uz"])
-    assert not any(NUMBER in one["text"] for one in found)
-    assert "<RU_PASSPORT> — " in found[-1]["text"]
+def test_a_number_is_found_if_its_word_is_in_another_part(tmp_path: Path, mixed: str) -> None:
+    documents, summary = release_mixed_record(tmp_path, mixed)
+    assert summary["mixed"] == (1 if mixed == "keep" else 0)
+    assert [document["lang"] for document in documents] == (
+        ["ru"] if mixed == "keep" else ["ru", "uz"]
+    )
+    assert not any(NUMBER in document["text"] for document in documents)
+    assert "<RU_PASSPORT> — " in documents[-1]["text"]
     shown = StringIO()
     with redirect_stdout(shown):
         assert preview_command.main(["--params", str(tmp_path / "params.yaml"), "--json"]) == 0
-    assert [one["entity_type"] for one in json.loads(shown.getvalue())["classes"]] == [
+    assert [row["entity_type"] for row in json.loads(shown.getvalue())["classes"]] == [
         "RU_PASSPORT"
     ]
     word = "Его паспорт выдан в городе Москве отделением:"
-    assert [word in one["text"] for one in found] == ([True] if mixed == "keep" else [True, False])
+    assert [word in document["text"] for document in documents] == (
+        [True] if mixed == "keep" else [True, False]
+    )
 
 
 SPANS = st.lists(
@@ -85,37 +93,39 @@ SPANS = st.lists(
 )
 
 
-def apart(drawn: list[tuple[int, int, float]]) -> list[Span]:
+def without_overlaps(candidates: list[tuple[int, int, float]]) -> list[Span]:
     spans: list[Span] = []
-    for start, size, score in sorted(drawn):
+    for start, size, score in sorted(candidates):
         if not spans or spans[-1].end <= start:
             spans.append(Span(start, start + size, f"E{score}", score, "r"))
     return spans
 
 
-def covered(spans: list[Span]) -> list[int]:
-    return [at for one in spans for at in range(one.start, one.end)]
+def covered_positions(spans: list[Span]) -> list[int]:
+    return [at for span in spans for at in range(span.start, span.end)]
 
 
-@given(SPANS.map(apart), SPANS.map(apart))
-def test_together_they_cover_what_each_covers(a: list[Span], b: list[Span]) -> None:
+@given(SPANS.map(without_overlaps), SPANS.map(without_overlaps))
+def test_merged_spans_cover_what_each_list_covers(a: list[Span], b: list[Span]) -> None:
     both = merge_resolved(a, b)
     assert both == merge_resolved(b, a) == sorted(both)
-    places = covered(both)
+    places = covered_positions(both)
     assert len(places) == len(set(places))
-    assert set(places) == {*covered(a), *covered(b)}
-    best = max([*a, *b], key=lambda one: one.score, default=None)
-    assert best is None or any(one in both for one in [*a, *b] if one.score == best.score)
+    assert set(places) == {*covered_positions(a), *covered_positions(b)}
+    best = max([*a, *b], key=lambda span: span.score, default=None)
+    assert best is None or any(span in both for span in [*a, *b] if span.score == best.score)
     assert merge_resolved(a, []) == merge_resolved([], a) == merge_resolved(a, a) == a
 
 
-@given(SPANS.map(apart), SPANS.map(apart))
-def test_a_part_has_what_the_record_has_in_its_ranges(spans: list[Span], cut: list[Span]) -> None:
-    ranges = [(one.start, one.end) for one in cut]
+@given(SPANS.map(without_overlaps), SPANS.map(without_overlaps))
+def test_a_part_has_the_spans_of_its_ranges_in_the_record(
+    spans: list[Span], cut: list[Span]
+) -> None:
+    ranges = [(piece.start, piece.end) for piece in cut]
     record = [chr(0x4E00 + at) for at in range(60)]  # each character once
     part = SEAM.join("".join(record[start:end]) for start, end in ranges)
-    found = list(map_to_part(spans, ranges))
-    assert all(SEAM not in part[one.start : one.end] and one.start < one.end for one in found)
-    hidden = [part[at] for at in covered(found)]
-    inside = set(covered(cut))
-    assert hidden == [record[at] for at in covered(spans) if at in inside]
+    mapped = list(map_to_part(spans, ranges))
+    assert all(SEAM not in part[s.start : s.end] and s.start < s.end for s in mapped)
+    hidden = [part[at] for at in covered_positions(mapped)]
+    inside = set(covered_positions(cut))
+    assert hidden == [record[at] for at in covered_positions(spans) if at in inside]

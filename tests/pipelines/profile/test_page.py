@@ -1,3 +1,5 @@
+"""The profile of a release."""
+
 from __future__ import annotations
 
 import json
@@ -27,12 +29,12 @@ def release(sample_run: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(release: Path) -> dict[str, Any]:
+def counts(release: Path) -> dict[str, Any]:
     return count_release(ReleaseFolder(release, release))
 
 
 class Balanced(HTMLParser):
-    """Fails on a tag that is not closed where it should be."""
+    """Fails on a tag that is not closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -54,27 +56,27 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_figures_add_up(release: Path, told: dict[str, Any]) -> None:
-    totals, fates = told["totals"], release_tables.outcomes_by_document(release)
-    assert totals["records"] == len(fates)
-    assert totals["documents"] == sum(outcome == "keep" for outcome, _ in fates.values())
-    for before, after in zip(told["stages"], told["stages"][1:], strict=False):
+def test_the_counts_add_up(release: Path, counts: dict[str, Any]) -> None:
+    totals, outcomes = counts["totals"], release_tables.outcomes_by_document(release)
+    assert totals["records"] == len(outcomes)
+    assert totals["documents"] == sum(outcome == "keep" for outcome, _ in outcomes.values())
+    for before, after in zip(counts["stages"], counts["stages"][1:], strict=False):
         assert before["keep"] == sum(after[o] for o in plots.OUTCOMES)
-    assert told["stages"][-1]["keep"] == totals["documents"]
-    assert sum(r["n"] for r in told["reasons"]) == totals["records"] - totals["documents"]
-    for row in told["sources"]:
+    assert counts["stages"][-1]["keep"] == totals["documents"]
+    assert sum(r["n"] for r in counts["reasons"]) == totals["records"] - totals["documents"]
+    for row in counts["sources"]:
         assert row["records"] == sum(row[o] for o in plots.OUTCOMES)
-    assert sum(r["records"] for r in told["sources"]) == totals["records"]
-    assert sum(r["documents"] for r in told["languages"]) == totals["documents"]
-    whole = told["lengths"][0]
-    assert whole["lang"] is None and sum(b["n"] for b in whole["bins"]) == totals["documents"]
-    for gauge in told["gauges"]:
+    assert sum(r["records"] for r in counts["sources"]) == totals["records"]
+    assert sum(r["documents"] for r in counts["languages"]) == totals["documents"]
+    lengths = counts["lengths"][0]
+    assert lengths["lang"] is None and sum(b["n"] for b in lengths["bins"]) == totals["documents"]
+    for gauge in counts["gauges"]:
         assert sum(b["n"] for b in gauge["bins"]) == gauge["kept"]
         assert sum(b["ended"] for b in gauge["bins"]) == gauge["ended"]
-    assert [g["gauge"] for g in told["gauges"]] == ["language", "dedup"]
+    assert [g["gauge"] for g in counts["gauges"]] == ["language", "dedup"]
 
 
-def test_the_page_stands_alone(release: Path, tmp_path: Path, capsys: Any) -> None:
+def test_the_page_loads_nothing(release: Path, tmp_path: Path, capsys: Any) -> None:
     out = tmp_path / "deep/profile.html"
     assert main([str(release), "--out", str(out)]) == 0
     assert str(out) in capsys.readouterr().out
@@ -87,7 +89,7 @@ def test_the_page_stands_alone(release: Path, tmp_path: Path, capsys: Any) -> No
     assert again.read_bytes() == out.read_bytes()
 
 
-def test_texts_come_from_the_release_alone(sample_run: Path, release: Path, tmp_path: Path) -> None:
+def test_texts_come_only_from_the_release(sample_run: Path, release: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.html"
     assert main(["--params", str(sample_run / "params.yaml"), "--out", str(out)]) == 0
     text = out.read_text("utf-8")
@@ -108,8 +110,8 @@ def test_texts_come_from_the_release_alone(sample_run: Path, release: Path, tmp_
 HOSTILE = "\"'><script>alert(1)</script>\u202e\x00&\u2066نص"
 
 
-def test_hostile_strings_stay_text(told: dict[str, Any]) -> None:
-    broken = json.loads(json.dumps(told))
+def test_hostile_strings_stay_text(counts: dict[str, Any]) -> None:
+    broken = json.loads(json.dumps(counts))
     broken["release"] = dict.fromkeys(broken["release"], HOSTILE)
     for table, key in (
         ("reasons", "reason"),
@@ -132,14 +134,14 @@ def test_hostile_strings_stay_text(told: dict[str, Any]) -> None:
     assert not re.search("[\x00\u202e\u2066]", text) and "نص" in text
 
 
-def test_a_page_of_nothing(told: dict[str, Any]) -> None:
-    nothing = {k: [] for k in told if k not in ("release", "totals")}
-    totals = dict.fromkeys(told["totals"], 0) | {"median_chars": None}
-    text = page({**nothing, "release": told["release"], "totals": totals}, {})
+def test_an_empty_release(counts: dict[str, Any]) -> None:
+    empty = {k: [] for k in counts if k not in ("release", "totals")}
+    totals = dict.fromkeys(counts["totals"], 0) | {"median_chars": None}
+    text = page({**empty, "release": counts["release"], "totals": totals}, {})
     assert "<h2>Languages" not in text and Balanced(text)
 
 
-def test_json_alone_writes_nothing(
+def test_json_writes_no_page(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -148,17 +150,17 @@ def test_json_alone_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_release_and_a_damaged_one(release: Path, tmp_path: Path, capsys: Any) -> None:
+def test_missing_and_damaged_releases(release: Path, tmp_path: Path, capsys: Any) -> None:
     assert main([str(tmp_path)]) == 2
     assert main(["--params", str(tmp_path / "none.yaml")]) == 2
-    shutil.copytree(release, tmp_path / "torn")
-    for path in (tmp_path / "torn/lineage/decisions").iterdir():
+    shutil.copytree(release, tmp_path / "damaged")
+    for path in (tmp_path / "damaged/lineage/decisions").iterdir():
         path.write_bytes(path.read_bytes()[:-40])
-    assert main([str(tmp_path / "torn")]) == 1
+    assert main([str(tmp_path / "damaged")]) == 1
     assert "damaged" in capsys.readouterr().err
 
 
-def test_what_a_release_leaves_out_is_taken_from_what_privacy_kept() -> None:
+def test_drops_of_the_release_are_taken_from_what_privacy_kept() -> None:
     counted = pl.DataFrame(
         [("privacy", "keep", 9), ("privacy", "drop", 1), ("release", "drop", 4)],
         ["stage", "outcome", "n"],
@@ -173,30 +175,30 @@ def test_what_a_release_leaves_out_is_taken_from_what_privacy_kept() -> None:
     }
 
 
-def measured(*rows: tuple[str, str, bool, float, float | None]) -> pl.DataFrame:
-    """Rows (stage, gauge, kept, value, threshold)."""
-    told = [(*row, f"{i:032x}", None, None) for i, row in enumerate(rows)]
+def measurements(*rows: tuple[str, str, bool, float, float | None]) -> pl.DataFrame:
+    """A table of rows (stage, gauge, kept, value, threshold)."""
+    complete = [(*row, f"{i:032x}", None, None) for i, row in enumerate(rows)]
     names = ["stage", "gauge", "kept", "value", "threshold", "doc_id", "lang", "other"]
-    return pl.DataFrame(told, names, orient="row")
+    return pl.DataFrame(complete, names, orient="row")
 
 
-def test_the_nearest_of_either_side_are_shown() -> None:
+def test_the_nearest_documents_of_both_sides_are_shown() -> None:
     rows = [("language", "language", v >= 0.5, v, 0.5) for v in np.linspace(0, 1, 21).tolist()]
-    (gauge,) = edges.gauges(measured(*rows), np.linspace(0, 1, 11))
+    (gauge,) = edges.gauges(measurements(*rows), np.linspace(0, 1, 11))
     near = [(e["kept"], round(e["value"], 2)) for e in gauge["examples"]]
     assert sorted(v for kept, v in near if kept) == [0.5, 0.55, 0.6]
     assert sorted(v for kept, v in near if not kept) == [0.35, 0.4, 0.45]
     assert gauge["thresholds"] == [0.5]
 
 
-def test_a_rule_s_values_have_bins_of_their_own() -> None:
+def test_values_beyond_1_have_their_own_bins() -> None:
     rows = [("release", "words", False, float(v), None) for v in (3, 50, 50)]
-    (gauge,) = edges.gauges(measured(*rows), np.linspace(0, 1, 11))
+    (gauge,) = edges.gauges(measurements(*rows), np.linspace(0, 1, 11))
     assert gauge["bins"][0]["least"] == 3 and gauge["bins"][-1]["below"] == 50
     assert [b["ended"] for b in gauge["bins"]] == [1, *[0] * 8, 2]
 
 
-def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_path: Path) -> None:
+def test_tags_come_from_the_release_and_statistics_from_work(release: Path, tmp_path: Path) -> None:
     shutil.copytree(release, tmp_path / "release")
     path = next((tmp_path / "release/data").rglob("*.parquet"))
     rows = pl.read_parquet(path, hive_partitioning=False)
@@ -216,14 +218,14 @@ def test_tags_are_the_release_s_and_statistics_those_of_work(release: Path, tmp_
     )
     (tmp_path / "quality/quality").mkdir(parents=True)
     table.write_parquet(tmp_path / "quality/quality/a.parquet")
-    told = count_release(ReleaseFolder(tmp_path / "release", release), tmp_path)
-    counted = [(d["domain"], d["n"]) for d in told["domains"]]
-    assert counted == [(None, documents.height - 2), ("law", 2)]
-    assert sum(b["n"] for b in told["scores"]) == 2
-    (digits,) = told["statistics"]
+    counts = count_release(ReleaseFolder(tmp_path / "release", release), tmp_path)
+    domains = [(d["domain"], d["n"]) for d in counts["domains"]]
+    assert domains == [(None, documents.height - 2), ("law", 2)]
+    assert sum(b["n"] for b in counts["scores"]) == 2
+    (digits,) = counts["statistics"]
     assert digits["others"] == pytest.approx([0.9] * 3) and digits["statistic"] == "digit_share"
-    assert {"Domains", "Quality scores", "Quality measured"} <= {
-        *re.findall("<h2>(.*?)</h2>", page(told, {}))
+    assert {"Domains", "Quality scores", "Quality statistics"} <= {
+        *re.findall("<h2>(.*?)</h2>", page(counts, {}))
     }
 
 
@@ -245,8 +247,8 @@ def test_a_rule_s_value_is_read_from_its_evidence(release: Path, tmp_path: Path)
     rows = edges.read_measurements(ReleaseFolder(tmp_path / "release", tmp_path)).filter(
         pl.col("gauge") == "symbols"
     )
-    found = rows.select("value", "threshold", "kept").sort("value").rows()
-    assert found == [(0.3, 0.2, False), (0.4, 0.1, False)]
+    values = rows.select("value", "threshold", "kept").sort("value").rows()
+    assert values == [(0.3, 0.2, False), (0.4, 0.1, False)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +266,7 @@ def test_numbers(value: float | None, shown: str) -> None:
     assert plots.number(value) == shown
 
 
-def test_one_document_is_seen_beside_a_million() -> None:
+def test_one_document_is_visible_beside_a_million() -> None:
     bins = [{"least": 0, "below": 1, "n": 10**6}, {"least": 1, "below": 2, "n": 1}]
     heights = [
         float(h) for h in re.findall(r'<rect[^>]*height="([\d.]+)"', plots.histogram(bins, ""))

@@ -1,3 +1,5 @@
+"""Domains of documents."""
+
 from __future__ import annotations
 
 import polars as pl
@@ -7,7 +9,7 @@ from pipelines.quality.domains import tag, to_regex
 
 
 @pytest.mark.parametrize(
-    ("pattern", "url", "fits"),
+    ("pattern", "url", "matches"),
     [
         ("law.example.kz/*", "https://law.example.kz/1", True),
         ("law.example.kz/*", "HTTP://LAW.example.kz/a/b", True),
@@ -20,8 +22,8 @@ from pipelines.quality.domains import tag, to_regex
         ("letters/*.txt", "letters/a.txt", True),
     ],
 )
-def test_patterns(pattern: str, url: str, fits: bool) -> None:
-    assert pl.Series([url]).str.contains(to_regex(pattern)).item() is fits
+def test_patterns(pattern: str, url: str, matches: bool) -> None:
+    assert pl.Series([url]).str.contains(to_regex(pattern)).item() is matches
 
 
 def test_source_before_url_before_classifier() -> None:
@@ -33,14 +35,14 @@ def test_source_before_url_before_classifier() -> None:
     )
     urls = [("*/law/*", "law"), ("x.example/*", "news")]
     labels = pl.Series(["health", "health", "health", None])
-    found = tag(documents, {"a": "culture"}, urls, labels)
-    assert found.rows() == [
+    tags = tag(documents, {"a": "culture"}, urls, labels)
+    assert tags.rows() == [
         ("culture", "source"),
         ("law", "url"),
         ("health", "classifier"),
         (None, None),
     ]
-    nothing = tag(documents, {}, ())
-    assert nothing.rows() == [(None, None)] * 4
-    assert nothing.schema == {"domain": pl.String, "domain_by": pl.String}
+    untagged = tag(documents, {}, ())
+    assert untagged.rows() == [(None, None)] * 4
+    assert untagged.schema == {"domain": pl.String, "domain_by": pl.String}
     assert tag(documents.clear(), {}, ()).height == 0

@@ -1,3 +1,5 @@
+"""Rules over statistics, and the shipped thresholds."""
+
 from __future__ import annotations
 
 import base64
@@ -104,13 +106,13 @@ TABLE = "Область\t2022\t2023\t2024\n" + "\n".join(
 )
 
 
-def failed(text: str, lang: str | None = "ru", kind: str = "web") -> list[str]:
+def failed_rules(text: str, lang: str | None = "ru", kind: str = "web") -> list[str]:
     measured = measure(pl.Series([text]), [lang])
     labelled = measured.with_columns(
         lang=pl.lit(lang, pl.String), kind=pl.lit(kind), score=pl.lit(0.5)
     )
-    judged = rules.find_failures(labelled, rules.load())
-    return [failure["rule"] for failure in judged["failures"][0]]
+    with_failures = rules.find_failures(labelled, rules.load())
+    return [failure["rule"] for failure in with_failures["failures"][0]]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,8 @@ def failed(text: str, lang: str | None = "ru", kind: str = "web") -> list[str]:
         ("а" * 5000, "long-runs"),
     ],
 )
-def test_what_is_no_text(text: str, rule: str) -> None:
-    assert rule in failed(text)
+def test_bad_texts_fail(text: str, rule: str) -> None:
+    assert rule in failed_rules(text)
 
 
 @pytest.mark.parametrize("kind", ["web", "institutional"])
@@ -156,16 +158,16 @@ def test_what_is_no_text(text: str, rule: str) -> None:
         ("Нивх диф нивгун ихмудь", None),
     ],
 )
-def test_what_must_stay(text: str, lang: str | None, kind: str) -> None:
-    assert failed(text, lang, kind) == []
+def test_good_texts_pass(text: str, lang: str | None, kind: str) -> None:
+    assert failed_rules(text, lang, kind) == []
 
 
-def test_prose_in_a_language_taken_for_another_stays() -> None:
+def test_prose_with_a_wrong_language_passes() -> None:
     prose = "Owayesakuba nguMphathiswa wamaShishini oLuntu akabanjwanga emva kotyelelo. " * 2
     other = "Lokhu kuza emva kokuvimbanisa kwayo emgwaqweni ngoLwesine olwedlule. "
     text = "\n".join(f"{prose}{i} {other}" for i in range(8))
     assert measure(pl.Series([text]), ["en"])["stop_word_share"][0] == 0
-    assert "stop-words" not in failed(text, "en")
+    assert "stop-words" not in failed_rules(text, "en")
 
 
 def test_documents_of_sentences_in_all_languages(shared: Path) -> None:
@@ -173,17 +175,18 @@ def test_documents_of_sentences_in_all_languages(shared: Path) -> None:
     for path in sorted((shared / "data/sentences").glob("*.txt")):
         lines = [line for line in path.read_text("utf-8").splitlines() if len(line.split()) > 5]
         for i in range(60):
-            some = draw.sample(lines, draw.randint(1, 22))
-            joined = ("\n", "\n\n", " ")[i % 3].join(some)
+            sample = draw.sample(lines, draw.randint(1, 22))
+            joined = ("\n", "\n\n", " ")[i % 3].join(sample)
             rows.append((path.stem, ("web", "institutional")[i % 2], joined))
     documents = pl.DataFrame(rows, schema=["lang", "kind", "text"], orient="row")
     measured = measure(documents["text"], documents["lang"].to_list())
-    judged = rules.find_failures(measured.hstack(documents), rules.load())
-    lost = judged.filter(pl.col("failures").list.len() > 0).select("lang", "failures")
-    assert lost.rows() == [] and judged["lang"].n_unique() == 33
+    with_failures = rules.find_failures(measured.hstack(documents), rules.load())
+    failed = with_failures.filter(pl.col("failures").list.len() > 0)
+    assert failed.select("lang", "failures").rows() == []
+    assert with_failures["lang"].n_unique() == 33
 
 
-def test_the_most_special_value_counts(tmp_path: Path) -> None:
+def test_the_most_specific_value_applies(tmp_path: Path) -> None:
     path = tmp_path / "own.tsv"
     path.write_text(
         "# a comment\n"
@@ -201,9 +204,15 @@ def test_the_most_special_value_counts(tmp_path: Path) -> None:
         schema=["n_words", "n_chars", "lang", "kind"],
         orient="row",
     )
-    found = rules.find_failures(frame, [rule])["failures"].to_list()
-    told = {"rule": "short", "statistic": "n_words", "value": 5.0, "bound": "min", "threshold": 6.0}
-    assert found[:3] == [[], [told], []] and found[3][0]["threshold"] == 10
+    failures = rules.find_failures(frame, [rule])["failures"].to_list()
+    failure = {
+        "rule": "short",
+        "statistic": "n_words",
+        "value": 5.0,
+        "bound": "min",
+        "threshold": 6.0,
+    }
+    assert failures[:3] == [[], [failure], []] and failures[3][0]["threshold"] == 10
 
 
 @pytest.mark.parametrize(
@@ -219,10 +228,10 @@ def test_the_most_special_value_counts(tmp_path: Path) -> None:
         (HEAD + "a\tn_words\tmin\t1\tn_words>5\t*\t*\town\n", "when 'n_words>5'"),
         (HEAD + "a\tn_words\tmin\t1\t\tkk\t*\town\n", "first row"),
         (HEAD + "a\tn_words\tmin\t1\t\t*\tpress\town\n", "kind 'press'"),
-        (HEAD + "a\tn_words\tmin\t1\t\t*\t*\town\n" * 2, ":3: rule 'a': a second value"),
+        (HEAD + "a\tn_words\tmin\t1\t\t*\t*\town\n" * 2, ":3: rule 'a': second value"),
     ],
 )
-def test_a_wrong_file_is_told_by_line(content: str, where: str, tmp_path: Path) -> None:
+def test_an_error_names_the_line(content: str, where: str, tmp_path: Path) -> None:
     path = tmp_path / "own.tsv"
     path.write_text(content)
     with pytest.raises(rules.BadThresholds, match=r"own\.tsv") as caught:
@@ -237,7 +246,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
             rules.load(tmp_path / name)
 
 
-def test_every_value_says_where_it_comes_from() -> None:
+def test_each_value_has_an_origin() -> None:
     lines = rules.THRESHOLDS.read_text("utf-8").splitlines()
     rows = [line.split("\t") for line in lines if not line.startswith("#")][1:]
     assert all(len(row) == len(rules.COLUMNS) and row[-1] for row in rows)

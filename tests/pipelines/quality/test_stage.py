@@ -1,4 +1,4 @@
-"""The stage on a small folder of its own, from records to the table and the release."""
+"""The stage on a small corpus, from records to the table and the release."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ BAD = "Главная\nО нас\nКонтакты\nНовости\nАрхив\n
 
 @pytest.fixture
 def home(sample_home: Path, tmp_path: Path) -> Path:
+    """A folder with register, four records and params."""
     shutil.copytree(sample_home / "register", tmp_path / "register")
     (tmp_path / "raw").mkdir()
     rows = [
@@ -37,9 +38,9 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
         )
     ]
     (tmp_path / "raw/rows.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
-    whole = yaml.safe_load((sample_home / "params.yaml").read_text())
-    del whole["tokens"]
-    whole["inputs"] = [
+    content = yaml.safe_load((sample_home / "params.yaml").read_text())
+    del content["tokens"]
+    content["inputs"] = [
         {
             "collection": "gazette",
             "format": "jsonl",
@@ -47,57 +48,58 @@ def home(sample_home: Path, tmp_path: Path) -> Path:
             "fields": {"uri": "id", "text": "body", "captured_at": "date"},
         }
     ]
-    whole["quality"] = {
+    content["quality"] = {
         "domains": {
             "urls": [{"pattern": "*/law/*", "domain": "law"}],
         }
     }
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(whole))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     return tmp_path
 
 
-class Done(NamedTuple):
+class Result(NamedTuple):
     code: int
     out: str
     err: str
 
 
 @pytest.fixture
-def tamga(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """The command line in this process, which has its imports behind it."""
+def tamga(capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """A function that runs the command line in this process, which saves the imports."""
 
-    def call(*args: str | Path) -> Done:
+    def call(*args: str | Path) -> Result:
         try:
             code = cli.main([*map(str, args)])
         except SystemExit as ended:
             code = int(ended.code or 0)
-        return Done(code, *capsys.readouterr())
+        return Result(code, *capsys.readouterr())
 
     return call
 
 
 def change(home: Path, **quality: Any) -> None:
-    whole = yaml.safe_load((home / "params.yaml").read_text())
-    whole["quality"] |= quality
-    (home / "params.yaml").write_text(yaml.safe_dump(whole))
+    """Set parameters of the section `quality`."""
+    content = yaml.safe_load((home / "params.yaml").read_text())
+    content["quality"] |= quality
+    (home / "params.yaml").write_text(yaml.safe_dump(content))
 
 
 def table(home: Path, name: str) -> pl.DataFrame:
     return pl.read_parquet(home / f"work/quality/{name}/*.parquet", hive_partitioning=False)
 
 
-def test_drop_annotate_and_release(home: Path, tamga: Callable[..., Done]) -> None:
+def test_drop_annotate_and_release(home: Path, tamga: Callable[..., Result]) -> None:
     done = tamga("run", "--params", home / "params.yaml", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["outcomes"]["drop quality-repeated-lines"] == 1
-    found = table(home, "quality").join(table(home, "decisions"), on="doc_id")
+    joined = table(home, "quality").join(table(home, "decisions"), on="doc_id")
     assert table(home, "quality").columns == QUALITY.names
-    rows = {row["uri"].rsplit("/", 2)[-1]: row for row in found.to_dicts()}
+    rows = {row["uri"].rsplit("/", 2)[-1]: row for row in joined.to_dicts()}
     dropped = rows["2"]
-    told = json.loads(dropped["evidence"])["failed"][0]
-    assert dropped["outcome"] == "drop" and dropped["reason"] == f"quality-{told['rule']}"
-    assert set(told) == {"rule", "statistic", "value", "bound", "threshold"}
-    assert "repeated-lines" in dropped["failed"] and told["value"] > told["threshold"]
+    failure = json.loads(dropped["evidence"])["failed"][0]
+    assert dropped["outcome"] == "drop" and dropped["reason"] == f"quality-{failure['rule']}"
+    assert set(failure) == {"rule", "statistic", "value", "bound", "threshold"}
+    assert "repeated-lines" in dropped["failed"] and failure["value"] > failure["threshold"]
     assert (rows["1"]["domain"], rows["1"]["domain_by"]) == ("law", "url")
     assert rows["3"]["domain"] is None and rows["3"]["evidence"] == "{}"
     data = pl.read_parquet(home / "release/sample/data/*/*.parquet", hive_partitioning=False)
@@ -110,7 +112,7 @@ def test_drop_annotate_and_release(home: Path, tamga: Callable[..., Done]) -> No
     assert totals["outcome"] == {"keep": 4} and totals["failed"]["repeated-lines"] == 1
 
 
-def test_models_score_and_tag(home: Path, tamga: Callable[..., Done]) -> None:
+def test_models_score_and_tag(home: Path, tamga: Callable[..., Result]) -> None:
     for name, words in (("good", GOOD.split()), ("raw", BAD.split())):
         lines = [" ".join(words[i % 5 :][:6]) + f" {i}" for i in range(60)]
         (home / f"{name}.txt").write_text("\n".join(lines))
@@ -128,16 +130,16 @@ def test_models_score_and_tag(home: Path, tamga: Callable[..., Done]) -> None:
     for stage in ("ingest", "language", "quality"):
         done = tamga(stage, "--params", home / "params.yaml")
         assert done.code == 0, done.err
-    found = table(home, "quality").join(table(home, "decisions"), on="doc_id")
-    scores = {row["uri"][-5:]: row["score"] for row in found.to_dicts()}
+    joined = table(home, "quality").join(table(home, "decisions"), on="doc_id")
+    scores = {row["uri"][-5:]: row["score"] for row in joined.to_dicts()}
     assert scores["law/1"] > 0.5 > scores["law/2"]
-    assert "classifier" in found.filter(pl.col("uri").str.ends_with("law/2"))["failed"][0]
-    assert set(found["domain_by"]) <= {"source", "classifier"}
+    assert "classifier" in joined.filter(pl.col("uri").str.ends_with("law/2"))["failed"][0]
+    assert set(joined["domain_by"]) <= {"source", "classifier"}
     run = json.loads((home / "work/quality/run.json").read_text())
     assert {"thresholds:thresholds.tsv", "classifier:q.bin", "domains:q.bin"} == set(run["models"])
-    judged = Assessor(load_params(home / "params.yaml"))
-    again = pickle.loads(pickle.dumps(judged))
-    assert again.models == judged.models
+    assessor = Assessor(load_params(home / "params.yaml"))
+    copy = pickle.loads(pickle.dumps(assessor))
+    assert copy.models == assessor.models
 
 
 @pytest.mark.parametrize(
@@ -156,7 +158,7 @@ def test_models_score_and_tag(home: Path, tamga: Callable[..., Done]) -> None:
     ],
 )
 def test_wrong_parameters(
-    section: dict[str, Any], message: str, home: Path, tamga: Callable[..., Done]
+    section: dict[str, Any], message: str, home: Path, tamga: Callable[..., Result]
 ) -> None:
     change(home, **section)
     done = tamga("quality", "--params", home / "params.yaml", "--dry-run")
@@ -183,10 +185,10 @@ def test_the_first_rule_is_the_reason() -> None:
         {"rule": r, "statistic": "n_words", "value": 1.0, "bound": "min", "threshold": 3.0}
         for r in ("too-short", "code")
     ]
-    found = pl.DataFrame({"doc_id": ["a", "b"], "uri": ["u", "v"], "failures": [fails, []]})
-    rows = decide(found, "drop").to_dicts()
+    assessed = pl.DataFrame({"doc_id": ["a", "b"], "uri": ["u", "v"], "failures": [fails, []]})
+    rows = decide(assessed, "drop").to_dicts()
     assert (rows[0]["reason"], rows[0]["rule"]) == ("quality-too-short", "too-short")
     assert len(json.loads(rows[0]["evidence"])["failed"]) == 2
     assert rows[1]["outcome"] == "keep" and rows[1]["reason"] is None
-    kept = decide(found, "annotate").to_dicts()[0]
+    kept = decide(assessed, "annotate").to_dicts()[0]
     assert kept["outcome"] == "keep" and kept["reason"] is None and kept["rule"] == "too-short"

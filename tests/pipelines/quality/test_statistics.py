@@ -1,3 +1,5 @@
+"""Statistics of documents."""
+
 from __future__ import annotations
 
 import base64
@@ -17,15 +19,15 @@ from pipelines.quality.statistics import STATISTICS, measure
 PROSE = "Бүгін ауылда кітапхана ашылды. Оны көрші ауылдың балалары да күтіп жүр еді."
 
 
-def one(text: str | None, language: str | None = "ru") -> dict[str, float]:
+def measure_one(text: str | None, language: str | None = "ru") -> dict[str, float]:
     return measure(pl.Series([text], dtype=pl.String), [language]).row(0, named=True)
 
 
 @pytest.mark.parametrize("text", ["", " \n\n ", "\x00\x01", "\ufffd", None])
 def test_texts_without_a_word(text: str | None) -> None:
-    found = one(text)
-    assert found["n_words"] == 0 and found["mean_word_length"] is None
-    assert found["top_2gram_share"] == found["duplicate_line_share"] == 0
+    measured = measure_one(text)
+    assert measured["n_words"] == 0 and measured["mean_word_length"] is None
+    assert measured["top_2gram_share"] == measured["duplicate_line_share"] == 0
 
 
 def test_no_documents() -> None:
@@ -64,17 +66,20 @@ def test_no_documents() -> None:
         ("lorem ipsum Lorem Ipsum", "marker_rate", 50.0),
     ],
 )
-def test_what_the_figures_mean(text: str, name: str, value: float | None) -> None:
-    assert one(text)[name] == (value if value is None else pytest.approx(value, abs=1e-6))
+def test_what_the_statistics_mean(text: str, name: str, value: float | None) -> None:
+    assert measure_one(text)[name] == (value if value is None else pytest.approx(value, abs=1e-6))
 
 
-def test_function_words_are_those_of_the_language() -> None:
+def test_function_words_depend_on_the_language() -> None:
     text = "Он не был в доме, но она была."
-    assert one(text, "ru")["stop_word_share"] > 0.3
-    assert one(text.upper(), "ru")["stop_word_share"] == one(text, "ru")["stop_word_share"]
-    assert one(text, "kk")["stop_word_share"] == 0
-    assert one(text, "nivkh")["stop_word_share"] is None
-    assert one(text, None)["stop_word_share"] is None
+    assert measure_one(text, "ru")["stop_word_share"] > 0.3
+    assert (
+        measure_one(text.upper(), "ru")["stop_word_share"]
+        == measure_one(text, "ru")["stop_word_share"]
+    )
+    assert measure_one(text, "kk")["stop_word_share"] == 0
+    assert measure_one(text, "nivkh")["stop_word_share"] is None
+    assert measure_one(text, None)["stop_word_share"] is None
 
 
 def test_lists_of_function_words() -> None:
@@ -87,30 +92,32 @@ def test_lists_of_function_words() -> None:
         assert stop_words.count_stop_words(hashes, owner, [language]).tolist() == [len(words)]
 
 
-def test_a_document_does_not_see_its_neighbours() -> None:
+def test_a_result_does_not_depend_on_the_batch() -> None:
     texts = [PROSE, "", "x", PROSE, "北京 " * 30, "\n\n", base64.b64encode(bytes(99)).decode()] * 5
     alone = pl.concat([measure(pl.Series([t]), ["kk"]) for t in texts])
     assert measure(pl.Series(texts), ["kk"] * len(texts)).equals(alone)
 
 
-def test_chunks_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     draw = random.Random(5)
     words = [*PROSE.split(), "北京", "2024", "\n", "\n\n"]
     texts = pl.Series([" ".join(draw.choices(words, k=draw.randint(0, 90))) for _ in range(50)])
-    whole = measure(texts, ["kk"] * 50)
+    expected = measure(texts, ["kk"] * 50)
     monkeypatch.setattr(statistics, "CHUNK", 300)
-    assert measure(texts, ["kk"] * 50).equals(whole)
+    assert measure(texts, ["kk"] * 50).equals(expected)
     monkeypatch.setattr(statistics.repeats, "DOCUMENTS", 3)
-    assert measure(texts, ["kk"] * 50).equals(whole)
+    assert measure(texts, ["kk"] * 50).equals(expected)
 
 
-def test_a_long_text_is_judged_by_windows() -> None:
+def test_a_long_text_is_measured_by_windows() -> None:
     text = "\n".join(f"{i} {PROSE}" for i in range(40_000))
-    found = one(text, "kk")
-    assert found["n_chars"] == len(text) > 2 * statistics.LIMIT
-    assert found["n_words"] == pytest.approx(len(re.findall(r"\w+", text)), rel=0.01)
-    assert found["mean_word_length"] == pytest.approx(one(PROSE, "kk")["mean_word_length"], 0.01)
-    assert found["duplicate_line_share"] < 0.01 < found["duplicate_5gram_share"]
+    measured = measure_one(text, "kk")
+    assert measured["n_chars"] == len(text) > 2 * statistics.LIMIT
+    assert measured["n_words"] == pytest.approx(len(re.findall(r"\w+", text)), rel=0.01)
+    assert measured["mean_word_length"] == pytest.approx(
+        measure_one(PROSE, "kk")["mean_word_length"], 0.01
+    )
+    assert measured["duplicate_line_share"] < 0.01 < measured["duplicate_5gram_share"]
 
 
 plain = st.lists(
@@ -119,27 +126,27 @@ plain = st.lists(
 
 
 @given(plain)
-def test_ngrams_as_counted_one_by_one(parts: list[str]) -> None:
+def test_ngrams_agree_with_a_plain_count(parts: list[str]) -> None:
     text = " ".join(parts)
     words = re.findall(r"[北京]|[а-я0-9]+", text)
-    found = one(text)
-    assert found["n_words"] == len(words)
+    measured = measure_one(text)
+    assert measured["n_words"] == len(words)
     for n in (2, 3, 4, 5, 10):
         grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
         most = max(Counter(grams).values(), default=0)
         if n < 5:
             expected = min(most * n / len(words), 1) if most > 1 else 0
-            assert found[f"top_{n}gram_share"] == pytest.approx(expected, abs=1e-6)
+            assert measured[f"top_{n}gram_share"] == pytest.approx(expected, abs=1e-6)
         else:
             expected = 1 - len(set(grams)) / len(grams) if grams else 0
-            assert found[f"duplicate_{n}gram_share"] == pytest.approx(expected, abs=1e-6)
+            assert measured[f"duplicate_{n}gram_share"] == pytest.approx(expected, abs=1e-6)
 
 
 @given(st.lists(st.text(max_size=60), max_size=6))
 def test_any_text_has_shares_between_0_and_1(texts: list[str]) -> None:
     clean = [t.encode("utf-8", "replace").decode() for t in texts]
-    found = measure(pl.Series(clean, dtype=pl.String), ["ru"] * len(clean))
-    assert found.schema == STATISTICS and found.height == len(clean)
-    shares = found.select(pl.col("^.*_share$"))
+    measured = measure(pl.Series(clean, dtype=pl.String), ["ru"] * len(clean))
+    assert measured.schema == STATISTICS and measured.height == len(clean)
+    shares = measured.select(pl.col("^.*_share$"))
     assert all(0 <= v <= 1 for row in shares.iter_rows() for v in row if v is not None)
-    assert found["n_chars"].to_list() == [len(t) for t in clean]
+    assert measured["n_chars"].to_list() == [len(t) for t in clean]

@@ -1,3 +1,5 @@
+"""Training a classifier."""
+
 from __future__ import annotations
 
 import json
@@ -28,7 +30,7 @@ LAW = [
 HEALTH = ["дәрігер", "аурухана", "ем", "дәрі", "врач", "больница", "лечение", "анализ", "пациент"]
 
 
-def documents(words: list[str], label: str | list[str], count: int, seed: int) -> list[dict]:
+def make_documents(words: list[str], label: str | list[str], count: int, seed: int) -> list[dict]:
     draw = random.Random(seed)
     return [
         {"text": " ".join(draw.choices(words, k=12)), "label": label, "lang": ("kk", "ru")[i % 2]}
@@ -39,7 +41,7 @@ def documents(words: list[str], label: str | list[str], count: int, seed: int) -
 @pytest.fixture
 def labelled(tmp_path: Path) -> Path:
     path = tmp_path / "labelled.jsonl"
-    rows = documents(LAW, "law", 60, 1) + documents(HEALTH, "health", 60, 2)
+    rows = make_documents(LAW, "law", 60, 1) + make_documents(HEALTH, "health", 60, 2)
     path.write_text("".join(json.dumps(r, ensure_ascii=False) + "\n" for r in rows))
     return path
 
@@ -48,6 +50,7 @@ SMALL = ("--dim", "8", "--bucket", "1000", "--epoch", "20")
 
 
 def train(*args: str | Path) -> int:
+    """Run `tamga quality train` with small settings."""
     return train_command.main([*map(str, args), *SMALL])
 
 
@@ -56,26 +59,26 @@ def test_a_model_its_card_and_its_use(
 ) -> None:
     model = tmp_path / "models/topics.bin"
     assert train(labelled, "--out", model, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert json.loads((tmp_path / "models/topics.bin.card.json").read_text()) == told
-    assert str(tmp_path) not in json.dumps(told)
-    counts = told["documents"]["law"]
+    card = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "models/topics.bin.card.json").read_text()) == card
+    assert str(tmp_path) not in json.dumps(card)
+    counts = card["documents"]["law"]
     assert counts["trained"] + counts["held_out"] == 60 and counts["held_out"] > 3
-    rows = {(r["label"], r["lang"]): r for r in told["held_out"]}
+    rows = {(r["label"], r["lang"]): r for r in card["held_out"]}
     assert set(rows) == {(label, la) for label in ("law", "health") for la in ("*", "kk", "ru")}
     assert rows["law", "*"]["precision"] == rows["law", "*"]["recall"] == 1.0
-    used = Classifier(model, "quality.classifier")
-    assert used.sha256 == told["sha256"] and sorted(used.labels) == ["health", "law"]
+    classifier = Classifier(model, "quality.classifier")
+    assert classifier.sha256 == card["sha256"] and sorted(classifier.labels) == ["health", "law"]
     texts = pl.Series(["заң бап сот закон", "врач больница дәрі", "", None])
-    scores = used.probability(texts, "law")
+    scores = classifier.probability(texts, "law")
     assert scores[0] > 0.9 > 0.1 > scores[1] and 0 <= scores[2] <= 1
-    assert used.best(texts, 0.9).to_list()[:2] == ["law", "health"]
-    assert used.best(texts, 1.1).null_count() == 4
+    assert classifier.best_label(texts, 0.9).to_list()[:2] == ["law", "health"]
+    assert classifier.best_label(texts, 1.1).null_count() == 4
     with pytest.raises(ClassifierError, match="no label 'news'"):
-        used.check("news")
+        classifier.check("news")
 
 
-def test_the_order_of_files_changes_nothing(
+def test_the_order_of_files_does_not_matter(
     labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = labelled.read_text().splitlines(keepends=True)
@@ -84,49 +87,51 @@ def test_the_order_of_files_changes_nothing(
     (folder / "b.jsonl.gz").write_bytes(gzip_bytes("".join(rows[:50]).encode()))
     rest = pl.read_ndjson("".join(reversed(rows[50:])).encode())
     rest.write_parquet(folder / "a.parquet")
-    one, two = tmp_path / "one.bin", tmp_path / "two.bin"
-    assert train(labelled, "--out", one) == train(folder, "--out", two) == 0
-    assert one.read_bytes() == two.read_bytes()
+    first, second = tmp_path / "first.bin", tmp_path / "second.bin"
+    assert train(labelled, "--out", first) == train(folder, "--out", second) == 0
+    assert first.read_bytes() == second.read_bytes()
     assert "precision" in capsys.readouterr().out
 
 
-def test_seeds_and_several_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_curated_documents_and_several_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     curated, raw = tmp_path / "good.txt", tmp_path / "raw.txt"
     for path, words in ((curated, LAW), (raw, HEALTH)):
-        path.write_text("\n".join(r["text"] for r in documents(words, "", 40, 3)))
+        path.write_text("\n".join(r["text"] for r in make_documents(words, "", 40, 3)))
     assert train("--curated", curated, "--raw", raw, "--out", tmp_path / "q.bin", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert set(told["documents"]) == {"curated", "raw"}
+    card = json.loads(capsys.readouterr().out)
+    assert set(card["documents"]) == {"curated", "raw"}
     both = tmp_path / "both.jsonl"
-    rows = documents(LAW, ["law"], 40, 4) + documents(HEALTH, ["health"], 40, 5)
-    rows += documents(LAW + HEALTH, ["health", "law"], 40, 6)
+    rows = make_documents(LAW, ["law"], 40, 4) + make_documents(HEALTH, ["health"], 40, 5)
+    rows += make_documents(LAW + HEALTH, ["health", "law"], 40, 6)
     both.write_text("".join(json.dumps(r) + "\n" for r in rows))
     assert train(both, "--loss", "ova", "--out", tmp_path / "t.bin", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert sum(told["documents"]["law"].values()) == 80
+    card = json.loads(capsys.readouterr().out)
+    assert sum(card["documents"]["law"].values()) == 80
 
 
 def test_lines_with_labels(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_text("__label__law __label__kk қаулы\n\n__label__health дәрі\n")
-    found = training.read_documents(path, Columns(), None)
-    assert found["labels"].to_list() == [["law", "kk"], [], ["health"]]
-    assert found["text"].str.strip_chars().to_list() == ["қаулы", "", "дәрі"]
+    read = training.read_documents(path, Columns(), None)
+    assert read["labels"].to_list() == [["law", "kk"], [], ["health"]]
+    assert read["text"].str.strip_chars().to_list() == ["қаулы", "", "дәрі"]
 
 
-def test_copies_meet_and_contradictions_have_all_labels() -> None:
+def test_copies_become_one_document_with_all_labels() -> None:
     rows = [("Сот шешімі", ["law"], "kk"), ("сот  шешімі", ["news"], None), ("", ["law"], None)]
     rows += [(f"{word} {i}", [label], None) for i in range(30) for word, label in
              (("дәрі", "health"), ("заң", "law"))]  # fmt: skip
-    made = pl.DataFrame(rows, schema=training.DOCUMENTS, orient="row")
-    parted = training.prepare(made, 0.3)
-    assert parted.height == 61 and 0 < parted["held"].sum() < 61
-    both = parted.filter(pl.col("line") == "сот шешімі")
-    assert both["labels"].to_list() == [["law", "news"]] and both["lang"].item() == "kk"
-    assert parted.equals(training.prepare(made.reverse(), 0.3))
+    documents = pl.DataFrame(rows, schema=training.DOCUMENTS, orient="row")
+    prepared = training.prepare(documents, 0.3)
+    assert prepared.height == 61 and 0 < prepared["held"].sum() < 61
+    merged = prepared.filter(pl.col("line") == "сот шешімі")
+    assert merged["labels"].to_list() == [["law", "news"]] and merged["lang"].item() == "kk"
+    assert prepared.equals(training.prepare(documents.reverse(), 0.3))
 
 
-def test_what_a_model_is_shown() -> None:
+def test_the_input_of_a_model() -> None:
     assert to_model_lines(pl.Series(["Сәлем,\n\nӘЛЕМ! __label__x", None])).to_list() == [
         "сәлем , әлем ! _ _ label _ _ x",
         "",
@@ -136,16 +141,16 @@ def test_what_a_model_is_shown() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent.jsonl", None, "is not there"),
-        ("a.csv", b"text,label\n", "ends in"),
-        ("a.jsonl", b'{"body": "x", "label": "y"}\n', "no column 'text', but body"),
+        ("absent.jsonl", None, "is missing"),
+        ("a.csv", b"text,label\n", "is not a training file"),
+        ("a.jsonl", b'{"body": "x", "label": "y"}\n', "no column 'text'; its columns are body"),
         ("a.jsonl", b'{"text": "x"}\n', "no column 'label'"),
         ("a.jsonl", b"not json\n", "cannot be read"),
         ("a.jsonl.gz", b"not gzip", "cannot be read"),
         ("a.parquet", b"PAR1", "cannot be read"),
         ("a.txt", b"no label here\n", "1 lines without a __label__"),
         ("a.txt", b"\xff\xfe", "cannot be read"),
-        ("a.jsonl", b'{"text": "x", "label": "two words"}\n', "no white space"),
+        ("a.jsonl", b'{"text": "x", "label": "two words"}\n', "white space is not allowed"),
         ("a.jsonl", b'{"text": "x", "label": "y"}\n', "at least two labels"),
     ],
 )
@@ -160,8 +165,8 @@ def test_documents_that_cannot_be_used(
     if content is not None:
         path.write_bytes(content)
     assert train(path, "--out", tmp_path / "m.bin") == 2
-    told = capsys.readouterr().err
-    assert message in told and "Traceback" not in told
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error
     assert not (tmp_path / "m.bin").exists()
 
 
@@ -174,14 +179,14 @@ def test_wrong_usage(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         train(labelled, "--out", tmp_path / "m.bin", "--held-out", "1.5")
     assert ended.value.code == 2
-    assert train(labelled, "--out", tmp_path / "empty") == 1  # a folder stands there
+    assert train(labelled, "--out", tmp_path / "empty") == 1  # the path is a folder
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\xba\x16\x4f\x2f" + bytes(500)])
-def test_files_that_are_no_model(content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_not_models(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "m.bin"
     path.write_bytes(content)
     with pytest.raises(ClassifierError, match=r"quality\.classifier: .*m\.bin"):
         Classifier(path, "quality.classifier").check()
-    with pytest.raises(ClassifierError, match="is not there"):
+    with pytest.raises(ClassifierError, match="is missing"):
         Classifier(tmp_path / "absent.bin", "quality.classifier")
