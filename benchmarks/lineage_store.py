@@ -34,7 +34,7 @@ from lineage.storage import disk
 from lineage.store import segments
 from lineage.store.segments import Header
 from lineage.store.store import Store
-from lineage.store.writer import tables
+from lineage.store.writer import interval_tables
 from pipelines.engine import shards
 from pipelines.release import token_shards
 from schemas.tables import TOKENS
@@ -60,7 +60,7 @@ def digests(draw: np.random.Generator, rows: int, width: int) -> pl.Series:
 
 
 def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
-    """Intervals as `lineage.store.writer.tables` takes them."""
+    """Intervals as `lineage.store.writer.interval_tables` takes them."""
     source = draw.zipf(1.4, rows) % SOURCES
     host = source * 1000 + draw.zipf(1.5, rows) % 1000
     refused = draw.random(rows) < 0.1
@@ -103,7 +103,7 @@ def documents(draw: np.random.Generator, rows: int, first: int) -> pl.DataFrame:
 
 
 def build(folder: Path, total: int, with_prints: bool) -> float:
-    """Write ten segments; returns the seconds that `tables` and `segments.write` took."""
+    """Write ten segments; returns the seconds that `interval_tables` and `segments.write_segment` took."""
     draw, seconds = np.random.default_rng(1), 0.0
     each = total // RELEASES
     pool: list[pl.DataFrame] = []
@@ -122,7 +122,7 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
         tokenized(folder / LAST, fresh.filter(~pl.col("shard").is_null()), draw)
         started = time.perf_counter()
         moved = fresh.head(0).select("doc_id", "part", "shard", "row")
-        made = tables(fresh, moved, ended)
+        made = interval_tables(fresh, moved, ended)
         pool = [made["docs"].filter(pl.col("outcome") == "keep").sample(each // 5, seed=seq)]
         if with_prints:
             rows = np.repeat(np.arange(len(fresh), dtype=np.uint32), PRINTS)
@@ -133,7 +133,7 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
             seq, name, f"{seq:064x}", f"2026-{seq + 1:02}-01", "pretraining", seq - 1, len(fresh),
             fresh["digest"].count(), 0, "random",
         )  # fmt: skip
-        segments.write(folder / segments.FOLDER, header, made)
+        segments.write_segment(folder / segments.FOLDER, header, made)
         seconds += time.perf_counter() - started
     return seconds
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from lineage.storage import disk, locks, redacted_names
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 FOLDER: Final = "cases"
 REQUESTERS: Final = "requesters.jsonl"
@@ -31,8 +32,10 @@ KINDS: Final[Mapping[str, str | None]] = {
 OUTCOMES: Final = ("upheld", "rejected")
 
 
-class BadCase(Exception):
+class BadCase(TamgaError):
     """A case that is not there, is torn or was changed, or cannot be taken further."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,17 @@ class Case:
         }
 
 
-def cases(register: Path) -> Iterator[Case]:
+def all_cases(register: Path) -> Iterator[Case]:
     """All cases of a register, by id.
 
     Raises:
       BadCase: where one is torn or was changed.
     """
     for path in sorted((register / FOLDER).glob("c-*.jsonl")):
-        yield read(register, path.stem)
+        yield read_case(register, path.stem)
 
 
-def read(register: Path, id: str) -> Case:
+def read_case(register: Path, id: str) -> Case:
     """One case.
 
     Raises:
@@ -120,16 +123,16 @@ def open_case(register: Path, event: Mapping[str, Any]) -> str:
     return f"c-{number:04d}"
 
 
-def add(register: Path, id: str, events: Sequence[Mapping[str, Any]]) -> None:
+def add_events(register: Path, id: str, events: Sequence[Mapping[str, Any]]) -> None:
     """Add events to an open case: all of them or none.
 
     Raises:
       BadCase: where there is no such case, or it was decided.
     """
     path = _path(register, id)
-    read(register, id)  # a missing case makes no folder
+    read_case(register, id)  # a missing case makes no folder
     with locks.folder_lock(path.parent):
-        case = read(register, id)
+        case = read_case(register, id)
         if case.decision:
             raise BadCase(f"{id} was decided on {case.decision['at']}; open another case")
         content = path.read_bytes()
@@ -147,7 +150,7 @@ def _path(register: Path, id: str) -> Path:
     return register / FOLDER / f"{id}.jsonl"
 
 
-def remember(keys: Path, case: str, identity: str) -> None:
+def remember_requester(keys: Path, case: str, identity: str) -> None:
     """Keep a keyed digest of who objected; the file can be removed at any time."""
     line = canonical_json({"case": case, "requester_hmac": _hmac(keys, identity)}).encode()
     path = keys / REQUESTERS
@@ -156,7 +159,7 @@ def remember(keys: Path, case: str, identity: str) -> None:
         disk.write_bytes(path, before + line + b"\n", mode=0o600)
 
 
-def of_requester(keys: Path, identity: str) -> set[str]:
+def cases_of_requester(keys: Path, identity: str) -> set[str]:
     """The cases that someone opened, as far as the file still says."""
     path = keys / REQUESTERS
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
@@ -165,4 +168,6 @@ def of_requester(keys: Path, identity: str) -> set[str]:
 
 
 def _hmac(keys: Path, identity: str) -> str:
-    return redacted_names.digest(redacted_names.key(keys), " ".join(identity.split()).casefold())
+    return redacted_names.keyed_digest(
+        redacted_names.lookup_key(keys), " ".join(identity.split()).casefold()
+    )

@@ -18,7 +18,7 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
-class Bytes:
+class RecordBytes:
     """What is found at a record's place: `found` whether the container is there, `length` of the
     bytes, `sha256` of them, and whether the payload's digest is the one in the records (None: no
     digest was recorded, or `note` says why it cannot be told)."""
@@ -34,7 +34,7 @@ class Bytes:
         return asdict(self)
 
 
-def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
+def read_record(path: Path, locator: str, offset: int, length: int) -> bytes:
     """The bytes of a record: `member` (a gzip member, inflated), `bytes` (after decompression) or
     `entry` (of a ZIP, after decompression: `offset` is `streams.ENTRY_BITS` bits of position, and
     above them the entry's number).
@@ -48,17 +48,17 @@ def cut(path: Path, locator: str, offset: int, length: int) -> bytes:
             file.seek(offset)
             return zlib.decompress(file.read(length), 31)
     if locator == "bytes":
-        with streams.opened(path) as file:
+        with streams.open_decompressed(path) as file:
             file.seek(offset)
             return file.read(length)
     if locator == "entry":
-        with streams.entry(path, offset >> streams.ENTRY_BITS) as file:
+        with streams.open_zip_entry(path, offset >> streams.ENTRY_BITS) as file:
             file.seek(offset & ((1 << streams.ENTRY_BITS) - 1))
             return file.read(length)
     raise ValueError(f"a record located by {locator} has no bytes of its own")
 
 
-def check(record: Mapping[str, Any], root: Path, container: str | None = None) -> Bytes:
+def check(record: Mapping[str, Any], root: Path, container: str | None = None) -> RecordBytes:
     """Look a record's bytes up in its container below `root`, and hold them against its digest.
 
     What was read out of the row of a table or the item of a feed is told by itself where it can
@@ -72,16 +72,16 @@ def check(record: Mapping[str, Any], root: Path, container: str | None = None) -
     name = container or record["container"]
     if remote.is_url(name):
         with TemporaryDirectory() as folder:
-            return _check(record, remote.fetched(name, Path(folder)))
+            return _check(record, remote.fetch_file(name, Path(folder)))
     return _check(record, root / name)
 
 
-def _check(record: Mapping[str, Any], path: Path) -> Bytes:
+def _check(record: Mapping[str, Any], path: Path) -> RecordBytes:
     from pyarrow import ArrowException
 
     container = record["container"]
     if not path.is_file():
-        return Bytes(
+        return RecordBytes(
             container,
             False,
             note=f"{container} is not there; name the folder it is relative to by --root",
@@ -89,38 +89,42 @@ def _check(record: Mapping[str, Any], path: Path) -> Bytes:
     locator, wanted = record["locator"], record["payload_sha256"]
     try:
         if locator == "row":
-            texts = payloads.of_row(path, record["offset"])
-            return _told(record, path, sum(map(len, texts)), None, _among(texts, wanted))
+            texts = payloads.row_payloads(path, record["offset"])
+            return _check_part_of_file(
+                record, path, sum(map(len, texts)), None, _among(texts, wanted)
+            )
         if locator == "entry" and not record["offset"] >> streams.ENTRY_BITS:  # item of a feed
-            return _told(record, path, path.stat().st_size, None, None)
-        raw = cut(path, locator, record["offset"], record["length"])
+            return _check_part_of_file(record, path, path.stat().st_size, None, None)
+        raw = read_record(path, locator, record["offset"], record["length"])
     except (OSError, EOFError, zlib.error, ValueError, ArrowException) as error:
-        return Bytes(container, True, note=f"cannot be read: {type(error).__name__}")
+        return RecordBytes(container, True, note=f"cannot be read: {type(error).__name__}")
     digest = hashlib.sha256(raw).hexdigest()
     if wanted is None or wanted == record.get("container_sha256"):  # of a whole file
-        return Bytes(container, True, len(raw), digest, digest == wanted if wanted else None)
-    matches = _among(payloads.of_archive(raw), wanted)
+        return RecordBytes(container, True, len(raw), digest, digest == wanted if wanted else None)
+    matches = _among(payloads.archive_payloads(raw), wanted)
     if raw.startswith(b"WARC/"):
-        return Bytes(container, True, len(raw), digest, matches)
-    matches = matches or _among(payloads.of_line(raw), wanted)
-    return _told(record, path, len(raw), digest, matches if matches or _is_utf8(raw) else None)
+        return RecordBytes(container, True, len(raw), digest, matches)
+    matches = matches or _among(payloads.line_payloads(raw), wanted)
+    return _check_part_of_file(
+        record, path, len(raw), digest, matches if matches or _is_utf8(raw) else None
+    )
 
 
-def _told(
+def _check_part_of_file(
     record: Mapping[str, Any], path: Path, length: int, digest: str | None, matches: bool | None
-) -> Bytes:
+) -> RecordBytes:
     """The same of a part of a file that says itself that it matches, that it does not, or (None)
     neither: an empty text among other fields says nothing."""
     wanted = record["payload_sha256"]
     if wanted is None or matches:
-        return Bytes(record["container"], True, length, digest, matches if wanted else None)
+        return RecordBytes(record["container"], True, length, digest, matches if wanted else None)
     stat = path.stat()
     if _file_digest(path, stat.st_size, stat.st_mtime_ns) == record.get("container_sha256"):
-        return Bytes(record["container"], True, length, digest, True)
+        return RecordBytes(record["container"], True, length, digest, True)
     if matches is None or wanted == EMPTY:
         note = "the file has changed, and this part of it cannot be told by itself"
-        return Bytes(record["container"], True, length, digest, None, note)
-    return Bytes(record["container"], True, length, digest, False)
+        return RecordBytes(record["container"], True, length, digest, None, note)
+    return RecordBytes(record["container"], True, length, digest, False)
 
 
 def _among(texts: Iterable[bytes], wanted: str | None) -> bool:

@@ -16,6 +16,7 @@ from lineage import keep_texts, reason_texts, store_options
 from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import NoRelease
 from lineage.store.store import Store
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga explain 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
@@ -47,10 +48,9 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         stage, reason = decision["stage"], decision["reason"]
         about = (decision["evidence"], decision["rule"], decision["rule_version"])
         if decision["outcome"] == "keep":
-            why, condition = keep_texts.passed(stage, *about)
-            condition = f"It would {condition}."
+            why, condition = keep_texts.explain_keep(stage, *about)
         else:
-            why, condition = reason_texts.of(stage, reason, *about)
+            why, condition = reason_texts.explain_reason(stage, reason, *about)
             otherwise.clear()
             if how := (gone or {}).get(decision["evidence"].get("kept_doc_id")):
                 why += f" But that document ended as {how}, and is not in the release."
@@ -96,6 +96,7 @@ def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, 
     return sorted(dict(zip(found["doc_id"], last, strict=True)).items())
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("explain", __doc__ or "", EPILOG)
@@ -104,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--release", metavar="NAME[@SEQ]", help="in this release (default: the last that saw it)"
     )
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _explain(options))
+    with store_options.readable():
+        return _explain(options)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -149,7 +151,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
     for number, step in enumerate(one["steps"], 1):
         yield f"{number}. {step['stage']}: {step['why']}"
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
-        yield f"   Observed: {_in_short(reason_texts.told(step['evidence']))}."
+        yield f"   Observed: {_in_short(reason_texts.evidence_text(step['evidence']))}."
     for copy in one["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
             kept = (

@@ -1,119 +1,130 @@
-"""The grounds on which each stage kept a record, in plain sentences."""
+"""Plain sentences on why each stage kept a record."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
-from lineage.reason_texts import Evidence, Sentences, in_words, noted, told
+from lineage.reason_texts import (
+    Evidence,
+    Sentences,
+    Writer,
+    evidence_text,
+    fill,
+    in_words,
+    value_of,
+    write_sentences,
+)
 
 
-def _passed_gate(e: Evidence) -> tuple[str, str]:
-    seen = [f"{o.get('protocol')} {o.get('value')}" for o in e.get("observations") or ()]
-    over = f"; outranked by contract: {in_words(e['overridden'])}" if e.get("overridden") else ""
+def explain_keep(stage: str, evidence: Evidence, rule: str, version: str) -> Sentences:
+    """Why a stage kept a record, and what would have ended the record there.
+
+    Args:
+      stage, evidence: of the decision.
+      rule, version: the rule that decided; only the general sentence names them.
+    """
+    if texts := KEPT.get(stage):
+        return write_sentences(texts, evidence)
     return (
-        f"It passed the gate for {noted(e, 'purpose')} on {noted(e, 'as_of')}: source "
-        f"{noted(e, 'source_id')}, basis {noted(e, 'basis')} ({noted(e, 'reference')}), licence "
-        f"{noted(e, 'licence')}, evidence on file with SHA-256 {noted(e, 'evidence_sha256')}; "
-        f"opt-out signals seen: {in_words(seen)}{over}.",
-        "be refused if the right were withdrawn or expired, did not cover the purpose, the licence "
-        "were not in `licences.allow`, the evidence were missing, or the publisher reserved it",
+        f"The stage {stage} kept it, by the rule {rule} (version {version}). Evidence: "
+        f"{evidence_text(evidence)}.",
+        f"It would end there if the rule {rule} decided otherwise.",
     )
 
 
-def _passed_language(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its language is {noted(e, 'lang')} in the script {noted(e, 'script')}: score "
-        f"{noted(e, 'score')}, and at least {noted(e, 'floor')} is asked for.{_part(e)}",
-        f"be dropped if the score were below {noted(e, 'floor')}, or {noted(e, 'lang')} were not "
-        "among the languages wanted",
+def _kept_by_gate(evidence: Evidence) -> Sentences:
+    signals = [f"{o.get('protocol')} {o.get('value')}" for o in evidence.get("observations") or ()]
+    overridden = "; a contract overrides {overridden}" if evidence.get("overridden") else ""
+    return fill(
+        {**evidence, "signals": signals},
+        "It passed the gate for {purpose} on {as_of}. Source: {source_id}. Lawful basis: {basis} "
+        "({reference}). Licence: {licence}. SHA-256 of the evidence on file: {evidence_sha256}. "
+        "Opt-out signals seen: {signals}" + overridden + ".",
+        "It would be refused if the right were withdrawn or expired, if the right did not cover the "
+        "purpose, if the licence were not in `licences.allow`, if the evidence were missing, or if "
+        "the publisher reserved its use.",
     )
 
 
-def _part(e: Evidence) -> str:
-    if "part_of" not in e:
-        return ""
-    return f" It is a part of {e['part_of']}, a record that was split by language."
+def _kept_by_language(evidence: Evidence) -> Sentences:
+    cause = "Its language is {lang} in the script {script}: score {score}, minimum {floor}."
+    if "part_of" in evidence:
+        cause += " It is a part of {part_of}, a record that was split by language."
+    return fill(
+        evidence,
+        cause,
+        "It would be dropped if the score were below {floor}, or if {lang} were not one of the "
+        "languages wanted.",
+    )
 
 
-def _passed_quality(e: Evidence) -> tuple[str, str]:
-    failed = [noted(one, "rule") for one in e.get("failed") or ()]
+def _kept_by_quality(evidence: Evidence) -> Sentences:
+    failed = [value_of(rule, "rule") for rule in evidence.get("failed") or ()]
     return (
-        f"Rules of quality that it failed, and was kept all the same: {in_words(failed)}."
+        f"It failed these quality rules and was kept nevertheless: {in_words(failed)}."
         if failed
-        else "It failed no rule of quality.",
-        "be dropped if what was measured were outside the limits of `quality.thresholds`",
+        else "It failed no quality rule.",
+        "It would be dropped if a measured value were outside the limits of `quality.thresholds`.",
     )
 
 
-def _whole(e: Evidence) -> str:
-    """When no passage would be taken out of a document that lost some."""
-    if not (e.get("passages") or {}).get("removed"):
-        return ""
-    return (
-        "; it would keep its passages under `dedup.spans.mode: annotate`, or if the documents "
-        "that keep them were not in the release"
+def _kept_by_dedup(evidence: Evidence) -> Sentences:
+    cause = (
+        "It is the best of its copies: by right, then by time of capture."
+        if "cluster_id" in evidence
+        else "No other document was found that has the same or nearly the same text."
     )
+    condition = "It would be dropped if a copy with a better right came in."
+    if passages := evidence.get("passages"):
+        cause += " " + _passages_sentence(passages)
+        if passages.get("removed"):
+            condition += (
+                " It would keep its passages under `dedup.spans.mode: annotate`, or if the "
+                "documents that keep them were not in the release."
+            )
+    return cause, condition
 
 
-def _passed_dedup(e: Evidence) -> tuple[str, str]:
-    copies = (
-        "It stays as the best of its copies (by right, then by time of capture)."
-        if "cluster_id" in e
-        else "No other document was found to have its text, or nearly so."
-    )
-    return copies + _shared(e), "be dropped if a copy with a better right came in" + _whole(e)
-
-
-def _shared(e: Evidence) -> str:
-    about = e.get("passages")
-    if not about:
-        return ""
-    found, least = about["found"], about["min_words"]
-    number = about.get("number", len(found))
+def _passages_sentence(passages: Evidence) -> str:
+    """How many passages the document shares with which documents, and what was done."""
+    shared = passages["found"]
+    number = passages.get("number", len(shared))
     several = number != 1
-    passages = f"{number} {'passages' if several else 'passage'}"
-    stand = f"which {'stand' if several else 'stands'} word for word in {_keepers(found)}"
-    were = "were" if several else "was"
-    done = (
-        f"{were} removed from it (personal data across an edge has its placeholder instead)"
-        if about["removed"]
-        else f"{were} recorded, and {'stay' if several else 'stays'} in it"
+    count = f"{number} passages" if several else "1 passage"
+    place = f"{'are' if several else 'is'} also in {_keepers(shared)}, word for word"
+    it, was = ("They", "were") if several else ("It", "was")
+    action = (
+        f"{was} removed from this document; where personal data crosses the edge of a passage, its "
+        "placeholder stays"
+        if passages["removed"]
+        else f"{was} recorded, and {'stay' if several else 'stays'} in this document"
     )
-    return f" {passages} of {least} words or more, {stand}, {done}."
+    return f"{count} of {passages['min_words']} words or more {place}. {it} {action}."
 
 
-def _keepers(found: list[Evidence]) -> str:
-    """Who keeps passages: the first three by name."""
-    ids = sorted({one["kept_doc_id"] for one in found})
+def _keepers(shared: Sequence[Evidence]) -> str:
+    """The documents that keep passages: the first three by id."""
+    ids = sorted({passage["kept_doc_id"] for passage in shared})
     return in_words(ids[:3]) + (" and others" if len(ids) > 3 else "")
 
 
-def _passed_privacy(e: Evidence) -> tuple[str, str]:
-    found = e.get("found") or {}
-    told_ = (
-        f"Personal data was found and replaced by placeholders: {in_words(found)}."
-        if found
-        else "No personal data was found in it."
+def _kept_by_privacy(evidence: Evidence) -> Sentences:
+    return fill(
+        evidence,
+        "Personal data was found and replaced by placeholders: {found}."
+        if evidence.get("found")
+        else "No personal data was found in it.",
+        "It would be dropped if personal data were found, and its source required that "
+        "(`personal_data: drop-document`).",
     )
-    return told_, "be dropped if its source said `drop-document` and personal data were found"
 
 
-#: Stage -> what its `keep` says, and when it would have ended there ("It would …").
-PASSED: Final[dict[str, Sentences]] = {
-    "ingest": _passed_gate,
-    "language": _passed_language,
-    "quality": _passed_quality,
-    "dedup": _passed_dedup,
-    "privacy": _passed_privacy,
+#: Stage -> the sentences on its `keep`.
+KEPT: Final[dict[str, Sentences | Writer]] = {
+    "ingest": _kept_by_gate,
+    "language": _kept_by_language,
+    "quality": _kept_by_quality,
+    "dedup": _kept_by_dedup,
+    "privacy": _kept_by_privacy,
 }
-
-
-def passed(stage: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
-    """What a stage that kept a record saw, and what would have ended it there."""
-    if found := PASSED.get(stage):
-        return found(evidence)
-    return (
-        f"The stage {stage} kept it, by the rule {rule} (version {version}); it noted "
-        f"{told(evidence)}.",
-        f"end there if the rule {rule} found otherwise",
-    )

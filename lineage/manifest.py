@@ -21,7 +21,7 @@ from schemas.register import Register
 from schemas.tables import SCHEMA_VERSION
 
 
-def build(
+def build_manifest(
     params: Params,
     register: Register,
     files: Mapping[str, Mapping[str, Any]],

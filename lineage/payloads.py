@@ -17,11 +17,11 @@ _ARC = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*:[^\r\n]* (\d{1,15})\r?\n")
 _DELIMITERS = ",;\t|"
 
 
-def of_archive(raw: bytes) -> Iterator[bytes]:
+def archive_payloads(raw: bytes) -> Iterator[bytes]:
     """Of a record of a WARC or ARC file an HTTP body, or a block without HTTP's headers; of
     anything else, itself."""
     if raw.startswith(b"WARC/"):
-        head, block = _parted(raw)
+        head, block = _split_head(raw)
         stated = _LENGTH.search(head)
         block = block[: int(stated[1])] if stated else block
     else:
@@ -30,19 +30,19 @@ def of_archive(raw: bytes) -> Iterator[bytes]:
             yield raw
             return
         block = raw[line.end() : line.end() + int(line[1])]
-    yield _parted(block)[1]
+    yield _split_head(block)[1]
     yield block
 
 
-def of_line(raw: bytes) -> Iterator[bytes]:
+def line_payloads(raw: bytes) -> Iterator[bytes]:
     """The texts of a JSON object, or the fields of a row of CSV; the empty one left out, which
     any row may hold somewhere."""
     line = raw.removeprefix(codecs.BOM_UTF8).lstrip()
-    found = _of_json(line) if line.startswith(b"{") else _of_csv(raw)
+    found = _json_texts(line) if line.startswith(b"{") else _csv_fields(raw)
     yield from (text for text in found if text)
 
 
-def of_row(path: Path, number: int) -> list[bytes]:
+def row_payloads(path: Path, number: int) -> list[bytes]:
     """The texts in a row of a Parquet file, the empty ones left out; none where there is no such
     row.
 
@@ -83,7 +83,7 @@ def _cell(column: Any) -> list[bytes]:
     return [value for value in column.cast(pa.large_binary()).to_pylist() if value]
 
 
-def _of_json(line: bytes) -> Iterator[bytes]:
+def _json_texts(line: bytes) -> Iterator[bytes]:
     try:
         yield from _texts(json.loads(line))
     except (ValueError, RecursionError):
@@ -98,7 +98,7 @@ def _texts(value: Any) -> Iterator[bytes]:
             yield from _texts(one)
 
 
-def _of_csv(raw: bytes) -> Iterator[bytes]:
+def _csv_fields(raw: bytes) -> Iterator[bytes]:
     csv.field_size_limit(max(len(raw), csv.field_size_limit()))
     text = raw.decode("utf-8", "replace")
     for delimiter in _DELIMITERS:
@@ -109,7 +109,7 @@ def _of_csv(raw: bytes) -> Iterator[bytes]:
         yield from (field.encode() for field in row)
 
 
-def _parted(data: bytes) -> tuple[bytes, bytes]:
+def _split_head(data: bytes) -> tuple[bytes, bytes]:
     """A head and what stands behind the empty line that ends it."""
     end = _HEAD_END.search(data)
     return (data[: end.start()], data[end.end() :]) if end else (data, b"")

@@ -19,9 +19,11 @@ from lineage.release_folder import ReleaseFolder
 from lineage.signing import dsse, merkle, release_log, seal
 from lineage.signing.keys import BadKey, public_key
 from lineage.storage import release_files
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.canonical import canonical_json
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 EPILOG = """examples:
   tamga prove 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4 --release release/sample > proof.json
@@ -43,9 +45,7 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
         return None
     index = rows[0]["leaf_index"]
     try:
-        leaves = seal.unpacked(
-            (release.folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES
-        )
+        leaves = seal.unpack((release.folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
         salts = (release.folder / release_files.SALTS).read_bytes()
         envelope = (release.folder / release_files.STATEMENT).read_text("utf-8")
     except (OSError, ValueError) as error:
@@ -55,7 +55,7 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
         "document": {name: rows[0][name] for name in seal.COMMITTED},
         "salt": salts[index * seal.SALT_BYTES :][: seal.SALT_BYTES].hex(),
         "index": index,
-        "path": [hash.hex() for hash in merkle.inclusion(leaves, index)],
+        "path": [hash.hex() for hash in merkle.inclusion_proof(leaves, index)],
         "envelope": envelope,
     }
 
@@ -68,8 +68,8 @@ def grown(entries: Sequence[dict[str, Any]], old: int, new: int) -> dict[str, An
     """
     if new > len(entries):
         raise IndexError(f"the log has {len(entries)} entries")
-    path = merkle.consistency(release_log.leaves(entries[:new]), old)
-    heads = (release_log.head(entries, size) for size in (old, new))
+    path = merkle.consistency_proof(release_log.leaves(entries[:new]), old)
+    heads = (release_log.tree_head(entries, size) for size in (old, new))
     told = [{"size": str(size), "root": root} for size, root in heads]
     return {
         "kind": "consistency",
@@ -94,7 +94,7 @@ def holds(proof: Any, key: Any = None) -> str | None:
             old_root, new_root = map(bytes.fromhex, roots)
             sound = merkle.is_consistent(sizes[0], old_root, sizes[1], new_root, path)
             return None if sound else "the newer log does not start with the older one"
-        signed = dsse.opened(proof["envelope"].encode(), key)
+        signed = dsse.open_envelope(proof["envelope"].encode(), key)
         tree = signed["predicate"]["merkle"]
         committed = {name: proof["document"][name] for name in seal.COMMITTED}
         salt = bytes.fromhex(proof["salt"])
@@ -109,24 +109,22 @@ def holds(proof: Any, key: Any = None) -> str | None:
     return None if same else "the document is not in the tree that was signed"
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
-    try:
-        if options.check:
-            return _check(options)
-        if options.grown:
-            if not options.log:
-                parser.error("--grown needs --log")
-            proof: dict[str, Any] | None = grown(release_log.read(options.log), *options.grown)
-        elif options.doc_id and options.release:
+    if options.check:
+        return _check(options)
+    if options.grown:
+        if not options.log:
+            parser.error("--grown needs --log")
+        proof: dict[str, Any] | None = _grown(options)
+    elif options.doc_id and options.release:
+        with readable(NoRelease):  # without readable tables there is no release to ask
             proof = inclusion(ReleaseFolder(options.release, Path()), options.doc_id)
-        else:
-            parser.error("name a document and a --release, or --grown, or --check")
-    except (NoRelease, BadKey, release_log.BadLog, IndexError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    else:
+        parser.error("name a document and a --release, or --grown, or --check")
     if proof is None:
         print(f"{options.release} holds no document {options.doc_id}", file=sys.stderr)
         return 1
@@ -134,12 +132,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _grown(options: argparse.Namespace) -> dict[str, Any]:
+    try:
+        return grown(release_log.read(options.log), *options.grown)
+    except IndexError as error:  # a tree has no such size: the two numbers are wrong
+        raise Usage(f"--grown {' '.join(map(str, options.grown))}: {error}") from None
+
+
 def _check(options: argparse.Namespace) -> int:
     try:
         proof = json.loads(options.check.read_bytes())
-    except (OSError, ValueError) as error:
-        print(f"{options.check}: this is no proof ({error})", file=sys.stderr)
-        return 2
+    except (ValueError, RecursionError) as error:
+        raise Usage(f"{options.check}: this is not a proof ({type(error).__name__})") from None
     needs_key = not (isinstance(proof, dict) and proof.get("kind") == "consistency")
     if needs_key and not options.key:
         raise BadKey("name the public key by --key")

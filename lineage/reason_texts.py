@@ -1,7 +1,8 @@
-"""Reasons in plain sentences: why a record ended as it did, and what would have to differ.
+"""Reasons in plain sentences: why a record ended as it did, and what would change the outcome.
 
-A function for each reason takes the decision's evidence and gives the two sentences.  A reason
-that has none, of a stage to come, gets a general sentence that holds for any.
+Each reason has two sentences: the cause, and the condition for the other outcome.  Names in braces
+are filled with the values of the decision's evidence.  A reason without an entry here gets a
+general sentence.
 """
 
 from __future__ import annotations
@@ -10,41 +11,73 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 Evidence = Mapping[str, Any]
-#: Evidence -> why, and what would have to differ for the other outcome.
-Sentences = Callable[[Evidence], tuple[str, str]]
+#: The cause and the condition.
+Sentences = tuple[str, str]
+#: Evidence -> its sentences, filled.
+Writer = Callable[[Evidence], Sentences]
 
-#: What the law or specification behind an opt-out is called.
+NOT_RECORDED: Final = "(not recorded)"
+
+#: The name of the law or specification behind an opt-out.
 PROTOCOLS: Final = {
     "robots": "robots.txt (RFC 9309)",
     "tdmrep": "a TDM reservation (TDMRep)",
     "aipref": "a Content-Usage statement (AI preferences, an IETF draft)",
     "content-signal": "a Content-Signal statement",
-    "noai": "a `noai` or `noml` mark (in common use, specified nowhere)",
+    "noai": "a `noai` or `noml` mark (in common use, without a specification)",
     "rsl": "licence terms under RSL 1.0",
-    "ai-txt": "ai.txt (in Spawning's form)",
+    "ai-txt": "ai.txt (the form of Spawning)",
 }
 
 
-def of(stage: str, reason: str, evidence: Evidence, rule: str, version: str) -> tuple[str, str]:
-    """Why a record ended with this reason, and what would have to differ."""
-    for name in (reason, *(f for f in FAMILIES if reason.startswith(f))):
-        if found := REASONS.get(name):
-            return found({**evidence, "_reason": reason})
+def explain_reason(
+    stage: str, reason: str, evidence: Evidence, rule: str, version: str
+) -> Sentences:
+    """Why a record ended with this reason, and what would change the outcome.
+
+    Args:
+      stage, reason, evidence: of the decision.
+      rule, version: the rule that decided; only the general sentence names them.
+    """
+    for name in (reason, *(family for family in FAMILIES if reason.startswith(family))):
+        if texts := REASONS.get(name):
+            return write_sentences(texts, {**evidence, "_reason": reason})
     return (
         f"The stage {stage} ended it with the reason `{reason}`, by the rule {rule} (version "
-        f"{version}); it noted {told(evidence)}.",
-        f"The rule {rule} would have to find otherwise, or another version of it decide otherwise.",
+        f"{version}). Evidence: {evidence_text(evidence)}.",
+        f"The rule {rule}, in this version or another, would have to decide otherwise.",
     )
 
 
-def told(evidence: Evidence) -> str:
+def write_sentences(texts: Sentences | Writer, evidence: Evidence) -> Sentences:
+    """The two sentences of an entry, filled with evidence."""
+    return fill(evidence, *texts) if isinstance(texts, tuple) else texts(evidence)
+
+
+def fill(evidence: Evidence, cause: str, condition: str) -> Sentences:
+    """Two templates filled with evidence; a missing value becomes `(not recorded)`."""
+    values = _Values(evidence)
+    return cause.format_map(values), condition.format_map(values)
+
+
+class _Values:
+    """The values of evidence in words, by name."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+
+    def __getitem__(self, name: str) -> str:
+        return value_of(self._evidence, name)
+
+
+def evidence_text(evidence: Evidence) -> str:
     """Evidence in words: each name with its value."""
     parts = [f"{k.replace('_', ' ')}: {in_words(v)}" for k, v in evidence.items() if k[0] != "_"]
     return "; ".join(parts) or "nothing else"
 
 
 def in_words(value: Any) -> str:
-    """A value of evidence, in words."""
+    """A value of evidence in words."""
     if isinstance(value, list):
         return ", ".join(map(in_words, value)) or "none"
     if isinstance(value, dict):
@@ -52,333 +85,289 @@ def in_words(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def noted(evidence: Evidence, name: str) -> str:
-    """What evidence has under a name."""
-    return in_words(evidence[name]) if name in evidence else "(not recorded)"
+def value_of(evidence: Evidence, name: str) -> str:
+    """The value of a name in words, or `(not recorded)`."""
+    return in_words(evidence[name]) if name in evidence else NOT_RECORDED
 
 
-def _withdrawn(e: Evidence) -> tuple[str, str]:
-    named = f" {e['value']}" if "value" in e else ""
-    if "scope" not in e:  # of a text, seen after personal data was replaced
+def _details(evidence: Evidence) -> str:
+    """Evidence in words, without the policy ruling that every decision of the gate has."""
+    return evidence_text({k: v for k, v in evidence.items() if k != "policy"})
+
+
+def _with_details(cause: str, condition: str) -> Writer:
+    """Sentences in which `{details}` is all of the evidence."""
+    return lambda evidence: fill({**evidence, "details": _details(evidence)}, cause, condition)
+
+
+def _withdrawn(evidence: Evidence) -> Sentences:
+    if "scope" not in evidence:  # a text, judged after personal data was replaced
         return (
-            "The text, as it would have been released, was withdrawn: its SHA-256 stands in the "
-            "register of withdrawals.",
+            "Its text was withdrawn: the SHA-256 of the text, as it would have been released, is in "
+            "the register of withdrawals.",
             "It would pass only if that withdrawal were lifted.",
         )
-    return (
-        f"A withdrawal of the {e['scope']}{named}, recorded on {noted(e, 'recorded_on')}, bars it, "
-        "whatever day the release is made for.",
+    named = " {value}" if "value" in evidence else ""
+    return fill(
+        evidence,
+        "A withdrawal of the {scope}"
+        + named
+        + ", recorded on {recorded_on}, bars it. A withdrawal "
+        "applies to releases for every date.",
         "It would pass only if that withdrawal were lifted in the register.",
     )
 
 
-def _ungoverned(e: Evidence) -> tuple[str, str]:
-    return (
-        "No entry of the register governs its address or collection, so nobody has granted its "
-        "use.",
-        "It would be judged further if an entry of the register, with a basis and its evidence, "
-        "matched it.",
-    )
-
-
-def _consent_withdrawn(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The right to use {noted(e, 'source_id')} was withdrawn from {noted(e, 'withdrawn_on')} on, "
-        f"and the release was made for {noted(e, 'as_of')}.",
-        f"It would pass if the release were made for a day before {noted(e, 'withdrawn_on')}, or if "
-        "the publisher granted it anew.",
-    )
-
-
-def _consent_expired(e: Evidence) -> tuple[str, str]:
-    if "granted_on" in e:
-        return (
-            f"The right to use {noted(e, 'source_id')} begins on {e['granted_on']}, and the release "
-            f"was made for {noted(e, 'as_of')}.",
-            f"It would pass for {e['granted_on']} or a later day.",
+def _consent_expired(evidence: Evidence) -> Sentences:
+    if "granted_on" in evidence:
+        return fill(
+            evidence,
+            "The right to use {source_id} begins on {granted_on}. The release was made for {as_of}.",
+            "It would pass in a release for {granted_on} or a later day.",
         )
-    return (
-        f"The right to use {noted(e, 'source_id')} ended after {noted(e, 'expires_on')}, and the "
-        f"release was made for {noted(e, 'as_of')}.",
-        f"It would pass if the right were renewed, or for a day up to {noted(e, 'expires_on')}.",
+    return fill(
+        evidence,
+        "The right to use {source_id} ended after {expires_on}. The release was made for {as_of}.",
+        "It would pass if the right were renewed, or in a release for a day up to {expires_on}.",
     )
 
 
-def _purpose(e: Evidence) -> tuple[str, str]:
-    purpose = noted(e, "purpose")
-    if "url_scope" in e:
-        return (
-            f"The grant of {noted(e, 'source_id')} covers only addresses under "
-            f"{in_words(e['url_scope'])}, and this one is outside.",
+def _purpose(evidence: Evidence) -> Sentences:
+    if "url_scope" in evidence:
+        return fill(
+            evidence,
+            "The grant of {source_id} covers only addresses under {url_scope}. This address is "
+            "outside.",
             "It would pass if `basis.url_scope` covered its address.",
         )
-    if "licence_purposes" in e:
-        return (
-            f"The licence {noted(e, 'licence')} serves {in_words(e['licence_purposes'])}, and the "
-            f"release is for {purpose}.",
-            f"It would pass under a licence that serves {purpose}.",
+    if "licence_purposes" in evidence:
+        return fill(
+            evidence,
+            "The licence {licence} allows the purposes {licence_purposes}. The release is for "
+            "{purpose}.",
+            "It would pass under a licence that allows {purpose}.",
         )
-    if "granted" in e:
-        return (
-            f"The basis of {noted(e, 'source_id')} grants {in_words(e['granted'])}, and the release "
-            f"is for {purpose}.",
-            f"It would pass if `basis.purposes` named {purpose}, or in a release for "
-            f"{in_words(e['granted'])}.",
+    if "granted" in evidence:
+        return fill(
+            evidence,
+            "The lawful basis of {source_id} grants the purposes {granted}. The release is for "
+            "{purpose}.",
+            "It would pass if `basis.purposes` named {purpose}, or in a release for {granted}.",
         )
-    return (
-        f"Under the licence {noted(e, 'licence')} no allowed choice serves {purpose}.",
-        f"It would pass under a licence that is allowed and serves {purpose}.",
+    return fill(
+        evidence,
+        "The licence {licence} offers no allowed choice that serves {purpose}.",
+        "It would pass under an allowed licence that serves {purpose}.",
     )
 
 
-def _licence(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its licence, {noted(e, 'licence')}, is not among those that the parameters allow "
-        f"({noted(e, 'allow')}).",
-        f"It would pass if {noted(e, 'licence')} were in `licences.allow`, or if the source were "
-        "licensed under one of those.",
+def _policy(evidence: Evidence) -> Sentences:
+    policy = evidence.get("policy") or {}
+    return fill(
+        {**evidence, "pack": policy.get("pack"), "version": policy.get("version")},
+        "The policy pack {pack} (version {version}) bars it: {barred}.",
+        "It would pass if it met that rule, or if policy packs only warned "
+        "(`policy: {{enforce: warn}}`).",
     )
 
 
-def _evidence(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The file that proves the right to use {noted(e, 'source_id')}, {noted(e, 'evidence')}, is "
-        "missing or empty.",
-        f"It would pass once register/evidence/{noted(e, 'evidence')} is there.",
-    )
-
-
-def _residency(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Text of {noted(e, 'source_id')} may be stored in {noted(e, 'residency')} only, and the "
-        f"release is stored in {noted(e, 'storage_country')}.",
-        f"It would pass if the release were stored in {noted(e, 'residency')}, or if the grant "
-        f"named {noted(e, 'storage_country')}.",
-    )
-
-
-def _policy(e: Evidence) -> tuple[str, str]:
-    pack = e.get("policy") or {}
-    return (
-        f"The policy pack {in_words(pack.get('pack'))} (version {in_words(pack.get('version'))}) bars "
-        f"it: {noted(e, 'barred')}.",
-        "It would pass if what the rule asks for were met, or if packs only warned "
-        "(`policy: {enforce: warn}`).",
-    )
-
-
-def _opted_out(e: Evidence) -> tuple[str, str]:
-    name = e["_reason"].partition(":")[2]
-    seen = e.get("observation") or {}
-    where = f"{seen.get('where') or 'where it was read'}"
+def _opted_out(evidence: Evidence) -> Sentences:
+    name = evidence["_reason"].partition(":")[2]
+    seen = evidence.get("observation") or {}
+    place = seen.get("where") or "where it was read"
     if seen.get("location"):
-        where += f", for {seen['location']}"
+        place += f", for {seen['location']}"
     when = f"seen on {seen['observed_at']}" if seen.get("observed_at") else "seen with the record"
     capture = f", in the capture {seen['capture']}" if seen.get("capture") else ""
     raw = f": “{seen['raw']}”" if seen.get("raw") else ""
     return (
-        f"The publisher reserves it by {PROTOCOLS.get(name, name)} ({where}; {when}{capture}){raw}.",
-        "It would pass if that statement were not there, or if a contract outranked it "
-        "(`opt_out: overridden`); signals were taken as "
-        f"`{e.get('signals', 'fetch')}` has it.",
+        f"The publisher reserves its use by {PROTOCOLS.get(name, name)} ({place}; {when}{capture})"
+        f"{raw}.",
+        "It would pass without that statement, or if a contract overrode it "
+        "(`opt_out: overridden`). Opt-out signals were judged with "
+        f"`signals: {evidence.get('signals', 'fetch')}`.",
     )
 
 
-def _conflict(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The page states {noted(e, 'stated')}, and {noted(e, 'stricter')} is stricter than "
-        f"{noted(e, 'declared')}, which the register declares.",
-        "It would pass if the page's licence, or the register's, were corrected so that the page "
-        "is not stricter.",
-    )
-
-
-def _unreadable(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its bytes cannot be read ({noted(e, 'detail')}).",
-        "It would be judged further from an undamaged copy.",
-    )
-
-
-def _too_large(e: Evidence) -> tuple[str, str]:
-    return (
-        f"It is larger than a record may be ({told(_own(e))}).",
-        "It would be read if `ingest.max_record_bytes` were raised.",
-    )
-
-
-def _media_type(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its media type, {noted(e, 'media_type')}, is none that text is read from.",
-        "It would be read if it were text, HTML or a document of a format that is read.",
-    )
-
-
-def _http_status(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The server answered with the status {noted(e, 'status')}, so there is no page.",
-        "A capture that the server answered with 200 would be judged further.",
-    )
-
-
-def _undecodable(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Its bytes are text in no charset that fits ({noted(e, 'detail')}).",
-        "It would be read if its bytes were whole, in the charset that they declare.",
-    )
-
-
-def _signal(e: Evidence) -> tuple[str, str]:
-    return (
-        "It is a capture of robots.txt, tdmrep.json, ai.txt or licence terms: it is read for what "
-        "the host says, and its text is not used.",
-        "Nothing would let it in: such files are no documents.",
-    )
-
-
-def _empty(e: Evidence) -> tuple[str, str]:
-    if "chars" in e:
-        return ("No text is left of it once markup is gone.", "It would pass if it had a text.")
-    return (
-        "It is a revisit: the crawler noted that the page was as in an earlier capture "
-        f"({told(_own(e))}), and kept no text.",
-        "The earlier capture stands, or falls, for itself.",
-    )
-
-
-def _language(e: Evidence) -> tuple[str, str]:
-    kind = e["_reason"].removeprefix("language-")
-    lang, score, floor = noted(e, "lang"), noted(e, "score"), noted(e, "floor")
-    if kind == "no-letters":
-        return ("There are no letters in it to tell a language by.", "It would pass with a text.")
-    if kind == "undetermined":
+def _empty(evidence: Evidence) -> Sentences:
+    if "chars" in evidence:
         return (
-            f"Its language could not be determined: the best guess, {lang}, has a score of {score},"
-            f" and at least {floor} is asked for.",
-            f"It would pass with a score of {floor} or more, or if `language.floor` were {score} "
-            "or less.",
+            "No text is left after its markup is removed.",
+            "It would pass if it had text.",
+        )
+    return (
+        "It is a revisit: the crawler noted that the page was the same as in an earlier capture "
+        f"({_details(evidence)}), and stored no text.",
+        "The earlier capture is judged on its own.",
+    )
+
+
+def _language(evidence: Evidence) -> Sentences:
+    kind = evidence["_reason"].removeprefix("language-")
+    if kind == "no-letters":
+        return (
+            "It has no letters, so its language cannot be determined.",
+            "It would pass if it had text.",
+        )
+    if kind == "undetermined":
+        return fill(
+            evidence,
+            "Its language could not be determined. The best guess, {lang}, has a score of {score}; "
+            "the minimum is {floor}.",
+            "It would pass with a score of {floor} or more, or if `language.floor` were {score} or "
+            "less.",
         )
     if kind == "not-wanted":
-        return (
-            f"It is in {lang} (score {score}), which is not among the languages wanted.",
-            f"It would pass if {lang} were in `language.allow`.",
+        return fill(
+            evidence,
+            "It is in {lang} (score {score}), which is not one of the languages wanted.",
+            "It would pass if {lang} were in `language.allow`.",
         )
     return (
-        f"It fell by its language ({kind}): {told(_own(e))}.",
-        "It would pass if what was measured were within the limits of the section `language`.",
+        f"It was dropped for its language ({kind}): {_details(evidence)}.",
+        "It would pass if the measured values were within the limits of the section `language`.",
     )
 
 
-def _quality(e: Evidence) -> tuple[str, str]:
-    kind = e["_reason"].removeprefix("quality-")
-    wrong = [
-        f"{noted(one, 'statistic')} is {noted(one, 'value')}, and {_BOUNDS.get(one.get('bound'))} "
-        f"{noted(one, 'threshold')} is asked for (rule {noted(one, 'rule')})"
-        for one in e.get("failed") or ()
+_BOUNDS: Final = {"min": "the minimum", "max": "the maximum"}
+
+
+def _quality(evidence: Evidence) -> Sentences:
+    kind = evidence["_reason"].removeprefix("quality-")
+    failed = [
+        f"{value_of(rule, 'statistic')} is {value_of(rule, 'value')}, and "
+        f"{_BOUNDS.get(rule.get('bound'), 'the limit')} is {value_of(rule, 'threshold')} "
+        f"(rule {value_of(rule, 'rule')})"
+        for rule in evidence.get("failed") or ()
     ]
     return (
-        f"It fell short of the quality asked for ({kind}): {'; '.join(wrong) or told(_own(e))}.",
-        "It would pass if what was measured were within those limits, under other "
-        "`quality.thresholds`, or under `quality.mode: annotate`.",
+        f"It does not meet the quality rules ({kind}): {'; '.join(failed) or _details(evidence)}.",
+        "It would pass if these values were within the limits, under other `quality.thresholds`, "
+        "or under `quality.mode: annotate`.",
     )
 
 
-_BOUNDS: Final = {"min": "at least", "max": "at most", None: "the limit"}
-
-
-def _not_selected(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The release's mixture does not take it up: {told(_own(e))}. That is the trainer's "
-        "choice, and no matter of right.",
-        "It would be taken up if the mixture's `select` named its language, domain and source.",
-    )
-
-
-def _capped(e: Evidence) -> tuple[str, str]:
-    return (
-        f"The release's mixture has enough of its kind: {told(_own(e))}. That is the trainer's "
-        "choice, and no matter of right.",
-        "It would be taken up under a higher cap, or if it came before others in the mixture's "
-        "`order`.",
-    )
-
-
-def _duplicate(e: Evidence) -> tuple[str, str]:
-    kept = noted(e, "kept_doc_id")
-    if e["_reason"] == "exact-duplicate":
-        return (
-            f"Its text is that of the document {kept}, which has the better right, or was captured "
-            "earlier.",
-            f"It would stay if {kept} were not in the release: were that withdrawn, this copy "
-            "would be judged in its place.",
+def _duplicate(evidence: Evidence) -> Sentences:
+    if evidence["_reason"] == "exact-duplicate":
+        return fill(
+            evidence,
+            "It has the same text as the document {kept_doc_id}. That document has the better right, "
+            "or was captured earlier.",
+            "It would stay if {kept_doc_id} were not in the release. If {kept_doc_id} were "
+            "withdrawn, this copy would be judged in its place.",
         )
-    similarity, threshold = float(e.get("similarity", 0)), noted(e, "threshold")
-    return (
-        f"Its text is nearly that of the document {kept}: similarity {similarity:.2f} ≥ "
-        f"{threshold}, measured on their shingles of words.",
-        f"It would stay if the similarity were below {threshold}, if `dedup.threshold` were above "
-        f"{similarity:.4f}, or if {kept} were not in the release.",
+    similarity = float(evidence.get("similarity", 0))
+    return fill(
+        {**evidence, "measured": f"{similarity:.2f}", "similarity": f"{similarity:.4f}"},
+        "It has nearly the same text as the document {kept_doc_id}: similarity {measured} ≥ "
+        "{threshold}, measured on shingles of words.",
+        "It would stay if the similarity were below {threshold}, if `dedup.threshold` were above "
+        "{similarity}, or if {kept_doc_id} were not in the release.",
     )
 
 
-def _under_refusal(e: Evidence) -> tuple[str, str]:
+def _contaminated(evidence: Evidence) -> Sentences:
+    name = evidence["_reason"].partition(":")[2]
     return (
-        "The same payload, byte for byte, was also published where it is refused: "
-        f"{told(_own(e))}.",
-        "It would stay under `policy.duplicates: any-lawful`, or if no refused record had its "
-        "payload.",
+        f"It shares sequences of words with the evaluation set {name}: {_details(evidence)}.",
+        f"It would stay if {name} were not in `dedup.decontaminate`, or if it shared no such "
+        "sequence.",
     )
 
 
-def _contaminated(e: Evidence) -> tuple[str, str]:
-    name = e["_reason"].partition(":")[2]
-    return (
-        f"It has runs of words of the evaluation set {name}: {told(_own(e))}.",
-        f"It would stay if {name} were not in `dedup.decontaminate`, or with no such run.",
-    )
-
-
-def _personal(e: Evidence) -> tuple[str, str]:
-    return (
-        f"Personal data was found in it ({noted(e, 'found')}), and its source says that such "
-        "documents are dropped (`personal_data: drop-document`).",
-        "It would pass, with placeholders in place of the data, under `personal_data: scrub`.",
-    )
-
-
-def _own(evidence: Evidence) -> dict[str, Any]:
-    """Evidence without what every decision of the gate has."""
-    return {k: v for k, v in evidence.items() if k != "policy"}
-
-
-REASONS: Final[dict[str, Sentences]] = {
+#: Reason, or the beginning of a family of reasons -> its sentences.
+REASONS: Final[dict[str, Sentences | Writer]] = {
     "withdrawn": _withdrawn,
-    "ungoverned": _ungoverned,
-    "consent-withdrawn": _consent_withdrawn,
+    "ungoverned": (
+        "No entry of the register matches its address or collection, so nobody has granted its "
+        "use.",
+        "It would be judged further if an entry of the register, with a lawful basis and its "
+        "evidence, matched it.",
+    ),
+    "consent-withdrawn": (
+        "The right to use {source_id} is withdrawn from {withdrawn_on} on. The release was made for "
+        "{as_of}.",
+        "It would pass in a release for a day before {withdrawn_on}, or if the publisher granted "
+        "the right again.",
+    ),
     "consent-expired": _consent_expired,
     "purpose-not-granted": _purpose,
-    "licence-not-allowed": _licence,
-    "evidence-missing": _evidence,
-    "residency": _residency,
+    "licence-not-allowed": (
+        "Its licence, {licence}, is not one of the licences that the parameters allow ({allow}).",
+        "It would pass if {licence} were in `licences.allow`, or if the source had one of the "
+        "allowed licences.",
+    ),
+    "evidence-missing": (
+        "The evidence file of {source_id}, {evidence}, is missing or empty. This file proves the "
+        "right to use the source.",
+        "It would pass if register/evidence/{evidence} were there, with its content.",
+    ),
+    "residency": (
+        "Text of {source_id} may be stored only in {residency}. The release is stored in "
+        "{storage_country}.",
+        "It would pass if the release were stored in {residency}, or if the grant named "
+        "{storage_country}.",
+    ),
     "policy:": _policy,
     "opted-out:": _opted_out,
-    "licence-conflict": _conflict,
-    "unreadable": _unreadable,
-    "too-large": _too_large,
-    "unsupported-media-type": _media_type,
-    "http-status": _http_status,
-    "undecodable": _undecodable,
-    "signal": _signal,
+    "licence-conflict": (
+        "The page states {stated}. {stricter} is stricter than {declared}, which the register "
+        "declares.",
+        "It would pass if the page or the register were corrected, so that the page is not "
+        "stricter.",
+    ),
+    "unreadable": (
+        "Its bytes cannot be read ({detail}).",
+        "An undamaged copy would be judged further.",
+    ),
+    "too-large": _with_details(
+        "It is larger than the limit for a record ({details}).",
+        "It would be read if `ingest.max_record_bytes` were raised.",
+    ),
+    "unsupported-media-type": (
+        "Text is not read from its media type, {media_type}.",
+        "It would be read if it were text, HTML or a document in a supported format.",
+    ),
+    "http-status": (
+        "The server answered with the status {status}, so there is no page.",
+        "A capture with the status 200 would be judged further.",
+    ),
+    "undecodable": (
+        "Its bytes are not text in any charset that fits ({detail}).",
+        "It would be read if its bytes were complete, and in the charset that they declare.",
+    ),
+    "signal": (
+        "It is a capture of robots.txt, tdmrep.json, ai.txt or licence terms. It is read for the "
+        "statements of its host, and its text is not used.",
+        "Nothing would let it pass: such files are not documents.",
+    ),
     "empty": _empty,
     "language-": _language,
     "quality-": _quality,
     "exact-duplicate": _duplicate,
     "near-duplicate": _duplicate,
-    "published-under-refusal": _under_refusal,
+    "published-under-refusal": _with_details(
+        "The same payload, byte for byte, was also published where it is refused: {details}.",
+        "It would stay under `policy.duplicates: any-lawful`, or if no refused record had its "
+        "payload.",
+    ),
     "contaminated:": _contaminated,
-    "personal-data": _personal,
-    "not-selected": _not_selected,
-    "mixture-cap": _capped,
+    "personal-data": (
+        "Personal data was found in it ({found}). Its source requires that such documents are "
+        "dropped (`personal_data: drop-document`).",
+        "It would pass under `personal_data: scrub`, with placeholders in place of the data.",
+    ),
+    "not-selected": _with_details(
+        "The mixture of the release does not select it: {details}. This is the trainer's choice, "
+        "not a question of rights.",
+        "It would be selected if the mixture's `select` named its language, domain and source.",
+    ),
+    "mixture-cap": _with_details(
+        "The mixture of the release has enough documents of its kind: {details}. This is the "
+        "trainer's choice, not a question of rights.",
+        "It would be selected under a higher cap, or if it came before others in the mixture's "
+        "`order`.",
+    ),
 }
-#: Reasons that stand for all that begin so.
+#: Entries that hold for all reasons that begin so.
 FAMILIES: Final = tuple(name for name in REASONS if name.endswith((":", "-")))

@@ -23,20 +23,20 @@ from lineage.storage.release_tables import NoRelease
 from lineage.verify import Defect
 
 PREDICATE_TYPE = "urn:tamga:withdrawal:v1"
-_TOLD = {"id", "scope", "recorded_on", "executed_at", "erased", "counts", "releases"}
+_REQUIRED_KEYS = {"id", "scope", "recorded_on", "executed_at", "erased", "counts", "releases"}
 
 
-def receipt(id: str) -> str:
+def receipt_path(id: str) -> str:
     """Where a receipt lies, below the folder of releases."""
     return f"{release_files.RECEIPTS}/{id}.dsse.json"
 
 
-def tombstones(id: str) -> str:
+def tombstones_path(id: str) -> str:
     """Where the lines on what was purged lie."""
     return f"{release_files.RECEIPTS}/{id}.tombstones.jsonl"
 
 
-def exclusions(id: str) -> str:
+def exclusions_path(id: str) -> str:
     """Where the lines for trainers lie."""
     return f"{release_files.EXCLUSIONS}/{id}.jsonl"
 
@@ -46,7 +46,7 @@ def statement(digests: Mapping[str, str], predicate: Mapping[str, Any]) -> dict[
     return dsse.statement(digests, PREDICATE_TYPE, dict(predicate))
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_predicate(path: Path) -> dict[str, Any]:
     """What a receipt says, its signature not looked at; ValueError where it is none."""
     import base64
 
@@ -70,10 +70,10 @@ def defects(path: Path, key: Ed25519PublicKey, folder: Path | None = None) -> It
     """
     folder = folder or path.absolute().parent.parent
     try:
-        signed = dsse.opened(path.read_bytes(), key)
+        signed = dsse.open_envelope(path.read_bytes(), key)
         told, named = signed["predicate"], signed["subject"]
         digests = {one["name"]: one["digest"]["sha256"] for one in named}
-        sound = signed["predicateType"] == PREDICATE_TYPE and told.keys() >= _TOLD
+        sound = signed["predicateType"] == PREDICATE_TYPE and told.keys() >= _REQUIRED_KEYS
         made = [(one["name"], one["old"], one["new"]) for one in told["releases"]]
     except OSError as error:
         yield Defect(path.name, f"cannot be read ({error.strerror})")
@@ -86,12 +86,12 @@ def defects(path: Path, key: Ed25519PublicKey, folder: Path | None = None) -> It
     if not sound:
         yield Defect(path.name, "is a statement about something else than a withdrawal")
         return
-    yield from _files(folder, digests)
-    yield from _logged(folder / release_files.LOG, made)
-    yield from _absent(folder, told, made)
+    yield from _file_defects(folder, digests)
+    yield from _log_defects(folder / release_files.LOG, made)
+    yield from _excluded_defects(folder, told, made)
 
 
-def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
+def _file_defects(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
     for name, digest in sorted(digests.items()):
         try:
             same = sha256((folder / name).read_bytes()).hexdigest() == digest
@@ -102,7 +102,7 @@ def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
             yield Defect(name, "does not have the bytes that were signed")
 
 
-def _logged(history: Path, made: list[tuple[str, str, str]]) -> Iterator[Defect]:
+def _log_defects(history: Path, made: list[tuple[str, str, str]]) -> Iterator[Defect]:
     """Each new release stands in the log, after the one that it was made of."""
     try:
         places = {one["statement_sha256"]: one["seq"] for one in release_log.read(history)}
@@ -114,11 +114,11 @@ def _logged(history: Path, made: list[tuple[str, str, str]]) -> Iterator[Defect]
             yield Defect(release_files.LOG, f"does not hold the release {name} before and after")
 
 
-def _absent(
+def _excluded_defects(
     folder: Path, told: Mapping[str, Any], made: list[tuple[str, str, str]]
 ) -> Iterator[Defect]:
     """A release that still is the redacted one holds none of the excluded documents."""
-    path = folder / exclusions(told["id"])
+    path = folder / exclusions_path(told["id"])
     if not path.is_file() or not path.stat().st_size:
         return
     gone = pl.scan_ndjson(path).select("release", "doc_id").collect()

@@ -97,13 +97,13 @@ class ReleaseFolder(ReleaseTables):
         """The key of what is stored redacted, where it is at hand."""
         if self.keys is None or not (self.keys / "lookup.key").is_file():
             return None
-        return redacted_names.key(self.keys)
+        return redacted_names.lookup_key(self.keys)
 
     def _named(self, column: str, names: Sequence[str]) -> list[str]:
         """The ids of records with one of the names in a column, as it stands or by its digest."""
         named = pl.col(column).is_in(names)
         if self._secret is not None:
-            digests = [redacted_names.digest(self._secret, name) for name in names]
+            digests = [redacted_names.keyed_digest(self._secret, name) for name in names]
             named |= pl.col(f"{column}_hmac").is_in(digests)
         found = self.table("records").filter(named).sort("captured_at", "doc_id")
         return found.collect()["doc_id"].to_list()
@@ -120,7 +120,7 @@ class ReleaseFolder(ReleaseTables):
         name = None
         if record["container_hmac"] and self._secret is not None:
             keyed, redacted = record["container_hmac"], record["container"]
-            name = redacted_names.file_of(self._secret, keyed, redacted, self.root)
+            name = redacted_names.find_file(self._secret, keyed, redacted, self.root)
         return evidence.check(record, self.root, name).as_json()
 
     def chain(self, doc_id: str) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: Token ids: of the tokenizer's `dtype`, which is uint16 or uint32.
 Ids = npt.NDArray[Any]
 T = TypeVar("T")
@@ -28,12 +30,14 @@ PIECE_CHARS: Final = 1 << 20
 #: How many characters are encoded in one call.
 BATCH_CHARS: Final = 1 << 21
 #: The largest tokenizers known are some 30 MB.
-MOST_BYTES: Final = 1 << 29
+MAX_BYTES: Final = 1 << 29
 _PROBE: Final = "Тамға — 12 tamga: 印 𐰀\n"
 
 
-class BadTokenizer(Exception):
+class BadTokenizer(TamgaError):
     """A file that is no tokenizer, or one that does not serve; the message says why."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)
@@ -91,11 +95,11 @@ class Tokenizer:
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """The characters (start, end) that each token of a text of one piece stands for."""
-        found = _tried(lambda: self.inner.encode(text, add_special_tokens=False))
+        found = _call_library(lambda: self.inner.encode(text, add_special_tokens=False))
         return list(found.offsets)
 
     def _batch(self, texts: list[str]) -> list[Ids]:
-        found = _tried(lambda: self.inner.encode_batch_fast(texts, add_special_tokens=False))
+        found = _call_library(lambda: self.inner.encode_batch_fast(texts, add_special_tokens=False))
         return [np.array(one.ids, self.dtype) for one in found]
 
 
@@ -115,7 +119,9 @@ def load(path: Path, separator: str | None) -> Tokenizer:
     import tokenizers
 
     content = _content(path)
-    inner = _tried(lambda: tokenizers.Tokenizer.from_buffer(content), "it is no tokenizer.json: ")
+    inner = _call_library(
+        lambda: tokenizers.Tokenizer.from_buffer(content), "it is no tokenizer.json: "
+    )
     if getattr(inner.model, "dropout", None):
         raise BadTokenizer("its model has a `dropout`: the same text would give other tokens")
     inner.no_truncation()
@@ -170,14 +176,14 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise BadTokenizer(f"it is larger than {MOST_BYTES >> 20} MiB: it is no tokenizer.json")
+        if path.stat().st_size > MAX_BYTES:
+            raise BadTokenizer(f"it is larger than {MAX_BYTES >> 20} MiB: it is no tokenizer.json")
         return path.read_bytes()
     except OSError as error:
         raise BadTokenizer(f"it cannot be read ({error.strerror})") from None
 
 
-def _tried(action: Callable[[], T], about: str = "it cannot encode a text: ") -> T:
+def _call_library(action: Callable[[], T], about: str = "it cannot encode a text: ") -> T:
     """What the library answers.  It fails with a bare Exception, or with a panic, which is none."""
     try:
         return action()

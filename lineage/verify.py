@@ -53,7 +53,7 @@ def defects(
     try:
         envelope = (folder / release_files.STATEMENT).read_bytes()
         content = (folder / release_files.MANIFEST).read_bytes()
-        signed = dsse.opened(envelope, key)
+        signed = dsse.open_envelope(envelope, key)
     except OSError as error:
         yield Defect(Path(str(error.filename)).name, f"cannot be read ({error.strerror})")
         return
@@ -112,10 +112,10 @@ def _stamped(
         if not (folder / file).exists():
             return {}, [Defect(file, "is not there: the time stamp is gone")] if required else []
         content = (folder / file).read_bytes()
-        digests = timestamps.covered(dsse.opened(content, key))
+        digests = timestamps.covered_digests(dsse.open_envelope(content, key))
         file = release_files.TIMESTAMP
         answer = (folder / file).read_bytes()
-        _ = timestamps.proven(answer, envelope, trusted) if trusted else None
+        _ = timestamps.verified_time(answer, envelope, trusted) if trusted else None
     except OSError as error:
         return {}, [Defect(file, f"cannot be read ({error.strerror})")]
     except (dsse.BadEnvelope, NoTimestamp) as error:
@@ -146,7 +146,7 @@ def _scan(folder: Path, manifest: dict[str, Any], table: str) -> pl.LazyFrame:
     start = f"lineage/{table}/"
     files = [folder / name for name in sorted(manifest["files"]) if name.startswith(start)]
     if not files:  # nothing was released, or nothing redacted
-        return release_tables.empty(table)
+        return release_tables.empty_table(table)
     return pl.scan_parquet(files, hive_partitioning=False)
 
 
@@ -255,8 +255,8 @@ def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | 
 def _root(folder: Path, manifest: dict[str, Any], said: dict[str, str]) -> Iterator[Defect]:
     """The leaves have the root, and every document has its leaf."""
     try:
-        hashes = seal.unpacked((folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
-        salts = seal.unpacked((folder / release_files.SALTS).read_bytes(), seal.SALT_BYTES)
+        hashes = seal.unpack((folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
+        salts = seal.unpack((folder / release_files.SALTS).read_bytes(), seal.SALT_BYTES)
     except (OSError, ValueError) as error:
         yield Defect("seal", str(error))
         return
@@ -296,5 +296,5 @@ def _chain(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
         yield Defect(release_files.LOG, f"entry {places[0]} says other things than the release")
     said = signed["predicate"]["log"]
     size = int(said["size"])
-    if size > places[0] or release_log.head(entries, size) != (size, said["root"]):
+    if size > places[0] or release_log.tree_head(entries, size) != (size, said["root"]):
         yield Defect(release_files.LOG, "is not the log after which the release was signed")

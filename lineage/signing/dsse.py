@@ -19,13 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from lineage.signing.keys import key_id
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
-class BadEnvelope(Exception):
+class BadEnvelope(TamgaError):
     """An envelope that is none, or whose signature does not hold; the message says which."""
+
+    exit_code = NO
 
 
 def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) -> dict[str, Any]:
@@ -41,10 +44,10 @@ def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) 
 def sign(value: Any, key: Ed25519PrivateKey) -> bytes:
     """The envelope of a statement, as the bytes of its file."""
     payload = canonical_json(value).encode()
-    return _envelope(payload, key_id(key.public_key()), key.sign(_encoded(payload)))
+    return _envelope(payload, key_id(key.public_key()), key.sign(_pre_authentication(payload)))
 
 
-def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
+def open_envelope(envelope: bytes, key: Ed25519PublicKey) -> Any:
     """The statement in an envelope that `key` signed.
 
     Raises:
@@ -63,7 +66,7 @@ def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
     if named != key_id(key):
         raise BadEnvelope(f"was signed with another key ({named})")
     try:
-        key.verify(signature, _encoded(payload))
+        key.verify(signature, _pre_authentication(payload))
     except InvalidSignature:
         raise BadEnvelope("has a signature that does not hold") from None
     value = json.loads(payload)
@@ -72,7 +75,7 @@ def opened(envelope: bytes, key: Ed25519PublicKey) -> Any:
     return value
 
 
-def _encoded(payload: bytes) -> bytes:
+def _pre_authentication(payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding: what is signed."""
     return b"DSSEv1 %d %s %d %s" % (
         len(PAYLOAD_TYPE),

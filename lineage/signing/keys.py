@@ -11,13 +11,16 @@ from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from lineage.storage import disk
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: Names the signing key's file, or holds the key itself as PEM.
 ENVIRONMENT = "TAMGA_SIGNING_KEY"
 
 
-class BadKey(Exception):
+class BadKey(TamgaError):
     """A key is not there, or is none of Ed25519; the message says where it was looked for."""
+
+    exit_code = BAD_USAGE
 
 
 def signing_key(named: Path | None, keys: Path) -> Ed25519PrivateKey:
@@ -35,11 +38,11 @@ def signing_key(named: Path | None, keys: Path) -> Ed25519PrivateKey:
         return _private(said.encode(), ENVIRONMENT)
     path = Path(said) if said else named
     if path is None:
-        return _made_key(keys / "signing.key")
+        return _work_key(keys / "signing.key")
     return _private(_read(path), str(path))
 
 
-def is_made(named: Path | None) -> bool:
+def is_generated(named: Path | None) -> bool:
     """Whether `signing_key` takes a key that was made under `work/keys`."""
     return named is None and not os.environ.get(ENVIRONMENT)
 
@@ -86,7 +89,7 @@ def _private(pem: bytes, place: str) -> Ed25519PrivateKey:
     return key
 
 
-def _made_key(path: Path) -> Ed25519PrivateKey:
+def _work_key(path: Path) -> Ed25519PrivateKey:
     """The key of a work folder, made if there is none: the private half readable by its owner
     alone, the public half beside it.  Whoever makes it at the same time gets the same key."""
     if not path.exists():

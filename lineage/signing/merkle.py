@@ -38,7 +38,7 @@ def root(leaves: Sequence[bytes]) -> bytes:
     return _levels(leaves)[-1][0] if leaves else EMPTY
 
 
-def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """The audit path of a leaf (RFC 6962, 2.1.1), from the leaf's sibling upward.
 
     Raises:
@@ -69,7 +69,7 @@ def root_by_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes])
     return None if rest else found
 
 
-def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
+def consistency_proof(leaves: Sequence[bytes], old: int) -> list[bytes]:
     """The proof that the first `old` leaves are the start of all (RFC 6962, 2.1.2).
 
     Raises:

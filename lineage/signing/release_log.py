@@ -16,10 +16,13 @@ from typing import Any
 from lineage.signing import merkle
 from lineage.storage import disk, locks
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 
-class BadLog(Exception):
+class BadLog(TamgaError):
     """A log that is torn or was changed; the message names the line."""
+
+    exit_code = NO
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -47,7 +50,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def head(entries: Sequence[dict[str, Any]], size: int | None = None) -> tuple[int, str]:
+def tree_head(entries: Sequence[dict[str, Any]], size: int | None = None) -> tuple[int, str]:
     """Size and root (hex) of the tree over the first `size` entries; None: over all."""
     some = entries[:size]
     return len(some), merkle.root(leaves(some)).hex()
@@ -70,7 +73,7 @@ def entry(seq: int, envelope: bytes, signed: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def lines(entries: Sequence[dict[str, Any]]) -> bytes:
+def to_jsonl(entries: Sequence[dict[str, Any]]) -> bytes:
     """The bytes of a log."""
     return b"".join(canonical_json(one).encode() + b"\n" for one in entries)
 
@@ -90,4 +93,4 @@ def enter(path: Path, envelope: bytes, signed: Mapping[str, Any]) -> None:
         entries = read(path)
         fresh = entry(len(entries), envelope, signed)
         if all(one["statement_sha256"] != fresh["statement_sha256"] for one in entries):
-            disk.write_bytes(path, lines([*entries, fresh]))
+            disk.write_bytes(path, to_jsonl([*entries, fresh]))

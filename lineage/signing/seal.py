@@ -22,7 +22,7 @@ PREDICATE_TYPE = "urn:tamga:release:v1"
 COMMITTED = ("doc_id", "lang", "source_id", "text_sha256")
 
 
-def salted(doc_ids: pl.Series, stored: pl.DataFrame) -> pl.DataFrame:
+def with_salts(doc_ids: pl.Series, stored: pl.DataFrame) -> pl.DataFrame:
     """A salt for each document: the stored one, else a random one made here.
 
     Args:
@@ -49,23 +49,23 @@ def leaf_hashes(documents: pl.DataFrame, salts: pl.Series) -> list[bytes]:
       documents: COMMITTED and more, a row per leaf; none of the values needs escapes in JSON.
       salts: Binary, in the same order.
     """
-    told = documents.select(_committed()).to_series()
+    told = documents.select(_leaf_json()).to_series()
     return [merkle.leaf_hash(s + text.encode()) for s, text in zip(salts, told, strict=True)]
 
 
-def _committed() -> pl.Expr:
+def _leaf_json() -> pl.Expr:
     parts: list[pl.Expr] = []
     for i, name in enumerate(COMMITTED):
         parts += [pl.lit(("," if i else "{") + f'"{name}":"'), pl.col(name), pl.lit('"')]
     return pl.concat_str([*parts, pl.lit("}")])
 
 
-def packed(values: list[bytes]) -> bytes:
+def pack(values: list[bytes]) -> bytes:
     """Leaves or salts as the bytes of their file."""
     return b"".join(values)
 
 
-def unpacked(content: bytes, width: int) -> list[bytes]:
+def unpack(content: bytes, width: int) -> list[bytes]:
     """Leaves or salts from the bytes of their file; ValueError where it is cut."""
     if len(content) % width:
         raise ValueError(f"{len(content)} bytes are no multiple of {width}")

@@ -24,20 +24,29 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage.signing import dsse
 from lineage.storage import release_files
+from schemas.errors import BAD_USAGE, NO, TamgaError
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
 PREDICATE_TYPE: Final = "urn:tamga:timestamp:v1"
 TIMEOUT: Final = 10.0  # seconds, for the whole answer
-MOST_BYTES: Final = 1 << 20
+MAX_BYTES: Final = 1 << 20
 
 
-class NoTimestamp(Exception):
+class NoTimestamp(TamgaError):
     """There is no time stamp, or it does not hold; the message says why."""
 
+    exit_code = NO
 
-def asked(url: str, envelope: bytes) -> bytes:
+
+class BadCertificates(NoTimestamp):
+    """A file of certificates that cannot be used; the message says why."""
+
+    exit_code = BAD_USAGE
+
+
+def request_timestamp(url: str, envelope: bytes) -> bytes:
     """An authority's answer over the bytes of a statement.
 
     Args:
@@ -50,23 +59,23 @@ def asked(url: str, envelope: bytes) -> bytes:
 
     builder = TimestampRequestBuilder(data=envelope, hash_algorithm=HashAlgorithm.SHA256)
     query = builder.build()
-    answer = _posted(url, query.as_bytes())
+    answer = _post(url, query.as_bytes())
     if _read(answer, envelope).tst_info.nonce != query.nonce:
         raise NoTimestamp("the authority answered another question")
     return answer
 
 
-def signed(answer: bytes, envelope: bytes, key: Ed25519PrivateKey) -> bytes:
+def sign_answer(answer: bytes, envelope: bytes, key: Ed25519PrivateKey) -> bytes:
     """The envelope that goes beside an answer."""
     digests = {
         release_files.STATEMENT: sha256(envelope).hexdigest(),
         release_files.TIMESTAMP: sha256(answer).hexdigest(),
     }
-    told = {"time": said(answer, envelope)}
+    told = {"time": stamped_time(answer, envelope)}
     return dsse.sign(dsse.statement(digests, PREDICATE_TYPE, told), key)
 
 
-def covered(signed: Any) -> dict[str, str]:
+def covered_digests(signed: Any) -> dict[str, str]:
     """SHA-256 by name of what such an envelope's statement is about.
 
     Raises:
@@ -84,7 +93,7 @@ def covered(signed: Any) -> dict[str, str]:
     raise NoTimestamp("is a statement about something else than a time stamp")
 
 
-def said(answer: bytes, envelope: bytes) -> str:
+def stamped_time(answer: bytes, envelope: bytes) -> str:
     """The time that an answer names, in UTC; who says so is not looked at.
 
     Raises:
@@ -94,7 +103,7 @@ def said(answer: bytes, envelope: bytes) -> str:
     return told.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def proven(answer: bytes, envelope: bytes, trusted: Sequence[x509.Certificate]) -> str:
+def verified_time(answer: bytes, envelope: bytes, trusted: Sequence[x509.Certificate]) -> str:
     """The time of an answer that one of the trusted authorities signed.
 
     Args:
@@ -113,23 +122,23 @@ def proven(answer: bytes, envelope: bytes, trusted: Sequence[x509.Certificate]) 
         verifier.verify_message(found, envelope)
     except (VerificationError, ValueError) as error:
         raise NoTimestamp(f"does not hold by the certificates named ({error})") from None
-    return said(answer, envelope)
+    return stamped_time(answer, envelope)
 
 
-def certificates(path: Path) -> list[x509.Certificate]:
+def load_certificates(path: Path) -> list[x509.Certificate]:
     """The certificates of a PEM file.
 
     Raises:
-      NoTimestamp: where it cannot be read, or holds no root.
+      BadCertificates: where it cannot be read, or holds no root.
     """
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise NoTimestamp(f"{path}: cannot be read ({error.strerror})") from None
+        raise BadCertificates(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:
-        raise NoTimestamp(f"{path} holds no certificate in PEM") from None
+        raise BadCertificates(f"{path} holds no certificate in PEM") from None
     if all(one.issuer != one.subject for one in found):
-        raise NoTimestamp(f"{path} holds no root: add the certificate that issued itself")
+        raise BadCertificates(f"{path} holds no root: add the certificate that issued itself")
     return found
 
 
@@ -149,7 +158,7 @@ def _read(answer: bytes, envelope: bytes) -> TimeStampResponse:
     return found
 
 
-def _posted(url: str, query: bytes) -> bytes:
+def _post(url: str, query: bytes) -> bytes:
     if urlsplit(url).scheme not in ("http", "https"):
         raise NoTimestamp("an authority's address begins with http:// or https://")
     headers = {"Content-Type": "application/timestamp-query"}
@@ -175,6 +184,6 @@ def _chunks(request: urllib.request.Request) -> Iterator[bytes]:
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         while chunk := answer.read1(1 << 16):
             held += len(chunk)
-            if held > MOST_BYTES or time.monotonic() > ends:
+            if held > MAX_BYTES or time.monotonic() > ends:
                 raise ValueError("an answer without end")
             yield chunk

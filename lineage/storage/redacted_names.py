@@ -12,27 +12,34 @@ import secrets
 from pathlib import Path, PurePosixPath
 
 from lineage.storage import disk
+from schemas.errors import BAD_USAGE, TamgaError
 
 KEY_BYTES = 32
 
 
-def key(folder: Path) -> bytes:
+class ShortKey(TamgaError):
+    """The look-up key is too short to be one; the message says what to do."""
+
+    exit_code = BAD_USAGE
+
+
+def lookup_key(folder: Path) -> bytes:
     """The key of a work folder, made where there is none yet (readable by its owner alone)."""
     path = folder / "lookup.key"
     if not path.exists():
         disk.create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
-        raise ValueError(f"{path} is too short for a key; remove it, and a new one is made")
+        raise ShortKey(f"{path} is too short for a key; remove it, and a new one is made")
     return secret
 
 
-def digest(secret: bytes, value: str) -> str:
+def keyed_digest(secret: bytes, value: str) -> str:
     """HMAC-SHA-256 of a URI or file name, hex."""
     return hmac.new(secret, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
 
 
-def file_of(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
+def find_file(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
     """The name, relative to `root`, of the file whose name was stored redacted; None where it is
     not there.  It is looked for below the folder that the redacted name still tells.
 
@@ -49,7 +56,7 @@ def file_of(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
     for home, _, names in os.walk(folder):
         for name in names:
             stored = stored_name(Path(home, name), root)
-            if hmac.compare_digest(digest(secret, stored), keyed):
+            if hmac.compare_digest(keyed_digest(secret, stored), keyed):
                 return os.path.relpath(Path(home, name), root)
     return None
 

@@ -18,7 +18,7 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
-def matches(pattern: str) -> list[str]:
+def matching_urls(pattern: str) -> list[str]:
     """The URLs of the files that a pattern fits, or of all below the folder that it names; itself
     where there are none, so that it is accounted for.
 
@@ -26,7 +26,7 @@ def matches(pattern: str) -> list[str]:
       ImportError: where the driver of the URL's scheme is not installed.
       ValueError: where there is none, or the store cannot be asked (no connection, no right).
     """
-    filesystem, path = _opened(pattern)
+    filesystem, path = _file_system(pattern)
     try:
         if _MAGIC.search(path):
             about = filesystem.glob(path, detail=True)
@@ -41,25 +41,25 @@ def matches(pattern: str) -> list[str]:
     return sorted(filesystem.unstrip_protocol(name) for name in found) or [pattern]
 
 
-def size(url: str) -> int:
+def file_size(url: str) -> int:
     """How many bytes a file has; 0 where it is not there."""
-    filesystem, path = _opened(url)
+    filesystem, path = _file_system(url)
     try:
         return int(filesystem.info(path)["size"] or 0)
     except Exception:  # drivers raise what their libraries do
         return 0
 
 
-def content(url: str) -> bytes:
+def read_bytes(url: str) -> bytes:
     """A file's bytes; OSError where it cannot be had."""
-    filesystem, path = _opened(url)
+    filesystem, path = _file_system(url)
     return bytes(filesystem.cat_file(path))
 
 
-def fetched(url: str, folder: Path) -> Path:
+def fetch_file(url: str, folder: Path) -> Path:
     """A copy of a file in `folder`, made anew where the file changed; a path where nothing is, where
     it cannot be had."""
-    filesystem, path = _opened(url)
+    filesystem, path = _file_system(url)
     suffix = "".join(Path(path).suffixes[-2:])[-40:]
     try:
         version = str(filesystem.ukey(path))
@@ -77,7 +77,7 @@ def fetched(url: str, folder: Path) -> Path:
     return copy
 
 
-def _opened(url: str) -> tuple[Any, str]:
+def _file_system(url: str) -> tuple[Any, str]:
     from fsspec.core import url_to_fs
 
     filesystem, path = url_to_fs(url)

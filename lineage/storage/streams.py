@@ -43,22 +43,22 @@ def compression_of(path: Path) -> str | None:
         return None
 
 
-def opened(path: Path) -> io.BufferedReader:
+def open_decompressed(path: Path) -> io.BufferedReader:
     """A file's content, decompressed where it is compressed; seeking backwards starts anew."""
-    return unpacked(path.open("rb"))
+    return decompressed(path.open("rb"))
 
 
-def unpacked(file: io.BufferedReader) -> io.BufferedReader:
+def decompressed(file: io.BufferedReader) -> io.BufferedReader:
     """The same of an open file, which is closed with what comes back."""
     file.seek(0)
     kind = compression(file.read(4))
     file.seek(0)
     if kind is None:
         return file
-    return io.BufferedReader(_Unpacked(file, _OPEN[kind]), BUFFER)
+    return io.BufferedReader(_DecompressedStream(file, _OPEN[kind]), BUFFER)
 
 
-def entry(path: Path, number: int) -> io.BufferedReader:
+def open_zip_entry(path: Path, number: int) -> io.BufferedReader:
     """The content of the entry of a ZIP with that number (from 1, as its directory lists them),
     decompressed to the last.
 
@@ -70,12 +70,12 @@ def entry(path: Path, number: int) -> io.BufferedReader:
             raise IndexError
         with zipfile.ZipFile(path) as archive:
             raw = archive.open(archive.infolist()[number - 1])
-        return unpacked(io.BufferedReader(_Unpacked(raw, lambda same: same), BUFFER))
+        return decompressed(io.BufferedReader(_DecompressedStream(raw, lambda same: same), BUFFER))
     except (zipfile.BadZipFile, RuntimeError, IndexError, ValueError, zlib.error) as error:
         raise OSError(f"{type(error).__name__}: no entry {number} that can be read") from None
 
 
-class _Unpacked(io.RawIOBase):
+class _DecompressedStream(io.RawIOBase):
     """A decompressing stream whose errors are of one kind."""
 
     def __init__(self, file: Any, open_: Callable[[Any], Any]) -> None:

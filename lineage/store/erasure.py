@@ -21,7 +21,7 @@ from lineage.store.store import Store
 #: The kind of a tombstone's line that names an erased record.
 KIND: Final = "record"
 #: What a tombstone does not tell.
-UNTOLD: Final = (
+ERASED_COLUMNS: Final = (
     "host", "uri", "captured_at", "n_chars", "n_tokens", *PLACE, "digest", "payload", "uri_hmac",
 )  # fmt: skip
 
@@ -34,22 +34,22 @@ def erased_ids(folder: Path) -> pl.Series:
         for path in sorted((folder / release_files.RECEIPTS).glob("*.tombstones.jsonl"))
         if path.stat().st_size
     ]
-    return binary(pl.concat([pl.Series("object", [], dtype=pl.String), *found]).unique().sort())
+    return binary_ids(pl.concat([pl.Series("object", [], dtype=pl.String), *found]).unique().sort())
 
 
-def binary(ids: pl.Series) -> pl.Series:
+def binary_ids(ids: pl.Series) -> pl.Series:
     """Ids in hex digits as bytes."""
     return ids.cast(pl.String).str.decode("hex")
 
 
-def buried(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+def with_tombstones(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """Rows by record, with those of some ids told no further than by a tombstone."""
     gone = pl.col("doc_id").is_in(ids.implode())
-    told = [c for c in UNTOLD if c in rows.columns]
+    told = [c for c in ERASED_COLUMNS if c in rows.columns]
     return rows.with_columns(pl.when(~gone).then(pl.col(c)).alias(c) for c in told)
 
 
-def forget(store: Store, ids: pl.Series, fresh: Path) -> None:
+def rewrite_without(store: Store, ids: pl.Series, fresh: Path) -> None:
     """Write the store anew, without what it knows of some records.
 
     Args:
@@ -67,25 +67,25 @@ def forget(store: Store, ids: pl.Series, fresh: Path) -> None:
         old = store.folder / one.folder
         tables = {name: _read(old / f"{name}.parquet") for name in ("copies", "moves", "ended")}
         left = {name: tables[name].filter(others) for name in ("copies", "moves")}
-        left["ended"] = _moved(tables["ended"], places)
+        left["ended"] = _renumbered(tables["ended"], places)
         hit = _read(old / "ids.parquet")["doc_id"].is_in(ids.implode()).any()
         if not hit and all(left[name].equals(rows) for name, rows in tables.items()):
             disk.copy_folder(old, fresh / one.folder)
             continue
         whole = {name: _read(old / f"{name}.parquet") for name in segments.TABLES} | left
         if hit:
-            whole, place = _without(whole, ids)
+            whole, place = _erase_rows(whole, ids)
             seq = pl.lit(one.seq, pl.Int32)
             places = pl.concat([places, place.select(first_seq=seq, was="was", now="pos")])
-        segments.write(fresh, one, whole)
+        segments.write_segment(fresh, one, whole)
 
 
-def _without(
+def _erase_rows(
     found: Mapping[str, pl.DataFrame], ids: pl.Series
 ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """A segment's tables -> the same with tombstones, and where each row of `docs` went.  They
     are sorted anew: between its neighbours a row would still tell its host."""
-    docs = buried(found["docs"].with_row_index("was"), ids)
+    docs = with_tombstones(found["docs"].with_row_index("was"), ids)
     docs = docs.sort("host", "doc_id").with_row_index("pos")
     place = docs.select("was", "pos")
     gone = docs.filter(pl.col("doc_id").is_in(ids.implode())).select("was")
@@ -101,7 +101,7 @@ def _without(
     return {**found, **own, **keyed}, place
 
 
-def _moved(ended: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+def _renumbered(ended: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     """`ended` with the rows of `docs` where they are now."""
     found = ended.join(
         places, left_on=["first_seq", "pos"], right_on=["first_seq", "was"], how="left"

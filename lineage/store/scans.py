@@ -12,7 +12,8 @@ import polars as pl
 
 from lineage.store import segments
 from lineage.store.segments import Header
-from lineage.store.url_keys import under
+from lineage.store.url_keys import is_under
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: What documents can be asked for by, and grouped by.
 FILTERS: Final = (
@@ -24,8 +25,10 @@ PLACE: Final = ("part", "shard", "row")
 _FEW: Final = 256  # rows up to which each is looked up by itself
 
 
-class NoSuchRelease(Exception):
+class NoSuchRelease(TamgaError):
     """The store has no release of this name, number or day."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Segments:
             else pl.col(column).is_in(wanted.implode())
         )
         scans = [self._scan(table, one).filter(hit) for one in some if len(wanted)]
-        return pl.concat([_empty(table), *pl.collect_all(scans)])
+        return pl.concat([_empty_scan(table), *pl.collect_all(scans)])
 
     def _rows(self, wanted: pl.DataFrame) -> pl.DataFrame:
         """Rows of `docs` at [seq, pos]: each alone where they are few."""
@@ -87,7 +90,7 @@ class Segments:
                 )
                 for (seq,), some in wanted.group_by("seq", maintain_order=True)
             ]
-        return pl.concat([_empty("docs"), *pl.collect_all(scans)])
+        return pl.concat([_empty_scan("docs"), *pl.collect_all(scans)])
 
     def _selected(
         self,
@@ -104,11 +107,11 @@ class Segments:
         for name, values in where.items():
             if name not in FILTERS:
                 raise ValueError(f"documents cannot be asked for by {name}")
-            found = found.filter(_among(name, values))
+            found = found.filter(_is_among(name, values))
         if released:
             found = found.filter(pl.col("outcome") == "keep")
         if domain is not None:
-            found = found.filter(under(domain))
+            found = found.filter(is_under(domain))
         return found
 
     def _members(self, one: Header, at: Header | None) -> pl.LazyFrame:
@@ -125,7 +128,7 @@ class Segments:
         the last that had them."""
         previous = {one.seq: one.previous for one in self.releases}
         scans = [self._scan("ended", one) for one in self.releases]
-        found = pl.concat([_empty("ended"), *pl.collect_all(scans)])
+        found = pl.concat([_empty_scan("ended"), *pl.collect_all(scans)])
         last = pl.col("seq").replace_strict(previous, default=None, return_dtype=pl.Int32)
         return found.select("pos", seq="first_seq", end="seq", last_seq=last)
 
@@ -138,7 +141,7 @@ class Segments:
             found = [one.filter(pl.col("doc_id").is_in(ids.implode())) for one in scans]
         else:
             found = [one.join(wanted, on="doc_id", how="semi") for one in scans]
-        return pl.concat([_empty("moves"), *pl.collect_all(found)])
+        return pl.concat([_empty_scan("moves"), *pl.collect_all(found)])
 
     def _placed(self, rows: pl.DataFrame, upto: pl.Expr) -> pl.DataFrame:
         """Rows of `docs` with the part, shard and row where they stood last, up to a release."""
@@ -161,7 +164,7 @@ class Segments:
         )
 
 
-def _among(name: str, values: Collection[str | None]) -> pl.Expr:
+def _is_among(name: str, values: Collection[str | None]) -> pl.Expr:
     some = [one for one in values if one is not None]
     hit = pl.col(name).is_in(pl.Series(some, dtype=pl.String).implode())
     if name == "reason":  # a family, too: `opted-out:`
@@ -172,7 +175,7 @@ def _among(name: str, values: Collection[str | None]) -> pl.Expr:
     return hit | pl.col(name).is_null() if None in values else hit.fill_null(False)
 
 
-def _empty(table: str) -> pl.DataFrame:
+def _empty_scan(table: str) -> pl.DataFrame:
     """No rows, with the columns that a scan has."""
     found = pl.DataFrame(schema=segments.TABLES[table])
     found = found.with_row_index("pos") if table == "docs" else found

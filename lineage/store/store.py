@@ -22,7 +22,7 @@ from lineage.storage import redacted_names, remote
 from lineage.store import segments
 from lineage.store.scans import FILTERS, PLACE, NoSuchRelease, Segments
 from lineage.store.segments import BadStore, Header
-from lineage.store.url_keys import forward, url_keys
+from lineage.store.url_keys import forward_hosts, url_keys
 
 __all__ = ["FILTERS", "INTERVAL", "NoSuchRelease", "Store", "open"]
 
@@ -130,7 +130,7 @@ class Store(Segments):
             .collect(engine="streaming")
         )
         rolled = rolled.head(rolled.height if limit is None else limit)
-        return rolled.with_columns(forward(rolled["domain"])) if "domain" in by else rolled
+        return rolled.with_columns(forward_hosts(rolled["domain"])) if "domain" in by else rolled
 
     # --- by keys
 
@@ -154,7 +154,9 @@ class Store(Segments):
         wanted = url_keys(pl.Series([url], dtype=pl.String)).to_list()
         secret = []
         if keys is not None and (keys / "lookup.key").is_file():
-            secret = [int(redacted_names.digest(redacted_names.key(keys), url)[:16], 16)]
+            secret = [
+                int(redacted_names.keyed_digest(redacted_names.lookup_key(keys), url)[:16], 16)
+            ]
         return self.by_id(self.by_key("urls", [*wanted, *secret])["doc_id"].unique())
 
     def candidates(self, keys: Collection[int], limit: int) -> pl.DataFrame:
@@ -285,8 +287,10 @@ def open(path: str | Path) -> Store:
     text = str(path)
     if remote.is_url(text) and not text.startswith("file://"):
         place = f"{text.rstrip('/')}/{segments.FOLDER}"
-        found = [one for one in remote.matches(f"{place}/*/{segments.HEADER}") if "*" not in one]
-        contents = [(one, remote.content(one)) for one in found]
+        found = [
+            one for one in remote.matching_urls(f"{place}/*/{segments.HEADER}") if "*" not in one
+        ]
+        contents = [(one, remote.read_bytes(one)) for one in found]
         folder = Path(segments.FOLDER)
     else:
         folder = Path(text.removeprefix("file://")) / segments.FOLDER
@@ -294,7 +298,7 @@ def open(path: str | Path) -> Store:
         headers = sorted(folder.glob(f"[0-9]*/{segments.HEADER}"))
         contents = [(str(one), one.read_bytes()) for one in headers]
     releases = sorted(
-        (segments.header(content, at) for at, content in contents), key=lambda one: one.seq
+        (segments.parse_header(content, at) for at, content in contents), key=lambda one: one.seq
     )
     numbers = [one.seq for one in releases]
     if len(set(numbers)) < len(numbers):

@@ -44,7 +44,7 @@ def _key(value: bytes) -> int:
     return int.from_bytes(sha256(value).digest()[:8])
 
 
-def under(domain: str) -> pl.Expr:
+def is_under(domain: str) -> pl.Expr:
     """Whether `host` is a domain or stands below it: a range, as labels are reversed."""
     host = authority_host(domain.strip().rstrip("/").rpartition("//")[2])
     if host is None:
@@ -54,6 +54,6 @@ def under(domain: str) -> pl.Expr:
     return (pl.col("host") == key) | below
 
 
-def forward(hosts: pl.Series) -> pl.Series:
+def forward_hosts(hosts: pl.Series) -> pl.Series:
     """Hosts as they are written, from reversed ones."""
     return hosts.str.split(".").list.reverse().list.join(".")

@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from lineage.storage import release_files
-from lineage.storage.release_tables import ReleaseTables, empty
+from lineage.storage.release_tables import ReleaseTables, empty_table
 from lineage.store import erasure, segments
 from lineage.store.scans import PLACE
 from lineage.store.segments import Header
@@ -28,7 +28,7 @@ STATE: Final = (
 )  # fmt: skip
 
 
-def enter(
+def enter_release(
     folder: Path, store: Store, entry: dict[str, Any], prints: Prints | None, algorithm: str = ""
 ) -> Header:
     """Enter a release into the store beside it.
@@ -48,7 +48,7 @@ def enter(
     rows = _without_erased(_rows(release), erasure.erased_ids(folder.parent))
     before = store.releases[-1].seq if store.releases else -1
     fresh, moved, ended = _changes(rows, store)
-    made = tables(fresh, moved, ended)
+    made = interval_tables(fresh, moved, ended)
     new = made["docs"].filter("new_text").select("doc_id", "shard", "pos")
     made |= {
         "prints": _prints(release, new, prints),
@@ -67,11 +67,11 @@ def enter(
         moved.height,
         algorithm,
     )
-    segments.write(store.folder, found, made)
+    segments.write_segment(store.folder, found, made)
     return found
 
 
-def tables(
+def interval_tables(
     fresh: pl.DataFrame, moved: pl.DataFrame, ended: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
     """The tables of a segment that intervals make: all but `prints`, `copies` and `sources`.
@@ -101,7 +101,7 @@ def tables(
     }
 
 
-def is_of(folder: Path, entry: dict[str, Any]) -> bool:
+def holds_release(folder: Path, entry: dict[str, Any]) -> bool:
     """Whether a folder still holds the release of a line of the log."""
     try:
         envelope = (folder / release_files.STATEMENT).read_bytes()
@@ -118,7 +118,7 @@ def _rows(release: ReleaseTables) -> pl.DataFrame:
         for path in sorted((folder / "records").glob("*.parquet"))
     ]
     documents = _table(release, "documents").select(
-        _bin("doc_id"),
+        _binary("doc_id"),
         "n_chars",
         "n_tokens",
         "shard",
@@ -126,7 +126,7 @@ def _rows(release: ReleaseTables) -> pl.DataFrame:
         released=pl.col("lang"),
         digest=pl.col("text_sha256").str.decode("hex"),
     )
-    nothing = (empty("records").collect(), empty("decisions").collect(), "")
+    nothing = (empty_table("records").collect(), empty_table("decisions").collect(), "")
     rows = pl.concat(parts or [_joined(*nothing)])
     return (
         rows.join(documents.collect(), on="doc_id", how="left")
@@ -139,7 +139,7 @@ def _rows(release: ReleaseTables) -> pl.DataFrame:
 def _without_erased(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """Rows with tombstones for what was erased, unless it was let in again."""
     released = rows.filter(pl.col("digest").is_not_null())["doc_id"]
-    return erasure.buried(rows, ids.filter(~ids.is_in(released.implode())))
+    return erasure.with_tombstones(rows, ids.filter(~ids.is_in(released.implode())))
 
 
 def _part(records: Path, decisions: Path) -> pl.DataFrame:
@@ -168,7 +168,7 @@ def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataF
         records.join(last, on="doc_id", how="left", maintain_order="left")
         .join(spoken.unique("doc_id"), on="doc_id", how="left", maintain_order="left")
         .with_columns(
-            _bin("doc_id"),
+            _binary("doc_id"),
             payload=pl.col("payload_sha256").str.decode("hex"),
             part=pl.lit(part),
         )
@@ -228,12 +228,12 @@ def _texts(path: Path) -> Iterator[pl.DataFrame]:
         for batch in file.iter_batches(4096, columns=["doc_id", "text"]):
             texts = pl.from_arrow(batch)
             assert isinstance(texts, pl.DataFrame)
-            yield texts.with_columns(_bin("doc_id"))
+            yield texts.with_columns(_binary("doc_id"))
 
 
 def _copies(release: ReleaseTables) -> pl.DataFrame:
     ids = ("cluster_id", "doc_id", "kept_doc_id")
-    members = _table(release, "duplicates").select(*map(_bin, ids), "kind", "similarity")
+    members = _table(release, "duplicates").select(*map(_binary, ids), "kind", "similarity")
     return members.sort("cluster_id", "doc_id").collect()
 
 
@@ -257,9 +257,9 @@ def _table(release: ReleaseTables, name: str) -> pl.LazyFrame:
     """A lineage table; empty where the release has nothing of the kind."""
     if any((release.folder / "lineage" / name).glob("*.parquet")):
         return release.table(name)
-    return empty(name)
+    return empty_table(name)
 
 
-def _bin(name: str) -> pl.Expr:
+def _binary(name: str) -> pl.Expr:
     """Hex digits as bytes."""
     return pl.col(name).str.decode("hex")

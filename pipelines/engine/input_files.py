@@ -37,7 +37,7 @@ class Container:
 def total_bytes(params: Params) -> int:
     """How much there is to read, missing files left out."""
     return sum(
-        remote.size(path)
+        remote.file_size(path)
         if isinstance(path, str)
         else (path.stat().st_size if path.is_file() else 0)
         for *_, path in claimed(params).values()
@@ -87,7 +87,7 @@ def _files(root: Path, pattern: str) -> Sequence[Path | str]:
     """The files that a pattern fits, or all below the folder that it names; itself where there are
     none, so that it is accounted for."""
     if remote.is_url(pattern):
-        return remote.matches(pattern)
+        return remote.matching_urls(pattern)
     if (root / pattern).is_dir():
         below = (Path(home, name) for home, _, names in os.walk(root / pattern) for name in names)
         return sorted(p for p in below if p.is_file() or p.is_symlink()) or [root / pattern]

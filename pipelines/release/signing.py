@@ -44,7 +44,7 @@ def signing_key(params: Params) -> Ed25519PrivateKey:
 def describe_key(context: Context) -> dict[str, str]:
     """The signing key's name, and where its public half lies if it was made here."""
     params = context.params
-    own = keys.is_made(params.seal.signing_key)
+    own = keys.is_generated(params.seal.signing_key)
     return {
         "key_id": keys.key_id(signing_key(params).public_key()),
         "key": str(params.work / "keys" / "signing.pub") if own else "configured",
@@ -77,10 +77,10 @@ def seal_release(
         signed[name] = sha256(content).hexdigest()
     tree = len(leaves), merkle.root(leaves).hex()
     required = context.params.seal.timestamp == "required"
-    statement = seal.statement(signed, about, tree, release_log.head(_read_log(context)), required)
-    disk.write_bytes(
-        root / release_files.STATEMENT, dsse.sign(statement, signing_key(context.params))
-    )
+    head = release_log.tree_head(_read_log(context))
+    statement = seal.statement(signed, about, tree, head, required)
+    signature = dsse.sign(statement, signing_key(context.params))
+    disk.write_bytes(root / release_files.STATEMENT, signature)
     try:
         stamped = timestamp.stamp_release(context.params, root)
     except NoTimestamp as error:
@@ -101,7 +101,7 @@ def enter_log(context: Context, release: Path) -> None:
     """
     envelope = (release / release_files.STATEMENT).read_bytes()
     try:
-        signed = dsse.opened(envelope, signing_key(context.params).public_key())
+        signed = dsse.open_envelope(envelope, signing_key(context.params).public_key())
     except dsse.BadEnvelope as error:
         raise StageError(
             f"{release}/manifest.dsse.json {error}; name the key that signed it, or remove the "
@@ -134,7 +134,7 @@ def _load_salts(path: Path, doc_ids: pl.Series) -> pl.Series:
     """The documents' salts, in order; new ones are kept for the releases to come."""
     empty = batches.frame(SALTS.empty_table())
     stored = pl.read_parquet(path) if path.exists() else empty
-    salted = seal.salted(doc_ids, stored)
+    salted = seal.with_salts(doc_ids, stored)
     fresh = salted.join(stored, on="doc_id", how="anti")
     if fresh.height:
         rows = pl.concat([stored, fresh]).sort("doc_id").to_arrow().cast(SALTS)

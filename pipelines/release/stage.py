@@ -39,6 +39,7 @@ from pipelines.release import second_scan, shortfalls, signing, token_shards
 from pipelines.release.parts import DealParts, SplitByLanguage, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.snapshot import snapshot
@@ -175,7 +176,7 @@ class ReleaseStage(DocumentStage):
         kept = [self.tokens.keep(state)] if self.tokens else []
         files |= {one["file"]: one for one in kept}
         build = partial(
-            manifest.build,
+            manifest.build_manifest,
             context.params,
             context.register,
             protocols={p.NAME: p.VERSION for p in PROTOCOLS},
@@ -274,6 +275,7 @@ def _manifest_counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> di
     }
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

@@ -24,10 +24,10 @@ def stamp_release(params: Params, root: Path) -> list[str]:
     if params.seal.timestamp_url is None:
         return []
     envelope = (root / release_files.STATEMENT).read_bytes()
-    answer = timestamps.asked(params.seal.timestamp_url, envelope)
+    answer = timestamps.request_timestamp(params.seal.timestamp_url, envelope)
     key = keys.signing_key(params.seal.signing_key, params.work / "keys")
     disk.write_bytes(root / release_files.TIMESTAMP, answer)
-    disk.write_bytes(root / release_files.STAMPED, timestamps.signed(answer, envelope, key))
+    disk.write_bytes(root / release_files.STAMPED, timestamps.sign_answer(answer, envelope, key))
     return [release_files.TIMESTAMP, release_files.STAMPED]
 
 
@@ -46,7 +46,9 @@ def stamp_missing(params: Params) -> dict[str, str]:
         if (release.folder / release_files.STAMPED).exists():
             continue
         try:
-            signed = dsse.opened((release.folder / release_files.STATEMENT).read_bytes(), key)
+            signed = dsse.open_envelope(
+                (release.folder / release_files.STATEMENT).read_bytes(), key
+            )
             if signed["predicate"].get("timestamp") == "required" and not stamp_release(
                 params, release.folder
             ):

@@ -19,7 +19,7 @@ import polars as pl
 
 from lineage.store.segments import Header
 from lineage.store.store import Store
-from lineage.store.writer import is_of
+from lineage.store.writer import holds_release
 from pipelines.dedup import clusters
 from pipelines.ingest import text_extraction
 from pipelines.ingest.readers.records import Content
@@ -140,7 +140,7 @@ def _find_release(store: Store, releases: Path, first: int, last: int) -> Header
     """The latest release of an interval that still stands in the folder."""
     for header in reversed(store.releases):
         entry = {"statement_sha256": header.statement_sha256}
-        if first <= header.seq <= last and is_of(releases / header.name, entry):
+        if first <= header.seq <= last and holds_release(releases / header.name, entry):
             return header
     return None
 

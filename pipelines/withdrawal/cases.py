@@ -15,7 +15,8 @@ from lineage import case_files, register_files
 from lineage.case_files import KINDS, OUTCOMES, BadCase
 from lineage.configuration import load_params
 from schemas import command_line, withdrawals
-from schemas.errors import Invalid, Problem
+from schemas.command_entry import with_exit_code
+from schemas.errors import Invalid, Problem, Usage
 from schemas.params import Params
 
 EPILOG = """examples:
@@ -31,6 +32,7 @@ wrong.  Exit codes: 0 done; 1 no such case, or it cannot be taken further; with 
 some are; 2 wrong usage or parameters."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
@@ -40,22 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "decide": _decide,
         "list": _list,
     }
-    from polars.exceptions import PolarsError
+    from lineage.storage.release_tables import DamagedRelease, readable
 
-    try:
-        return actions[options.action](options, load_params(options.params))
-    except Invalid as error:
-        print(error, file=sys.stderr)
-        return 2
-    except BadCase as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"tamga: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
-    except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
-        print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
-        return 1
+    params = load_params(options.params)
+    # a manifest of another form raises ValueError
+    with readable(DamagedRelease, ValueError):
+        return actions[options.action](options, params)
 
 
 def _today() -> date:
@@ -81,7 +73,7 @@ def _open(options: argparse.Namespace, params: Params) -> int:
     identity = _identity(options.requester_file)
     id = case_files.open_case(params.register, event | about)
     if identity:
-        case_files.remember(_keys(params), id, identity)
+        case_files.remember_requester(_keys(params), id, identity)
     return _said(options, {"case": id, "state": "open"}, f"{id} opened")
 
 
@@ -103,14 +95,14 @@ def _add(options: argparse.Namespace, params: Params) -> int:
                 "note": _impersonal(options.note),
             }
         )
-    case_files.add(params.register, options.case, events)
+    case_files.add_events(params.register, options.case, events)
     told = {"case": options.case, "evidence": events}
     return _said(options, told, f"{options.case}: {len(events)} files added by their digests")
 
 
 def _decide(options: argparse.Namespace, params: Params) -> int:
     """The register changes first: a decision that was killed on the way is taken once more."""
-    case = case_files.read(params.register, options.case)
+    case = case_files.read_case(params.register, options.case)
     if case.decision:
         raise BadCase(f"{case.id} was decided on {case.decision['at']}; open another case")
     today, role = _today().isoformat(), _role(options.by)
@@ -119,7 +111,7 @@ def _decide(options: argparse.Namespace, params: Params) -> int:
     if options.outcome == "upheld":
         effect = _apply(params, case, today, role)
     event = {"event": "decided", "outcome": options.outcome, "at": today, "by": role}
-    case_files.add(params.register, case.id, [event | {"reason": reason, "effect": effect}])
+    case_files.add_events(params.register, case.id, [event | {"reason": reason, "effect": effect}])
     hint = ""
     if effect.startswith("barred"):
         opened = case.opened
@@ -167,10 +159,10 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
 def _list(options: argparse.Namespace, params: Params) -> int:
     today = options.as_of or _today()
     identity = _identity(options.requester_file)
-    mine = case_files.of_requester(_keys(params), identity) if identity else None
+    mine = case_files.cases_of_requester(_keys(params), identity) if identity else None
     told = [
         case.told(today)
-        for case in case_files.cases(params.register)
+        for case in case_files.all_cases(params.register)
         if (mine is None or case.id in mine) and (not options.overdue or case.overdue(today))
     ]
     if options.json:
@@ -189,7 +181,10 @@ def _keys(params: Params) -> Path:
 
 
 def _identity(path: Path | None) -> str:
-    return path.read_text("utf-8") if path else ""
+    try:
+        return path.read_text("utf-8") if path else ""
+    except UnicodeDecodeError as error:
+        raise Usage(f"{path} is not UTF-8 at byte {error.start}: convert it first") from None
 
 
 def _role(role: str) -> str:

@@ -39,6 +39,7 @@ from pipelines.withdrawal.journal import Journal
 from schemas import withdrawals
 from schemas.canonical import canonical_json
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.params import Params
 from schemas.register import Register, Withdrawal
 from schemas.withdrawal_index import withdrawal_evidence
@@ -57,8 +58,10 @@ ENTRY = (
 )
 
 
-class Busy(Exception):
+class Busy(TamgaError):
     """Another process is at work on the same releases."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,7 @@ class Withdrawing:
             .with_columns(release=pl.lit(one.release.folder.name))
             .iter_rows(named=True)
         )
-        head = release_log.head(release_log.read(self.folder / release_files.LOG))
+        head = release_log.tree_head(release_log.read(self.folder / release_files.LOG))
         made = release_rewrite.Redaction(one.release.folder, place, one.gone, order)
         about = made.build(self._key, head, self.params.seal.timestamp == "required")
         try:  # a withdrawal does not wait for others: `stamping.complete` asks again
@@ -200,15 +203,15 @@ class Withdrawing:
         """Exclusions, tombstones, and the receipt over them."""
         id, built, digests = self.journal.id, self.journal.built(), {}
         lines = [self.journal.lines(about["name"]).read_bytes() for about in built]
-        contents = {receipts.exclusions(id): b"".join(lines)}
+        contents = {receipts.exclusions_path(id): b"".join(lines)}
         if self.order["erase"]:
-            contents[receipts.tombstones(id)] = purge.told(self._stones())
+            contents[receipts.tombstones_path(id)] = purge.told(self._stones())
         for name, content in contents.items():
             disk.write_bytes(self.folder / name, content)
             digests[name] = sha256(content).hexdigest()
         told = self._told(built, purged, elsewhere)
         envelope = dsse.sign(receipts.statement(digests, told), self._key)
-        disk.write_bytes(self.folder / receipts.receipt(id), envelope)
+        disk.write_bytes(self.folder / receipts.receipt_path(id), envelope)
         return told
 
     def _told(

@@ -64,7 +64,7 @@ class Survey:
         """doc_id of all records in scope, in whatever release, each once."""
         every = [one.named["doc_id"] for one in self.found]
         earlier = [r["id"] for r in self.receipts]
-        lines = [self.folder / receipts.exclusions(id) for id in earlier]
+        lines = [self.folder / receipts.exclusions_path(id) for id in earlier]
         said = [pl.read_ndjson(p)["doc_id"] for p in lines if p.is_file() and p.stat().st_size]
         known = pl.Series("doc_id", self.scope.ids, dtype=pl.String)
         return pl.concat([known, *every, *said]).unique().sort()
@@ -80,7 +80,7 @@ class Survey:
         """What the receipts of earlier withdrawals of the same say."""
         paths = sorted((self.folder / release_files.RECEIPTS).glob("*.dsse.json"))
         digest = scope_digest(self.scope)
-        return [r for r in map(receipts.read, paths) if r.get("scope_sha256") == digest]
+        return [r for r in map(receipts.read_predicate, paths) if r.get("scope_sha256") == digest]
 
     @property
     def barring(self) -> dict[str, list[str]]:
@@ -237,7 +237,9 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
     """
     keys = params.work / "keys"
     if kind == "url" and (keys / "lookup.key").is_file():
-        return Scope(kind, value, redacted_names.digest(redacted_names.key(keys), value))
+        return Scope(
+            kind, value, redacted_names.keyed_digest(redacted_names.lookup_key(keys), value)
+        )
     if kind == "document":  # the next run may cut its record otherwise: all of it goes
         every = withdrawal_scope.releases(params.releases, params.root)
         return Scope(kind, next(filter(None, (one.record_of(value) for one in every)), value))

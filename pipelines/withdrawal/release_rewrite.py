@@ -33,6 +33,7 @@ from lineage.storage.release_files import MANIFEST, SALTS, STATEMENT
 from pipelines.engine import decisions, shards
 from pipelines.release import token_shards
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.stages import RELEASE, STAGES
 from schemas.tables import DECISIONS, LINEAGE, RUNS, TOKENS
 
@@ -40,8 +41,10 @@ RULE_VERSION = "1"
 LEVEL = 3
 
 
-class CannotRedact(Exception):
+class CannotRedact(TamgaError):
     """A release that must not be changed; the message says why, and what helps."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Redaction:
 
     def _signed(self, key: Ed25519PrivateKey) -> Any:
         try:
-            signed = dsse.opened(self._read(STATEMENT), key.public_key())
+            signed = dsse.open_envelope(self._read(STATEMENT), key.public_key())
         except dsse.BadEnvelope as error:
             raise CannotRedact(f"{self.folder / STATEMENT} {error}") from None
         said = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}

@@ -55,7 +55,7 @@ def sign_again(release: Path, changed: Path, rows: int, key: Ed25519PrivateKey) 
     content = json.dumps(manifest).encode()
     (release / "manifest.json").write_bytes(content)
     envelope = release / "manifest.dsse.json"
-    signed = dsse.opened(envelope.read_bytes(), key.public_key())
+    signed = dsse.open_envelope(envelope.read_bytes(), key.public_key())
     for subject in signed["subject"]:
         if subject["name"] == "manifest.json":
             subject["digest"]["sha256"] = hashlib.sha256(content).hexdigest()

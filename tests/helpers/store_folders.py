@@ -73,7 +73,7 @@ def write_release(
         "size": str(len(kept)),
         "statement_sha256": sha256(envelope).hexdigest(),
     }
-    (folder / release_files.LOG).write_bytes(release_log.lines([*entries, entry]))
+    (folder / release_files.LOG).write_bytes(release_log.to_jsonl([*entries, entry]))
 
 
 def row_of(record: Record) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def zstd_with_dictionary(*records: bytes) -> bytes:
 
 def unpack_bytes(folder: Path, content: bytes) -> bytes:
     (folder / "packed").write_bytes(content)
-    with streams.opened(folder / "packed") as file:
+    with streams.open_decompressed(folder / "packed") as file:
         return file.read()
 
 

@@ -1,4 +1,4 @@
-"""Every outcome in plain sentences."""
+"""Each outcome has plain sentences that state its cause and its condition."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALL = sorted({*REGISTER, *(r for rs in REASONS.values() for r in rs)})
 def test_every_reason_has_sentences(reason: str, evidence: dict[str, Any]) -> None:
     assert reason in reason_texts.REASONS
     full = f"{reason}x" if reason in reason_texts.FAMILIES else reason
-    why, otherwise = reason_texts.of("ingest", full, evidence, "a rule", "1")
+    why, otherwise = reason_texts.explain_reason("ingest", full, evidence, "a rule", "1")
     assert why.endswith(".") and otherwise.endswith(".")
     assert "the rule a rule" not in why
 
@@ -34,11 +34,13 @@ def test_every_protocol_is_named() -> None:
     assert {p.NAME for p in PROTOCOLS} <= reason_texts.PROTOCOLS.keys()
 
 
-def test_an_unknown_reason_is_told_as_it_is() -> None:
-    why, otherwise = reason_texts.of("mixture", "over-quota", {"share": 0.4}, "mix", "3")
+def test_an_unknown_reason_gets_a_general_sentence() -> None:
+    why, otherwise = reason_texts.explain_reason(
+        "mixture", "over-quota", {"share": 0.4}, "mix", "3"
+    )
     assert why == (
-        "The stage mixture ended it with the reason `over-quota`, by the rule mix (version 3); "
-        "it noted share: 0.4."
+        "The stage mixture ended it with the reason `over-quota`, by the rule mix (version 3). "
+        "Evidence: share: 0.4."
     )
     assert "mix" in otherwise
 
@@ -49,7 +51,7 @@ def test_an_unknown_reason_is_told_as_it_is() -> None:
         (
             "licence-not-allowed",
             {"licence": "CC-BY-NC-4.0", "allow": ["CC0-1.0"]},
-            "CC-BY-NC-4.0, is not among those that the parameters allow (CC0-1.0)",
+            "CC-BY-NC-4.0, is not one of the licences that the parameters allow (CC0-1.0)",
             "if CC-BY-NC-4.0 were in `licences.allow`",
         ),
         (
@@ -61,43 +63,51 @@ def test_an_unknown_reason_is_told_as_it_is() -> None:
         (
             "consent-expired",
             {"source_id": "kz-a", "expires_on": "2026-06-30", "as_of": "2026-11-22"},
-            "ended after 2026-06-30, and the release was made for 2026-11-22",
+            "ended after 2026-06-30. The release was made for 2026-11-22",
             "up to 2026-06-30",
         ),
         ("withdrawn", {"found": {}, "policy": "scrub"}, "SHA-256", "lifted"),
         (
             "language-undetermined",
             {"lang": "tg", "score": 0.1, "floor": 0.2},
-            "tg, has a score of 0.1, and at least 0.2",
+            "tg, has a score of 0.1; the minimum is 0.2",
             "0.2 or more",
         ),
     ],
     ids=["licence", "near", "expired", "withdrawn", "language"],
 )
-def test_values_stand_in_the_sentences(
+def test_the_sentences_have_the_values_of_the_evidence(
     reason: str, evidence: dict[str, Any], why: str, otherwise: str
 ) -> None:
-    found = reason_texts.of("ingest", reason, evidence, "a rule", "1")
-    assert why in found[0] and otherwise in found[1]
+    cause, condition = reason_texts.explain_reason("ingest", reason, evidence, "a rule", "1")
+    assert why in cause and otherwise in condition
 
 
 @pytest.mark.parametrize(
     ("number", "removed", "why"),
     [
-        (1, True, "1 passage of 20 words or more, which stands word for word in d0, was removed"),
-        (2, True, "2 passages of 20 words or more, which stand word for word in d0, d1, were rem"),
-        (1, False, "in d0, was recorded, and stays in it."),
-        (9, False, "in d0, d1, d2 and others, were recorded, and stay in it."),
+        (
+            1,
+            True,
+            "1 passage of 20 words or more is also in d0, word for word. It was removed from",
+        ),
+        (
+            2,
+            True,
+            "2 passages of 20 words or more are also in d0, d1, word for word. They were rem",
+        ),
+        (1, False, "in d0, word for word. It was recorded, and stays in this document."),
+        (9, False, "in d0, d1, d2 and others, word for word. They were recorded, and stay in"),
     ],
 )
-def test_passages_in_a_sentence(number: int, removed: bool, why: str) -> None:
-    found = [{"kept_doc_id": f"d{n}", "start": n} for n in range(number)]
-    about = {"removed": removed, "number": number, "found": found, "min_words": 20}
-    for told in (about, {k: v for k, v in about.items() if k != "number"}):
-        assert why in keep_texts.passed("dedup", {"passages": told}, "dedup", "1")[0]
+def test_shared_passages_are_a_sentence(number: int, removed: bool, why: str) -> None:
+    shared = [{"kept_doc_id": f"d{n}", "start": n} for n in range(number)]
+    passages = {"removed": removed, "number": number, "found": shared, "min_words": 20}
+    for recorded in (passages, {k: v for k, v in passages.items() if k != "number"}):
+        assert why in keep_texts.explain_keep("dedup", {"passages": recorded}, "dedup", "1")[0]
 
 
-def test_long_evidence_is_shown_in_short() -> None:
+def test_long_evidence_is_shortened() -> None:
     evidence = {"found": [{"start": n, "end": n + 9} for n in range(1000)]}
     step = dict.fromkeys(("stage", "why", "rule", "rule_version", "run_id"), "x")
     one = dict.fromkeys(("outcome", "reason", "doc_id", "uri", "release", "document"))
@@ -114,23 +124,25 @@ def test_every_record_of_the_sample_is_explained(sample_run: Path) -> None:
     release = ReleaseFolder(sample_run / "release/sample", sample_run, sample_run / "work/keys")
     assert release.entered is not None
     fates = release_tables.outcomes_by_document(release.folder)
-    some = {fate: doc_id for doc_id, fate in fates.items()}
-    for (outcome, reason), doc_id in some.items():
-        told = explain.explanation(release.chain(doc_id))
-        assert (told["outcome"], told["reason"]) == (outcome, reason)
-        assert all(step["why"] and "(not recorded)" not in step["why"] for step in told["steps"])
-        assert told["otherwise"] and "(not recorded)" not in " ".join(told["otherwise"])
+    one_of_each = {fate: doc_id for doc_id, fate in fates.items()}
+    for (outcome, reason), doc_id in one_of_each.items():
+        explained = explain.explanation(release.chain(doc_id))
+        assert (explained["outcome"], explained["reason"]) == (outcome, reason)
+        causes = [step["why"] for step in explained["steps"]]
+        assert all(why and reason_texts.NOT_RECORDED not in why for why in causes)
+        conditions = " ".join(explained["otherwise"])
+        assert conditions and reason_texts.NOT_RECORDED not in conditions
 
 
-def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
+def test_a_copy_whose_kept_document_was_withdrawn(sample_copy: Path) -> None:
     params = sample_copy / "params.yaml"
     release = ReleaseFolder(sample_copy / "release/sample", sample_copy)
     copies = release_tables.read_table(release.folder, "duplicates").filter(kind="exact")
     copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
     chain = release.chain(copy["doc_id"])
     assert explain.ended(release, chain) == {}
-    said = ["--confirm", "--by", "counsel", "--ground", "letter 12/7", "--params", str(params)]
-    assert withdraw.main(["document", copy["kept_doc_id"], *said]) == 0
+    order = ["--confirm", "--by", "counsel", "--ground", "letter 12/7", "--params", str(params)]
+    assert withdraw.main(["document", copy["kept_doc_id"], *order]) == 0
     done = tamga("explain", copy["doc_id"], "--params", params)
     assert "But that document ended as refuse: withdrawn" in done.stdout, done.stderr
     assert f"Was kept for it, and ended as refuse: withdrawn: {copy['kept_doc_id']}" in done.stdout
@@ -138,10 +150,10 @@ def test_a_copy_whose_keeper_was_withdrawn(sample_copy: Path) -> None:
 
 
 @pytest.mark.parametrize("removed", [True, False])
-def test_what_would_keep_a_passage(removed: bool) -> None:
-    found = [{"kept_doc_id": "ab"}]
-    evidence = {"passages": {"found": found, "min_words": 50, "removed": removed}}
-    _, condition = keep_texts.passed("dedup", evidence, "a rule", "1")
+def test_the_condition_names_what_would_keep_a_passage(removed: bool) -> None:
+    shared = [{"kept_doc_id": "ab"}]
+    evidence = {"passages": {"found": shared, "min_words": 50, "removed": removed}}
+    _, condition = keep_texts.explain_keep("dedup", evidence, "a rule", "1")
     assert ("would keep its passages" in condition) == removed
 
 
@@ -150,7 +162,7 @@ def test_command(sample_run: Path) -> None:
     url = "https://vestnik.example.ru/zakryto/ekspeditsiya.html"
     done = tamga("explain", url, *params)
     assert done.returncode == 0 and "robots.txt (RFC 9309)" in done.stdout, done.stderr
-    told = json.loads(tamga("explain", url, *params, "--json").stdout)["explanations"]
-    assert [one["reason"] for one in told] == ["opted-out:robots"]
+    explanations = json.loads(tamga("explain", url, *params, "--json").stdout)["explanations"]
+    assert [entry["reason"] for entry in explanations] == ["opted-out:robots"]
     assert tamga("explain", "' OR 1=1 --", *params).returncode == 1
     assert tamga("explain", url, *params, "--release", "v9").returncode == 2

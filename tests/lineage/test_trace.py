@@ -97,7 +97,7 @@ def redacted(tmp_path: Path) -> ReleaseFolder:
         }  # fmt: skip
         rows.append(row)
     records = pl.DataFrame(rows, schema=pl.DataFrame(RECORDS.empty_table()).schema)
-    secret = redacted_names.key(tmp_path / "keys")
+    secret = redacted_names.lookup_key(tmp_path / "keys")
     records = judge_records.redact_columns(records, {"container": "container_hmac"}, secret)
     assert records["container_hmac"].null_count() == 1
     for name, schema in LINEAGE.items():

@@ -76,7 +76,7 @@ def test_every_byte_of_the_envelope_counts(release: Path, key: Ed25519PublicKey)
     for place in range(len(envelope)):
         changed = envelope[:place] + bytes([envelope[place] ^ 1]) + envelope[place + 1 :]
         with pytest.raises(dsse.BadEnvelope):
-            dsse.opened(changed, key)
+            dsse.open_envelope(changed, key)
 
 
 def test_what_is_wrong_is_named(release: Path, key: Ed25519PublicKey) -> None:
@@ -111,7 +111,7 @@ def test_a_signed_manifest_that_does_not_fit(release: Path, sample_run: Path) ->
     """Whoever holds the key can still not sign counts that the tables do not have."""
     signer = keys.signing_key(None, sample_run / "work/keys")
     key = signer.public_key()
-    signed = dsse.opened((release / "manifest.dsse.json").read_bytes(), key)
+    signed = dsse.open_envelope((release / "manifest.dsse.json").read_bytes(), key)
     signed["predicate"]["merkle"]["root"] = "00" * 32
     (release / "manifest.dsse.json").write_bytes(dsse.sign(signed, signer))
     assert "another Merkle root" in str(next(defects(release, key, None)))
@@ -129,7 +129,7 @@ def test_an_erased_salt_leaves_the_root(release: Path, sample_run: Path) -> None
     salts = bytearray((release / "seal/salts").read_bytes())
     salts[:16] = bytes(16)
     (release / "seal/salts").write_bytes(salts)
-    signed = dsse.opened((release / "manifest.dsse.json").read_bytes(), key)
+    signed = dsse.open_envelope((release / "manifest.dsse.json").read_bytes(), key)
     for subject in signed["subject"]:
         if subject["name"] == "seal/salts":
             subject["digest"]["sha256"] = hashlib.sha256(salts).hexdigest()

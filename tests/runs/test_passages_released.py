@@ -113,7 +113,7 @@ def test_queries_name_the_document_that_keeps_it(
     source = (home / "letters" / f"{Path(other['uri']).stem}.txt").read_text("utf-8")
     assert source[passage["start"] : passage["end"]] == SHARED + "\n\n"
     shown = tamga("explain", other["doc_id"], *params).stdout
-    assert "1 passage of 50 words or more, which stands word for word" in shown
+    assert "1 passage of 50 words or more is also in " in shown
     assert f"in {kept['doc_id']}, was removed from it (personal data across an edge" in shown
     (home / "asked").write_text(SHARED, "utf-8")
     answer = json.loads(tamga("find", "--text", home / "asked", *params, "--json").stdout)

@@ -46,7 +46,7 @@ def test_known_answers() -> None:
 @given(leaves, st.data())
 def test_every_leaf_is_proved(hashes: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(hashes) - 1))
-    path = merkle.inclusion(hashes, index)
+    path = merkle.inclusion_proof(hashes, index)
     found = merkle.root_by_inclusion(hashes[index], index, len(hashes), path)
     assert found == merkle.root(hashes)
 
@@ -54,7 +54,7 @@ def test_every_leaf_is_proved(hashes: list[bytes], data: st.DataObject) -> None:
 @given(leaves, st.data())
 def test_another_leaf_place_or_path_is_not(hashes: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(hashes) - 1))
-    path, size = merkle.inclusion(hashes, index), len(hashes)
+    path, size = merkle.inclusion_proof(hashes, index), len(hashes)
     whole = merkle.root(hashes)
     assert merkle.root_by_inclusion(bytes(32), index, size, path) != whole
     assert merkle.root_by_inclusion(hashes[index], index, size, [*path, bytes(32)]) is None
@@ -66,7 +66,7 @@ def test_another_leaf_place_or_path_is_not(hashes: list[bytes], data: st.DataObj
 @given(leaves, st.data())
 def test_a_tree_grows_from_its_start(hashes: list[bytes], data: st.DataObject) -> None:
     old, new = data.draw(st.integers(1, len(hashes))), len(hashes)
-    proof = merkle.consistency(hashes, old)
+    proof = merkle.consistency_proof(hashes, old)
     old_root, new_root = merkle.root(hashes[:old]), merkle.root(hashes)
     assert merkle.is_consistent(old, old_root, new, new_root, proof)
     assert not merkle.is_consistent(old, bytes(32), new, new_root, proof)
@@ -79,10 +79,10 @@ def test_a_tree_grows_from_its_start(hashes: list[bytes], data: st.DataObject) -
 @pytest.mark.parametrize("index", [-1, 3])
 def test_no_such_leaf(index: int) -> None:
     with pytest.raises(IndexError, match="no leaf"):
-        merkle.inclusion([bytes(32)] * 3, index)
+        merkle.inclusion_proof([bytes(32)] * 3, index)
 
 
 @pytest.mark.parametrize("old", [0, 4])
 def test_no_such_tree(old: int) -> None:
     with pytest.raises(IndexError, match="no tree"):
-        merkle.consistency([bytes(32)] * 3, old)
+        merkle.consistency_proof([bytes(32)] * 3, old)

@@ -23,29 +23,31 @@ def store() -> Iterator[fsspec.AbstractFileSystem]:
 
 
 def test_patterns_and_folders(store: fsspec.AbstractFileSystem) -> None:
-    assert remote.matches("memory://store/raw/*.txt") == [
+    assert remote.matching_urls("memory://store/raw/*.txt") == [
         "memory:///store/raw/a.txt",
         "memory:///store/raw/b.txt",
     ]
     assert (
-        len(remote.matches("memory://store/raw")) == len(remote.matches("memory://store/**")) == 3
+        len(remote.matching_urls("memory://store/raw"))
+        == len(remote.matching_urls("memory://store/**"))
+        == 3
     )
     for nothing in ("memory://store/none", "memory://store/none-*"):
-        assert remote.matches(nothing) == [nothing]
-    assert [remote.size(f"memory://store/{n}") for n in ("raw/a.txt", "none")] == [9, 0]
+        assert remote.matching_urls(nothing) == [nothing]
+    assert [remote.file_size(f"memory://store/{n}") for n in ("raw/a.txt", "none")] == [9, 0]
     with pytest.raises(ValueError):
-        remote.matches("nosuch://x/y")
+        remote.matching_urls("nosuch://x/y")
     assert not remote.is_url("raw/a.txt") and not remote.is_url("C:/x")
 
 
 def test_copies_follow_the_file(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
     url = "memory://store/raw/a.txt"
-    copy = remote.fetched(url, tmp_path)
+    copy = remote.fetch_file(url, tmp_path)
     assert copy.read_bytes() == b"raw/a.txt" and copy.suffix == ".txt"
-    assert not remote.fetched("memory://store/none", tmp_path).exists()
-    assert remote.fetched((tmp_path / copy.name).as_uri(), tmp_path).read_bytes() == b"raw/a.txt"
+    assert not remote.fetch_file("memory://store/none", tmp_path).exists()
+    assert remote.fetch_file((tmp_path / copy.name).as_uri(), tmp_path).read_bytes() == b"raw/a.txt"
     store.pipe("/store/raw/a.txt", b"changed")
-    assert remote.fetched(url, tmp_path).read_bytes() == b"changed"
+    assert remote.fetch_file(url, tmp_path).read_bytes() == b"changed"
 
 
 def test_evidence(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
@@ -68,6 +70,6 @@ def test_a_store_that_cannot_be_asked(
         monkeypatch.setattr(type(store), name, lost)
     for pattern in ("memory://store/raw", "memory://store/raw/*"):
         with pytest.raises(ValueError, match="RuntimeError: cannot be listed"):
-            remote.matches(pattern)
-    assert remote.size("memory://store/raw/a.txt") == 0
-    assert not remote.fetched("memory://store/raw/a.txt", tmp_path).exists()
+            remote.matching_urls(pattern)
+    assert remote.file_size("memory://store/raw/a.txt") == 0
+    assert not remote.fetch_file("memory://store/raw/a.txt", tmp_path).exists()

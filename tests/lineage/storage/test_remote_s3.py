@@ -50,14 +50,14 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 
 
 def test_patterns_copies_and_evidence(store: object, tmp_path: Path) -> None:
-    assert remote.matches("s3://raw/crawl/*.gz") == [
+    assert remote.matching_urls("s3://raw/crawl/*.gz") == [
         "s3://raw/crawl/a.jsonl.gz",
         "s3://raw/crawl/b.jsonl.gz",
     ]
-    assert len(remote.matches("s3://raw/crawl")) == 3
-    assert remote.matches("s3://nowhere/x*") == ["s3://nowhere/x*"]
-    assert remote.size("s3://raw/crawl/none") == 0
-    assert not remote.fetched("s3://raw/crawl/none", tmp_path).exists()
+    assert len(remote.matching_urls("s3://raw/crawl")) == 3
+    assert remote.matching_urls("s3://nowhere/x*") == ["s3://nowhere/x*"]
+    assert remote.file_size("s3://raw/crawl/none") == 0
+    assert not remote.fetch_file("s3://raw/crawl/none", tmp_path).exists()
     record = {
         "container": "s3://raw/crawl/a.jsonl.gz", "locator": "bytes", "offset": 0,
         "length": len(BODY), "payload_sha256": hashlib.sha256(BODY).hexdigest(),
@@ -74,8 +74,8 @@ def test_a_store_that_cannot_be_asked(
     (tmp_path / "params.yaml").write_text(PARAMS)
     with pytest.raises(Invalid, match=r"s3://raw/crawl/\*.gz: .* cannot be listed"):
         inventory.containers(load_params(tmp_path / "params.yaml"))
-    assert not remote.fetched("s3://raw/crawl/a.jsonl.gz", tmp_path).exists()
-    assert remote.size("s3://raw/crawl/a.jsonl.gz") == 0
+    assert not remote.fetch_file("s3://raw/crawl/a.jsonl.gz", tmp_path).exists()
+    assert remote.file_size("s3://raw/crawl/a.jsonl.gz") == 0
 
 
 def test_inventory(store: object, tmp_path: Path) -> None:

@@ -24,20 +24,20 @@ def test_all_frames_are_one_stream(tmp_path: Path, name: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(pack(TEXT[:1000]) + pack(b"") + pack(TEXT[1000:]))
     assert streams.compression_of(path) == name
-    with streams.opened(path) as file:
+    with streams.open_decompressed(path) as file:
         assert file.read() == TEXT
         file.seek(5)
         assert file.read(10) == TEXT[5:15]
         file.seek(300_000)
         assert (file.read(7), file.tell()) == (TEXT[300_000:300_007], 300_007)
-    assert evidence.cut(path, "bytes", 400_000, 50) == TEXT[400_000:400_050]
+    assert evidence.read_record(path, "bytes", 400_000, 50) == TEXT[400_000:400_050]
 
 
 def test_plain_files_are_read_as_they_are(tmp_path: Path) -> None:
     for content in (b"", b"x", TEXT, b"\x1f", b"PK\x03\x04"):
         (tmp_path / "a").write_bytes(content)
         assert streams.compression_of(tmp_path / "a") is None
-        with streams.opened(tmp_path / "a") as file:
+        with streams.open_decompressed(tmp_path / "a") as file:
             assert file.read() == content
     assert streams.compression_of(tmp_path / "nowhere") is None
 
@@ -49,7 +49,7 @@ def test_what_stands_before_a_break_is_not_lost(tmp_path: Path, name: str) -> No
     for broken in (whole[: len(whole) // 2], PACKERS[name](noise) + b"no frame at all"):
         (tmp_path / "a").write_bytes(broken)
         found = bytearray()
-        with streams.opened(tmp_path / "a") as file, pytest.raises(streams.BROKEN):
+        with streams.open_decompressed(tmp_path / "a") as file, pytest.raises(streams.BROKEN):
             while part := file.read1(1000):
                 found += part
         assert noise.startswith(found) and len(found) > 1 << 18
@@ -66,7 +66,7 @@ def test_frames_to_skip_and_dictionaries(tmp_path: Path) -> None:
         front + zstd.compress(TEXT, zstd_dict=trained),
     ):
         (tmp_path / "a").write_bytes(content)
-        with streams.opened(tmp_path / "a") as file:
+        with streams.open_decompressed(tmp_path / "a") as file:
             assert file.read() == TEXT
     for torn in (
         front[:20],
@@ -74,7 +74,7 @@ def test_frames_to_skip_and_dictionaries(tmp_path: Path) -> None:
         streams.DICTIONARY + b"\xff\xff\xff\xff(\xb5/\xfd",
     ):
         (tmp_path / "a").write_bytes(torn)
-        with pytest.raises(streams.BROKEN), streams.opened(tmp_path / "a") as file:
+        with pytest.raises(streams.BROKEN), streams.open_decompressed(tmp_path / "a") as file:
             file.read()
 
 
@@ -84,10 +84,10 @@ def test_entries_of_a_zip(tmp_path: Path) -> None:
         archive.writestr("a", "x")
         archive.writestr("b", gzip_bytes(TEXT))
     place = (2 << streams.ENTRY_BITS) + 400_000
-    assert evidence.cut(path, "entry", place, 50) == TEXT[400_000:400_050]
+    assert evidence.read_record(path, "entry", place, 50) == TEXT[400_000:400_050]
     for number in (0, 3, 99):
         with pytest.raises(OSError):
-            evidence.cut(path, "entry", (number << streams.ENTRY_BITS), 1)
+            evidence.read_record(path, "entry", (number << streams.ENTRY_BITS), 1)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(OSError):
-        streams.entry(path, 1)
+        streams.open_zip_entry(path, 1)

@@ -92,7 +92,7 @@ def test_units_of_a_compressed_container_unpack_it_once(tmp_path, monkeypatch):
     task = scan.Task("t", (one,))
     index = pl.DataFrame(pl.from_arrow(scan.build_index(task, 1 << 20)))
     opened = []
-    unpacked = streams.unpacked
+    unpacked = streams.decompressed
     monkeypatch.setattr(streams, "unpacked", lambda f: opened.append(f) or unpacked(f))
     who = make_judge()
     for start in range(0, 9, 2):

@@ -97,7 +97,7 @@ def test_certificates_that_do_not_serve(
     if content is not None:
         path.write_bytes((authority.folder / "tsa.pem").read_bytes() if content else b"")
     with pytest.raises(NoTimestamp, match=message):
-        timestamps.certificates(path)
+        timestamps.load_certificates(path)
 
 
 def test_every_byte_of_a_stamp_counts(home: Path, tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def test_a_stamp_that_is_missing(
 def test_what_is_no_stamp_of_this_statement(home: Path) -> None:
     answer = (home / "release/sample" / TIMESTAMP).read_bytes()
     with pytest.raises(NoTimestamp, match="of something else"):
-        timestamps.said(answer, b"another")
+        timestamps.stamped_time(answer, b"another")
     with pytest.raises(NoTimestamp, match="no answer"):
-        timestamps.said(b"<html>", b"another")
+        timestamps.stamped_time(b"<html>", b"another")
 
 
 def sealed(home: Path, tmp_path: Path, **seal: Any) -> list[str]:
@@ -174,7 +174,7 @@ def test_a_redacted_release_is_stamped_anew(
     release = copy / "release/sample"
     assert (release / TIMESTAMP).read_bytes() != before
     key = keys.public_key(copy / "work/keys/signing.pub")
-    assert not list(defects(release, key, None, timestamps.certificates(authority.root)))
+    assert not list(defects(release, key, None, timestamps.load_certificates(authority.root)))
 
 
 @pytest.fixture
@@ -222,7 +222,9 @@ def test_an_authority_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
         thread = Thread(target=drip, args=(server,), daemon=True)
         thread.start()
         with pytest.raises(NoTimestamp, match="TimeoutError"):
-            timestamps.asked(f"http://127.0.0.1:{server.getsockname()[1]}/", b"a statement")
+            timestamps.request_timestamp(
+                f"http://127.0.0.1:{server.getsockname()[1]}/", b"a statement"
+            )
         over.set()
         thread.join()
 
