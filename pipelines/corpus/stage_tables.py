@@ -158,5 +158,5 @@ def deal(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:
     return (
         pipeline
         | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
-        | "Spread" >> Spread()
+        | "SpreadShards" >> Spread()
     )
