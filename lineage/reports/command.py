@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
-
 from lineage.reports import (
     attribution,
     croissant,
@@ -26,11 +24,10 @@ from lineage.reports import (
 )
 from lineage.reports.facts import Facts, read_facts
 from lineage.reports.files import json_bytes
-from lineage.reports.prov_document import NoRecord
 from lineage.storage import disk
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 
 @dataclass(frozen=True)
@@ -91,6 +88,7 @@ reports:
 Exit codes: 0 made, 1 no such record, 2 wrong usage, or no release."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
@@ -98,31 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (options.report == "prov") != (options.document is not None):
         parser.error("--document names a record for `prov`, and only for it")
     _check_form(parser, options)
-    try:
-        content = _made(
-            options,
-            read_facts(options.release or _release_of(options.params)),
-        )
-        if options.out:
-            disk.write_output(options.out, content)
-    except NoRecord as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (Invalid, NoRelease) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0]
-        print(
-            f"this release cannot be read ({type(error).__name__}: {reason}); "
-            "`tamga verify` says what is wrong with it",
-            file=sys.stderr,
-        )
-        return 2
-    if not options.out:
+    folder = options.release or _release_of(options.params)
+    # a manifest of another form lacks keys or has other types: then there is no release to report on
+    with readable(NoRelease, KeyError, TypeError, ValueError):
+        content = _made(options, read_facts(folder))
+    if options.out:
+        disk.write_output(options.out, content)
+    else:
         sys.stdout.write(content.decode())
     return 0
 

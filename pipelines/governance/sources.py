@@ -17,10 +17,10 @@ import yaml
 
 from lineage.configuration import load_both
 from lineage.register_files import load_policies, load_register
-from lineage.storage.release_tables import NoRelease
 from pipelines.governance import coverage, policies, register_warnings
 from pipelines.governance.coverage import Coverage
 from schemas import command_line, lawfulness, params, register
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid
 from schemas.lawfulness import GRANTED, Refusal, Use
 from schemas.register import Source
@@ -84,6 +84,7 @@ class LoadedRegister:
         return {"standing": self.standing(source)} | here
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)
@@ -92,11 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         loaded = _load(options)
-    except Invalid as invalid:
+    except Invalid as invalid:  # --json prints an object; without it the number of problems follows
         return _invalid(invalid, options.json)
-    except NoRelease as missing:
-        print(missing, file=sys.stderr)
-        return 2
     command = {"check": _check, "list": _list, "show": _show}[options.command]
     return command(loaded, options)
 
@@ -179,10 +177,10 @@ def _invalid(invalid: Invalid, as_json: bool) -> int:
     if as_json:
         _print_json({"valid": False, "problems": [asdict(p) for p in invalid.problems]})
     else:
-        print(invalid, file=sys.stderr)
+        print(invalid.message(), file=sys.stderr)
         count = len(invalid.problems)
         print(f"invalid: {count} problem{'s' if count != 1 else ''}", file=sys.stderr)
-    return 2
+    return invalid.exit_code
 
 
 def _check(loaded: LoadedRegister, options: argparse.Namespace) -> int:
