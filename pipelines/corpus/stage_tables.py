@@ -180,5 +180,5 @@ def deal_shards(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollecti
     return (
         pipeline
         | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)
-        | "Spread" >> Spread()
+        | "SpreadShards" >> Spread()
     )
