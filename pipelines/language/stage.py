@@ -26,6 +26,7 @@ from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
 from pipelines.language.labels import load_mapping
 from pipelines.language.split import RecordParts, concat_parts, split_documents
+from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
@@ -218,7 +219,7 @@ class IdentifyShard(ShardDoFn):
         The labels are rows of `LANGUAGE` with the column `uri`, by doc_id.
         """
         labels, parts = [_NO_LABELS], []
-        for batch in self.corpus.handed_to("language", shard.name, DOCUMENTS.names):
+        for batch in self.corpus.documents_for("language", shard.name, DOCUMENTS.names):
             batch_labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 batch_parts = split_documents(
@@ -291,11 +292,12 @@ class Language(DocumentStage):
             barred=Withdrawals.of(context.register.withdrawals),
             run_id=run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Identify" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Identify" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return command(Language, __doc__ or "", argv)
