@@ -13,9 +13,9 @@ from schemas.canonical import canonical_json
 SPEC: Final = "https://openlineage.io/spec"
 SCHEMA_URL: Final = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 #: Where our facets are defined: `schemas/openlineage/1-0-0.json`, which never changes.
-OWN_SCHEMA: Final = "urn:tamga:openlineage:1-0-0"
+TAMGA_SCHEMA: Final = "urn:tamga:openlineage:1-0-0"
 NAMESPACE: Final = "tamga"
-MOST_CHARS: Final = 2000
+MAX_MESSAGE_CHARS: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def fail(run: Run, ended: str, message: str) -> dict[str, Any]:
     error = _facet(
         run,
         f"{SPEC}/facets/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet",
-        message=message[:MOST_CHARS],
+        message=message[:MAX_MESSAGE_CHARS],
         programmingLanguage="PYTHON",
     )
     facets = {"tamga_policy": _policy(run, {}), "errorMessage": error}
@@ -74,12 +74,12 @@ def fail(run: Run, ended: str, message: str) -> dict[str, Any]:
 
 def licence_facet(run: Run, licences: list[dict[str, Any]]) -> dict[str, Any]:
     """TamgaLicenceDatasetFacet."""
-    return _own(run, "TamgaLicenceDatasetFacet", licences=licences)
+    return _tamga_facet(run, "TamgaLicenceDatasetFacet", licences=licences)
 
 
 def consent_facet(run: Run, bases: list[dict[str, Any]]) -> dict[str, Any]:
     """TamgaConsentDatasetFacet."""
-    return _own(run, "TamgaConsentDatasetFacet", bases=bases)
+    return _tamga_facet(run, "TamgaConsentDatasetFacet", bases=bases)
 
 
 def _event(
@@ -103,7 +103,7 @@ def _event(
             "name": f"{run.release}.{run.stage}",
             "facets": {"jobType": job_type},
         },
-        "inputs": [_dataset(run, *one) for one in _grouped(run.inputs)],
+        "inputs": [_dataset(run, *one) for one in _merge_raw_files(run.inputs)],
         "outputs": outputs,
     }
 
@@ -121,15 +121,15 @@ def _facet(run: Run, url: str, **values: Any) -> dict[str, Any]:
     return {"_producer": _producer(run), "_schemaURL": url, **values}
 
 
-def _own(run: Run, name: str, **values: Any) -> dict[str, Any]:
-    return _facet(run, f"{OWN_SCHEMA}#/$defs/{name}", **values)
+def _tamga_facet(run: Run, name: str, **values: Any) -> dict[str, Any]:
+    return _facet(run, f"{TAMGA_SCHEMA}#/$defs/{name}", **values)
 
 
 def _policy(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
-    return _own(run, "TamgaPolicyRunFacet", **run.policy, **told)
+    return _tamga_facet(run, "TamgaPolicyRunFacet", **run.policy, **told)
 
 
-def _grouped(inputs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _merge_raw_files(inputs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """A dataset per collection of raw files (`collection:path`), not per file: catalogues choke on
     those.  What a stage made keeps its digest, by which it is found as another's input."""
     found: dict[str, list[str]] = {}

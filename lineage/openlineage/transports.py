@@ -86,7 +86,7 @@ class Emitter:
             self.warn(f"OpenLineage: no more events by {name}: {type(error).__name__}: {error}")
 
 
-def configured(
+def make_emitter(
     file: Path | None, url: str | None, environment: Mapping[str, str] = os.environ
 ) -> Emitter:
     """The transports that parameters name; without a URL there, OPENLINEAGE_URL's, with

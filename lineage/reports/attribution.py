@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lineage.reports import markdown
-from lineage.reports.facts import Facts, Source, licence_url
+from lineage.reports.facts import Facts, ReleasedSource, licence_url
 from schemas.licences import single_licences
 
 _CHANGES = (
@@ -21,9 +21,9 @@ _CHANGES = (
 )
 
 
-def page(facts: Facts) -> str:
+def to_markdown(facts: Facts) -> str:
     """The file."""
-    about = facts.about
+    about = facts.manifest
     head = (
         f"# {markdown.text(about['name'])}: attribution\n\n"
         f"As of {about['as_of']}, for the purpose `{about['purpose']}`. {_CHANGES}\n"
@@ -31,7 +31,7 @@ def page(facts: Facts) -> str:
     return "\n".join([head, *_sources(facts), *_licences(facts)])
 
 
-def value(facts: Facts) -> list[dict[str, Any]]:
+def to_json(facts: Facts) -> list[dict[str, Any]]:
     """The same per source, as a JSON value."""
     return [
         {
@@ -49,15 +49,16 @@ def value(facts: Facts) -> list[dict[str, Any]]:
 
 def _sources(facts: Facts) -> Iterator[str]:
     sizes = {
-        row[0]: row[1] for row in facts.by("source_id").select("source_id", "documents").rows()
+        row[0]: row[1]
+        for row in facts.sizes_by("source_id").select("source_id", "documents").rows()
     }
-    langs = dict(facts.by("source_id", "lang").group_by("source_id").agg("lang").rows())
+    langs = dict(facts.sizes_by("source_id", "lang").group_by("source_id").agg("lang").rows())
     yield "## Sources\n"
     for source in facts.sources.values():
         yield _source(source, sizes[source.id], sorted(langs[source.id]))
 
 
-def _source(source: Source, documents: int, langs: list[str]) -> str:
+def _source(source: ReleasedSource, documents: int, langs: list[str]) -> str:
     entry, match = source.entry, source.entry["match"]
     places = [*match.get("domains", ()), *match.get("url_prefixes", ())]
     urls = [markdown.link(url) for url in source.licence_urls]
@@ -76,7 +77,7 @@ def _source(source: Source, documents: int, langs: list[str]) -> str:
 
 def _licences(facts: Facts) -> Iterator[str]:
     """The licences by name, with the text of those that stand nowhere else."""
-    terms = facts.about.get("licences") or {}
+    terms = facts.manifest.get("licences") or {}
     names = sorted({name for s in facts.sources.values() for name in single_licences(s.licence)})
     yield "## Licences\n"
     for name in names:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
-
 from lineage.reports import (
     attribution,
     croissant,
@@ -24,13 +22,12 @@ from lineage.reports import (
     spdx,
     training_summary,
 )
-from lineage.reports.facts import Facts, read
+from lineage.reports.facts import Facts, read_facts
 from lineage.reports.files import json_bytes
-from lineage.reports.prov_document import NoRecord
 from lineage.storage import disk
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 
 @dataclass(frozen=True)
@@ -46,22 +43,25 @@ class Report:
 
 REPORTS: Final = {
     "licences": Report(
-        "roll-ups by licence, source, language", licences.value, licences.table, licences.csv
+        "roll-ups by licence, source, language",
+        licences.to_json,
+        licences.to_markdown,
+        licences.to_csv,
     ),
     "attribution": Report(
-        "whom to name, and the licences' terms", attribution.value, attribution.page
+        "whom to name, and the licences' terms", attribution.to_json, attribution.to_markdown
     ),
     "eu-summary": Report(
         "the public summary of training content, Art. 53(1)(d) of the AI Act; what only a provider "
         "knows is flagged",
         training_summary.summary,
-        training_summary.page,
-        training_summary.domains_csv,
+        training_summary.to_markdown,
+        training_summary.domains_to_csv,
     ),
     "opt-outs": Report(
         "what publishers said at the fetch, and what they say in the latest capture",
-        opt_outs.value,
-        opt_outs.page,
+        opt_outs.to_json,
+        opt_outs.to_markdown,
     ),
     "croissant": Report("Croissant 1.1 with RAI", croissant.description),
     "spdx": Report("an SPDX 3.0.1 dataset", spdx.document),
@@ -88,6 +88,7 @@ reports:
 Exit codes: 0 made, 1 no such record, 2 wrong usage, or no release."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
@@ -95,31 +96,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if (options.report == "prov") != (options.document is not None):
         parser.error("--document names a record for `prov`, and only for it")
     _check_form(parser, options)
-    try:
-        content = _made(
-            options,
-            read(options.release or _release_of(options.params)),
-        )
-        if options.out:
-            disk.write_output(options.out, content)
-    except NoRecord as error:
-        print(error, file=sys.stderr)
-        return 1
-    except (Invalid, NoRelease) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except (KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).partition("\n")[0]
-        print(
-            f"this release cannot be read ({type(error).__name__}: {reason}); "
-            "`tamga verify` says what is wrong with it",
-            file=sys.stderr,
-        )
-        return 2
-    if not options.out:
+    folder = options.release or _release_of(options.params)
+    # a manifest of another form lacks keys or has other types: then there is no release to report on
+    with readable(NoRelease, KeyError, TypeError, ValueError):
+        content = _made(options, read_facts(folder))
+    if options.out:
+        disk.write_output(options.out, content)
+    else:
         sys.stdout.write(content.decode())
     return 0
 
@@ -130,7 +113,7 @@ def _made(options: argparse.Namespace, facts: Facts) -> bytes:
     if options.csv and report.csv:
         return report.csv(facts).encode()
     if options.html and report.page:
-        title = f"{options.report}: {facts.about['name']}"
+        title = f"{options.report}: {facts.manifest['name']}"
         return html.page(title, report.page(facts)).encode()
     if options.report == "prov":
         return json_bytes(prov_document.document(facts, options.document))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from lineage.reports.facts import Facts, Source
+from lineage.reports.facts import Facts, ReleasedSource
 from schemas.columns import DATA
 
 CONFORMS_TO: Final = (
@@ -93,8 +93,8 @@ _PROVENANCE: Final = {"uri": "prov:wasDerivedFrom", "source_id": "prov:wasAttrib
 
 def description(facts: Facts) -> dict[str, Any]:
     """The description as a JSON value."""
-    about, sizes, sources = facts.about, facts.sizes(), facts.sources.values()
-    languages = facts.by("lang")["lang"].to_list()
+    about, sizes, sources = facts.manifest, facts.sizes(), facts.sources.values()
+    languages = facts.sizes_by("lang")["lang"].to_list()
     urls = sorted({url for s in sources for url in s.licence_urls} | _unlinked(facts))
     return {
         "@context": dict(CONTEXT),
@@ -133,7 +133,7 @@ def description(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _source_id(source: Source) -> str:
+def _source_id(source: ReleasedSource) -> str:
     return f"urn:tamga:source:{source.id}"
 
 
@@ -142,7 +142,7 @@ def _unlinked(facts: Facts) -> set[str]:
     return {s.licence for s in facts.sources.values() if not s.licence_urls}
 
 
-def _offer(source: Source) -> dict[str, Any]:
+def _offer(source: ReleasedSource) -> dict[str, Any]:
     """What the register grants of a source, as an ODRL offer: purposes, how long, where, duties."""
     basis, residency = source.basis, source.entry.get("residency")
     limits = [_limit("odrl:purpose", "odrl:isAnyOf", sorted(basis["purposes"]))]
@@ -184,9 +184,9 @@ def _limit(operand: str, operator: str, value: Any) -> dict[str, Any]:
 
 def _rai(facts: Facts) -> dict[str, Any]:
     """Properties of Croissant-RAI, as far as lineage knows them."""
-    sizes, redactions = facts.sizes(), facts.about["counts"].get("redactions") or {}
+    sizes, redactions = facts.sizes(), facts.manifest["counts"].get("redactions") or {}
     kinds = sorted({s.acquired_as for s in facts.sources.values()})
-    by = facts.by("lang").sort("chars", descending=True)
+    by = facts.sizes_by("lang").sort("chars", descending=True)
     shares = ", ".join(
         f"{lang} {chars / max(sizes['chars'], 1):.1%}"
         for lang, chars in by.select("lang", "chars").iter_rows()
@@ -206,7 +206,7 @@ def _rai(facts: Facts) -> dict[str, Any]:
         ],
         "rai:personalSensitiveInformation": [f"{k}: {n} replaced" for k, n in redactions.items()],
         "rai:dataBiases": f"Characters by language: {shares or 'none'}.",
-        "rai:dataUseCases": facts.about["purpose"],
+        "rai:dataUseCases": facts.manifest["purpose"],
         "rai:dataReleaseMaintenancePlan": "Releases are not changed; a withdrawal makes a new one.",
     }
 

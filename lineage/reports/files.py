@@ -26,10 +26,10 @@ def contents(facts: Facts) -> dict[str, bytes]:
     """Name -> bytes of each file.  They stand on the tables and the manifest without these files,
     so the same release has the same ones."""
     made = (
-        attribution.page(facts).encode(),
+        attribution.to_markdown(facts).encode(),
         json_bytes(croissant.description(facts)),
         json_bytes(spdx.document(facts)),
         json_bytes(training_summary.summary(facts)),
-        training_summary.page(facts).encode(),
+        training_summary.to_markdown(facts).encode(),
     )
     return dict(zip(NAMES, made, strict=True))

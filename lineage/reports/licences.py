@@ -34,7 +34,7 @@ def rollup(facts: Facts) -> pl.DataFrame:
             "share_alike": pl.Boolean,
         },
     )
-    joined = facts.by("source_id", "lang").join(about, on="source_id", how="left")
+    joined = facts.sizes_by("source_id", "lang").join(about, on="source_id", how="left")
     return joined.sort(
         pl.col("chars").sum().over("licence"),
         "licence",
@@ -45,15 +45,15 @@ def rollup(facts: Facts) -> pl.DataFrame:
     ).select("licence", "source_id", "lang", "basis", *SIZES, "attribution", "share_alike")
 
 
-def value(facts: Facts) -> dict[str, Any]:
+def to_json(facts: Facts) -> dict[str, Any]:
     """The roll-up as a JSON value, by licence."""
     rows = rollup(facts)
     duties = {s.licence: s.duties for s in facts.sources.values()}
     urls = {s.licence: s.licence_urls for s in facts.sources.values()}
     whole = facts.sizes()
     return {
-        "release": facts.about["name"],
-        "as_of": facts.about["as_of"],
+        "release": facts.manifest["name"],
+        "as_of": facts.manifest["as_of"],
         **{name: whole[name] for name in SIZES},
         "licences": [
             {
@@ -73,9 +73,9 @@ def _total(sizes: pl.Series) -> int | None:
     return None if sizes.null_count() else int(sizes.sum())
 
 
-def table(facts: Facts) -> str:
+def to_markdown(facts: Facts) -> str:
     """The roll-up as a page."""
-    told = value(facts)
+    told = to_json(facts)
     rows = [
         (
             one["licence"],
@@ -95,6 +95,6 @@ def table(facts: Facts) -> str:
     )
 
 
-def csv(facts: Facts) -> str:
+def to_csv(facts: Facts) -> str:
     """The roll-up's rows as CSV."""
     return rollup(facts).write_csv()

@@ -25,7 +25,7 @@ def replay(facts: Facts) -> list[dict[str, Any]]:
 
 
 def _events(facts: Facts, row: Mapping[str, Any], counts: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    about = facts.about
+    about = facts.manifest
     run = events.Run(
         release=about["name"],
         stage=row["stage"],
@@ -66,19 +66,19 @@ def _counts(facts: Facts) -> pl.DataFrame:
 
 
 def _facets(facts: Facts, run: events.Run) -> dict[str, Any]:
-    documents = dict(facts.by("source_id").select("source_id", "documents").rows())
+    documents = dict(facts.sizes_by("source_id").select("source_id", "documents").rows())
     sources = [
-        rollups.Governed(
-            s.id,
-            s.licence,
-            s.duties,
-            s.basis["kind"],
-            s.basis.get("expires_on"),
-            s.evidence_sha256 is not None,
+        rollups.SourceTerms(
+            id=source.id,
+            licence=source.licence,
+            duties=source.duties,
+            basis=source.basis["kind"],
+            expires_on=source.basis.get("expires_on"),
+            has_evidence=source.evidence_sha256 is not None,
         )
-        for s in facts.sources.values()
+        for source in facts.sources.values()
     ]
     return {
-        "tamga_licence": events.licence_facet(run, rollups.licences(sources, documents)),
-        "tamga_consent": events.consent_facet(run, rollups.bases(sources, documents)),
+        "tamga_licence": events.licence_facet(run, rollups.licence_rows(sources, documents)),
+        "tamga_consent": events.consent_facet(run, rollups.basis_rows(sources, documents)),
     }

@@ -100,10 +100,10 @@ def _of_pages(facts: Facts, judged: pl.LazyFrame) -> pl.DataFrame:
     found = found.filter(pl.col("host").is_in(spoke.implode()))
     uris = found["uri"].unique()
     normal = map_values(found["uri"], uris, map(normal_url, uris))
-    return compared(found.with_columns(address=pl.coalesce("uri_hmac", normal, "uri")))
+    return page_changes(found.with_columns(address=pl.coalesce("uri_hmac", normal, "uri")))
 
 
-def compared(captures: pl.DataFrame) -> pl.DataFrame:
+def page_changes(captures: pl.DataFrame) -> pl.DataFrame:
     """Captures held against the last of their address, where one reserves and the other does not.
 
     Args:
@@ -129,19 +129,19 @@ def compared(captures: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def value(facts: Facts) -> dict[str, Any]:
+def to_json(facts: Facts) -> dict[str, Any]:
     """The changes as a JSON value."""
     return {
-        "release": facts.about["name"],
-        "as_of": facts.about["as_of"],
-        "signals": (facts.about.get("opt_outs") or {}).get("signals"),
+        "release": facts.manifest["name"],
+        "as_of": facts.manifest["as_of"],
+        "signals": (facts.manifest.get("opt_outs") or {}).get("signals"),
         "changes": changes(facts).to_dicts(),
     }
 
 
-def page(facts: Facts) -> str:
+def to_markdown(facts: Facts) -> str:
     """The changes as a page."""
-    told = value(facts)
+    told = to_json(facts)
     names = ("host", "protocol", "at_fetch", "now", "since", "records", "documents")
     rows = [tuple(one[name] for name in names) for one in told["changes"]]
     judged = f"Judged by `signals: {told['signals'] or 'not recorded'}`, as of {told['as_of']}."

@@ -12,13 +12,16 @@ import polars as pl
 from lineage.reports.facts import Facts
 from lineage.storage.release_tables import NoRelease
 from schemas.columns import RUNS
+from schemas.errors import NO, TamgaError
 from schemas.stages import STAGES
 
 PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
 
 
-class NoRecord(Exception):
+class NoRecord(TamgaError):
     """No record of this id is in the release."""
+
+    exit_code = NO
 
 
 def document(facts: Facts, doc_id: str) -> dict[str, Any]:
@@ -29,7 +32,7 @@ def document(facts: Facts, doc_id: str) -> dict[str, Any]:
     """
     found = _rows(facts, "records", doc_id)
     if not found:
-        raise NoRecord(f"no record {doc_id} in {facts.about['name']}")
+        raise NoRecord(f"no record {doc_id} in {facts.manifest['name']}")
     record = found[0]
     decisions = sorted(_rows(facts, "decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
     released = _rows(facts, "documents", doc_id)

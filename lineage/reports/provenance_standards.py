@@ -33,7 +33,7 @@ _OPEN: Final = (
 
 def metadata(facts: Facts) -> dict[str, Any]:
     """The metadata as a JSON value; what only the issuer knows is named under `x-tamga`."""
-    code, verified = PURPOSES[facts.about["purpose"]]
+    code, verified = PURPOSES[facts.manifest["purpose"]]
     unverified = ["provenance.generation-method.code", "use.privacy-enhancing.tool-category.code"]
     if not verified:
         unverified.append("use.intended-purpose.code")
@@ -49,11 +49,11 @@ def _source(facts: Facts) -> dict[str, Any]:
     sizes = facts.sizes()
     return {
         "version": "1.0.0",
-        "title": facts.about["name"],
+        "title": facts.manifest["name"],
         "id": facts.urn,
         "issuer": [{"name": "to be filled by the issuer"}],
         "description": f"{sizes['documents']} documents, {sizes['chars']} characters, from "
-        f"{len(facts.sources)} governed sources, for {facts.about['purpose']}.",
+        f"{len(facts.sources)} governed sources, for {facts.manifest['purpose']}.",
     }
 
 
@@ -64,7 +64,7 @@ def _provenance(facts: Facts) -> dict[str, Any]:
         "source": "lineage/sources",
         "origin": [{"name": name} for name in sorted({s.entry["publisher"] for s in sources})],
         "origin-geography": _countries({s.entry["jurisdiction"] for s in sources}),
-        "date": facts.about["as_of"],
+        "date": facts.manifest["as_of"],
         "generation-method": [
             {"code": kind, "description": f"{number} sources acquired as {kind}"}
             for kind, number in sorted(_kinds(facts).items())
@@ -81,7 +81,7 @@ def _kinds(facts: Facts) -> dict[str, int]:
 
 def _use(facts: Facts, code: str) -> dict[str, Any]:
     sources = facts.sources.values()
-    redactions = facts.about["counts"].get("redactions") or {}
+    redactions = facts.manifest["counts"].get("redactions") or {}
     consents = [
         f"register/evidence/{s.basis['evidence']} SHA-256 {s.evidence_sha256}"
         for s in sources
@@ -92,19 +92,19 @@ def _use(facts: Facts, code: str) -> dict[str, Any]:
         "privacy-enhancing": [
             {
                 "tool-category": {"code": "masking", "description": f"placeholder for {kind}"},
-                "tool-used": f"tamga {facts.about['code_version']}",
+                "tool-used": f"tamga {facts.manifest['code_version']}",
                 "result": [f"{number} replaced"],
             }
             for kind, number in redactions.items()
         ],
-        "storage-allowed": _countries(storage(facts) or set()),
+        "storage-allowed": _countries(storage_countries(facts) or set()),
         "license": sorted({s.licence for s in sources}),
-        "intended-purpose": [{"code": code, "description": facts.about["purpose"]}],
+        "intended-purpose": [{"code": code, "description": facts.manifest["purpose"]}],
     }
     return {k: v for k, v in told.items() if v}
 
 
-def storage(facts: Facts) -> set[str] | None:
+def storage_countries(facts: Facts) -> set[str] | None:
     """The countries that may store all of the release, by its sources; None: any may."""
     named = [s.entry["residency"] for s in facts.sources.values() if "residency" in s.entry]
     return set.intersection(*map(set, named)) if named else None

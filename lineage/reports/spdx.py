@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lineage.reports.facts import Facts, Source
+from lineage.reports.facts import Facts, ReleasedSource
 
 CONTEXT: Final = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld"
 INFO: Final = "_:creation"
@@ -20,7 +20,7 @@ def document(facts: Facts) -> dict[str, Any]:
 
 
 def _graph(facts: Facts) -> Iterator[dict[str, Any]]:
-    base, as_of = facts.urn, f"{facts.about['as_of']}T00:00:00Z"
+    base, as_of = facts.urn, f"{facts.manifest['as_of']}T00:00:00Z"
     agent, dataset = f"{base}:tamga", f"{base}:dataset"
     yield {
         "@id": INFO,
@@ -29,7 +29,7 @@ def _graph(facts: Facts) -> Iterator[dict[str, Any]]:
         "created": as_of,
         "createdBy": [agent],
     }
-    name = f"tamga {facts.about['code_version']}"
+    name = f"tamga {facts.manifest['code_version']}"
     yield _element(agent, "SoftwareAgent", name=name)
     publishers = sorted({s.entry["publisher"] for s in facts.sources.values()})
     agents = {p: f"{base}:publisher:{i}" for i, p in enumerate(publishers)}
@@ -43,7 +43,7 @@ def _graph(facts: Facts) -> Iterator[dict[str, Any]]:
     yield _element(
         f"{base}:document",
         "SpdxDocument",
-        name=facts.about["name"],
+        name=facts.manifest["name"],
         profileConformance=["core", "software", "simpleLicensing", "dataset"],
         rootElement=[dataset],
         element=elements,
@@ -55,7 +55,7 @@ def _element(id: str, kind: str, **more: Any) -> dict[str, Any]:
 
 
 def _dataset(facts: Facts, id: str, publishers: list[str], as_of: str) -> dict[str, Any]:
-    about, sizes = facts.about, facts.sizes()
+    about, sizes = facts.manifest, facts.sizes()
     redactions = about["counts"].get("redactions") or {}
     kinds = ", ".join(sorted({s.acquired_as for s in facts.sources.values()}))
     told = {
@@ -93,11 +93,11 @@ def _dataset(facts: Facts, id: str, publishers: list[str], as_of: str) -> dict[s
 
 def _licences(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
     """The expressions, the texts of those of our own, and that the dataset is under them."""
-    by_expression: dict[str, list[Source]] = {}
+    by_expression: dict[str, list[ReleasedSource]] = {}
     for source in facts.sources.values():
         by_expression.setdefault(source.licence, []).append(source)
     texts = {}
-    for i, (ref, terms) in enumerate(sorted((facts.about.get("licences") or {}).items())):
+    for i, (ref, terms) in enumerate(sorted((facts.manifest.get("licences") or {}).items())):
         texts[ref] = f"{facts.urn}:licence-text:{i}"
         words = [terms.get(key) for key in ("title", "citation", "url", "text")]
         yield _element(

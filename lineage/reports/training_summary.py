@@ -72,8 +72,8 @@ def summary(facts: Facts) -> dict[str, Any]:
     return {
         "template": TEMPLATE,
         "version": facts.urn,
-        "last_update": facts.about["as_of"],
-        "release": facts.about["name"],
+        "last_update": facts.manifest["as_of"],
+        "release": facts.manifest["name"],
         "sections": sections,
         "unfilled": [
             f"{s['number']} {f['key']}"
@@ -142,7 +142,7 @@ def _content(facts: Facts) -> dict[str, Any]:
 
 
 def _languages(facts: Facts) -> list[dict[str, Any]]:
-    by = facts.by("lang").sort("chars", "lang", descending=[True, False])
+    by = facts.sizes_by("lang").sort("chars", "lang", descending=[True, False])
     whole = max(int(by["chars"].sum()), 1)
     return [
         {"language": row["lang"], **_size(row), "share": round(row["chars"] / whole, 6)}
@@ -157,7 +157,7 @@ def _class(facts: Facts, number: str, title: str, kind: str) -> dict[str, Any]:
     if not sources:
         return _section(number, title, fields)
     whole, mine = facts.sizes(), facts.sizes(set(sources))
-    by = facts.by("source_id").sort("chars", "source_id", descending=[True, False])
+    by = facts.sizes_by("source_id").sort("chars", "source_id", descending=[True, False])
     listed = [
         {
             "id": row["source_id"],
@@ -186,7 +186,7 @@ def _class(facts: Facts, number: str, title: str, kind: str) -> dict[str, Any]:
 
 def _crawled(facts: Facts, sources: set[str]) -> list[Field]:
     mine = facts.sizes(sources)
-    hosts = domains(facts, sources)
+    hosts = domain_sizes(facts, sources)
     small = min(_per_cent(hosts.height, TOP_SMALL), TOP_SMALL_MOST)
     top = hosts.head(_per_cent(hosts.height, TOP))
     return [
@@ -207,10 +207,10 @@ def _per_cent(number: int, share: int) -> int:
     return -(-number * share // 100)
 
 
-def domains(facts: Facts, sources: set[str]) -> pl.DataFrame:
+def domain_sizes(facts: Facts, sources: set[str]) -> pl.DataFrame:
     """The hosts of some sources with documents, chars, the largest first."""
     return (
-        facts.documents.filter(pl.col("source_id").is_in(list(sources)))
+        facts.document_counts.filter(pl.col("source_id").is_in(list(sources)))
         .drop_nulls("host")
         .group_by("host")
         .agg(pl.col("documents", "chars").sum())
@@ -218,11 +218,11 @@ def domains(facts: Facts, sources: set[str]) -> pl.DataFrame:
     )
 
 
-def domains_csv(facts: Facts) -> str:
+def domains_to_csv(facts: Facts) -> str:
     """All domains that text was crawled from, the largest first, as CSV; `named_by`: who has to
     name it in the summary, of `all` providers, `larger` ones, `none`."""
     crawled = {s.id for s in facts.sources.values() if s.acquired_as == "crawled"}
-    hosts = domains(facts, crawled).with_row_index("rank", 1)
+    hosts = domain_sizes(facts, crawled).with_row_index("rank", 1)
     small = min(_per_cent(hosts.height, TOP_SMALL), TOP_SMALL_MOST)
     named = (
         pl.when(pl.col("rank") <= small)
@@ -235,10 +235,10 @@ def domains_csv(facts: Facts) -> str:
 
 
 def _opt_outs(facts: Facts) -> dict[str, Any]:
-    about = facts.about.get("opt_outs") or {}
+    about = facts.manifest.get("opt_outs") or {}
     refused = {
         reason.removeprefix("refuse opted-out:"): n
-        for reason, n in facts.ended.items()
+        for reason, n in facts.outcome_counts.items()
         if reason.startswith("refuse opted-out:")
     }
     honoured = [
@@ -266,16 +266,16 @@ def _removal(facts: Facts) -> dict[str, Any]:
 
 
 def _processing(facts: Facts) -> dict[str, Any]:
-    redactions = facts.about["counts"].get("redactions") or {}
+    redactions = facts.manifest["counts"].get("redactions") or {}
     fields = [
-        _field("ended", "Records that were not taken, by reason", facts.ended),
+        _field("ended", "Records that were not taken, by reason", facts.outcome_counts),
         _field("redactions", "Personal data that was replaced, by class", redactions),
         _open("other", "Other information"),
     ]
     return _section("3.3", "Other information on processing", fields)
 
 
-def page(facts: Facts) -> str:
+def to_markdown(facts: Facts) -> str:
     """The summary as Markdown; what is open says so."""
     told = summary(facts)
     lines = [
@@ -287,11 +287,11 @@ def page(facts: Facts) -> str:
     ]
     for section in told["sections"]:
         lines.append(f"## {section['number']} {section['title']}\n")
-        lines += [_told(field) for field in section["fields"]]
+        lines += [_field_markdown(field) for field in section["fields"]]
     return "\n".join(lines)
 
 
-def _told(field: Field) -> str:
+def _field_markdown(field: Field) -> str:
     note = f" ({field['note']})" if field.get("note") else ""
     value = field["value"]
     if field["status"] == "unfilled":

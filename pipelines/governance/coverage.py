@@ -79,7 +79,7 @@ def of_release(folder: Path) -> Coverage:
     Raises:
       NoRelease: where the folder holds none.
     """
-    found = _whole(folder / "lineage")
+    found = _coverage_in(folder / "lineage")
     if found is None:
         raise NoRelease(f"{folder} holds no release (lineage/ is not there, or not whole)")
     return found
@@ -87,9 +87,9 @@ def of_release(folder: Path) -> Coverage:
 
 def of_work(folder: Path) -> Coverage | None:
     """The last run in a work folder; None where none is finished."""
-    return _whole(folder / "ingest")
+    return _coverage_in(folder / "ingest")
 
 
-def _whole(folder: Path) -> Coverage | None:
+def _coverage_in(folder: Path) -> Coverage | None:
     tables = ("records", "decisions", "sources")
     return Coverage(folder) if all(any((folder / t).glob("*.parquet")) for t in tables) else None

@@ -15,9 +15,9 @@ import polars as pl
 
 from lineage.register_files import load_policies, load_policy
 from lineage.release_folder import ReleaseFolder
-from lineage.storage.release_tables import NoRelease
 from schemas import command_line, policy, ruling
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
+from schemas.errors import NO, TamgaError, Usage
 from schemas.params import Params
 from schemas.policy import Pack, Packs, Rule
 from schemas.privacy import PrivacyParams
@@ -34,22 +34,16 @@ EPILOG: Final = """examples:
 A pack is named by its name, its file or a folder of files (nothing: all of this installation), and
 @DATE asks its rules of that day (left out: of the day of the run).
 
-exit codes: 0 yes, nothing flips; 1 no such pack or release, something flips; 2 bad usage, or a pack
-that is invalid
+exit codes: 0 yes, nothing flips; 1 no such pack, something flips; 2 bad usage, no such release, or a
+pack that is invalid
 """
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)
-    try:
-        return int({"list": _list, "show": _show, "diff": _diff}[options.command](options))
-    except Invalid as invalid:
-        print(invalid, file=sys.stderr)
-        return 2
-    except (NoPack, NoRelease) as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 1
+    return int({"list": _list, "show": _show, "diff": _diff}[options.command](options))
 
 
 def warnings(register: Register, params: Params | None, as_of: date) -> Iterator[tuple[str, str]]:
@@ -63,12 +57,12 @@ def warnings(register: Register, params: Params | None, as_of: date) -> Iterator
         about = ruling.Circumstances(as_of, "pretraining")
         return ruling.warnings(register, policy.built_in(), about)
     about = ruling.Circumstances(
-        as_of, params.purpose, params.storage_country, _replaced(params.privacy)
+        as_of, params.purpose, params.storage_country, replaced_entities(params.privacy)
     )
     return ruling.warnings(register, load_policies(params.policy.path), about)
 
 
-def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
+def replaced_entities(privacy: PrivacyParams) -> tuple[str, ...] | None:
     """The classes that are replaced in every source; None: all."""
     from pipelines.personal_data.rules import entities
 
@@ -77,8 +71,10 @@ def _replaced(privacy: PrivacyParams) -> tuple[str, ...] | None:
     return None if privacy.entities is None and len(replaced) == len(known) else replaced
 
 
-class NoPack(Exception):
+class NoPack(TamgaError):
     """There is no pack where one was named."""
+
+    exit_code = NO
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,11 +158,11 @@ def _show(options: argparse.Namespace) -> int:
             continue
         print(f"{pack.name} {pack.version}: {pack.title}; rules in force on {day}")
         for one in rules:
-            print("\n".join(_told(one)))
+            print("\n".join(_rule_lines(one)))
     return 0
 
 
-def _told(one: Rule) -> Iterator[str]:
+def _rule_lines(one: Rule) -> Iterator[str]:
     since = f"since {one.effective_from}" if one.effective_from else "start not established"
     until = f", until {one.effective_to}" if one.effective_to else ""
     doubt = ", unverified" if one.unverified else ""
@@ -200,7 +196,7 @@ def _side(text: str) -> Any:
         return Side(_packs(text))
     on = parse_date(day)
     if on is None:
-        raise NoPack(f"{text}: what follows the @ is no date YYYY-MM-DD")
+        raise Usage(f"{text}: what follows the @ is no date YYYY-MM-DD")
     return Side(_packs(name), on)
 
 

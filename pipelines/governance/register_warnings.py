@@ -20,13 +20,13 @@ SOON_DAYS: Final = 90
 Warnings = Iterator[tuple[str, str]]
 
 
-def of_entries(register: Register, as_of: date) -> Warnings:
+def entry_warnings(register: Register, as_of: date) -> Warnings:
     """By the register alone: what does not stand on the day, or soon will not; what is odd."""
     for id, source in register.sources.items():
         refusals = list(lawfulness.entry_refusals(source, as_of, register))
         if refusals:
-            yield id, f"{_ended(refusals[0], source)}: its records are refused"
-        elif ending := _ending(source.basis, as_of):
+            yield id, f"{_refusal_message(refusals[0], source)}: its records are refused"
+        elif ending := _expiry_message(source.basis, as_of):
             yield id, ending
         if any(one.reason == "evidence-missing" for one in refusals[1:]):
             yield id, f"evidence/{source.basis.evidence} is missing or empty"
@@ -38,7 +38,7 @@ def of_entries(register: Register, as_of: date) -> Warnings:
             yield id, f"opt_out: overridden rests on a contract, and its basis is {kind}"
 
 
-def _ended(refusal: Refusal, source: Source) -> str:
+def _refusal_message(refusal: Refusal, source: Source) -> str:
     """Why a basis does not hold on the day."""
     basis = source.basis
     if refusal.rule == lawfulness.WITHDRAWAL:
@@ -51,7 +51,7 @@ def _ended(refusal: Refusal, source: Source) -> str:
     }[lawfulness.status_of_refusal(refusal)]
 
 
-def _ending(basis: Basis, as_of: date) -> str | None:
+def _expiry_message(basis: Basis, as_of: date) -> str | None:
     """What ends a basis that still stands, if that is near: its term, or a withdrawal to come."""
     ends = [
         (day, word)
@@ -64,13 +64,13 @@ def _ending(basis: Basis, as_of: date) -> str | None:
     return f"{word} {day}, in {(day - as_of).days} days: renew the {basis.kind}, or lose its texts"
 
 
-def of_params(register: Register, run: Params, use: Use) -> Warnings:
+def params_warnings(register: Register, run: Params, use: Use) -> Warnings:
     """By the parameters of a run: what they, and the register, do not let in."""
     for one in run.licences_allow:
         if references(one) - set(register.licences):
             yield "licences.allow", f"{one} is not in the register's licences.yaml"
     for id, source in register.sources.items():
-        for message in _refused_here(source, use, register):
+        for message in _run_refusal_messages(source, use, register):
             yield id, message
     inputs = {i.collection for i in run.inputs}
     for id, source in register.sources.items():
@@ -78,7 +78,7 @@ def of_params(register: Register, run: Params, use: Use) -> Warnings:
             yield id, f"no input is called {collection}"
 
 
-def _refused_here(source: Source, use: Use, register: Register) -> Iterator[str]:
+def _run_refusal_messages(source: Source, use: Use, register: Register) -> Iterator[str]:
     """What the run's purpose, licences and country bar.  Policy packs have warnings of their own,
     and what holds for every run is in `of_entries`."""
     first: dict[str, Refusal] = {}
@@ -96,7 +96,7 @@ def _refused_here(source: Source, use: Use, register: Register) -> Iterator[str]
         yield f"may not be stored in {use.storage_country}: its records are refused"
 
 
-def of_last_run(register: Register, last: Coverage) -> Warnings:
+def last_run_warnings(register: Register, last: Coverage) -> Warnings:
     """By what the last run found: evidence that is not what it was, sources without a record.
     A source that the last run's register did not hold is not spoken of."""
     recorded, matched = last.evidence(), last.matched()

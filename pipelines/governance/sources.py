@@ -17,10 +17,10 @@ import yaml
 
 from lineage.configuration import load_both
 from lineage.register_files import load_policies, load_register
-from lineage.storage.release_tables import NoRelease
 from pipelines.governance import coverage, policies, register_warnings
 from pipelines.governance.coverage import Coverage
 from schemas import command_line, lawfulness, params, register
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid
 from schemas.lawfulness import GRANTED, Refusal, Use
 from schemas.register import Source
@@ -46,7 +46,7 @@ SCHEMAS: Final = {
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedRegister:
     """A valid register, the parameters if they were given, the day to judge on, and the last run
     if there was one."""
 
@@ -84,6 +84,7 @@ class Loaded:
         return {"standing": self.standing(source)} | here
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(argv)
@@ -92,11 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     try:
         loaded = _load(options)
-    except Invalid as invalid:
+    except Invalid as invalid:  # --json prints an object; without it the number of problems follows
         return _invalid(invalid, options.json)
-    except NoRelease as missing:
-        print(missing, file=sys.stderr)
-        return 2
     command = {"check": _check, "list": _list, "show": _show}[options.command]
     return command(loaded, options)
 
@@ -162,30 +160,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _load(options: argparse.Namespace) -> Loaded:
+def _load(options: argparse.Namespace) -> LoadedRegister:
     """Both files' problems at once: a register is checked even when the parameters are bad."""
     release = getattr(options, "release", None)
     last = coverage.of_release(release) if release else None
     if options.register is not None:
         found = load_register(options.register)
-        return Loaded(found, None, options.as_of or date.today(), last)
+        return LoadedRegister(found, None, options.as_of or date.today(), last)
     path = options.params or Path("params.yaml")
     run, found = load_both(path)
     last = last or coverage.of_work(run.work)
-    return Loaded(found, run, options.as_of or run.as_of, last)
+    return LoadedRegister(found, run, options.as_of or run.as_of, last)
 
 
 def _invalid(invalid: Invalid, as_json: bool) -> int:
     if as_json:
         _print_json({"valid": False, "problems": [asdict(p) for p in invalid.problems]})
     else:
-        print(invalid, file=sys.stderr)
+        print(invalid.message(), file=sys.stderr)
         count = len(invalid.problems)
         print(f"invalid: {count} problem{'s' if count != 1 else ''}", file=sys.stderr)
-    return 2
+    return invalid.exit_code
 
 
-def _check(loaded: Loaded, options: argparse.Namespace) -> int:
+def _check(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     warnings = list(_warnings(loaded))
     sources = loaded.register.sources
     granted = [s for s in sources.values() if loaded.standing(s) == GRANTED]
@@ -234,13 +232,13 @@ def _named(refused: Mapping[str, str], top: int) -> str:
     return ", ".join([*named, *(["…"] if len(refused) > top else [])])
 
 
-def _warnings(loaded: Loaded) -> register_warnings.Warnings:
+def _warnings(loaded: LoadedRegister) -> register_warnings.Warnings:
     """What is valid and may still not be meant, as (source or section, message)."""
-    yield from register_warnings.of_entries(loaded.register, loaded.as_of)
+    yield from register_warnings.entry_warnings(loaded.register, loaded.as_of)
     if loaded.params is not None and loaded.use is not None:
-        yield from register_warnings.of_params(loaded.register, loaded.params, loaded.use)
+        yield from register_warnings.params_warnings(loaded.register, loaded.params, loaded.use)
     if loaded.last is not None:
-        yield from register_warnings.of_last_run(loaded.register, loaded.last)
+        yield from register_warnings.last_run_warnings(loaded.register, loaded.last)
     yield from policies.warnings(loaded.register, loaded.params, loaded.as_of)
 
 
@@ -254,7 +252,7 @@ def _row(source: Source) -> dict[str, Any]:
     }
 
 
-def _list(loaded: Loaded, options: argparse.Namespace) -> int:
+def _list(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     sources = loaded.register.sources.values()
     if options.json:
         rows = [_row(source) | loaded.facts(source) for source in sources]
@@ -264,7 +262,7 @@ def _list(loaded: Loaded, options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(loaded: Loaded, options: argparse.Namespace) -> int:
+def _show(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     source = loaded.register.sources.get(options.id)
     if source is None:
         close = get_close_matches(options.id, loaded.register.sources, 1)
