@@ -190,7 +190,7 @@ def _check(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     sources = loaded.register.sources
     granted = [s for s in sources.values() if loaded.standing(s) == GRANTED]
     refused = {s.id: refusal.reason for s in granted if (refusal := loaded.refusal(s))}
-    hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
+    hosts = loaded.last.ungoverned_hosts().head(options.top).to_dicts() if loaded.last else []
     if options.json:
         _print_json(
             {
