@@ -14,13 +14,16 @@ import polars as pl
 from lineage.reports.facts import Facts
 from lineage.storage.release_tables import NoRelease
 from schemas.columns import RUNS
+from schemas.errors import NO, TamgaError
 from schemas.stages import STAGES
 
 PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
 
 
-class NoRecord(Exception):
+class NoRecord(TamgaError):
     """The release has no record with this id."""
+
+    exit_code = NO
 
 
 def document(facts: Facts, doc_id: str) -> dict[str, Any]:

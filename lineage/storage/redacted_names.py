@@ -12,8 +12,15 @@ import secrets
 from pathlib import Path, PurePosixPath
 
 from lineage.storage import disk
+from schemas.errors import BAD_USAGE, TamgaError
 
 KEY_BYTES = 32
+
+
+class ShortKey(TamgaError):
+    """The look-up key is too short to be one; the message says what to do."""
+
+    exit_code = BAD_USAGE
 
 
 def lookup_key(folder: Path) -> bytes:
@@ -23,7 +30,7 @@ def lookup_key(folder: Path) -> bytes:
         disk.create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
-        raise ValueError(f"{path} is too short for a key; remove it, and a new one is made")
+        raise ShortKey(f"{path} is too short for a key; remove it, and a new one is made")
     return secret
 
 

@@ -13,6 +13,7 @@ import polars as pl
 from lineage.store import segments
 from lineage.store.segments import Header
 from lineage.store.url_keys import is_under
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: What documents can be asked for by, and grouped by.
 FILTERS: Final = (
@@ -24,8 +25,10 @@ PLACE: Final = ("part", "shard", "row")
 _FEW: Final = 256  # rows up to which each is looked up by itself
 
 
-class NoSuchRelease(Exception):
+class NoSuchRelease(TamgaError):
     """The store has no release of this name, number or day."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

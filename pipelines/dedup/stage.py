@@ -39,6 +39,7 @@ from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
 from schemas.register import Register
@@ -357,6 +358,7 @@ def _stop_at_losses(
     )
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(Dedup, __doc__ or "", argv)

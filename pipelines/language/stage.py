@@ -26,6 +26,7 @@ from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
 from pipelines.language.labels import load_mapping
 from pipelines.language.split import RecordParts, concat_parts, split_documents
+from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
@@ -296,6 +297,7 @@ class Language(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return command(Language, __doc__ or "", argv)

@@ -22,6 +22,7 @@ import numpy as np
 
 from pipelines.language import labels, model_file
 from pipelines.language.alphabets import SCRIPTS, Letters, alphabets
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -59,8 +60,10 @@ MAX_UNFIT = 3.5
 _TOP_LABELS = 10
 
 
-class ModelMissing(Exception):
+class ModelMissing(TamgaError):
     """The language model is missing, or its file is not a model."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

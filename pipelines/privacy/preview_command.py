@@ -18,7 +18,7 @@ from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup.boilerplate_lines import merged
 from pipelines.engine import batches
-from pipelines.engine.command_line import at_least_one, guarded
+from pipelines.engine.command_line import at_least_one
 from pipelines.engine.published import load
 from pipelines.personal_data import policy
 from pipelines.personal_data.findings import Span
@@ -27,6 +27,7 @@ from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import decide
 from pipelines.privacy.preview_page import Counts
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.privacy import PrivacyParams
@@ -79,6 +80,7 @@ class Sample:
     split_shards: tuple[str, ...]
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = command_line.parser("privacy preview", __doc__, EPILOG)
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--json", action="store_true", help="print the counts as JSON; write a page only with --out"
     )
     options = parser.parse_args(argv)
-    return guarded(lambda: _preview(options, parser))
+    return _preview(options, parser)
 
 
 def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:

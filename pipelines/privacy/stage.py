@@ -29,6 +29,7 @@ from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply_findings, scrubber
 from pipelines.privacy import whole_records
 from pipelines.privacy.decisions import decide
+from schemas.command_entry import with_exit_code
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS, REPEATED
@@ -185,6 +186,7 @@ class Privacy(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

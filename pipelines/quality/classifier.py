@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lineage.storage.disk import sha256_file
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -19,8 +20,10 @@ LABEL: Final = "__label__"
 MAX_CHARS: Final = 3000
 
 
-class ClassifierError(Exception):
+class ClassifierError(TamgaError):
     """A classifier's file is missing or is not a classifier; the message names the remedy."""
+
+    exit_code = BAD_USAGE
 
 
 def to_model_lines(texts: pl.Series) -> pl.Series:

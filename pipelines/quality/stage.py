@@ -24,6 +24,7 @@ from pipelines.quality import domains, rules
 from pipelines.quality.classifier import Classifier, ClassifierError
 from pipelines.quality.rules import Rule
 from pipelines.quality.statistics import STATISTICS, measure
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -235,6 +236,7 @@ class Quality(DocumentStage):
         ).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

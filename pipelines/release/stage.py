@@ -39,6 +39,7 @@ from pipelines.release import second_scan, shortfalls, signing, token_shards
 from pipelines.release.parts import Deal, Split, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.snapshot import snapshot
@@ -265,6 +266,7 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
     }
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

@@ -17,6 +17,8 @@ import polars as pl
 
 from lineage import store_options
 from lineage.store.store import Store
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 if TYPE_CHECKING:
     from pipelines.search.similarity import Asked
@@ -87,6 +89,7 @@ def by_domain(store: Store, domain: str) -> dict[str, Any]:
     return {"domain": domain, "releases": found.to_dicts()}
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("find", __doc__ or "", EPILOG)
@@ -104,7 +107,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--limit", type=int, default=20, help="documents to compare with (default: %(default)s)"
     )
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _find(options))
+    with store_options.readable():
+        return _find(options)
 
 
 def _find(options: argparse.Namespace) -> int:
@@ -114,8 +118,7 @@ def _find(options: argparse.Namespace) -> int:
 
         asked = likeness.read_file(options.text)
         if isinstance(asked, str):
-            print(f"{options.text}: {asked}", file=sys.stderr)
-            return 2
+            raise Usage(f"{options.text}: {asked}")
         releases = Path(place.releases.removeprefix("file://"))
         answer = by_text(store, releases, asked, options.similarity, options.limit)
         rows = [row for kind in ("exact", "near", "passages") for row in answer[kind]]

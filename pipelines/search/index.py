@@ -20,12 +20,12 @@ from lineage import withdrawal_scope
 from lineage.configuration import required_params
 from lineage.signing import release_log
 from lineage.storage import disk, locks, release_files
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from lineage.store import erasure, segments, writer
 from pipelines.engine.published import StageError
 from pipelines.text import fingerprints
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 INSTEAD = "a folder of releases by --releases"
 EPILOG = """examples:
@@ -135,6 +135,7 @@ def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
             shutil.rmtree(one, ignore_errors=True)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("index", __doc__, EPILOG)
@@ -143,13 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rebuild", action="store_true", help="make the store anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(argv)
-    try:
-        folder = options.releases or required_params(options.params, INSTEAD).releases
+    folder = options.releases or required_params(options.params, INSTEAD).releases
+    with readable():
         entered, gone = enter_all(folder, options.rebuild)
         others = misnamed(folder)
-    except (Invalid, NoRelease, release_log.BadLog, segments.BadStore) as error:
-        print(error, file=sys.stderr)
-        return 2
     total = len(lineage.open(folder).releases)
     if options.json:
         told = {"entered": entered, "not_on_disk": gone, "releases": total, "misnamed": others}

@@ -39,6 +39,7 @@ from pipelines.withdrawal.journal import Journal
 from schemas import withdrawals
 from schemas.canonical import canonical_json
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.params import Params
 from schemas.register import Register, Withdrawal
 from schemas.withdrawal_index import withdrawal_evidence
@@ -57,8 +58,10 @@ ENTRY = (
 )
 
 
-class Busy(Exception):
+class Busy(TamgaError):
     """Another process is at work on the same releases."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

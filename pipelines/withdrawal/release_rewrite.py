@@ -33,6 +33,7 @@ from lineage.storage.release_files import MANIFEST, SALTS, STATEMENT
 from pipelines.engine import decisions, shards
 from pipelines.release import token_shards
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.stages import RELEASE, STAGES
 from schemas.tables import DECISIONS, LINEAGE, RUNS, TOKENS
 
@@ -40,8 +41,10 @@ RULE_VERSION = "1"
 LEVEL = 3
 
 
-class CannotRedact(Exception):
+class CannotRedact(TamgaError):
     """A release that must not be changed; the message says why, and what helps."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from lineage.withdrawal_scope import Scope
 from pipelines.search import similarity
 from pipelines.search.similarity import Asked
 from schemas import withdrawals
-from schemas.errors import Invalid, Problem
+from schemas.errors import NO, Invalid, Problem, TamgaError
 from schemas.params import Params
 from schemas.stages import TEXTS
 
@@ -31,8 +31,10 @@ LIKE = 0.5
 COMPARED = 20
 
 
-class OnlyLike(Exception):
+class OnlyLike(TamgaError):
     """No released document is the very text, and some are like it; the message names them."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
