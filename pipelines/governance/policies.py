@@ -242,8 +242,8 @@ def _diff(options: argparse.Namespace) -> int:
                 f"{row['records']} records: {row['rule'] or row['drives']}: {row['reason']}"
             )
         print(
-            f"{int(changed['released'].sum())} released documents of {changed.height} records flip "
-            f"from {options.before} to {options.after}"
+            f"{int(changed['released'].sum())} released documents of {changed.height} records "
+            f"change their outcome from {options.before} to {options.after}"
         )
     return 1 if changed.height else 0
 
