@@ -99,7 +99,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
-        "signed": signing.signed_with(about),
+        "signed": signing.describe_key(about),
         "missing": missing(about),
         "idle_withdrawals": _idle_withdrawals(about, first),
         "stages": {one.summary["stage"]: _stage(about, one) for one in done},
@@ -170,7 +170,9 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
     about = context(options, beam_args, inventory.containers)
     if options.dry_run:
         return _dry_run(about)
-    token_shards.planned(about.params)  # what does not serve is told before the run, not at its end
+    token_shards.plan_tokens(
+        about.params
+    )  # what does not serve is told before the run, not at its end
     with progress.Display() as display:
         about = replace(about, watch=display.watch)
         done = run(about)

@@ -16,7 +16,7 @@ import polars as pl
 from lineage.configuration import load_both
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
-from pipelines.dedup.boilerplate_lines import merged
+from pipelines.dedup.boilerplate_lines import merge_removals
 from pipelines.engine import batches
 from pipelines.engine.command_line import at_least_one
 from pipelines.engine.published import load
@@ -215,10 +215,10 @@ def _list_documents(corpus: Corpus, shard: str, done: str, selection: Selection)
         rows = corpus.table("ingest", "records", shard, columns)
         rows = rows.with_columns(lang=pl.lit(None, pl.String))
     else:
-        rows = corpus.of_records("records", shard, columns).join(
+        rows = corpus.ingest_table("records", shard, columns).join(
             corpus.languages(shard), on="doc_id", how="left"
         )
-    rows = rows.join(corpus.kept(shard, done), on="doc_id", how="semi")
+    rows = rows.join(corpus.kept_ids(shard, done), on="doc_id", how="semi")
     for column, value in (("lang", selection.lang), ("source_id", selection.source)):
         if value is not None:
             rows = rows.filter(pl.col(column) == value)
@@ -250,7 +250,7 @@ def find_in_sample(
         record_spans |= whole_records.find_in_records(
             sample.corpus, shard, by, homes, documents["doc_id"]
         )
-    findings = merged(by.find(documents, record_spans), sample.removals, documents)
+    findings = merge_removals(by.find(documents, record_spans), sample.removals, documents)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
     decided = decide(documents, findings, max_density=privacy.drop_density)
     sources = documents.select("doc_id", "source_id", "lang")

@@ -175,7 +175,7 @@ class AssessShard(ShardDoFn):
         columns = ["doc_id", "uri", "source_id", "text"]
         empty = pl.DataFrame(schema=dict.fromkeys((*columns, "lang", "kind"), pl.String))
         batches = [self.assessor.assess(empty)]
-        for batch in self.corpus.handed_to("quality", shard.name, columns):
+        for batch in self.corpus.documents_for("quality", shard.name, columns):
             kinds = pl.col("source_id").replace_strict(
                 self.kinds, default="web", return_dtype=pl.String
             )
@@ -231,9 +231,9 @@ class Quality(DocumentStage):
             register=context.register,
             run_id=run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Judge" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Judge" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
 @with_exit_code

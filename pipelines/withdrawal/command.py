@@ -63,7 +63,7 @@ def _withdraw(options: argparse.Namespace) -> int:
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]
         if found.standing and not due and (erased or not options.erase):
-            unstamped = timestamp.complete(params)
+            unstamped = timestamp.stamp_missing(params)
             return max(_show(found.told(), options.json), _stampless(unstamped))
         if found.everything and not options.all:
             print(
@@ -72,7 +72,7 @@ def _withdraw(options: argparse.Namespace) -> int:
             )
             return 1
         done = execution.begin(found, _order(options)).carry_out()
-        unstamped = timestamp.complete(params)
+        unstamped = timestamp.stamp_missing(params)
     left = _done(done, [n for n in held if n not in due], options.json)
     return max(left, _stampless(unstamped))
 

@@ -230,9 +230,9 @@ class Redaction:
             spans = its.select("shard", "token_start", "n_tokens").iter_rows()
             doc_ids.append(doc_id)
             encoded.append(np.concatenate([ids[file][at : at + n] for file, at, n in spans]))
-        plan = token_shards.Plan(Path(), about, full)
+        plan = token_shards.TokenPlan(Path(), about, full)
         state = shards.State(str(self.fresh))
-        files, made = token_shards.write(state, plan, place, pl.Series(doc_ids), encoded)
+        files, made = token_shards.write_shards(state, plan, place, pl.Series(doc_ids), encoded)
         self.files |= {one["file"]: one for one in files}
         self._rewrite(table, made.select(TOKENS.names).to_arrow().cast(TOKENS))
 
