@@ -33,7 +33,7 @@ class Duties:
 
     @property
     def description(self) -> str:
-        """In words."""
+        """The duties in words; those that are not known are named as such."""
         words = ((self.attribution, "attribution"), (self.share_alike, "share-alike"))
         named = [name for asked, name in words if asked]
         unknown = [f"{name} not known" for asked, name in words if asked is None]
@@ -48,13 +48,11 @@ def duties(expression: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
       expression: as the register has it.
       terms: `LicenseRef-…` -> at least `attribution`, `share_alike`.
     """
-    found = [_licence_duties(name, terms) for name in single_licences(expression)]
-    return Duties(
-        _any_demanded([f.attribution for f in found]), _any_demanded([f.share_alike for f in found])
-    )
+    found = [_one(name, terms) for name in single_licences(expression)]
+    return Duties(_any([f.attribution for f in found]), _any([f.share_alike for f in found]))
 
 
-def _licence_duties(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
+def _one(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
     known = terms.get(name)
     if known is not None:
         return Duties(known["attribution"], known["share_alike"])
@@ -62,7 +60,7 @@ def _licence_duties(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties
     return Duties(*listed)
 
 
-def _any_demanded(asked: list[bool | None]) -> bool | None:
+def _any(asked: list[bool | None]) -> bool | None:
     if True in asked:
         return True
     return None if None in asked else False

@@ -116,4 +116,4 @@ def test_captures_are_held_against_the_last(captures: list[tuple[str, int, str |
 def test_a_release_in_which_nothing_changed(tmp_path: Path) -> None:
     facts = release(tmp_path, judged(0, "https://x.example/1", {"observations": [seen("file")]}))
     assert opt_outs.to_json(facts)["changes"] == []
-    assert "No publisher" in opt_outs.to_markdown(facts)
+    assert "No publisher's statement" in opt_outs.to_markdown(facts)

@@ -169,8 +169,11 @@ def test_attribution_names_each_source_with_its_terms(tmp_path: Path) -> None:
         [page("a"), page("b", lang="ru")],
     )
     told = attribution.to_markdown(facts)
-    assert "- Her \\[name\\]" in told and "<https://cc.example/by>" in told
-    assert "- Publisher of b" in told and "- asks for: attribution, share-alike" in told
+    assert "- Credit: Her \\[name\\]" in told and "<https://cc.example/by>" in told
+    assert (
+        "- Credit: Publisher of b" in told
+        and "- The licence asks for: attribution, share-alike" in told
+    )
     assert "Terms \\| of ours (Art. 8)\n  > First line\n  > Second line" in told
     assert [one["source_id"] for one in attribution.to_json(facts)] == ["a", "b"]
 

@@ -87,7 +87,7 @@ def test_a_source_that_matched_nothing(changed: Path, tmp_path: Path) -> None:
         (tmp_path / table).mkdir()
         pl.DataFrame(rows).write_parquet(tmp_path / table / "part-00000.parquet")
     found = list(register_warnings.last_run_warnings(load_register(changed), Coverage(tmp_path)))
-    assert found == [("kz-new", "matched no record in the last run: is `match` what was meant?")]
+    assert found == [("kz-new", "matched no record in the last run: check `match`")]
 
 
 def test_no_such_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,7 +179,7 @@ def test_wrong_usage(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         train(labelled, "--out", tmp_path / "m.bin", "--held-out", "1.5")
     assert ended.value.code == 2
-    assert train(labelled, "--out", tmp_path / "empty") == 1  # the path is a folder
+    assert train(labelled, "--out", tmp_path / "empty") == 2  # the path is a folder
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\xba\x16\x4f\x2f" + bytes(500)])
