@@ -32,7 +32,7 @@ def empty_table(name: str) -> pl.LazyFrame:
 
 @dataclass(frozen=True)
 class ReleaseTables:
-    """A release on disk.
+    """The manifest and lineage tables of a release on disk.
 
     Args:
       folder: `<path>/<name>`, with `data/`, `lineage/` and `manifest.json`.
@@ -41,28 +41,36 @@ class ReleaseTables:
     folder: Path
 
     def table(self, name: str, parts: Collection[str | None] = ()) -> pl.LazyFrame:
-        """A lineage table, lazily; only some parts of it, where they are there."""
+        """Scan a lineage table; only the named parts, if the release has them.
+
+        Raises:
+          NoRelease: if the table has no files.
+        """
         files = sorted((self.folder / "lineage" / name).glob("*.parquet"))
-        files = [one for one in files if one.stem in parts] or files
+        files = [file for file in files if file.stem in parts] or files
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
         return pl.scan_parquet(files, hive_partitioning=False).select(*LINEAGE[name])
 
     def parts(self) -> pl.LazyFrame:
-        """Rows of `schemas.tables.PARTS`; none where no record was split."""
+        """Scan the parts of records (`schemas.tables.PARTS`); empty if no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
             return empty_table("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:
-        """The record that a part was cut from; None where it is no part."""
-        found = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
-        return found[0] if len(found) else None
+        """The record that a document was cut from; None if it is not a part of a record."""
+        records = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
+        return records[0] if len(records) else None
 
     def manifest(self) -> dict[str, Any]:
-        """The release's manifest."""
+        """Read the manifest.
+
+        Raises:
+          NoRelease: if it cannot be read.
+        """
         try:
-            read: dict[str, Any] = json.loads((self.folder / release_files.MANIFEST).read_bytes())
+            value: dict[str, Any] = json.loads((self.folder / release_files.MANIFEST).read_bytes())
         except (OSError, ValueError):
             raise NoRelease(f"{self.folder} holds no release (no readable manifest.json)") from None
-        return read
+        return value
