@@ -1,4 +1,4 @@
-"""What reports are made of: a release's manifest and tables, counted by source and language."""
+"""The facts that all reports are written from: a release's manifest, and counts by source and language."""
 
 from __future__ import annotations
 
@@ -22,50 +22,62 @@ from schemas.licences import parts
 from schemas.register import ACQUIRED_AS
 
 SIZES: Final = ("documents", "chars", "tokens")
-#: A URL's authority: what stands between `//` and the path.
+#: A URL's authority: the part between `//` and the path.
 _AUTHORITY: Final = r"^(?i:https?|ftp)://([^/?#]*)"
-#: A capture's day, or month; what is written in another way is not compared.
+#: A capture's day or month. Dates in other forms are not compared.
 _DAY: Final = r"^(\d{4}-\d\d(?:-\d\d)?)"
 
 
 @dataclass(frozen=True)
-class Source:
-    """A source of released documents, by the register as it stood at the run."""
+class ReleasedSource:
+    """A source of released documents, with its register entry as it was at the run.
+
+    Args:
+      id: the source's id in the register.
+      entry: the register entry.
+      licence: an SPDX expression.
+      evidence_sha256: digest of the evidence file; None: the file was missing.
+      terms: `LicenseRef-…` in `licence` -> its entry in `register/licences.yaml`.
+    """
 
     id: str
     entry: Mapping[str, Any]
     licence: str
     evidence_sha256: str | None
-    terms: Mapping[str, Mapping[str, Any]]  # of the LicenseRef-… in `licence`
+    terms: Mapping[str, Mapping[str, Any]]
 
     @property
     def acquired_as(self) -> str:
+        """How the source was acquired; the default follows from its kind."""
         return str(self.entry.get("acquired_as") or ACQUIRED_AS[self.entry["kind"]])
 
     @property
     def attribution(self) -> str:
-        """Whom to name."""
+        """The name to credit: the licence's attribution, else the publisher."""
         return str(self.entry["licence"].get("attribution") or self.entry["publisher"])
 
     @property
     def basis(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.entry["basis"]
-        return found
+        """The lawful basis in the register entry."""
+        basis: Mapping[str, Any] = self.entry["basis"]
+        return basis
 
     @cached_property
     def duties(self) -> Duties:
+        """What the licence asks of the user."""
         return duties(self.licence, self.terms)
 
     @cached_property
     def licence_urls(self) -> list[str]:
-        """Where the licences can be read: the register's word, else the SPDX list's page."""
+        """Addresses of the licence texts: the register's URL, else the pages of the SPDX list."""
         if url := self.entry["licence"].get("url"):
             return [str(url)]
-        return [found for name in parts(self.licence) if (found := licence_url(name, self.terms))]
+        addresses = (licence_url(name, self.terms) for name in parts(self.licence))
+        return [address for address in addresses if address]
 
 
 def licence_url(name: str, terms: Mapping[str, Mapping[str, Any]]) -> str | None:
-    """The address of a single licence; None where a `LicenseRef-…` has none."""
+    """Return the address of one licence; None for a `LicenseRef-…` without a URL."""
     if name.startswith("LicenseRef-"):
         return terms.get(name, {}).get("url")
     return f"https://spdx.org/licenses/{name.partition(' WITH ')[0]}.html"
@@ -73,46 +85,51 @@ def licence_url(name: str, terms: Mapping[str, Mapping[str, Any]]) -> str | None
 
 @dataclass(frozen=True)
 class Facts:
-    """A release, as reports see it.
+    """A release as the reports read it.
 
     Args:
-      folder: where its tables lie.
-      about: its manifest.
+      folder: the release's folder.
+      manifest: the release's manifest.
     """
 
     folder: Path
-    about: Mapping[str, Any]
+    manifest: Mapping[str, Any]
 
     def table(self, name: str) -> pl.LazyFrame:
-        """A lineage table, lazily, as far as the manifest has it."""
+        """Scan the files of a lineage table that the manifest lists; an empty table if it lists none."""
         start = f"lineage/{name}/"
-        files = [self.folder / f for f in sorted(self.about["files"]) if f.startswith(start)]
-        if not files:  # nothing was released, or nothing redacted
+        files = [self.folder / f for f in sorted(self.manifest["files"]) if f.startswith(start)]
+        if not files:  # for example: no document was released, or no span was redacted
             return release_tables.empty_table(name)
         return pl.scan_parquet(files, hive_partitioning=False)
 
     @property
     def data_files(self) -> dict[str, Mapping[str, Any]]:
-        """Path -> rows, bytes, sha256 of the documents' files."""
-        return {n: f for n, f in sorted(self.about["files"].items()) if n.startswith("data/")}
+        """Path of each data file -> its rows, bytes and sha256."""
+        files = sorted(self.manifest["files"].items())
+        return {name: entry for name, entry in files if name.startswith("data/")}
 
     @cached_property
     def urn(self) -> str:
-        """Names the release by its data's digests."""
-        digests = {name: about["sha256"] for name, about in self.data_files.items()}
+        """A URN of the release, derived from the digests of its data files."""
+        digests = {name: entry["sha256"] for name, entry in self.data_files.items()}
         digest = hashlib.sha256(canonical_json(digests).encode()).hexdigest()
-        return f"urn:tamga:release:{quote(str(self.about['name']), safe='')}:{digest[:32]}"
+        return f"urn:tamga:release:{quote(str(self.manifest['name']), safe='')}:{digest[:32]}"
 
     @cached_property
-    def documents(self) -> pl.DataFrame:
-        """A row per source, language and host (null: none, or redacted): documents, chars, tokens
-        (null where no tokenizer was named), first and last day of capture."""
+    def document_counts(self) -> pl.DataFrame:
+        """Released documents counted by source, language and host.
+
+        Returns:
+          source_id, lang, host (null: the record has no host, or its host is redacted), documents,
+          chars, tokens (null: not all documents are tokenized), first and last day of capture.
+        """
         records = self.table("records").select(
             "doc_id",
             captured=pl.col("captured_at").str.extract(_DAY),
             authority=pl.col("uri").str.extract(_AUTHORITY),
         )
-        counted = (
+        by_authority = (
             self.table("documents")
             .select("doc_id", "source_id", "lang", "n_chars", "n_tokens")
             .join(records, on="doc_id", how="left")
@@ -120,54 +137,55 @@ class Facts:
             .agg(*_sizes("n_chars", "n_tokens"), *_captures("captured", "captured"))
             .collect(engine="streaming")
         )
-        names = counted["authority"].unique().drop_nulls().to_list()
-        hosts = {name: urls.authority_host(name) for name in names}
-        named = counted.with_columns(
+        authorities = by_authority["authority"].unique().drop_nulls().to_list()
+        hosts = {authority: urls.authority_host(authority) for authority in authorities}
+        with_hosts = by_authority.with_columns(
             host=pl.col("authority").replace_strict(hosts, default=None, return_dtype=pl.String)
         )
-        return self._added(named, "source_id", "lang", "host")
+        return self._aggregate(with_hosts, "source_id", "lang", "host")
 
-    def by(self, *keys: str) -> pl.DataFrame:
-        """`documents` added up by some of its keys, in their order."""
-        return self._added(self.documents, *keys)
+    def sizes_by(self, *keys: str) -> pl.DataFrame:
+        """Return `document_counts` summed by the keys given (source_id, lang, host), sorted by them."""
+        return self._aggregate(self.document_counts, *keys)
 
     @staticmethod
-    def _added(frame: pl.DataFrame, *keys: str) -> pl.DataFrame:
+    def _aggregate(frame: pl.DataFrame, *keys: str) -> pl.DataFrame:
         sums = pl.col("documents", "chars").sum(), _sum_or_null("tokens")
         return frame.group_by(*keys).agg(*sums, *_captures("first", "last")).sort(*keys)
 
     @cached_property
-    def sources(self) -> dict[str, Source]:
-        """The sources that documents were released from, by id."""
-        released = self.documents["source_id"].unique()
+    def sources(self) -> dict[str, ReleasedSource]:
+        """Id -> source, for each source with a released document."""
+        released = self.document_counts["source_id"].unique()
         rows = self.table("sources").filter(pl.col("source_id").is_in(released.implode()))
-        terms = self.about.get("licences") or {}
+        terms = self.manifest.get("licences") or {}
         return {
-            row["source_id"]: Source(
-                row["source_id"],
-                json.loads(row["entry"]),
-                row["licence"],
-                row["evidence_sha256"],
-                terms,
+            row["source_id"]: ReleasedSource(
+                id=row["source_id"],
+                entry=json.loads(row["entry"]),
+                licence=row["licence"],
+                evidence_sha256=row["evidence_sha256"],
+                terms=terms,
             )
             for row in rows.sort("source_id").collect().iter_rows(named=True)
         }
 
     def sizes(self, sources: set[str] | None = None) -> dict[str, Any]:
-        """documents, chars, tokens, first, last over some sources, or all."""
-        frame = self.documents
+        """Return documents, chars, tokens, first and last over the given sources (default: all)."""
+        frame = self.document_counts
         if sources is not None:
             frame = frame.filter(pl.col("source_id").is_in(list(sources)))
-        told = frame.select(
+        totals = frame.select(
             pl.col("documents", "chars").sum(), _sum_or_null("tokens"), *_captures("first", "last")
         ).row(0, named=True)
-        nothing = not told["documents"] and self.about.get("tokenizer")  # counted: there are none
-        return told | ({"tokens": 0} if nothing else {})
+        # With a tokenizer and no document the number of tokens is known: it is 0.
+        empty = not totals["documents"] and self.manifest.get("tokenizer")
+        return totals | ({"tokens": 0} if empty else {})
 
     @cached_property
-    def ended(self) -> dict[str, int]:
-        """`outcome reason` -> how many records ended so before the release."""
-        counted = (
+    def outcome_counts(self) -> dict[str, int]:
+        """`outcome reason` -> the number of records that were not kept for this reason."""
+        by_reason = (
             self.table("decisions")
             .filter(pl.col("outcome") != "keep")
             .group_by("outcome", "reason")
@@ -175,14 +193,14 @@ class Facts:
             .sort("outcome", "reason")
             .collect(engine="streaming")
         )
-        return {f"{outcome} {reason}": n for outcome, reason, n in counted.iter_rows()}
+        return {f"{outcome} {reason}": n for outcome, reason, n in by_reason.iter_rows()}
 
 
 def _sum_or_null(column: str) -> pl.Expr:
-    """A sum that is null where a part of it is: a size that is not known in full."""
-    some = pl.col(column)
-    whole = (some.null_count() == 0) & (some.len() > 0)
-    return pl.when(whole).then(some.sum()).otherwise(None).alias(column)
+    """Sum a column; null if a value is null or the column is empty, so that no sum is partial."""
+    values = pl.col(column)
+    complete = (values.null_count() == 0) & (values.len() > 0)
+    return pl.when(complete).then(values.sum()).otherwise(None).alias(column)
 
 
 def _sizes(chars: str, tokens: str) -> list[pl.Expr]:
@@ -197,19 +215,21 @@ def _captures(first: str, last: str) -> list[pl.Expr]:
     return [pl.col(first).min().alias("first"), pl.col(last).max().alias("last")]
 
 
-def read(folder: Path) -> Facts:
-    """The facts of a release on disk.
+def read_facts(folder: Path) -> Facts:
+    """Read the facts of a release on disk.
 
     Raises:
-      NoRelease: where there is none, or its manifest lists a table that is not there.
+      NoRelease: if the folder has no readable manifest, or a listed lineage table is missing.
     """
     try:
-        about = json.loads((folder / release_files.MANIFEST).read_bytes())
+        manifest = json.loads((folder / release_files.MANIFEST).read_bytes())
     except (OSError, ValueError):
         raise NoRelease(f"{folder} holds no release (no readable manifest.json)") from None
-    if not isinstance(about, dict) or not isinstance(about.get("files"), dict):
-        raise NoRelease(f"{folder}/manifest.json is no release's manifest (it lists no `files`)")
-    for name in about["files"]:
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise NoRelease(
+            f"{folder}/manifest.json is not a release's manifest (it does not list `files`)"
+        )
+    for name in manifest["files"]:
         if name.startswith("lineage/") and not (folder / name).is_file():
-            raise NoRelease(f"{folder}/{name} is not there, and the manifest lists it")
-    return Facts(folder, about)
+            raise NoRelease(f"{folder}/{name} is missing, but manifest.json lists it")
+    return Facts(folder, manifest)

@@ -19,13 +19,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from lineage.signing.keys import key_id
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
-class BadEnvelope(Exception):
-    """An envelope that is none, or whose signature does not hold; the message says which."""
+class BadEnvelope(TamgaError):
+    """An envelope is malformed or its signature is invalid; the message says which."""
+
+    exit_code = NO
 
 
 def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) -> dict[str, Any]:

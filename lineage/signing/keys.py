@@ -11,13 +11,16 @@ from cryptography.hazmat.primitives import serialization as forms
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from lineage.storage import disk
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: An environment variable: the path of the signing key's file, or the key itself in PEM.
 ENVIRONMENT = "TAMGA_SIGNING_KEY"
 
 
-class BadKey(Exception):
-    """A key is not there, or is none of Ed25519; the message says where it was looked for."""
+class BadKey(TamgaError):
+    """A key is missing or is not an Ed25519 key; the message names its place."""
+
+    exit_code = BAD_USAGE
 
 
 def signing_key(named: Path | None, keys: Path) -> Ed25519PrivateKey:

@@ -16,10 +16,13 @@ from typing import Any
 from lineage.signing import merkle
 from lineage.storage import disk, locks
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 
-class BadLog(Exception):
-    """A log that is torn or was changed; the message names the line."""
+class BadLog(TamgaError):
+    """A log is damaged or was changed; the message names the line."""
+
+    exit_code = NO
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lineage.signing import dsse
 from lineage.storage import release_files
+from schemas.errors import BAD_USAGE, NO, TamgaError
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -33,8 +34,16 @@ TIMEOUT: Final = 10.0  # seconds, for the whole answer
 MAX_BYTES: Final = 1 << 20
 
 
-class NoTimestamp(Exception):
-    """There is no time stamp, or it does not hold; the message says why."""
+class NoTimestamp(TamgaError):
+    """A time stamp is missing or not valid; the message says why."""
+
+    exit_code = NO
+
+
+class BadCertificates(NoTimestamp):
+    """A file of certificates cannot be used; the message says why."""
+
+    exit_code = BAD_USAGE
 
 
 def request_timestamp(url: str, envelope: bytes) -> bytes:
@@ -126,16 +135,16 @@ def load_certificates(path: Path) -> list[x509.Certificate]:
     """Load the certificates of a PEM file.
 
     Raises:
-      NoTimestamp: where it cannot be read, or holds no root.
+      BadCertificates: if it cannot be read, or has no root certificate.
     """
     try:
         loaded = x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise NoTimestamp(f"{path}: cannot be read ({error.strerror})") from None
+        raise BadCertificates(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:
-        raise NoTimestamp(f"{path} holds no certificate in PEM") from None
+        raise BadCertificates(f"{path} holds no certificate in PEM") from None
     if all(one.issuer != one.subject for one in loaded):
-        raise NoTimestamp(f"{path} holds no root: add the certificate that issued itself")
+        raise BadCertificates(f"{path} holds no root: add the certificate that issued itself")
     return loaded
 
 

@@ -12,8 +12,15 @@ import secrets
 from pathlib import Path, PurePosixPath
 
 from lineage.storage import disk
+from schemas.errors import BAD_USAGE, TamgaError
 
 KEY_BYTES = 32
+
+
+class ShortKey(TamgaError):
+    """The look-up key is too short; the message says what to do."""
+
+    exit_code = BAD_USAGE
 
 
 def lookup_key(folder: Path) -> bytes:
@@ -26,9 +33,7 @@ def lookup_key(folder: Path) -> bytes:
         disk.create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
-        raise ValueError(
-            f"{path} is too short for a key; remove the file, and a new key is created"
-        )
+        raise ShortKey(f"{path} is too short for a key; remove the file, and a new key is created")
     return secret
 
 

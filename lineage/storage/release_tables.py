@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,7 @@ import polars as pl
 
 from lineage.storage import release_files
 from schemas.columns import LINEAGE
+from schemas.errors import BAD_USAGE, NO, TamgaError
 
 _TYPES: Final = {
     "string": pl.String,
@@ -21,8 +24,43 @@ _TYPES: Final = {
 }
 
 
-class NoRelease(Exception):
+class NoRelease(TamgaError):
     """There is no release where one was named."""
+
+    exit_code = BAD_USAGE
+
+
+class DamagedRelease(TamgaError):
+    """A release has a table that cannot be read, or that lacks what is asked of it."""
+
+    exit_code = NO
+
+
+def _table_errors() -> Iterator[type[Exception]]:
+    """The errors of the table libraries; queries do not load Arrow, which then raises none."""
+    yield pl.exceptions.PolarsError
+    if arrow := sys.modules.get("pyarrow"):
+        yield arrow.ArrowException
+
+
+@contextmanager
+def readable(
+    otherwise: type[TamgaError] = DamagedRelease, *also: type[Exception]
+) -> Iterator[None]:
+    """Turn the errors of the table libraries into one that a user can meet.  Only their class is
+    named: their text may quote what was read.
+
+    Args:
+      otherwise: the error to raise; `NoRelease` where the command then has nothing to ask.
+      also: further classes that a damaged release raises here.
+    """
+    try:
+        yield
+    except (*_table_errors(), *also) as error:
+        raise otherwise(
+            f"the release cannot be read, a table is damaged ({type(error).__name__}); "
+            "`tamga verify` names the first file that is wrong"
+        ) from error
 
 
 def empty_table(name: str) -> pl.LazyFrame:

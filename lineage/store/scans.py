@@ -13,6 +13,7 @@ import polars as pl
 from lineage.store import segments
 from lineage.store.segments import Header
 from lineage.store.url_keys import is_under
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: The columns by which documents can be filtered and grouped.
 FILTERS: Final = (
@@ -24,8 +25,10 @@ PLACE: Final = ("part", "shard", "row")
 _FEW: Final = 256  # up to this number, rows are looked up one by one
 
 
-class NoSuchRelease(Exception):
-    """The store has no release of this name, number or day."""
+class NoSuchRelease(TamgaError):
+    """The store has no release with this name, number or day."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

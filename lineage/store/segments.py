@@ -32,6 +32,7 @@ import polars as pl
 from lineage.storage import disk
 from schemas import columns
 from schemas.canonical import canonical_json
+from schemas.errors import BAD_USAGE, TamgaError
 
 FOLDER: Final = "_store"  # in the folder of releases; a release must not have this name
 FORMAT: Final = 1
@@ -139,8 +140,10 @@ class Header:
         return f"{self.seq:06}-{self.statement_sha256[:16]}"
 
 
-class BadStore(Exception):
-    """A store that is torn or of another format; the message names the file and the remedy."""
+class BadStore(TamgaError):
+    """A store is damaged or has another format; the message names the file and the remedy."""
+
+    exit_code = BAD_USAGE
 
 
 def write_segment(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:

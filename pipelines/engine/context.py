@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lineage.openlineage.transports import Emitter, configured
+from lineage.openlineage.transports import Emitter, make_emitter
 from pipelines.engine.input_files import Container
 from schemas.params import Params
 from schemas.register import Register
@@ -37,7 +37,7 @@ class Context:
     def events(self) -> Emitter:
         """What tells others of the stages that run."""
         where = self.params.openlineage
-        return configured(where.file, where.url)
+        return make_emitter(where.file, where.url)
 
     def folder(self, stage: str) -> Path:
         return self.params.work / stage

@@ -70,8 +70,8 @@ def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> ev
         sources = list(_governed(context.register))
         counted = totals.get("source", {})
         facets = {
-            "tamga_licence": events.licence_facet(run, rollups.licences(sources, counted)),
-            "tamga_consent": events.consent_facet(run, rollups.bases(sources, counted)),
+            "tamga_licence": events.licence_facet(run, rollups.licence_rows(sources, counted)),
+            "tamga_consent": events.consent_facet(run, rollups.basis_rows(sources, counted)),
         }
     return events.Output(
         digest=digest(summary["files"]),
@@ -82,17 +82,17 @@ def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> ev
     )
 
 
-def _governed(register: Register) -> Iterator[rollups.Governed]:
+def _governed(register: Register) -> Iterator[rollups.SourceTerms]:
     terms = {name: asdict(term) for name, term in register.licences.items()}
     for source in register.sources.values():
         ends, spdx = source.basis.expires_on, source.licence.spdx
-        yield rollups.Governed(
-            source.id,
-            spdx,
-            duties(spdx, terms),
-            source.basis.kind,
-            ends.isoformat() if ends else None,
-            source.evidence_sha256 is not None,
+        yield rollups.SourceTerms(
+            id=source.id,
+            licence=spdx,
+            duties=duties(spdx, terms),
+            basis=source.basis.kind,
+            expires_on=ends.isoformat() if ends else None,
+            has_evidence=source.evidence_sha256 is not None,
         )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lineage.storage import disk
+from lineage.storage.object_store import ObjectStore
 
 ROW_GROUP_ROWS = 122_880
 
@@ -82,15 +82,20 @@ class State:
 
     root: str
 
+    @property
+    def store(self) -> ObjectStore:
+        """Where its files lie."""
+        return disk.LocalDisk(Path(self.root))
+
     def path(self, table: str, shard: str) -> Path:
         return Path(self.root) / table / f"{shard}.parquet"
 
     def write(self, table: str, shard: str, data: pa.Table, level: int = 1) -> dict[str, Any]:
         """Write one table of a shard; what comes back describes the file."""
-        content = parquet_bytes(data, level)
-        disk.write_bytes(self.path(table, shard), content)
+        content, file = parquet_bytes(data, level), f"{table}/{shard}.parquet"
+        self.store.put(file, content)
         return {
-            "file": f"{table}/{shard}.parquet",
+            "file": file,
             "rows": data.num_rows,
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
@@ -98,25 +103,26 @@ class State:
 
     def finish(self, shard: str, files: Iterable[Mapping[str, Any]], **figures: Any) -> None:
         """Mark a shard as done, with its files and its aggregates."""
-        disk.write_json(
-            Path(self.root) / "done" / f"{shard}.json",
-            {"shard": shard, "files": list(files), "figures": figures},
-        )
+        marker = {"shard": shard, "files": list(files), "figures": figures}
+        self.store.put(f"done/{shard}.json", disk.json_bytes(marker))
 
     def finished(self, shard: str) -> dict[str, Any] | None:
         """A done shard's marker, or None."""
-        path = Path(self.root) / "done" / f"{shard}.json"
-        return json.loads(path.read_bytes()) if path.exists() else None
+        key = f"done/{shard}.json"
+        return self._marker(key) if self.store.exists(key) else None
 
     def count(self) -> int:
         """How many shards are done: what a progress display asks."""
-        folder = Path(self.root) / "done"
-        return sum(name.endswith(".json") for name in os.listdir(folder)) if folder.is_dir() else 0
+        return len(self.store.list_keys("done/"))
 
     def all_finished(self) -> list[dict[str, Any]]:
         """The markers of all done shards, by shard name."""
-        folder = Path(self.root) / "done"
-        return [json.loads(p.read_bytes()) for p in sorted(folder.glob("*.json"))]
+        return [self._marker(key) for key in self.store.list_keys("done/")]
+
+    def _marker(self, key: str) -> dict[str, Any]:
+        with self.store.open(key) as file:
+            marker: dict[str, Any] = json.load(file)
+        return marker
 
 
 def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""The captures of signals in a crawl: out of the indexes of its containers, for `HostSignals`.
+"""Collect the signal captures of a crawl from the indexes of its containers, for `HostSignals`.
 
-They travel as rows of `CAPTURES`; their bodies stay on disk, in a file per task, so that a worker
-holds the bodies of the hosts it is at, and of all others an address and a few marks.
+Captures travel as rows of `CAPTURES`. Their bodies stay on disk, in a file per task. So a worker
+loads only the bodies of the hosts it judges, and holds an address and a few marks of the others.
 """
 
 from __future__ import annotations
@@ -39,31 +39,35 @@ _READ = (
 
 
 def collect_captures(index: Path, bodies: Path) -> pl.DataFrame:
-    """The captures in the index of a task, of all hosts: a capture whose own address nobody governs
-    still binds what a narrower entry, or another collection, lets in.
+    """Return the signal captures in the index of a task, of all hosts.
 
-    One that cannot be read counts as one that was not answered (status 0), which refuses: what it
-    says is not known.
+    Captures of ungoverned addresses are included: a narrower entry, or another collection, may
+    govern pages of that host. An unreadable capture counts as unanswered (status 0), which refuses,
+    because its content is unknown.
 
     Args:
       index: a file of `scan.INDEX`.
-      bodies: the file that is made of the bodies.
+      bodies: the file to write the bodies to.
+
+    Returns:
+      Rows of `CAPTURES`.
     """
-    found = [pl.DataFrame(schema=CAPTURES)]
+    frames = [pl.DataFrame(schema=CAPTURES)]
     with write_bodies(bodies) as store, pq.ParquetFile(index) as file:
-        for group in range(file.num_row_groups):  # never the bodies of them all
-            some = batches.frame(file.read_row_group(group, columns=list(_READ)))
-            found.append(_capture_rows(some.filter(pl.col("signal").is_not_null()), store))
-    return pl.concat(found)
+        for group in range(file.num_row_groups):  # not all bodies are in memory at once
+            rows = batches.frame(file.read_row_group(group, columns=list(_READ)))
+            frames.append(_capture_rows(rows.filter(pl.col("signal").is_not_null()), store))
+    return pl.concat(frames)
 
 
-def _capture_rows(some: pl.DataFrame, store: StoreBody) -> pl.DataFrame:
-    unread = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
-    places = [store(body) if body else None for body in some["signal_body"]]
-    return some.select(
-        host=hosts(some["uri"]).fill_null(""),
+def _capture_rows(index: pl.DataFrame, store: StoreBody) -> pl.DataFrame:
+    """Return rows of `CAPTURES` for rows of an index; `store` writes their bodies."""
+    unreadable = pl.col("signal_body").is_null() & pl.col("signal_refers").is_null()
+    places = [store(body) if body else None for body in index["signal_body"]]
+    return index.select(
+        host=hosts(index["uri"]).fill_null(""),
         kind="signal",
-        status=pl.when(unread).then(0).otherwise(pl.col("http_status").fill_null(200)),
+        status=pl.when(unreadable).then(0).otherwise(pl.col("http_status").fill_null(200)),
         captured_at=pl.col("captured_at").fill_null(""),
         doc_id="base_id",
         uri="uri",
@@ -77,13 +81,13 @@ def _capture_rows(some: pl.DataFrame, store: StoreBody) -> pl.DataFrame:
 
 
 def to_captures(rows: Iterable[pa.RecordBatch]) -> list[Capture]:
-    """Captures out of rows of `CAPTURES`."""
+    """Return the captures of rows of `CAPTURES`."""
     return [_to_capture(**row) for batch in rows for row in batch.to_pylist()]
 
 
 def _to_capture(path: str | None, offset: int, length: int, **known: Any) -> Capture:
-    stored = BodyLocation(path, offset, length) if path is not None else None
-    return Capture(body=b"", body_location=stored, **known)
+    location = BodyLocation(path, offset, length) if path is not None else None
+    return Capture(body=b"", body_location=location, **known)
 
 
 def redirect_targets(
@@ -93,34 +97,37 @@ def redirect_targets(
     max_record_bytes: int,
     bodies: Path,
 ) -> pl.DataFrame:
-    """The records of a crawl to which redirects of signals lead and that are no signals themselves
-    (`/robots.txt` -> `/robots.txt?v=1`), of at most five redirects in a row (RFC 9309 2.3.1.2).
+    """Return the records that redirects of signals lead to and that are not signals themselves.
+
+    An example is `/robots.txt` -> `/robots.txt?v=1`. At most five redirects in a row are followed
+    (RFC 9309, 2.3.1.2).
 
     Args:
-      signals: all captures of signals.
+      signals: all signal captures.
       tasks: all tasks.
-      index: a task's key -> its index.
-      max_record_bytes: how much is read of a record.
-      bodies: the file that is made of their bodies.
+      index: returns the index of a task by its key.
+      max_record_bytes: the most bytes read of a record.
+      bodies: the file to write the bodies to.
 
     Returns:
       Rows of `CAPTURES`, of the kind `TARGET`.
     """
-    tasks, found = list(tasks), [pl.DataFrame(schema=CAPTURES)]
-    seen = {split_uri(one.uri) for one in signals}
-    leading: Iterable[Capture] = signals
+    tasks, frames = list(tasks), [pl.DataFrame(schema=CAPTURES)]
+    visited = {split_uri(capture.uri) for capture in signals}
+    origins: Iterable[Capture] = signals
     with write_bodies(bodies) as store:
         for _ in range(REDIRECTS):
             wanted = {
-                a for one in leading if (a := redirect_address(one)) and split_uri(a) not in seen
+                a for c in origins if (a := redirect_address(c)) and split_uri(a) not in visited
             }
             if not wanted:
                 break
-            seen |= {split_uri(address) for address in wanted}
-            held = [c for task in tasks for c in _records_at(wanted, task, index, max_record_bytes)]
-            found.append(_to_rows(held, store))
-            leading = held
-    return pl.concat(found)
+            visited |= {split_uri(address) for address in wanted}
+            origins = [
+                c for task in tasks for c in _records_at(wanted, task, index, max_record_bytes)
+            ]
+            frames.append(_to_rows(origins, store))
+    return pl.concat(frames)
 
 
 def _records_at(
@@ -129,23 +136,23 @@ def _records_at(
     index: Callable[[str], pl.LazyFrame],
     max_record_bytes: int,
 ) -> Iterator[Capture]:
-    """The records of a task at some addresses, with their bodies."""
-    spelt = {s for a in addresses for s in (a, f"{a.partition('://')[0]}:{normal_url(a)}")}
-    there = pl.col("uri").is_in(list(spelt)) & pl.col("http_status").is_not_null()
+    """Yield the records of a task at some addresses, with their bodies."""
+    spellings = {s for a in addresses for s in (a, f"{a.partition('://')[0]}:{normal_url(a)}")}
+    matching = pl.col("uri").is_in(list(spellings)) & pl.col("http_status").is_not_null()
     plain = pl.col("signal").is_null() & pl.col("revisit").is_null() & pl.col("error").is_null()
-    some = index(task.key).filter(there & plain).collect().sort("container", "offset")
-    for (number,), rows in some.group_by("container", maintain_order=True):
+    targets = index(task.key).filter(matching & plain).collect().sort("container", "offset")
+    for (number,), rows in targets.group_by("container", maintain_order=True):
         source = scan.container_source(task.containers[int(str(number))], max_record_bytes)
         wanted = list(rows.select("offset", "length").iter_rows())
         bodies = reader(task.containers[int(str(number))].format).contents(source, wanted)
         for row, content in zip(rows.iter_rows(named=True), bodies, strict=True):
             body, error = decode_body(content.payload or b"", content.headers, max_record_bytes)
-            unread = error or content.error
+            unreadable = error or content.error
             location = next((v for k, v in content.headers if k.lower() == "location"), "")
             yield Capture(
                 host="",
                 kind=TARGET,
-                status=0 if unread else row["http_status"],
+                status=0 if unreadable else row["http_status"],
                 body=body[:MAX_DOCUMENT_BYTES],
                 captured_at=row["captured_at"] or "",
                 doc_id=row["base_id"],
@@ -154,10 +161,11 @@ def _records_at(
             )
 
 
-def _to_rows(some: Sequence[Capture], store: StoreBody) -> pl.DataFrame:
+def _to_rows(captures: Sequence[Capture], store: StoreBody) -> pl.DataFrame:
+    """Return captures as rows of `CAPTURES`; `store` writes their bodies."""
     rows = []
-    for one in some:
-        at = store(one.body) if one.body else BodyLocation("", 0, 0)
-        row = {name: getattr(one, name, None) for name in CAPTURES}
-        rows.append(row | at._asdict() | {"path": at.path or None})
+    for capture in captures:
+        location = store(capture.body) if capture.body else BodyLocation("", 0, 0)
+        row = {name: getattr(capture, name, None) for name in CAPTURES}
+        rows.append(row | location._asdict() | {"path": location.path or None})
     return pl.DataFrame(rows, schema=CAPTURES)

@@ -1,8 +1,8 @@
-"""The gate: whether a record may be used, by the register first and by the crawl's signals then.
+"""The gate decides whether a record may be used: first by the register, then by opt-out signals.
 
-Everything fails closed.  `Gate` settles once what hangs on a source alone (`standing`); per record
-it looks at what varies: withdrawals, the URL scope, and opt-outs.  No text, no record's URL and
-no ground of a withdrawal gets into the evidence: they may hold personal data.
+The gate fails closed. It judges each source once (`Gate.source_verdicts`). For each record it
+checks withdrawals, the URL scope and opt-outs. The evidence holds no text, no URL of a record and
+no ground of a withdrawal, because these may contain personal data.
 """
 
 from __future__ import annotations
@@ -24,14 +24,20 @@ from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
 
-#: Replaces links among observations by what stands at their ends.
+#: Replaces observations that link to terms by the observations of these terms.
 Follow = Callable[[Iterable[Observation]], Sequence[Observation]]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A decision: `outcome` is `keep`, `refuse` or `drop`; `reason` is None for `keep`;
-    `evidence` can be written as JSON."""
+    """The decision about a record.
+
+    Attributes:
+      outcome: `keep`, `refuse` or `drop`; of records that cannot be read, `damaged`.
+      reason: the reason; None for `keep`.
+      rule, rule_version: the rule that decided.
+      evidence: what was observed; can be written as JSON.
+    """
 
     outcome: str
     reason: str | None
@@ -50,36 +56,48 @@ def _entry_evidence(source: Source, params: Params) -> dict[str, Any]:
 
 
 def _refusal_verdict(refusal: Refusal, source: Source, params: Params) -> Verdict:
-    """The verdict for a refusal of a governed record: its evidence names the entry, but where a
-    recorded withdrawal bars it."""
-    named = {} if refusal.rule == lawfulness.WITHDRAWAL else _entry_evidence(source, params)
-    evidence = {**named, **refusal.evidence}
+    """Return the verdict for a refused source. Its evidence names the entry.
+
+    The evidence of a recorded withdrawal does not.
+    """
+    entry = {} if refusal.rule == lawfulness.WITHDRAWAL else _entry_evidence(source, params)
+    evidence = {**entry, **refusal.evidence}
     return Verdict("refuse", refusal.reason, refusal.rule, refusal.rule_version, evidence)
 
 
-def withdrawal_verdict(found: Withdrawal | None) -> Verdict | None:
-    """The verdict on what a withdrawal bars; None: nothing bars it."""
-    if found is None:
+def withdrawal_verdict(withdrawal: Withdrawal | None) -> Verdict | None:
+    """Return the verdict for a record under a withdrawal; None if there is no withdrawal."""
+    if withdrawal is None:
         return None
-    barred = lawfulness.recorded_withdrawal(found)
-    return Verdict("refuse", barred.reason, barred.rule, barred.rule_version, barred.evidence)
+    refusal = lawfulness.recorded_withdrawal(withdrawal)
+    return Verdict("refuse", refusal.reason, refusal.rule, refusal.rule_version, refusal.evidence)
 
 
-def _opt_out_verdict(name: str, found: Observation, source: Source, params: Params) -> Verdict:
+def _opt_out_verdict(
+    name: str, reservation: Observation, source: Source, params: Params
+) -> Verdict:
+    """Return the verdict for a record that the protocol `name` reserves."""
     return Verdict(
         "refuse",
         f"opted-out:{name}",
         f"signal:{name}",
-        found.version,
+        reservation.version,
         _entry_evidence(source, params)
-        | {"signals": params.signals, "observation": found.evidence()},
+        | {"signals": params.signals, "observation": reservation.evidence()},
     )
 
 
 class Gate:
-    """The gate of a run.  Picklable; `standing` has a verdict (None: good) per source.
+    """The gate of a run. It can be pickled.
 
-    `packs` are the policy packs, by default those of this installation.
+    Args:
+      params: the parameters of the run.
+      register: the register with its withdrawals.
+      packs: the policy packs; by default those of this installation.
+
+    Attributes:
+      source_verdicts: a verdict for each source that may not be used; None for the others.
+      rulings: the ruling of the policy packs on each source.
     """
 
     def __init__(
@@ -96,8 +114,10 @@ class Gate:
         self.lifted_withdrawals = Withdrawals.of(register.lifted)
 
     def policy_evidence(self, source_id: str) -> Mapping[str, Any]:
-        """For the evidence of any decision about a governed record: the pack and version that were
-        held against its source, the rules that bar it, and whether they refuse."""
+        """Return the evidence on policy packs, for each decision about a governed record.
+
+        It names the pack and its version, the rules that bar the source, and whether they refuse.
+        """
         return {
             **self.rulings[source_id].evidence(),
             "enforce": self.params.policy.enforce,
@@ -105,9 +125,9 @@ class Gate:
         }
 
     def refuse_ungoverned(self, uri: str, doc_id: str) -> Verdict:
-        """The refusal of a record that no entry governs; a withdrawal names it first."""
-        found = self.withdrawals.of_record(None, uri, doc_id)
-        return withdrawal_verdict(found) or Verdict(
+        """Refuse a record that no entry governs; a recorded withdrawal is named before that."""
+        withdrawal = self.withdrawals.of_record(None, uri, doc_id)
+        return withdrawal_verdict(withdrawal) or Verdict(
             "refuse",
             "ungoverned",
             "register:ungoverned",
@@ -116,9 +136,13 @@ class Gate:
         )
 
     def check_entry(self, source_id: str, uri: str, doc_id: str) -> Verdict | None:
-        """Withdrawals and the entry's standing: the register without its URL scope."""
-        found = self.withdrawals.of_record(source_id, uri, doc_id)
-        return withdrawal_verdict(found) or self.source_verdicts[source_id]
+        """Check withdrawals and the entry of the source, without its URL scope.
+
+        Returns:
+          The refusal; None if the record passes.
+        """
+        withdrawal = self.withdrawals.of_record(source_id, uri, doc_id)
+        return withdrawal_verdict(withdrawal) or self.source_verdicts[source_id]
 
     def check_register(
         self,
@@ -128,23 +152,31 @@ class Gate:
         observations: Sequence[Observation] = (),
         page_follows: bool = False,
     ) -> Verdict | None:
-        """The first reason to refuse a record before its response is read; None: go on.
+        """Find the first reason to refuse a record, before its response is read.
 
-        `observations` are what `HostSignals` says of the URL.  With `page_follows` (the record
-        answered 200, or is no HTTP, and will be read itself) a reservation in tdmrep.json, which it
-        may lift, and what stands after it are left to `check_page`.
+        Args:
+          source_id: the source that governs the record; None if there is none.
+          uri: the URL of the record.
+          doc_id: the id of the record.
+          observations: what `HostSignals` observes for the URL.
+          page_follows: whether the response will be read: its status is 200, or it is not HTTP. A
+            page may lift a reservation in tdmrep.json. So that reservation, and the protocols after
+            it, are left to `check_page`.
+
+        Returns:
+          The refusal; None if the record passes.
         """
         if source_id is None:
             return self.refuse_ungoverned(uri, doc_id)
-        found = self.check_entry(source_id, uri, doc_id)
-        if found and _precedes(found, "purpose-not-granted"):
-            return found
+        refusal = self.check_entry(source_id, uri, doc_id)
+        if refusal and _precedes(refusal, "purpose-not-granted"):
+            return refusal
         source = self.sources[source_id]
         outside = lawfulness.outside_scope(source, uri)
         if outside:
             return _refusal_verdict(outside, source, self.params)
-        if found or source.opt_out == "overridden":
-            return found
+        if refusal or source.opt_out == "overridden":
+            return refusal
         for name, observation in reservations(observations).items():
             if page_follows and name == "tdmrep":
                 return None
@@ -161,23 +193,36 @@ class Gate:
         jsonld: Sequence[str] = (),
         follow: Follow = list,
     ) -> Verdict | None:
-        """The first opt-out of the host, the headers and the page together, then a licence that
-        is stricter than the register's; None: none.
+        """Find the first reason to refuse a record after its response is read.
 
-        `metas` are (name, content), `links` (rel, href) pairs, `jsonld` the texts of scripts.
-        A link to terms that `follow` does not replace reserves.
+        These are opt-outs of host, headers and page together, then a page licence that is stricter
+        than the register's.
+
+        Args:
+          source_id: the source that governs the record.
+          observations: what `HostSignals` observes for the URL.
+          headers: the HTTP headers.
+          metas: (name, content) pairs of the page.
+          links: (rel, href) pairs of the page.
+          jsonld: the texts of JSON-LD scripts.
+          follow: replaces links to terms by the terms. A link that remains reserves.
+
+        Returns:
+          The refusal; None if the record passes.
         """
         source = self.sources[source_id]
         if source.opt_out == "overridden":
             return None
         page = follow(observe_response(headers, metas, self.params.robots_agents))
-        seen = [*observations, *page]
-        for name, observation in reservations(seen).items():
+        observed = [*observations, *page]
+        for name, observation in reservations(observed).items():
             return _opt_out_verdict(name, observation, source, self.params)
-        found = page_licences.detect_licences(headers, metas, links, jsonld)
-        stated = list(dict.fromkeys([*found, *(o.licence for o in seen if o.licence)]))
-        bars = [one for one in stated if page_licences.is_stricter(one, source.licence.spdx)]
-        if not bars:
+        on_page = page_licences.detect_licences(headers, metas, links, jsonld)
+        stated = list(dict.fromkeys([*on_page, *(o.licence for o in observed if o.licence)]))
+        stricter = [
+            licence for licence in stated if page_licences.is_stricter(licence, source.licence.spdx)
+        ]
+        if not stricter:
             return None
         return Verdict(
             "refuse",
@@ -185,13 +230,14 @@ class Gate:
             "page-licence",
             page_licences.VERSION,
             _entry_evidence(source, self.params)
-            | {"declared": source.licence.spdx, "stated": stated, "stricter": bars},
+            | {"declared": source.licence.spdx, "stated": stated, "stricter": stricter},
         )
 
     def check_signal(self, source_id: str | None, uri: str, doc_id: str) -> Verdict:
-        """The verdict on a capture of robots.txt and its like: dropped as a signal where the
-        entry stands.  Neither the URL scope nor the host's opt-outs concern it: no text of it
-        is used."""
+        """Return the verdict on a signal capture: refused by its entry, else dropped as a signal.
+
+        URL scope and opt-outs do not apply, because none of its text is used.
+        """
         if source_id is None:
             return self.refuse_ungoverned(uri, doc_id)
         return self.check_entry(source_id, uri, doc_id) or Verdict(
@@ -203,23 +249,29 @@ class Gate:
         )
 
     def check_document_withdrawal(self, doc_ids: Iterable[str]) -> Verdict | None:
-        """A withdrawal of a document under any of the ids that its record may have had."""
-        found = (self.withdrawals.by_value.get(("document", one)) for one in doc_ids)
-        return withdrawal_verdict(next(filter(None, found), None))
+        """Return the verdict of a withdrawal of the document, under any of its possible ids."""
+        entries = (self.withdrawals.by_value.get(("document", doc_id)) for doc_id in doc_ids)
+        return withdrawal_verdict(next(filter(None, entries), None))
 
     def check_text_withdrawal(self, digest: str) -> Verdict | None:
-        """A withdrawal of the very text, by its SHA-256 (hex)."""
+        """Return the verdict of a withdrawal of the text, by its SHA-256 (hex)."""
         return withdrawal_verdict(self.withdrawals.of_text(digest))
 
     def reinstatement_evidence(
         self, source_id: str | None, uri: str, doc_ids: Iterable[str], digest: str
     ) -> dict[str, Any]:
-        """For the evidence of a record that passes: the withdrawal that barred it and was lifted;
-        `doc_ids` as in `check_document_withdrawal`, `digest` as in `check_text_withdrawal`."""
-        found = self.lifted_withdrawals.of_text(digest)
-        for one in doc_ids:
-            found = found or self.lifted_withdrawals.of_record(source_id, uri, one)
-        return {"reinstated": withdrawal_evidence(found)} if found else {}
+        """Return the evidence of a lifted withdrawal, for a record that passes.
+
+        Args:
+          source_id: the source that governs the record.
+          uri: the URL of the record.
+          doc_ids: the possible ids of the record.
+          digest: the SHA-256 of its text (hex).
+        """
+        lifted = self.lifted_withdrawals.of_text(digest)
+        for doc_id in doc_ids:
+            lifted = lifted or self.lifted_withdrawals.of_record(source_id, uri, doc_id)
+        return {"reinstated": withdrawal_evidence(lifted)} if lifted else {}
 
     def keep(
         self,
@@ -227,8 +279,14 @@ class Gate:
         observations: Sequence[Observation] = (),
         stated: Sequence[str] = (),
     ) -> Verdict:
-        """The grounds on which a record passes; `stated` are the licences that its page names.
-        Reservations that a contract outranks are named as `overridden`."""
+        """Return the verdict for a record that passes, with the grounds in its evidence.
+
+        Args:
+          source_id: the source that governs the record.
+          observations: what `HostSignals` observes for the URL. Reservations that a contract
+            outranks are listed as `overridden`.
+          stated: the licences that the page states.
+        """
         source = self.sources[source_id]
         basis = source.basis
         evidence = _entry_evidence(source, self.params) | {
@@ -246,5 +304,5 @@ class Gate:
 
 
 def _precedes(verdict: Verdict, reason: str) -> bool:
-    """Whether a verdict's reason stands at or before another in the order."""
+    """Whether a verdict's reason is `reason` or comes before it in the order of reasons."""
     return verdict.reason in REGISTER[: REGISTER.index(reason) + 1]

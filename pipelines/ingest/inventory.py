@@ -1,4 +1,4 @@
-"""Which raw files a run reads: the patterns of params resolved, each file with its digest."""
+"""List the raw files of a run: resolve the patterns of the parameters, and digest each file."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from schemas.params import Params
 
 
 def containers(params: Params, remember: bool = True) -> list[Container]:
-    """All raw files, sorted by collection and path, however the params list them.
+    """Return all raw files, sorted by collection and path.
 
     Args:
-      params: names them by patterns.
-      remember: keep their digests in the work folder for the next time.
+      params: the parameters, whose patterns name the files.
+      remember: whether to store digests and copies in the work folder for the next run.
 
     Raises:
-      Invalid: where two collections claim one file.
+      Invalid: two collections claim the same file.
     """
-    found = claimed(params)
+    claims = claimed(params)
     known = Digests(params.work / ".state" / "digests.json")
     with TemporaryDirectory() as passing, ThreadPoolExecutor() as pool:
-        # a dry run writes nothing into the work folder
+        # A dry run writes nothing into the work folder.
         folder = params.work / ".state" / "fetched" if remember else Path(passing)
-        paths = list(pool.map(lambda claim: _local(claim[3], folder), found.values()))
+        paths = list(pool.map(lambda claim: _local(claim[3], folder), claims.values()))
         digests = list(pool.map(known.of, paths))
         formats = [
             sniff.detect_format(path) if format == "auto" else format
-            for (_, format, *_), path in zip(found.values(), paths, strict=True)
+            for (_, format, *_), path in zip(claims.values(), paths, strict=True)
         ]
     if remember:
         known.save()
@@ -44,7 +44,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
                 collection, format, str(path), name_of(named, params.root), size, sha256, fields
             )
             for (collection, _, fields, named), format, path, (size, sha256) in zip(
-                found.values(), formats, paths, digests, strict=True
+                claims.values(), formats, paths, digests, strict=True
             )
         ),
         key=lambda c: (c.collection, c.uri),
@@ -52,12 +52,12 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
 
 
 def _local(path: Path | str, folder: Path) -> Path:
-    """Where a file can be read: of an object store, a copy in `folder`."""
+    """Return a local path of a file; one in an object store is copied to `folder`."""
     return path if isinstance(path, Path) else remote.fetch_file(path, folder)
 
 
-def digests(found: list[Container]) -> Mapping[str, str]:
-    """`collection:path` -> digest: what goes into a run's id."""
+def digests(files: list[Container]) -> Mapping[str, str]:
+    """Return digests by `collection:path`. They are part of the run's id."""
     return {
-        f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}" for c in found
+        f"{c.collection}:{c.uri}": f"{c.format} {c.sha256} {json.dumps(c.fields)}" for c in files
     }

@@ -1,7 +1,7 @@
-"""From a unit of an index to records, decisions and documents: where the gate stands.
+"""Judge the records of a unit by the gate, and read the documents that pass.
 
-A record is judged in the design's order: its envelope, the register, captures that are signals,
-HTTP status and media type, then headers and page.  Only what passes is decoded.
+The order is: envelope, register, signal captures, HTTP status and media type, then headers and
+page. Only records that pass so far are decoded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipelines.ingest.readers.records import Content, Cursor, Envelope
 from pipelines.ingest.readers.registry import reader
 from pipelines.ingest.signals import licences
 from pipelines.ingest.signals.hosts import HostSignals
-from pipelines.ingest.signals.observed import Observation
+from pipelines.ingest.signals.observed import Observation, Pairs
 from pipelines.personal_data.uris import redact_uris
 from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
@@ -35,17 +35,30 @@ CONTENT_RULE = "1"
 
 @dataclass
 class Intake:
-    """A unit's outcome, before it becomes tables."""
+    """The outcome of a unit, before it becomes tables.
+
+    `charsets` counts overruled charsets, and repairs by kind.
+    """
 
     records: list[dict[str, Any]] = field(default_factory=list)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     documents: list[dict[str, Any]] = field(default_factory=list)
-    charsets: Counter[str] = field(default_factory=Counter)  # overruled, and repaired, by kind
+    charsets: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
 class RecordJudge:
-    """What judging a record takes."""
+    """Judges records.
+
+    Attributes:
+      gate: the gate of the run.
+      register: the register.
+      signals: the signal captures of the crawl.
+      coinciding: ids that several records share, with the `level` of `scan.doc_id` for each.
+      max_record_bytes: the most bytes of a record.
+      extractor: the library that reads the main text of HTML.
+      cursor: keeps a compressed container open between units.
+    """
 
     gate: Gate
     register: Register
@@ -56,7 +69,12 @@ class RecordJudge:
     cursor: Cursor = field(default_factory=Cursor)
 
     def judge_unit(self, task: scan.Task, index: pl.DataFrame) -> Intake:
-        """Judge and read the records of a unit."""
+        """Judge and read the records of a unit.
+
+        Args:
+          task: the task that the unit belongs to.
+          index: the unit's rows of the index.
+        """
         out = Intake()
         sources = self.register.match(index["uri"], task.collection).to_list()
         names = hosts(index["uri"]).to_list()
@@ -72,106 +90,125 @@ class RecordJudge:
                 "container": container.uri,
                 "container_sha256": container.sha256,
             }
-            verdict, seen = self._before(row, doc_id, source_id, host)
-            verdict = self._withdrawn(row, container) or verdict
+            verdict, observations = self._judge_envelope(row, doc_id, source_id, host)
+            verdict = self._check_document_withdrawal(row, container) or verdict
             if verdict:
                 out.records.append(record)
-                self._decide(out, record, verdict)
+                self._add_decision(out, record, verdict)
             else:
-                pending.append(_Pending(record, row, container, seen))
-        for one, body in _read_bodies(pending, self.max_record_bytes, self.cursor):
-            self._read(out, one, body)
+                pending.append(_Pending(record, row, container, observations))
+        for item, body in _read_bodies(pending, self.max_record_bytes, self.cursor):
+            self._judge_content(out, item, body)
         return out
 
     def _doc_id(self, row: Mapping[str, Any], container: Any) -> str:
         level = self.coinciding.get(row["base_id"], 0)
         return _id_at(row, container, level) if level else str(row["base_id"])
 
-    def _withdrawn(self, row: Mapping[str, Any], container: Any) -> Verdict | None:
-        """A copy of a record gives both a longer id: a withdrawal bars it under each of them."""
+    def _check_document_withdrawal(self, row: Mapping[str, Any], container: Any) -> Verdict | None:
+        """Return the verdict of a withdrawal of the record, under each id that it can have.
+
+        A copy of a record changes the ids of both.
+        """
         if "document" not in self.gate.withdrawals.scopes:
             return None
         return self.gate.check_document_withdrawal(_possible_ids(row, container))
 
-    def _before(
+    def _judge_envelope(
         self, row: Mapping[str, Any], doc_id: str, source_id: str | None, host: str | None
     ) -> tuple[Verdict | None, Sequence[Observation]]:
-        """What can be said before the body is read."""
+        """Judge a record before its body is read.
+
+        Returns:
+          The verdict, or None if the body must be read; and what the host's captures say of it.
+        """
         if row["error"]:
             return _damaged_verdict(row["error"], detail=row["detail"]), ()
         uri = row["uri"] or ""
         if row["signal"]:
             return self.gate.check_signal(source_id, uri, doc_id), ()
-        seen: Sequence[Observation] = ()
+        observations: Sequence[Observation] = ()
         if host in self.signals.hosts and source_id:
-            seen = self.signals.observations(uri, row["captured_at"] or "")
+            observations = self.signals.observations(uri, row["captured_at"] or "")
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
         revisit = row["revisit"]
         refused = self.gate.check_register(
-            source_id, uri, doc_id, seen, page_follows=answered and not revisit
+            source_id, uri, doc_id, observations, page_follows=answered and not revisit
         )
         if refused:
-            return refused, seen
+            return refused, observations
         if revisit and (answered or status == 304):
-            return _revisit_verdict(revisit), seen
+            return _revisit_verdict(revisit), observations
         if not answered:
-            return _damaged_verdict("http-status", status=status), seen
+            return _damaged_verdict("http-status", status=status), observations
         if not text_extraction.is_supported(media_type):
-            return _damaged_verdict("unsupported-media-type", media_type=media_type or None), seen
-        return None, seen
+            verdict = _damaged_verdict("unsupported-media-type", media_type=media_type or None)
+            return verdict, observations
+        return None, observations
 
-    def _read(self, out: Intake, one: _Pending, body: Content) -> None:
-        record = one.record
+    def _judge_content(self, out: Intake, item: _Pending, body: Content) -> None:
+        """Read the text of a record, judge it, and add its rows to `out`."""
+        record = item.record
         document = text_extraction.extract_document(body, self.max_record_bytes, self.extractor)
         record |= {"charset": document.used, "charset_declared": document.declared}
         out.records.append(record)
-        source_id = record["source_id"]
-        verdict = None
+        verdict = self._check_content(item, body.headers, document)
+        if verdict is None:
+            verdict = self._keep(item, body.headers, document)
+            out.charsets.update(str(repair) for repair in document.repairs)
+            out.charsets.update(["overruled"] * document.overruled)
+            columns = ("doc_id", "source_id", "uri", "captured_at")
+            text = {"title": document.title, "text": document.text}
+            out.documents.append({name: record[name] for name in columns} | text)
+        self._add_decision(out, record, verdict)
+
+    def _check_content(
+        self, item: _Pending, headers: Pairs, document: text_extraction.Document
+    ) -> Verdict | None:
+        """Return the first reason not to keep a record that was read; None if it is kept."""
         if document.error:
-            verdict = _damaged_verdict(document.error, detail=document.detail)
-        else:
-            follow = partial(
+            return _damaged_verdict(document.error, detail=document.detail)
+        verdict = self.gate.check_page(
+            item.record["source_id"],
+            item.observations,
+            headers,
+            document.metas,
+            document.links,
+            document.jsonld,
+            follow=partial(
                 self.signals.follow,
-                uri=one.row["uri"] or "",
-                captured_at=record["captured_at"] or "",
-            )
-            declared = (body.headers, document.metas, document.links, document.jsonld)
-            verdict = self.gate.check_page(source_id, one.seen, *declared, follow=follow)
+                uri=item.row["uri"] or "",
+                captured_at=item.record["captured_at"] or "",
+            ),
+        )
         if verdict is None and not document.text.strip():
             verdict = Verdict(
                 "drop", "empty", "content", CONTENT_RULE, {"chars": len(document.text)}
             )
         if verdict is None and "text" in self.gate.withdrawals.scopes:
-            digest = hashlib.sha256(document.text.encode()).hexdigest()
-            verdict = self.gate.check_text_withdrawal(digest)
-        if verdict is None:
-            verdict = self.gate.keep(source_id, one.seen, licences.detect_licences(*declared))
-            if self.gate.lifted_withdrawals.scopes:
-                digest = hashlib.sha256(document.text.encode()).hexdigest()
-                ids = _possible_ids(one.row, one.container)
-                lifted = self.gate.reinstatement_evidence(
-                    source_id, record["uri"] or "", ids, digest
-                )
-                verdict = replace(verdict, evidence={**verdict.evidence, **lifted})
-            if told := text_extraction.charset_evidence(document):
-                verdict = replace(verdict, evidence={**verdict.evidence, "charset": told})
-                out.charsets.update(str(repair) for repair in document.repairs)
-                out.charsets.update(["overruled"] * document.overruled)
-            out.documents.append(
-                {
-                    "doc_id": record["doc_id"],
-                    "source_id": source_id,
-                    "uri": record["uri"],
-                    "captured_at": record["captured_at"],
-                    "title": document.title,
-                    "text": document.text,
-                }
-            )
-        self._decide(out, record, verdict)
+            verdict = self.gate.check_text_withdrawal(_text_digest(document.text))
+        return verdict
 
-    def _decide(self, out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
-        """Enter a verdict; of a governed record, with the policy pack that was applied."""
+    def _keep(self, item: _Pending, headers: Pairs, document: text_extraction.Document) -> Verdict:
+        """Return the verdict for a record that is kept."""
+        source_id = item.record["source_id"]
+        stated = licences.detect_licences(headers, document.metas, document.links, document.jsonld)
+        verdict = self.gate.keep(source_id, item.observations, stated)
+        evidence = dict(verdict.evidence)
+        if self.gate.lifted_withdrawals.scopes:
+            evidence |= self.gate.reinstatement_evidence(
+                source_id,
+                item.record["uri"] or "",
+                _possible_ids(item.row, item.container),
+                _text_digest(document.text),
+            )
+        if charset := text_extraction.charset_evidence(document):
+            evidence["charset"] = charset
+        return replace(verdict, evidence=evidence)
+
+    def _add_decision(self, out: Intake, record: Mapping[str, Any], verdict: Verdict) -> None:
+        """Add a verdict to `out`; for a governed record with the policy pack that was applied."""
         source_id = record["source_id"]
         policy = {} if source_id is None else {"policy": self.gate.policy_evidence(source_id)}
         out.decisions.append(
@@ -187,13 +224,17 @@ class RecordJudge:
         )
 
 
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _possible_ids(row: Mapping[str, Any], container: Any) -> list[str]:
-    """A record's id, and those that it has where others coincide with it."""
+    """Return all ids that a record can have: at each level of `scan.doc_id`."""
     return [_id_at(row, container, level) for level in range(3)]
 
 
 def _id_at(row: Mapping[str, Any], container: Any, level: int) -> str:
-    """A record's id as it is, or as it would be where others coincide with it (`scan.doc_id`)."""
+    """Return the id of a record at a level of `scan.doc_id`."""
     envelope = Envelope(
         row["locator"],
         row["offset"],
@@ -208,61 +249,72 @@ def _id_at(row: Mapping[str, Any], container: Any, level: int) -> str:
 
 @dataclass(slots=True)
 class _Pending:
+    """A record whose body must be read: its row of `RECORDS`, its row of the index, its container,
+    and what the host's captures say of it."""
+
     record: dict[str, Any]
     row: Mapping[str, Any]
     container: Any
-    seen: Sequence[Observation]
+    observations: Sequence[Observation]
 
 
 def _read_bodies(
     pending: Sequence[_Pending], limit: int, cursor: Cursor
 ) -> Iterator[tuple[_Pending, Content]]:
-    """Each pending record with its body; a container is opened once, and a
-    compressed stream is read on from where the last unit left it."""
+    """Yield each pending record with its body.
+
+    A container is opened once. A compressed stream continues where the last unit stopped.
+    """
     start = 0
     while start < len(pending):
         container = pending[start].container
         stop = start
         while stop < len(pending) and pending[stop].container is container:
             stop += 1
-        some = pending[start:stop]
-        wanted = [(one.row["offset"], one.row["length"]) for one in some]
+        group = pending[start:stop]
+        wanted = [(item.row["offset"], item.row["length"]) for item in group]
         bodies = reader(container.format).contents(
             scan.container_source(container, limit, cursor), wanted
         )
-        for one in some:
+        for item in group:
             try:
                 body = next(bodies, None)
-            except Exception as error:  # a file that changed or vanished since the scan
+            except Exception as error:  # the file changed or vanished after the scan
                 body, bodies = Content(error="unreadable", detail=type(error).__name__), iter(())
             yield (
-                one,
+                item,
                 body
                 or Content(error="unreadable", detail="the container changed since it was scanned"),
             )
         start = stop
 
 
-def _damaged_verdict(reason: str, **seen: Any) -> Verdict:
+def _damaged_verdict(reason: str, **observed: Any) -> Verdict:
+    """Return the verdict for a record that cannot be read; None values are left out."""
     rule = "envelope" if reason == "unreadable" else "content"
-    return Verdict(
-        "damaged", reason, rule, CONTENT_RULE, {k: v for k, v in seen.items() if v is not None}
-    )
+    evidence = {k: v for k, v in observed.items() if v is not None}
+    return Verdict("damaged", reason, rule, CONTENT_RULE, evidence)
 
 
 def _revisit_verdict(revisit: str) -> Verdict:
-    """A revisit carries no text of its own, only the word of the crawler that an earlier capture
-    has the same.  It is no `exact-duplicate`: nothing was measured, and what it refers to may be
-    refused, or in another crawl.  The evidence names it, so that it can be found."""
+    """Return the verdict for a revisit, which has no text of its own.
+
+    A revisit holds only the crawler's claim that an earlier capture has the same content. It is not
+    an `exact-duplicate`: nothing was measured, and the earlier capture may be refused or in another
+    crawl. The evidence names that capture.
+
+    Args:
+      revisit: the JSON of the envelope.
+    """
     forms = {
         "refers_to_uri": _redact_uri,
         "refers_to_date": declared_fields.capture_time,
         "payload_digest": declared_fields.digest,
         "profile": _redact_uri,
     }
-    named = {name: forms[name](value) for name, value in json.loads(revisit).items()}
-    told = {name: value for name, value in named.items() if value is not None}
-    return Verdict("drop", "empty", "revisit", CONTENT_RULE, told)
+    declared = {name: forms[name](value) for name, value in json.loads(revisit).items()}
+    evidence = {name: value for name, value in declared.items() if value is not None}
+    return Verdict("drop", "empty", "revisit", CONTENT_RULE, evidence)
 
 
 def _redact_uri(uri: str) -> str | None:
@@ -270,18 +322,22 @@ def _redact_uri(uri: str) -> str | None:
 
 
 def to_tables(
-    found: Intake, run_id: str, secret: bytes
+    intake: Intake, run_id: str, secret: bytes
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """records, decisions and documents as frames in the shape of their tables, sorted by doc_id.
+    """Return records, decisions and documents in the form of their tables, sorted by doc_id.
 
-    A URI or file name in which a recogniser finds personal data is redacted in all three;
-    `records` keeps its HMAC under `secret`.
+    A URI or file name with personal data is redacted in all three; `records` keeps its HMAC.
+
+    Args:
+      intake: the outcome of a unit.
+      run_id: the id of the run.
+      secret: the key of the HMACs.
     """
     decision = ("doc_id", "uri", "outcome", "reason", "rule", "rule_version", "evidence")
     numbers = {"offset": pl.Int64, "length": pl.Int64, "http_status": pl.Int32}
-    records = _to_frame(found.records, RECORDS.names, numbers).sort("doc_id")
-    documents = _to_frame(found.documents, DOCUMENTS.names, {}).sort("doc_id")
-    decided = ledger.decisions(_to_frame(found.decisions, decision, {}), "ingest", run_id)
+    records = _to_frame(intake.records, RECORDS.names, numbers).sort("doc_id")
+    documents = _to_frame(intake.documents, DOCUMENTS.names, {}).sort("doc_id")
+    decided = ledger.decisions(_to_frame(intake.decisions, decision, {}), "ingest", run_id)
     return (
         redact_columns(records, {"uri": "uri_hmac", "container": "container_hmac"}, secret),
         redact_columns(decided, {"uri": None}, secret),
@@ -298,11 +354,16 @@ def _to_frame(
 def redact_columns(
     frame: pl.DataFrame, columns: Mapping[str, str | None], secret: bytes
 ) -> pl.DataFrame:
-    """A frame with personal data in `columns` replaced; each names the column for the HMAC of what
-    stood there, if it has one."""
+    """Redact the personal data in columns of a frame.
+
+    Args:
+      frame: the frame.
+      columns: names of columns, each with the column for the HMAC of the original value, or None.
+      secret: the key of the HMACs.
+    """
     for name, keyed in columns.items():
         old = frame[name]
-        new = redact_uris(old.clone())  # which it may change in place
+        new = redact_uris(old.clone())  # it may change its argument in place
         changed = (old != new).fill_null(False)
         frame = frame.with_columns(new.alias(name))
         if keyed and changed.any():

@@ -1,4 +1,4 @@
-"""The first look at raw containers: an index of all records, before any text is read."""
+"""Scan raw containers: build an index of all records, before any text is read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pipelines.ingest import declared_fields
 from pipelines.ingest.readers.records import ContainerSource, Cursor, Envelope
 from pipelines.ingest.readers.registry import reader
 
-#: An index row is a raw record; `container` points into the task's list of containers.  A
-#: `media_type` of no known form is `stated.UNKNOWN_TYPE`.
+#: A row is a raw record. `container` is a position in the task's list of containers. A malformed
+#: `media_type` is `declared_fields.UNKNOWN_TYPE`.
 INDEX = pa.schema(
     [
         ("base_id", pa.string()),
@@ -41,13 +41,16 @@ INDEX = pa.schema(
         ("detail", pa.string()),
     ]
 )
-#: An index is made in batches of at most so many rows, or of so many bytes of signals.
+#: The most rows of a batch of an index, and the most bytes of its signals.
 BATCH_ROWS, BATCH_BYTES = 8192, 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Containers of one collection and format that are scanned together."""
+    """Containers of one collection and format that are scanned together.
+
+    `key` derives from the containers and names the task's files.
+    """
 
     key: str
     containers: tuple[Container, ...]
@@ -58,60 +61,64 @@ class Task:
 
 
 def plan_tasks(containers: Sequence[Container], unit_bytes: int) -> list[Task]:
-    """Deal containers out: a large one by itself, small neighbours (letters in a folder) together
-    up to about `unit_bytes`."""
+    """Group containers into tasks.
+
+    A large container is a task of its own. Small neighbours, like letters in a folder, share one up
+    to `unit_bytes`.
+    """
     groups: list[list[Container]] = []
-    held = 0
-    for one in containers:
+    group_bytes = 0
+    for container in containers:
         last = groups[-1][-1] if groups else None
-        near = last and _group_key(last) == _group_key(one)
-        if near and held + one.size <= unit_bytes:
-            groups[-1].append(one)
-            held += one.size
+        alike = last and _group_key(last) == _group_key(container)
+        if alike and group_bytes + container.size <= unit_bytes:
+            groups[-1].append(container)
+            group_bytes += container.size
         else:
-            groups.append([one])
-            held = one.size
+            groups.append([container])
+            group_bytes = container.size
     keys = [hashlib.sha256("".join(c.key for c in g).encode()).hexdigest()[:16] for g in groups]
     return [Task(k, tuple(g)) for k, g in zip(keys, groups, strict=True)]
 
 
-def _group_key(one: Container) -> tuple[object, ...]:
-    return one.collection, one.format, one.fields
+def _group_key(container: Container) -> tuple[object, ...]:
+    return container.collection, container.format, container.fields
 
 
 def container_source(
     container: Container, max_record_bytes: int, cursor: Cursor | None = None
 ) -> ContainerSource:
-    """What a reader is told about a container."""
+    """Return a container in the form that readers receive."""
     return ContainerSource(
         Path(container.path), container.uri, dict(container.fields), max_record_bytes, cursor
     )
 
 
 def build_index(task: Task, max_record_bytes: int) -> pa.Table:
-    """The index of a task's records, in the order of containers and offsets."""
+    """Return the index of a task's records, in the order of containers and offsets."""
     return pa.Table.from_batches(index_batches(task, max_record_bytes), INDEX)
 
 
 def index_batches(task: Task, max_record_bytes: int) -> Iterator[pa.RecordBatch]:
-    """The same, batch by batch: memory does not grow with the number of records."""
+    """Yield the index in batches, so that memory does not grow with the number of records."""
     rows: list[dict[str, Any]] = []
-    held = 0
+    body_bytes = 0
     for number, container in enumerate(task.containers):
         for envelope in _envelopes(container, max_record_bytes):
             envelope.captured_at = declared_fields.capture_time(envelope.captured_at)
             envelope.media_type = declared_fields.media_type(envelope.media_type)
             row = {name: getattr(envelope, name) for name in INDEX.names[2:]}
             rows.append({"base_id": doc_id(envelope, container), "container": number, **row})
-            held += len(envelope.signal_body or b"")
-            if len(rows) >= BATCH_ROWS or held >= BATCH_BYTES:
+            body_bytes += len(envelope.signal_body or b"")
+            if len(rows) >= BATCH_ROWS or body_bytes >= BATCH_BYTES:
                 yield pa.RecordBatch.from_pylist(rows, schema=INDEX)
-                rows, held = [], 0
+                rows, body_bytes = [], 0
     if rows:
         yield pa.RecordBatch.from_pylist(rows, schema=INDEX)
 
 
 def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope]:
+    """Yield the envelopes of a container; at least one, so that each file is in the ledger."""
     if container.sha256 is None:
         yield Envelope(
             "bytes",
@@ -122,7 +129,7 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
             detail="the file is missing or cannot be opened",
         )
         return
-    # an empty text is a document without text
+    # An empty text file is a record without text.
     if container.size == 0 and container.format != "text":
         yield Envelope(
             "bytes", 0, 0, uri=container.uri, error="unreadable", detail="the file is empty"
@@ -135,7 +142,7 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
         ):
             last = envelope.offset
             yield envelope
-    except Exception as error:  # a reader's bug must not cost the other containers
+    except Exception as error:  # a bug in a reader must not affect other containers
         last = -1 if last is None else last
         yield Envelope("bytes", last + 1, 0, error="unreadable", detail=type(error).__name__)
     if last is None:
@@ -145,10 +152,14 @@ def _envelopes(container: Container, max_record_bytes: int) -> Iterator[Envelope
 
 
 def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:
-    """The id of a record: 32 hex digits of SHA-256 over URI, capture time and payload digest.
+    """Return the id of a record: 32 hex digits of SHA-256 over URI, capture time, payload digest.
 
-    Where these cannot be read, or coincide with another record's (`level` 1), container digest
-    and offset join in; where these coincide too (a copy of a file, `level` 2), its path.
+    Args:
+      envelope: the record.
+      container: its container.
+      level: 0 by default. 1 if another record has the same values: container digest and offset are
+        added, as also for a record that cannot be read. 2 if these coincide too, as in a copy of a
+        file: the container's path is added.
     """
     parts = [envelope.uri or "", envelope.captured_at or "", envelope.payload_sha256 or ""]
     if level or envelope.error or not envelope.payload_sha256:
@@ -159,10 +170,11 @@ def doc_id(envelope: Envelope, container: Container, level: int = 0) -> str:
 
 
 def is_sequential(task: Task, places: pl.DataFrame) -> bool:
-    """Whether what a task holds is best read in one go: it can only be unpacked from its front.
+    """Whether a task is read best by one worker, because it can only be unpacked from its start.
 
     Args:
-      places: `container` and `locator` of all rows of the index.
+      task: the task.
+      places: `container` and `locator` of all rows of its index.
     """
     packed = places.filter(pl.col("locator").is_in(["bytes", "entry"])).unique()
     return any(
@@ -172,10 +184,13 @@ def is_sequential(task: Task, places: pl.DataFrame) -> bool:
 
 
 def unit_ranges(table: pa.Table, unit_bytes: int) -> list[tuple[int, int]]:
-    """Cut an index into row ranges `(start, stop)` of about `unit_bytes` raw bytes each; rows of
-    one range are a shard."""
+    """Cut an index into row ranges of about `unit_bytes` raw bytes each; a range is a shard.
+
+    Returns:
+      (start, stop) of each range.
+    """
     lengths = pl.Series(table.column("length")).cast(pl.Int64)
-    # a row of a columnar file has no length in bytes: call it 2 KiB
+    # A row of a columnar file has no length in bytes; 2 KiB are assumed.
     is_row = pl.Series(table.column("locator")) == "row"
     sizes = pl.select(pl.when(is_row).then(2048).otherwise(lengths)).to_series()
     number = (sizes.cum_sum() - sizes) // unit_bytes

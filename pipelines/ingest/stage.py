@@ -1,9 +1,10 @@
-"""The stage `ingest`: raw containers through the gate to documents, every record in the ledger.
+"""The stage `ingest`: read raw containers, judge each record at the gate, extract documents.
 
     python -m pipelines.ingest --params params.yaml
 
-First all containers are scanned, so that a host's robots.txt binds pages in other files and
-records that coincide are told apart; then each unit of an index is judged and read.
+First all containers are scanned. So a host's robots.txt applies to pages in other files, and
+records with the same id get different ones. Then the records are judged and read, unit by unit.
+Each record gets one decision in the ledger.
 """
 
 from __future__ import annotations
@@ -28,19 +29,29 @@ from pipelines.engine.stage import Shard, ShardDoFn, Stage
 from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
+from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
 from schemas.snapshot import snapshot
 from schemas.tables import DOCUMENTS, RECORDS
 
-#: About so long is a record as it is stored: by it their number is guessed before they are seen.
+#: The assumed size of a stored record, from which the number of records is estimated.
 RECORD_BYTES = 4096
 
 
 @dataclass(frozen=True)
 class IngestPlan:
-    """What all steps of the job know; a plain value that travels to workers."""
+    """What all steps of the job share. It is pickled and sent to workers.
+
+    Attributes:
+      state: the state of unfinished shards.
+      params, register, packs: parameters, register and policy packs of the run.
+      tasks: the tasks by their keys.
+      run_id: the id of the run.
+      secret: the key of the HMACs of redacted names.
+      partitions: the number of partitions of ids.
+    """
 
     state: shards.State
     params: Params
@@ -52,14 +63,16 @@ class IngestPlan:
     partitions: int
 
     def index(self, key: str) -> pl.LazyFrame:
+        """Return the index of a task."""
         return pl.scan_parquet(self.state.path("index", key))
 
     def bodies(self, key: str) -> Path:
+        """Return the path for the bodies of a task's signal captures."""
         return Path(self.state.root) / "bodies" / key
 
 
 class ScanContainers(beam.DoFn):
-    """A task's key -> its index on disk; out come its units, its signals, its ids by partition."""
+    """Writes the index of a task to disk; yields its units, its signal captures and its ids."""
 
     def __init__(self, plan: IngestPlan) -> None:
         self.plan = plan
@@ -70,8 +83,8 @@ class ScanContainers(beam.DoFn):
             task = plan.tasks[key]
             path = plan.state.path("index", key)
             if not path.exists():
-                found = scan.index_batches(task, options.max_record_bytes)
-                shards.write_batches(path, scan.INDEX, found)
+                rows = scan.index_batches(task, options.max_record_bytes)
+                shards.write_batches(path, scan.INDEX, rows)
             index = plan.index(key)
             places = index.select("container", "locator", "length").collect()
             cuts = scan.unit_ranges(places.to_arrow(), options.unit_bytes)
@@ -82,7 +95,7 @@ class ScanContainers(beam.DoFn):
                     start=[start for start, _ in cuts],
                     stop=[stop for _, stop in cuts],
                 )
-                # what is unpacked from its front is read by one worker, once
+                # A stream that must be unpacked from its start is read by one worker, once.
                 yield from batches.rows(units, len(cuts) if scan.is_sequential(task, places) else 1)
             for batch in batches.whole(crawl_signals.collect_captures(path, plan.bodies(key))):
                 yield beam.pvalue.TaggedOutput("signals", batch)
@@ -92,7 +105,7 @@ class ScanContainers(beam.DoFn):
 
 
 class FindCoincidingIds(beam.DoFn):
-    """Ids of a partition -> those that several records share, with the level that parts them."""
+    """Yields the ids of a partition that several records share, with a level of `scan.doc_id`."""
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         ids = batches.frame(element[1])
@@ -108,7 +121,7 @@ class FindCoincidingIds(beam.DoFn):
 
 
 class FollowRedirects(beam.DoFn):
-    """All captures of signals -> what else of the crawl their redirects lead to."""
+    """Yields the other records of the crawl that redirects of signal captures lead to."""
 
     def __init__(self, plan: IngestPlan) -> None:
         self.plan = plan
@@ -117,18 +130,18 @@ class FollowRedirects(beam.DoFn):
         self, element: pa.RecordBatch, signals: Iterable[pa.RecordBatch]
     ) -> Iterator[pa.RecordBatch]:
         plan = self.plan
-        found = crawl_signals.redirect_targets(
+        targets = crawl_signals.redirect_targets(
             crawl_signals.to_captures(signals),
             plan.tasks.values(),
             plan.index,
             plan.params.ingest.max_record_bytes,
             plan.bodies("redirected"),
         )
-        yield from batches.whole(found)
+        yield from batches.whole(targets)
 
 
 class JudgeUnits(ShardDoFn):
-    """A unit -> its records, decisions and documents."""
+    """Writes the records, decisions and documents of a unit."""
 
     def __init__(self, plan: IngestPlan) -> None:
         super().__init__(plan.state)
@@ -141,6 +154,7 @@ class JudgeUnits(ShardDoFn):
         redirected: Iterable[pa.RecordBatch],
         coinciding: Iterable[pa.RecordBatch],
     ) -> judge_records.RecordJudge:
+        """Return the judge of this worker; it is built from the side inputs once."""
         if self._judge is None:
             params = self.plan.params
             captures = crawl_signals.to_captures([*signals, *redirected])
@@ -165,9 +179,9 @@ class JudgeUnits(ShardDoFn):
         judge = self.judge(*sides)
         rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
         index = rows.drop("signal_body").collect()
-        found = judge.judge_unit(self.plan.tasks[row["task"]], index)
+        intake = judge.judge_unit(self.plan.tasks[row["task"]], index)
         records, decided, documents = judge_records.to_tables(
-            found, self.plan.run_id, self.plan.secret
+            intake, self.plan.run_id, self.plan.secret
         )
         shard.write("records", records.to_arrow().cast(RECORDS))
         shard.write("decisions", decided.to_arrow())
@@ -191,12 +205,13 @@ class JudgeUnits(ShardDoFn):
             | {
                 "source": decisions.count(records["source_id"]),
                 "source_outcome": _count_by_source(records, decided),
-                "charset": dict(found.charsets),
+                "charset": dict(intake.charsets),
             },
         )
 
 
 def _count_by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, int]:
+    """Count the outcomes of each source: `<source> <outcome>`, `-` for ungoverned records."""
     pairs = records.join(decided, on="doc_id").select(
         pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome")
     )
@@ -206,6 +221,7 @@ def _count_by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, 
 def _ids_by_partition(
     index: pl.DataFrame, task: scan.Task, partitions: int
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Yield the ids of a task with offset and container digest, by partition."""
     digests = [c.sha256 or c.uri for c in task.containers]
     ids = index.select(
         "base_id",
@@ -218,7 +234,7 @@ def _ids_by_partition(
 
 
 class Ingest(Stage):
-    """Scan, tell apart, judge, read."""
+    """The stage: wires scan, ids, redirects and judgement."""
 
     name = "ingest"
 
@@ -299,10 +315,11 @@ class Ingest(Stage):
         markers: Sequence[Mapping[str, Any]],
         run: Mapping[str, Any],
     ) -> list[str]:
-        """The register as it stood: what `tamga sources check` compares with."""
+        """Write a snapshot of the register, which `tamga sources check` compares with."""
         return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return command(Ingest, __doc__ or "", argv, inventory.containers)

@@ -1,4 +1,4 @@
-"""From a record's body to its stored text, by media type."""
+"""Extract the stored text of a record's body, by its media type."""
 
 from __future__ import annotations
 
@@ -14,15 +14,25 @@ from pipelines.text import views
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain"})
-#: What must break a line besides a line feed: classes BK, CR and NL of Unicode's UAX #14.
+#: Characters besides a line feed that must break a line: BK, CR and NL of Unicode's UAX #14.
 _BREAKING = ("\r", "\f", "\v", "\x85", "\u2028", "\u2029")
 _BREAKS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A stored text (NFC) and what was seen on the way; or the reason why there is none.
-    `overruled`: the bytes contradict the charset declared; `repairs`: mojibake that was undone."""
+    """The stored text of a record, or why it has none.
+
+    Attributes:
+      text: the text, in NFC.
+      title: the title; None if there is none.
+      declared, used: the declared charset, and the one used.
+      overruled: whether the bytes contradict the declared charset.
+      repairs: the repairs of mojibake.
+      metas, links, jsonld: as in `html.Page`.
+      error: a reason of the ledger; None for a body that was read.
+      detail: what was observed.
+    """
 
     text: str = ""
     title: str | None = None
@@ -38,15 +48,23 @@ class Document:
 
 
 def is_supported(media_type: str | None) -> bool:
-    """Whether text of this media type can be read; None (nothing was said) is sniffed."""
+    """Whether text of a media type can be read. For None (not declared) the bytes decide later."""
     if media_type is None or media_type in HTML_TYPES or media_type in TEXT_TYPES:
         return True
     return documents.is_supported(media_type)
 
 
 def extract_document(content: Content, max_bytes: int, extractor: str = "resiliparse") -> Document:
-    """A body's text.  What cannot be read comes back with `error` and `detail`; raises only
-    ImportError, for an `extractor` (see `html.extract`) that is not installed."""
+    """Extract the text of a body. A body that cannot be read gives `error` and `detail`.
+
+    Args:
+      content: the body.
+      max_bytes: the most bytes of the decoded body.
+      extractor: `resiliparse` or `trafilatura` (see `html.extract`).
+
+    Raises:
+      ImportError: the extractor is not installed.
+    """
     if content.error:
         return Document(error=content.error, detail=content.detail)
     if content.text is not None:
@@ -64,34 +82,39 @@ def extract_document(content: Content, max_bytes: int, extractor: str = "resilip
     markup = _is_html(media_type, body)
     if media_type is None and not markup:
         return Document(error="unsupported-media-type", detail="no media type, and no HTML")
-    found = charset.decode(body, header_value(content.headers, "content-type"), markup)
-    if found is None:
+    decoded = charset.decode(body, header_value(content.headers, "content-type"), markup)
+    if decoded is None:
         return Document(error="undecodable", detail="no charset fits the bytes")
-    if not markup:
-        text, repairs = mojibake.repair(found.text)
-        return Document(
-            _to_stored_text(text),
-            _to_stored_title(content.title),
-            found.declared,
-            found.used,
-            found.overruled,
-            repairs,
-        )
+    if markup:
+        return _extract_page(decoded, extractor)
+    text, repairs = mojibake.repair(decoded.text)
+    return Document(
+        _to_stored_text(text),
+        _to_stored_title(content.title),
+        decoded.declared,
+        decoded.used,
+        decoded.overruled,
+        repairs,
+    )
+
+
+def _extract_page(decoded: charset.DecodedText, extractor: str) -> Document:
+    """Extract the main text of an HTML page."""
     try:
-        page = html.extract(found.text, extractor)
+        page = html.extract(decoded.text, extractor)
         repairs = mojibake.repair(page.text)[1]
-        if repairs:  # anew, because extraction takes no-break spaces for spaces
-            page = html.extract(_apply_repairs(found.text, repairs), extractor)
+        if repairs:  # repaired before extraction, which replaces no-break spaces by spaces
+            page = html.extract(_apply_repairs(decoded.text, repairs), extractor)
     except ImportError:
         raise
-    except Exception as error:  # the parser's own classes
+    except Exception as error:  # the parser raises classes of its own
         return Document(error="unreadable", detail=f"HTML parser: {type(error).__name__}")
     return Document(
         _to_stored_text(page.text),
         _to_stored_title(page.title),
-        found.declared,
-        found.used,
-        found.overruled,
+        decoded.declared,
+        decoded.used,
+        decoded.overruled,
         repairs,
         page.metas,
         page.links,
@@ -100,16 +123,16 @@ def extract_document(content: Content, max_bytes: int, extractor: str = "resilip
 
 
 def charset_evidence(document: Document) -> dict[str, object]:
-    """What became of a text's charset, for the ledger; empty where nothing was amiss."""
+    """Return the evidence on the charset; empty if it was neither overruled nor repaired."""
     if not (document.overruled or document.repairs):
         return {}
-    found: dict[str, object] = {"declared": document.declared, "used": document.used}
+    evidence: dict[str, object] = {"declared": document.declared, "used": document.used}
     if document.overruled:
-        found["overruled"] = True
+        evidence["overruled"] = True
     if document.repairs:
-        found["repaired"] = [str(repair) for repair in document.repairs]
-        found["characters"] = sum(repair.characters for repair in document.repairs)
-    return found
+        evidence["repaired"] = [str(repair) for repair in document.repairs]
+        evidence["characters"] = sum(repair.characters for repair in document.repairs)
+    return evidence
 
 
 def _apply_repairs(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
@@ -119,15 +142,15 @@ def _apply_repairs(text: str, repairs: tuple[mojibake.Repair, ...]) -> str:
 
 
 def _extract_file(body: bytes, media_type: str, title: str | None, max_bytes: int) -> Document:
-    """The text of an office document or feed."""
-    found = documents.extract_text(body, media_type, max_bytes)
-    if found.error:
-        return Document(error=found.error, detail=found.detail)
+    """Extract the text of an office document or feed."""
+    read = documents.extract_text(body, media_type, max_bytes)
+    if read.error:
+        return Document(error=read.error, detail=read.detail)
     return Document(
-        _to_stored_text(found.text),
-        _to_stored_title(title or found.title),
-        metas=found.metas,
-        links=found.links,
+        _to_stored_text(read.text),
+        _to_stored_title(title or read.title),
+        metas=read.metas,
+        links=read.links,
     )
 
 
@@ -139,8 +162,10 @@ def _is_html(media_type: str | None, body: bytes) -> bool:
 
 
 def _to_stored_text(text: str) -> str:
-    """The stored view: NFC, tidy white space, every line break a line feed, without what UTF-8
-    cannot hold.  Comes after the repair of mojibake, in which U+0085 is half of a letter."""
+    """Return the stored view: NFC, tidy white space, line feeds as line breaks, valid in UTF-8.
+
+    Mojibake is repaired before, because U+0085 is half of a letter there.
+    """
     text = views.to_stored(text).removeprefix("\ufeff")
     if any(mark in text for mark in _BREAKING):
         text = _BREAKS.sub("\n", text)

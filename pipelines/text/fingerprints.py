@@ -1,13 +1,13 @@
-"""Fingerprints of released texts: what a passage, or a near copy, is found by again.
+"""Fingerprints of released texts, by which a passage or a near-duplicate is found again.
 
-The five-word shingles of a text (`pipelines.text.shingles`) stand in its order.  Of every window of
-`WINDOW` of them the least is kept (winnowing: Schleimer, Wilkerson, Aiken 2003), and the `LEAST`
-least of the whole text (a bottom-k sketch: Broder 1997).
+Fingerprints are chosen among the five-word shingles of a text (`pipelines.text.shingles`).  They are
+the least shingle of each window of `WINDOW` shingles (winnowing: Schleimer, Wilkerson, Aiken 2003),
+and the `LEAST` least shingles of the whole text (a bottom-k sketch: Broder 1997).
 
-* A passage of `PASSAGE` = `WINDOW` + 4 words that two texts share, by the key view of words, is one
-  whole window of each: its least shingle is a fingerprint of both.  So it is found, always.
-* Two texts whose shingles have the Jaccard similarity s share one of their `LEAST` least with a
-  probability of about 1 - (1 - s)**LEAST: 0.99998 at 0.75.
+* A passage of `PASSAGE` = `WINDOW` + 4 words that two texts share, in the key view, is a whole
+  window of each.  Its least shingle is a fingerprint of both, so it is always found.
+* If the shingles of two texts have the Jaccard similarity s, the texts share one of their `LEAST`
+  least shingles with a probability of about 1 - (1 - s)**LEAST: 0.99998 at 0.75.
 """
 
 from __future__ import annotations
@@ -29,16 +29,20 @@ ALGORITHM: Final = f"winnow-{WINDOW}-least-{LEAST}/{shingles.ALGORITHM}"
 
 
 def text_fingerprints(texts: pl.Series) -> Shingles:
-    """The fingerprints of each text: ascending and distinct; none of a text without words."""
+    """Return the fingerprints of each text, ascending and distinct; none for a text without words."""
     hashes, offsets = shingles.shingle_sequence(texts, WIDTH)
     return select(hashes, offsets)
 
 
 def select(hashes: U64, offsets: I64) -> Shingles:
-    """The fingerprints among shingles that stand in the order of their texts: of document i,
-    hashes[offsets[i]:offsets[i + 1]]."""
+    """Select the fingerprints among shingles.
+
+    Args:
+      hashes: shingles in the order of their texts.
+      offsets: document i has hashes[offsets[i]:offsets[i + 1]].
+    """
     owner = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    chosen = [_least(owner, hashes)]
+    chosen = [_bottom_k(owner, hashes)]
     if len(hashes) >= WINDOW:
         last = len(hashes) - WINDOW + 1
         inside = owner[:last] == owner[WINDOW - 1 :]
@@ -47,27 +51,31 @@ def select(hashes: U64, offsets: I64) -> Shingles:
                 {"row": owner[:last][inside], "key": window_minima(hashes, WINDOW)[inside]}
             )
         )
-    found = pl.concat(chosen).unique().sort("row", "key")
-    sizes = np.bincount(found["row"].to_numpy(), minlength=len(offsets) - 1)
-    return Shingles(found["key"].to_numpy(), np.concatenate([[0], np.cumsum(sizes)]))
+    selected = pl.concat(chosen).unique().sort("row", "key")
+    sizes = np.bincount(selected["row"].to_numpy(), minlength=len(offsets) - 1)
+    return Shingles(selected["key"].to_numpy(), np.concatenate([[0], np.cumsum(sizes)]))
 
 
 def document_fingerprints(texts: pl.DataFrame) -> pl.DataFrame:
-    """doc_id, text -> a row of doc_id and `key` (u64) per fingerprint."""
-    found = text_fingerprints(texts["text"])
-    rows = np.repeat(np.arange(len(found)), found.sizes)
-    return texts.select(pl.col("doc_id").gather(rows)).with_columns(key=pl.Series(found.hashes))
+    """Return a row of doc_id and `key` (u64) per fingerprint.
+
+    Args:
+      texts: doc_id, text.
+    """
+    prints = text_fingerprints(texts["text"])
+    rows = np.repeat(np.arange(len(prints)), prints.sizes)
+    return texts.select(pl.col("doc_id").gather(rows)).with_columns(key=pl.Series(prints.hashes))
 
 
-def _least(owner: I64, hashes: U64) -> pl.DataFrame:
-    """The least distinct hashes of each document."""
+def _bottom_k(owner: I64, hashes: U64) -> pl.DataFrame:
+    """Return the `LEAST` least distinct hashes of each document, as row and key."""
     pairs = pl.DataFrame({"row": owner, "key": hashes}, {"row": pl.Int64, "key": pl.UInt64})
     ordered = pairs.unique().sort("row", "key")
     return ordered.filter(pl.int_range(pl.len()).over("row") < LEAST)
 
 
 def window_minima(values: U64, width: int) -> U64:
-    """The least value of each window, by doubling."""
+    """Return the least value of each window of `width` values, by doubling."""
     least, size = values, 1
     while size * 2 <= width:
         least, size = np.minimum(least[:-size], least[size:]), size * 2
@@ -76,21 +84,21 @@ def window_minima(values: U64, width: int) -> U64:
 
 
 def common_run(left: U64, right: U64) -> tuple[int, int, int]:
-    """The longest run of shingles that two texts share in the same order.
+    """Find the longest run of shingles that two texts share in the same order.
 
     Returns:
-      its length in shingles (0: none), and where it starts in each.
+      Its length in shingles (0: none), and its start in each text.
     """
     a, b = (
         pl.DataFrame({"key": side, "at": np.arange(len(side))}, {"key": pl.UInt64, "at": pl.Int64})
-        # a shingle that stands in a text hundreds of times would be paired with itself too often
+        # A shingle that occurs hundreds of times would give too many pairs with itself.
         .filter(pl.int_range(pl.len()).over("key") < 64)
         for side in (left, right)
     )
-    met = a.join(b, on="key").select("at", "at_right", shift=pl.col("at_right") - pl.col("at"))
-    if met.is_empty():
+    pairs = a.join(b, on="key").select("at", "at_right", shift=pl.col("at_right") - pl.col("at"))
+    if pairs.is_empty():
         return 0, 0, 0
-    runs = met.sort("shift", "at").with_columns(
+    runs = pairs.sort("shift", "at").with_columns(
         run=(pl.col("at") - pl.int_range(pl.len())).over("shift")
     )
     longest = (

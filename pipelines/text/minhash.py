@@ -1,9 +1,9 @@
 """MinHash signatures and their bands.
 
-Two documents agree in one value of their signatures with a probability that equals the Jaccard
-similarity s of their shingles (Broder 1997), in a band of r values with s**r, and in at least
-one of b bands with 1 - (1 - s**r)**b: the S-curve, a step of adjustable place and steepness
-(Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4).
+Let s be the Jaccard similarity of the shingles of two documents.  The documents agree in a value of
+their signatures with the probability s (Broder 1997).  They agree in a band of r values with s**r,
+and in at least one of b bands with 1 - (1 - s**r)**b.  This is the S-curve, a step with adjustable
+threshold and steepness (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, section 3.4).
 """
 
 from __future__ import annotations
@@ -27,30 +27,36 @@ if TYPE_CHECKING:
 U32 = npt.NDArray[np.uint32]
 
 ALGORITHM = "minhash-affine32-1"
-"""Names signatures and band keys in whatever is stored.
+"""The version of signatures and band keys, stored with them.
 
 Signatures are those of datasketch 2 (`SCHEME`) for the low 32 bits of the shingle hashes:
 MurmurHash3's fmix32 once, then per permutation a h + b mod 2**32 with a odd.
 """
 
 SCHEME = "affine32"
-"""What datasketch calls this way to permute."""
+"""datasketch's name of this kind of permutation."""
 
 EMPTY = np.uint32(0xFFFFFFFF)
-"""Every value in the signature of a document without shingles."""
+"""Each value in the signature of a document without shingles."""
 
-_BLOCK = 1 << 17  # hashes at a time: with the scratch row they stay in the second-level cache
+_BLOCK = 1 << 17  # hashes at a time; with the scratch row they stay in the second-level cache
 
 
 def probability(similarity: float, bands: int, rows: int) -> float:
-    """Chance that documents of this Jaccard similarity share at least one band."""
+    """Return the probability that documents of this Jaccard similarity share at least one band."""
     return -math.expm1(bands * math.log1p(-(similarity**rows))) if similarity < 1 else 1.0
 
 
 def fewest_bands(candidate: float, recall: float, rows: int) -> int:
-    """The fewest bands of `rows` values that find pairs of similarity `candidate` with `recall`.
+    """Return the fewest bands that find pairs of a similarity with a given probability.
 
-    Raises ValueError unless 0 < candidate <= 1, 0 < recall < 1 and rows >= 1.
+    Args:
+      candidate: the Jaccard similarity of the pairs, above 0.
+      recall: the probability to find such a pair, between 0 and 1.
+      rows: the values in a band.
+
+    Raises:
+      ValueError: an argument is out of its range.
     """
     if not (0 < candidate <= 1 and 0 < recall < 1 and rows >= 1):
         raise ValueError("allowed: 0 < candidate <= 1, 0 < recall < 1, rows >= 1")
@@ -64,21 +70,24 @@ def fewest_bands(candidate: float, recall: float, rows: int) -> int:
 
 @cache
 def _sketches() -> ModuleType:
-    """The module `datasketch.minhash`, without the package's `__init__`: that imports all indexes,
-    and with them half of scipy, which takes longer than to sign a small corpus."""
+    """Import `datasketch.minhash` without the package's `__init__`.
+
+    That `__init__` imports all indexes and much of scipy, which takes longer than signing a small
+    corpus.
+    """
     if "datasketch" in sys.modules:
         return import_module("datasketch.minhash")
     spec = find_spec("datasketch")
     assert spec is not None
-    sys.modules["datasketch"] = module_from_spec(spec)  # knows its folder, and has run nothing
+    sys.modules["datasketch"] = module_from_spec(spec)  # has its path, but is not executed
     try:
         return import_module("datasketch.minhash")
     finally:
-        del sys.modules["datasketch"]  # a later import of the package runs all of it
+        del sys.modules["datasketch"]  # a later import executes the whole package
 
 
 def permutations(number: int, seed: int) -> tuple[U32, U32]:
-    """The multipliers (odd) and addends that datasketch draws for `SCHEME`."""
+    """Return the multipliers (odd) and addends that datasketch draws for `SCHEME`."""
     multipliers, addends = _sketches().MinHash(number, seed=seed, scheme=SCHEME).permutations
     return multipliers, addends
 
@@ -99,10 +108,15 @@ def to_datasketch(signature: U32, seed: int = 1) -> LeanMinHash:
 
 
 def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
-    """MinHash signatures of n documents, shape (n, number).
+    """Return the MinHash signatures of n documents, shape (n, number).
 
-    `number` is that of the permutations, drawn from `seed`.  A document without shingles gets
-    `EMPTY` throughout: leave it out of the bands, or all such documents meet.
+    All values of a document without shingles are `EMPTY`.  Leave such documents out of the bands, or
+    they all become candidates of each other.
+
+    Args:
+      shingles: the shingles of n documents.
+      number: the number of permutations.
+      seed: the seed of the permutations.
     """
     _fmix = _sketches()._fmix  # private: pyproject.toml bounds the version
     filled = np.flatnonzero(shingles.sizes)
@@ -111,7 +125,7 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
     least = np.full((number, len(filled)), EMPTY)
     pairs = list(zip(*permutations(number, seed), strict=True))
     scratch = np.empty(min(_BLOCK, len(hashes)), np.uint32)
-    # Blocks are cut anywhere, so that one document of millions of shingles costs no more memory.
+    # Blocks can end inside a document, so a document of millions of shingles needs no more memory.
     for low in range(0, len(hashes), _BLOCK):
         block = hashes[low : low + _BLOCK]
         first = np.searchsorted(starts, low, side="right") - 1
@@ -121,22 +135,31 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
         for row, (a, b) in zip(least, pairs, strict=True):
             np.multiply(block, a, out=values)
             np.add(values, b, out=values)
-            part = row[first:last]
-            np.minimum(part, np.minimum.reduceat(values, cuts), out=part)
+            minima = row[first:last]
+            np.minimum(minima, np.minimum.reduceat(values, cuts), out=minima)
     result = np.full((len(shingles), number), EMPTY)
     result[filled] = least.T
     return result
 
 
 def band_keys(signature: U32, bands: int, rows: int) -> U64:
-    """Signatures (n, at least bands * rows) -> one 64-bit digest per band, shape (n, bands).
+    """Return a 64-bit digest of each band, shape (n, bands).
 
-    The band's number is mixed in, so that equal values in different bands do not meet.
-    Raises ValueError when the signatures are too short.
+    The digest covers the band's number, so equal values in different bands have different digests.
+
+    Args:
+      signature: signatures of shape (n, at least bands * rows).
+      bands: how many bands.
+      rows: the values in a band.
+
+    Raises:
+      ValueError: the signatures are too short.
     """
     documents, width = signature.shape
     if width < bands * rows:
-        raise ValueError(f"{bands} bands of {rows} need {bands * rows} values, not {width}")
+        raise ValueError(
+            f"signatures have {width} values; {bands} bands of {rows} need {bands * rows}"
+        )
     values = signature[:, : bands * rows].reshape(documents, bands, rows)
     key = np.tile(fmix64(np.arange(1, bands + 1, dtype=np.uint64)), (documents, 1))
     for row in range(rows):

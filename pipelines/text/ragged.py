@@ -1,4 +1,4 @@
-"""Flat values in runs, one run per document: run i is values[offsets[i]:offsets[i + 1]]."""
+"""Ragged arrays: flat values in runs, where run i is values[offsets[i]:offsets[i + 1]]."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ I64 = npt.NDArray[np.int64]
 
 
 def ranges(starts: I64, sizes: I64) -> I64:
-    """start, start + 1, ... of each run of the given size, one run after another."""
+    """Return start, start + 1, … of each run of the given size, one run after another."""
     if sizes.max(initial=0) <= 1:
         return starts[sizes > 0]
     ends = np.cumsum(sizes)
@@ -21,13 +21,13 @@ def ranges(starts: I64, sizes: I64) -> I64:
 
 
 def offsets_of(sizes: npt.NDArray[np.generic]) -> I64:
-    """Where the runs of these sizes start and end: one more than there are."""
+    """Return the offsets of n runs of these sizes: n + 1 numbers."""
     offsets = np.zeros(len(sizes) + 1, np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
 
 
 def lists(flat: pa.Array | npt.NDArray[np.generic], offsets: I64) -> pl.Series:
-    """Flat values as one list per document."""
+    """Convert flat values to one list per run."""
     values = flat if isinstance(flat, pa.Array) else pa.array(flat)
     return cast(pl.Series, pl.from_arrow(pa.LargeListArray.from_arrays(offsets, values)))

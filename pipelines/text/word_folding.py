@@ -1,8 +1,8 @@
-"""`views.fold_words` for whole vocabularies: most letters fold alone, and those are looked up in a table.
+"""A fast form of `views.fold_words` for vocabularies: most letters are looked up in a table.
 
-The table is made from the rules themselves, so they stand in one place.  A word is left to the
-rules, one by one, where a letter's form may depend on its neighbours: marks that compose, a final
-sigma, Latin beside Cyrillic letters, whatever lies beyond the table.
+The table is made with `views.fold_words`, so the rules exist only once.  `views.fold_words` also
+folds each word in which a letter's form can depend on its neighbours: marks that compose, a final
+sigma, Latin beside Cyrillic letters, and characters beyond the table.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ U16 = npt.NDArray[np.uint16]
 
 SPACES = frozenset(map(chr, (*range(0x9, 0xE), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B),
                              0x2028, 0x2029, 0x202F, 0x205F, 0x3000)))  # fmt: skip
-"""What separates words."""
+"""The characters that separate words."""
 
-_LETTERS = 0x3001  # below: the scripts of the region and general punctuation
+_LETTERS = (
+    0x3001  # the table covers smaller code points: the scripts of the region, general punctuation
+)
 _SPACE, _DROPPED, _LEADING, _TRAILING, _LATIN, _CYRILLIC, _BY_RULE = (
     np.uint8(1 << bit) for bit in range(7)
 )
@@ -32,11 +34,14 @@ _BOTH = _LATIN | _CYRILLIC
 
 
 def fold_vocabulary(pieces: pl.Series) -> tuple[pl.Series, I64]:
-    """The folded words of pieces of text, one after another, some empty, and how many of them each
-    piece has.
+    """Split pieces of text into words, and fold these.
 
     Args:
-      pieces: strings that each end in a blank and hold no other; other spaces they may hold.
+      pieces: strings that end with a space (U+0020) and hold no other U+0020; they can hold other
+        spaces.
+
+    Returns:
+      The folded words, one after another, which can be empty; and the number of words of each piece.
     """
     letters = _letters(pieces)
     if not len(letters):
@@ -46,34 +51,34 @@ def fold_vocabulary(pieces: pl.Series) -> tuple[pl.Series, I64]:
     space = (marks & _SPACE) != 0
     ends = np.flatnonzero(space)
     starts = np.append(0, ends[:-1] + 1)
-    keep = (marks & _DROPPED) == 0
+    kept = (marks & _DROPPED) == 0
     edges = np.flatnonzero((marks & _TRAILING) != 0)
-    keep[_beside(edges[(marks[edges] & _LEADING) != 0], space, left=True)] = False
-    keep[_beside(edges, space, left=False)] = False
-    found = _split(becomes[keep])
-    held = np.bitwise_or.reduceat(marks, starts)
-    hard = ((held & _BY_RULE) != 0) | ((held & _BOTH) == _BOTH)
-    if hard.any():
-        at = np.flatnonzero(hard)
+    kept[_at_edge(edges[(marks[edges] & _LEADING) != 0], space, left=True)] = False
+    kept[_at_edge(edges, space, left=False)] = False
+    folded = _split(becomes[kept])
+    word_marks = np.bitwise_or.reduceat(marks, starts)
+    by_rule = ((word_marks & _BY_RULE) != 0) | ((word_marks & _BOTH) == _BOTH)
+    if by_rule.any():
+        at = np.flatnonzero(by_rule)
         sizes = ends[at] + 1 - starts[at]
-        whole = letters[ranges(starts[at], sizes)]
-        whole[np.cumsum(sizes) - 1] = 0x20
-        found = found.scatter(at, fold_words(_split(whole)))
-    if len(found) == len(pieces):
-        return found, np.ones(len(pieces), np.int64)
+        originals = letters[ranges(starts[at], sizes)]
+        originals[np.cumsum(sizes) - 1] = 0x20
+        folded = folded.scatter(at, fold_words(_split(originals)))
+    if len(folded) == len(pieces):
+        return folded, np.ones(len(pieces), np.int64)
     last = np.flatnonzero(letters[ends] == 0x20)
-    return found, np.diff(last, prepend=-1)
+    return folded, np.diff(last, prepend=-1)
 
 
 def _letters(texts: pl.Series) -> U16:
-    """All texts one after another, in UTF-16."""
+    """Return all texts, one after another, in UTF-16."""
     flat = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).buffers()[2]
     text = flat.to_pybytes().decode() if flat else ""
     return np.frombuffer(text.encode("utf-16-le"), "<u2")
 
 
 def _split(letters: U16) -> pl.Series:
-    """UTF-16 -> the strings that end in a blank, without it."""
+    """Split UTF-16 after each space, and remove the spaces."""
     text = letters.astype("<u2", copy=False).tobytes().decode("utf-16-le").encode()
     blanks = np.flatnonzero(np.frombuffer(text, np.uint8) == 0x20)
     offsets = np.append(0, blanks - np.arange(len(blanks)))
@@ -83,9 +88,15 @@ def _split(letters: U16) -> pl.Series:
     return pl.Series(flat)
 
 
-def _beside(at: I64, space: npt.NDArray[np.bool_], *, left: bool) -> I64:
-    """Of places of marked letters those in runs with a space on their left, where the last letter
-    is the neighbour of the first, or on their right."""
+def _at_edge(at: I64, space: npt.NDArray[np.bool_], *, left: bool) -> I64:
+    """Return the marked letters that are in a run at the edge of a word.
+
+    Args:
+      at: ascending indexes of marked letters.
+      space: whether each letter is a space.
+      left: look for runs after a space; the first letter follows the last one.  Else look for runs
+        before a space.
+    """
     new = np.flatnonzero(np.diff(at, prepend=-2) != 1)
     sizes = np.diff(np.append(new, len(at)))
     runs = space[at[new] - 1] if left else space[at[new + sizes - 1] + 1]
@@ -94,10 +105,13 @@ def _beside(at: I64, space: npt.NDArray[np.bool_], *, left: bool) -> I64:
 
 @cache
 def _table() -> tuple[U16, U8]:
-    """What each letter below `_LETTERS` becomes, and its marks; last, what stands for the rest."""
+    """Return the folded form and the marks of each letter below `_LETTERS`.
+
+    The last entry is for all other characters.
+    """
     letters = [chr(c) for c in range(_LETTERS)]
     column = pl.Series(letters)
-    # Between digits no letter has neighbours of its own script, nor a word an edge.
+    # Between digits a letter has no neighbour of its own script and is not at the edge of a word.
     alone = fold_words("0" + column + "0").str.strip_prefix("0").str.strip_suffix("0").to_list()
     becomes = [ord(form) if len(form) == 1 else 0 for form in alone]
     spaces = [c in SPACES for c in letters]
@@ -110,13 +124,13 @@ def _table() -> tuple[U16, U8]:
         _CYRILLIC: column.str.contains(r"\p{Cyrillic}"),
         _BY_RULE: [len(f) > 1 or _depends(c) for c, f in zip(letters, alone, strict=True)],
     }
-    marks = sum(mark * np.asarray(of, np.uint8) for mark, of in has.items())
+    marks = sum(mark * np.asarray(flags, np.uint8) for mark, flags in has.items())
     forms = np.where(spaces, 0x20, becomes)
     return np.append(forms, 0).astype(np.uint16), np.append(marks, _BY_RULE).astype(np.uint8)
 
 
 def _depends(letter: str) -> bool:
-    """Whether a letter may compose with its neighbours, or its lower case depend on them."""
+    """Whether a letter can compose with its neighbours, or its lower case depends on them."""
     return (
         letter == "Σ"
         or unicodedata.category(letter).startswith("M")

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lineage.reports.facts import Facts, read
+from lineage.reports.facts import Facts, read_facts
 from schemas.tables import LINEAGE
 
 OWN = {
@@ -96,4 +96,4 @@ def write_release(
         **(about or {}),
     }
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    return read(folder)
+    return read_facts(folder)

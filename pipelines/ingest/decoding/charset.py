@@ -1,10 +1,9 @@
-"""From bytes to text: which charset, and why.
+"""Find the charset of a body and decode it.
 
-The order: byte-order mark, HTTP charset, `<meta>`, strict UTF-8, then the letters of the region
-(`pipelines.ingest.decoding.letter_model`), and chardet 7 where these settle nothing.  A declared charset that the
-bytes contradict is overruled: bytes that are UTF-8 are UTF-8, and a legacy charset gives way to
-another only where the letters leave no doubt, as with KOI8-U called KOI8-R or KZ-1048 called
-windows-1251.
+The order is: byte-order mark, HTTP charset, `<meta>`, strict UTF-8, the letter model of the
+region (`pipelines.ingest.decoding.letter_model`), chardet 7. A declared charset is overruled if
+the bytes contradict it. Valid UTF-8 is always read as UTF-8. A declared legacy charset is replaced
+only if the letters leave no doubt, for example KOI8-U declared as KOI8-R.
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ _ALIASES = {
     "us-ascii": "cp1252",
     "ascii": "cp1252",
 }
-#: Python knows codecs that no page may choose: `idna` is quadratic, `unicode_escape` no charset.
+#: The charsets that a page may declare. Python's other codecs are excluded: `idna` takes quadratic
+#: time, `unicode_escape` is not a charset.
 CHARSETS = frozenset(
     {
         "utf-8",
@@ -110,10 +110,11 @@ CHARSETS = frozenset(
 )
 
 
-#: In UTF-16 and UTF-32 without a mark, and in ISO-2022, which all are valid UTF-8.
+#: Bytes that occur in UTF-16 and UTF-32 without a mark and in ISO-2022. All three can also be
+#: valid UTF-8.
 _WIDE = (b"\0", b"\x04", b"\x1b")
-#: How sure the letters must be to overrule what is declared: how closely they fit a language, and
-#: the log of how much better than as declared, at least and per character counted.
+#: Thresholds to overrule a declared charset. SLACK and DOUBT bound how far the letters may diverge
+#: from a language. GAP and GAP_EACH are the lead in log likelihood: at least, and per character.
 SLACK, DOUBT = 0.3, 3.0
 GAP, GAP_EACH = 12.0, 0.1
 MIN_COUNTED = 30
@@ -121,7 +122,7 @@ MIN_COUNTED = 30
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Text, the charset that was declared (None: none was) and the one that was used."""
+    """A decoded text, the declared charset (None: none was declared), and the charset used."""
 
     text: str
     declared: str | None
@@ -129,7 +130,7 @@ class DecodedText:
 
     @property
     def overruled(self) -> bool:
-        """Whether the bytes contradict what was declared."""
+        """Whether another charset was used than the declared one."""
         return self.declared not in (None, self.used)
 
 
@@ -139,13 +140,13 @@ def decode(
     """Decode a body.
 
     Args:
-      payload: the body, transfer and content encodings undone.
-      content_type: the HTTP header's value, with its charset parameter.
-      html: whether a `<meta>` in the first 4 KiB may declare a charset; an XML declaration may
-        always.
+      payload: the body, after transfer and content encodings are undone.
+      content_type: the value of the HTTP header, with its charset parameter.
+      html: whether a `<meta>` in the first 4 KiB may declare a charset. An XML declaration
+        always may.
 
     Returns:
-      The text, or None where nothing decodes it.
+      The decoded text; None if no charset decodes the bytes.
     """
     declared = _declared_charset(payload, content_type, html)
     for mark, name in BOMS:
@@ -175,14 +176,14 @@ def decode(
 
 
 def _decode_legacy(payload: bytes, declared: str | None) -> DecodedText | None:
-    """Decode bytes that are not UTF-8."""
+    """Decode bytes that are not UTF-8; None if no charset fits."""
     fit = letter_model.fit_charsets(payload)
     if declared and declared != "utf-8" and not (fit and contradicts(fit, declared)):
         text = _decode_strictly(payload, declared)
         if text is not None:
             return DecodedText(text, declared, declared)
-    found = fit.best.charset if fit and fit.best.plausible() else _detect_charset(payload)
-    for name in (found, declared):
+    detected = fit.best.charset if fit and fit.best.plausible() else _detect_charset(payload)
+    for name in (detected, declared):
         text = _decode_leniently(payload, name) if name else None
         if name and text is not None:
             return DecodedText(text, declared, name)
@@ -190,7 +191,7 @@ def _decode_legacy(payload: bytes, declared: str | None) -> DecodedText | None:
 
 
 def contradicts(fit: letter_model.Fit, charset: str) -> bool:
-    """Whether the letters leave no doubt that bytes read as `charset` are another's."""
+    """Whether the letters leave no doubt that bytes are not in `charset`."""
     best = fit.best
     if best.charset == charset or not best.plausible(SLACK, DOUBT):
         return False
@@ -200,13 +201,14 @@ def contradicts(fit: letter_model.Fit, charset: str) -> bool:
 
 
 def _declared_charset(payload: bytes, content_type: str | None, html: bool) -> str | None:
-    found = _HTTP.search(content_type or "")
-    name = _canonical_name(found[1]) if found else None
-    inside = _XML.search(payload[:512]) or (_META.search(payload[:4096]) if html else None)
-    if name is None and inside:
-        name = _canonical_name(inside[1].decode("ascii"))
+    """Return the declared charset by its Python name; None if there is none in `CHARSETS`."""
+    in_header = _HTTP.search(content_type or "")
+    name = _canonical_name(in_header[1]) if in_header else None
+    in_body = _XML.search(payload[:512]) or (_META.search(payload[:4096]) if html else None)
+    if name is None and in_body:
+        name = _canonical_name(in_body[1].decode("ascii"))
         if name and name.startswith(("utf-16", "utf-32")):
-            return "utf-8"  # it was read as ASCII
+            return "utf-8"  # the declaration itself was readable as ASCII
     return name
 
 
@@ -214,10 +216,10 @@ def _canonical_name(name: str | None) -> str | None:
     if not name:
         return None
     try:
-        found = codecs.lookup(_ALIASES.get(name.lower(), name)).name
+        canonical = codecs.lookup(_ALIASES.get(name.lower(), name)).name
     except LookupError:
         return None
-    return found if found in CHARSETS else None
+    return canonical if canonical in CHARSETS else None
 
 
 def _decode_strictly(payload: bytes, charset: str) -> str | None:
@@ -228,7 +230,7 @@ def _decode_strictly(payload: bytes, charset: str) -> str | None:
 
 
 def _decode_leniently(payload: bytes, charset: str) -> str | None:
-    """A stray byte must not cost the page; many of them mean that it is no text."""
+    """Decode bytes and replace stray ones; None if more than 0.5 % of the text is replaced."""
     text = _decode_strictly(payload, charset)
     if text is None:
         text = payload.decode(charset, "replace")
@@ -238,8 +240,10 @@ def _decode_leniently(payload: bytes, charset: str) -> str | None:
 
 
 def _is_nearly_utf8(payload: bytes) -> bool:
-    """Whether bytes are UTF-8 but for a few strays, or a torn end: nearly all characters are
-    followed by the bytes that their first byte announces."""
+    """Whether bytes are UTF-8 except for a few stray bytes or a truncated end.
+
+    The number of continuation bytes must nearly equal the number that the lead bytes announce.
+    """
     data = np.frombuffer(payload[:DETECT_BYTES], np.uint8)
     high = data[data >= 128]
     lead = int((high >= 0xC2).sum() + (high >= 0xE0).sum() + (high >= 0xF0).sum())

@@ -1,4 +1,4 @@
-"""What HTTP wrapped around a body, undone: transfer and content codings, never past a bound."""
+"""Undo the transfer and content codings of HTTP bodies, within a size limit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SIZE = rb"[0-9A-Fa-f]{1,8}[ \t]*(?:;[^\r\n]{0,200})?\r\n"
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,200})?\r\n")
 _FRAME = re.compile(rb"\r\n(?=" + _SIZE + rb")")
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1a\x1c-\x1f]")
-#: More codings than these, one inside the other, are an attack.
+#: A body with more nested codings is treated as an attack.
 MAX_CODINGS = 5
 _NOTHING = ("", "identity", "none", "utf-8")
 
@@ -20,13 +20,18 @@ _NOTHING = ("", "identity", "none", "utf-8")
 def decode_body(
     payload: bytes, headers: Headers, max_bytes: int
 ) -> tuple[bytes, tuple[str, str] | None]:
-    """Undo Transfer-Encoding and Content-Encoding, never past `max_bytes`.
+    """Undo Transfer-Encoding and Content-Encoding.
 
-    A coding that is named and was not applied, as of crawlers that undid it and kept the header,
-    is passed over.
+    A named coding that was not applied is ignored: some crawlers undo the coding and keep the
+    header.
+
+    Args:
+      payload: the body as stored.
+      headers: the HTTP headers.
+      max_bytes: the limit of the decoded body.
 
     Returns:
-      The body, and None or (reason, detail).
+      The decoded body and None; or empty bytes and (reason, detail).
     """
     transfer = [c for c in _codings(headers, "transfer-encoding") if c not in _NOTHING]
     if "chunked" in transfer:
@@ -49,10 +54,10 @@ def decode_body(
 
 
 def join_chunks(payload: bytes) -> bytes:
-    """The data of a chunked body; one that is not chunked after all comes back as it is.
+    """Return the data of a chunked body. A body without chunks is returned unchanged.
 
-    A chunk whose size is wrong (no other begins where it ends) runs on to where the next one can
-    be seen to begin, or to the end.
+    If no chunk begins where a chunk ends, its size is wrong. Such a chunk extends to the next
+    visible chunk head, or to the end of the body.
     """
     parts: list[bytes] = []
     position = 0
@@ -75,12 +80,12 @@ def join_chunks(payload: bytes) -> bytes:
 
 
 def header_value(headers: Headers, name: str) -> str | None:
-    """The first value of a header, by lower-case name."""
+    """Return the first value of a header, by its lower-case name; None if it is missing."""
     return next((v for k, v in headers if k.lower() == name), None)
 
 
 def _codings(headers: Headers, name: str) -> Iterator[str]:
-    """The codings that all headers of that name list, in the order in which they were applied."""
+    """Yield the codings that all headers of a name list, in the order of their application."""
     for key, value in headers:
         if key.lower() == name:
             yield from (c.strip() for c in value.lower().split(","))
@@ -91,17 +96,20 @@ def _gzip(payload: bytes, limit: int) -> bytes | None:
 
 
 def _deflate(payload: bytes, limit: int) -> bytes | None:
-    """With the header of zlib, as it should be, or without, as it often is."""
+    """Undo `deflate`: with a zlib header, as specified, or raw, as some servers send it."""
     for window in (47, -15):
-        found = _inflate(payload, window, limit)
-        if found is not None:
-            return found
+        inflated = _inflate(payload, window, limit)
+        if inflated is not None:
+            return inflated
     return _if_not_encoded(payload)
 
 
 def _inflate(payload: bytes, window: int, limit: int) -> bytes | None:
-    """All members of a body, the first `limit` + 1 bytes of them; None for one that is broken or
-    torn."""
+    """Inflate all members of a body, up to `limit` + 1 bytes; None if one is broken or truncated.
+
+    Args:
+      window: the `wbits` of zlib: 47 detects gzip and zlib headers, -15 is raw deflate.
+    """
     out, rest = bytearray(), payload
     try:
         while rest and len(out) <= limit:
@@ -116,7 +124,7 @@ def _inflate(payload: bytes, window: int, limit: int) -> bytes | None:
 
 
 def _brotli(payload: bytes, limit: int) -> bytes | None:
-    """brotli has no mark to be known by: what does not decode and is text was not coded."""
+    """Undo `br`. Brotli has no magic bytes: text that does not decode was never coded."""
     import brotli
 
     decoder, out, rest = brotli.Decompressor(), bytearray(), payload
@@ -124,7 +132,7 @@ def _brotli(payload: bytes, limit: int) -> bytes | None:
         while not decoder.is_finished() and len(out) <= limit:
             part = decoder.process(rest, output_buffer_limit=limit + 1 - len(out))
             if not part and not rest:
-                return _if_not_encoded(payload)  # torn
+                return _if_not_encoded(payload)  # truncated
             out += part
             rest = b""
     except brotli.error:
@@ -151,7 +159,7 @@ def _zstd(payload: bytes, limit: int) -> bytes | None:
 
 
 def _if_not_encoded(payload: bytes) -> bytes | None:
-    """A body that is a page or UTF-8 already; None for one that is neither."""
+    """Return a body that is markup or UTF-8 text already; None for any other."""
     if _CONTROL.search(payload, 0, 4096):
         return None
     try:

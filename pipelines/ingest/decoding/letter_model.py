@@ -1,10 +1,11 @@
-"""How well bytes or characters fit the languages of the region: a unigram model of letters.
+"""A unigram model of letters: how well bytes or characters fit the languages of the region.
 
-Counted are characters beyond ASCII and the ASCII letters next to them, so that markup weighs
-nothing and Latin letters inside Cyrillic words weigh much.  A language's letters come from
-`letters.tsv` (language, then each letter and its share per 10,000), which `benchmarks/letters.py`
-makes; punctuation is the same in all.  Each language stands twice, as usual and in capitals,
-because a KOI8 charset in another's place turns the case round.  Scores are sums of log p, natural.
+The model counts characters beyond ASCII and the ASCII letters next to them. So markup has no
+weight, and Latin letters inside Cyrillic words have much. The letter shares of a language come
+from `letters.tsv` (language, then each letter with its share per 10,000), which
+`benchmarks/letters.py` writes. Punctuation is the same in all languages. Each language has two
+entries, in usual case and in capitals, because a wrong KOI8 charset swaps the case. A score is a
+sum of natural logarithms of p.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 SAMPLE = 1 << 16
 CYRILLIC = frozenset(("ru", "uk", "be", "bg", "mk", "sr", "kk", "ky", "tt", "ba", "tg", "mn", "uz"))
-#: Charsets that letters alone may settle, and log p of meeting each.
+#: Charsets that the letters alone can decide, with log p of each.
 CHARSETS = {
     "cp1251": 0.0, "cp1252": 0.0, "koi8-r": -0.5, "cp1257": -0.5, "cp1250": -0.5, "cp1254": -0.5,
     "cp1253": -0.5, "cp1255": -0.5, "koi8-u": -0.75, "cp866": -0.75, "iso8859-5": -0.75,
@@ -30,6 +31,7 @@ CHARSETS = {
     "cp1125": -1.0, "cp855": -1.0, "iso8859-15": -1.5, "iso8859-16": -1.5, "iso8859-10": -2.5,
     "cp852": -4.0, "cp857": -4.0, "cp775": -4.0, "cp862": -4.0,
 }  # fmt: skip
+#: log p of languages that are rare in the region's texts.
 ELSEWHERE = {
     "de": -3.0,
     "fr": -3.0,
@@ -41,32 +43,42 @@ ELSEWHERE = {
     "mk": -1.5,
     "az-spelt": -3.0,
 }
+#: log p of a text in capitals.
 IN_CAPITALS = -6.0
-#: The share of capitals in a usual text, and of small letters in one of capitals.
+#: The share of capitals in a usual text, and of small letters in a text in capitals.
 CAPITAL, SMALL = 0.05, 0.15
-#: p of each such sign in Cyrillic text; in Latin text fewer letters are counted beside them.
+#: p of each sign in Cyrillic text. In Latin text fewer letters are counted, so that signs weigh
+#: `LATIN_PUNCTUATION` times as much.
 PUNCTUATION = (
     dict.fromkeys("«»“”„’–—\xa0", 4e-3)
     | dict.fromkeys("‘…№°", 1e-3)
     | dict.fromkeys("§©®·•†€™½±×‹›‚\xad²³\ufeff\u200b−´`", 1e-4)
 )
 LATIN_PUNCTUATION = 4
-#: p of each letter that the language lacks, each ASCII letter beside a Cyrillic one, each frame
-#: character, any other character, and what no text has.
+#: p of characters that a language does not list: a Cyrillic letter in a Cyrillic language, a letter
+#: in a Latin one, an ASCII letter, a frame character, any other, and what no text contains.
 FOREIGN, FOREIGN_LATIN, ASCII, FRAME, OTHER, NEVER = 2e-5, 1e-4, 4e-5, 2e-5, 1e-6, 1e-8
-#: p of being followed by a letter.
+#: p that a letter follows a character of this kind.
 FOLLOWED = {"letter": 0.85, "before": 0.7, "sign": 0.05}
 BEFORE_WORDS = frozenset("«“„‘’\xad")
-MIN_HELD = 0.98
-#: Spellings from before a charset could hold all letters.
+#: The share of a language's letters that a charset must contain to be tried for it.
+MIN_COVERED = 0.98
+#: Substitute spellings from the time when charsets lacked these letters.
 SPELT = {"az": str.maketrans("ə", "ä"), "ro": str.maketrans("șț", "şţ")}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Bytes read as a charset: the language that fits best, how many characters were counted, the
-    score, and by how much the letters' shares diverge from that language's (Kullback and Leibler,
-    in nats per character, less the bias of a small sample)."""
+    """A reading of bytes as a charset, with the language that fits best.
+
+    Attributes:
+      charset: the charset; empty for a text that is decoded already.
+      language: the language that fits best.
+      counted: the number of characters counted.
+      score: the sum of log p.
+      divergence: how far the letter shares diverge from those of the language (Kullback and
+        Leibler, in nats per character, less the bias of a small sample).
+    """
 
     charset: str
     language: str
@@ -75,8 +87,13 @@ class Reading:
     divergence: float
 
     def plausible(self, slack: float = 0.5, doubt: float | None = None) -> bool:
-        """Whether it can be a text of the language: a small sample may diverge by more, and by
-        more still where punctuation is much of what is counted."""
+        """Whether the bytes can be a text of the language.
+
+        Args:
+          slack: the divergence allowed for a large sample.
+          doubt: divided by the square root of the characters counted, what a small sample may
+            diverge more. By default larger for Latin, where much of what is counted is punctuation.
+        """
         if doubt is None:
             doubt = 5.0 if self.language in CYRILLIC else 6.0
         return self.counted > 0 and self.divergence < slack + doubt / self.counted**0.5
@@ -84,7 +101,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """The best reading, and the best score of each charset."""
+    """The best reading of bytes, and the best score of each charset."""
 
     best: Reading
     scores: dict[str, float]
@@ -92,7 +109,11 @@ class Fit:
 
 @dataclass(frozen=True)
 class _Languages:
-    """`log_p[i, j]` of character i (0: any that is not in `index`) in language `names[j]`."""
+    """Letter probabilities of the languages.
+
+    `log_p[i, j]` belongs to character i in language `names[j]`. `index` maps a code point to its
+    row i; row 0 stands for all other characters.
+    """
 
     names: tuple[str, ...]
     log_p: Array
@@ -102,9 +123,11 @@ class _Languages:
 
 @dataclass(frozen=True)
 class _Readings:
-    """Charsets crossed with languages that they can write, one column each, grouped by charset.
-    Rows of `log_p`: bytes 128 to 255 and the ASCII letters; of `followed`: the addition for bytes
-    that no letter follows, then for those that one does."""
+    """Pairs of a charset and a language that it can write: one column each, grouped by charset.
+
+    The rows of `log_p` are bytes 128 to 255 and the ASCII letters. The rows of `followed` are what
+    to add for bytes without a letter after them, then for bytes with one.
+    """
 
     charsets: tuple[str, ...]
     starts: Array
@@ -115,17 +138,17 @@ class _Readings:
 
 
 def fit_charsets(payload: bytes) -> Fit | None:
-    """How well the charsets that letters can settle fit; None for plain ASCII."""
-    found = _histogram(payload)
-    if found is None:
+    """Score the charsets in `CHARSETS` for some bytes; None for plain ASCII."""
+    histogram = _histogram(payload)
+    if histogram is None:
         return None
-    alone, before, letters = found
+    alone, before, letters = histogram
     table, counts = _reading_table(), np.concatenate([alone + before, letters])
     scores = counts @ table.log_p + np.concatenate([alone, before]) @ table.followed + table.prior
     column = int(np.argmax(scores))
-    place = int(np.searchsorted(table.starts, column, "right")) - 1
+    charset = int(np.searchsorted(table.starts, column, "right")) - 1
     best = Reading(
-        table.charsets[place],
+        table.charsets[charset],
         table.languages[column],
         int(counts.sum()),
         float(scores[column]),
@@ -136,7 +159,7 @@ def fit_charsets(payload: bytes) -> Fit | None:
 
 
 def best_language(text: str) -> Reading:
-    """A text as it stands: the language that fits best."""
+    """Return the reading of a decoded text in the language that fits best."""
     table = _language_table()
     codes = np.frombuffer(text[:SAMPLE].encode("utf-32-le", "replace"), np.uint32)
     rows = table.index.take(
@@ -155,8 +178,12 @@ def best_language(text: str) -> Reading:
 
 
 def _histogram(payload: bytes) -> tuple[Array, Array, Array] | None:
-    """How often bytes 128 to 255 stand without and with a letter after them, and ASCII letters
-    next to them; None where there are no such bytes."""
+    """Count bytes 128 to 255 and the ASCII letters next to them.
+
+    Returns:
+      Counts of bytes 128 to 255 without a letter after them, of those with one, and of ASCII
+      letters in the order of `ascii_letters`; None if there are no bytes beyond ASCII.
+    """
     data = np.frombuffer(payload[:SAMPLE], np.uint8)
     high, letter = _counted_positions(data)
     if not len(high):
@@ -169,7 +196,7 @@ def _histogram(payload: bytes) -> tuple[Array, Array, Array] | None:
 
 
 def _counted_positions(codes: Array) -> tuple[Array, Array]:
-    """Where characters beyond ASCII are, and ASCII letters next to such."""
+    """Return the positions of characters beyond ASCII, and of ASCII letters next to them."""
     beyond = codes >= 128
     near = np.zeros(len(codes), bool)
     near[1:] = beyond[:-1]
@@ -179,13 +206,14 @@ def _counted_positions(codes: Array) -> tuple[Array, Array]:
 
 
 def _divergence(counts: Array, log_p: Array) -> float:
+    """Return the Kullback-Leibler divergence in nats, less the bias of a small sample."""
     total = int(counts.sum())
     if not total:
         return 0.0
-    seen = counts > 0
-    share = counts[seen] / total
-    bias = (int(seen.sum()) - 1) / (2 * total)
-    return float(share @ (np.log(share) - log_p[seen])) - bias
+    present = counts > 0
+    share = counts[present] / total
+    bias = (int(present.sum()) - 1) / (2 * total)
+    return float(share @ (np.log(share) - log_p[present])) - bias
 
 
 _ASCII_CODES = np.array([ord(c) for c in ascii_letters])
@@ -222,26 +250,28 @@ def _reading_table() -> _Readings:
     charsets, starts, names, tables, follow, priors = [], [0], [], [], [], []
     for charset, prior in CHARSETS.items():
         chars = _upper_characters(charset)
-        some = set(chars)
-        able = [
+        charset_chars = set(chars)
+        writable = [
             j
             for j, letters in enumerate(base.shares)
-            if sum(p for c, p in letters.items() if c in some or c.isascii()) >= MIN_HELD
+            if sum(p for c, p in letters.items() if c in charset_chars or c.isascii())
+            >= MIN_COVERED
         ]
-        if not able:
+        if not writable:
             continue
         rows = base.index[[ord(c) for c in (*chars, *ascii_letters)]]
-        log_p = base.log_p[rows][:, able]
+        log_p = base.log_p[rows][:, writable]
         log_p[[i for i, c in enumerate(chars) if c == "\ufffd"]] = np.log(NEVER)
         after = np.array([FOLLOWED[_character_kind(c)] for c in chars])
         both = np.log(np.concatenate([1 - after, after]))
         charsets.append(charset)
-        starts.append(starts[-1] + len(able))
-        names += [base.names[j] for j in able]
+        starts.append(starts[-1] + len(writable))
+        names += [base.names[j] for j in writable]
         tables.append(log_p)
-        follow.append(np.repeat(both[:, None], len(able), axis=1))
+        follow.append(np.repeat(both[:, None], len(writable), axis=1))
         priors += [
-            prior + ELSEWHERE.get(base.names[j], 0) + (IN_CAPITALS if j % 2 else 0) for j in able
+            prior + ELSEWHERE.get(base.names[j], 0) + (IN_CAPITALS if j % 2 else 0)
+            for j in writable
         ]
     return _Readings(
         tuple(charsets),
@@ -254,7 +284,7 @@ def _reading_table() -> _Readings:
 
 
 def _letter_shares() -> dict[str, dict[str, float]]:
-    """Each language's lower-case letters with their shares."""
+    """Read `letters.tsv`: each language's lower-case letters with their shares."""
     rows = {}
     for line in (
         files("pipelines.ingest.decoding").joinpath("letters.tsv").read_text("utf-8").splitlines()
@@ -265,7 +295,7 @@ def _letter_shares() -> dict[str, dict[str, float]]:
         rows[f"{name}-spelt"] = {c.translate(spelt): p for c, p in rows[name].items()}
     russian = rows["ru"]
     for name in CYRILLIC:
-        # words borrowed from Russian, and names, bring letters that the language hardly has
+        # Loanwords from Russian and names contain letters that the language hardly uses.
         rows[name] = {
             c: 0.97 * rows[name].get(c, 0) + 0.03 * russian.get(c, 0)
             for c in sorted({*russian, *rows[name]})
@@ -282,17 +312,19 @@ def _to_shares(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
 def _character_probabilities(
     name: str, letters: dict[str, float], small: float
 ) -> dict[str, float]:
-    more = 1 if name in CYRILLIC else LATIN_PUNCTUATION
-    found = {c: p * more for c, p in PUNCTUATION.items()}
+    """Return p of each sign and letter of a language; `small` is the share of lower case."""
+    weight = 1 if name in CYRILLIC else LATIN_PUNCTUATION
+    probabilities = {c: p * weight for c, p in PUNCTUATION.items()}
     for c, p in letters.items():
         capital = "İ" if c == "i" and name[:2] in ("az", "tr") else c.upper()
         for form, share in ((c, small), (capital, 1 - small)):
             if len(form) == 1:
-                found[form] = found.get(form, 0) + p * share
-    return found
+                probabilities[form] = probabilities.get(form, 0) + p * share
+    return probabilities
 
 
 def _fallback_probability(char: str, name: str) -> float:
+    """Return p of a character that the language does not list."""
     if char.isascii():
         return ASCII
     if "\u2500" <= char <= "\u259f":
@@ -310,5 +342,5 @@ def _character_kind(char: str) -> str:
 
 
 def _upper_characters(charset: str) -> str:
-    """Those of bytes 128 to 255, U+FFFD for a byte without one."""
+    """Return the characters of bytes 128 to 255; U+FFFD for a byte without a character."""
     return bytes(range(128, 256)).decode(charset, "replace")

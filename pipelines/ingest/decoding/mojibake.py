@@ -1,10 +1,12 @@
-"""Text that somebody decoded with the wrong charset: found by its letters, and undone.
+"""Repair mojibake: text that was decoded with the wrong charset.
 
-Two kinds.  UTF-8 read as a single-byte charset leaves pairs that no language writes (`Рё` for
-`и`); those pairs are replaced wherever they stand in rows, or inside Latin words.  A single-byte
-charset read as another (KOI8-U as KOI8-R, KZ-1048 as windows-1251) leaves letters that no
-language of the region has; a text is given back its bytes and read anew where
-`pipelines.ingest.decoding.letter_model` leaves no doubt.  All tables are computed from Python's codecs.
+There are two kinds. UTF-8 read as a single-byte charset leaves pairs that no language writes, for
+example `Рё` for `и`. Such pairs are replaced where several follow each other, or inside Latin
+words. A single-byte charset read as another (KOI8-U as KOI8-R, KZ-1048 as windows-1251) leaves
+letters that no language of the region has. Such a text is encoded and decoded again, if
+`pipelines.ingest.decoding.letter_model` leaves no doubt. All tables come from Python's codecs.
+
+A run is a sequence of such pairs (or triples) without other characters between them.
 """
 
 from __future__ import annotations
@@ -21,28 +23,30 @@ import numpy as np
 from pipelines.ingest.decoding import letter_model
 from pipelines.ingest.decoding.charset import contradicts
 
-#: What texts are read as by mistake, likeliest first.
+#: The charsets that texts are read as by mistake, likeliest first.
 WRONG = (
     "cp1251", "cp1252", "koi8-r", "cp866", "mac-cyrillic", "iso8859-5", "cp1254", "cp1257",
     "cp1250", "iso8859-1",
 )  # fmt: skip
-#: What a single-byte charset may be found to have been, the rest being too seldom on the web.
+#: The charsets that a text can have been in. The others are too rare on the web.
 RIGHT = frozenset(letter_model.CHARSETS) - {
     "cp775", "cp852", "cp857", "cp862", "cp1253", "cp1255", "iso8859-7", "iso8859-8", "iso8859-10",
     "iso8859-15", "iso8859-16",
 }  # fmt: skip
-#: First bytes, in UTF-8, of what the region writes: signs, Latin, modifiers, Cyrillic, Armenian;
-#: then those of Georgian and of more signs, which take three, and what can follow them.
+#: First bytes in UTF-8 of the region's characters: signs, Latin, modifiers, Cyrillic, Armenian.
+#: Then the first bytes of Georgian and further signs, which take three bytes, and their second.
 PAIRS = b"\xc2\xc3\xc4\xc5\xc6\xc9\xca\xd0\xd1\xd2\xd3\xd4\xd5\xd6"
 TRIPLES, SECOND = b"\xe1\xe2", bytes(range(0x80, 0x90))
 CONTINUED = bytes(range(0x80, 0xC0))
 SCRIPTS = frozenset({"LATIN", "CYRILLIC", "ARMENIAN", "GEORGIAN"})
 APOSTROPHES = frozenset("‘’ʻʼ")
-#: Rows of so many characters come by no chance in a line that they cover by half, and rows of so
-#: many in any; so many such characters are evidence; so much of a text covered is all of it.
-ROW, LONG_ROW, HALF = 3, 8, 0.5
+#: A run of RUN characters is no accident in a line of which runs cover HALF; a run of LONG_RUN
+#: characters is none in any line. MIN_PAIRS such characters are evidence. If runs cover WHOLE of
+#: the characters beyond ASCII, all are replaced.
+RUN, LONG_RUN, HALF = 3, 8, 0.5
 MIN_PAIRS, WHOLE = 3, 0.9
-#: The text as it stands: under these limits no language of its script has such letters.
+#: Limits (slack, doubt) of `Reading.plausible` for a text as it is, by whether its language is
+#: Cyrillic. A text is repaired only if no language has such letters.
 STRANGE = {True: (0.1, 2.5), False: (0.4, 4.0)}
 MIN_CHANGED, MIN_SHARE, MAX_LOST = 5, 0.02, 0.01
 PASSES = 2
@@ -50,8 +54,14 @@ PASSES = 2
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What was undone: the text's own charset, what it had been read as, and how many characters
-    of the repaired text were wrong; `apply` does the same to a text from the same page."""
+    """A repair of mojibake.
+
+    Attributes:
+      charset: the text's own charset.
+      read_as: the charset that it was read as.
+      characters: how many characters of the repaired text were wrong.
+      apply: repairs another text of the same page in the same way.
+    """
 
     charset: str
     read_as: str
@@ -63,21 +73,26 @@ class Repair:
 
 
 def repair(text: str) -> tuple[str, tuple[Repair, ...]]:
-    """Undo mojibake; the text itself, and no repairs, where there is none."""
-    done: list[Repair] = []
-    while len(done) < PASSES and not text.isascii():
+    """Undo mojibake.
+
+    Returns:
+      The repaired text and the repairs; the text unchanged and no repairs if it is sound.
+    """
+    repairs: list[Repair] = []
+    while len(repairs) < PASSES and not text.isascii():
         found = _find_utf8_repair(text) or _find_charset_repair(text)
         if found is None:
             break
         text = found.apply(text)
-        done.append(found)
-    return text, tuple(done)
+        repairs.append(found)
+    return text, tuple(repairs)
 
 
 def _find_utf8_repair(text: str) -> Repair | None:
+    """Find UTF-8 that was read as a single-byte charset; None if there is none."""
     tried = [_PairRuns(wrong, text) for wrong in _possible_charsets(text)]
-    best = max(tried, key=lambda rows: (rows.sure, rows.held), default=None)
-    if best is None or best.sure < MIN_PAIRS:
+    best = max(tried, key=lambda runs: (runs.certain, runs.covered), default=None)
+    if best is None or best.certain < MIN_PAIRS:
         return None
     wrong = best.wrong
     return Repair(
@@ -86,96 +101,113 @@ def _find_utf8_repair(text: str) -> Repair | None:
 
 
 def _possible_charsets(text: str) -> list[str]:
-    """Those of `WRONG` in which pairs of a first byte and a continuation stand in rows of three or
-    beside small ASCII letters, as mojibake has them and hardly anything else."""
-    first, then = _charset_masks()
+    """Return the charsets of `WRONG` in which the text can be misread UTF-8.
+
+    Their pairs of a first byte and a continuation byte either follow each other three times, or
+    are next to lower-case ASCII letters. Hardly any text but mojibake has such pairs.
+    """
+    first, second = _charset_masks()
     codes = np.minimum(np.frombuffer(text.encode("utf-32-le", "replace"), np.uint32), 0xFFFF)
     pairs = first.take(codes[:-1])
-    pairs &= then.take(codes[1:])
-    found = np.flatnonzero(pairs)
-    if len(found) < MIN_PAIRS - 1:
+    pairs &= second.take(codes[1:])
+    positions = np.flatnonzero(pairs)
+    if len(positions) < MIN_PAIRS - 1:
         return []
-    at = found + 6
+    at = positions + 6
     both = np.zeros(len(codes) + 9, np.uint16)
-    both[at] = pairs[found] | pairs[found] >> 16
+    both[at] = pairs[positions] | pairs[positions] >> 16
     chained = (both[at - 2] | both[at - 3]) & (both[at - 4] | both[at - 5] | both[at - 6])
-    row = int(np.bitwise_or.reduce(both[at] & chained))
-    # clipped at the text's ends to what is no ASCII, or is looked at anyway
-    near = codes.take(np.add.outer((-1, 2, 3), found), mode="clip")
+    in_runs = int(np.bitwise_or.reduce(both[at] & chained))
+    # At the text's ends, clipping repeats a character that is not ASCII or is examined anyway.
+    near = codes.take(np.add.outer((-1, 2, 3), positions), mode="clip")
     beside = both[at[((near >= 97) & (near <= 122)).any(axis=0)]]
     return [
         wrong
         for i, wrong in enumerate(WRONG)
-        if row & (1 << i) or np.count_nonzero(beside & (1 << i)) >= MIN_PAIRS - 1
+        if in_runs & (1 << i) or np.count_nonzero(beside & (1 << i)) >= MIN_PAIRS - 1
     ]
 
 
 @cache
 def _charset_masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """By character, a bit for each of `WRONG` in which it stands for the first byte of a pair, 16
-    bits up for that of a triple; and the same for the byte that follows."""
+    """Return bit masks by character: for the first byte of a pair or triple, and for the second.
+
+    Bit i is set if the character stands for such a byte of a pair in charset `WRONG[i]`; bit
+    i + 16 for one of a triple.
+    """
     tables = []
     for of_pairs, of_triples in ((PAIRS, TRIPLES), (CONTINUED, SECOND)):
         table = np.zeros(1 << 16, np.uint32)
-        for some, shift in ((of_pairs, 0), (of_triples, 16)):
+        for members, shift in ((of_pairs, 0), (of_triples, 16)):
             for i, wrong in enumerate(WRONG):
-                table[[ord(_characters_by_byte(wrong)[b]) for b in some]] |= 1 << (i + shift)
+                table[[ord(_characters_by_byte(wrong)[b]) for b in members]] |= 1 << (i + shift)
         tables.append(table)
     return tables[0], tables[1]
 
 
 class _PairRuns:
-    """The rows of a text that can be UTF-8 read as `wrong`; `known` where that is settled."""
+    """The runs of a text that can be UTF-8 read as `wrong`.
+
+    Args:
+      wrong: the charset that the text was read as.
+      text: the text.
+      known: whether another text of the same page proved the charset already.
+    """
 
     def __init__(self, wrong: str, text: str, known: bool = False) -> None:
         self.wrong = wrong
         self.pattern = _run_pattern(wrong)
         self.lines = text.split("\n")
-        rows = [row for line in self.lines for row in self.pattern.findall(line)]
-        self.held = sum(len(row) for row in rows if _decode_run(row, wrong) is not None)
+        runs = [run for line in self.lines for run in self.pattern.findall(line)]
+        self.covered = sum(len(run) for run in runs if _decode_run(run, wrong) is not None)
         beyond = _count_beyond_ascii(text)
-        self.whole = self.held >= WHOLE * beyond and beyond > 0
-        self.sure = MIN_PAIRS if known else sum(self._sure(line) for line in self.lines)
+        self.covers_all = self.covered >= WHOLE * beyond and beyond > 0
+        self.certain = MIN_PAIRS if known else sum(self._count_certain(line) for line in self.lines)
 
-    def _sure(self, line: str) -> int:
+    def _count_certain(self, line: str) -> int:
+        """Count the characters of a line's runs that are mojibake without doubt."""
         covered = sum(map(len, self.pattern.findall(line))) >= HALF * _count_beyond_ascii(line)
         return sum(
-            len(_decode_run(row[0], self.wrong) or "")
-            for row in self.pattern.finditer(line)
-            if self._is_sure(row, line, covered)
+            len(_decode_run(run[0], self.wrong) or "")
+            for run in self.pattern.finditer(line)
+            if self._is_certain(run, line, covered)
         )
 
-    def _is_sure(self, row: re.Match[str], line: str, covered: bool) -> bool:
-        decoded = _decode_run(row[0], self.wrong)
+    def _is_certain(self, run: re.Match[str], line: str, covered: bool) -> bool:
+        """Whether a run is mojibake without doubt; `covered`: runs make up half of the line."""
+        decoded = _decode_run(run[0], self.wrong)
         script = None if decoded is None else _script(decoded)
         if decoded is None or script is None:
             return False
-        long = len(decoded) >= (ROW if covered else LONG_ROW)
-        return long or (script in ("", "LATIN") and _is_inside_word(line, row.start(), row.end()))
+        long = len(decoded) >= (RUN if covered else LONG_RUN)
+        return long or (script in ("", "LATIN") and _is_inside_word(line, run.start(), run.end()))
 
     def undo(self) -> tuple[str, int]:
-        """The text with its rows replaced, the sure ones or all, and how many characters those
-        come to."""
-        if self.sure < MIN_PAIRS:
+        """Replace the certain runs, or all of them if they cover nearly the whole text.
+
+        Returns:
+          The repaired text, and how many of its characters were replaced.
+        """
+        if self.certain < MIN_PAIRS:
             return "\n".join(self.lines), 0
-        done = [self._undo_line(line) for line in self.lines]
-        return "\n".join(line for line, _ in done), sum(count for _, count in done)
+        lines = [self._undo_line(line) for line in self.lines]
+        return "\n".join(line for line, _ in lines), sum(count for _, count in lines)
 
     def _undo_line(self, line: str) -> tuple[str, int]:
-        found = self.pattern.findall(line)
+        runs = self.pattern.findall(line)
         beyond, count = _count_beyond_ascii(line), 0
-        every = self.whole or sum(map(len, found)) == beyond
-        covered = sum(map(len, found)) >= HALF * beyond
+        every = self.covers_all or sum(map(len, runs)) == beyond
+        covered = sum(map(len, runs)) >= HALF * beyond
 
-        def undone(row: re.Match[str]) -> str:
+        def repair_run(run: re.Match[str]) -> str:
             nonlocal count
-            decoded = _decode_run(row[0], self.wrong)
-            if decoded is None or not (every or self._is_sure(row, line, covered)):
-                return row[0]
+            decoded = _decode_run(run[0], self.wrong)
+            if decoded is None or not (every or self._is_certain(run, line, covered)):
+                return run[0]
             count += len(decoded)
             return decoded
 
-        return self.pattern.sub(undone, line), count
+        return self.pattern.sub(repair_run, line), count
 
 
 def _count_beyond_ascii(text: str) -> int:
@@ -188,28 +220,35 @@ def _is_inside_word(text: str, start: int, stop: int) -> bool:
 
 
 def _script(decoded: str) -> str | None:
-    """The script of the region that its letters are of, empty for apostrophes alone; None where
-    they are less than half of it, or of other scripts or several."""
-    found = [c for c in decoded if c.isalpha() or c in APOSTROPHES]
-    scripts = {unicodedata.name(c, "").split(" ")[0] for c in found if c not in APOSTROPHES}
-    if len(scripts) > 1 or not scripts <= SCRIPTS or 2 * len(found) < len(decoded):
+    """Return the script of a decoded run's letters; empty for apostrophes alone.
+
+    Returns:
+      None if letters are less than half of the run, or are of several scripts or of one that is
+      not in `SCRIPTS`.
+    """
+    letters = [c for c in decoded if c.isalpha() or c in APOSTROPHES]
+    scripts = {unicodedata.name(c, "").split(" ")[0] for c in letters if c not in APOSTROPHES}
+    if len(scripts) > 1 or not scripts <= SCRIPTS or 2 * len(letters) < len(decoded):
         return None
     return next(iter(scripts), "")
 
 
-def _decode_run(row: str, wrong: str) -> str | None:
+def _decode_run(run: str, wrong: str) -> str | None:
+    """Decode a run as UTF-8 that was read as `wrong`; None if it is not valid."""
     try:
-        return bytes(_bytes_by_character(wrong)[c] for c in row).decode("utf-8")
+        return bytes(_bytes_by_character(wrong)[c] for c in run).decode("utf-8")
     except UnicodeDecodeError:
         return None
 
 
 @cache
 def _characters_by_byte(charset: str) -> dict[int, str]:
-    """Bytes beyond ASCII to their characters; a byte without one stands for itself, as browsers
-    have it."""
-    found = {b: bytes([b]).decode(charset, "replace") for b in range(128, 256)}
-    return {b: chr(b) if char == "\ufffd" else char for b, char in found.items()}
+    """Map bytes beyond ASCII to characters; a byte without one to the same code point.
+
+    Browsers do the same.
+    """
+    characters = {b: bytes([b]).decode(charset, "replace") for b in range(128, 256)}
+    return {b: chr(b) if char == "\ufffd" else char for b, char in characters.items()}
 
 
 @cache
@@ -221,13 +260,14 @@ def _bytes_by_character(charset: str) -> dict[str, int]:
 def _run_pattern(wrong: str) -> re.Pattern[str]:
     char = _characters_by_byte(wrong)
     pair, rest, triple, second = (
-        "[" + "".join(re.escape(char[b]) for b in some) + "]"
-        for some in (PAIRS, CONTINUED, TRIPLES, SECOND)
+        "[" + "".join(re.escape(char[b]) for b in members) + "]"
+        for members in (PAIRS, CONTINUED, TRIPLES, SECOND)
     )
     return re.compile(f"(?:{pair}{rest}|{triple}{second}{rest})+")
 
 
 def _find_charset_repair(text: str) -> Repair | None:
+    """Find a single-byte charset that was read as another; None if there is none."""
     sample = text[: letter_model.SAMPLE]
     beyond = _count_beyond_ascii(sample)
     if beyond < MIN_CHANGED:
@@ -260,7 +300,8 @@ def _find_charset_repair(text: str) -> Repair | None:
 
 @cache
 def _translation_table(right: str, wrong: str) -> dict[int, str]:
+    """Map the characters of charset `wrong` to those that the same bytes have in `right`."""
     pairs = zip(
         _characters_by_byte(wrong).values(), _characters_by_byte(right).values(), strict=True
     )
-    return {ord(was): rather for was, rather in pairs if was != rather}
+    return {ord(misread): correct for misread, correct in pairs if misread != correct}

@@ -1,4 +1,4 @@
-"""From a page's markup to its main text and to what its head declares."""
+"""Extract the main text of an HTML page, and what its markup declares."""
 
 from __future__ import annotations
 
@@ -9,27 +9,32 @@ from resiliparse.parse.html import HTMLTree
 
 from pipelines.ingest.extract.main_text import depth_limit, main_text
 
-#: The media type of RSL terms; links and documents stand among a page's metas under it.
+#: The media type of RSL terms. RSL links and documents of a page are metas of this name.
 RSL = "application/rsl+xml"
 _RSL = f'link[rel~=license][type="{RSL}"], script[type="{RSL}"]'
-#: Characters kept of a JSON-LD script.
+#: The most characters kept of a JSON-LD script.
 MAX_JSONLD = 64 << 10
-#: How many times a page's characters may be read in search of its paragraphs.
+#: The search for paragraphs may read this many times the characters of the page.
 READ_AT_MOST = 4
 _DECLARING = "meta, [rel~=license i], script[type='application/ld+json' i]"
 _SPACES = re.compile(r"[ \t\r\f\v\u00a0]{2,}|[\t\r\f\v\u00a0]")
 _BLANK = re.compile(r"\n ?(?:\n ?)+")
-#: Without one of these the patterns change nothing; to look for them takes far less time.
+#: Without one of these the patterns change nothing. The search for them is much faster.
 _UNTIDY_SPACES = ("  ", "\t", "\r", "\f", "\v", "\u00a0")
 _UNTIDY_LINES = ("\n ", "\n\n\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's main text with its paragraphs, its title, and what its markup
-    declares: `metas` as (name, content), `links` as (rel, href), `jsonld` the texts of its JSON-LD
-    scripts, each cut at `MAX_JSONLD`.  RSL links and documents stand among the metas under their
-    media type."""
+    """The main text of a page, and its declarations.
+
+    Attributes:
+      text: the main text, with a blank line between paragraphs.
+      title: the title; None if the page has none.
+      metas: (name, content) pairs; RSL links and documents under their media type.
+      links: (rel, href) pairs.
+      jsonld: the texts of JSON-LD scripts, each cut at `MAX_JSONLD`.
+    """
 
     text: str
     title: str | None
@@ -39,38 +44,38 @@ class Page:
 
 
 def extract(markup: str, extractor: str = "resiliparse") -> Page:
-    """Main text without navigation and footers, and the page's declarations.
+    """Extract the main text of a page, without navigation and footers, and its declarations.
 
     Args:
       markup: the decoded page.
-      extractor: `resiliparse` (with `main_text`'s rules) or `trafilatura`.
+      extractor: `resiliparse` (with the rules of `main_text`) or `trafilatura`.
 
     Raises:
-      ImportError: trafilatura is asked for and not installed.
-      ValueError: there is no such extractor.
+      ImportError: trafilatura is not installed.
+      ValueError: the extractor is unknown.
     """
     if extractor not in ("resiliparse", "trafilatura"):
-        raise ValueError(f"no such extractor: {extractor}")
+        raise ValueError(f"extractor {extractor}: unknown; allowed are resiliparse and trafilatura")
     markup = markup.replace("\0", "")
     tree = HTMLTree.parse(markup)
-    declared = _read_declarations(tree, markup)  # before the tree is changed
-    nested = depth_limit(markup, tree)
-    if extractor == "trafilatura" and nested is None:
+    declarations = _read_declarations(tree, markup)  # before the tree is changed
+    max_depth = depth_limit(markup, tree)
+    if extractor == "trafilatura" and max_depth is None:
         text = _trafilatura(markup)
     else:
-        text = main_text(markup, tree, READ_AT_MOST * len(markup), nested)
-    return replace(declared, text=tidy(text))
+        text = main_text(markup, tree, READ_AT_MOST * len(markup), max_depth)
+    return replace(declarations, text=tidy(text))
 
 
 def _read_declarations(tree: HTMLTree, markup: str) -> Page:
-    """The page without its text."""
+    """Return the page with its declarations and without text."""
     root = tree.document
     if root is None:
         return Page("", None, (), ())
     metas: list[tuple[str, str]] = []
     links: list[tuple[str, str]] = []
     jsonld: list[str] = []
-    # one query for all, and sliced: to walk a collection of resiliparse is quadratic
+    # One query for all elements, and sliced: iterating a resiliparse collection is quadratic.
     for element in root.query_selector_all(_DECLARING)[:]:
         if element.tag == "meta":
             if name := element.getattr("name") or element.getattr("property"):
@@ -79,25 +84,25 @@ def _read_declarations(tree: HTMLTree, markup: str) -> Page:
             jsonld.append((element.text or "")[:MAX_JSONLD])
         else:
             links.append((str(element.getattr("rel")).lower(), element.getattr("href") or ""))
-    if RSL in markup:  # a search of the tree costs more
-        found = root.query_selector_all(_RSL)[:]
-        metas += [(RSL, a.getattr("href") or a.text or "") for a in found]
+    if RSL in markup:  # a search of the tree takes longer
+        elements = root.query_selector_all(_RSL)[:]
+        metas += [(RSL, e.getattr("href") or e.text or "") for e in elements]
     return Page("", (tree.title or "").strip() or None, tuple(metas), tuple(links), tuple(jsonld))
 
 
 def _trafilatura(markup: str) -> str:
     try:
-        from trafilatura import extract as extracted
+        from trafilatura import extract as trafilatura_extract
     except ImportError as error:
-        raise ImportError("the extractor trafilatura needs: pip install 'tamga[extraction]'") from (
-            error
-        )
-    text = extracted(markup, fast=True, include_comments=False) or ""
+        raise ImportError(
+            "extractor trafilatura: not installed; run: pip install 'tamga[extraction]'"
+        ) from error
+    text = trafilatura_extract(markup, fast=True, include_comments=False) or ""
     return text.replace("\n", "\n\n")  # each of its lines is a paragraph
 
 
 def tidy(text: str) -> str:
-    """Runs of blanks squeezed, blank lines to one between paragraphs, ends trimmed."""
+    """Reduce blanks to one, blank lines to one between paragraphs, and strip the ends."""
     text = text.replace("\r\n", "\n")
     if any(mark in text for mark in _UNTIDY_SPACES):
         text = _SPACES.sub(" ", text)

@@ -1,8 +1,8 @@
-"""A page's main text: resiliparse inside the element that holds the running text.
+"""Extract the main text of a page: resiliparse on the element that holds the running text.
 
 Resiliparse alone keeps what surrounds an article: headlines, captions, teasers, cookie notices.
-Here the element is found first in which the paragraphs stand (after the idea of Arc90's
-Readability), what is not running text in it is passed over, and resiliparse reads the rest.
+Here the element that holds the paragraphs is found first (the idea of Arc90's Readability). Parts
+of it that are not running text are skipped, and resiliparse reads the rest.
 """
 
 from __future__ import annotations
@@ -14,26 +14,28 @@ from typing import Any, Final
 from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.html import HTMLTree
 
-#: The main-content heuristics take time by elements and depth (3 s at 20,000 nested; 4 s at 900
-#: around 30,000): above this depth, or this product of tags and depth, they are left out.
+#: Resiliparse's main-content rules take time by elements and depth: 3 s for 20,000 nested elements,
+#: 4 s for 30,000 elements at depth 900. They are not applied above this depth, or above this
+#: product of tags and depth.
 MAX_DEPTH, MAX_STEPS = 1000, 20_000_000
 BOILERPLATE: Final = ("nav", "footer", "header", "aside", "form")
-#: Characters from which a paragraph counts as running text, and the sum an element must hold.
+#: A paragraph of this many characters is running text; an element must hold RUNNING of them.
 PARAGRAPH, RUNNING = 60, 250
-#: An ancestor is taken if it holds this many times what the element below it holds.
+#: An ancestor is preferred if it holds this many times the running text of the element below it.
 GAIN: Final = 1.3
-#: Ancestors looked at above a paragraph.
+#: How many ancestors of a paragraph are considered.
 REACH: Final = 30
-#: A paragraph up to this length, of which this share stands in links, only points elsewhere.
+#: A paragraph up to this length is only a pointer if this share of it is in links.
 POINTER, LINKED = 300, 0.7
-#: An element's text must keep this share of its paragraphs; a short one this share of the page's.
+#: The extracted text must hold KEPT of the element's paragraphs. If it is shorter than SHORT, it
+#: must also hold MOST of the text of the full page.
 KEPT, SHORT, MOST = 0.4, 1000, 0.5
 
-# A wrapper of the whole may carry any class, so an element with much running text is never skipped.
+# The wrapper of a page may have any class, so an element with much running text is never skipped.
 _SMALL = ":not(:has(p + p + p, br + br + br))"
 _CLASSES = ("caption", "credit", "related", "read-more", "readmore", "promo", "newsletter", "share")
 SKIPPED: Final = (
-    "h1:not(h1 ~ h1)",  # the title, which is stored beside the text
+    "h1:not(h1 ~ h1)",  # the title, which is stored separately
     "aside",
     *(f"{name}{_SMALL}" for name in ("header", "footer", "form")),
     *(f"[class*={name} i]{_SMALL}" for name in _CLASSES),
@@ -44,30 +46,31 @@ _UNCLOSED = frozenset((
     "wbr", "p", "li", "td", "th", "tr", "dt", "dd", "option", "tbody", "thead", "tfoot",
 ))  # fmt: skip
 _BESIDE: Final = "footer, aside, nav, [class*=comment i]:not(body), [id*=comment i]:not(body)"
-# By resiliparse's rules a list that stands near the root is navigation.
+# Resiliparse treats a list near the root as navigation, so the element is nested in others.
 _INSIDE: Final = "<article><div><div><div></div></div></div></article>"
 
 
-def main_text(markup: str, tree: HTMLTree, limit: int, nested: int | None = None) -> str:
-    """The running text of a page, as lines and blank lines.
+def main_text(markup: str, tree: HTMLTree, limit: int, max_depth: int | None = None) -> str:
+    """Return the running text of a page, as lines and blank lines.
 
     Args:
       markup: the page.
-      tree: the page parsed, which is changed.
-      limit: characters to read at most while looking for the paragraphs.
-      nested: for a page nested too deep for resiliparse's rules, the depth that is not.
+      tree: the parsed page; it is changed.
+      limit: the most characters to read in the search for paragraphs.
+      max_depth: `depth_limit` of the page: the depth allowed by resiliparse's rules if the page
+        is nested deeper, else None.
     """
-    text, found = "", _find_text_element(tree, limit)
-    if found and (nested is None or _count_nested(found[0]) < nested):
-        element, held = found
+    text, candidate = "", _find_text_element(tree, limit)
+    if candidate and (max_depth is None or _count_nested(candidate[0]) < max_depth):
+        element, size = candidate
         _isolate_element(tree, element)
         text = plain_text(tree, SKIPPED)
-        if len(text) < KEPT * held:
+        if len(text) < KEPT * size:
             text = ""
-        elif len(text) >= SHORT or nested is not None:
+        elif len(text) >= SHORT or max_depth is not None:
             return text
         tree = HTMLTree.parse(markup)
-    if nested is not None:
+    if max_depth is not None:
         return plain_text(tree, BOILERPLATE, main_content=False)
     full = plain_text(tree, SKIPPED)
     if text and len(text) >= MOST * len(full):
@@ -76,8 +79,13 @@ def main_text(markup: str, tree: HTMLTree, limit: int, nested: int | None = None
 
 
 def plain_text(tree: HTMLTree, skipped: tuple[str, ...] = (), main_content: bool = True) -> str:
-    """Resiliparse's text (of the main content, less comments and bylines), less what the
-    selectors skip."""
+    """Return resiliparse's text, without comments and bylines.
+
+    Args:
+      tree: the parsed page.
+      skipped: CSS selectors of elements to skip.
+      main_content: whether resiliparse's main-content rules apply.
+    """
     return str(
         extract_plain_text(
             tree,
@@ -92,9 +100,11 @@ def plain_text(tree: HTMLTree, skipped: tuple[str, ...] = (), main_content: bool
 
 
 def depth_limit(markup: str, tree: HTMLTree) -> int | None:
-    """The depth that would do, if elements are nested deeper for how many there are; None if
-    not.  The count overlooks elements that are seldom closed, and an end tag counts against its
-    own name alone: others must not hide the depth."""
+    """Return the depth that the page's number of tags allows, if it is nested deeper; else None.
+
+    Elements that are seldom closed do not count. An end tag closes only an element of its own
+    name, so that stray end tags cannot hide the depth.
+    """
     tags = markup.count("<")
     limit = min(MAX_DEPTH, MAX_STEPS // (tags + 1))
     if tags < limit or tree.document is None or _count_nested(tree.document) < limit:
@@ -113,19 +123,22 @@ def depth_limit(markup: str, tree: HTMLTree) -> int | None:
 
 
 def _count_nested(element: Any) -> int:
-    """Elements around others: no more can be nested."""
+    """Count the elements that contain others. The depth cannot be greater."""
     return len(element.query_selector_all(":has(> *)"))
 
 
 def _find_text_element(tree: HTMLTree, limit: int) -> tuple[Any, int] | None:
-    """The element of the running text and the characters of paragraphs in it."""
+    """Return the element of the running text and the characters of its paragraphs; None if none.
+
+    `limit` is the most characters to read.
+    """
     if tree.body is None:
         return None
     own, below = Counter[Any](), Counter[Any]()
     for paragraph in tree.body.query_selector_all("p")[:]:
         size = len(paragraph.text or "")
         limit -= size
-        if limit < 0:  # paragraphs inside paragraphs
+        if limit < 0:  # nested paragraphs, read once for each level
             return None
         if size >= PARAGRAPH:
             own[paragraph.parent] += size
@@ -138,19 +151,19 @@ def _find_text_element(tree: HTMLTree, limit: int) -> tuple[Any, int] | None:
             if above.tag == "body" or (above := above.parent) is None:
                 break
     element = max(own, key=own.__getitem__)
-    held, above = below[element], element.parent
+    size, above = below[element], element.parent
     while above is not None and above in below:
-        if below[above] >= GAIN * held:
-            element, held = above, below[above]
+        if below[above] >= GAIN * size:
+            element, size = above, below[above]
         above = above.parent
-    return None if held < RUNNING or element.closest(_BESIDE) else (element, held)
+    return None if size < RUNNING or element.closest(_BESIDE) else (element, size)
 
 
 def _isolate_element(tree: HTMLTree, element: Any) -> None:
-    """Leave of the body the element alone, without what resiliparse would misjudge in it."""
+    """Reduce the body to the element, without the parts that resiliparse misjudges."""
     _hide_pointers(element)
     for quotation in element.query_selector_all("blockquote[class]")[:]:
-        quotation.delattr("class")  # embedded posts, else taken for buttons to share
+        quotation.delattr("class")  # resiliparse would treat embedded posts as share buttons
     body: Any = tree.body
     if element.tag != "body":
         frame: Any = tree.create_element("main")
@@ -160,11 +173,11 @@ def _isolate_element(tree: HTMLTree, element: Any) -> None:
 
 
 def _hide_pointers(element: Any) -> None:
-    """Hide the short paragraphs that are links for the most part."""
+    """Hide short paragraphs that consist mostly of links."""
     linked = Counter[Any]()
     for link in element.query_selector_all("p a")[:]:
         linked[link.closest("p")] += len(link.text)
     for paragraph, size in linked.items():
-        whole = len(paragraph.text)
-        if whole <= POINTER and size >= LINKED * whole:
+        length = len(paragraph.text)
+        if length <= POINTER and size >= LINKED * length:
             paragraph.setattr("hidden", "")

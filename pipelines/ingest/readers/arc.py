@@ -1,7 +1,7 @@
-"""ARC 1 and 2, as web archives were written before WARC: a line of header, then what was sent.
+"""Read ARC 1 and 2, the format of web archives before WARC: a header line, then the response.
 
-Containers are laid out as those of WARC are.  The date of the header is brought into WARC's form;
-`filedesc:` is the container's own description and no record.
+The layouts of containers are the same as for WARC. Header dates are converted to WARC's form.
+`filedesc:` is the description of the container, not a record.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 from pipelines.ingest.readers.spans import Grammar, Header
 
 _SCHEME = rb"[A-Za-z][A-Za-z0-9+.\-]{0,30}:"
-#: URL (blanks and all), IP address, date, media type, in version 2 five fields more, length.
+#: URL (blanks allowed), IP address, date, media type, in version 2 five further fields, length.
 _LINE = (
     _SCHEME + rb"[^\r\n]{0,8192}? (?:[0-9A-Fa-f.:]{1,45}|-) \d{8,20} [^ \r\n]{0,200}"
     rb"(?:;[^;\r\n]{0,200})?(?: \d{3} \S{1,200} \S{1,8192} \d{1,15} \S{1,1024})? \S{1,20}\r?\n"
@@ -29,7 +29,7 @@ _DIGITS = re.compile(rb"\d{1,15}")
 
 
 def parse_header(data: bytes | mmap, start: int = 0) -> Header | None:
-    """The header of the record that starts there, in WARC's words; None where none does."""
+    """Return the header of the record at `start`, with WARC field names; None if there is none."""
     line = _HEADER.match(data, start)
     if line is None:
         return None
@@ -56,17 +56,17 @@ ARC = Grammar(
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """The envelopes of an ARC file."""
+    """Yield the envelopes of an ARC file."""
     return warc.scan(source, ARC)
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The bodies of records, cut out of the container again."""
+    """Yield the bodies of records, read again from the container."""
     return warc.contents(source, wanted, ARC)
 
 
 def _to_iso_time(digits: str) -> str:
-    """`20140216050221` as `2014-02-16T05:02:21Z`; anything else as it stands."""
+    """Return `20140216050221` as `2014-02-16T05:02:21Z`; any other value unchanged."""
     if len(digits) != 14:
         return digits
     d = digits

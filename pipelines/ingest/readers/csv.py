@@ -1,7 +1,7 @@
-"""CSV with a header row, plain or gzip: a record a row.  `fields` names the columns that hold what.
+"""Read CSV with a header row, plain or gzip: each row is a record. `fields` names the columns.
 
-Delimiter (comma, semicolon, tab, bar) and charset are told from the file.  Rows are delimited in
-bytes, so that each is read again without those before it.
+Delimiter (comma, semicolon, tab, bar) and charset are detected from the file. Rows have byte
+offsets, so that a row can be read again without the rows before it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 DELIMITERS = ",;\t|"
 MAX_HEADER = 1 << 20
 SAMPLE = 1 << 16
-#: Quotes that nobody closed cost a second look at what follows them, this often in a file.
+#: After an unclosed quote the following lines are read again, at most this often in a file.
 PATIENCE = 20
 BROKEN = (OSError, EOFError, zlib.error)
 NAMES = ("uri", "text", "title", "captured_at")
@@ -36,12 +36,12 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _WIDTHS = {"utf-16-le": 2, "utf-16-be": 2, "utf-32-le": 4, "utf-32-be": 4}
-csv.field_size_limit(2**31 - 1)  # rows are bounded, and so their fields are
+csv.field_size_limit(2**31 - 1)  # the size of rows is limited, and so is that of fields
 
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """How a file is written: its charset, delimiter, columns by name, and where rows begin."""
+    """The layout of a file: charset, delimiter, column numbers by name, offset of the first row."""
 
     charset: str
     delimiter: str
@@ -51,7 +51,14 @@ class _Layout:
 
 @dataclass(slots=True)
 class _Row:
-    """A row's bytes (of one that is too long the beginning), how many there are, its values."""
+    """A row.
+
+    Attributes:
+      raw: its bytes; only the beginning if the row is too long.
+      length: its length in bytes.
+      values: its values; None if it cannot be read.
+      error: (reason, detail) of a row that cannot be read.
+    """
 
     raw: bytes
     length: int
@@ -60,7 +67,7 @@ class _Row:
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """An envelope a row; empty rows are no records.  Offsets count decompressed bytes."""
+    """Yield an envelope for each row that is not empty. Offsets count decompressed bytes."""
     offset = 0
     try:
         layout = _detect_layout(source)
@@ -83,7 +90,7 @@ def scan(source: ContainerSource) -> Iterator[Envelope]:
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The texts of rows."""
+    """Yield the texts of rows."""
     try:
         layout = _detect_layout(source)
     except BROKEN:
@@ -99,28 +106,28 @@ def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iter
             if layout is None or row is None:
                 yield Content(error="unreadable", detail="the row changed since it was scanned")
                 continue
-            held = _named_values(row, layout, source)
-            yield Content(text=held["text"] or "", title=held["title"], media_type="text/plain")
+            values = _named_values(row, layout, source)
+            yield Content(text=values["text"] or "", title=values["title"], media_type="text/plain")
 
 
 def _envelope(row: _Row, offset: int, layout: _Layout, source: ContainerSource) -> Envelope:
-    found = Envelope("bytes", offset, row.length, media_type="text/plain")
+    envelope = Envelope("bytes", offset, row.length, media_type="text/plain")
     if row.error or row.values is None:
-        found.error, found.detail = row.error or ("unreadable", "not a CSV row")
-        return found
-    held = _named_values(row.values, layout, source)
-    found.uri, found.captured_at = held["uri"], held["captured_at"]
-    found.payload_sha256 = hashlib.sha256((held["text"] or "").encode()).hexdigest()
-    return found
+        envelope.error, envelope.detail = row.error or ("unreadable", "not a CSV row")
+        return envelope
+    values = _named_values(row.values, layout, source)
+    envelope.uri, envelope.captured_at = values["uri"], values["captured_at"]
+    envelope.payload_sha256 = hashlib.sha256((values["text"] or "").encode()).hexdigest()
+    return envelope
 
 
 def _named_values(
     row: list[str], layout: _Layout, source: ContainerSource
 ) -> dict[str, str | None]:
-    """A row's values by what they hold; None where a column is not there, or has nothing."""
-    places = {name: layout.columns.get(source.fields.get(name, name)) for name in NAMES}
+    """Return a row's values by the names in `NAMES`; None if a column is missing or empty."""
+    columns = {name: layout.columns.get(source.fields.get(name, name)) for name in NAMES}
     return {
-        n: row[i] or None if i is not None and i < len(row) else None for n, i in places.items()
+        n: row[i] or None if i is not None and i < len(row) else None for n, i in columns.items()
     }
 
 
@@ -133,7 +140,14 @@ def _parse_row(raw: bytes, layout: _Layout) -> list[str] | None:
 
 
 class _Lines:
-    """The lines of a row, decoded, as `csv.reader` asks for them, and their bytes."""
+    """Iterates over the decoded lines of a row for `csv.reader`, and keeps their bytes.
+
+    Attributes:
+      raw: the bytes of all lines read.
+      first: the length of the first line.
+      ended: whether the file ended.
+      long: whether the row is longer than `bound` bytes.
+    """
 
     def __init__(self, file: BinaryIO, layout: _Layout, bound: int) -> None:
         self.file, self.charset, self.bound = file, layout.charset, bound
@@ -154,8 +168,10 @@ class _Lines:
 
 
 def _read_rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
-    """Rows to the file's end.  A quote that is not closed costs its line: reading goes on at the
-    next one."""
+    """Yield the rows of a file.
+
+    After an unclosed quote, the line is one row, and reading continues at the next line.
+    """
     patience = PATIENCE
     while True:
         start = file.tell()
@@ -184,24 +200,27 @@ def _read_rows(file: BinaryIO, layout: _Layout, bound: int) -> Iterator[_Row]:
 
 
 def _read_line(file: BinaryIO, name: str, bound: int) -> bytes:
-    """A line with its end, or `bound` bytes of it; of charsets of two or four bytes too."""
+    """Read a line with its end, or `bound` bytes of it, in the charset `name`.
+
+    In charsets of two or four bytes per character, a line ends with such a character.
+    """
     line = file.readline(bound)
     width = _WIDTHS.get(name, 1)
     if width == 1 or not line:
         return line
     end = "\n".encode(name)
-    found = bytearray(line)
-    while line and len(found) < bound:
-        found += file.read(-len(found) % width)
-        if found.endswith(end):
+    collected = bytearray(line)
+    while line and len(collected) < bound:
+        collected += file.read(-len(collected) % width)
+        if collected.endswith(end):
             break
-        line = file.readline(bound - len(found))
-        found += line
-    return bytes(found)
+        line = file.readline(bound - len(collected))
+        collected += line
+    return bytes(collected)
 
 
 def _skip_line(file: BinaryIO, name: str, line: bytes) -> int:
-    """Read past the end of a line; how many bytes that was."""
+    """Read past the end of a line whose beginning was read; return the number of bytes read."""
     skipped, end = 0, "\n".encode(name)
     while not line.endswith(end) and (line := _read_line(file, name, 1 << 20)):
         skipped += len(line)
@@ -209,7 +228,7 @@ def _skip_line(file: BinaryIO, name: str, line: bytes) -> int:
 
 
 def _detect_layout(source: ContainerSource) -> _Layout | None:
-    """How the file is written; None where no charset fits its bytes."""
+    """Detect the layout of a file; None if no charset fits its bytes."""
     stat = source.path.stat()
     name = _detect_charset(source.path, stat.st_size, stat.st_mtime_ns)
     if name is None:
@@ -222,21 +241,31 @@ def _detect_layout(source: ContainerSource) -> _Layout | None:
         while not head.strip() and (line := _read_line(file, name, MAX_HEADER)):
             start, head = start + len(line), line
     wanted = {source.fields.get(n, n) for n in NAMES}
-    best = max(
-        (_parse_header(head, name, one) for one in DELIMITERS),
-        key=lambda found: (len(wanted & found[1].keys()), len(found[1])),
+    delimiter, columns = max(
+        (_parse_header(head, name, delimiter) for delimiter in DELIMITERS),
+        key=lambda header: (len(wanted & header[1].keys()), len(header[1])),
     )
-    return _Layout(name, best[0], best[1], start)
+    return _Layout(name, delimiter, columns, start)
 
 
 def _parse_header(head: bytes, name: str, delimiter: str) -> tuple[str, dict[str, int]]:
+    """Return the delimiter, and the column numbers that the header row has with it."""
     row = _parse_row(head, _Layout(name, delimiter, {}, 0)) or []
     return delimiter, {column.strip(): n for n, column in reversed([*enumerate(row)])}
 
 
 @lru_cache(64)
 def _detect_charset(path: Path, size: int, changed: int) -> str | None:
-    """By a byte-order mark; UTF-8 where all of the file is; else by a sample of what is not."""
+    """Detect the charset: by a byte-order mark; UTF-8 if the file is valid; else from a sample.
+
+    Args:
+      path: the file.
+      size: its size, part of the cache key.
+      changed: its modification time, part of the cache key.
+
+    Returns:
+      The charset's Python name; None if no charset fits.
+    """
     with _open(path) as file:
         head = file.read(4)
         for mark, name in _MARKS:
@@ -249,10 +278,10 @@ def _detect_charset(path: Path, size: int, changed: int) -> str | None:
                 decoder.decode(part)
         except UnicodeDecodeError as error:
             lines = (part[max(0, error.start - 4) :] + file.read(SAMPLE)).split(b"\n")
-            telling = b"\n".join(line for line in lines if not line.isascii())
-            found = charset.decode(telling[:SAMPLE])
-            return found.used if found else None
-        except BROKEN:  # the part that can be read is
+            sample = b"\n".join(line for line in lines if not line.isascii())
+            decoded = charset.decode(sample[:SAMPLE])
+            return decoded.used if decoded else None
+        except BROKEN:  # the readable part is UTF-8
             pass
     return "utf-8"
 

@@ -1,4 +1,4 @@
-"""Feeds (RSS, RDF, Atom): an item is a record.  `offset` is its number, from 0."""
+"""Read feeds (RSS, RDF, Atom): each item is a record. `offset` is its number, from 0."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ TYPE = "text/plain"
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """An envelope an item; `length` is that of its text in bytes.  What breaks a feed off, or
-    one that has no items, is an envelope of its own."""
+    """Yield an envelope for each item; `length` is the length of its text in bytes.
+
+    A feed that breaks off, or has no items, has one further envelope with the error.
+    """
     try:
-        found = _read_feed(source)
+        content = _read_feed(source)
     except DocumentError as error:
         yield _error_envelope(0, source, error)
         return
-    for number, item in enumerate(found.items):
+    for number, item in enumerate(content.items):
         body = item.text.encode("utf-8", "replace")
         digest = hashlib.sha256("\0".join((item.title or "", item.text)).encode("utf-8", "replace"))
         uri = item.uri or f"{source.uri}#{number}"
         yield Envelope("entry", number, max(len(body), 1), uri, digest.hexdigest(), media_type=TYPE)
-    if found.error:
-        yield _error_envelope(len(found.items), source, found.error)
-    elif not found.items:
+    if content.error:
+        yield _error_envelope(len(content.items), source, content.error)
+    elif not content.items:
         yield _error_envelope(0, source, DocumentError("unreadable", "a feed without items"))
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The items' texts."""
+    """Yield the texts of items."""
     try:
         items = _read_feed(source).items
     except DocumentError:

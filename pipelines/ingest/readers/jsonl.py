@@ -1,4 +1,7 @@
-"""JSON lines, plain or compressed (gzip, zstd, lz4): a record a line.  `fields` names the keys that hold what."""
+"""Read JSON lines, plain or compressed (gzip, zstd, lz4): each line is a record.
+
+`fields` names the keys that hold URI, text, title and capture time.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """An envelope a line; blank lines are no records.  Offsets count decompressed bytes."""
+    """Yield an envelope for each line that is not blank. Offsets count decompressed bytes."""
     offset = 0
     try:
         with open_stream(source) as file:
@@ -45,7 +48,7 @@ def scan(source: ContainerSource) -> Iterator[Envelope]:
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The texts of lines; a compressed file is read on from where the last one ended."""
+    """Yield the texts of lines. A compressed file is read on from the end of the last line."""
     with open_stream(source) as file:
         for offset, length in wanted:
             try:
@@ -66,39 +69,39 @@ def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iter
 
 
 def field_value(row: Mapping[str, Any], path: str) -> Any:
-    """A field by its name, or by a dotted path into nested objects; None where it is not."""
+    """Return a field by its name, or by a dotted path into nested objects; None if missing."""
     if path in row:
         return row[path]
-    found: Any = row
-    for part in path.split("."):
-        if not isinstance(found, dict) or part not in found:
+    node: Any = row
+    for key in path.split("."):
+        if not isinstance(node, dict) or key not in node:
             return None
-        found = found[part]
-    return found
+        node = node[key]
+    return node
 
 
 def _envelope(line: bytes, offset: int, source: ContainerSource) -> Envelope:
     fields = source.fields
-    found = Envelope("bytes", offset, len(line), media_type="text/plain")
+    envelope = Envelope("bytes", offset, len(line), media_type="text/plain")
     row = _parse_line(line)
     if row is None:
-        found.error, found.detail = "unreadable", "not a JSON object"
-        found.uri = _find_uri(line[:4096], fields.get("uri"))
-        return found
+        envelope.error, envelope.detail = "unreadable", "not a JSON object"
+        envelope.uri = _find_uri(line[:4096], fields.get("uri"))
+        return envelope
     uri = field_value(row, fields.get("uri", "uri"))
     date = field_value(row, fields.get("captured_at", "captured_at"))
     text = field_value(row, fields.get("text", "text"))
-    found.uri, found.captured_at = _storable_text(uri), _storable_text(date)
+    envelope.uri, envelope.captured_at = _storable_text(uri), _storable_text(date)
     if text is not None and not isinstance(text, str):
-        found.error, found.detail = "unreadable", f"the text is of type {type(text).__name__}"
-        return found
+        envelope.error, envelope.detail = "unreadable", f"the text is of type {type(text).__name__}"
+        return envelope
     content = (text or "").encode("utf-8", "surrogatepass")
-    found.payload_sha256 = hashlib.sha256(content).hexdigest()
-    return found
+    envelope.payload_sha256 = hashlib.sha256(content).hexdigest()
+    return envelope
 
 
 def _storable_text(value: Any) -> str | None:
-    """A value as text that can be stored: lone surrogates cannot."""
+    """Return a value as text without lone surrogates, which UTF-8 cannot store."""
     return None if value is None else str(value).encode("utf-8", "replace").decode()
 
 
@@ -112,7 +115,7 @@ def _parse_line(line: bytes) -> dict[str, Any] | None:
 
 
 def _parse_surrogates(line: bytes) -> Any:
-    """A line that orjson refuses for the lone surrogates in it, as scraped text has them."""
+    """Parse a line with lone surrogates, which scraped text contains and orjson refuses."""
     try:
         return json.loads(line) if b"\\ud" in line.lower() else None
     except (ValueError, RecursionError):
@@ -120,14 +123,14 @@ def _parse_surrogates(line: bytes) -> Any:
 
 
 def _find_uri(line: bytes, field: str | None) -> str | None:
-    """The uri of a broken line, where it can still be seen."""
+    """Find the URI in a broken line; None if it is not visible."""
     name = re.escape((field or "uri").encode())
-    found = re.search(rb'"' + name + rb'"\s*:\s*"([^"\\]*)"', line)
-    return found[1].decode("utf-8", "replace") if found else None
+    match = re.search(rb'"' + name + rb'"\s*:\s*"([^"\\]*)"', line)
+    return match[1].decode("utf-8", "replace") if match else None
 
 
 def _skip_line(file: BinaryIO) -> int:
-    """Read past the end of the line; how many bytes that was."""
+    """Read past the end of the line; return the number of bytes read."""
     skipped = 0
     while part := file.readline(1 << 20):
         skipped += len(part)

@@ -1,4 +1,4 @@
-"""How readers open containers: in one place. Each stream is read forwards once."""
+"""Open containers for all readers. Each stream is read forwards once."""
 
 from __future__ import annotations
 
@@ -11,14 +11,20 @@ from pipelines.ingest.readers.records import ContainerSource, Cursor
 
 
 def open_container(source: ContainerSource) -> BufferedReader:
-    """A container's bytes as they are stored."""
+    """Open a container; the bytes are as stored."""
     return source.path.open("rb")
 
 
 @contextmanager
 def open_stream(source: ContainerSource, entry: int | None = None) -> Iterator[BufferedReader]:
-    """A container's content, or that of an entry of a ZIP, decompressed; kept open under the
-    source's cursor, where it has one."""
+    """Open the decompressed content of a container.
+
+    The stream stays open after the block if the source has a cursor.
+
+    Args:
+      source: the container.
+      entry: the number of an entry, if the container is a ZIP file.
+    """
 
     def open_() -> BufferedReader:
         if entry is not None:
@@ -28,7 +34,7 @@ def open_stream(source: ContainerSource, entry: int | None = None) -> Iterator[B
     cursor = source.cursor or Cursor()
     try:
         yield cursor.take((source.path, entry), open_)
-    except Exception:  # a reader that was given up (GeneratorExit) may be followed by the next
+    except Exception:  # not GeneratorExit: the next reader may continue with the stream
         cursor.close()
         raise
     finally:

@@ -1,4 +1,4 @@
-"""Parquet: a record a row.  `fields` names the columns that hold what."""
+"""Read Parquet: each row is a record. `fields` names the columns."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ CHANGED = "the file changed since it was scanned"
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """An envelope a row; `offset` is the row's number, `length` is 1.  The rows of a row group
-    from where it is broken on are one envelope; the next group is read again."""
+    """Yield an envelope for each row; `offset` is the number of the row, `length` is 1.
+
+    If a row group is broken, its remaining rows are one envelope. Reading continues at the next
+    group.
+    """
     fields, start = source.fields, 0
     names = {key: fields.get(key, key) for key in ("uri", "text", "captured_at")}
     try:
@@ -50,43 +53,44 @@ def scan(source: ContainerSource) -> Iterator[Envelope]:
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The texts of rows; row groups without any are passed over."""
+    """Yield the texts of rows. Row groups without a wanted row are skipped."""
     text, title = source.fields.get("text", "text"), source.fields.get("title", "title")
-    start, rows, given = 0, [offset for offset, _ in wanted], 0
+    start, rows, yielded = 0, [offset for offset, _ in wanted], 0
     with suppress(*BROKEN), pq.ParquetFile(source.path) as file:
         for group in range(file.num_row_groups):
             stop = start + file.metadata.row_group(group).num_rows
-            mine = [row - start for row in rows if start <= row < stop]
-            if mine:
-                yield from _read_group(file, group, mine, text, title)
-                given += len(mine)
+            in_group = [row - start for row in rows if start <= row < stop]
+            if in_group:
+                yield from _read_group(file, group, in_group, text, title)
+                yielded += len(in_group)
             start = stop
-    for _ in rows[given:]:
+    for _ in rows[yielded:]:
         yield Content(error="unreadable", detail=CHANGED)
 
 
 def _read_group(
     file: pq.ParquetFile, group: int, rows: list[int], text: str, title: str
 ) -> Iterator[Content]:
-    start, given, failed = 0, 0, CHANGED
+    """Yield the contents of rows of a row group; `rows` counts from the group's first row."""
+    start, yielded, detail = 0, 0, CHANGED
     try:
         for batch in _read_batches(file, group, [text, title]):
-            some = [row - start for row in rows if start <= row < start + batch.num_rows]
+            in_batch = [row - start for row in rows if start <= row < start + batch.num_rows]
             start += batch.num_rows
-            if not some:
+            if not in_batch:
                 continue
             texts, titles = _column_bytes(batch, text), _column_strings(batch, title)
-            for row in some:
+            for row in in_batch:
                 yield _content(texts[row] or b"", titles[row])
-                given += 1
+                yielded += 1
     except BROKEN as error:
-        failed = type(error).__name__
-    for _ in rows[given:]:
-        yield Content(error="unreadable", detail=failed)
+        detail = type(error).__name__
+    for _ in rows[yielded:]:
+        yield Content(error="unreadable", detail=detail)
 
 
 def _content(body: bytes, title: str | None) -> Content:
-    """Bytes that are no UTF-8 are left to the detection of charsets."""
+    """Return the content of a row. Bytes that are not UTF-8 go to charset detection."""
     try:
         return Content(text=body.decode(), title=title, media_type="text/plain")
     except UnicodeDecodeError:
@@ -100,23 +104,24 @@ def _envelopes(
     texts = _column_bytes(batch, names["text"]) if readable else [None] * batch.num_rows
     uris, dates = _column_strings(batch, names["uri"]), _column_strings(batch, names["captured_at"])
     for row, (uri, text, date) in enumerate(zip(uris, texts, dates, strict=True), start):
-        found = Envelope("row", row, 1, uri=uri, captured_at=date, media_type="text/plain")
-        found.payload_sha256 = hashlib.sha256(text or b"").hexdigest()
+        envelope = Envelope("row", row, 1, uri=uri, captured_at=date, media_type="text/plain")
+        envelope.payload_sha256 = hashlib.sha256(text or b"").hexdigest()
         if not readable:
-            found.error, found.detail, found.payload_sha256 = "unreadable", NO_TEXT, None
+            envelope.error, envelope.detail, envelope.payload_sha256 = "unreadable", NO_TEXT, None
         elif len(text or b"") > limit:
-            found.error, found.detail = "too-large", f"{len(text or b'')} bytes"
-        yield found
+            envelope.error, envelope.detail = "too-large", f"{len(text or b'')} bytes"
+        yield envelope
 
 
 def _read_batches(file: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    about = file.metadata.row_group(group)
-    rows = BATCH_BYTES * max(about.num_rows, 1) // max(about.total_byte_size, 1)
-    have = set(file.schema_arrow.names)
+    """Yield the batches of a row group, of about `BATCH_BYTES` each, without missing columns."""
+    metadata = file.metadata.row_group(group)
+    rows = BATCH_BYTES * max(metadata.num_rows, 1) // max(metadata.total_byte_size, 1)
+    present = set(file.schema_arrow.names)
     yield from file.iter_batches(
         min(max(rows, 1), BATCH_ROWS),
         row_groups=[group],
-        columns=[c for c in dict.fromkeys(columns) if c in have],
+        columns=[c for c in dict.fromkeys(columns) if c in present],
     )
 
 
@@ -126,18 +131,18 @@ def _is_textual(column: pa.Array) -> bool:
 
 
 def _column_bytes(batch: pa.RecordBatch, name: str) -> list[bytes | None]:
-    """A column of text as bytes: Arrow does not check that its strings are UTF-8."""
+    """Return a text column as bytes: Arrow does not check that its strings are UTF-8."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     column = batch.column(name)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    found: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
-    return found
+    values: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
+    return values
 
 
 def _column_strings(batch: pa.RecordBatch, name: str) -> list[str | None]:
-    """Any column as text; timestamps as ISO 8601, in UTC where they have a zone."""
+    """Return any column as text; timestamps as ISO 8601, in UTC if they have a zone."""
     if name not in batch.schema.names:
         return [None] * batch.num_rows
     column = batch.column(name)

@@ -1,4 +1,4 @@
-"""What readers take and give: a container, a record's envelope, a record's content."""
+"""What readers receive and return: a container, a record's envelope, a record's content."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Protocol
 
-#: A signal capture is kept whole up to this size: RFC 9309 asks for 500 KiB of robots.txt.
+#: The most bytes kept of a signal capture. RFC 9309 requires 500 KiB of robots.txt.
 MAX_SIGNAL_BYTES = 512 * 1024
-#: One that means nothing when it is cut (JSON, XML): longer than any that is read.
+#: The same for JSON and XML, which cannot be cut: one byte more than any that is read.
 MAX_DOCUMENT_BYTES = (4 << 20) + 1
 
 
 @dataclass(slots=True)
 class Envelope:
-    """What is known of a record before its text is read.
+    """The description of a record, before its text is read.
 
-    `offset` and `length` delimit its bytes as `locator` says (`member`, `bytes`, `row`, `entry`).
-    `error` is a reason of the ledger (`unreadable`, `too-large`); `detail` says what was seen.
+    Attributes:
+      locator: how `offset` and `length` delimit the record: `member`, `bytes`, `row` or `entry`.
+      signal: the kind of a signal capture (`robots`, `tdmrep`, `ai-txt`, `rsl`); None for others.
+      signal_body, signal_location, signal_marks, signal_refers: as in `observed.Capture`.
+      revisit: JSON of the capture that a revisit repeats; None for other records.
+      error: a reason of the ledger (`unreadable`, `too-large`); None for a readable record.
+      detail: what was observed.
     """
 
     locator: str
@@ -36,15 +41,17 @@ class Envelope:
     signal_location: str | None = None
     signal_marks: str | None = None
     signal_refers: str | None = None
-    revisit: str | None = None  # JSON: what the record repeats, and by whose word
+    revisit: str | None = None
     error: str | None = None
     detail: str | None = None
 
 
 @dataclass(slots=True)
 class Content:
-    """A record's body: text where the format holds text, else bytes with what says how to
-    read them.  `error` as in `Envelope`."""
+    """The body of a record: `text` if the format holds text, else `payload`.
+
+    Media type and headers say how to decode the payload. `error` is as in `Envelope`.
+    """
 
     text: str | None = None
     payload: bytes | None = None
@@ -56,9 +63,9 @@ class Content:
 
 
 class Cursor:
-    """Keeps the stream that was read last open.
+    """Keeps the last stream open.
 
-    A caller that asks for the same stream reads on where the last one stopped. So a compressed
+    A caller that takes the same stream continues where the last one stopped. So a compressed
     container that is read in parts is decompressed once, not once per part.
     """
 
@@ -67,7 +74,7 @@ class Cursor:
         self._file: BufferedReader | None = None
 
     def take(self, key: Hashable, open_: Callable[[], BufferedReader]) -> BufferedReader:
-        """The stream of that name; `open_` opens it unless it is the one at hand."""
+        """Return the stream of a key; `open_` opens it if another one or none is open."""
         if self._file is None or self._key != key:
             self.close()
             self._file, self._key = open_(), key
@@ -82,8 +89,15 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ContainerSource:
-    """A container to read: where it lies, the fields that hold what, the bound on a record, and
-    what keeps a compressed stream open from one call of `contents` to the next."""
+    """A container to read.
+
+    Attributes:
+      path: where the file is.
+      uri: its path relative to the params file.
+      fields: names of the container's fields by what they hold (`uri`, `text`, …).
+      max_record_bytes: the most bytes of a record.
+      cursor: keeps a compressed stream open from one call of `contents` to the next.
+    """
 
     path: Path
     uri: str
@@ -93,12 +107,12 @@ class ContainerSource:
 
 
 class Reader(Protocol):
-    """A format."""
+    """The interface of a reader."""
 
     def scan(self, source: ContainerSource) -> Iterator[Envelope]:
-        """All records of a container, in its order."""
+        """Yield the envelopes of all records of a container, in its order."""
 
     def contents(
         self, source: ContainerSource, wanted: Sequence[tuple[int, int]]
     ) -> Iterator[Content]:
-        """The bodies at `(offset, length)`, ascending by offset, one for each."""
+        """Yield one body for each `(offset, length)`, which ascend by offset."""

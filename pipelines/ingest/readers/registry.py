@@ -1,8 +1,8 @@
-"""Readers of raw containers, one module per format behind one small interface.
+"""The readers of raw containers: one module per format, with the interface `records.Reader`.
 
-`scan` walks a container once and yields an `Envelope` for each raw record, damaged ones
-included; it decodes no text.  `contents` goes back for the bodies of the records that the
-gate let through.  Neither raises on bad input: an envelope or a content carries the reason.
+`scan` reads a container once and yields an `Envelope` for each raw record, damaged ones included.
+It decodes no text. `contents` reads the bodies of the records that passed the gate. Neither raises
+on bad input: the envelope or content holds the reason.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import cast
 
 from pipelines.ingest.readers.records import Reader
 
-#: Formats whose files are a record each, with the media type of their bytes.
+#: Formats whose files are one record each, with their media type.
 FILES = {
     "text": "text/plain",
     "html": "text/html",
@@ -26,7 +26,7 @@ FORMATS = ("warc", "arc", "wacz", "jsonl", "parquet", "csv", "feed", *FILES)
 
 
 def reader(format: str) -> Reader:
-    """The reader of a format named in params."""
+    """Return the reader of a format that the parameters name."""
     if format in FILES:
         return cast(Reader, import_module("pipelines.ingest.readers.file").File(FILES[format]))
     return cast(Reader, import_module(f"pipelines.ingest.readers.{format}"))

@@ -1,4 +1,4 @@
-"""Which reader serves a file: what its first bytes are, else what it is called."""
+"""Detect the format of a file: by its first bytes, else by its name."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _begins(pattern: bytes) -> Callable[[bytes], bool]:
 
 
 def _is_jsonl(head: bytes) -> bool:
-    """Whether the first line is a JSON object, as far as it can be seen."""
+    """Whether the first line is a JSON object, or its visible beginning looks like one."""
     line, end, _ = head.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
     if not line.startswith(b"{"):
         return False
@@ -46,18 +46,24 @@ def _is_jsonl(head: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file.  `is_it` tells it by its first bytes; `entry` by a name inside of it, where it
-    is a ZIP; `names` are endings, for what bytes do not tell.  `packed`: its reader undoes gzip,
-    zstd and lz4."""
+    """A kind of file, and how to recognise it.
+
+    Attributes:
+      format: the format that reads it.
+      matches: whether the first bytes show it.
+      entry: a pattern for the name of an entry, if it is a ZIP file.
+      names: file endings, used if the bytes decide nothing.
+      packed: whether its reader also undoes gzip, zstd and lz4.
+    """
 
     format: str
-    is_it: Callable[[bytes], bool] | None = None
+    matches: Callable[[bytes], bool] | None = None
     entry: str | None = None
     names: tuple[str, ...] = ()
     packed: bool = False
 
 
-#: In the order in which they are tried.  A kind whose format has no reader is passed over.
+#: In the order of the tests. A kind whose format has no reader is skipped.
 KINDS = (
     Kind("warc", _begins(rb"WARC/"), names=(".warc", ".wet", ".wat"), packed=True),
     Kind("arc", lambda h: arc.ARC.starts.match(h) is not None, names=(".arc",), packed=True),
@@ -77,7 +83,7 @@ KINDS = (
 
 
 def detect_format(path: Path) -> str:
-    """The format that reads a file, or `unknown`; also where it cannot be opened."""
+    """Return the format of a file; `unknown` if no reader knows it or it cannot be opened."""
     try:
         packed = streams.compression_of(path) is not None
         head = _read_head(path)
@@ -85,20 +91,20 @@ def detect_format(path: Path) -> str:
     except OSError:
         return UNKNOWN
     possible = [k for k in KINDS if k.format in FORMATS and (k.packed or not packed)]
-    for one in possible:
-        if one.is_it and one.is_it(head):
-            return one.format
-        if one.entry and inside and any(re.fullmatch(one.entry, name) for name in inside):
-            return one.format
+    for kind in possible:
+        if kind.matches and kind.matches(head):
+            return kind.format
+        if kind.entry and inside and any(re.fullmatch(kind.entry, name) for name in inside):
+            return kind.format
     name = path.name.lower()
-    for one in possible:
-        if (_PACKED.sub("", name) if one.packed else name).endswith(one.names):
-            return one.format
+    for kind in possible:
+        if (_PACKED.sub("", name) if kind.packed else name).endswith(kind.names):
+            return kind.format
     return "text" if not packed and not path.suffix and _is_text(head) else UNKNOWN
 
 
 def _read_head(path: Path) -> bytes:
-    """The first bytes of a file, unpacked; as many as there are of one that is torn."""
+    """Return the first `HEAD` bytes of a file, unpacked; fewer if the file is truncated."""
     head = bytearray()
     with streams.open_decompressed(path) as file:
         try:
@@ -118,7 +124,7 @@ def _zip_names(path: Path) -> list[str]:
 
 
 def _is_text(head: bytes) -> bool:
-    """UTF-8 without controls; the head may end inside a letter."""
+    """Whether a head is UTF-8 without control characters; it may end inside a character."""
     if not head or _CONTROL.search(head):
         return False
     try:

@@ -1,6 +1,6 @@
-"""How a container of records is laid out, and the stretches of it that its records take up.
+"""Detect the layout of a container, and split it into the spans of its records.
 
-What a record looks like is a `Grammar`: WARC's is here, ARC's in its own module.
+A `Grammar` describes the form of a record. WARC's is here, ARC's in its own module.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import cast
 from lineage.storage import streams
 from pipelines.ingest.readers import members
 
-HEADER_ROOM = 1 << 20  # envelope and HTTP headers do not count as the record's body
-#: A file that is one compressed stream is unpacked on disk, up to this many times its size.
+HEADER_ROOM = 1 << 20  # bytes for envelope and HTTP headers, added to the limit of a body
+#: A file that is one compressed stream is unpacked to disk, up to this many times its size.
 STREAM_RATIO = 100
 HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LINE = re.compile(r"^([^\s:]+)[ \t]*:(.*)$", re.M | re.A)
@@ -29,21 +29,34 @@ _DIGITS = re.compile(r"\d{1,15}")
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the container: a record's bytes, or what is wrong with them."""
+    """A range of the container: the bytes of a record, or an error.
+
+    Attributes:
+      offset, length: the range.
+      data: the content of the range, decompressed; only the beginning of a record that is too long.
+      error, detail: a reason of the ledger and what was observed; None for a readable record.
+      rest: whether these are bytes after the record of a gzip member.
+      header: the header, if it is parsed already.
+    """
 
     offset: int
     length: int
     data: bytes
     error: str | None = None
     detail: str | None = None
-    rest: bool = False  # what is left over behind a member's record
-    header: Header | None = None  # where it is known already
+    rest: bool = False
+    header: Header | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A record's own header: where it ends, its fields by lower-case name, and how many bytes
-    it says that follow (None: nothing that can be believed)."""
+    """The header of a record.
+
+    Attributes:
+      end: its length in bytes.
+      fields: its fields by lower-case name.
+      length: how many bytes follow, as declared; None if the value is missing or invalid.
+    """
 
     end: int
     fields: dict[str, str]
@@ -51,14 +64,20 @@ class Header:
 
     @property
     def kind(self) -> str:
+        """The type of the record, in lower case."""
         return self.fields.get("warc-type", "").lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How records of a format look: `begins` matches at the first bytes of a container or member,
-    `starts` at the first of a record behind another one, `marker` ends where a record starts again
-    behind damage; `header` reads a record's own header."""
+    """The form of a format's records.
+
+    Attributes:
+      begins: matches at the first bytes of a container or gzip member.
+      starts: matches at the first bytes of a record that follows another.
+      marker: matches up to the start of a record, and finds the next record after damage.
+      header: parses the header of the record at a position; None if there is none.
+    """
 
     begins: re.Pattern[bytes]
     starts: re.Pattern[bytes]
@@ -69,7 +88,14 @@ class Grammar:
 def split_spans(
     data: mmap, layout: str, bound: int, grammar: Grammar
 ) -> Generator[Span, None, None]:
-    """All of a container in spans, in its order; each held up to `bound` bytes."""
+    """Yield the spans of a container, in its order.
+
+    Args:
+      data: the bytes of the container.
+      layout: its layout, from `detect_layout`.
+      bound: the most bytes of a record.
+      grammar: the form of its records.
+    """
     if layout == "stream":
         with streams.decompressed(cast(BufferedReader, _Window(data))) as stream:
             yield from unpack_spans(stream, len(data) * STREAM_RATIO + bound, bound, grammar)
@@ -78,7 +104,7 @@ def split_spans(
 
 
 def parse_header(data: bytes | mmap, start: int = 0) -> Header | None:
-    """The header of the record that starts there; None where none does."""
+    """Return the header of the WARC record at `start`; None if there is none."""
     end = HEAD_END.search(data, start, start + HEADER_ROOM)
     if end is None or data[start : start + 5] != b"WARC/":
         return None
@@ -89,8 +115,8 @@ def parse_header(data: bytes | mmap, start: int = 0) -> Header | None:
         fields.setdefault(name, value)
         if name == "content-length":
             lengths.add(value)
-    stated = lengths.pop() if len(lengths) == 1 else ""
-    length = int(stated) if _DIGITS.fullmatch(stated) else None
+    declared = lengths.pop() if len(lengths) == 1 else ""
+    length = int(declared) if _DIGITS.fullmatch(declared) else None
     return Header(end.end() - start, fields, length)
 
 
@@ -104,15 +130,18 @@ WARC = Grammar(
 
 
 def header_fields(head: bytes, charset: str) -> list[tuple[str, str]]:
-    """The `Name: value` lines of a head, folded ones joined."""
+    """Return the `Name: value` lines of a head; folded lines are joined."""
     unfolded = _FOLD.sub(" ", head.decode(charset, "replace"))
     return [(name, value.strip()) for name, value in _LINE.findall(unfolded)]
 
 
 def detect_layout(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
-    """`plain`, `member` (a gzip member per record) or `stream` (zstd, lz4, or a first member that
-    holds several records, as plain files that were compressed whole do).  A broken beginning
-    decides nothing."""
+    """Detect the layout of a container. A damaged beginning is skipped.
+
+    Returns:
+      `plain`; `member`: one gzip member per record; `stream`: zstd, lz4, or gzip whose first
+      member holds several records, as in a plain file that was compressed as one.
+    """
     if grammar.begins.match(data):
         return "plain"
     if streams.compression(data[:4]) in ("zstd", "lz4"):
@@ -125,14 +154,13 @@ def detect_layout(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
         for room in (members.CHUNK, bound):
             content, end, state = members.inflate(view, 0, room, 1)
             header = grammar.header(content, 0)
-            held = header.end + header.length if header and header.length is not None else None
-            if state == "whole" and (held is None or held > len(content)):
-                return (
-                    "stream" if _continues_in_next_member(data, content, end, grammar) else "member"
-                )
-            if held is None:
+            size = header.end + header.length if header and header.length is not None else None
+            if state == "whole" and (size is None or size > len(content)):
+                continues = _continues_in_next_member(data, content, end, grammar)
+                return "stream" if continues else "member"
+            if size is None:
                 return "member"
-            rest = content[held:].lstrip(b"\r\n")
+            rest = content[size:].lstrip(b"\r\n")
             if grammar.starts.match(rest):
                 return "stream"
             if state == "whole":
@@ -143,8 +171,7 @@ def detect_layout(data: mmap | bytes, bound: int, grammar: Grammar) -> str:
 def _continues_in_next_member(
     data: mmap | bytes, content: bytes, end: int, grammar: Grammar
 ) -> bool:
-    """Whether a record whose beginning fills the first member goes on in the next: the stream was
-    cut anywhere."""
+    """Whether the record in the first member continues in the next: members cut at any byte."""
     return (
         grammar.begins.match(content) is not None
         and data[end : end + 3] == members.MAGIC
@@ -153,6 +180,7 @@ def _continues_in_next_member(
 
 
 def _member_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
+    """Yield the spans of a container with a gzip member per record."""
     position, size, wasted = 0, len(data), 0
     with memoryview(data) as view:
         while position < size:
@@ -163,7 +191,7 @@ def _member_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, N
                 continue
             content, position, state = members.inflate(view, position, bound)
             if state == "whole":
-                # empty members and zeros are padding
+                # Empty members and zeros are padding.
                 if content:
                     yield from _split_member(start, position - start, content, grammar)
                 position = members.skip_zeros(data, position)
@@ -179,7 +207,7 @@ def _member_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, N
                 )
                 position = members.skip_zeros(data, position)
             else:
-                # a broken member may hide whole ones; one made of many such must not cost a day
+                # A broken member may contain sound ones. The limit keeps the time linear.
                 wasted += position - start
                 skip = 0 if wasted <= members.PATIENCE * size else position - members.CHUNK
                 position = members.next_member(data, max(skip, start + 3), grammar.begins)
@@ -187,7 +215,7 @@ def _member_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, N
 
 
 def _split_member(offset: int, length: int, content: bytes, grammar: Grammar) -> Iterator[Span]:
-    """A member's record.  What follows it in the same member cannot be delimited: one span."""
+    """Yield the record of a member, and one span for all bytes after it in the same member."""
     header = grammar.header(content, 0)
     if header and header.length is not None:
         end = _skip_gap(content, header.end + header.length)
@@ -207,19 +235,26 @@ def _split_member(offset: int, length: int, content: bytes, grammar: Grammar) ->
 
 
 class _Window:
-    """A mapped file as one to be read from its front, which outlives its readers."""
+    """A mapped file as a readable stream. Closing the stream leaves the map open."""
 
     def __init__(self, data: mmap) -> None:
         self.read, self.seek, self.tell = data.read, data.seek, data.tell
 
     def close(self) -> None:
-        """Left to whoever mapped it."""
+        """Do nothing: the owner closes the map."""
 
 
 def unpack_spans(
     stream: BufferedReader, limit: int, bound: int, grammar: Grammar
 ) -> Generator[Span, None, None]:
-    """The spans of a stream, unpacked on disk up to `limit` bytes; offsets count its bytes."""
+    """Yield the spans of a decompressed stream, which is written to a temporary file.
+
+    Args:
+      stream: the decompressed stream; offsets count its bytes.
+      limit: the most bytes to unpack.
+      bound: the most bytes of a record.
+      grammar: the form of its records.
+    """
     total, broken = 0, None
     with tempfile.TemporaryFile() as file:
         try:
@@ -238,6 +273,7 @@ def unpack_spans(
 
 
 def _plain_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, None, None]:
+    """Yield the spans of a container without compression."""
     position, size = _skip_gap(data, 0), len(data)
     while position < size:
         start, header = position, grammar.header(data, position)
@@ -273,5 +309,6 @@ def _plain_spans(data: mmap, bound: int, grammar: Grammar) -> Generator[Span, No
 
 
 def _skip_gap(data: bytes | mmap, position: int) -> int:
+    """Return the position after line breaks and padding."""
     gap = _GAP.match(data, position)
     return gap.end() if gap else position

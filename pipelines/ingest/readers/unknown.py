@@ -1,4 +1,4 @@
-"""Files that no reader knows: each is a record that says so."""
+"""Read files of an unknown kind: each is one damaged record."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DETAIL = "no reader knows this kind of file"
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """One envelope, damaged."""
+    """Yield one envelope with an error."""
     size = source.path.stat().st_size
     yield Envelope("bytes", 0, size, uri=source.uri, error="unsupported-media-type", detail=DETAIL)
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """Nothing."""
+    """Yield an error for each wanted body."""
     for _ in wanted:
         yield Content(error="unsupported-media-type", detail=DETAIL)

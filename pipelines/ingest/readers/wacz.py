@@ -1,8 +1,9 @@
-"""WACZ: a ZIP with WARC files below `archive/`.
+"""Read WACZ: a ZIP file with WARC files below `archive/`.
 
-An entry that is stored as it is, as the format asks, is read in place: its records are `member` or
-`bytes` of the outer file.  What is deflated, or one compressed stream, is `entry`: the number of the
-entry and the position in what it unpacks to, in one offset (`lineage.storage.streams.ENTRY_BITS`).
+An uncompressed entry, as the format requires, is read in place: its records are `member` or `bytes`
+of the outer file. Records of a deflated entry, or of an entry that is one compressed stream, are
+`entry`: the offset holds the entry's number and the position in the unpacked entry
+(`lineage.storage.streams.ENTRY_BITS`).
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from pipelines.ingest.readers.spans import (
 
 _NAME = re.compile(r"(?i)(?:.*/)?archive/.*\.warc(?:\.gz|\.zst|\.lz4)?")
 _HEAD, _ENCRYPTED = 30, 1
-#: An entry's layout is told by so much of it.
+#: The first bytes of an entry from which its layout is detected.
 _LOOK = 1 << 23
 _POSITION = (1 << streams.ENTRY_BITS) - 1
 
 
 def scan(source: ContainerSource) -> Iterator[Envelope]:
-    """The envelopes of all WARC files inside: first those that are read in place."""
+    """Yield the envelopes of all WARC files inside, first of those that are read in place."""
     try:
         with open_container(source) as file, zipfile.ZipFile(file) as archive:
             inside = [
@@ -48,13 +49,13 @@ def scan(source: ContainerSource) -> Iterator[Envelope]:
                 if _NAME.fullmatch(info.filename)
             ]
             packed = []
-            for number, info in sorted(inside, key=lambda one: one[1].header_offset):
-                if _is_stored(info) and (found := _read_in_place(source, file, info)):
-                    yield from found
+            for number, info in sorted(inside, key=lambda entry: entry[1].header_offset):
+                if _is_stored(info) and (envelopes := _read_in_place(source, file, info)):
+                    yield from envelopes
                 else:
                     packed.append((number, info))
             limit = source.path.stat().st_size * STREAM_RATIO
-            for number, info in sorted(packed, key=lambda one: one[0]):
+            for number, info in sorted(packed, key=lambda entry: entry[0]):
                 for envelope in _packed_envelopes(source, info, number, limit):
                     yield envelope
                     limit -= envelope.length
@@ -65,7 +66,7 @@ def scan(source: ContainerSource) -> Iterator[Envelope]:
 
 
 def contents(source: ContainerSource, wanted: Sequence[tuple[int, int]]) -> Iterator[Content]:
-    """The bodies of records, cut out of the outer file or out of its unpacked entries."""
+    """Yield the bodies of records, read from the outer file or from its unpacked entries."""
     bound = source.max_record_bytes + HEADER_ROOM
     with open_container(source) as file:
         for offset, length in wanted:
@@ -87,7 +88,7 @@ def _is_stored(info: zipfile.ZipInfo) -> bool:
 def _read_in_place(
     source: ContainerSource, file: BufferedReader, info: zipfile.ZipInfo
 ) -> Iterator[Envelope] | None:
-    """The envelopes of an entry that is stored as it is; None where it must be unpacked."""
+    """Return the envelopes of an uncompressed entry; None if it must be unpacked."""
     start, bound = _find_content(file, info), source.max_record_bytes + HEADER_ROOM
     if start is None or not info.file_size:
         return None
@@ -111,33 +112,34 @@ def _stored_envelopes(
         copy.flush()
         with (
             mmap(copy.fileno(), 0, access=ACCESS_READ) as data,
-            closing(split_spans(data, layout, bound, WARC)) as found,
+            closing(split_spans(data, layout, bound, WARC)) as entry_spans,
         ):
             locator = "member" if layout == "member" else "bytes"
-            yield from _envelopes(found, locator, start, source)
+            yield from _envelopes(entry_spans, locator, start, source)
 
 
 def _packed_envelopes(
     source: ContainerSource, info: zipfile.ZipInfo, number: int, limit: int
 ) -> Iterator[Envelope]:
-    """The envelopes of an entry that must be unpacked, up to `limit` bytes of it."""
+    """Yield the envelopes of an entry that must be unpacked, up to `limit` bytes of it."""
     shift, bound = number << streams.ENTRY_BITS, source.max_record_bytes + HEADER_ROOM
     if info.flag_bits & _ENCRYPTED:
         yield Envelope("entry", shift, 0, error="unreadable", detail="the entry is encrypted")
         return
     try:
         with streams.open_zip_entry(source.path, number) as inner:
-            found = unpack_spans(inner, max(limit, 0) + bound, bound, WARC)
-            yield from _envelopes(found, "entry", shift, source)
+            entry_spans = unpack_spans(inner, max(limit, 0) + bound, bound, WARC)
+            yield from _envelopes(entry_spans, "entry", shift, source)
     except streams.BROKEN as error:
         detail = f"{type(error).__name__}: an entry that cannot be read"
         yield Envelope("entry", shift, 0, error="unreadable", detail=detail)
 
 
 def _envelopes(
-    found: Iterator[Span], locator: str, shift: int, source: ContainerSource
+    entry_spans: Iterator[Span], locator: str, shift: int, source: ContainerSource
 ) -> Iterator[Envelope]:
-    for span in found:
+    """Yield the envelopes of spans, with `shift` added to their offsets."""
+    for span in entry_spans:
         envelope = warc.parse_envelope(
             replace(span, offset=span.offset + shift), locator, source.max_record_bytes
         )
@@ -146,7 +148,7 @@ def _envelopes(
 
 
 def _find_content(file: BufferedReader, info: zipfile.ZipInfo) -> int | None:
-    """Where the bytes of an entry begin; None where no local header stands."""
+    """Return where the bytes of an entry begin; None if its local header is missing."""
     file.seek(info.header_offset)
     head = file.read(_HEAD)
     if len(head) < _HEAD or head[:4] != b"PK\x03\x04":

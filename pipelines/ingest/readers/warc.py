@@ -1,7 +1,7 @@
-"""WARC 0.18 to 1.1: a gzip member per record, one stream of many records (gzip, zstd, lz4), or plain.
+"""Read WARC 0.18 to 1.1: a gzip member per record, one stream (gzip, zstd, lz4), or plain.
 
-Of a `.warc.gz` each member is inflated by itself, so that a record whose length lies, or a torn
-tail, costs that record alone: reading goes on at the next member.
+Each member of a `.warc.gz` is inflated separately. So a wrong length or a truncated end affects
+only its record, and reading continues at the next member.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class _Body:
+    """The body of a record, with status, headers and media type if it holds HTTP."""
+
     payload: bytes
     headers: Headers = ()
     status: int | None = None
@@ -50,7 +52,7 @@ class _Body:
 
 
 def scan(source: ContainerSource, grammar: Grammar = WARC) -> Iterator[Envelope]:
-    """The envelopes of a WARC file, `warcinfo`, `request` and `metadata` left out."""
+    """Yield the envelopes of a WARC file, without `warcinfo`, `request` and `metadata`."""
     bound = source.max_record_bytes + HEADER_ROOM
     with open_container(source) as file:
         if not file.read(1):
@@ -58,8 +60,8 @@ def scan(source: ContainerSource, grammar: Grammar = WARC) -> Iterator[Envelope]
         with mmap(file.fileno(), 0, access=ACCESS_READ) as data:
             layout = detect_layout(data, bound, grammar)
             locator, span = "member" if layout == "member" else "bytes", None
-            with closing(split_spans(data, layout, bound, grammar)) as found:
-                for span in found:
+            with closing(split_spans(data, layout, bound, grammar)) as container_spans:
+                for span in container_spans:
                     if envelope := parse_envelope(span, locator, source.max_record_bytes, grammar):
                         yield envelope
             if span is None:
@@ -69,7 +71,7 @@ def scan(source: ContainerSource, grammar: Grammar = WARC) -> Iterator[Envelope]
 def contents(
     source: ContainerSource, wanted: Sequence[tuple[int, int]], grammar: Grammar = WARC
 ) -> Iterator[Content]:
-    """The bodies of records, cut out of the container again."""
+    """Yield the bodies of records, read again from the container."""
     bound = source.max_record_bytes + HEADER_ROOM
     with _open_content(source, bound, grammar) as file:
         for offset, length in wanted:
@@ -77,7 +79,7 @@ def contents(
 
 
 def read_range(file: BufferedReader, offset: int, length: int) -> bytes:
-    """Bytes of a file or stream; none where they cannot be read."""
+    """Read a range of a file or stream; empty if it cannot be read."""
     try:
         file.seek(offset)
         return file.read(length)
@@ -86,7 +88,13 @@ def read_range(file: BufferedReader, offset: int, length: int) -> bytes:
 
 
 def parse_content(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
-    """The body in a record's bytes, or in the gzip member that holds it."""
+    """Return the body of a record.
+
+    Args:
+      raw: the bytes of the record, or of the gzip member that holds it.
+      bound: the most bytes to inflate.
+      grammar: the form of the record.
+    """
     if raw.startswith(members.MAGIC):
         raw = members.inflate(memoryview(raw), 0, bound)[0]
     header = grammar.header(raw, 0)
@@ -105,10 +113,10 @@ def parse_content(raw: bytes, bound: int, grammar: Grammar = WARC) -> Content:
 def parse_envelope(
     span: Span, locator: str, limit: int, grammar: Grammar = WARC
 ) -> Envelope | None:
-    """What a span says of its record; None where it holds none that counts."""
+    """Return the envelope of a span's record; None for `warcinfo`, `request` and `metadata`."""
     header = span.header or grammar.header(span.data, 0)
     fields = header.fields if header else {}
-    found = Envelope(
+    envelope = Envelope(
         locator,
         span.offset,
         span.length,
@@ -117,54 +125,55 @@ def parse_envelope(
         error=span.error,
         detail=span.detail,
     )
-    found.signal = None if span.rest else signal_kind(found.uri)
-    if span.rest:  # it shares its offset with the record, and its digest tells the two apart
-        found.payload_sha256 = hashlib.sha256(span.data).hexdigest()
+    envelope.signal = None if span.rest else signal_kind(envelope.uri)
+    if span.rest:  # it has the offset of the member's record; the digest gives it another id
+        envelope.payload_sha256 = hashlib.sha256(span.data).hexdigest()
     elif header and header.kind in NO_RECORDS and span.error != "unreadable":
-        return None  # of a broken one nobody knows what else was in it
-    if found.error:
-        return found
-    found.error = "unreadable"
-    if header is None:
-        found.detail = NO_HEADER
-        return found
-    if header.length is None:
-        found.detail = "no Content-Length that can be believed"
-        return found
-    there = len(span.data) - header.end
-    if span.data[header.end + header.length :].strip(b"\r\n") or header.length > there:
-        found.detail = f"Content-Length says {header.length}, {there} bytes are there"
-        return found
-    if header.kind not in RECORDS:
-        found.detail = "no type of record that is known"
-        return found
-    body = _parse_body(span.data, header)
-    if body.error:
-        found.detail = body.error
-        return found
-    found.error = None
-    if header.kind == "revisit":
-        found.revisit = _revisit_fields(fields)
-    found.headers, found.http_status, found.media_type = body.headers, body.status, body.media_type
-    found.payload_sha256 = hashlib.sha256(body.payload).hexdigest()
+        return None  # an unreadable one may contain other records
+    if envelope.error:
+        return envelope
+    body, detail = _checked_body(span.data, header)
+    if body is None:
+        envelope.error, envelope.detail = "unreadable", detail
+        return envelope
+    if header and header.kind == "revisit":
+        envelope.revisit = _revisit_fields(fields)
+    envelope.headers, envelope.http_status = body.headers, body.status
+    envelope.media_type = body.media_type
+    envelope.payload_sha256 = hashlib.sha256(body.payload).hexdigest()
     if len(body.payload) > limit:
-        found.error, found.detail = "too-large", f"{len(body.payload)} bytes"
-    add_signal(found, fields, body.payload, limit)
-    return found
+        envelope.error, envelope.detail = "too-large", f"{len(body.payload)} bytes"
+    add_signal(envelope, fields, body.payload, limit)
+    return envelope
+
+
+def _checked_body(data: bytes, header: Header | None) -> tuple[_Body | None, str | None]:
+    """Return the body of a record, and None; or None and why the record is unreadable."""
+    if header is None:
+        return None, NO_HEADER
+    if header.length is None:
+        return None, "no Content-Length that can be believed"
+    present = len(data) - header.end
+    if data[header.end + header.length :].strip(b"\r\n") or header.length > present:
+        return None, f"Content-Length says {header.length}, {present} bytes are there"
+    if header.kind not in RECORDS:
+        return None, "no type of record that is known"
+    body = _parse_body(data, header)
+    return (None, body.error) if body.error else (body, None)
 
 
 def _revisit_fields(fields: dict[str, str]) -> str:
-    """What a revisit says that it repeats: a URI, a date, a digest, and how that was found."""
+    """Return as JSON what a revisit repeats: URI, date, payload digest and profile."""
     names = {
         "refers_to_uri": "warc-refers-to-target-uri",
         "refers_to_date": "warc-refers-to-date",
         "payload_digest": "warc-payload-digest",
         "profile": "warc-profile",
     }
-    said = {key: fields[name] for key, name in names.items() if name in fields}
-    if "refers_to_uri" in said:
-        said["refers_to_uri"] = said["refers_to_uri"].removeprefix("<").removesuffix(">")
-    return json.dumps(said, ensure_ascii=False, sort_keys=True)
+    original = {key: fields[name] for key, name in names.items() if name in fields}
+    if "refers_to_uri" in original:
+        original["refers_to_uri"] = original["refers_to_uri"].removeprefix("<").removesuffix(">")
+    return json.dumps(original, ensure_ascii=False, sort_keys=True)
 
 
 def _target_uri(fields: dict[str, str]) -> str | None:
@@ -173,7 +182,7 @@ def _target_uri(fields: dict[str, str]) -> str | None:
 
 
 def _parse_body(data: bytes, header: Header) -> _Body:
-    """A record's payload; HTTP headers, status and media type of a record that holds HTTP."""
+    """Parse the body of a record; also status, headers and media type if it holds HTTP."""
     block = data[header.end : header.end + (header.length or 0)]
     kind = header.fields.get("content-type")
     if not block or not (
@@ -188,8 +197,8 @@ def _parse_body(data: bytes, header: Header) -> _Body:
         return _Body(b"", error="HTTP headers without an end")
     head, payload = (block[: end.start()], block[end.end() :]) if end else (block, b"")
     headers = tuple(header_fields(head.partition(b"\n")[2], "latin-1"))
-    stated = next((value for name, value in headers if name.lower() == "content-type"), None)
-    return _Body(payload, headers, int(status[1]), _media_type(stated))
+    content_type = next((value for name, value in headers if name.lower() == "content-type"), None)
+    return _Body(payload, headers, int(status[1]), _media_type(content_type))
 
 
 def _media_type(value: str | None) -> str | None:
@@ -200,7 +209,7 @@ def _media_type(value: str | None) -> str | None:
 def _open_content(
     source: ContainerSource, bound: int, grammar: Grammar
 ) -> Iterator[BufferedReader]:
-    """The file in which offsets count: unpacked, where it is one compressed stream."""
+    """Open the file that offsets count in: the unpacked stream of a compressed one."""
     with open_container(source) as file:
         if file.read(1):  # an empty file cannot be mapped
             with mmap(file.fileno(), 0, access=ACCESS_READ) as data:

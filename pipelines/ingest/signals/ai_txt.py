@@ -1,10 +1,9 @@
-"""ai.txt as Spawning's generator writes it: robots.txt lines that speak of media types.
+"""ai.txt, in the form of Spawning's generator: lines of robots.txt for media types.
 
-A group says of files by their extension whether they may be mined (`Disallow: *.txt`), and of
-everything with `/` or `*`.  Pages seldom have an extension, so each path is also asked about as
-`.txt` and as `.html`: a file that bars either bars text.  No specification says more; status and
-precedence are read as in robots.txt, except that only a 2xx answer says anything; a capture that
-could not be read (status 0) bars.
+A rule names files by their extension (`Disallow: *.txt`), or everything with `/` or `*`. Pages
+seldom have an extension, so each path is also tested with `.txt` and `.html`: a rule for either
+reserves text. There is no specification. Precedence is as in robots.txt. Only an answer with status
+2xx counts. A capture that could not be read (status 0) reserves.
 """
 
 from __future__ import annotations
@@ -33,7 +32,10 @@ TEXT = ("", ".txt", ".html")
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
-    """Whether text at a path may be mined by all agents; nothing where no group names one."""
+    """Return an observer of whether all agents may mine text at a path.
+
+    It observes nothing if no group applies to an agent.
+    """
     if not capture.status:
         unknown = Observation(
             NAME,
@@ -48,32 +50,33 @@ def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
         return lambda path: [unknown]
     if not 200 <= capture.status < 300:
         return observe_nothing
-    found = robots.merge_rules(robots.parse_groups(capture.body, robots.ACCESS), (*agents, "*"))
-    held = [(agent, robots.compile_access(rules)) for rules, agent in found.items() if rules]
+    merged = robots.merge_rules(robots.parse_groups(capture.body, robots.ACCESS), (*agents, "*"))
+    access = [(agent, robots.compile_access(rules)) for rules, agent in merged.items() if rules]
 
-    def read(path: str) -> list[Observation]:
-        seen = []
-        for agent, rules in held:
+    def observe(path: str) -> list[Observation]:
+        observations = []
+        for agent, rules in access:
             for suffix in TEXT:
-                rule = rules.deciding(path_forms(path + suffix))
+                rule = rules.deciding_rule(path_forms(path + suffix))
                 if rule:
-                    said = "Allow" if rule.allows else "Disallow"
-                    seen.append(
+                    field = "Allow" if rule.allows else "Disallow"
+                    observations.append(
                         Observation(
                             NAME,
                             VERSION,
                             "ai.txt",
                             rule.pattern.text,
                             GRANTED if rule.allows else RESERVED,
-                            f"User-agent: {agent}; {said}: {rule.pattern.text}",
+                            f"User-agent: {agent}; {field}: {rule.pattern.text}",
                             capture.captured_at,
                             capture.doc_id,
                         )
                     )
-        return [first_reservation(seen) or seen[0]] if seen else []
+        return [first_reservation(observations) or observations[0]] if observations else []
 
-    return read
+    return observe
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    """Return no observations: the protocol has only a file."""
     return []

@@ -1,7 +1,7 @@
 """AIPREF: `Content-Usage` in response headers and robots.txt (IETF drafts, no consensus yet).
 
-Any `n` wins over statements elsewhere (vocab, "Combining Preferences").  Labels of earlier drafts
-and Content-Signal's spelling are understood too: they can only reserve what training would use.
+Any `n` overrides other statements (vocab, "Combining Preferences"). Labels of earlier drafts and
+of Content-Signal are also read.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ LABELS = ("train-ai", "ai-train", "train-genai", "genai", "ai", "tdm")
 
 
 def training_preference(text: str) -> str | None:
-    """What a usage preference says of training: `reserved`, `granted` or None."""
+    """Return what a usage preference says about training: `reserved`, `granted` or None."""
     return combine_preferences(parse_dictionary(text), LABELS)
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    """Return the observer of the `Content-Usage` lines of a robots.txt."""
     return robots.usage_observer(
         capture, agents, "content-usage", NAME, VERSION, training_preference
     )
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    """Return the observations of `Content-Usage` headers."""
     return header_observations(headers, "Content-Usage", NAME, VERSION, training_preference)

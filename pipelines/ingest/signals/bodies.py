@@ -1,4 +1,4 @@
-"""Bodies of captures in a file: what travels, and is held for every host, is where they lie."""
+"""Store the bodies of captures in files. Captures travel with the location of their body only."""
 
 from __future__ import annotations
 
@@ -12,13 +12,20 @@ from pathlib import Path
 from lineage.storage import disk
 from pipelines.ingest.signals.observed import BodyLocation, Capture
 
-#: Puts a body into the file that is being written, once however often it comes.
+#: Writes a body to the open file and returns its location. Equal bodies are written once.
 StoreBody = Callable[[bytes], BodyLocation]
 
 
 @contextmanager
 def write_bodies(path: Path) -> Iterator[StoreBody]:
-    """Write a file of bodies; it is there, whole, when this ends."""
+    """Write a file of bodies. The file appears atomically at the end of the block.
+
+    Args:
+      path: the file.
+
+    Yields:
+      The function that stores a body.
+    """
     places: dict[bytes, BodyLocation] = {}
     with disk.atomic_file(path) as file:
 
@@ -34,16 +41,16 @@ def write_bodies(path: Path) -> Iterator[StoreBody]:
 
 @lru_cache(64)
 def load_body(capture: Capture) -> Capture:
-    """A capture with its body.  One that can no longer be read counts as unanswered (status 0)."""
-    at = capture.body_location
-    if at is None:
+    """Return a capture with its body. If the body cannot be read, the capture is unanswered (0)."""
+    location = capture.body_location
+    if location is None:
         return capture
     try:
-        with Path(at.path).open("rb") as file:
-            file.seek(at.offset)
-            body = file.read(at.length)
+        with Path(location.path).open("rb") as file:
+            file.seek(location.offset)
+            body = file.read(location.length)
     except OSError:
         body = b""
-    if len(body) != at.length:
+    if len(body) != location.length:
         return replace(capture, status=0, body=b"", body_location=None)
     return replace(capture, body=body, body_location=None)

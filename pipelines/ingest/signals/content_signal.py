@@ -26,15 +26,17 @@ _MEMBER = re.compile(r"([a-z-]+)\s*=\s*([a-z]+)")
 
 
 def training_preference(text: str) -> str | None:
-    """What the signals say of training: `reserved`, `granted` or None; the last one counts."""
+    """Return what the last signal says about training: `reserved`, `granted` or None."""
     return combine_preferences(dict(_MEMBER.findall(text.lower())), LABELS)
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    """Return the observer of the `Content-Signal` lines of a robots.txt."""
     return robots.usage_observer(
         capture, agents, "content-signal", NAME, VERSION, training_preference
     )
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    """Return the observations of `Content-Signal` headers."""
     return header_observations(headers, "Content-Signal", NAME, VERSION, training_preference)

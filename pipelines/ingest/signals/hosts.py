@@ -1,8 +1,8 @@
-"""What the captures of a crawl say of a URL, by host and time.
+"""Observe what the signal captures of a crawl say about a URL, by host and time.
 
-RFC 9309 binds a robots.txt to its scheme, host and port.  Here the captures of every scheme and
-port of a host speak for the host: for each such variant one capture is chosen, and the most
-restrictive of what they say stands.  A subdomain is another host.
+RFC 9309 binds a robots.txt to its scheme, host and port. Here the captures of all schemes and ports
+apply to the host: one capture is chosen for each of these variants, and the most restrictive
+statement counts. A subdomain is another host.
 """
 
 from __future__ import annotations
@@ -29,119 +29,132 @@ from pipelines.ingest.signals.observed import (
     Observation,
     PathObserver,
     Protocol,
+    first_reservation,
 )
 from pipelines.ingest.signals.registry import PROTOCOLS
 from pipelines.ingest.signals.uris import Parts, split_uri
 
-#: So many compiled captures are held.
-READERS = 4096
+#: The most compiled captures in memory.
+MAX_OBSERVERS = 4096
 MODES = ("fetch", "latest", "strictest")
 
 
 class HostSignals:
-    """The captures of a crawl's hosts, asked by URL.  Picklable; rules compile on first use.
+    """The signal captures of a crawl's hosts. It can be pickled; rules are compiled on first use.
 
-    mode `fetch`: the latest capture at or before the record's own time, else the earliest after
-    it; `latest`: the newest; `strictest`: any capture that reserves.  A record whose time cannot
-    be read is judged as `strictest`.
+    Args:
+      captures: all signal captures.
+      agents: the names of the agents that robots.txt is read for.
+      mode: `fetch`: the latest capture at or before the record's time, else the earliest after it;
+        `latest`: the newest capture; `strictest`: any capture that reserves. A record without a
+        readable time is judged as `strictest`.
     """
 
     def __init__(
         self, captures: Iterable[Capture], agents: Sequence[str], mode: str = "fetch"
     ) -> None:
         if mode not in MODES:
-            raise ValueError(f"mode is one of {', '.join(MODES)}")
+            raise ValueError(f"mode {mode}: unknown; allowed are {', '.join(MODES)}")
         self.agents, self.mode = tuple(agents), mode
-        self._held: dict[tuple[str, str], dict[Variant, list[Capture]]] = {}
+        self._captures: dict[tuple[str, str], dict[Variant, list[Capture]]] = {}
         self._documents: dict[Parts, list[Capture]] = {}
         for capture in resolve_captures(captures):
-            if where := host_and_variant(capture):
-                name, variant = where
-                if capture.kind == "rsl":  # told apart by address, not by scheme and port
+            if place := host_and_variant(capture):
+                name, variant = place
+                if capture.kind == "rsl":  # a host can have several documents
                     variant = capture.uri, ""
                     if parts := split_uri(capture.uri):
                         self._documents.setdefault(_without_scheme(parts), []).append(capture)
-                held = self._held.setdefault((name, capture.kind), {})
-                held.setdefault(variant, []).append(capture)
-        self.hosts = frozenset(name for name, _ in self._held)
+                variants = self._captures.setdefault((name, capture.kind), {})
+                variants.setdefault(variant, []).append(capture)
+        self.hosts = frozenset(name for name, _ in self._captures)
         self._changing = {
             name
-            for (name, _), held in self._held.items()
-            if any(len(captures) > 1 for captures in held.values())
+            for (name, _), variants in self._captures.items()
+            if any(len(captures) > 1 for captures in variants.values())
         }
         if any(len(captures) > 1 for captures in self._documents.values()):
-            self._changing |= self.hosts  # any of them may link to it
-        self._readers: dict[tuple[str, Capture], PathObserver] = {}
+            self._changing |= self.hosts  # each of them may link to the document
+        self._observers: dict[tuple[str, Capture], PathObserver] = {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_readers": {}}
+        return self.__dict__ | {"_observers": {}}
 
     def observations(self, uri: str, captured_at: str) -> list[Observation]:
-        """What the host's captures say of the URL, at most one observation a protocol: a
-        reservation if there is one.  Empty where the host has no captures.
+        """Return what the host's captures say about a URL.
 
-        An observation bears in `compared` what stood at the fetch and what stands in the latest
-        capture, where these differ; `unsaid` where a protocol speaks at one of the two alone.
+        Each protocol has at most one observation: a reservation if there is one. If the statement
+        at the fetch differs from the latest one, the observation holds both in `compared`; the
+        value is `unsaid` for a time without a statement.
+
+        Args:
+          uri: the URL of the record.
+          captured_at: the capture time of the record; empty if it is unknown.
         """
         parts = split_uri(uri)
         if parts is None or parts.host not in self.hosts:
             return []
-        when, out = timestamp(captured_at), []
+        when, observations = timestamp(captured_at), []
         for protocol in PROTOCOLS:
-            said = self._said(protocol, parts, when, self.mode)
+            observation = self._observe(protocol, parts, when, self.mode)
             if parts.host in self._changing and protocol.KINDS:
-                at, last = (self._said(protocol, parts, when, m) for m in ("fetch", "latest"))
-                said = _add_comparison(protocol, said, at, last)
-            if said:
-                out.append(said)
-        return out
+                at_fetch, latest = (
+                    self._observe(protocol, parts, when, mode) for mode in ("fetch", "latest")
+                )
+                observation = _add_comparison(protocol, observation, at_fetch, latest)
+            if observation:
+                observations.append(observation)
+        return observations
 
     def follow(
         self, observations: Iterable[Observation], uri: str, captured_at: str
     ) -> list[Observation]:
-        """Observations with links replaced by what the captures at their ends say of the URL;
-        a link whose end is not in the crawl reserves."""
-        seen = list(observations)
-        if all(o.value != LINKED for o in seen):
-            return seen
-        parts, when = split_uri(uri), timestamp(captured_at)
-        return [f for o in seen for f in self._followed(o, parts, when, self.mode)]
+        """Replace links to terms by what the captured terms say about a URL.
 
-    def _followed(
+        A link whose target is not in the crawl reserves.
+        """
+        given = list(observations)
+        if all(o.value != LINKED for o in given):
+            return given
+        parts, when = split_uri(uri), timestamp(captured_at)
+        return [f for o in given for f in self._follow_link(o, parts, when, self.mode)]
+
+    def _follow_link(
         self, linked: Observation, parts: Parts | None, when: float | None, mode: str
     ) -> list[Observation]:
         if linked.value != LINKED:
             return [linked]
         target = split_uri(linked.link or "")
-        ends = self._documents.get(_without_scheme(target), []) if target else []
-        if not ends or parts is None:
+        documents = self._documents.get(_without_scheme(target), []) if target else []
+        if not documents or parts is None:
             return [replace(linked, value=RESERVED, raw=f"{linked.raw} (not in the crawl)")]
         return [
             replace(o, link=linked.link)
-            for capture in _choose_captures(ends, when, mode)
+            for capture in _choose_captures(documents, when, mode)
             for o in rsl.observe_terms(load_body(capture), parts.host, parts.path)
         ]
 
-    def _said(
+    def _observe(
         self, protocol: Protocol, parts: Parts, when: float | None, mode: str
     ) -> Observation | None:
-        seen = [
-            found
+        """Return the observation of a protocol: the first reservation, else the last statement."""
+        observations = [
+            followed
             for kind in protocol.KINDS
-            for captures in self._held.get((parts.host, kind), {}).values()
+            for captures in self._captures.get((parts.host, kind), {}).values()
             for capture in _choose_captures(captures, when, mode)
-            for o in self._reader(protocol, capture)(parts.path)
-            for found in self._followed(o, parts, when, mode)
+            for o in self._observer(protocol, capture)(parts.path)
+            for followed in self._follow_link(o, parts, when, mode)
         ]
-        return next((o for o in seen if o.value == RESERVED), seen[-1]) if seen else None
+        return first_reservation(observations) or (observations[-1] if observations else None)
 
-    def _reader(self, protocol: Protocol, capture: Capture) -> PathObserver:
+    def _observer(self, protocol: Protocol, capture: Capture) -> PathObserver:
         key = (protocol.NAME, capture)
-        if key not in self._readers:
-            if len(self._readers) >= READERS:  # of hosts that were read long ago, mostly
-                self._readers.clear()
-            self._readers[key] = protocol.path_observer(load_body(capture), self.agents)
-        return self._readers[key]
+        if key not in self._observers:
+            if len(self._observers) >= MAX_OBSERVERS:  # mostly of hosts that are done
+                self._observers.clear()
+            self._observers[key] = protocol.path_observer(load_body(capture), self.agents)
+        return self._observers[key]
 
 
 def _without_scheme(parts: Parts) -> Parts:
@@ -149,6 +162,7 @@ def _without_scheme(parts: Parts) -> Parts:
 
 
 def _choose_captures(captures: list[Capture], when: float | None, mode: str) -> list[Capture]:
+    """Return the captures that count at a time, by the mode of `HostSignals`."""
     if len(captures) == 1 or mode == "strictest" or (when is None and mode == "fetch"):
         return captures
     times = [sort_key(c)[0] for c in captures]
@@ -159,18 +173,22 @@ def _choose_captures(captures: list[Capture], when: float | None, mode: str) -> 
 
 
 def _add_comparison(
-    protocol: Protocol, said: Observation | None, at: Observation | None, last: Observation | None
+    protocol: Protocol,
+    observation: Observation | None,
+    at_fetch: Observation | None,
+    latest: Observation | None,
 ) -> Observation | None:
-    value = [o.value if o else UNSAID for o in (at, last)]
-    if value[0] == value[1]:
-        return said
-    brief = {
+    """Return an observation with the statements at the fetch and now, if these differ."""
+    values = [o.value if o else UNSAID for o in (at_fetch, latest)]
+    if values[0] == values[1]:
+        return observation
+    compared = {
         name: {"value": UNSAID}
         if o is None
         else {"value": o.value, "raw": o.raw, "observed_at": o.observed_at, "capture": o.capture}
-        for name, o in (("fetch", at), ("latest", last))
+        for name, o in (("fetch", at_fetch), ("latest", latest))
     }
-    if said is None:
-        where = next(o.where for o in (at, last) if o)
-        said = Observation(protocol.NAME, protocol.VERSION, where, None, UNSAID, "")
-    return replace(said, compared=brief)
+    if observation is None:
+        where = next(o.where for o in (at_fetch, latest) if o)
+        observation = Observation(protocol.NAME, protocol.VERSION, where, None, UNSAID, "")
+    return replace(observation, compared=compared)

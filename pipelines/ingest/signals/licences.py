@@ -1,4 +1,4 @@
-"""Licences that a page states of itself, and whether they are stricter than the register's."""
+"""Detect the licences that a page states for itself, and compare them with the register's."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _DEPTH = 8
 
 
 def identify_licence(text: str) -> str | None:
-    """The SPDX identifier of a licence's URL or name; None where it is not known here."""
-    if found := _ZERO.search(text):
-        return f"CC0-{found[2]}" if found[1].lower() == "zero" else f"CC-PDM-{found[2]}"
-    if found := _SPDX.fullmatch(re.sub(r"^(?:https?:)?//(?:www\.)?", "", text.strip())):
-        return found[1].upper()
-    if found := _CC.search(text) or _NAMED.fullmatch(text.strip()):
-        name = f"CC-{found[1].upper()}"
-        return f"{name}-{found[2]}" if found[2] else f"LicenseRef-{name}"
+    """Return the SPDX identifier of a licence's URL or name; None if the licence is unknown."""
+    if match := _ZERO.search(text):
+        return f"CC0-{match[2]}" if match[1].lower() == "zero" else f"CC-PDM-{match[2]}"
+    if match := _SPDX.fullmatch(re.sub(r"^(?:https?:)?//(?:www\.)?", "", text.strip())):
+        return match[1].upper()
+    if match := _CC.search(text) or _NAMED.fullmatch(text.strip()):
+        name = f"CC-{match[1].upper()}"
+        return f"{name}-{match[2]}" if match[2] else f"LicenseRef-{name}"
     return ALL_RIGHTS_RESERVED if _CLOSED.search(text) else None
 
 
 def _schema_org_licences(node: Any, depth: int = 0) -> Iterator[str]:
-    """The `license` of schema.org items that are the page itself, not its pictures."""
+    """Yield the `license` of schema.org items that are the page itself, not its pictures."""
     if depth > _DEPTH:
         return
     if isinstance(node, list):
@@ -59,11 +59,11 @@ def _schema_org_licences(node: Any, depth: int = 0) -> Iterator[str]:
     elif isinstance(node, dict):
         if not _OTHER_WORKS.search(str(node.get("@type", ""))):
             licence = node.get("license")
-            for one in licence if isinstance(licence, list) else [licence]:
-                if isinstance(one, dict):
-                    one = one.get("@id") or one.get("url")
-                if isinstance(one, str):
-                    yield one
+            for value in licence if isinstance(licence, list) else [licence]:
+                if isinstance(value, dict):
+                    value = value.get("@id") or value.get("url")
+                if isinstance(value, str):
+                    yield value
         for key in ("@graph", "mainEntity", "mainEntityOfPage"):
             yield from _schema_org_licences(node.get(key), depth + 1)
 
@@ -78,10 +78,15 @@ def _parse_json(text: str) -> Any:
 def detect_licences(
     headers: Pairs = (), metas: Pairs = (), links: Pairs = (), jsonld: Sequence[str] = ()
 ) -> list[str]:
-    """SPDX identifiers of the licences a page states, in order, each once.
+    """Return the SPDX identifiers of the licences that a page states, in order, each once.
 
-    `links` are (rel, href) of `a` and `link` elements, of which only `rel=license` states the
-    page's own; `jsonld` the texts of its JSON-LD scripts.  Licences unknown here are left out.
+    Unknown licences are left out.
+
+    Args:
+      headers: the HTTP headers.
+      metas: (name, content) pairs.
+      links: (rel, href) of `a` and `link` elements. Only `rel=license` states the page's licence.
+      jsonld: the texts of JSON-LD scripts.
     """
     stated = [
         href for rel, href in links if any(_RELATION.search(token) for token in rel.lower().split())
@@ -103,13 +108,17 @@ def detect_licences(
         "rights",
     )
     stated += [licence for text in jsonld for licence in _schema_org_licences(_parse_json(text))]
-    return list(dict.fromkeys(found for text in stated if (found := identify_licence(text))))
+    return list(dict.fromkeys(spdx for text in stated if (spdx := identify_licence(text))))
 
 
 def is_stricter(detected: str, declared: str) -> bool:
-    """Whether a page's licence bars what the register's expression does not.
+    """Whether a page's licence prohibits a use that the register's licence allows.
 
-    That is: no commercial use, no derivatives, or any use at all.
+    Such uses are commercial use, derivatives, or any use.
+
+    Args:
+      detected: the SPDX identifier of the page's licence.
+      declared: the SPDX expression of the register.
     """
     if detected == ALL_RIGHTS_RESERVED:
         return ALL_RIGHTS_RESERVED not in declared

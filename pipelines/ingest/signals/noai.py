@@ -1,7 +1,7 @@
-"""`noai` and `noml` in X-Robots-Tag headers and `<meta>`: in common use, specified nowhere.
+"""`noai` and `noml` in X-Robots-Tag headers and `<meta>`: in common use, without a specification.
 
-`noimageai` speaks of images and does not bar text.  A statement that names an agent
-(`GPTBot: noai`, `<meta name="GPTBot">`) counts when that agent is one of ours.
+`noimageai` is about images and does not reserve text. A statement for one agent (`GPTBot: noai`,
+`<meta name="GPTBot">`) counts if the agent is in `robots_agents`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _relevant_agents(agents: tuple[str, ...]) -> frozenset[str]:
 
 
 def _directives(text: str) -> Iterator[tuple[str, str]]:
-    """(agent, directive) pairs of a header's value; an agent holds until the next one."""
+    """Yield the (agent, directive) pairs of a header; an agent applies until the next one."""
     agent = "*"
     for part in text.lower().split(","):
         name, colon, rest = part.partition(":")
@@ -48,18 +48,20 @@ def _directives(text: str) -> Iterator[tuple[str, str]]:
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
+    """Return an observer of nothing: the protocol has no file."""
     return observe_nothing
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    ours = _relevant_agents(tuple(agents))
-    seen = []
+    """Return the reservations in headers and metas."""
+    relevant = _relevant_agents(tuple(agents))
+    reserving = []
     for name, value in headers:
         if name.strip().lower() == "x-robots-tag" and any(
-            agent in ours and word in BARRING for agent, word in _directives(value)
+            agent in relevant and word in BARRING for agent, word in _directives(value)
         ):
-            seen.append(("header", f"X-Robots-Tag: {value}"))
+            reserving.append(("header", f"X-Robots-Tag: {value}"))
     for name, value in metas:
-        if name.strip().lower() in ours and BARRING & set(re.split(r"[\s,;]+", value.lower())):
-            seen.append(("html", f"{name}: {value}"))
-    return [Observation(NAME, VERSION, where, None, RESERVED, raw) for where, raw in seen]
+        if name.strip().lower() in relevant and BARRING & set(re.split(r"[\s,;]+", value.lower())):
+            reserving.append(("html", f"{name}: {value}"))
+    return [Observation(NAME, VERSION, where, None, RESERVED, raw) for where, raw in reserving]

@@ -1,4 +1,4 @@
-"""What a signal says, where it was captured, and the small grammar that signals share."""
+"""The types of signals (captures, observations, protocols), and the grammar that they share."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from typing import Protocol as Interface
 
-#: (name, value) pairs: HTTP headers, `<meta>` name and content, `rel` and `href` of links.
+#: (name, value) pairs: HTTP headers, name and content of `<meta>`, `rel` and `href` of links.
 Pairs = Sequence[tuple[str, str]]
 
 RESERVED: Final = "reserved"
 GRANTED: Final = "granted"
 UNREADABLE: Final = "unreadable"
-LINKED: Final = "linked"  # terms stand elsewhere, at `Observation.link`
+LINKED: Final = "linked"  # the terms are at `Observation.link`
 UNSAID: Final = "unsaid"
 
 _EXCERPT = 200
@@ -23,14 +23,19 @@ _DOUBTFUL: Final = re.compile(r"@|%40|[0-9](?:[^0-9a-z]{0,3}[0-9]){8}")
 
 @dataclass(frozen=True)
 class Observation:
-    """One statement of one protocol, as it was seen.
+    """One statement of one protocol.
 
-    `where` is the file, `header`, `html` or `embedded`; `location` the path pattern that matched,
-    if the statement has one; `value` is `reserved`, `granted`, `unreadable`, `linked` or `unsaid`;
-    `raw` an excerpt; `observed_at` and `capture` (a doc_id) tell which capture said so: None, the
-    record.  `link` is where linked terms stand; `licence` the SPDX identifier of a licence that
-    the statement names; `compared` what stood at the fetch and stands in the latest capture,
-    where the two differ.
+    Attributes:
+      protocol, version: the protocol.
+      where: the file that holds the statement, or `header`, `html` or `embedded`.
+      location: the path pattern that matched; None if the statement has none.
+      value: `reserved`, `granted`, `unreadable`, `linked` or `unsaid`.
+      raw: an excerpt of the statement.
+      observed_at, capture: time and doc_id of the capture with the statement; None: the record
+        itself.
+      link: the address of linked terms.
+      licence: the SPDX identifier of a licence that the statement names.
+      compared: the statements at the fetch and in the latest capture, if the two differ.
     """
 
     protocol: str
@@ -51,13 +56,15 @@ class Observation:
             object.__setattr__(self, "location", self.location[:_EXCERPT])
 
     def evidence(self) -> dict[str, Any]:
-        """What goes into the ledger; what few statements have stands there only if it is set.  A
-        publisher's rule may name a person (`Disallow: /users/…`): that is redacted."""
+        """Return the observation as evidence for the ledger.
+
+        `link`, `licence` and `compared` are left out if they are None. A publisher's rule may name
+        a person (`Disallow: /users/…`), so personal data in excerpts is redacted.
+        """
         rare = ("link", "licence", "compared")
-        told = {k: v for k, v in vars(self).items() if v is not None or k not in rare}
-        return told | {
-            k: _redact_excerpt(told[k]) for k in ("raw", "location", "link") if told.get(k)
-        }
+        evidence = {k: v for k, v in vars(self).items() if v is not None or k not in rare}
+        excerpts = [k for k in ("raw", "location", "link") if evidence.get(k)]
+        return evidence | {k: _redact_excerpt(evidence[k]) for k in excerpts}
 
 
 def _redact_excerpt(excerpt: str) -> str:
@@ -69,7 +76,7 @@ def _redact_excerpt(excerpt: str) -> str:
 
 
 class BodyLocation(NamedTuple):
-    """Where a body lies."""
+    """The location of a capture's body: a range of a file."""
 
     path: str
     offset: int
@@ -78,16 +85,24 @@ class BodyLocation(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """A fetch of a host's robots.txt, tdmrep.json or ai.txt, or of RSL terms.
+    """A capture of a host's robots.txt, tdmrep.json or ai.txt, or of RSL terms.
 
-    `status` is 0 where nothing answered.  `uri` tells http, https and ports apart; `location` is
-    the Location header of a redirect.  `marks` are names of the capture, one a line; a revisit
-    has in `refers` those of the capture that it repeats (None: it is no revisit).  The body is in
-    `body`, or in a file at `body_location` (`bodies.load_body` reads it).
+    Attributes:
+      host: the host.
+      kind: `robots`, `tdmrep`, `ai-txt`, `rsl`, or `TARGET`.
+      status: the HTTP status; 0 if there was no answer, or it cannot be read.
+      body: the body, unless it is in a file.
+      captured_at: the capture time.
+      doc_id: the id of the record.
+      uri: the address, which gives scheme and port.
+      location: the Location header of a redirect.
+      marks: names of the capture, one a line.
+      refers: the marks of the capture that a revisit repeats; None for other records.
+      body_location: the location of the body in a file (`bodies.load_body` reads it).
     """
 
     host: str
-    kind: str  # robots | tdmrep | ai-txt | rsl, or `TARGET`
+    kind: str
     status: int
     body: bytes
     captured_at: str
@@ -99,15 +114,15 @@ class Capture:
     body_location: BodyLocation | None = None
 
 
-#: The kind of a capture that is no signal of itself: redirects of signals lead to it.
+#: The kind of a capture that is not a signal itself, but the target of a signal's redirect.
 TARGET: Final = "target"
 
-#: What a capture says of a path (path and query, from `uris.split`).
+#: Returns what a capture says about a path (path and query, from `uris.split_uri`).
 PathObserver = Callable[[str], list[Observation]]
 
 
 class Protocol(Interface):
-    """What the module of a protocol offers; see `pipelines.ingest.signals.registry`."""
+    """The interface of a protocol's module; see `pipelines.ingest.signals.registry`."""
 
     @property
     def NAME(self) -> str: ...
@@ -123,30 +138,37 @@ class Protocol(Interface):
 
 
 def first_reservation(observations: Iterable[Observation]) -> Observation | None:
-    """The first reservation: the most restrictive statement wins."""
+    """Return the first reservation, or None: the most restrictive statement counts."""
     return next((o for o in observations if o.value == RESERVED), None)
 
 
 def observe_nothing(path: str) -> list[Observation]:
-    """The reader of a capture without statements."""
+    """Observe nothing: the observer of a capture without statements."""
     return []
 
 
 def values(pairs: Pairs, *names: str) -> list[str]:
-    """The values of the pairs that bear one of the (lower-case) names."""
+    """Return the values of pairs with one of the (lower-case) names."""
     return [value for name, value in pairs if name.strip().lower() in names]
 
 
 def combine_preferences(members: dict[str, str], labels: Iterable[str]) -> str | None:
-    """`reserved` when any label says no, else `granted` when one says yes, else None."""
-    said = {members.get(label) for label in labels}
-    return RESERVED if said & {"n", "no"} else GRANTED if said & {"y", "yes"} else None
+    """Return `reserved` if any label says no, else `granted` if one says yes, else None."""
+    answers = {members.get(label) for label in labels}
+    return RESERVED if answers & {"n", "no"} else GRANTED if answers & {"y", "yes"} else None
 
 
 def header_observations(
     headers: Pairs, field: str, name: str, version: str, statement: Callable[[str], str | None]
 ) -> list[Observation]:
-    """What the fields of a response say, where `statement` makes anything of them."""
+    """Return the observations of a header field.
+
+    Args:
+      headers: the HTTP headers.
+      field: the name of the field.
+      name, version: the protocol.
+      statement: returns the value of an observation for a field's text; None for none.
+    """
     return [
         Observation(name, version, "header", None, value, f"{field}: {text}")
         for text in values(headers, field.lower())
@@ -158,10 +180,10 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def parse_dictionary(text: str) -> dict[str, str]:
-    """The tokens of an RFC 9651 dictionary; parameters are dropped, the last of a key wins.
+    """Return the tokens of an RFC 9651 dictionary, without parameters; the last of a key counts.
 
-    More tolerant than the RFC, where one bad member voids the field: a member that cannot be
-    read is passed over, and letters' case is ignored, so that a slip does not undo an opt-out.
+    By the RFC, one malformed member voids the field. Here it is skipped, and case is ignored, so
+    that a typing error does not undo an opt-out.
     """
     members = (m.partition(";")[0].partition("=") for m in _QUOTED.sub('""', text).split(","))
     return {key.strip().lower(): value.strip().lower() for key, _, value in members if key.strip()}

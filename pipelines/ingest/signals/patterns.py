@@ -1,4 +1,4 @@
-"""Path patterns of robots.txt and tdmrep.json: `*` is any text, a final `$` the end."""
+"""Match the path patterns of robots.txt and tdmrep.json: `*` is any text, a final `$` the end."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ def _escape_dollar(text: str) -> str:
 
 
 def _encode_query(text: str) -> str:
-    """`:` and `/` of the query percent-encoded, as in the table of RFC 9309 2.2.2."""
+    """Percent-encode `:` and `/` of the query, as in the table of RFC 9309, 2.2.2."""
     path, mark, query = text.partition("?")
     return path + mark + query.replace(":", "%3A").replace("/", "%2F")
 
 
 @dataclass(frozen=True)
 class Form:
-    """A pattern cut at its stars: found one after the other, which takes linear time."""
+    """A pattern split at its stars. Segments are searched one by one, in linear time.
+
+    Attributes:
+      segments: the texts between stars.
+      ends: whether the pattern must match to the end of the path.
+    """
 
     segments: tuple[str, ...]
     ends: bool
 
     def matches(self, path: str) -> bool:
+        """Whether the pattern covers a path."""
         first, *rest = self.segments
         if not path.startswith(first):
             return False
@@ -44,7 +50,14 @@ class Form:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A compiled pattern; `length` counts the octets of its encoded text, `*` and `$` too."""
+    """A compiled pattern.
+
+    Attributes:
+      text: the pattern as written.
+      length: the octets of its encoded text, with `*` and `$`.
+      plain: its form.
+      encoded: its form with an encoded query.
+    """
 
     text: str
     length: int
@@ -53,13 +66,13 @@ class Pattern:
 
     @property
     def literal(self) -> str | None:
-        """The text that covered paths start with, where that is all there is to it."""
+        """The prefix of all covered paths, if the pattern is only a prefix; else None."""
         alone = len(self.plain.segments) == 1 and not self.plain.ends
         same = self.encoded is self.plain and len(self.plain.segments[0]) == self.length
         return self.plain.segments[0] if alone and same else None
 
     def matches(self, path: tuple[str, str]) -> bool:
-        """Whether it covers the path, given as `subject(path)`."""
+        """Whether the pattern covers a path, given as `path_forms(path)`."""
         if self.plain.matches(path[0]):
             return True
         return (self.encoded is not self.plain or path[0] is not path[1]) and self.encoded.matches(
@@ -72,7 +85,7 @@ def _compile_form(text: str, ends: bool, change: Callable[[str], str]) -> Form:
 
 
 def compile_pattern(text: str) -> Pattern:
-    """The pattern of a rule's path; one that starts with neither `/` nor `*` gets a `/`."""
+    """Compile the path of a rule. A path that starts with neither `/` nor `*` gets a `/`."""
     written = normalise_encoding(text if text.startswith(("/", "*")) else "/" + text)
     ends = written.endswith("$")
     body = written[:-1] if ends else written
@@ -82,7 +95,7 @@ def compile_pattern(text: str) -> Pattern:
 
 
 def path_forms(path: str) -> tuple[str, str]:
-    """A path (and query) as patterns are held against it: as it stands, and its query encoded."""
+    """Return the forms of a path (and query) that patterns match: plain, and with encoded query."""
     plain = _escape_dollar(normalise_encoding(path)).replace("*", "%2A")
     encoded = _encode_query(plain)
     return plain, plain if encoded == plain else encoded

@@ -1,14 +1,14 @@
-"""Opt-out signals of a crawl: robots.txt, TDMRep, AIPREF, Content-Signal, noai, RSL, ai.txt.
+"""The opt-out protocols: robots.txt, TDMRep, AIPREF, Content-Signal, noai, RSL, ai.txt.
 
 A protocol is a module with
 
-    NAME, VERSION   the name stands in the reason `opted-out:NAME`; the version goes into lineage
-    KINDS           the captures it reads: of `robots`, `tdmrep`, `ai-txt`, `rsl`
-    host(capture, agents) -> Reader         what the capture says of a path
-    page(headers, metas, agents) -> list    what a response's headers and markup say
-    resolve(observations) -> Observation | None   the reservation that stands, if any
+    NAME, VERSION   the name is part of the reason `opted-out:NAME`; both go into lineage
+    KINDS           the captures that it reads, of `robots`, `tdmrep`, `ai-txt`, `rsl`
+    path_observer(capture, agents) -> PathObserver   observes what a capture says about a path
+    page_observations(headers, metas, agents) -> list   what headers and markup of a response say
+    resolve(observations) -> Observation | None   the reservation that counts; None if there is none
 
-and is added by naming it in `PROTOCOLS`.
+To add a protocol, add its module to `PROTOCOLS`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROTOCOLS: Final[tuple[Protocol, ...]] = (
     ai_txt,
 )
 
-#: What nearly every response has and no protocol reads.
+#: Headers of nearly all responses, which no protocol reads.
 _MUTE = frozenset({
     "accept-ranges", "age", "cache-control", "connection", "content-encoding", "content-language",
     "content-length", "content-type", "date", "etag", "expires", "last-modified", "server",
@@ -39,7 +39,7 @@ _MUTE = frozenset({
 
 
 def observe_response(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    """What a response's headers and `<meta name content>` pairs say, for all protocols."""
+    """Return what the headers and metas of a response say, for all protocols."""
     headers = [pair for pair in headers if pair[0].lower() not in _MUTE]
     if not headers and not metas:
         return []
@@ -47,13 +47,12 @@ def observe_response(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> lis
 
 
 def reservations(observations: Iterable[Observation]) -> dict[str, Observation]:
-    """The reservation that stands in each protocol, in the order of `PROTOCOLS`.
+    """Return the reservation of each protocol that has one, in the order of `PROTOCOLS`.
 
-    Conflicts are resolved inside a protocol, by its own rule; protocols do not outrank one
-    another.
+    Each protocol resolves conflicts by its own rule. No protocol overrides another.
     """
-    seen = list(observations)
-    if not seen:
+    given = list(observations)
+    if not given:
         return {}
-    standing = {p.NAME: p.resolve([o for o in seen if o.protocol == p.NAME]) for p in PROTOCOLS}
-    return {name: o for name, o in standing.items() if o is not None}
+    resolved = {p.NAME: p.resolve([o for o in given if o.protocol == p.NAME]) for p in PROTOCOLS}
+    return {name: o for name, o in resolved.items() if o is not None}

@@ -1,14 +1,14 @@
-"""robots.txt as RFC 9309 reads it.
+"""Read robots.txt by RFC 9309.
 
-Where the RFC leaves a choice, the reading that refuses more is taken: known misspellings of
-`disallow` and `user-agent` and a missing colon are understood, a `disallow` path without its
-slash gets one (such an `allow` is passed over), `A, B` names two agents and `*A*` names A, and
-UTF-16 is read, with its mark or without.
+Where the RFC leaves a choice, the stricter reading is used. Known misspellings of `disallow` and
+`user-agent`, and a missing colon, are read. A `disallow` path without a slash gets one; such an
+`allow` is ignored. `A, B` names two agents, and `*A*` names A. UTF-16 is read, with a mark or
+without.
 
-Status (2.3.1): 2xx is parsed; 4xx allows everything; 5xx, no answer or no valid status refuses
-everything.  A redirect says nothing by itself: `HostSignals` follows it to the capture of its
-target, whose rules then hold for the first host (2.3.1.2); one whose target is not in the crawl
-is passed over, so that the host's other captures speak, and with none the file is unavailable.
+By status (2.3.1), 2xx is parsed and 4xx allows everything. 5xx, no answer, or an invalid status
+refuses everything. A redirect has no rules: `HostSignals` follows it to the capture of its target,
+whose rules then apply to the first host (2.3.1.2). If the target is not in the crawl, the redirect
+is ignored and the host's other captures count. Without others the file is unavailable.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ VERSION = "RFC 9309"
 KINDS = ("robots",)
 resolve = first_reservation
 
-LIMIT = 500 * 1024  # bytes that are read, RFC 9309 2.5
+LIMIT = 500 * 1024  # the most bytes that are read (RFC 9309, 2.5)
 
 ACCESS = frozenset({"allow", "disallow"})
-#: The usage protocols extend the grammar's `rule`, so their lines end a list of agents too.
+#: The usage protocols extend `rule` of the grammar, so their lines also end a list of agents.
 USAGE = ACCESS | {"content-usage", "content-signal"}
 
 _SPELLED = dict.fromkeys(
@@ -57,24 +57,24 @@ Line = tuple[str, str]
 
 @lru_cache(maxsize=64)
 def parse_lines(body: bytes) -> tuple[Line, ...]:
-    """(field, value) of each line, the field in lower case; comments and other text dropped."""
+    """Return (field, value) of each line, with the field in lower case; other text is dropped."""
     head = body[:LIMIT]
     if len(body) > LIMIT:  # the last line may be cut in two
         head = head[: max(head.rfind(b"\n"), head.rfind(b"\r"), 0)]
     mark, charset = next((b for b in _BOMS if head.startswith(b[0])), (b"", _guess_charset(head)))
     errors = "surrogateescape" if charset == "utf-8" else "replace"
     text = head[len(mark) :].decode(charset, errors)
-    found = []
+    parsed = []
     for line in _END.split(text):
         match = _LINE.match(line.partition("#")[0].strip(" \t\0"))
         if match:
             field = (match[1] or match[3]).lower()
-            found.append((_SPELLED.get(field, field), (match[2] or match[4] or "").strip()))
-    return tuple(found)
+            parsed.append((_SPELLED.get(field, field), (match[2] or match[4] or "").strip()))
+    return tuple(parsed)
 
 
 def _guess_charset(head: bytes) -> str:
-    """The charset of a file without a byte-order mark, by where the zeros of ASCII stand."""
+    """Guess the charset of a file without a byte-order mark, by the position of zero bytes."""
     even, odd = head[0:64:2], head[1:64:2]
     if len(odd) > 3 and not any(odd) and any(even):
         return "utf-16-le"
@@ -83,12 +83,17 @@ def _guess_charset(head: bytes) -> str:
 
 @dataclass
 class Group:
-    agents: list[str]  # lower case; none: the lines before the first group
+    """A group of the file: its agents in lower case, and its rules.
+
+    The lines before the first group are a group without agents.
+    """
+
+    agents: list[str]
     rules: list[Line]
 
 
 def _product_tokens(value: str) -> list[str]:
-    """The product tokens a User-agent line names: as written, and without version or remark."""
+    """Return the product tokens of a User-agent line: as written, and without version or remark."""
     named = []
     for part in value.lower().split(","):
         part = part.strip()
@@ -98,7 +103,7 @@ def _product_tokens(value: str) -> list[str]:
 
 
 def parse_groups(body: bytes, rules: frozenset[str]) -> list[Group]:
-    """The file's groups; only fields in `rules` are members, and end a list of agents."""
+    """Return the groups of a file. Only fields in `rules` are members, and end a list of agents."""
     out = [Group([], [])]
     for field, value in parse_lines(body):
         if field == "user-agent":
@@ -110,30 +115,35 @@ def parse_groups(body: bytes, rules: frozenset[str]) -> list[Group]:
     return out
 
 
-def merge_rules(found: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, ...], str]:
-    """The merged rules that hold for each agent; agents with the same rules count once.
+def merge_rules(groups: Iterable[Group], agents: Sequence[str]) -> dict[tuple[Line, ...], str]:
+    """Merge the rules that apply to each agent: of its own groups, or else of `*`.
 
-    An agent's own groups hold; `*` where it has none.
+    Returns:
+      The different rule lists, each with the first agent that has it.
     """
     by_agent: dict[str, list[Line]] = {}
-    for group in found:
+    for group in groups:
         for agent in dict.fromkeys(group.agents):
             by_agent.setdefault(agent, []).extend(group.rules)
-    held: dict[tuple[Line, ...], str] = {}
+    merged: dict[tuple[Line, ...], str] = {}
     for agent in agents:
         own = by_agent.get(agent.strip().lower(), by_agent.get("*", []))
-        held.setdefault(tuple(dict.fromkeys(own)), agent)
-    return held
+        merged.setdefault(tuple(dict.fromkeys(own)), agent)
+    return merged
 
 
 class Rule(NamedTuple):
+    """An `allow` or `disallow` line."""
+
     pattern: Pattern
     allows: bool
 
 
 class AccessRules:
-    """The rules that hold for an agent.  Paths without a wildcard are looked up, so that a file
-    of many rules costs a path no more than one of few."""
+    """The access rules for an agent.
+
+    Rules without a wildcard are in a dictionary, so that a lookup does not depend on their number.
+    """
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self._exact: dict[str, Rule] = {}
@@ -145,35 +155,38 @@ class AccessRules:
                 self._exact.setdefault(literal, rule)
         self._lengths = sorted({len(literal) for literal in self._exact}, reverse=True)
 
-    def deciding(self, path: tuple[str, str]) -> Rule | None:
-        """The longest rule that covers a path, given as `subject(path)`: `allow` among equals;
-        None: no rule does."""
-        found = [
+    def deciding_rule(self, path: tuple[str, str]) -> Rule | None:
+        """Return the longest rule that covers a path; of equal length, `allow`; None if none does.
+
+        Args:
+          path: `path_forms` of the path.
+        """
+        candidates = [
             next((r for r in self._others if r.pattern.matches(path)), None),
-            *(self._prefix(one) for one in dict.fromkeys(path)),
+            *(self._longest_prefix(form) for form in dict.fromkeys(path)),
         ]
         return max(
-            (rule for rule in found if rule),
+            (rule for rule in candidates if rule),
             key=lambda rule: (rule.pattern.length, rule.allows),
             default=None,
         )
 
-    def _prefix(self, path: str) -> Rule | None:
+    def _longest_prefix(self, path: str) -> Rule | None:
         lengths = (n for n in self._lengths if n <= len(path))
         return next((r for n in lengths if (r := self._exact.get(path[:n]))), None)
 
 
-def compile_access(held: Iterable[Line]) -> AccessRules:
-    """The access rules among an agent's lines, compiled."""
+def compile_access(lines: Iterable[Line]) -> AccessRules:
+    """Compile the access rules among the lines of an agent."""
     return AccessRules(
         Rule(compile_pattern(path), field == "allow")
-        for field, path in held
+        for field, path in lines
         if path and field in ACCESS and (field == "disallow" or path.startswith(("/", "*")))
     )
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
-    """Whether all agents may fetch a path; `/robots.txt` itself is always allowed."""
+    """Return an observer of whether all agents may fetch a path (`/robots.txt` always)."""
 
     def observed(value: str, raw: str, location: str | None = None) -> list[Observation]:
         return [
@@ -194,26 +207,27 @@ def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
         return lambda path: observed(
             GRANTED if path == "/robots.txt" else value, f"HTTP {capture.status}"
         )
-    held = [
+    access = [
         (agent, compile_access(rules))
         for rules, agent in merge_rules(parse_groups(capture.body, ACCESS), agents).items()
     ]
 
-    def read(path: str) -> list[Observation]:
+    def observe(path: str) -> list[Observation]:
         if path == "/robots.txt":
             return observed(GRANTED, "")
-        target = path_forms(path)
-        for agent, rules in held:
-            rule = rules.deciding(target)
+        forms = path_forms(path)
+        for agent, rules in access:
+            rule = rules.deciding_rule(forms)
             if rule and not rule.allows:
                 text = rule.pattern.text
                 return observed(RESERVED, f"User-agent: {agent}; Disallow: {text}", text)
         return observed(GRANTED, "")
 
-    return read
+    return observe
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
+    """Return no observations: the protocol has only a file."""
     return []
 
 
@@ -225,33 +239,40 @@ def usage_observer(
     version: str,
     meaning: Callable[[str], str | None],
 ) -> PathObserver:
-    """The reader of a usage line, `field: [path] statement`, by agent and by longest path.
+    """Return the observer of usage lines, `field: [path] statement`.
 
-    `meaning` gives what a statement says of training.  Statements that say nothing of it do not
-    compete; of equally long paths a reservation wins; lines before the first group hold for all.
+    The statement with the longest path counts; of equal length, a reservation. Statements that say
+    nothing about training do not count. Lines before the first group apply to all agents.
+
+    Args:
+      capture: the capture of the robots.txt.
+      agents: the names of the agents.
+      field: the field of the lines.
+      name, version: the protocol.
+      meaning: returns what a statement says about training: `reserved`, `granted` or None.
     """
-    found = parse_groups(capture.body, USAGE) if 200 <= capture.status < 300 else []
-    everyone = tuple(found[0].rules) if found else ()
-    said: list[tuple[str, list[tuple[Pattern, str, str]]]] = []
-    for rules, agent in merge_rules(found, agents).items():
-        stated = []
-        for key, text in everyone + rules:
+    groups = parse_groups(capture.body, USAGE) if 200 <= capture.status < 300 else []
+    for_all = tuple(groups[0].rules) if groups else ()
+    by_agent: list[tuple[str, list[tuple[Pattern, str, str]]]] = []
+    for rules, agent in merge_rules(groups, agents).items():
+        statements = []
+        for key, text in for_all + rules:
             path, _, statement = text.partition(" ") if text.startswith("/") else ("/", "", text)
             path, _, more = path.partition("\t")
             value = meaning(f"{more} {statement}") if key == field else None
             if value:
-                stated.append((compile_pattern(path), value, text))
-        if stated:
-            stated.sort(key=lambda s: (-s[0].length, s[1] != RESERVED))
-            said.append((agent, stated))
+                statements.append((compile_pattern(path), value, text))
+        if statements:
+            statements.sort(key=lambda s: (-s[0].length, s[1] != RESERVED))
+            by_agent.append((agent, statements))
 
-    def read(path: str) -> list[Observation]:
-        target = path_forms(path)
-        seen = []
-        for agent, stated in said:
-            match = next((s for s in stated if s[0].matches(target)), None)
+    def observe(path: str) -> list[Observation]:
+        forms = path_forms(path)
+        observations = []
+        for agent, statements in by_agent:
+            match = next((s for s in statements if s[0].matches(forms)), None)
             if match:
-                seen.append(
+                observations.append(
                     Observation(
                         name,
                         version,
@@ -263,6 +284,6 @@ def usage_observer(
                         capture.doc_id,
                     )
                 )
-        return [first_reservation(seen) or seen[0]] if seen else []
+        return [first_reservation(observations) or observations[0]] if observations else []
 
-    return read
+    return observe

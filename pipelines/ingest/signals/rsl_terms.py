@@ -1,7 +1,7 @@
-"""RSL documents: what their XML says of training, content by content.
+"""Parse RSL documents: what each `<content>` says about training.
 
-Tokens of the 0.9 draft and of AIPREF are understood too (`train-ai`, lists with commas).  An
-element that RSL does not know makes a licence unclear, and what is unclear bars.
+Tokens of the 0.9 draft and of AIPREF are also read (`train-ai`, lists with commas). An element that
+is unknown to RSL makes a licence unclear, and an unclear licence reserves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,14 @@ _ROOT = re.compile(rb"<(?:\w{1,20}:)?rsl[\s>/]")
 
 @dataclass
 class Licence:
-    """One `<license>`: `bars` says why it leaves training closed; empty: it does not."""
+    """One `<license>` element.
+
+    Attributes:
+      permits, prohibits: the tokens of usage; `permits` is None if the element has none.
+      conditions: conditions that close training.
+      payment: the type of payment.
+      standard: the URL of a standard licence.
+    """
 
     permits: set[str] | None = None
     prohibits: set[str] = field(default_factory=set)
@@ -38,6 +45,7 @@ class Licence:
 
     @property
     def bars(self) -> str:
+        """Why the licence closes training; empty if it does not."""
         if barred := sorted(self.prohibits & _BARRING):
             return f"prohibits: {' '.join(barred)}"
         if self.permits is not None and not self.permits & _TRAINING:
@@ -51,8 +59,13 @@ class Licence:
 
 @dataclass
 class Content:
-    """One `<content>`: the URL or path that it covers, and why training is closed (empty: it is
-    open)."""
+    """One `<content>` element.
+
+    Attributes:
+      url: the URL or path that it covers.
+      server: whether a licence server must grant the licence.
+      licences: its licences.
+    """
 
     url: str
     server: bool = False
@@ -60,24 +73,27 @@ class Content:
 
     @property
     def bars(self) -> str:
-        """A prohibition in any licence stands; else one licence that grants is enough."""
+        """Why training is closed; empty if it is open.
+
+        A prohibition in any licence counts. Otherwise one licence that grants is enough.
+        """
         if self.server:
             return "a licence server must grant it"
-        reasons = [one.bars for one in self.licences] or ["no licence"]
+        reasons = [licence.bars for licence in self.licences] or ["no licence"]
         barred = [reason for reason in reasons if reason.startswith("prohibits")]
         return next(iter(barred), "") or ("" if "" in reasons else reasons[0])
 
     @property
     def standard(self) -> str | None:
-        """The URL of the standard licence that opens it, if one does."""
-        return next((one.standard for one in self.licences if one.standard and not one.bars), None)
+        """The URL of the standard licence that opens training; None if there is none."""
+        return next((x.standard for x in self.licences if x.standard and not x.bars), None)
 
 
 class _Reader:
-    """Handlers of expat; elements of RSL's namespace, or of none, count."""
+    """The handlers of expat. Elements in RSL's namespace, or in none, count."""
 
     def __init__(self) -> None:
-        self.found: list[Content] = []
+        self.contents: list[Content] = []
         self.path: list[str] = []
         self.foreign = 0
         self.text: list[str] = []
@@ -93,48 +109,49 @@ class _Reader:
             return
         inside = self.path[-1] if self.path else ""
         self.path.append(name)
-        if len(self.path) > MAX_DEPTH or len(self.found) > MAX_CONTENTS:
+        if len(self.path) > MAX_DEPTH or len(self.contents) > MAX_CONTENTS:
             raise ValueError("too large")
         self.text, self.kind = [], attributes.get("type", "").strip().lower()
         if name == "content" and inside == "rsl":
             served = attributes.get("server") is not None
-            self.found.append(Content(attributes.get("url", "").strip(), served))
-        elif not self.found:
+            self.contents.append(Content(attributes.get("url", "").strip(), served))
+        elif not self.contents:
             return
         elif name == "license" and inside == "content":
-            self.found[-1].licences.append(Licence())
-        elif "license" in self.path and self.found[-1].licences:
-            self.within(self.found[-1].licences[-1], name, inside)
+            self.contents[-1].licences.append(Licence())
+        elif "license" in self.path and self.contents[-1].licences:
+            self._add_term(self.contents[-1].licences[-1], name, inside)
 
-    def within(self, one: Licence, name: str, inside: str) -> None:
+    def _add_term(self, licence: Licence, name: str, inside: str) -> None:
+        """Add an element of a licence to it; `inside` is the parent element."""
         if inside in _TEXTS or (inside == "license" and name not in _PARTS):
-            one.conditions.append(f"unknown: {name[:40]}")
+            licence.conditions.append(f"unknown: {name[:40]}")
         elif name == "payment":
-            one.payment = self.kind or "of no type"
+            licence.payment = self.kind or "of no type"
         elif name == "reporting":
-            one.conditions.append("reporting is asked for")
+            licence.conditions.append("reporting is asked for")
         elif name in ("permits", "prohibits") and self.kind != "usage":
-            one.conditions.append(f"{name} by {self.kind[:40] or 'no type'}")
+            licence.conditions.append(f"{name} by {self.kind[:40] or 'no type'}")
         elif name in ("custom", "accepts"):
-            one.conditions.append(f"{name} terms of payment")
+            licence.conditions.append(f"{name} terms of payment")
 
     def end(self, tag: str) -> None:
         if self.foreign:
             self.foreign -= 1
             return
         name, text = self.path.pop(), "".join(self.text).strip()
-        if not self.found or not self.found[-1].licences or "license" not in self.path:
+        if not self.contents or not self.contents[-1].licences or "license" not in self.path:
             return
-        one = self.found[-1].licences[-1]
+        licence = self.contents[-1].licences[-1]
         tokens = {t for t in re.split(r"[\s,]+", text.lower()) if t}
         if name == "permits" and self.kind == "usage":
-            one.permits = (one.permits or set()) | tokens
+            licence.permits = (licence.permits or set()) | tokens
         elif name == "prohibits" and self.kind == "usage":
-            one.prohibits |= tokens
+            licence.prohibits |= tokens
         elif name == "amount" and not re.fullmatch(r"0*(?:\.0*)?", text):
-            one.conditions.append("an amount is asked for")
+            licence.conditions.append("an amount is asked for")
         elif name == "standard":
-            one.standard = text
+            licence.standard = text
 
     def chars(self, data: str) -> None:
         if not self.foreign and self.path and self.path[-1] in _TEXTS:
@@ -147,8 +164,11 @@ def _refuse(*_: object) -> None:
 
 @lru_cache(maxsize=256)
 def parse_document(body: bytes) -> tuple[Content, ...] | None:
-    """The contents of a document; None for what is no RSL: not well-formed, without `<content>`,
-    with a DOCTYPE (no entity is ever expanded)."""
+    """Return the contents of a document; None if it is not RSL.
+
+    It is not RSL if it is malformed, has no `<content>`, or has a DOCTYPE. Entities are never
+    expanded.
+    """
     if len(body) > MAX_BYTES:
         return None
     reader = _Reader()
@@ -162,11 +182,11 @@ def parse_document(body: bytes) -> tuple[Content, ...] | None:
         parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError):
         return None
-    return tuple(reader.found) if reader.root == "rsl" and reader.found else None
+    return tuple(reader.contents) if reader.root == "rsl" and reader.contents else None
 
 
 def is_rsl_document(head: bytes) -> bool:
-    """Whether a body starts as an RSL document does: its root, after a prologue of 4 KiB."""
+    """Whether the first 4 KiB of a body show the root element of RSL, after any prologue."""
     rest = head[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     while rest.startswith((b"<?", b"<!--")):
         rest = rest.partition(b"?>" if rest[1:2] == b"?" else b"-->")[2].lstrip()

@@ -1,9 +1,9 @@
 """TDMRep: `/.well-known/tdmrep.json`, `tdm-reservation` headers and `<meta>`, EPUB and PDF.
 
-The more specific statement stands: file, then header, then HTML, then what is embedded; where
-one is absent or holds anything but 0 or 1 (1.0 and `true` are taken for 1), it is unset and
-resets nothing.  A reader of EPUB or PDF (XMP) puts `("tdm:reservation", value)` among the metas:
-spelt with a colon it counts as embedded.
+A more specific statement overrides a less specific one. The order is file, header, HTML, embedded.
+A statement that is absent, or has a value other than 0 or 1 (1.0 and `true` are read as 1), does
+not count and overrides nothing. EPUB and PDF readers put `("tdm:reservation", value)` among the
+metas: a name with a colon is an embedded statement.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NAME = "tdmrep"
 VERSION = "W3C CG TDMRep 3"
 KINDS = ("tdmrep",)
 
-LIMIT = 4 << 20  # bytes
+LIMIT = 4 << 20  # the most bytes that are read
 _VALUES = {"1": RESERVED, "1.0": RESERVED, "true": RESERVED, "0": GRANTED}
 
 
@@ -41,7 +41,7 @@ def _format_statement(value: str, policy: Any) -> str:
 
 
 def _parse_rule(entry: Any) -> tuple[str, str, Any] | None:
-    """(location, value, policy) of a rule; None where the entry is none."""
+    """Return (location, value, policy) of a rule; None if the entry is not a valid rule."""
     if not isinstance(entry, dict) or not isinstance(entry.get("location"), str):
         return None
     value = _VALUES.get(str(entry.get("tdm-reservation")).strip().lower())
@@ -51,10 +51,11 @@ def _parse_rule(entry: Any) -> tuple[str, str, Any] | None:
 
 
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
-    """The first rule of the file whose location matches; a damaged file is observed as such.
+    """Return an observer of the first rule whose location matches a path.
 
-    Any status but 2xx means that the server does not implement the protocol.  A capture that
-    could not be read (status 0), or is too long to be, reserves: what it says is not known.
+    A malformed file is observed as `unreadable`. A status other than 2xx means that the server does
+    not implement the protocol. A capture that cannot be read (status 0), or is too long, reserves,
+    because its content is unknown.
     """
     if capture.status and not 200 <= capture.status < 300:
         return observe_nothing
@@ -86,32 +87,33 @@ def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
         if rule
     ]
 
-    def read(path: str) -> list[Observation]:
-        target = path_forms(path)
-        return [o for pattern, o in rules if pattern.matches(target)][:1]
+    def observe(path: str) -> list[Observation]:
+        forms = path_forms(path)
+        return [o for pattern, o in rules if pattern.matches(forms)][:1]
 
-    return read
+    return observe
 
 
 def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> list[Observation]:
-    seen = []
+    """Return the statements of headers, HTML metas and embedded metas."""
+    observations = []
     for where, pairs, mark in (
         ("header", headers, "-"),
         ("html", metas, "-"),
         ("embedded", metas, ":"),
     ):
         policy = next(iter(values(pairs, f"tdm{mark}policy")), None)
-        for stated in values(pairs, f"tdm{mark}reservation"):
-            if value := _VALUES.get(stated.strip().lower()):
-                said = _format_statement(value, policy)
-                seen.append(Observation(NAME, VERSION, where, None, value, said))
-    return seen
+        for text in values(pairs, f"tdm{mark}reservation"):
+            if value := _VALUES.get(text.strip().lower()):
+                raw = _format_statement(value, policy)
+                observations.append(Observation(NAME, VERSION, where, None, value, raw))
+    return observations
 
 
 def resolve(observations: Iterable[Observation]) -> Observation | None:
-    """The reservation of the most specific place that says anything."""
-    seen = [o for o in observations if o.value in (RESERVED, GRANTED)]
+    """Return the reservation of the most specific place with a statement; None if it grants."""
+    statements = [o for o in observations if o.value in (RESERVED, GRANTED)]
     for where in ("embedded", "html", "header", "tdmrep.json"):
-        if here := [o for o in seen if o.where == where]:
-            return first_reservation(here)
+        if at_place := [o for o in statements if o.where == where]:
+            return first_reservation(at_place)
     return None

@@ -1,4 +1,4 @@
-"""URIs and paths in the normal form in which rules are compared with them (RFC 9309 2.2.2)."""
+"""Normalise URIs and paths for comparison with rules (RFC 9309, 2.2.2)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _TO_ENCODE = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=
 
 
 class Parts(NamedTuple):
-    """Of a URL in normal form: `port` is empty for the scheme's own, `path` has the query."""
+    """The parts of a normalised URL.
+
+    `port` is empty for the default port of the scheme. `path` includes the query.
+    """
 
     scheme: str
     host: str
@@ -29,13 +32,13 @@ def _normalise_octets(match: re.Match[str]) -> str:
 
 
 def normalise_encoding(text: str) -> str:
-    """Percent-encodes what a URI may not hold as it is, decodes what needs no encoding."""
+    """Percent-encode characters that a URI must not contain; decode those that need no encoding."""
     return _TO_ENCODE.sub(_normalise_octets, text)
 
 
 @lru_cache(1024)
 def split_uri(uri: str) -> Parts | None:
-    """A URL's parts in normal form; None for what is no http, https or ftp URL."""
+    """Return the parts of a URL in normal form; None if it is not an http, https or ftp URL."""
     normal = normal_url(uri)
     if normal is None:
         return None

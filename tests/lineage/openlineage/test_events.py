@@ -20,9 +20,9 @@ from referencing.jsonschema import DRAFT202012
 
 from lineage import configuration
 from lineage.openlineage import events, rollups
-from lineage.openlineage.transports import Emitter, configured, to_file, to_http
+from lineage.openlineage.transports import Emitter, make_emitter, to_file, to_http
 from lineage.reports import openlineage
-from lineage.reports.facts import read
+from lineage.reports.facts import read_facts
 from pipelines.engine import openlineage as emission
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
@@ -48,21 +48,21 @@ RUN = events.Run(
 ENDED = "2026-11-22T10:01:00+00:00"
 
 
-def sources() -> list[rollups.Governed]:
+def sources() -> list[rollups.SourceTerms]:
     by = Duties(True, False)
     return [
-        rollups.Governed("a", "CC-BY-4.0", by, "consent", "2027-05-01", True),
-        rollups.Governed("b", "CC-BY-4.0", by, "consent", "2027-01-01", False),
-        rollups.Governed("c", "CC0-1.0", Duties(False, False), "statute", None, True),
-        rollups.Governed("none", "CC0-1.0", Duties(False, False), "licence", None, True),
+        rollups.SourceTerms("a", "CC-BY-4.0", by, "consent", "2027-05-01", True),
+        rollups.SourceTerms("b", "CC-BY-4.0", by, "consent", "2027-01-01", False),
+        rollups.SourceTerms("c", "CC0-1.0", Duties(False, False), "statute", None, True),
+        rollups.SourceTerms("none", "CC0-1.0", Duties(False, False), "licence", None, True),
     ]
 
 
 def made() -> list[dict[str, Any]]:
     counted = {"a": 2, "b": 3, "c": 4}
     facets = {
-        "tamga_licence": events.licence_facet(RUN, rollups.licences(sources(), counted)),
-        "tamga_consent": events.consent_facet(RUN, rollups.bases(sources(), counted)),
+        "tamga_licence": events.licence_facet(RUN, rollups.licence_rows(sources(), counted)),
+        "tamga_consent": events.consent_facet(RUN, rollups.basis_rows(sources(), counted)),
     }
     output = events.Output("4", 9, {"keep": 9, "drop": 1}, {"drop empty": 1}, facets)
     return [
@@ -118,7 +118,7 @@ def test_events_of_one_execution_are_one_run() -> None:
     assert again["run"]["runId"] != start["run"]["runId"]
     assert [d["name"] for d in start["inputs"]] == ["r/raw/web", "r/register"]
     assert start["inputs"][1]["facets"]["version"]["datasetVersion"] == "3"
-    assert len(fail["run"]["facets"]["errorMessage"]["message"]) == events.MOST_CHARS
+    assert len(fail["run"]["facets"]["errorMessage"]["message"]) == events.MAX_MESSAGE_CHARS
 
 
 CLASSES = {
@@ -205,7 +205,7 @@ def check_schemas(event: dict[str, Any], published: Registry[Any]) -> int:
 
 def test_events_pass_the_published_schemas(published: Registry[Any], sample_run: Path) -> None:
     assert [check_schemas(event, published) for event in made()] == [3, 5, 4]
-    told = openlineage.replay(read(sample_run / "release/sample"))
+    told = openlineage.replay(read_facts(sample_run / "release/sample"))
     assert all(check_schemas(event, published) for event in told)
 
 
@@ -222,7 +222,7 @@ def test_the_published_schemas_refuse_what_is_no_event(published: Registry[Any])
 
 
 def test_a_release_tells_its_runs_again(sample_run: Path) -> None:
-    told = openlineage.replay(read(sample_run / "release/sample"))
+    told = openlineage.replay(read_facts(sample_run / "release/sample"))
     assert [(e["job"]["name"], e["eventType"]) for e in told] == [
         (f"sample.{stage}", kind) for stage in STAGES for kind in ("START", "COMPLETE")
     ]
@@ -297,10 +297,10 @@ def test_a_defect_in_an_event_is_a_warning(tmp_path: Path) -> None:
 
 def test_what_the_environment_says(tmp_path: Path) -> None:
     there = {"OPENLINEAGE_URL": "http://127.0.0.1:9"}
-    assert set(configured(tmp_path / "f", None, there).transports) == {"file", "HTTP"}
-    assert not configured(None, None, {})
-    assert not configured(tmp_path / "f", None, there | {"OPENLINEAGE_DISABLED": "true"})
-    assert not configured(None, "file:///etc", {})
+    assert set(make_emitter(tmp_path / "f", None, there).transports) == {"file", "HTTP"}
+    assert not make_emitter(None, None, {})
+    assert not make_emitter(tmp_path / "f", None, there | {"OPENLINEAGE_DISABLED": "true"})
+    assert not make_emitter(None, "file:///etc", {})
 
 
 @pytest.fixture

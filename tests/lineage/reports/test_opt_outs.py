@@ -53,11 +53,11 @@ def test_what_the_gate_compared(tmp_path: Path) -> None:
         judged(3, "https://z.example/", {"observations": []}),
     )
     about = {"protocol": "robots", "at_fetch": "granted", "now": "reserved", "since": "2026-06-01"}
-    assert opt_outs.value(facts)["changes"] == [
+    assert opt_outs.to_json(facts)["changes"] == [
         {"host": "x.example", **about, "records": 2, "documents": 2},
         {"host": "y.example", **about, "records": 1, "documents": 1},
     ]
-    assert "| x.example | robots | granted | reserved |" in opt_outs.page(facts)
+    assert "| x.example | robots | granted | reserved |" in opt_outs.to_markdown(facts)
 
 
 @pytest.mark.parametrize("where", ["header", "html", "embedded"])
@@ -70,7 +70,7 @@ def test_a_later_capture_of_a_page(tmp_path: Path, where: str) -> None:
         judged(2, "https://x.example/2", {"observations": []}),
         judged(3, "https://x.example/2", {"observation": seen("robots.txt")}, "opted-out:robots"),
     )
-    (one,) = opt_outs.value(facts)["changes"]
+    (one,) = opt_outs.to_json(facts)["changes"]
     assert (one["host"], one["protocol"], one["records"]) == ("x.example", "noai", 1)
     assert (one["at_fetch"], one["now"], one["since"]) == ("unsaid", "reserved", "2026-01-02")
 
@@ -84,7 +84,7 @@ def test_a_page_that_says_nothing_any_more(tmp_path: Path) -> None:
         judged(2, "https://x.example/1", {"observations": []}),
         judged(3, "https://x.example/1", {"observations": [], "overridden": []}),  # was not read
     )
-    (one,) = opt_outs.value(facts)["changes"]
+    (one,) = opt_outs.to_json(facts)["changes"]
     assert (one["at_fetch"], one["now"], one["since"]) == ("reserved", "unsaid", "2026-01-03")
     assert (one["records"], one["documents"]) == (1, 1)
 
@@ -109,11 +109,11 @@ def test_captures_are_held_against_the_last(captures: list[tuple[str, int, str |
         if day < last and bool(ends) != (protocol is not None):
             now = ("unsaid", "reserved")[:: 1 if ends else -1]
             expected.add((id, protocol or max(map(str, ends)), *now, last))
-    found = opt_outs.compared(pl.DataFrame(rows, schema, orient="row")).drop("uri")
+    found = opt_outs.page_changes(pl.DataFrame(rows, schema, orient="row")).drop("uri")
     assert set(found.rows()) == expected and found.height == len(expected)
 
 
 def test_a_release_in_which_nothing_changed(tmp_path: Path) -> None:
     facts = release(tmp_path, judged(0, "https://x.example/1", {"observations": [seen("file")]}))
-    assert opt_outs.value(facts)["changes"] == []
-    assert "No publisher" in opt_outs.page(facts)
+    assert opt_outs.to_json(facts)["changes"] == []
+    assert "No publisher's statement" in opt_outs.to_markdown(facts)

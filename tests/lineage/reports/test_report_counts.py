@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lineage.reports import attribution, licences, markdown, provenance_standards, training_summary
-from lineage.reports.facts import Facts, read
+from lineage.reports.facts import Facts, read_facts
 from lineage.storage.release_tables import NoRelease
 
 
@@ -32,7 +32,7 @@ def test_a_rollup_adds_up_by_licence_source_and_language(tmp_path: Path) -> None
         [make_entry("a", "CC-BY-4.0"), make_entry("b", "CC-BY-4.0"), make_entry("c", "CC0-1.0")],
         [page("a"), page("a", lang="ru"), page("b", n_chars=50), page("c", n_chars=1000)],
     )
-    told = licences.value(facts)
+    told = licences.to_json(facts)
     assert [(o["licence"], o["documents"], o["chars"]) for o in told["licences"]] == [
         ("CC0-1.0", 1, 1000),
         ("CC-BY-4.0", 3, 250),
@@ -41,8 +41,8 @@ def test_a_rollup_adds_up_by_licence_source_and_language(tmp_path: Path) -> None
     assert told["documents"] == 4 and told["chars"] == 1250
     parts = [(p["source_id"], p["lang"]) for p in told["licences"][1]["parts"]]
     assert parts == [("a", "kk"), ("a", "ru"), ("b", "kk")]
-    assert len(licences.csv(facts).splitlines()) == 5
-    assert "| CC-BY-4.0 | 3 | 250 | – | 20.0% | yes | no | a, b |" in licences.table(facts)
+    assert len(licences.to_csv(facts).splitlines()) == 5
+    assert "| CC-BY-4.0 | 3 | 250 | – | 20.0% | yes | no | a, b |" in licences.to_markdown(facts)
 
 
 def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_tokens_count_only_where_all_are_counted(tmp_path: Path) -> None:
         [make_entry("a", "CC0-1.0"), make_entry("b", "CC0-1.0")],
         [page("a", n_tokens=7), page("a", 1, n_tokens=8), page("b")],
     )
-    tokens = dict(facts.by("source_id").select("source_id", "tokens").rows())
+    tokens = dict(facts.sizes_by("source_id").select("source_id", "tokens").rows())
     assert tokens == {"a": 15, "b": None} and facts.sizes()["tokens"] is None
     assert fields(facts, "1.3")["size_range"]["status"] == "unfilled"
     assert facts.sizes({"a"})["tokens"] == 15
@@ -114,7 +114,7 @@ def test_a_domain_is_one_however_it_is_spelled(tmp_path: Path) -> None:
     facts = write_release(
         tmp_path, [make_entry("a", "CC0-1.0")], [{"source_id": "a", "uri": uri} for uri in uris]
     )
-    assert training_summary.domains(facts, {"a"}).rows() == [("a.example", 3, 300)]
+    assert training_summary.domain_sizes(facts, {"a"}).rows() == [("a.example", 3, 300)]
     assert facts.sizes()["documents"] == 4
 
 
@@ -153,7 +153,7 @@ def test_what_only_a_provider_knows_is_flagged(tmp_path: Path) -> None:
     assert {"1.1 provider", "1.2 models", "2.3 crawlers", "3.1 code_of_practice"} <= set(
         told["unfilled"]
     )
-    assert training_summary.page(facts).count(f"[{training_summary.UNFILLED}]") == len(
+    assert training_summary.to_markdown(facts).count(f"[{training_summary.UNFILLED}]") == len(
         told["unfilled"]
     )
 
@@ -168,11 +168,14 @@ def test_attribution_names_each_source_with_its_terms(tmp_path: Path) -> None:
         ],
         [page("a"), page("b", lang="ru")],
     )
-    told = attribution.page(facts)
-    assert "- Her \\[name\\]" in told and "<https://cc.example/by>" in told
-    assert "- Publisher of b" in told and "- asks for: attribution, share-alike" in told
+    told = attribution.to_markdown(facts)
+    assert "- Credit: Her \\[name\\]" in told and "<https://cc.example/by>" in told
+    assert (
+        "- Credit: Publisher of b" in told
+        and "- The licence asks for: attribution, share-alike" in told
+    )
     assert "Terms \\| of ours (Art. 8)\n  > First line\n  > Second line" in told
-    assert [one["source_id"] for one in attribution.value(facts)] == ["a", "b"]
+    assert [one["source_id"] for one in attribution.to_json(facts)] == ["a", "b"]
 
 
 def test_storage_is_where_every_source_may_be(tmp_path: Path) -> None:
@@ -189,21 +192,21 @@ def test_storage_is_where_every_source_may_be(tmp_path: Path) -> None:
 
 def test_a_release_of_nothing_has_reports(tmp_path: Path) -> None:
     facts = write_release(tmp_path, [], [])
-    assert licences.value(facts)["licences"] == [] and licences.table(facts)
-    assert attribution.page(facts) and training_summary.page(facts)
+    assert licences.to_json(facts)["licences"] == [] and licences.to_markdown(facts)
+    assert attribution.to_markdown(facts) and training_summary.to_markdown(facts)
     assert fields(facts, "1.3")["size"]["value"] == {"documents": 0, "chars": 0}
 
 
 def test_what_is_no_release_is_said(tmp_path: Path) -> None:
     with pytest.raises(NoRelease, match=r"no readable manifest\.json"):
-        read(tmp_path)
+        read_facts(tmp_path)
     (tmp_path / "manifest.json").write_text("[]")
-    with pytest.raises(NoRelease, match="lists no `files`"):
-        read(tmp_path)
+    with pytest.raises(NoRelease, match="does not list `files`"):
+        read_facts(tmp_path)
     facts = write_release(tmp_path / "r", [make_entry("a", "CC0-1.0")], [page("a")])
     (facts.folder / "lineage/sources/part-00000.parquet").unlink()
-    with pytest.raises(NoRelease, match="the manifest lists it"):
-        read(facts.folder)
+    with pytest.raises(NoRelease, match=r"is missing, but manifest\.json lists it"):
+        read_facts(facts.folder)
 
 
 @given(st.text())
@@ -219,4 +222,4 @@ def test_sums_do_not_depend_on_the_order(tmp_path: Path) -> None:
     other = write_release(tmp_path / "2", entries[::-1], rows[::-1])
     assert licences.rollup(one).equals(licences.rollup(other))
     assert isinstance(licences.rollup(one), pl.DataFrame)
-    assert training_summary.page(one) == training_summary.page(other)
+    assert training_summary.to_markdown(one) == training_summary.to_markdown(other)

@@ -12,19 +12,19 @@ from helpers import release_tables
 from helpers.report_release import make_entry, write_release
 
 from lineage.reports import croissant, files, prov_document, spdx
-from lineage.reports.facts import Facts, read
+from lineage.reports.facts import Facts, read_facts
 from schemas.tables import DATA
 
 
 @pytest.fixture(scope="module")
 def facts(sample_run: Path) -> Facts:
-    return read(sample_run / "release/sample")
+    return read_facts(sample_run / "release/sample")
 
 
 def test_a_release_holds_its_reports_as_they_would_be_made_again(facts: Facts) -> None:
     for name, content in files.contents(facts).items():
         assert (facts.folder / name).read_bytes() == content, name
-        assert facts.about["files"][name]["sha256"] == hashlib.sha256(content).hexdigest()
+        assert facts.manifest["files"][name]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_croissant_names_every_data_file_with_its_digest(facts: Facts) -> None:

@@ -30,7 +30,9 @@ ERASED = ("uri", "captured_at", "n_chars", "n_tokens", "shard", "row")
 
 
 def forget(folder: Path, *records: Record) -> None:
-    index.forget(folder, pl.Series([r.doc_id for r in records], dtype=pl.String), folder / ".new")
+    index.forget_records(
+        folder, pl.Series([r.doc_id for r in records], dtype=pl.String), folder / ".new"
+    )
 
 
 def traces(store: Store, record: Record) -> list[str]:

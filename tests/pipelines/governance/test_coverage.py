@@ -57,7 +57,7 @@ def tables(tmp_path: Path) -> Path:
 def test_what_to_license_next(tables: Path) -> None:
     last = coverage.of_work(tables / "work")
     assert last is not None
-    assert list(last.ungoverned().iter_rows()) == [
+    assert list(last.ungoverned_hosts().iter_rows()) == [
         ("big.example", None, 2, 1000),
         (None, "c", 3, 45),
         ("small.example", None, 1, 7),
@@ -68,8 +68,8 @@ def test_what_to_license_next(tables: Path) -> None:
 def test_sources_and_evidence(tables: Path) -> None:
     last = coverage.of_work(tables / "work")
     assert last is not None
-    assert last.evidence() == {"ours": "ab", "other": None}
-    assert last.matched() == {"ours"}
+    assert last.evidence_digests() == {"ours": "ab", "other": None}
+    assert last.matched_sources() == {"ours"}
 
 
 def test_no_run_and_no_release(tables: Path) -> None:

@@ -39,7 +39,7 @@ def test_what_ends_soon(tmp_path: Path, more: str, told: str | None) -> None:
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence/aa.txt").write_text("signed")
     (tmp_path / "sources/aa.yaml").write_text(_entry("aa", more))
-    found = dict(register_warnings.of_entries(load_register(tmp_path), date(2026, 4, 1)))
+    found = dict(register_warnings.entry_warnings(load_register(tmp_path), date(2026, 4, 1)))
     assert found.get("aa", "").startswith(told or "") and bool(found) is bool(told)
 
 
@@ -86,8 +86,8 @@ def test_a_source_that_matched_nothing(changed: Path, tmp_path: Path) -> None:
     ):
         (tmp_path / table).mkdir()
         pl.DataFrame(rows).write_parquet(tmp_path / table / "part-00000.parquet")
-    found = list(register_warnings.of_last_run(load_register(changed), Coverage(tmp_path)))
-    assert found == [("kz-new", "matched no record in the last run: is `match` what was meant?")]
+    found = list(register_warnings.last_run_warnings(load_register(changed), Coverage(tmp_path)))
+    assert found == [("kz-new", "matched no record in the last run: check `match`")]
 
 
 def test_no_such_release(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

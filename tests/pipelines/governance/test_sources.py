@@ -68,8 +68,8 @@ def test_check_warns_and_passes(params: Path, capsys: pytest.CaptureFixture[str]
         "away: withdrawn on 2026-11-22",
         "away: its licence, MIT, is not in",
         "next: evidence/next.txt is missing",
-        "next: may not be stored in KZ",
-        "next: no input is called x",
+        "next: must not be stored in KZ",
+        "next: `match` names the collection x, but no input has this name",
         "LicenseRef-none is not in",
     ):
         assert expected in err

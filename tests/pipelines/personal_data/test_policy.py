@@ -230,9 +230,9 @@ def test_a_pseudonym_passes_no_check() -> None:
 
 
 def test_policy_packs_see_a_class_that_is_kept_everywhere() -> None:
-    assert policies._replaced(PrivacyParams()) is None
+    assert policies.replaced_entities(PrivacyParams()) is None
     kept_everywhere = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",)),))
-    replaced = policies._replaced(kept_everywhere)
+    replaced = policies.replaced_entities(kept_everywhere)
     assert replaced and "KZ_IIN" not in replaced and "RU_INN" in replaced
     kept_in_one_source = PrivacyParams(rules=(PrivacyRule("keep", ("KZ_IIN",), ("a",)),))
-    assert policies._replaced(kept_in_one_source) is None
+    assert policies.replaced_entities(kept_in_one_source) is None

@@ -44,7 +44,7 @@ def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPa
     home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = timestamp.stamp(load_params(home / "params.yaml"), home / "release/sample")
+    written = timestamp.stamp_release(load_params(home / "params.yaml"), home / "release/sample")
     assert written == [release_files.TIMESTAMP, release_files.STAMPED]
     return home
 

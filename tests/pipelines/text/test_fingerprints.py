@@ -1,4 +1,4 @@
-"""What fingerprints promise: a passage of 50 words is always found again."""
+"""Fingerprints: a passage of 50 words is always found again."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ _words = st.lists(st.text("абвгдеж", min_size=1, max_size=2), max_size=12
 _passage = st.lists(st.text("klmn", min_size=1, max_size=3), min_size=PASSAGE, max_size=90)
 
 
-def keys(words: list[str]) -> set[int]:
+def fingerprint_set(words: list[str]) -> set[int]:
     return set(fingerprints.text_fingerprints(pl.Series([" ".join(words)])).hashes.tolist())
 
 
 @given(_words, _words, _words, _words, _passage)
-def test_a_passage_in_common_is_always_found(
+def test_a_common_passage_is_always_found(
     a: list[str], b: list[str], c: list[str], d: list[str], passage: list[str]
 ) -> None:
-    one, other = a + passage + b, c + ["?"] + [w.upper() + "," for w in passage] + d
-    assert keys(one) & keys(other)
-    sides = [shingles.shingle_sequence(pl.Series([" ".join(w)]))[0] for w in (one, other)]
+    left, right = a + passage + b, c + ["?"] + [w.upper() + "," for w in passage] + d
+    assert fingerprint_set(left) & fingerprint_set(right)
+    sides = [shingles.shingle_sequence(pl.Series([" ".join(w)]))[0] for w in (left, right)]
     assert fingerprints.common_run(*sides)[0] + WIDTH - 1 >= min(len(passage), 64)
 
 
 @given(st.lists(_words, max_size=5))
-def test_a_batch_changes_nothing(texts: list[list[str]]) -> None:
-    found = fingerprints.text_fingerprints(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
-    alone = [keys(t) for t in texts]
-    rows = zip(found.offsets[:-1], found.offsets[1:], strict=True)
-    assert [set(found.hashes[a:b].tolist()) for a, b in rows] == alone
+def test_results_do_not_depend_on_the_batch(texts: list[list[str]]) -> None:
+    prints = fingerprints.text_fingerprints(
+        pl.Series([" ".join(t) for t in texts], dtype=pl.String)
+    )
+    alone = [fingerprint_set(t) for t in texts]
+    rows = zip(prints.offsets[:-1], prints.offsets[1:], strict=True)
+    assert [set(prints.hashes[a:b].tolist()) for a, b in rows] == alone
 
 
 @given(st.lists(st.integers(0, 1 << 62), max_size=200))
-def test_what_is_kept_is_what_it_says(values: list[int]) -> None:
+def test_fingerprints_are_window_minima_and_least_shingles(values: list[int]) -> None:
     hashes = np.array(values, np.uint64)
-    found = fingerprints.select(hashes, np.array([0, len(values)]))
+    prints = fingerprints.select(hashes, np.array([0, len(values)]))
     windows = range(len(values) - WINDOW + 1)
     minima = {min(values[i : i + WINDOW]) for i in windows}
-    assert found.hashes.tolist() == sorted(minima | set(sorted(set(values))[:LEAST]))
+    assert prints.hashes.tolist() == sorted(minima | set(sorted(set(values))[:LEAST]))
 
 
 def test_density() -> None:
     draw = np.random.default_rng(1)
     hashes = draw.integers(0, 1 << 62, 100_000, dtype=np.uint64)
-    found = fingerprints.select(hashes, np.array([0, len(hashes)]))
+    prints = fingerprints.select(hashes, np.array([0, len(hashes)]))
     expected = 2 / (WINDOW + 1)  # Schleimer, Wilkerson, Aiken 2003, section 3
-    assert abs(len(found.hashes) / len(hashes) - expected) < 0.05 * expected
+    assert abs(len(prints.hashes) / len(hashes) - expected) < 0.05 * expected
 
 
-def test_texts_of_like_shingles_share_a_fingerprint() -> None:
+def test_texts_with_similar_shingles_share_a_fingerprint() -> None:
     draw = np.random.default_rng(2)
     missed = 0
     for _ in range(300):
@@ -68,14 +70,14 @@ def test_texts_of_like_shingles_share_a_fingerprint() -> None:
     assert missed == 0
 
 
-def test_texts_without_words_have_none() -> None:
-    found = fingerprints.text_fingerprints(pl.Series(["", "…", None], dtype=pl.String))
-    assert found.sizes.tolist() == [0, 0, 0]
+def test_texts_without_words_have_no_fingerprints() -> None:
+    prints = fingerprints.text_fingerprints(pl.Series(["", "…", None], dtype=pl.String))
+    assert prints.sizes.tolist() == [0, 0, 0]
     empty = fingerprints.document_fingerprints(pl.DataFrame({"doc_id": [b"x"], "text": ["…"]}))
     assert empty.is_empty() and empty.columns == ["doc_id", "key"]
 
 
-def test_common_run_of_one_word_repeated_is_bounded() -> None:
-    many = shingles.shingle_sequence(pl.Series(["so " * 100_000]))[0]
-    assert fingerprints.common_run(many, many)[0] == 64
-    assert fingerprints.common_run(many, many[:0]) == (0, 0, 0)
+def test_the_common_run_of_a_repeated_word_is_bounded() -> None:
+    repeated = shingles.shingle_sequence(pl.Series(["so " * 100_000]))[0]
+    assert fingerprints.common_run(repeated, repeated)[0] == 64
+    assert fingerprints.common_run(repeated, repeated[:0]) == (0, 0, 0)

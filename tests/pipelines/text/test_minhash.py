@@ -1,3 +1,5 @@
+"""MinHash signatures and bands."""
+
 from __future__ import annotations
 
 import subprocess
@@ -24,7 +26,7 @@ from pipelines.text.minhash import (
 from pipelines.text.shingles import Shingles, shingle
 
 
-def sets(*documents: list[int]) -> Shingles:
+def make_shingles(*documents: list[int]) -> Shingles:
     offsets = np.cumsum([0, *map(len, documents)], dtype=np.int64)
     return Shingles(np.array([h for d in documents for h in d], np.uint64), offsets)
 
@@ -43,8 +45,8 @@ def datasketch(document: list[int], number: int, seed: int) -> list[int]:
         (7, [655483231, 1952827785, 2404484147], [1369975286, 1882953283, 4201435347]),
     ],
 )
-def test_permutations_stay(seed: int, multipliers: list[int], addends: list[int]) -> None:
-    """Stored signatures depend on them: a library that draws others must not pass."""
+def test_permutations_are_stable(seed: int, multipliers: list[int], addends: list[int]) -> None:
+    """Stored signatures depend on them.  This test fails if a new library draws others."""
     assert [p.tolist() for p in permutations(3, seed)] == [multipliers, addends]
 
 
@@ -53,26 +55,28 @@ def test_permutations_stay(seed: int, multipliers: list[int], addends: list[int]
     st.integers(1, 40),
     st.integers(0, 1000),
 )
-def test_signatures_are_datasketch_s(documents: list[list[int]], number: int, seed: int) -> None:
-    found = signatures(sets(*documents), number, seed)
-    assert found.dtype == np.uint32 and found.shape == (len(documents), number)
-    assert found.tolist() == [datasketch(d, number, seed) for d in documents]
+def test_signatures_equal_those_of_datasketch(
+    documents: list[list[int]], number: int, seed: int
+) -> None:
+    rows = signatures(make_shingles(*documents), number, seed)
+    assert rows.dtype == np.uint32 and rows.shape == (len(documents), number)
+    assert rows.tolist() == [datasketch(d, number, seed) for d in documents]
 
 
 def test_signatures_of_texts_across_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = [" ".join(str(i * j % 97) for i in range(5 * j)) for j in range(40)]
     shingles = shingle(pl.Series(texts))
-    whole = signatures(shingles, 130, 3)
+    expected = signatures(shingles, 130, 3)
     monkeypatch.setattr(minhash, "_BLOCK", 61)
-    assert np.array_equal(whole, signatures(shingles, 130, 3))
+    assert np.array_equal(expected, signatures(shingles, 130, 3))
     bounds = shingles.offsets
-    for i, row in enumerate(whole):
+    for i, row in enumerate(expected):
         document = shingles.hashes[bounds[i] : bounds[i + 1]].tolist()
         assert row.tolist() == datasketch(document, 130, 3)
 
 
-def test_sketches_compare_as_signatures_do() -> None:
-    rows = signatures(sets([1, 2, 3, 4], [1, 2, 3, 5], [9]), 256, 7)
+def test_sketches_compare_like_signatures() -> None:
+    rows = signatures(make_shingles([1, 2, 3, 4], [1, 2, 3, 5], [9]), 256, 7)
     lean = [to_datasketch(row, 7) for row in rows]
     assert all(isinstance(sketch, LeanMinHash) for sketch in lean)
     assert lean[0].jaccard(lean[1]) == np.mean(rows[0] == rows[1])
@@ -94,23 +98,27 @@ def test_datasketch_s_index_finds_the_same_candidates() -> None:
         for _ in range(4):
             own = random.integers(0, 1 << 63, random.integers(0, 12))
             documents.append(np.concatenate([family[len(own) :], own]).tolist())
-    rows = signatures(sets(*documents), 130, 1)
+    rows = signatures(make_shingles(*documents), 130, 1)
     index = MinHashLSH(num_perm=130, params=(26, 5))
     for number, row in enumerate(rows):
         index.insert(number, to_datasketch(row))
     keys = band_keys(rows, 26, 5)
-    met = {(a, b) for a in range(len(rows)) for b in range(len(rows)) if (keys[a] == keys[b]).any()}
-    assert 240 < len(met) < 240 * 240
-    assert met == {(a, b) for a, row in enumerate(rows) for b in index.query(to_datasketch(row))}
+    candidates = {
+        (a, b) for a in range(len(rows)) for b in range(len(rows)) if (keys[a] == keys[b]).any()
+    }
+    assert 240 < len(candidates) < 240 * 240
+    assert candidates == {
+        (a, b) for a, row in enumerate(rows) for b in index.query(to_datasketch(row))
+    }
 
 
 def test_no_shingles() -> None:
-    assert (signatures(sets([], []), 4) == EMPTY).all()
-    assert signatures(sets(), 4).shape == (0, 4)
+    assert (signatures(make_shingles([], []), 4) == EMPTY).all()
+    assert signatures(make_shingles(), 4).shape == (0, 4)
 
 
 @given(st.floats(0.3, 1), st.floats(0.5, 0.99999), st.integers(1, 10))
-def test_bands_are_the_fewest(candidate: float, recall: float, rows: int) -> None:
+def test_fewer_bands_do_not_reach_the_recall(candidate: float, recall: float, rows: int) -> None:
     number = fewest_bands(candidate, recall, rows)
     assert probability(candidate, number, rows) >= recall
     assert number == 1 or probability(candidate, number - 1, rows) < recall + 1e-12
@@ -123,12 +131,12 @@ def test_defaults() -> None:
 
 
 @pytest.mark.parametrize("wrong", [(0, 0.9, 5), (1.1, 0.9, 5), (0.7, 1, 5), (0.7, 0.9, 0)])
-def test_bands_refuse(wrong: tuple[float, float, int]) -> None:
+def test_wrong_arguments_of_bands(wrong: tuple[float, float, int]) -> None:
     with pytest.raises(ValueError, match="allowed"):
         fewest_bands(*wrong)
 
 
-def test_band_keys_meet_where_bands_do() -> None:
+def test_band_keys_are_equal_where_bands_are() -> None:
     random = np.random.default_rng(0)
     signature = random.integers(0, 3, (300, 12)).astype(np.uint32)
     keys = band_keys(signature, 4, 3)
@@ -138,25 +146,25 @@ def test_band_keys_meet_where_bands_do() -> None:
     assert len(set(zip(values, keys.ravel().tolist(), strict=True))) == len(set(values))
 
 
-def test_band_keys_refuse_short_signatures() -> None:
+def test_band_keys_of_short_signatures() -> None:
     with pytest.raises(ValueError, match="need 12"):
         band_keys(np.zeros((1, 11), np.uint32), 4, 3)
 
 
 @pytest.mark.parametrize("similarity", [0.6, 0.75, 0.9])
-def test_the_curve(similarity: float) -> None:
+def test_the_s_curve(similarity: float) -> None:
     random = np.random.default_rng(1)
     shared, own = round(200 * similarity), (200 - round(200 * similarity)) // 2
     documents = []
     for _ in range(400):
         h = random.integers(0, 1 << 63, shared + 2 * own).tolist()
         documents += [h[: shared + own], h[:shared] + h[shared + own :]]
-    keys = band_keys(signatures(sets(*documents), 130), 26, 5)
-    met = (keys[::2] == keys[1::2]).any(axis=1).mean()
-    assert met == pytest.approx(probability(similarity, 26, 5), abs=0.06)
+    keys = band_keys(signatures(make_shingles(*documents), 130), 26, 5)
+    share = (keys[::2] == keys[1::2]).any(axis=1).mean()
+    assert share == pytest.approx(probability(similarity, 26, 5), abs=0.06)
 
 
-def test_the_sketches_come_without_the_rest_of_the_library() -> None:
+def test_signing_does_not_import_the_whole_library() -> None:
     script = (
         "import sys\n"
         "from pipelines.text import minhash\n"

@@ -1,4 +1,4 @@
-"""Which words are figures, and what is told of those that differ."""
+"""Figures of texts, and the differences between those of two texts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pipelines.text.shingles import words
 
 
 def kind(word: str) -> str | None:
-    (found,) = figure_kinds(words(pl.Series([word])).vocabulary)
-    return KINDS[found] if found >= 0 else None
+    (index,) = figure_kinds(words(pl.Series([word])).vocabulary)
+    return KINDS[index] if index >= 0 else None
 
 
 @pytest.mark.parametrize(
@@ -52,44 +52,44 @@ def test_kinds(word: str, expected: str | None) -> None:
 TEXTS = st.lists(st.sampled_from(["a", "слово", "12", "13", "мая", "7/2", "x-1"]), max_size=9)
 
 
-def frame(texts: list[str]) -> pl.DataFrame:
-    found = find_figures(words(pl.Series(texts, dtype=pl.String)))
+def figure_table(texts: list[str]) -> pl.DataFrame:
+    figures = find_figures(words(pl.Series(texts, dtype=pl.String)))
     return pl.DataFrame(
         {
             "doc": range(len(texts)),
-            "figures": lists(found.hashes, found.offsets),
-            "figures_at": lists(found.at, found.offsets),
-            "digest": pl.Series(found.digests()),
+            "figures": lists(figures.hashes, figures.offsets),
+            "figures_at": lists(figures.at, figures.offsets),
+            "digest": pl.Series(figures.digests()),
         }
     )
 
 
 @given(TEXTS, TEXTS)
-def test_digests_are_equal_for_the_same_figures_in_the_same_order(one, other) -> None:
-    read = frame([" ".join(one), " ".join(other)])
-    mine, others = ([w for w in text if kind(w)] for text in (one, other))
-    assert (read["digest"][0] == read["digest"][1]) == (mine == others)
-    assert (read["digest"][0] == 0) == (not mine)
-    assert read["figures_at"][0].to_list() == [i for i, w in enumerate(one) if kind(w)]
+def test_digests_depend_on_figures_and_their_order(left, right) -> None:
+    table = figure_table([" ".join(left), " ".join(right)])
+    mine, theirs = ([w for w in text if kind(w)] for text in (left, right))
+    assert (table["digest"][0] == table["digest"][1]) == (mine == theirs)
+    assert (table["digest"][0] == 0) == (not mine)
+    assert table["figures_at"][0].to_list() == [i for i, w in enumerate(left) if kind(w)]
 
 
 @given(TEXTS, TEXTS)
-def test_differing(one, other) -> None:
-    read = frame([" ".join(one), " ".join(other)])
-    (told,) = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), read).iter_rows(
+def test_differences(left, right) -> None:
+    table = figure_table([" ".join(left), " ".join(right)])
+    (row,) = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), table).iter_rows(
         named=True
     )
-    left, mine = list(other), []
-    for word in one:
-        if word in left:
-            left.remove(word)
+    unmatched, missing = list(right), []
+    for word in left:
+        if word in unmatched:
+            unmatched.remove(word)
         elif kind(word):
-            mine.append(kind(word))
-    assert {k: told[k] for k in KINDS} == {k: mine.count(k) for k in KINDS}
-    assert len(told["at"]) == min(5, len(mine)) and all(kind(one[i]) for i in told["at"])
+            missing.append(kind(word))
+    assert {k: row[k] for k in KINDS} == {k: missing.count(k) for k in KINDS}
+    assert len(row["at"]) == min(5, len(missing)) and all(kind(left[i]) for i in row["at"])
 
 
-def test_nothing_of_a_figure_is_told() -> None:
-    read = frame(["ИИН 900101300017", "ИИН 900101300018"])
-    told = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), read).row(0)
-    assert told == (0, 1, 0, 0, [1])
+def test_differences_do_not_reveal_figures() -> None:
+    table = figure_table(["ИИН 900101300017", "ИИН 900101300018"])
+    row = figure_differences(pl.DataFrame({"doc": [0], "other": [1]}), table).row(0)
+    assert row == (0, 1, 0, 0, [1])

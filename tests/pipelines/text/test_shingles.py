@@ -1,3 +1,5 @@
+"""Key views, exact keys and shingles."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -73,11 +75,11 @@ def test_key_view(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("left", "right"),
     [("№ 15", "№ 16"), ("1,5", "15"), ("-5", "5"), ("5 %", "5"), ("қар", "кар"), ("май", "маи")],
 )
-def test_what_differs_in_substance_stays_apart(one: str, other: str) -> None:
-    assert exact_key(pl.Series([one, other])).n_unique() == 2
+def test_different_content_has_different_keys(left: str, right: str) -> None:
+    assert exact_key(pl.Series([left, right])).n_unique() == 2
 
 
 def test_exact_key_of_copies() -> None:
@@ -86,7 +88,7 @@ def test_exact_key_of_copies() -> None:
     assert all(len(key) == 16 for key in keys)
 
 
-def test_texts_without_words_are_alike_only_if_equal() -> None:
+def test_texts_without_words_are_compared_as_they_are() -> None:
     keys = exact_key(pl.Series(["...", "?!", "...", "", None, "\0?!"], dtype=pl.String))
     assert keys[0] == keys[2] and keys[3] == keys[4] and keys.n_unique() == 4
 
@@ -98,9 +100,9 @@ def test_key_view_is_canonical(texts: list[str]) -> None:
         assert "ё" not in unicodedata.normalize("NFC", text)
 
 
-def test_letters_exempt_from_normalising_are_stable() -> None:
-    every = pl.Series([chr(c) for c in range(0x3000)])
-    exempt = every.filter(~every.str.contains(_COMPOSABLE)).to_list()
+def test_letters_that_are_not_normalised_are_stable() -> None:
+    letters = pl.Series([chr(c) for c in range(0x3000)])
+    exempt = letters.filter(~letters.str.contains(_COMPOSABLE)).to_list()
     assert {"a", "ё", "ұ", "ә", "հ", "ქ", "é", "№", "—"} <= set(exempt)
     for letter in exempt:
         assert unicodedata.is_normalized("NFC", letter) and not unicodedata.combining(letter)
@@ -108,55 +110,61 @@ def test_letters_exempt_from_normalising_are_stable() -> None:
 
 
 @given(st.text(st.characters(max_codepoint=0x11FF), max_size=30))
-def test_equivalent_spellings_meet(text: str) -> None:
+def test_equivalent_spellings_have_equal_keys(text: str) -> None:
     forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD")]
     assert exact_key(pl.Series(forms, dtype=pl.String)).n_unique() == 1
 
 
 @given(TEXTS, st.integers(1, 7))
 def test_shingles_follow_the_formula(texts: list[str], width: int) -> None:
-    found = shingle(pl.Series(texts, dtype=pl.String), width)
-    assert len(found) == len(texts)
-    assert found.hashes.dtype == np.uint64 and found.offsets.dtype == np.int64
-    assert rows(found) == [reference(text, width) for text in texts]
+    shingles = shingle(pl.Series(texts, dtype=pl.String), width)
+    assert len(shingles) == len(texts)
+    assert shingles.hashes.dtype == np.uint64 and shingles.offsets.dtype == np.int64
+    assert rows(shingles) == [reference(text, width) for text in texts]
 
 
 @given(TEXTS, st.randoms(use_true_random=False))
 def test_a_document_does_not_depend_on_its_batch(texts: list[str], random: object) -> None:
-    whole = rows(shingle(pl.Series(texts, dtype=pl.String)))
-    assert whole == [rows(shingle(pl.Series([text])))[0] for text in texts]
+    batch = rows(shingle(pl.Series(texts, dtype=pl.String)))
+    assert batch == [rows(shingle(pl.Series([text])))[0] for text in texts]
 
 
 def test_short_and_empty_texts() -> None:
-    found = shingle(pl.Series(["", None, "үш сөз ғана", "a a a a a a a a", "—"], dtype=pl.String))
-    assert found.sizes.tolist() == [0, 0, 1, 1, 0]
+    shingles = shingle(
+        pl.Series(["", None, "үш сөз ғана", "a a a a a a a a", "—"], dtype=pl.String)
+    )
+    assert shingles.sizes.tolist() == [0, 0, 1, 1, 0]
     assert len(shingle(pl.Series([], dtype=pl.String))) == 0
 
 
 @given(TEXTS)
-def test_words_are_split_once_for_all_uses(texts: list[str]) -> None:
-    given = pl.Series(texts, dtype=pl.String)
-    read = words(given)
+def test_words_can_be_split_once_for_all_uses(texts: list[str]) -> None:
+    series = pl.Series(texts, dtype=pl.String)
+    split = words(series)
     for unit in ("word", "character"):
-        assert rows(shingle(read, 3, unit)) == rows(shingle(given, 3, unit))
-    assert shingle(read, 2).sizes[read.offsets[1:] == read.offsets[:-1]].sum() == 0
+        assert rows(shingle(split, 3, unit)) == rows(shingle(series, 3, unit))
+    assert shingle(split, 2).sizes[split.offsets[1:] == split.offsets[:-1]].sum() == 0
 
 
 def test_hashes_are_pinned() -> None:
-    """A change here is a new ALGORITHM."""
-    found = shingle(pl.Series(["Бір екі үш төрт бес алты", "екі"]))
-    assert found.hashes.tolist() == [4076761697647349146, 5321992171926296196, 890365429864947610]
+    """If these hashes change, ALGORITHM must change."""
+    shingles = shingle(pl.Series(["Бір екі үш төрт бес алты", "екі"]))
+    assert shingles.hashes.tolist() == [
+        4076761697647349146,
+        5321992171926296196,
+        890365429864947610,
+    ]
 
 
 def test_characters() -> None:
-    found = shingle(pl.Series(["Сәлем әлем", "ab", ""]), 5, "character")
-    assert found.sizes.tolist() == [6, 1, 0]
+    shingles = shingle(pl.Series(["Сәлем әлем", "ab", ""]), 5, "character")
+    assert shingles.sizes.tolist() == [6, 1, 0]
 
 
 def test_take() -> None:
-    found = shingle(pl.Series(["a b c d e f", "", "g h", "i j k l m n o"]))
-    wanted = np.array([3, 1, 0, 3])
-    assert rows(found.take(wanted)) == [rows(found)[i] for i in wanted]
+    shingles = shingle(pl.Series(["a b c d e f", "", "g h", "i j k l m n o"]))
+    chosen = np.array([3, 1, 0, 3])
+    assert rows(shingles.take(chosen)) == [rows(shingles)[i] for i in chosen]
 
 
 def test_width_is_checked() -> None:

@@ -1,4 +1,4 @@
-"""One text in two scripts is found as one."""
+"""A text in two scripts is recognised as a duplicate."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_keys(language: str | None, text: str, expected: str | None) -> None:
     assert key(text, language) == expected
 
 
-def test_every_table_has_its_cyrillic_letters_in_lower_case() -> None:
+def test_each_table_is_complete_and_in_lower_case() -> None:
     assert set(transliteration.tables()) == {"uz", "az", "kk", "tk", "tt", "ro"}
     for contexts, written, keys in transliteration.tables().values():
         assert len(written) == len(keys) == len(set(written)) >= 30
@@ -55,18 +55,18 @@ def test_every_table_has_its_cyrillic_letters_in_lower_case() -> None:
         assert all(re.compile(pattern) for pattern, _ in contexts)
 
 
-def test_two_scripts_meet_and_figures_still_count(tmp_path: Path) -> None:
+def test_two_scripts_are_duplicates_and_figures_count(tmp_path: Path) -> None:
     documents = {
         "cyrl": ("inst", UZBEK),
         "latn": ("web", IN_LATIN),
         "other": ("inst", UZBEK.replace("12", "13")),
         "unknown": ("web", IN_LATIN.replace("12 dekabr", "5 may")),
     }
-    found = dedup_job.run_dedup(tmp_path, documents, languages={"cyrl": "uz", "other": "uz"})
-    assert found.kept == {"cyrl", "other", "unknown"}
-    told = found.evidence["latn"]
-    assert told["measure"] == "latin-jaccard" and told["kind"] == "near"
-    assert told["kept_doc_id"] == "cyrl" and told["similarity"] == 1.0
+    result = dedup_job.run_dedup(tmp_path, documents, languages={"cyrl": "uz", "other": "uz"})
+    assert result.kept == {"cyrl", "other", "unknown"}
+    evidence = result.evidence["latn"]
+    assert evidence["measure"] == "latin-jaccard" and evidence["kind"] == "near"
+    assert evidence["kept_doc_id"] == "cyrl" and evidence["similarity"] == 1.0
 
 
 @pytest.mark.parametrize(("language", "name"), [("uz", "uzn"), ("az", "azj")])
@@ -82,7 +82,7 @@ def test_the_declaration_in_two_scripts(
         for script in ("cyrl", "latn")
     }
     documents = {script: ("web", "\n".join(text)) for script, text in texts.items()}
-    found = dedup_job.run_dedup(tmp_path, documents, languages=dict.fromkeys(documents, language))
-    (gone,) = set(documents) - found.kept
-    assert found.evidence[gone]["measure"] == "latin-jaccard"
-    assert found.evidence[gone]["similarity"] > 0.98
+    result = dedup_job.run_dedup(tmp_path, documents, languages=dict.fromkeys(documents, language))
+    (removed,) = set(documents) - result.kept
+    assert result.evidence[removed]["measure"] == "latin-jaccard"
+    assert result.evidence[removed]["similarity"] > 0.98

@@ -1,4 +1,4 @@
-"""The views of a text: what each keeps and what it does not."""
+"""The views of a text: stored, for language identification, for duplicates."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pipelines.text import shingles, views
 
 
 def language(text: str | None) -> str:
-    (one,) = views.for_language(pl.Series([text], dtype=pl.String))
-    return str(one)
+    (view,) = views.for_language(pl.Series([text], dtype=pl.String))
+    return str(view)
 
 
 def key(text: str | None) -> str:
-    (one,) = keys([text])
-    return str(one)
+    (view,) = keys([text])
+    return str(view)
 
 
 def keys(texts: list[str | None]) -> pl.Series:
     return shingles.key_views(shingles.words(pl.Series(texts, dtype=pl.String)))
 
 
-def test_stored_is_composed_and_nothing_else():
+def test_the_stored_view_is_only_composed():
     assert views.to_stored("и\u0306 m² ﬁ №") == "й m² ﬁ №"  # never NFKC
     assert views.to_stored("a\0b\ud800c") == "abc"
     assert views.to_stored("сло\u00adво‘ o'g'il Kириллица şi ţară") == (
@@ -35,7 +35,7 @@ def test_stored_is_composed_and_nothing_else():
 
 
 @given(st.text())
-def test_stored_is_a_fixed_point(text):
+def test_the_stored_view_is_a_fixed_point(text):
     once = views.to_stored(text)
     assert views.to_stored(once) == once == unicodedata.normalize("NFC", once)
 
@@ -47,7 +47,7 @@ def test_uzbek_marks_are_one_letter(mark):
 
 
 @given(st.text(" \t\n\r\u00a0\u2003ab"))
-def test_white_space_becomes_single_blanks(text):
+def test_white_space_becomes_single_spaces(text):
     assert language(text) == " ".join(text.split())
 
 
@@ -57,7 +57,7 @@ def test_the_language_view():
     assert language("см. https://example.org/путь и me@example.org тут") == "см. и тут"
     assert language("зв'язок зв\u02bcязок") == "зв\u2019язок зв\u2019язок"
     assert language("Timişoara şi ţară") == "Timișoara și țară"
-    assert language("şekerli çay") == "şekerli çay"  # Turkish keeps its own
+    assert language("şekerli çay") == "şekerli çay"  # Turkish keeps its ş
     assert language("12.05.2024, № 34-п, 50 % и 1/2") == "12.05.2024, № 34-п, 50 % и 1/2"
 
 
@@ -75,7 +75,7 @@ def test_the_language_view():
         ("3D", "3D"),
     ],
 )
-def test_homoglyphs_are_repaired_by_word(word, repaired):
+def test_homoglyphs_are_repaired_in_each_word(word, repaired):
     assert views.repair_homoglyphs(pl.Series([word])).to_list() == [repaired]
 
 
@@ -92,7 +92,7 @@ def test_the_duplicate_key():
 
 
 @given(st.lists(st.text(max_size=30), max_size=5))
-def test_keys_are_fixed_points_and_do_not_depend_on_neighbours(texts):
-    found = keys(texts)
-    assert found.to_list() == [key(t) for t in texts]
-    assert len(found) == len(texts) and found.null_count() == 0
+def test_keys_do_not_depend_on_the_batch(texts):
+    batch = keys(texts)
+    assert batch.to_list() == [key(t) for t in texts]
+    assert len(batch) == len(texts) and batch.null_count() == 0

@@ -1,4 +1,4 @@
-"""A vocabulary folded by the table is what the rules make of each of its words."""
+"""Folding by the table gives the same words as the rules."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ PIECES = st.lists(
 
 @given(PIECES)
 def test_words_are_folded_by_the_rules(pieces: list[str]) -> None:
-    found, each = word_folding.fold_vocabulary(
+    folded, each = word_folding.fold_vocabulary(
         pl.Series([p + " " for p in pieces], dtype=pl.String)
     )
-    parts = [re.split("[" + "".join(word_folding.SPACES) + "]", piece) for piece in pieces]
-    assert each.tolist() == [len(part) for part in parts]
-    raw = pl.Series([word for part in parts for word in part], dtype=pl.String)
-    assert found.to_list() == views.fold_words(raw).to_list()
+    split = [re.split("[" + "".join(word_folding.SPACES) + "]", piece) for piece in pieces]
+    assert each.tolist() == [len(words) for words in split]
+    raw = pl.Series([word for words in split for word in words], dtype=pl.String)
+    assert folded.to_list() == views.fold_words(raw).to_list()
 
 
-def test_every_letter_of_the_table() -> None:
-    """Alone, and at both ends of a word."""
+def test_each_letter_of_the_table() -> None:
+    """The letter alone, and at both ends of a word."""
     letters = [chr(c) for c in range(0x3100) if chr(c) not in word_folding.SPACES]
     raw = pl.Series([form for c in letters for form in (c, f"{c}б{c}", f"b{c}{c}")])
     assert word_folding.fold_vocabulary(raw + " ")[0].to_list() == views.fold_words(raw).to_list()
 
 
-def test_what_composes_is_left_to_the_rules() -> None:
+def test_letters_that_compose_are_folded_by_the_rules() -> None:
     """Canonical compositions end in a letter that the table does not fold alone."""
     for code in range(0x110000):
         parts = unicodedata.decomposition(chr(code)).split()
@@ -51,16 +51,16 @@ def test_what_composes_is_left_to_the_rules() -> None:
             assert int(parts[1], 16) > 0x3000 or word_folding._depends(chr(int(parts[1], 16)))
 
 
-def test_a_long_row_of_punctuation() -> None:
-    found, _ = word_folding.fold_vocabulary(pl.Series(["-" * 10**6 + "а" + "—" * 10**6 + " "]))
-    assert found.to_list() == ["-" * 10**6 + "а"]
+def test_long_runs_of_punctuation() -> None:
+    folded, _ = word_folding.fold_vocabulary(pl.Series(["-" * 10**6 + "а" + "—" * 10**6 + " "]))
+    assert folded.to_list() == ["-" * 10**6 + "а"]
 
 
 @pytest.mark.parametrize("block", [1, 7, 40])
 def test_shingles_do_not_depend_on_blocks(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = pl.Series(["", " ".join(map(str, range(30))), "a b", "", "c", "d e f g h i j", ""])
-    whole = shingles.shingle(texts)
+    expected = shingles.shingle(texts)
     monkeypatch.setattr(shingles, "_BLOCK", block)
-    found = shingles.shingle(texts)
-    assert np.array_equal(found.hashes, whole.hashes)
-    assert np.array_equal(found.offsets, whole.offsets)
+    blocked = shingles.shingle(texts)
+    assert np.array_equal(blocked.hashes, expected.hashes)
+    assert np.array_equal(blocked.offsets, expected.offsets)

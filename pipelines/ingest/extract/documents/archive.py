@@ -1,6 +1,6 @@
-"""Zip files read in memory: entries by name, never past a bound on all that comes out.
+"""Read ZIP files in memory, with a limit on the sum of all unpacked bytes.
 
-Nothing is unpacked to disk, so that an entry's name is a key and leads nowhere.
+Nothing is unpacked to disk. An entry's name is only a key, so path traversal is not possible.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 
 from pipelines.ingest.extract.documents.document_text import DocumentError
 
-#: Entries; a file of many empty ones would cost more memory than its texts may.
+#: The most entries a file may have: many empty entries would take more memory than the text limit.
 MAX_ENTRIES = 20_000
 _BROKEN = (
     zipfile.BadZipFile,
@@ -29,18 +29,18 @@ _BROKEN = (
 
 
 class Archive:
-    """A zip file.
+    """A ZIP file in memory.
 
     Args:
-      payload: its bytes.
-      limit: bytes that may be read out of it in all.
+      payload: the bytes of the file.
+      limit: the most bytes that may be unpacked in all.
 
     Raises:
-      Unread: `unreadable` where it is no zip file, or has more entries than a document can.
+      DocumentError: `unreadable` if it is not a ZIP file or has more than `MAX_ENTRIES` entries.
     """
 
     def __init__(self, payload: bytes, limit: int) -> None:
-        self._left = self._limit = limit
+        self._remaining = self._limit = limit
         if payload.count(b"PK\x01\x02") > MAX_ENTRIES:
             raise DocumentError("unreadable", f"a zip file of more than {MAX_ENTRIES} entries")
         try:
@@ -50,11 +50,11 @@ class Archive:
         self.names = frozenset(self._file.namelist())
 
     def read(self, name: str) -> bytes:
-        """An entry's bytes.
+        """Return the bytes of an entry.
 
         Raises:
-          Unread: `too-large` where the bound is passed, `unreadable` for an entry that is not
-            there, encrypted or broken.
+          DocumentError: `too-large` if the limit is passed; `unreadable` if the entry is missing,
+            encrypted or broken.
         """
         if name not in self.names:
             raise DocumentError("unreadable", f"no {name[:60]} in it")
@@ -62,18 +62,22 @@ class Archive:
             raise DocumentError("unreadable", "encrypted")
         try:
             with self._file.open(name) as entry:
-                found = entry.read(self._left + 1)
+                content = entry.read(self._remaining + 1)
         except _BROKEN as error:
             raise DocumentError(
                 "unreadable", f"a broken zip entry: {type(error).__name__}"
             ) from None
-        self._left -= len(found)
-        if self._left < 0:
+        self._remaining -= len(content)
+        if self._remaining < 0:
             raise DocumentError("too-large", f"more than {self._limit} bytes decompressed")
-        return found
+        return content
 
-    def optional(self, name: str) -> bytes | None:
-        """An entry's bytes, or None where it is missing or broken."""
+    def read_optional(self, name: str) -> bytes | None:
+        """Return the bytes of an entry; None if it is missing or broken.
+
+        Raises:
+          DocumentError: `too-large` if the limit is passed.
+        """
         try:
             return self.read(name) if name in self.names else None
         except DocumentError as error:

@@ -1,4 +1,4 @@
-"""What a reader of a document gives: its text, or the reason why there is none."""
+"""The result of reading a document: its text, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DocumentText:
-    """A document's text with a blank line between paragraphs, its title, and what its metadata
-    says to readers (`metas`, as of a page); or a reason of the ledger and what was seen."""
+    """The text of a document, or why it has none.
+
+    Attributes:
+      text: the text, with a blank line between paragraphs.
+      title: the title; None if the document has none.
+      error: a reason of the ledger (`unreadable`, `too-large`, …); None for a document that was
+        read.
+      detail: what was observed.
+      metas: (name, content) of the metadata, as of a page.
+      links: (rel, href) of the links, as of a page.
+    """
 
     text: str = ""
     title: str | None = None
@@ -19,7 +28,12 @@ class DocumentText:
 
 
 class DocumentError(Exception):
-    """A reason of the ledger, with its detail, on the way out of a reader."""
+    """A document cannot be read.
+
+    Args:
+      reason: a reason of the ledger.
+      detail: what was observed.
+    """
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)

@@ -1,4 +1,7 @@
-"""DOCX (ECMA-376): paragraphs, table cells, foot- and endnotes; no comments, no deletions."""
+"""Extract text from DOCX (ECMA-376): paragraphs, table cells, footnotes and endnotes.
+
+Comments and deleted text are left out.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,23 @@ from pipelines.ingest.extract.documents.archive import Archive
 from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 from pipelines.ingest.extract.documents.paragraphs import Paragraphs
 
-#: What holds no text of the document, or text that was moved away, or the same text again.
+#: Elements without text of the document, with text that was moved away, or with repeated text.
 _SKIPPED = frozenset({"pPr", "sectPr", "tblPr", "trPr", "tcPr", "del", "moveFrom", "Fallback"})
 _CHARACTERS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "\u2011", "ptab": "\t"}
 _MAIN = re.compile(r"word/document\d*\.xml")
 
 
 class _Body(xml.Handler):
+    """Collects the paragraphs of a DOCX part."""
+
     def __init__(self, out: Paragraphs) -> None:
-        self.out, self.skipped, self.wanted, self.hidden = out, 0, 0, False
+        self.out, self.skipped, self.in_text, self.hidden = out, 0, 0, False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if self.skipped or name in _SKIPPED:
             self.skipped += 1
         elif name == "t":
-            self.wanted += 1
+            self.in_text += 1
         elif name == "p":
             self.out.begin()
         elif name == "r":
@@ -42,7 +47,7 @@ class _Body(xml.Handler):
         if self.skipped:
             self.skipped -= 1
         elif name == "t":
-            self.wanted -= 1
+            self.in_text -= 1
         elif name == "p":
             self.out.finish()
         elif name == "r":
@@ -51,39 +56,43 @@ class _Body(xml.Handler):
             self.out.finish_row()
 
     def data(self, text: str) -> None:
-        if self.wanted and not self.skipped and not self.hidden:
+        if self.in_text and not self.skipped and not self.hidden:
             self.out.add(text)
 
 
 class _ElementText(xml.Handler):
-    """The text of the first element of a name: a title in a file of properties."""
+    """Collects the text of the first element with a name."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.found, self.inside = name, "", False
+        self.name, self.text, self.inside = name, "", False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self.inside = name == self.name and not self.found
+        self.inside = name == self.name and not self.text
 
     def end(self, name: str) -> None:
         self.inside = False
 
     def data(self, text: str) -> None:
         if self.inside:
-            self.found += text
+            self.text += text
 
 
 def element_text(payload: bytes | None, name: str) -> str | None:
-    """The text of the first element `name`; None where there is none that can be read."""
+    """Return the text of the first element `name`, for example a title in a file of properties.
+
+    Returns:
+      None if the XML cannot be read or has no such text.
+    """
     handler = _ElementText(name)
     try:
         xml.parse(payload or b"", handler)
     except DocumentError:
         return None
-    return handler.found.strip() or None
+    return handler.text.strip() or None
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """The text of a DOCX file; its notes come last.  `limit` bounds what is unpacked."""
+    """Extract the text of a DOCX file; its notes come last. `limit` bounds the unpacked bytes."""
     archive = Archive(payload, limit)
     main = next((name for name in sorted(archive.names) if _MAIN.fullmatch(name)), None)
     if main is None:
@@ -91,6 +100,8 @@ def extract_text(payload: bytes, limit: int) -> DocumentText:
     out = Paragraphs()
     xml.parse(archive.read(main), _Body(out))
     for name in ("word/footnotes.xml", "word/endnotes.xml"):
-        if notes := archive.optional(name):
+        if notes := archive.read_optional(name):
             xml.parse(notes, _Body(out))
-    return DocumentText(out.text(), element_text(archive.optional("docProps/core.xml"), "title"))
+    return DocumentText(
+        out.text(), element_text(archive.read_optional("docProps/core.xml"), "title")
+    )

@@ -1,4 +1,4 @@
-"""EPUB 2 and 3: the chapters of the spine in its order, each read as a page."""
+"""Extract text from EPUB 2 and 3: the chapters in the order of the spine, each read as a page."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pipelines.ingest.extract.documents.archive import Archive
 from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 
 _CHAPTERS = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
-#: Fonts are obfuscated in these ways in books that everybody may read.
+#: Algorithms that obfuscate fonts only. Such books are not encrypted.
 _OBFUSCATED = ("http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC")
 
 
 class _Container(xml.Handler):
+    """Finds the path of the package in `META-INF/container.xml`."""
+
     def __init__(self) -> None:
         self.path = ""
 
@@ -27,6 +29,8 @@ class _Container(xml.Handler):
 
 
 class _Encryption(xml.Handler):
+    """Collects the encrypted paths of `META-INF/encryption.xml`."""
+
     def __init__(self) -> None:
         self.algorithm, self.locked = "", set[str]()
 
@@ -38,6 +42,8 @@ class _Encryption(xml.Handler):
 
 
 class _Package(xml.Handler):
+    """Collects items, spine, title and metadata of the package."""
+
     def __init__(self) -> None:
         self.items: dict[str, tuple[str, str, str]] = {}
         self.spine: list[str] = []
@@ -75,18 +81,18 @@ class _Package(xml.Handler):
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """The text of an EPUB.  `limit` bounds what is unpacked.
+    """Extract the text of an EPUB. `limit` bounds the unpacked bytes.
 
-    The metadata of the package and of the chapters are given as `metas`: TDMRep asks for
-    `tdm:reservation` there.
+    `metas` holds the metadata of the package and of the chapters: TDMRep puts `tdm:reservation`
+    there.
     """
     archive = Archive(payload, limit)
     container, package, encryption = _Container(), _Package(), _Encryption()
     xml.parse(archive.read("META-INF/container.xml"), container)
     xml.parse(archive.read(container.path), package)
-    if stated := archive.optional("META-INF/encryption.xml"):
-        xml.parse(stated, encryption)
-    parts, metas, links = [], package.metas, list[tuple[str, str]]()
+    if declaration := archive.read_optional("META-INF/encryption.xml"):
+        xml.parse(declaration, encryption)
+    texts, metas, links = [], package.metas, list[tuple[str, str]]()
     home, missing, read = posixpath.dirname(container.path), 0, set[str]()
     for reference in package.spine:
         href, kind, properties = package.items.get(reference, ("", "", ""))
@@ -98,20 +104,19 @@ def extract_text(payload: bytes, limit: int) -> DocumentText:
         read.add(path)
         if path in encryption.locked:
             raise DocumentError("unreadable", "encrypted")
-        chapter = archive.optional(path)
-        found = charset.decode(chapter, None, True) if chapter is not None else None
-        if found is None:
+        chapter = archive.read_optional(path)
+        decoded = charset.decode(chapter, None, True) if chapter is not None else None
+        if decoded is None:
             missing += 1
             continue
-        page = html.extract(found.text)
-        parts.append(markup.markup_text(found.text))
+        page = html.extract(decoded.text)
+        texts.append(markup.markup_text(decoded.text))
         metas += page.metas
         links += page.links
-    if not parts:
+    if not texts:
         raise DocumentError("unreadable", "no chapter in it can be read")
-    whole = "\n\n".join(part for part in parts if part)
     return DocumentText(
-        whole,
+        "\n\n".join(text for text in texts if text),
         package.title.strip() or None,
         detail=f"{missing} chapters cannot be read" if missing else None,
         metas=tuple(dict.fromkeys(metas)),

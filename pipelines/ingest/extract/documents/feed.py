@@ -1,4 +1,4 @@
-"""RSS 0.9 to 2.0, RDF and Atom feeds: items with title, link and text."""
+"""Read RSS 0.9 to 2.0, RDF and Atom feeds: items with title, link and text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.S)
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]{0,2000}>|&(?:[a-zA-Z]{2,30}|#x?[0-9a-fA-F]{1,7});")
 _EMPTY = frozenset({"br", "hr", "img"})
 _ITEMS = frozenset({"item", "entry"})
-#: Best first: the whole text where a feed gives it.
+#: Elements that can hold an item's text, best first: the full text, then summaries.
 _TEXTS = ("full-text", "encoded", "content", "description", "summary")
 _CONTENT = "http://purl.org/rss/1.0/modules/content/"
 _YANDEX = "news.yandex.ru"
@@ -37,7 +37,7 @@ _FEEDS = frozenset(
 
 @dataclass(slots=True)
 class Item:
-    """An item of a feed; `uri` is its link, else its guid."""
+    """An item of a feed. `uri` is its link, or its guid if it has no link."""
 
     title: str | None = None
     uri: str | None = None
@@ -46,7 +46,14 @@ class Item:
 
 @dataclass(slots=True)
 class Feed:
-    """The items of a feed, its own title, its licence links (rel, href), and what broke it off."""
+    """A feed.
+
+    Attributes:
+      items: the items.
+      title: the feed's own title.
+      links: licence links (rel, href).
+      error: why parsing stopped before the end; None if it did not.
+    """
 
     items: list[Item] = field(default_factory=list)
     title: str | None = None
@@ -56,17 +63,25 @@ class Feed:
 
 @dataclass(slots=True)
 class _Field:
+    """An element of an item: its `type` attribute, and the pieces of its text."""
+
     kind: str
     parts: list[str] = field(default_factory=list)
 
 
 class _Reader(xml.Handler):
+    """Collects the items of a feed.
+
+    `depth` is the depth of the current element, `item_depth` that of the open item (0: none) and
+    `open_depth` that of the open field.
+    """
+
     def __init__(self) -> None:
-        self.feed, self.depth, self.at = Feed(), 0, 0
+        self.feed, self.depth, self.item_depth = Feed(), 0, 0
         self.fields: dict[str, _Field] = {}
         self.link: str | None = None
         self.open: _Field | None = None
-        self.open_at, self.root, self.heading = 0, "", list[str]()
+        self.open_depth, self.root, self.heading = 0, "", list[str]()
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         self.depth += 1
@@ -82,28 +97,28 @@ class _Reader(xml.Handler):
         known = space in _FEEDS or space == _CONTENT or _YANDEX in space
         if local == "link" and known and "license" in attributes.get("rel", "").split():
             self.feed.links.append(("license", attributes.get("href", "")))
-        if local in _ITEMS and space in _FEEDS and not self.at:
-            self.at, self.fields, self.link = self.depth, {}, None
-        elif known and self.at and self.depth == self.at + 1:
+        if local in _ITEMS and space in _FEEDS and not self.item_depth:
+            self.item_depth, self.fields, self.link = self.depth, {}, None
+        elif known and self.item_depth and self.depth == self.item_depth + 1:
             if local == "link" and attributes.get("href"):
                 if attributes.get("rel", "alternate") == "alternate":
                     self.link = self.link or attributes["href"]
             else:
                 kind = attributes.get("type", "").lower()
                 self.open = self.fields.setdefault(local, _Field(kind))
-                self.open_at = self.depth
-        elif local == "title" and known and not self.at and self.depth <= 3:
-            self.open, self.open_at = _Field("", self.heading), self.depth
+                self.open_depth = self.depth
+        elif local == "title" and known and not self.item_depth and self.depth <= 3:
+            self.open, self.open_depth = _Field("", self.heading), self.depth
 
     def end(self, name: str) -> None:
         if self.open is not None:
             local = name.rpartition("}")[2]
-            if self.depth == self.open_at:
+            if self.depth == self.open_depth:
                 self.open = None
             elif self.open.kind == "xhtml" and local not in _EMPTY:
                 self.open.parts.append(f"</{local}>")
-        elif self.at == self.depth:
-            self.at = 0
+        elif self.item_depth == self.depth:
+            self.item_depth = 0
             self.feed.items.append(_to_item(self.fields, self.link))
         self.depth -= 1
 
@@ -118,35 +133,35 @@ def _to_item(fields: Mapping[str, _Field], href: str | None) -> Item:
 
     title = unescape(re.sub(r"<[^<>]{0,200}>", "", plain("title"))).strip()
     guid = plain("guid") or plain("id")
-    found = next((t for n in _TEXTS if n in fields and (t := _field_text(fields[n]))), "")
-    return Item(title or None, (href or plain("link") or guid) or None, found)
+    text = next((t for n in _TEXTS if n in fields and (t := _field_text(fields[n]))), "")
+    return Item(title or None, (href or plain("link") or guid) or None, text)
 
 
-def _field_text(one: _Field) -> str:
-    """A field's text; what is HTML, by its type or by its looks, as a page's."""
-    content = "".join(one.parts).strip()
-    if one.kind != "text" and _MARKUP.search(content):
+def _field_text(field: _Field) -> str:
+    """Return the text of a field. HTML, by its type or by its look, is read as a page is."""
+    content = "".join(field.parts).strip()
+    if field.kind != "text" and _MARKUP.search(content):
         return markup.markup_text(content)
     return content
 
 
 def parse_feed(payload: bytes) -> Feed:
-    """The items of a feed.  What is not well-formed ends it: items before that are kept.
+    """Parse a feed. Parsing stops where the XML is not well-formed; items before that are kept.
 
     Raises:
-      Unread: `undecodable`; `unsupported-media-type` for XML of another kind.
+      DocumentError: `undecodable`; `unsupported-media-type` for XML that is not a feed.
     """
     declared = _DECLARED.match(payload[:300].lstrip())
-    stated = f"charset={declared[1].decode()}" if declared else None
-    found = charset.decode(payload, stated)
-    if found is None:
+    content_type = f"charset={declared[1].decode()}" if declared else None
+    decoded = charset.decode(payload, content_type)
+    if decoded is None:
         raise DocumentError("undecodable", "no charset fits the bytes")
-    # as pages do, feeds use the entities of HTML, and let control characters slip in
-    parts = _CDATA.split(_INVALID.sub("", found.text).removeprefix("\ufeff").lstrip())
-    parts[::2] = [_NAMED.sub(_replace_entity, part) for part in parts[::2]]
+    # Like pages, feeds use HTML entities and contain control characters by accident.
+    pieces = _CDATA.split(_INVALID.sub("", decoded.text).removeprefix("\ufeff").lstrip())
+    pieces[::2] = [_NAMED.sub(_replace_entity, piece) for piece in pieces[::2]]
     reader = _Reader()
     try:
-        xml.parse("".join(parts), reader, namespaces=True)
+        xml.parse("".join(pieces), reader, namespaces=True)
     except DocumentError as error:
         if error.reason != "unreadable":
             raise
@@ -155,18 +170,18 @@ def parse_feed(payload: bytes) -> Feed:
     return reader.feed
 
 
-def _replace_entity(found: re.Match[str]) -> str:
-    character = unescape(found[0])
-    return escape(character) if character != found[0] else escape(found[0])
+def _replace_entity(match: re.Match[str]) -> str:
+    """Return the character of an HTML entity; an unknown entity as text."""
+    return escape(unescape(match[0]))
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """A feed as one document: the texts of its items, of one without a text its title."""
+    """Extract a feed as one document: the texts of its items, or an item's title if it has none."""
     if len(payload) > limit:
         raise DocumentError("too-large", f"{len(payload)} bytes")
     feed = parse_feed(payload)
     if feed.error and not feed.items:
         raise feed.error
     texts = (item.text or item.title or "" for item in feed.items)
-    whole = "\n\n".join(text for text in texts if text)
-    return DocumentText(whole, feed.title, links=tuple(feed.links))
+    joined = "\n\n".join(text for text in texts if text)
+    return DocumentText(joined, feed.title, links=tuple(feed.links))

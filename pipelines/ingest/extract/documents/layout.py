@@ -1,9 +1,9 @@
-"""From the lines of a PDF's pages to paragraphs.
+"""Join the lines of a PDF's pages to paragraphs.
 
-A PDF knows glyphs and where they stand, no paragraphs.  Lines belong together where the first
-runs to the right edge of its column and the second neither is indented nor stands further off
-than lines do; a hyphen at the edge joins two halves of a word.  What repeats at the head or foot
-of pages is left out.
+A PDF holds glyphs and their positions, but no paragraphs. Two lines belong together if the first
+reaches the right edge of its column, and the second is neither indented nor further away than the
+line spacing. A hyphen at the edge joins two halves of a word. Lines that repeat at the head or foot
+of pages are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-#: The parts of a page's height in which running heads and page numbers stand.
+#: The share of a page's height, above and below, that holds running heads and page numbers.
 MARGIN = 0.12
-#: Characters; columns of running text are no narrower, lists and tables are.
+#: The least characters of a column of running text. Lists and tables are narrower.
 MIN_COLUMN = 30
 _NUMBER = re.compile(
     r"\W*(?:(?:стр|page|бет|стор|с)\.?\s*)?\d{1,4}(?:\s*(?:/|of|из|з)\s*\d{1,4})?\W*", re.I
@@ -31,9 +31,18 @@ _HYPHENS = ("-", "\u2010", *_SOFT)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line, in points from the page's lower left corner: where its first letter begins and its
-    last one ends, their bottoms, and the height of its letters.  The bottoms differ where a
-    hyphen at the edge has been undone: then it is two lines."""
+    """A line of a page. Coordinates are points from the page's lower left corner.
+
+    The two bottoms differ if PDFium joined two lines at a hyphen.
+
+    Attributes:
+      text: the text.
+      left: where the first letter begins.
+      right: where the last letter ends.
+      bottom: the bottom of the first letter.
+      end: the bottom of the last letter.
+      size: the height of the letters.
+    """
 
     text: str
     left: float
@@ -45,14 +54,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page's lines in the order of the file, and its height."""
+    """The lines of a page in the order of the file, and its height in points."""
 
     lines: Sequence[Line]
     height: float
 
 
 def join_paragraphs(pages: Sequence[Page]) -> str:
-    """The text of pages, a blank line between paragraphs."""
+    """Return the text of pages, with a blank line between paragraphs."""
     out: list[str] = []
     last: Line | None = None
     for lines in _without_margins(pages):
@@ -72,9 +81,11 @@ def join_paragraphs(pages: Sequence[Page]) -> str:
 
 
 def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
-    """Lines without page numbers and without what repeats on a third of the pages, three at
-    least."""
-    seen = Counter(
+    """Yield the lines of each page, without page numbers and repeated lines in the margins.
+
+    A line repeats if it is on a third of the pages, and on three at least.
+    """
+    occurrences = Counter(
         key
         for page in pages
         for key in {_repetition_key(line) for line in page.lines if _is_in_margin(line, page)}
@@ -86,7 +97,7 @@ def _without_margins(pages: Sequence[Page]) -> Iterable[list[Line]]:
             for line in page.lines
             if not _is_in_margin(line, page)
             or (
-                seen[_repetition_key(line)] < often
+                occurrences[_repetition_key(line)] < often
                 and not (len(pages) > 1 and _NUMBER.fullmatch(line.text))
             )
         ]
@@ -102,22 +113,25 @@ def _repetition_key(line: Line) -> str:
 
 
 def _column_edges(lines: Sequence[Line]) -> list[float]:
-    """For each line the right edge of its column: the furthest at which two of the ten lines
-    around it end that share its left half, else the furthest."""
-    out = []
+    """Return the right edge of each line's column.
+
+    It is the furthest point at which two of the ten lines around it end, or else the furthest end.
+    Only lines that begin left of the line's middle count.
+    """
+    edges = []
     for number, line in enumerate(lines):
         middle = (line.left + line.right) / 2
-        near = [one for one in lines[max(0, number - 5) : number + 6] if one.left <= middle]
-        ends = sorted((one.right for one in near or [line]), reverse=True)
-        twice = (a for a, b in pairwise(ends) if a - b < line.size)
-        out.append(next(twice, ends[0]))
-    return out
+        near = [other for other in lines[max(0, number - 5) : number + 6] if other.left <= middle]
+        ends = sorted((other.right for other in near or [line]), reverse=True)
+        shared = (a for a, b in pairwise(ends) if a - b < line.size)
+        edges.append(next(shared, ends[0]))
+    return edges
 
 
 def _continues(first: Line, second: Line, edge: float) -> bool:
-    """Whether a line goes on with the paragraph of the one before it."""
+    """Whether the second line continues the paragraph of the first; `edge` as `_column_edges`."""
     size, drop = first.size, first.end - second.bottom
-    beside = abs(drop) < 0.5 * size  # a cell, or a run of the same line
+    beside = abs(drop) < 0.5 * size  # a table cell, or another piece of the same line
     if second.text[0] in _CLOSING and -0.5 * size < drop < 2.1 * size:
         return True
     if not 0.7 < second.size / size < 1.4 and not _is_hyphenated(first.text, second.text):
@@ -143,7 +157,7 @@ def _continues(first: Line, second: Line, edge: float) -> bool:
 
 
 def _continues_over_page(first: Line, second: Line) -> bool:
-    """Whether the first line of a page goes on with a sentence of the page before."""
+    """Whether the first line of a page continues the sentence of the page before."""
     if _is_hyphenated(first.text, second.text):
         return True
     return second.text[:1].islower() and first.text.rstrip()[-1:] not in ".!?:;"

@@ -1,6 +1,6 @@
-"""HTML that is all text: chapters of a book, items of a feed.
+"""Extract text from HTML without boilerplate: chapters of a book, items of a feed.
 
-Nothing is taken for navigation there, as it is on a site's page.
+No main-content rules apply here. A page of a site needs them, because it holds navigation.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _NO_TEXT = ["script", "style", "nav", "form"]
 
 
 def markup_text(source: str) -> str:
-    """The whole text of a page or fragment, a blank line between paragraphs."""
+    """Return the complete text of a page or fragment, with a blank line between paragraphs."""
     tree = HTMLTree.parse(source.replace("\0", ""))
-    found = extract_plain_text(
+    text = extract_plain_text(
         tree, main_content=False, alt_texts=False, list_bullets=False, skip_elements=_NO_TEXT
     )
-    return _INDENT.sub("\n", html.tidy(found))
+    return _INDENT.sub("\n", html.tidy(text))

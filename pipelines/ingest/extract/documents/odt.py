@@ -1,4 +1,7 @@
-"""ODT (ISO/IEC 26300): paragraphs, headings, table cells, notes; no comments, no deletions."""
+"""Extract text from ODT (ISO/IEC 26300): paragraphs, headings, table cells, notes.
+
+Comments and deleted text are left out.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +29,16 @@ _CHARACTERS = {"tab": "\t", "line-break": "\n"}
 
 
 class _Body(xml.Handler):
+    """Collects the paragraphs of a document; those of notes apart."""
+
     def __init__(self) -> None:
         self.text, self.notes = Paragraphs(), Paragraphs()
-        self.skipped, self.noted = 0, 0
+        self.skipped, self.open_notes = 0, 0
 
     @property
     def out(self) -> Paragraphs:
-        return self.notes if self.noted else self.text
+        """Where text goes now."""
+        return self.notes if self.open_notes else self.text
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if self.skipped or name in _SKIPPED:
@@ -40,13 +46,13 @@ class _Body(xml.Handler):
         elif name in ("p", "h"):
             self.out.begin()
         elif name == "note":
-            self.noted += 1
+            self.open_notes += 1
         elif name == "table-row":
             self.out.row()
         elif name == "table-cell":
             self.out.cell()
         elif name == "s":
-            self.out.add(" ")  # of a run of blanks one is kept
+            self.out.add(" ")  # one for any number of blanks
         elif name in _CHARACTERS:
             self.out.add(_CHARACTERS[name])
 
@@ -56,7 +62,7 @@ class _Body(xml.Handler):
         elif name in ("p", "h"):
             self.out.finish()
         elif name == "note":
-            self.noted -= 1
+            self.open_notes -= 1
         elif name == "table-row":
             self.out.finish_row()
 
@@ -66,11 +72,12 @@ class _Body(xml.Handler):
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """The text of an ODT file; its notes come last.  `limit` bounds what is unpacked."""
+    """Extract the text of an ODT file; its notes come last. `limit` bounds the unpacked bytes."""
     archive = Archive(payload, limit)
-    if b"encryption-data" in (archive.optional("META-INF/manifest.xml") or b""):
+    if b"encryption-data" in (archive.read_optional("META-INF/manifest.xml") or b""):
         raise DocumentError("unreadable", "encrypted")
     body = _Body()
     xml.parse(archive.read("content.xml"), body)
-    parts = [part for part in (body.text.text(), body.notes.text()) if part]
-    return DocumentText("\n\n".join(parts), element_text(archive.optional("meta.xml"), "title"))
+    texts = [text for text in (body.text.text(), body.notes.text()) if text]
+    title = element_text(archive.read_optional("meta.xml"), "title")
+    return DocumentText("\n\n".join(texts), title)

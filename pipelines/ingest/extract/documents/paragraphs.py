@@ -1,13 +1,13 @@
-"""Paragraphs and table cells, as office formats nest them, put together to a text."""
+"""Join the nested paragraphs and table cells of office formats to one text."""
 
 from __future__ import annotations
 
 
 class Paragraphs:
-    """Collects a text: words into paragraphs, paragraphs into the cells of rows.
+    """Collects words into paragraphs, and paragraphs into the cells of table rows.
 
-    A row is a line where each of its cells is one paragraph, else its paragraphs follow each
-    other.  Frames put paragraphs into paragraphs: the inner ones come first.
+    A row becomes one line if each of its cells is one paragraph. Otherwise its paragraphs follow
+    each other. Frames nest paragraphs: the inner ones come first.
     """
 
     def __init__(self) -> None:
@@ -16,34 +16,32 @@ class Paragraphs:
         self._cells: list[list[list[str]]] = []
 
     def begin(self) -> None:
-        """A paragraph begins."""
+        """Begin a paragraph."""
         self._open.append([])
 
     def add(self, words: str) -> None:
-        """Text of the open paragraph; none is open between paragraphs, where blanks stand."""
+        """Add text to the open paragraph. Blanks between paragraphs are ignored."""
         if self._open:
             self._open[-1].append(words)
 
     def finish(self) -> None:
-        """The paragraph ends."""
+        """End the paragraph."""
         if self._open:
-            found = "".join(self._open.pop()).strip()
-            if found:
-                (self._cells[-1][-1] if self._cells and self._cells[-1] else self._done).append(
-                    found
-                )
+            paragraph = "".join(self._open.pop()).strip()
+            if paragraph:
+                self._outer().append(paragraph)
 
     def row(self) -> None:
-        """A row begins."""
+        """Begin a table row."""
         self._cells.append([])
 
     def cell(self) -> None:
-        """A cell of the row begins."""
+        """Begin a cell of the row."""
         if self._cells:
             self._cells[-1].append([])
 
     def finish_row(self) -> None:
-        """The row ends."""
+        """End the row."""
         if not self._cells:
             return
         cells = [cell for cell in self._cells.pop() if cell]
@@ -51,11 +49,14 @@ class Paragraphs:
             lines = ["\t".join(cell[0] for cell in cells)] if cells else []
         else:
             lines = [line for cell in cells for line in cell]
-        outer = self._cells[-1][-1] if self._cells and self._cells[-1] else self._done
-        outer.extend(lines)
+        self._outer().extend(lines)
+
+    def _outer(self) -> list[str]:
+        """The open cell, or the text if no cell is open."""
+        return self._cells[-1][-1] if self._cells and self._cells[-1] else self._done
 
     def text(self) -> str:
-        """All of it, a blank line between paragraphs."""
+        """Return the complete text, with a blank line between paragraphs."""
         while self._open:
             self.finish()
         while self._cells:

@@ -1,7 +1,7 @@
-"""PDF with a text layer: PDFium in a child process with bounded memory and time.
+"""Extract the text layer of PDF files with PDFium, in a child process with limited memory and time.
 
-A PDF without a text layer has an empty text.  One that asks for a password, or that forbids
-copying, is `unreadable`.
+A PDF without a text layer has an empty text. A PDF that requires a password or forbids copying is
+`unreadable`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from pipelines.ingest.extract.documents import xmp
 from pipelines.ingest.extract.documents.document_text import DocumentError, DocumentText
 from pipelines.ingest.extract.documents.pdf_parser import FRAME
 
-TIMEOUT = 60.0  # seconds a document
+TIMEOUT = 60.0  # seconds per document
 _ROOT = Path(__file__).parents[4]
 
 
 class _Parser:
-    """The child, started when it is first needed and again whenever it has died."""
+    """The child process. It is started at the first request, and again after it has died."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +31,11 @@ class _Parser:
         self._owner = 0
 
     def ask(self, payload: bytes, limit: int, timeout: float) -> dict[str, Any]:
-        """The child's answer; raises `Unread` where it dies of the document or takes too long."""
+        """Return the child's answer to a request, as `pdf_parser.extract_pdf` gives it.
+
+        Raises:
+          DocumentError: `unreadable` if the child dies of the document or takes too long.
+        """
         with self._lock:
             child = self._running()
             late = threading.Event()
@@ -64,11 +68,11 @@ class _Parser:
         head = child.stdout.read(FRAME.size)
         if len(head) < FRAME.size:
             return None
-        found: dict[str, Any] = json.loads(child.stdout.read(FRAME.unpack(head)[0]))
-        return found
+        answer: dict[str, Any] = json.loads(child.stdout.read(FRAME.unpack(head)[0]))
+        return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
-        # a fork has the pipes of its parent, which go on with the parent's own questions
+        # A forked process inherits its parent's pipes, which carry the parent's requests.
         if self._owner != os.getpid() or self._child is None or self._child.poll() is not None:
             if self._owner == os.getpid():
                 self.close()
@@ -91,7 +95,7 @@ class _Parser:
                 try:
                     if pipe:
                         pipe.close()
-                except OSError:  # what was not yet written when it died
+                except OSError:  # unwritten bytes of a child that died
                     pass
             self._child.wait()
             self._child = None
@@ -101,15 +105,15 @@ _PARSER = _Parser()
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """The text layer of a PDF.  `limit` bounds the file and its text."""
+    """Extract the text layer of a PDF. `limit` bounds the file and its text."""
     if b"%PDF-" not in payload[:1024]:
         raise DocumentError("unreadable", "no PDF header")
     if len(payload) > limit:
         raise DocumentError("too-large", f"{len(payload)} bytes")
-    found = _PARSER.ask(payload, limit, TIMEOUT)
-    if error := found.get("error"):
-        raise DocumentError(error, found["detail"])
-    metas, unread = xmp.pdf_metas(payload)
-    if unread and found["protected"]:  # it may say that nobody may read it
+    answer = _PARSER.ask(payload, limit, TIMEOUT)
+    if error := answer.get("error"):
+        raise DocumentError(error, answer["detail"])
+    metas, unreadable = xmp.pdf_metas(payload)
+    if unreadable and answer["protected"]:  # the unreadable metadata may reserve text mining
         raise DocumentError("unreadable", "encrypted: its metadata cannot be read")
-    return DocumentText(found["text"], found["title"] or None, metas=metas)
+    return DocumentText(answer["text"], answer["title"] or None, metas=metas)

@@ -1,7 +1,7 @@
-"""PDF by PDFium, in a process of its own (see `pdf`).
+"""Parse PDF files with PDFium, in a process of its own (see `pdf`).
 
-PDFium is C++: what it does with a hostile file must not happen in a worker.  Run as a module, it
-reads requests (two lengths and a PDF) from its input and answers with JSON, until the input ends.
+PDFium is C++: a hostile file must not crash a worker. Run as a module, this reads requests (two
+lengths and a PDF) from standard input and answers each with JSON, until the input ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ _PRODUCER = re.compile(r"(?:Microsoft (?:Office )?(?:Word|PowerPoint|Excel) - )|
 
 
 def extract_pdf(payload: bytes, limit: int) -> dict[str, Any]:
-    """`text`, `title`, `protected`; or `error` and `detail`."""
+    """Extract text and title of a PDF.
+
+    Args:
+      payload: the bytes of the file.
+      limit: the most characters of text.
+
+    Returns:
+      `text`, `title` and `protected` (whether the file is encrypted); or `error` and `detail`.
+    """
     try:
         document = pypdfium2.PdfDocument(payload)
     except pypdfium2.PdfiumError:
@@ -55,25 +63,29 @@ def extract_pdf(payload: bytes, limit: int) -> dict[str, Any]:
             return {"error": "too-large", "detail": f"more than {limit} characters"}
     if broken and not pages:
         return {"error": "unreadable", "detail": "none of its pages can be read"}
-    found = join_paragraphs(pages)
-    if len(_CONTROL.findall(found)) > len(found) / 100:
+    text = join_paragraphs(pages)
+    if len(_CONTROL.findall(text)) > len(text) / 100:
         return {"error": "undecodable", "detail": "its fonts do not say which letters they draw"}
     title = document.get_metadata_value("Title") or ""
-    return {"text": found, "title": _PRODUCER.sub("", title).strip(), "protected": protected}
+    return {"text": text, "title": _PRODUCER.sub("", title).strip(), "protected": protected}
 
 
 def _read_page(page: pypdfium2.PdfPage) -> Page:
     textpage = page.get_textpage()
-    whole = textpage.get_text_range()
-    ends = [0, *(m.end() for m in _END.finditer(whole)), len(whole)]
+    page_text = textpage.get_text_range()
+    ends = [0, *(m.end() for m in _END.finditer(page_text)), len(page_text)]
     lines = [
-        line for start, stop in pairwise(ends) if (line := _read_line(textpage, whole, start, stop))
+        line
+        for start, stop in pairwise(ends)
+        if (line := _read_line(textpage, page_text, start, stop))
     ]
     return Page(lines, page.get_height())
 
 
-def _read_line(textpage: pypdfium2.PdfTextPage, whole: str, start: int, stop: int) -> Line | None:
-    text = whole[start:stop].rstrip()
+def _read_line(
+    textpage: pypdfium2.PdfTextPage, page_text: str, start: int, stop: int
+) -> Line | None:
+    text = page_text[start:stop].rstrip()
     start += len(text) - len(text := text.lstrip())
     if not text:
         return None
@@ -84,7 +96,7 @@ def _read_line(textpage: pypdfium2.PdfTextPage, whole: str, start: int, stop: in
 def _character_box(
     textpage: pypdfium2.PdfTextPage, position: int
 ) -> tuple[float, float, float, float]:
-    """left, bottom, right, top of a character; nought where it has no place."""
+    """Return left, bottom, right and top of a character; zeros if it has no position."""
     index = pdfium.FPDFText_GetCharIndexFromTextIndex(textpage, position)
     try:
         return textpage.get_charbox(index, loose=True) if index >= 0 else (0.0,) * 4
@@ -93,17 +105,17 @@ def _character_box(
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until the input ends."""
     while len(head := requests.read(FRAME.size)) == FRAME.size:
         length, limit = FRAME.unpack(head)
         payload = requests.read(length)
         if len(payload) < length:
             return
         try:
-            found = extract_pdf(payload, limit)
+            answer = extract_pdf(payload, limit)
         except Exception as error:
-            found = {"error": "unreadable", "detail": type(error).__name__}
-        body = json.dumps(found).encode()
+            answer = {"error": "unreadable", "detail": type(error).__name__}
+        body = json.dumps(answer).encode()
         answers.write(FRAME.pack(len(body), 0) + body)
         answers.flush()
 

@@ -1,7 +1,7 @@
-"""Office documents and feeds: from a file's bytes to its text, a module per format.
+"""Extract text from office documents and feeds, with a module per format.
 
-Each module offers `text(payload, limit) -> Extracted`, which never raises on bad input, writes
-nothing to disk and reads no more than `limit` bytes out of what is packed.
+Each module offers `extract_text(payload, limit) -> DocumentText`. It raises `DocumentError` on bad
+input, writes nothing to disk, and unpacks at most `limit` bytes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipelines.ingest.extract.documents.document_text import DocumentError, Docu
 _OPEN: Final = "application/vnd.oasis.opendocument.text"
 _WORD: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml."
 
-#: The media type of a format's files -> the module that reads them.
+#: Media types, each with the module that reads it.
 MODULES: Final = {
     "application/pdf": "pdf",
     "application/x-pdf": "pdf",
@@ -34,7 +34,8 @@ MODULES: Final = {
     "application/atom+xml": "feed",
     "application/rdf+xml": "feed",
 }
-#: Types that say little: the bytes decide.  Of `application/msword` many are RTF, some DOCX.
+#: Media types that say too little, so that the bytes decide. Many files of `application/msword`
+#: are RTF, some are DOCX.
 GENERIC: Final = frozenset(
     {
         "application/octet-stream",
@@ -51,12 +52,12 @@ _ROOT = re.compile(rb"\s*(?:<\?.*?\?>\s*|<!--.*?-->\s*|<!DOCTYPE[^\[>]*>\s*)*<([
 
 
 def is_supported(media_type: str) -> bool:
-    """Whether bodies of this type can be read, or must be looked into to know."""
+    """Whether bodies of this type can be read, or their bytes must decide."""
     return media_type in MODULES or media_type in GENERIC
 
 
 def sniff_media_type(payload: bytes) -> str | None:
-    """The media type that the bytes show; None: none of those read here, and no HTML in XML."""
+    """Return the media type that the bytes show; None if it is neither a document nor XHTML."""
     if payload[:1024].lstrip().startswith(b"{\\rt"):
         return "text/rtf"
     if payload[:1024].lstrip().startswith(b"%PDF-"):
@@ -76,28 +77,32 @@ def sniff_media_type(payload: bytes) -> str | None:
 
 
 def effective_media_type(media_type: str | None, payload: bytes) -> str | None:
-    """The media type to read a body as: what its bytes show where that may be, else the stated."""
+    """Return the media type to read a body as.
+
+    The bytes decide if the declared type is missing, generic, or that of a document. PDF and RTF
+    are also recognised under `text/plain`. Otherwise the declared type is used.
+    """
     if media_type is not None and media_type not in GENERIC and media_type not in MODULES:
-        found = (
-            sniff_media_type(payload)
-            if payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf")
-            else None
-        )
-        return found if found and media_type == "text/plain" else media_type
-    found = sniff_media_type(payload)
-    if found == "application/xhtml+xml" and MODULES.get(media_type or "", "feed") != "feed":
-        return media_type  # a page in a document's place
-    return found or media_type
+        if media_type == "text/plain" and payload[:1024].lstrip()[:5] in (b"%PDF-", b"{\\rtf"):
+            return sniff_media_type(payload) or media_type
+        return media_type
+    sniffed = sniff_media_type(payload)
+    if sniffed == "application/xhtml+xml" and MODULES.get(media_type or "", "feed") != "feed":
+        return media_type  # a page that was served in place of a document
+    return sniffed or media_type
 
 
 def _sniff_zip(payload: bytes) -> str | None:
-    """Which document a zip file is: the first entry of an EPUB or ODT says so, stored plainly."""
-    stated = re.match(rb"mimetype(application/[a-z.+-]+)", payload[30:140])
-    if stated:
-        # an extra field's end and the next entry's magic bound the name
-        found = stated[1].decode()
+    """Return the media type of a document in a ZIP file; None if it is not one.
+
+    The first entry of an EPUB or ODT holds the media type, uncompressed.
+    """
+    declared = re.match(rb"mimetype(application/[a-z.+-]+)", payload[30:140])
+    if declared:
+        # The bytes of the next entry may follow the name directly.
+        value = declared[1].decode()
         return next(
-            (name for name in sorted(MODULES, key=len)[::-1] if found.startswith(name)), None
+            (name for name in sorted(MODULES, key=len)[::-1] if value.startswith(name)), None
         )
     if b"word/document" in payload:
         return _WORD + "document"
@@ -112,12 +117,12 @@ def _sniff_zip(payload: bytes) -> str | None:
 
 
 def extract_text(payload: bytes, media_type: str, limit: int) -> DocumentText:
-    """The text of a document.
+    """Extract the text of a document. Bad input gives a result with `error`, never an exception.
 
     Args:
-      payload: its bytes.
+      payload: the bytes of the document.
       media_type: one of `MODULES`, or `application/msword`.
-      limit: bytes that may come out of what is packed inside.
+      limit: the most bytes that may be unpacked.
     """
     if payload.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in payload:
@@ -129,9 +134,9 @@ def extract_text(payload: bytes, media_type: str, limit: int) -> DocumentText:
         return DocumentText(error="unsupported-media-type", detail=media_type)
     module = import_module(f"pipelines.ingest.extract.documents.{MODULES[media_type]}")
     try:
-        found: DocumentText = module.extract_text(payload, limit)
+        document: DocumentText = module.extract_text(payload, limit)
     except DocumentError as error:
         return DocumentText(error=error.reason, detail=error.detail)
-    except Exception as error:  # a damage that no check foresaw
+    except Exception as error:  # damage that no check covers
         return DocumentText(error="unreadable", detail=type(error).__name__)
-    return found
+    return document

@@ -1,8 +1,7 @@
-"""RTF 1.9: text in the code pages of its fonts and in `\\u`; notes last; no fields' codes, no
-headers and footers, no hidden or deleted text.
+"""Extract text from RTF 1.9, in the code pages of its fonts and in `\\u`; notes come last.
 
-Read token by token with one pattern that cannot backtrack, so that no file costs more than its
-length.
+Field codes, headers, footers, hidden and deleted text are left out. The file is read token by token
+with one pattern that cannot backtrack, so that time grows linearly with its length.
 """
 
 from __future__ import annotations
@@ -51,15 +50,17 @@ _SYMBOL_FONT = 2
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a group inherits: where its text goes, and how it is read."""
+    """The state that a group inherits: where its text goes, and how it is decoded."""
 
     target: str = "text"  # text | notes | title | fonts | ""
-    page: str | None = None  # the font's; None: the document's
-    fallback: int = 1  # characters that stand in for a `\u`
+    page: str | None = None  # the code page of the font; None: that of the document
+    fallback: int = 1  # characters after a `\u` that replace it in old readers
     hidden: bool = False
 
 
 class _Reader:
+    """Reads the tokens of a file and collects text, notes and title in `parts`."""
+
     def __init__(self) -> None:
         self.page, self.fonts = "cp1252", dict[int, str]()
         self.font: int | None = None
@@ -70,19 +71,24 @@ class _Reader:
         self.optional = False  # `\*` was just read
 
     def read(self, payload: bytes) -> None:
+        """Read a complete file.
+
+        Raises:
+          DocumentError: `unreadable` if groups are nested too deep.
+        """
         position, size = 0, len(payload)
-        while position < size and (found := _TOKEN.match(payload, position)):
-            position = found.end()
-            word, number, byte, symbol, brace, plain = found.groups()
+        while position < size and (token := _TOKEN.match(payload, position)):
+            position = token.end()
+            word, number, byte, symbol, brace, plain = token.groups()
             if plain is not None:
-                self._bytes(plain)
+                self._add_bytes(plain)
             elif byte is not None:
-                self._bytes(bytes.fromhex(byte.decode()))
+                self._add_bytes(bytes.fromhex(byte.decode()))
             elif word is not None:
                 value = int(number) if number else None
                 if word == b"bin" and value and value > 0:
                     position += value
-                self._word(word.decode(), value)
+                self._apply_word(word.decode(), value)
             elif brace == b"{":
                 if len(self.stack) >= MAX_DEPTH:
                     raise DocumentError("unreadable", f"groups nested more than {MAX_DEPTH} deep")
@@ -94,27 +100,29 @@ class _Reader:
                     break
                 self.state, self.skip = self.stack.pop(), 0
                 if not self.stack:
-                    break  # what follows the document is none of it
+                    break  # bytes after the document do not belong to it
             elif symbol is not None:
                 self._symbol(symbol)
         self._flush()
 
-    def _bytes(self, found: bytes) -> None:
+    def _add_bytes(self, data: bytes) -> None:
+        """Add bytes in the current code page, less those that replace a `\\u`."""
         if self.skip:
-            taken = min(self.skip, len(found))
-            self.skip -= taken
-            found = found[taken:]
+            skipped = min(self.skip, len(data))
+            self.skip -= skipped
+            data = data[skipped:]
         if self.state.target in self.parts and not self.state.hidden:
-            self.pending += found
+            self.pending += data
 
     def _flush(self) -> None:
+        """Decode the pending bytes and add them to the text."""
         if self.pending:
             page = self.state.page or self.page
             if page != "symbol":
                 self.parts[self.state.target].append(self.pending.decode(page, "replace"))
             self.pending.clear()
 
-    def _put(self, text: str) -> None:
+    def _add_text(self, text: str) -> None:
         self._flush()
         if self.state.target in self.parts and not self.state.hidden:
             self.parts[self.state.target].append(text)
@@ -123,27 +131,28 @@ class _Reader:
         if symbol == b"*":
             self.optional = True
         elif symbol in b"\\{}":
-            self._bytes(symbol)
+            self._add_bytes(symbol)
         elif symbol in _SYMBOLS:
-            self._put(_SYMBOLS[symbol])
+            self._add_text(_SYMBOLS[symbol])
 
-    def _word(self, word: str, number: int | None) -> None:
+    def _apply_word(self, word: str, number: int | None) -> None:
+        """Apply a control word, with its numeric parameter."""
         optional, self.optional = self.optional, False
         state = self.state
         if word == "u":
-            self._unicode(number or 0)
+            self._add_unicode(number or 0)
         elif word in _CHARACTERS:
-            self._put(_CHARACTERS[word])
+            self._add_text(_CHARACTERS[word])
         elif word == "uc":
             self.state = replace(state, fallback=min(max(number or 0, 0), 16))
         elif word == "f":
-            self._font(number or 0)
+            self._select_font(number or 0)
         elif word == "fcharset" and state.target == "fonts" and self.font is not None:
             page = "symbol" if number == _SYMBOL_FONT else _PAGES.get(number or 0)
-            if page and number != 0:  # 0 is what fonts say that never thought of it
+            if page and number != 0:  # many fonts declare 0 without meaning it
                 self.fonts[self.font] = page
         elif word in ("ansicpg", "cpg"):
-            self._code_page(number or 0, word == "cpg")
+            self._set_code_page(number or 0, word == "cpg")
         elif word == "deff":
             self.default = number or 0
         elif word in ("plain", "v", "deleted"):
@@ -156,9 +165,9 @@ class _Reader:
         elif word == "fonttbl":
             self._enter("fonts")
         elif word == "footnote":
-            self._put("\n\n" if state.target == "notes" else "")
+            self._add_text("\n\n" if state.target == "notes" else "")
             self._enter("notes" if state.target else "")
-            self._put("\n\n")
+            self._add_text("\n\n")
         elif word == "title" and state.target == "" and len(self.stack) == 3:
             self._enter("title")
         elif word in _SKIPPED or optional:
@@ -168,18 +177,19 @@ class _Reader:
         self._flush()
         self.state = replace(self.state, target=target)
 
-    def _unicode(self, number: int) -> None:
-        self._put(chr(number & 0xFFFF))
+    def _add_unicode(self, number: int) -> None:
+        self._add_text(chr(number & 0xFFFF))
         self.skip = self.state.fallback
 
-    def _font(self, number: int) -> None:
+    def _select_font(self, number: int) -> None:
         if self.state.target == "fonts":
             self.font = number
         elif self.fonts.get(number) != self.state.page:
             self._flush()
             self.state = replace(self.state, page=self.fonts.get(number))
 
-    def _code_page(self, number: int, of_font: bool) -> None:
+    def _set_code_page(self, number: int, of_font: bool) -> None:
+        """Set the code page of the font or document; an unknown number is ignored."""
         name = _NUMBERED.get(number, f"cp{number}")
         try:
             "".encode(name)
@@ -193,13 +203,13 @@ class _Reader:
 
 
 def _join_surrogates(parts: list[str]) -> str:
-    """The parts as text; surrogates that came one by one make characters again."""
-    found = "".join(parts)
-    return found.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
+    """Join pieces of text. Surrogates from single `\\u` words become characters."""
+    joined = "".join(parts)
+    return joined.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").strip()
 
 
 def extract_text(payload: bytes, limit: int) -> DocumentText:
-    """The text of an RTF file; its notes come last.  `limit` bounds the file."""
+    """Extract the text of an RTF file; its notes come last. `limit` bounds the file."""
     payload = payload.lstrip(b"\xef\xbb\xbf \t\r\n")
     if not payload.startswith(b"{\\rt"):
         raise DocumentError("unreadable", "no RTF header")
@@ -207,7 +217,7 @@ def extract_text(payload: bytes, limit: int) -> DocumentText:
         raise DocumentError("too-large", f"{len(payload)} bytes")
     reader = _Reader()
     reader.read(payload)
-    parts = [_join_surrogates(reader.parts[name]) for name in ("text", "notes")]
+    texts = [_join_surrogates(reader.parts[name]) for name in ("text", "notes")]
     return DocumentText(
-        "\n\n".join(p for p in parts if p), _join_surrogates(reader.parts["title"]) or None
+        "\n\n".join(t for t in texts if t), _join_surrogates(reader.parts["title"]) or None
     )

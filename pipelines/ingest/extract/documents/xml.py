@@ -1,7 +1,7 @@
-"""XML as a stream of events (expat), so that memory does not grow with a document.
+"""Parse XML as a stream of events (expat), so that memory does not grow with the document.
 
-A document that declares entities is refused: none of the formats read here needs them, and they
-are how a few bytes become gigabytes, or a file of the machine that reads.
+A document that declares entities is refused. None of the formats read here needs entities. They can
+expand a few bytes to gigabytes, or include a file of the local machine.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ MAX_DEPTH = 5_000
 
 
 class Handler:
-    """What to do on each event.  Names are local: without their namespaces."""
+    """The callbacks of a parse. Names are local, without namespaces, unless `parse` keeps them."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        """A start tag."""
+        """Handle a start tag."""
 
     def end(self, name: str) -> None:
-        """An end tag."""
+        """Handle an end tag."""
 
     def data(self, text: str) -> None:
-        """Character data, whole up to the next tag."""
+        """Handle character data up to the next tag."""
 
 
 def parse(payload: bytes | str, handler: Handler, namespaces: bool = False) -> None:
-    """Feed a document to a handler.
+    """Parse a document and call a handler for its events.
 
     Args:
-      payload: the document; one that is decoded already may declare any encoding.
-      handler: told of what is met.
-      namespaces: names come as `URI}local` (attributes too) rather than as local names.
+      payload: the document. In a decoded document (`str`) the declared encoding is ignored.
+      handler: receives the events.
+      namespaces: names come as `URI}local` (attributes too) instead of local names.
 
     Raises:
-      Unread: `unreadable`, for entity declarations, depth, or what is not well-formed.
+      DocumentError: `unreadable` for entity declarations, too much depth, or malformed XML.
     """
     encoding = "utf-8" if isinstance(payload, str) else None
     parser = expat.ParserCreate(encoding, namespace_separator="}")
@@ -69,5 +69,5 @@ def parse(payload: bytes | str, handler: Handler, namespaces: bool = False) -> N
         parser.Parse(content, True)
     except expat.ExpatError as error:
         raise DocumentError("unreadable", f"XML: {expat.ErrorString(error.code)}") from None
-    except (LookupError, ValueError) as error:  # an encoding that Python does not know
+    except (LookupError, ValueError) as error:  # an encoding unknown to Python
         raise DocumentError("unreadable", f"XML: {type(error).__name__}") from None

@@ -1,4 +1,4 @@
-"""What XMP packets say of text and data mining (TDMRep 1.0, section on PDF)."""
+"""Read the reservations of text and data mining in XMP packets (TDMRep 1.0, section on PDF)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ Metas = tuple[tuple[str, str], ...]
 
 
 class _Packet(xml.Handler):
+    """Collects the TDMRep properties of a packet."""
+
     def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
+        self.metas: list[tuple[str, str]] = []
         self.inside, self.value = "", ""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        self.found += [(own, v.strip()) for k, v in attributes.items() if (own := _tdm_name(k))]
+        self.metas += [(tdm, v.strip()) for k, v in attributes.items() if (tdm := _tdm_name(k))]
         self.inside, self.value = _tdm_name(name) or self.inside, ""
 
     def end(self, name: str) -> None:
         if _tdm_name(name) == self.inside and self.inside:
-            self.found.append((self.inside, self.value.strip()))
+            self.metas.append((self.inside, self.value.strip()))
             self.inside = ""
 
     def data(self, text: str) -> None:
@@ -38,28 +40,33 @@ class _Packet(xml.Handler):
 
 
 def _tdm_name(name: str) -> str | None:
+    """Return `tdm:reservation` or `tdm:policy` for a qualified name; None for any other."""
     space, _, local = name.rpartition("}")
     return f"tdm:{local}" if space.rstrip("/#") == TDM and local in NAMES else None
 
 
 def packet_metas(packet: bytes) -> Metas:
-    """`tdm:reservation` and `tdm:policy` of a packet, as attributes or as elements.
+    """Return `tdm:reservation` and `tdm:policy` of a packet, from attributes or elements.
 
     Raises:
-      Unread: where it cannot be parsed.
+      DocumentError: the packet cannot be parsed.
     """
     handler = _Packet()
     xml.parse(packet, handler, namespaces=True)
-    return tuple(handler.found)
+    return tuple(handler.metas)
 
 
 def pdf_metas(payload: bytes) -> tuple[Metas, bool]:
-    """What all packets of a PDF say, and whether there is one that cannot be read."""
+    """Return the TDMRep properties of all packets of a PDF.
+
+    Returns:
+      The properties, and whether there is a packet that cannot be read.
+    """
     packets = [m[0][:MAX_PACKET] for m in _PACKET.finditer(payload)]
-    unread, position = 0, 0
+    unreadable, position = 0, 0
     for number, mark in enumerate(_STREAM.finditer(payload)):
         if number >= MAX_STREAMS:
-            unread += 1
+            unreadable += 1
             break
         begin = payload.find(b"stream", mark.end(), mark.end() + 2000)
         if begin == -1 or begin < position:
@@ -67,15 +74,15 @@ def pdf_metas(payload: bytes) -> tuple[Metas, bool]:
         begin = position = begin + len(b"stream")
         begin += len(payload[begin : begin + 2]) - len(payload[begin : begin + 2].lstrip(b"\r\n"))
         if b"<" in payload[begin : begin + 20]:
-            continue  # it stands there plainly and was found
+            continue  # an uncompressed packet, which `_PACKET` matched
         try:
             packets.append(zlib.decompressobj().decompress(payload[begin:], MAX_PACKET))
         except zlib.error:
-            unread += 1
-    found: list[tuple[str, str]] = []
+            unreadable += 1
+    metas: list[tuple[str, str]] = []
     for packet in packets:
         try:
-            found += packet_metas(packet)
+            metas += packet_metas(packet)
         except DocumentError:
-            unread += b"tdm" in packet
-    return tuple(dict.fromkeys(found)), unread > 0
+            unreadable += b"tdm" in packet
+    return tuple(dict.fromkeys(metas)), unreadable > 0

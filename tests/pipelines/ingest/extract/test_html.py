@@ -63,7 +63,7 @@ def test_another_extractor():
 
 
 def test_an_extractor_that_is_none():
-    with pytest.raises(ValueError, match="no such extractor: lynx"):
+    with pytest.raises(ValueError, match="extractor lynx: unknown; allowed are"):
         extract("<p>a</p>", "lynx")
 
 

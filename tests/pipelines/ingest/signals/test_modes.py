@@ -122,7 +122,7 @@ def test_the_report_says_what_changed(
     kept = [row | {"source_id": "all"} for row in rows if row["outcome"] == "keep"]
     source = report_release.make_entry("all", "CC0-1.0")
     facts = report_release.write_release(tmp_path / "release", [source], kept, rows)
-    told = {one["host"]: one for one in opt_outs.value(facts)["changes"]}
+    told = {one["host"]: one for one in opt_outs.to_json(facts)["changes"]}
     assert set(told) == {"closing.kz", "opening.kz", "reserving.kz"}
     for host, one in told.items():
         was, now = ("reserved", "granted") if host == "opening.kz" else ("granted", "reserved")
