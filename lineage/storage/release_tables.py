@@ -25,19 +25,19 @@ _TYPES: Final = {
 
 
 class NoRelease(TamgaError):
-    """There is no release where one was named."""
+    """A named folder does not hold a release."""
 
     exit_code = BAD_USAGE
 
 
 class DamagedRelease(TamgaError):
-    """A release has a table that cannot be read, or that lacks what is asked of it."""
+    """A table of a release cannot be read, or lacks rows or columns."""
 
     exit_code = NO
 
 
 def _table_errors() -> Iterator[type[Exception]]:
-    """The errors of the table libraries; queries do not load Arrow, which then raises none."""
+    """The errors of the table libraries; Arrow is skipped if it is not loaded."""
     yield pl.exceptions.PolarsError
     if arrow := sys.modules.get("pyarrow"):
         yield arrow.ArrowException
@@ -47,18 +47,19 @@ def _table_errors() -> Iterator[type[Exception]]:
 def readable(
     otherwise: type[TamgaError] = DamagedRelease, *also: type[Exception]
 ) -> Iterator[None]:
-    """Turn the errors of the table libraries into one that a user can meet.  Only their class is
-    named: their text may quote what was read.
+    """Convert the errors of the table libraries to an error for the user.
+
+    The message names only their class, for their text may quote data.
 
     Args:
-      otherwise: the error to raise; `NoRelease` where the command then has nothing to ask.
+      otherwise: the error to raise; `NoRelease` for commands that cannot answer without the table.
       also: further classes that a damaged release raises here.
     """
     try:
         yield
     except (*_table_errors(), *also) as error:
         raise otherwise(
-            f"the release cannot be read, a table is damaged ({type(error).__name__}); "
+            f"the release cannot be read: a table is damaged ({type(error).__name__}); "
             "`tamga verify` names the first file that is wrong"
         ) from error
 
