@@ -66,7 +66,7 @@ def ours(texts: list[str]) -> object:
 def whole(texts: list[str]) -> object:
     """All that the stage keeps of a text: exact key, shingles, signature, figures."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
-    return [duplicates.sign(some, {}, [], PARAMS) for some in frame.iter_slices(2048)]
+    return [duplicates.sign_documents(some, {}, [], PARAMS) for some in frame.iter_slices(2048)]
 
 
 def peers() -> Iterator[tuple[str, Method, int]]:
@@ -182,10 +182,10 @@ def varied(folder: Path, number: int) -> list[str]:
 def found_edges(texts: list[str]) -> pl.DataFrame:
     """Verified edges of the stage's own functions, any source."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
-    signed = duplicates.sign(frame, {}, [], PARAMS)
-    signed = signed.with_columns(duplicates.numbers(0, signed.height))
+    signed = duplicates.sign_documents(frame, {}, [], PARAMS)
+    signed = signed.with_columns(duplicates.document_numbers(0, signed.height))
     pairs = clusters.candidate_pairs(duplicates.band_keys(signed, PARAMS))
-    return duplicates.verify(pairs, signed, PARAMS)
+    return duplicates.verify_pairs(pairs, signed, PARAMS)
 
 
 def recall(folder: Path, documents: int) -> None:

@@ -24,7 +24,7 @@ from dedup_scale import corpus
 from lineage.configuration import load_params
 from pipelines.corpus.stage_tables import Corpus
 from pipelines.dedup import release_index
-from pipelines.dedup.plan import Plan
+from pipelines.dedup.plan import DedupPlan
 from pipelines.dedup.stage import wire
 from pipelines.engine import runners, shards
 from schemas.params import Params
@@ -49,11 +49,19 @@ def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
     names = corpus(home, number, first)
     state = shards.State(str(home / "state"))
     start = time.process_time()
-    known = release_index.load(params) if name != "whole" else ()
-    plan = Plan(
-        state, Corpus(str(home)), names, params.dedup, {"a": 0}, {}, (), "run", number,
-        known, release_index.Rights(frozenset("a")),
-    )  # fmt: skip
+    plan = DedupPlan(
+        state=state,
+        corpus=Corpus(str(home)),
+        shards=names,
+        params=params.dedup,
+        ranks={"a": 0},
+        licences={},
+        distinguishing=(),
+        run_id="run",
+        document_count=number,
+        earlier=release_index.load_index(params) if name != "whole" else (),
+        rights=release_index.ReleasedRights(frozenset("a")),
+    )
     runners.run(lambda pipeline: wire(pipeline, plan), (), 1)
     seconds = time.process_time() - start
     decided = pl.read_parquet(home / "state/decisions/*.parquet")
@@ -62,7 +70,7 @@ def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
     start = time.process_time()
     if name == "first":
         signed = [state.path("signatures", n) for n in names]
-        release_index.enter(params, "run", kept["doc_id"], signed)
+        release_index.index_release(params, "run", kept["doc_id"], signed)
     return {
         "documents": number,
         "kept": kept.height,

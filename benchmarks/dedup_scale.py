@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
-from pipelines.dedup.plan import Plan
+from pipelines.dedup.plan import DedupPlan
 from pipelines.dedup.stage import wire
 from pipelines.engine import batches, runners, shards
 from pipelines.text import ragged, shingles
@@ -101,10 +101,17 @@ def measure(
     names: tuple[str, ...],
     params: DedupParams | None = None,
 ) -> dict[str, float]:
-    plan = Plan(
-        shards.State(str(folder / "state")), Corpus(str(folder)), names, params or DedupParams(),
-        {"a": 0}, {}, (), "run", number,
-    )  # fmt: skip
+    plan = DedupPlan(
+        state=shards.State(str(folder / "state")),
+        corpus=Corpus(str(folder)),
+        shards=names,
+        params=params or DedupParams(),
+        ranks={"a": 0},
+        licences={},
+        distinguishing=(),
+        run_id="run",
+        document_count=number,
+    )
     sent = 0
     divide = batches.partition
 

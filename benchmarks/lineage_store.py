@@ -143,7 +143,7 @@ def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> N
     for (shard,), rows in kept.group_by("shard", maintain_order=True):
         name = Path(str(shard)).stem
         lengths = draw.zipf(1.6, len(rows)).clip(1, 3_000) * 40 + draw.integers(0, 40, len(rows))
-        placed = token_shards.ranges(lengths, 1, SHARD_TOKENS)
+        placed = token_shards.token_ranges(lengths, 1, SHARD_TOKENS)
         number = placed["number"].cast(pl.String).str.zfill(5)
         table = placed.with_columns(
             tokenizer=pl.lit("bench"),

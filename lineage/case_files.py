@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from lineage.storage import disk, locks, redacted_names
 from schemas.canonical import canonical_json
+from schemas.errors import NO, TamgaError
 
 FOLDER: Final = "cases"
 REQUESTERS: Final = "requesters.jsonl"
@@ -31,8 +32,10 @@ KINDS: Final[Mapping[str, str | None]] = {
 OUTCOMES: Final = ("upheld", "rejected")
 
 
-class BadCase(Exception):
+class BadCase(TamgaError):
     """A case that is not there, is torn or was changed, or cannot be taken further."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

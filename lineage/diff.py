@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from lineage import store_options
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga diff v1 v2
@@ -22,6 +23,7 @@ _TABLE = (
 )  # fmt: skip
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("diff", __doc__ or "", EPILOG)
@@ -30,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=store_options.SHOWN, help="rows shown; 0: all")
     parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _diff(options))
+    with store_options.readable():
+        return _diff(options)
 
 
 def _diff(options: argparse.Namespace) -> int:

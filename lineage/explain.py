@@ -16,6 +16,7 @@ from lineage import keep_texts, reason_texts, store_options
 from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import NoRelease
 from lineage.store.store import Store
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga explain 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
@@ -95,6 +96,7 @@ def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, 
     return sorted(dict(zip(found["doc_id"], last, strict=True)).items())
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("explain", __doc__ or "", EPILOG)
@@ -103,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--release", metavar="NAME[@SEQ]", help="in this release (default: the last that saw it)"
     )
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _explain(options))
+    with store_options.readable():
+        return _explain(options)
 
 
 def _explain(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from lineage.release_folder import ReleaseFolder
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import DamagedRelease
 from schemas.policy import Packs
 from schemas.ruling import Circumstances, Ruling, Subject, rule
 from schemas.validation import parse_date
@@ -49,12 +49,15 @@ def flips(
       country: stands in where the decisions do not say where the text is stored.
 
     Raises:
-      lineage.storage.release_tables.NoRelease: where there is none, or its decisions do not say enough.
+      NoRelease: where there is none.
+      DamagedRelease: where its decisions do not say enough.
     """
     judged = _judged(release, country)
     facts = judged.select(FACTS).unique().collect()
     if facts.select("as_of", "purpose").null_count().sum_horizontal().item():
-        raise NoRelease(f"{release.folder}: decisions of ingest do not say on what day they judged")
+        raise DamagedRelease(
+            f"{release.folder}: decisions of ingest do not say on what day they judged"
+        )
     subjects = _subjects(release)
     rows = []
     for row in facts.iter_rows(named=True):

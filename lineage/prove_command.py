@@ -19,9 +19,11 @@ from lineage.release_folder import ReleaseFolder
 from lineage.signing import dsse, merkle, release_log, seal
 from lineage.signing.keys import BadKey, public_key
 from lineage.storage import release_files
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.canonical import canonical_json
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 EPILOG = """examples:
   tamga prove 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4 --release release/sample > proof.json
@@ -107,24 +109,22 @@ def holds(proof: Any, key: Any = None) -> str | None:
     return None if same else "the document is not in the tree that was signed"
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
-    try:
-        if options.check:
-            return _check(options)
-        if options.grown:
-            if not options.log:
-                parser.error("--grown needs --log")
-            proof: dict[str, Any] | None = grown(release_log.read(options.log), *options.grown)
-        elif options.doc_id and options.release:
+    if options.check:
+        return _check(options)
+    if options.grown:
+        if not options.log:
+            parser.error("--grown needs --log")
+        proof: dict[str, Any] | None = _grown(options)
+    elif options.doc_id and options.release:
+        with readable(NoRelease):  # without readable tables there is no release to ask
             proof = inclusion(ReleaseFolder(options.release, Path()), options.doc_id)
-        else:
-            parser.error("name a document and a --release, or --grown, or --check")
-    except (NoRelease, BadKey, release_log.BadLog, IndexError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    else:
+        parser.error("name a document and a --release, or --grown, or --check")
     if proof is None:
         print(f"{options.release} holds no document {options.doc_id}", file=sys.stderr)
         return 1
@@ -132,12 +132,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _grown(options: argparse.Namespace) -> dict[str, Any]:
+    try:
+        return grown(release_log.read(options.log), *options.grown)
+    except IndexError as error:  # a tree has no such size: the two numbers are wrong
+        raise Usage(f"--grown {' '.join(map(str, options.grown))}: {error}") from None
+
+
 def _check(options: argparse.Namespace) -> int:
     try:
         proof = json.loads(options.check.read_bytes())
-    except (OSError, ValueError) as error:
-        print(f"{options.check}: this is no proof ({error})", file=sys.stderr)
-        return 2
+    except (ValueError, RecursionError) as error:
+        raise Usage(f"{options.check}: this is not a proof ({type(error).__name__})") from None
     needs_key = not (isinstance(proof, dict) and proof.get("kind") == "consistency")
     if needs_key and not options.key:
         raise BadKey("name the public key by --key")

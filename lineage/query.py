@@ -16,6 +16,7 @@ import polars as pl
 from lineage import store_options
 from lineage.store.store import FILTERS, Store
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga query --domain law.example.kz
@@ -41,10 +42,12 @@ _TABLE = (
 )  # fmt: skip
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
-    return store_options.guarded(lambda: _query(options))
+    with store_options.readable():
+        return _query(options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,6 +11,7 @@ from typing import Final
 import polars as pl
 
 from lineage.release_folder import ReleaseFolder
+from schemas.errors import BAD_USAGE, TamgaError
 
 #: Characters: whatever is shorter would be in most texts.
 SHORTEST: Final = 12
@@ -18,8 +19,10 @@ SHORTEST: Final = 12
 LONGEST: Final = 20_000
 
 
-class BadPassage(Exception):
+class BadPassage(TamgaError):
     """A passage that cannot be looked for; the message says why."""
+
+    exit_code = BAD_USAGE
 
 
 def holding(release: ReleaseFolder, passage: str) -> list[str]:

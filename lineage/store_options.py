@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from lineage.signing import release_log
 from lineage.storage.release_tables import NoRelease
 from lineage.store import store
 from lineage.store.segments import BadStore
-from lineage.store.store import NoSuchRelease, Store
+from lineage.store.store import Store
 from schemas import command_line
-from schemas.errors import Invalid
 
 #: Rows of a table on the screen, where no other number is asked for.
 SHOWN = 40
@@ -73,18 +72,19 @@ def opened(options: argparse.Namespace) -> Store:
     return found
 
 
-def guarded(ask: Callable[[], int]) -> int:
-    """An exit code: that of `ask`, or 2 with what is wrong."""
+@contextmanager
+def readable() -> Iterator[None]:
+    """Name the remedy where the store's own tables are damaged or missing: it can be made again.
+
+    Raises:
+      BadStore: in place of the errors of the table libraries.
+    """
     try:
-        return ask()
-    except (Invalid, NoRelease, NoSuchRelease, BadStore, release_log.BadLog) as error:
-        print(error, file=sys.stderr)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        print(
-            f"the store cannot be read ({type(error).__name__}); run `tamga index --rebuild`",
-            file=sys.stderr,
-        )
-    return 2
+        yield
+    except (FileNotFoundError, pl.exceptions.PolarsError) as error:
+        raise BadStore(
+            f"the store cannot be read ({type(error).__name__}); run `tamga index --rebuild`"
+        ) from error
 
 
 def named(rows: pl.DataFrame, asked: Store) -> pl.DataFrame:

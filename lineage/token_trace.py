@@ -18,16 +18,21 @@ from lineage import tokenizer
 from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import NoRelease
 from lineage.tokenizer import BadTokenizer, Ids, Tokenizer
+from schemas.errors import BAD_USAGE, NO, TamgaError
 
 _RANGE = re.compile(r"(?P<shard>.+):(?P<start>\d{1,18})(?:-(?P<stop>\d{1,18}))?")
 
 
-class BadRange(Exception):
+class BadRange(TamgaError):
     """A query that is no range of one shard's tokens; the message says why."""
 
+    exit_code = BAD_USAGE
 
-class NoTokens(Exception):
+
+class NoTokens(TamgaError):
     """A range that the release does not have; the message says why."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: Token ids: of the tokenizer's `dtype`, which is uint16 or uint32.
 Ids = npt.NDArray[Any]
 T = TypeVar("T")
@@ -32,8 +34,10 @@ MAX_BYTES: Final = 1 << 29
 _PROBE: Final = "Тамға — 12 tamga: 印 𐰀\n"
 
 
-class BadTokenizer(Exception):
+class BadTokenizer(TamgaError):
     """A file that is no tokenizer, or one that does not serve; the message says why."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from polars.exceptions import PolarsError
-
 from lineage.release_folder import ReleaseFolder
 from lineage.released_passages import BadPassage, holding
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 #: How many ranges of a part are told to a person; `--json` has all.
 SPANS = 5
@@ -33,6 +31,7 @@ Exit codes: 0 found and its bytes and text are what they were, 1 not found or no
 2 wrong usage, or no release."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("trace", __doc__, EPILOG)
@@ -79,25 +78,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(
             "name a document, a URL, a file or SHARD:ROW; or a range by --tokens; or a passage by --text"
         )
-    try:
-        release = _release(options)
-        if options.tokens:
-            return _tokens(release, options)
-        ids = _holding(release, options.text) if options.text else release.named(options.query)
-        found = [release.chain(i) for i in ids[: options.most]]
-    except (Invalid, NoRelease, BadPassage) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except PolarsError as error:
-        print(
-            f"the release cannot be read ({type(error).__name__}); `tamga verify` names the first "
-            "file that is wrong",
-            file=sys.stderr,
-        )
-        return 2
+    release = _release(options)
+    with readable(NoRelease):  # without readable tables there is no release to ask
+        return _tokens(release, options) if options.tokens else _records(release, options)
+
+
+def _records(release: ReleaseFolder, options: argparse.Namespace) -> int:
+    ids = _holding(release, options.text) if options.text else release.named(options.query)
+    found = [release.chain(i) for i in ids[: options.most]]
     if options.json:
         told = {"query": options.query, "records": len(ids), "chains": found}
         print(json.dumps(told, ensure_ascii=False, indent=1))
@@ -126,11 +114,7 @@ def _holding(release: ReleaseFolder, file: str) -> list[str]:
 def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
     from lineage import token_trace  # imports NumPy
 
-    try:
-        place = token_trace.find(release, options.tokens)
-    except (token_trace.BadRange, token_trace.NoTokens) as error:
-        print(error, file=sys.stderr)
-        return 1 if isinstance(error, token_trace.NoTokens) else 2
+    place = token_trace.find(release, options.tokens)
     number = token_trace.documents(release, place).height
     found = list(token_trace.trace(release, place, options.most))
     if options.json:

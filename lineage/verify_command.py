@@ -15,13 +15,15 @@ from typing import Any
 
 from lineage import receipts
 from lineage.signing import timestamps
-from lineage.signing.keys import BadKey, public_key
+from lineage.signing.keys import public_key
 from lineage.signing.timestamps import NoTimestamp
 from lineage.storage import release_files
 from lineage.storage.release_files import MANIFEST, STATEMENT
+from lineage.storage.release_tables import NoRelease
 from lineage.verify import Defect, defects
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 EPILOG = """examples:
   tamga verify release/sample
@@ -34,27 +36,20 @@ Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 
 release or no key."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
-    try:
-        key_file = options.key or _from_params(options.params)
-        key = public_key(key_file)
-        trusted = (
-            timestamps.load_certificates(options.tsa_certificate) if options.tsa_certificate else []
-        )
-    except (Invalid, BadKey, NoTimestamp) as error:
-        print(error, file=sys.stderr)
-        return 2
+    key = public_key(options.key or _from_params(options.params))
+    certificates = options.tsa_certificate
+    trusted = timestamps.load_certificates(certificates) if certificates else []
     if options.receipt:
         return _told(options, options.receipt, receipts.defects(options.receipt, key), "", {})
     if options.release is None:
-        print("name a RELEASE, or a --receipt", file=sys.stderr)
-        return 2
+        raise Usage("name a RELEASE, or a --receipt")
     folder = options.release
     if not any((folder / name).exists() for name in (MANIFEST, STATEMENT)):
-        print(f"{folder} holds no release", file=sys.stderr)
-        return 2
+        raise NoRelease(f"{folder} holds no release")
     history = options.log or folder.absolute().parent / release_files.LOG
     chained = history if options.log or history.exists() else None
     chain = "chained" if chained else f"its chain was not checked: no {release_files.LOG} beside it"

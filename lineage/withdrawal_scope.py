@@ -15,6 +15,7 @@ from lineage.signing import release_log
 from lineage.storage import release_files
 from schemas import urls
 from schemas.columns import DUPLICATES
+from schemas.errors import NO, TamgaError
 from schemas.withdrawals import key_of
 
 #: What shows that a folder is a release's, whatever became of its manifest.
@@ -221,8 +222,10 @@ def copies(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
     return told.select(*DUPLICATES, "loses").sort("cluster_id", "doc_id").collect()
 
 
-class Unreadable(Exception):
+class Unreadable(TamgaError):
     """A folder that holds a release, or what is left of one, and whose manifest cannot be read."""
+
+    exit_code = NO
 
 
 def releases(folder: Path, root: Path, keys: Path | None = None) -> Iterator[ReleaseFolder]:

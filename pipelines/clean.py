@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from lineage.configuration import load_params
 from lineage.storage import locks
-from pipelines.engine.command_line import guarded
 from pipelines.engine.published import StageError
 from schemas import command_line, stages
+from schemas.command_entry import with_exit_code
 from schemas.params import Params
 
 STATE: Final = ".state"
@@ -102,6 +102,7 @@ def clean(params: Params) -> list[Leftover]:
     return found
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("clean", __doc__, EXAMPLES)
@@ -111,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print what it is as JSON")
     options = parser.parse_args(argv)
-    return guarded(lambda: _clean(options))
+    return _clean(options)
 
 
 def _clean(options: argparse.Namespace) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from pipelines.engine.docs_process import PROCESS
 from pipelines.engine.quiet import quiet
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 from schemas.stages import STAGES, TABLE
 
 #: Command -> (module with `main(argv) -> exit code`, what it does).
@@ -57,9 +58,11 @@ USAGE = """usage: tamga COMMAND [options]
   tamga trace DOC_ID                    from a document to its bytes and its right
   tamga COMMAND --help                  options and examples of a command
 
-exit codes: 0 yes, 1 no or falls short, 2 bad usage or parameters"""
+exit codes: 0 yes, 1 no or falls short, 2 bad usage or parameters, 3 try again (a worker, disk or
+store failed), 130 interrupted"""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
@@ -72,17 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"tamga {code_version()}")
         return 0
     if args[0] not in COMMANDS:
-        print(f"tamga: no command {args[0]!r}\n\n{_usage()}", file=sys.stderr)
-        return 2
+        raise Usage(f"no command {args[0]!r}\n\n{_usage()}")
     quiet()
     gc.set_threshold(COLLECTED_AFTER)
     if args[0] in ("run", *STAGES) and not {"-h", "--help", "--dry-run"} & {*args}:
         PROCESS.start()  # it imports Great Expectations while this process imports Beam
-    try:
-        return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
-    except BrokenPipeError:  # the reader of a pipe has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return int(import_module(COMMANDS[args[0]][0]).main(args[1:]))
 
 
 def _usage() -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from pipelines import clean
 from pipelines.dedup.stage import Dedup
 from pipelines.engine import progress, stage, validation
-from pipelines.engine.command_line import context, guarded, parser
+from pipelines.engine.command_line import context, parser
 from pipelines.engine.context import Context
 from pipelines.engine.counts import made
 from pipelines.engine.published import Published, StageError
@@ -32,6 +32,7 @@ from pipelines.quality.stage import Quality
 from pipelines.release import signing, token_shards
 from pipelines.release.stage import ReleaseStage
 from pipelines.withdrawal import unmatched
+from schemas.command_entry import with_exit_code
 from schemas.stages import STAGES
 
 #: The classes of the stages; `schemas.stages.TABLE` says in which order they run.
@@ -46,7 +47,8 @@ EXAMPLES = """examples:
   tamga run --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
 Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register, 3 a local worker process died (start again to go on)."""
+2 wrong usage, parameters or register, 3 a worker process died or the disk failed (start again to
+go on), 130 interrupted."""
 
 
 def missing(about: Context) -> list[str]:
@@ -97,7 +99,7 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
-        "signed": signing.signed_with(about),
+        "signed": signing.describe_key(about),
         "missing": missing(about),
         "idle_withdrawals": _idle_withdrawals(about, first),
         "stages": {one.summary["stage"]: _stage(about, one) for one in done},
@@ -154,20 +156,23 @@ def _stage(about: Context, one: Published) -> dict[str, Any]:
     }
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     quiet()
     options, beam_args = parser(
         "run", (__doc__ or "").partition("\n")[0], EXAMPLES
     ).parse_known_args(argv)
-    return guarded(lambda: _run(options, beam_args))
+    return _run(options, beam_args)
 
 
 def _run(options: Any, beam_args: Sequence[str]) -> int:
     about = context(options, beam_args, inventory.containers)
     if options.dry_run:
         return _dry_run(about)
-    token_shards.planned(about.params)  # what does not serve is told before the run, not at its end
+    token_shards.plan_tokens(
+        about.params
+    )  # what does not serve is told before the run, not at its end
     with progress.Display() as display:
         about = replace(about, watch=display.watch)
         done = run(about)
@@ -196,6 +201,7 @@ def _dry_run(about: Context) -> int:
 
 
 if __name__ == "__main__":
-    from pipelines.run import main as entry  # workers must find the stages under their own names
+    # workers must find the stages under their own names
+    from pipelines.run import main as imported_main
 
-    sys.exit(entry())
+    sys.exit(imported_main())

@@ -32,8 +32,8 @@ class Duties:
     share_alike: bool | None
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """The duties in words; those that are not known are named as such."""
         words = ((self.attribution, "attribution"), (self.share_alike, "share-alike"))
         named = [name for asked, name in words if asked]
         unknown = [f"{name} not known" for asked, name in words if asked is None]

@@ -1,9 +1,37 @@
-"""What is wrong with a configuration, all at once, each with its file, line and remedy."""
+"""The base class of the project's errors, their exit codes, and the problems of a configuration."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar, Final
+
+#: Exit codes of all commands: 1 is also "the output falls short", 2 also "bad parameters".
+YES: Final = 0
+NO: Final = 1
+BAD_USAGE: Final = 2
+TRY_AGAIN: Final = 3
+INTERRUPTED: Final = 130
+
+
+class TamgaError(Exception):
+    """An error that a user can meet.  `schemas.command_entry` catches it, prints `message()` to
+    standard error and ends the command with `exit_code`.
+
+    The text names what is wrong, where, what is allowed and what to do.  It holds no personal data.
+    """
+
+    exit_code: ClassVar[int] = NO
+
+    def message(self) -> str:
+        """One line or more for standard error."""
+        return f"tamga: {self}"
+
+
+class Usage(TamgaError):
+    """A command line that cannot be used."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +52,10 @@ class Problem:
         return f"{place}:{key} {self.message}{found}"
 
 
-class Invalid(Exception):
+class Invalid(TamgaError):
     """Configuration that cannot be used; holds every problem found, by file and line."""
+
+    exit_code = BAD_USAGE
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         ordered = sorted(set(problems), key=lambda p: (p.file, p.line or 0, p.key, p.message))
@@ -34,3 +64,7 @@ class Invalid(Exception):
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
+
+    def message(self) -> str:
+        """A line per problem; each begins with its file and line, as compilers write it."""
+        return str(self)

@@ -150,7 +150,6 @@ def test_no_circle_between_modules() -> None:
     assert circles(project_graph()) == []
 
 
-@pytest.mark.xfail(strict=False, reason="engine still imports errors from language")
 def test_no_circle_between_folders() -> None:
     assert circles(folder_graph()) == []
 
@@ -166,7 +165,6 @@ def test_imports_run_one_way() -> None:
     assert upwards == set()
 
 
-@pytest.mark.xfail(strict=False, reason="engine still imports errors from language")
 def test_the_engine_imports_no_stage() -> None:
     engine = [module for module in project_graph() if folder_of(module) == "pipelines/engine"]
     assert len(engine) > 5

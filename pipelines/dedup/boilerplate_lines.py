@@ -1,7 +1,7 @@
-"""Boilerplate: lines that a large share of a source's documents have in common (`dedup.lines`).
+"""Find boilerplate: lines that a large share of a source's documents contain (`dedup.lines`).
 
-A line is told by its exact characters without white space at its ends.  What is removed is recorded
-as spans; the stored text stays, and documents are compared with their boilerplate.
+Lines are equal if their characters are, without white space at both ends. Removals are recorded as
+spans. The stored text does not change, and documents are compared with their boilerplate.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dedup.candidate_pairs import KEYED
-from pipelines.dedup.plan import Plan, parts
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_partition
 from pipelines.engine import batches
 from pipelines.text.ragged import I64
 from pipelines.text.shingles import fmix64, hash_words
@@ -23,25 +22,34 @@ from schemas.sections import LineParams
 from schemas.tables import BOILERPLATE, FINDINGS
 
 RECOGNISER, OPERATOR = "dedup-lines", "remove"
-COUNTED = {"source_id": pl.String, "line": pl.UInt64, "documents": pl.Int64}
+LINE_COUNT = {"source_id": pl.String, "line": pl.UInt64, "documents": pl.Int64}
 _LAST = (1 << 63) - 1
 _DOCUMENT = ("doc_id", "source_id", "text")
 
 
-def lines(documents: pl.DataFrame) -> pl.DataFrame:
-    """doc_id, source_id, text -> doc_id, source_id, line (XXH3-64 of it), start, end: a row per line
-    that is not blank, in code points of the text, the end of the line included."""
+def split_lines(documents: pl.DataFrame) -> pl.DataFrame:
+    """Split texts into lines.
+
+    Args:
+      documents: doc_id, source_id, text.
+
+    Returns:
+      doc_id, source_id, line (its XXH3-64), start, end: a row per line that is not blank. start and
+      end count code points of the text; the line's end character is included.
+    """
     split = (
         documents.select("doc_id", "source_id", size=pl.col("text").str.len_chars(),
                          line=pl.col("text").str.split("\n"))
         .explode("line")
-        .with_columns(long=pl.col("line").str.len_chars().cast(pl.Int64) + 1)
-        .with_columns(end=pl.col("long").cum_sum().over("doc_id"))
-        .with_columns(start=pl.col("end") - pl.col("long"), line=pl.col("line").str.strip_chars())
+        .with_columns(length=pl.col("line").str.len_chars().cast(pl.Int64) + 1)
+        .with_columns(end=pl.col("length").cum_sum().over("doc_id"))
+        .with_columns(start=pl.col("end") - pl.col("length"), line=pl.col("line").str.strip_chars())
         .filter(pl.col("line") != "")
     )  # fmt: skip
-    known = split["line"].unique(maintain_order=True)
-    hashed = pl.DataFrame({"line": known, "hash": pl.Series(hash_words(known), dtype=pl.UInt64)})
+    distinct = split["line"].unique(maintain_order=True)
+    hashed = pl.DataFrame(
+        {"line": distinct, "hash": pl.Series(hash_words(distinct), dtype=pl.UInt64)}
+    )
     return split.join(hashed, on="line", maintain_order="left").select(
         "doc_id",
         "source_id",
@@ -51,34 +59,51 @@ def lines(documents: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def counts(found: pl.DataFrame) -> pl.DataFrame:
-    """`lines` -> `COUNTED`: how many documents of a source have each line."""
+def count_lines(lines: pl.DataFrame) -> pl.DataFrame:
+    """Count how many documents of a source contain each line: `split_lines` -> `LINE_COUNT`."""
     number = pl.col("doc_id").n_unique().cast(pl.Int64).alias("documents")
-    return found.group_by("source_id", "line").agg(number).select(list(COUNTED))
+    return lines.group_by("source_id", "line").agg(number).select(list(LINE_COUNT))
 
 
-def boilerplate(
-    common: pl.DataFrame, documents: Mapping[str, int], params: LineParams
+def find_boilerplate(
+    counted: pl.DataFrame, documents: Mapping[str, int], params: LineParams
 ) -> pl.DataFrame:
-    """`COUNTED` of whole sources and how many documents these have -> source_id, line, share of
-    what is boilerplate."""
+    """Find the lines that are boilerplate.
+
+    Args:
+      counted: `LINE_COUNT` over all shards.
+      documents: source -> how many documents it has.
+      params: the least number and the least share of documents.
+
+    Returns:
+      source_id, line, share (of the source's documents).
+    """
     total = pl.col("source_id").replace_strict(documents, default=None, return_dtype=pl.Int64)
     share = pl.col("documents") / total
-    return common.filter(
+    return counted.filter(
         pl.col("documents") >= params.min_documents, share >= params.min_share
     ).select("source_id", "line", share=share)
 
 
-def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
-    """`lines` and `boilerplate` -> rows of `FINDINGS`, in order, none of which touches another; none
-    for a document that is nothing but boilerplate."""
-    met = found.join(common, on=["source_id", "line"]).sort("doc_id", "start")
-    more = found.join(common, on=["source_id", "line"], how="anti")
-    met = met.join(more, on="doc_id", how="semi", maintain_order="left")
+def boilerplate_spans(lines: pl.DataFrame, boilerplate: pl.DataFrame) -> pl.DataFrame:
+    """Find the spans of boilerplate to remove.
+
+    A document that consists of boilerplate alone keeps all its lines.
+
+    Args:
+      lines: `split_lines` of documents.
+      boilerplate: `find_boilerplate`.
+
+    Returns:
+      Rows of `FINDINGS`, sorted. No two spans touch.
+    """
+    repeated = lines.join(boilerplate, on=["source_id", "line"]).sort("doc_id", "start")
+    own = lines.join(boilerplate, on=["source_id", "line"], how="anti")
+    repeated = repeated.join(own, on="doc_id", how="semi", maintain_order="left")
     first = (pl.col("start") != pl.col("end").shift(1).over("doc_id")).fill_null(True)
     return (
-        met.with_columns(run=first.cum_sum().over("doc_id"))
-        .group_by("doc_id", "run", maintain_order=True)
+        repeated.with_columns(span=first.cum_sum().over("doc_id"))
+        .group_by("doc_id", "span", maintain_order=True)
         .agg(pl.col("start").first(), pl.col("end").last(), score=pl.col("share").min())
         .select(
             "doc_id",
@@ -94,24 +119,31 @@ def spans(found: pl.DataFrame, common: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """Findings of personal data, and removals of lines and passages, apart and in order.
+def merge_removals(
+    findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFrame
+) -> pl.DataFrame:
+    """Merge findings of personal data with removals of lines and passages, without overlap.
 
-    A finding inside what is removed goes with it.  One across its edge keeps its placeholder, and
-    the removal ends or begins there; where it begins there, the blanks at its own end stay, so that
-    no word stands against the placeholder.
+    A finding inside a removal is dropped. A finding across the edge of a removal stays, and the
+    removal ends or begins at the finding. If the removal begins at the finding, white space at the
+    removal's end stays, so that no word touches the placeholder.
 
     Args:
-      findings: rows of `FINDINGS`, none of which overlaps another.
-      removals: the same.
-      documents: doc_id, text of all that these are of.
+      findings: rows of `FINDINGS`. No two overlap.
+      removals: rows of `FINDINGS`. No two overlap.
+      documents: doc_id, text of all documents that have findings or removals.
+
+    Returns:
+      Rows of `FINDINGS`, sorted by doc_id and start.
     """
     if removals.is_empty():
         return findings
     rows = documents.select("doc_id").with_row_index("row")
-    found, cut = (one.join(rows, on="doc_id").sort("row", "start") for one in (findings, removals))
+    found, removed = (
+        spans.join(rows, on="doc_id").sort("row", "start") for spans in (findings, removals)
+    )
     starts, ends, lows, highs = (
-        _axis(one, side) for one in (found, cut) for side in ("start", "end")
+        _positions(spans, side) for spans in (found, removed) for side in ("start", "end")
     )
     around = np.searchsorted(highs, ends)
     inside = np.append(lows, _LAST)[around] <= starts
@@ -119,44 +151,48 @@ def merged(findings: pl.DataFrame, removals: pl.DataFrame, documents: pl.DataFra
     behind = np.append(starts, _LAST)[np.searchsorted(ends, highs, side="right")]
     low = np.clip(before, lows, highs)
     high = np.clip(behind, low, highs)
-    left = cut.with_columns(pl.col("start") + (low - lows), pl.col("end") - (highs - high))
-    clipped = left.filter(low > lows)
-    texts = dict(documents.select("doc_id", "text").join(clipped, on="doc_id", how="semi").rows())
-    trimmed = [
-        start + len(texts[doc_id][start:end].rstrip())
-        for doc_id, start, end in clipped.select("doc_id", "start", "end").iter_rows()
-    ]
-    left = pl.concat(
-        [left.filter(low <= lows), clipped.with_columns(end=pl.Series(trimmed, dtype=pl.Int64))]
-    )
-    stay = left.filter(pl.col("start") < pl.col("end")).select(findings.columns)
+    rest = removed.with_columns(pl.col("start") + (low - lows), pl.col("end") - (highs - high))
+    clipped = rest.filter(low > lows)
+    rest = pl.concat([rest.filter(low <= lows), _without_trailing_blanks(clipped, documents)])
+    stay = rest.filter(pl.col("start") < pl.col("end")).select(findings.columns)
     both = pl.concat([found.filter(~inside).select(findings.columns), stay.cast(findings.schema)])
     return both.sort("doc_id", "start")
 
 
-def _axis(spans: pl.DataFrame, side: str) -> I64:
-    """Places in documents, by row, as numbers: documents one after another."""
+def _without_trailing_blanks(spans: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """Shorten spans by the white space at their ends."""
+    texts = dict(documents.select("doc_id", "text").join(spans, on="doc_id", how="semi").rows())
+    ends = [
+        start + len(texts[doc_id][start:end].rstrip())
+        for doc_id, start, end in spans.select("doc_id", "start", "end").iter_rows()
+    ]
+    return spans.with_columns(end=pl.Series(ends, dtype=pl.Int64))
+
+
+def _positions(spans: pl.DataFrame, side: str) -> I64:
+    """Map (row, offset) to one number, so that offsets of all documents share one axis."""
     return (spans["row"].to_numpy().astype(np.int64) << 32) + spans[side].to_numpy()
 
 
 class CountLines(beam.DoFn):
-    """A shard -> `COUNTED` by partition; tagged `sources`, its documents by source."""
+    """A shard -> `LINE_COUNT` by partition. Tagged `sources`: the shard's documents by source."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: pa.RecordBatch) -> Iterator[object]:
         for name in element.column("shard").to_pylist():
-            for some in self.plan.source.handed_to("dedup", name, _DOCUMENT):
-                found = counts(lines(some))
-                yield from parts(found, fmix64(found["line"].to_numpy()), self.plan.partitions)
+            for documents in self.plan.corpus.documents_for("dedup", name, _DOCUMENT):
+                counted = count_lines(split_lines(documents))
+                hashes = fmix64(counted["line"].to_numpy())
+                yield from by_partition(counted, hashes, self.plan.partition_count)
                 yield beam.pvalue.TaggedOutput(
-                    "sources", dict(some["source_id"].value_counts().iter_rows())
+                    "sources", dict(documents["source_id"].value_counts().iter_rows())
                 )
 
 
-class Common(beam.DoFn):
-    """A partition's `COUNTED` -> those that enough documents have."""
+class FrequentLines(beam.DoFn):
+    """A partition's `LINE_COUNT` -> the lines that at least `least` documents contain."""
 
     def __init__(self, least: int) -> None:
         self.least = least
@@ -168,48 +204,51 @@ class Common(beam.DoFn):
         yield from batches.whole(summed.filter(pl.col("documents") >= self.least))
 
 
-class RemoveLines(beam.DoFn):
-    """A shard -> its spans of boilerplate on disk."""
+class WriteRemovals(beam.DoFn):
+    """A shard -> the same, after its spans of boilerplate are written to disk."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element, common, sources):  # type: ignore[no-untyped-def]
         assert self.plan.params.lines is not None
         total: dict[str, int] = {}
-        for one in sources:
-            for source, number in one.items():
+        for counts in sources:
+            for source, number in counts.items():
                 total[source] = total.get(source, 0) + number
-        told = boilerplate(batches.union(common, COUNTED), total, self.plan.params.lines)
+        counted = batches.union(common, LINE_COUNT)
+        boilerplate = find_boilerplate(counted, total, self.plan.params.lines)
         for name in element.column("shard").to_pylist():
-            nothing = pl.DataFrame(schema=dict.fromkeys(_DOCUMENT, pl.String))
-            documents = self.plan.source.handed_to("dedup", name, _DOCUMENT)
-            found = (spans(lines(some), told) for some in itertools.chain([nothing], documents))
-            rows = pl.concat(found).to_arrow().cast(FINDINGS)
-            self.plan.state.write("removals", name, rows)
+            empty = pl.DataFrame(schema=dict.fromkeys(_DOCUMENT, pl.String))
+            documents = self.plan.corpus.documents_for("dedup", name, _DOCUMENT)
+            spans = (
+                boilerplate_spans(split_lines(batch), boilerplate)
+                for batch in itertools.chain([empty], documents)
+            )
+            self.plan.state.write("removals", name, pl.concat(spans).to_arrow().cast(FINDINGS))
             yield batches.plan(shard=[name])
 
 
-class Removed(beam.PTransform):
-    """A row of work per shard -> the same, once its spans stand."""
+class RemoveBoilerplate(beam.PTransform):
+    """A row of work per shard -> the same, after its spans of boilerplate are written."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(self, dealt: beam.PCollection) -> beam.PCollection:
         assert self.plan.params.lines is not None
         counted = dealt | "CountLines" >> beam.ParDo(CountLines(self.plan)).with_output_types(
-            KEYED, sources=dict
+            Partitioned, sources=dict
         ).with_outputs("sources", main="lines")
         common = (
             counted.lines
             | "ByLine" >> beam.GroupByKey()
-            | "Common" >> beam.ParDo(Common(self.plan.params.lines.min_documents))
+            | "Common" >> beam.ParDo(FrequentLines(self.plan.params.lines.min_documents))
             .with_output_types(pa.RecordBatch)
         )  # fmt: skip
-        return dealt | "RemoveLines" >> beam.ParDo(
-            RemoveLines(self.plan),
+        return dealt | "WriteRemovals" >> beam.ParDo(
+            WriteRemovals(self.plan),
             beam.pvalue.AsList(common),
             beam.pvalue.AsList(counted.sources),
         ).with_output_types(pa.RecordBatch)

@@ -1,7 +1,7 @@
-"""From documents to verified edges, as Beam: sign, find copies, band, pair, compare.
+"""Find pairs of near-duplicates as Beam: sign, find exact copies, band, pair, compare.
 
-Between workers travel exact keys of 16 bytes, 64-bit keys of bands and 64-bit document numbers;
-what is compared is read from the signatures' files.
+The shuffle carries exact keys of 16 bytes, band keys of 64 bits and document numbers of 64 bits.
+The comparison reads signatures from files.
 """
 
 from __future__ import annotations
@@ -15,92 +15,104 @@ import pyarrow as pa
 
 from pipelines.corpus import stage_tables
 from pipelines.dedup import clusters, duplicates, release_index
-from pipelines.dedup.contamination import Contamination
-from pipelines.dedup.plan import Parted, Plan, by_blocks, by_shard, parts
-from pipelines.dedup.rare_shingles import Rarest
+from pipelines.dedup.contamination import ContaminationFinder
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_blocks, by_partition, by_shard
+from pipelines.dedup.rare_shingles import RareShingleKeys
 from pipelines.engine import batches
 
 COPY = {"doc": pl.UInt64, "text": pl.UInt64}
-_SIGNED = ("doc_id", "uri", "source_id", "captured_at", "text")
-_ROWS = 1 << 15
-_TOLD = ["doc", "doc_id", "figures", "figures_at"]
-KEYED = tuple[int, pa.RecordBatch]
+_SIGNED_COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text")
+_BATCH_ROWS = 1 << 15
+_FIGURE_COLUMNS = ["doc", "doc_id", "figures", "figures_at"]
 
 
-class Sign(beam.DoFn):
-    """A shard -> its signatures on disk, its exact keys by partition."""
+class SignShards(beam.DoFn):
+    """A shard -> its exact keys by partition. Its signatures are written to disk."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def setup(self) -> None:
-        self.sets = Contamination(self.plan.params.decontaminate)
+        self.finder = ContaminationFinder(self.plan.params.decontaminate)
 
-    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
+    def process(self, element: pa.RecordBatch) -> Iterator[Partitioned]:
         for name in element.column("shard").to_pylist():
             if not self.plan.state.path("signatures", name).exists():
                 self._write(name)
             place = self.plan.shards.index(name)
-            keys = self.plan.clean(place, ["exact", "doc"])
+            keys = self.plan.uncontaminated(place, ["exact", "doc"])
             low = np.frombuffer(b"".join(k[:8] for k in keys["exact"]), "<u8")
-            yield from parts(keys, low, self.plan.partitions)
+            yield from by_partition(keys, low, self.plan.partition_count)
 
     def _write(self, name: str) -> None:
         plan = self.plan
-        tags = plan.source.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
-        about = plan.source.languages(name).join(tags, on="doc_id", how="full", coalesce=True)
+        scores = plan.corpus.tags(name).select("doc_id", quality=pl.col("score").cast(pl.Float64))
+        labels = plan.corpus.languages(name).join(scores, on="doc_id", how="full", coalesce=True)
 
-        def sign(some: pl.DataFrame) -> pl.DataFrame:
-            told = some.join(about, on="doc_id", how="left", maintain_order="left")
-            return duplicates.sign(told, plan.ranks, plan.apart, plan.params, self.sets)
+        def sign(batch: pl.DataFrame) -> pl.DataFrame:
+            labelled = batch.join(labels, on="doc_id", how="left", maintain_order="left")
+            return duplicates.sign_documents(
+                labelled,
+                ranks=plan.ranks,
+                distinguishing=plan.distinguishing,
+                params=plan.params,
+                finder=self.finder,
+            )
 
-        nothing = pl.DataFrame(schema=dict.fromkeys(_SIGNED, pl.String))
-        signed = [sign(some) for some in plan.source.handed_to("dedup", name, _SIGNED)]
-        signed = signed or [sign(nothing)]
+        empty = pl.DataFrame(schema=dict.fromkeys(_SIGNED_COLUMNS, pl.String))
+        documents = plan.corpus.documents_for("dedup", name, _SIGNED_COLUMNS)
+        signed = [sign(batch) for batch in documents] or [sign(empty)]
         plan.state.write("signatures", name, pl.concat(signed).to_arrow())
 
 
 class FindCopies(beam.DoFn):
-    """Exact keys of a partition -> [doc, text] of all copies but the one that stands for the text,
-    by shard."""
+    """Exact keys of a partition -> [doc, text] by shard.
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_shard(duplicates.copies(batches.frame(element[1])))
+    Of documents with one key, the least number stands for the text; the rows are all the others.
+    """
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from by_shard(duplicates.exact_copies(batches.frame(element[1])))
 
 
-class Band(beam.DoFn):
-    """A shard and its copies -> the keys of all other documents, by partition; tagged `known`, the
-    keys that meet the index, by its parts."""
+class MakeBands(beam.DoFn):
+    """A shard and its copies -> the band keys of all other documents, by partition.
 
-    def __init__(self, plan: Plan) -> None:
+    Tagged `earlier`: the keys to look up in the index of earlier releases, by part of the index.
+    """
+
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[object]:
         place, sides = element
         copies = batches.union(sides["copies"], COPY)
-        signed = self.plan.clean(place, duplicates.BANDED)
-        for start in range(0, signed.height, _ROWS):
-            some = signed[start : start + _ROWS].join(
+        signed = self.plan.uncontaminated(place, duplicates.BANDED)
+        for start in range(0, signed.height, _BATCH_ROWS):
+            texts = signed[start : start + _BATCH_ROWS].join(
                 copies, on="doc", how="anti", maintain_order="left"
             )
-            keys = duplicates.band_keys(some, self.plan.params)
-            yield from parts(keys, keys["key"].to_numpy(), self.plan.partitions)
-            if self.plan.known:
-                keys = release_index.keys(some, self.plan.params)
-                for keyed in parts(keys, release_index.part_of(keys["key"]), release_index.PARTS):
-                    yield beam.pvalue.TaggedOutput("known", keyed)
+            keys = duplicates.band_keys(texts, self.plan.params)
+            yield from by_partition(keys, keys["key"].to_numpy(), self.plan.partition_count)
+            if self.plan.earlier:
+                keys = release_index.index_keys(texts, self.plan.params)
+                index_parts = release_index.key_parts(keys["key"])
+                for keyed in by_partition(keys, index_parts, release_index.PARTS):
+                    yield beam.pvalue.TaggedOutput("earlier", keyed)
 
 
-class Meet(beam.DoFn):
-    """Keys of a part of the index -> candidate pairs with lawful documents of earlier releases, by
-    the blocks of shards that they touch."""
+class MatchIndex(beam.DoFn):
+    """Keys of one part of the index -> candidate pairs by blocks of shards.
 
-    def __init__(self, plan: Plan) -> None:
+    Each pair is a document of this run and a document of an earlier release that is still lawful.
+    """
+
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         part, keys = element[0], batches.frame(element[1])
-        for place, entry in enumerate(self.plan.known, len(self.plan.shards)):
+        for place, entry in enumerate(self.plan.earlier, len(self.plan.shards)):
             first = pl.lit(place << duplicates.ROW_BITS, pl.UInt64)
             pairs = entry.pairs(part, keys, self.plan.rights).select(
                 left="doc", right=first + pl.col("row").cast(pl.UInt64)
@@ -108,51 +120,59 @@ class Meet(beam.DoFn):
             yield from by_blocks(pairs, self.plan)
 
 
-class Pair(beam.DoFn):
-    """Keys of a partition -> candidate pairs, by the blocks of shards that they touch; tagged
-    `crowded`, by shard, the documents of buckets of which not every pair is among them."""
+class PairDocuments(beam.DoFn):
+    """Keys of a partition -> candidate pairs by blocks of shards.
 
-    def __init__(self, plan: Plan) -> None:
+    Tagged `crowded`, by shard: the documents of buckets that do not yield all of their pairs.
+    """
+
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
         keys = batches.frame(element[1])
         yield from by_blocks(clusters.candidate_pairs(keys), self.plan)
-        for keyed in by_shard(clusters.crowded(keys).to_frame()):
+        for keyed in by_shard(clusters.crowded_documents(keys).to_frame()):
             yield beam.pvalue.TaggedOutput("crowded", keyed)
 
 
-class Compare(beam.DoFn):
-    """Pairs between two blocks of shards -> batches of verified edges (`duplicates.EDGE`, and the
-    pairs' `component` where they have one), none between two of earlier releases; tagged `apart`,
-    by shard, what figures keep apart.
+class ComparePairs(beam.DoFn):
+    """Candidate pairs between two blocks of shards -> batches of verified edges.
+
+    The edges are rows of `duplicates.EDGE`, with the pairs' `component` if they have one. Pairs of
+    two documents of earlier releases are skipped. Tagged `apart`, by shard: the rows of
+    `duplicates.summarize_apart` for documents that figures keep apart.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        both = self.plan.is_known(pl.min_horizontal("left", "right"))
-        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both)
+        both_earlier = self.plan.is_earlier(pl.min_horizontal("left", "right"))
+        pairs = batches.frame(element[1]).unique(["left", "right"]).filter(~both_earlier)
         docs = pl.concat([pairs["left"], pairs["right"]])
-        found = duplicates.verify(
-            pairs, self.plan.named(docs, duplicates.COMPARED), self.plan.params
+        edges = duplicates.verify_pairs(
+            pairs, self.plan.signed_documents(docs, duplicates.COMPARED), self.plan.params
         )
         if "component" in pairs.columns:
-            found = found.join(pairs, on=["left", "right"])
-        yield from batches.whole(found.filter(~pl.col("apart")))
-        apart = found.filter("apart")
+            edges = edges.join(pairs, on=["left", "right"])
+        yield from batches.whole(edges.filter(~pl.col("apart")))
+        apart = edges.filter("apart")
         if apart.height:
-            told = self.plan.named(pl.concat([apart["left"], apart["right"]]), _TOLD)
-            for place, batch in by_shard(duplicates.kept_apart(apart, told)):
+            docs = pl.concat([apart["left"], apart["right"]])
+            signed = self.plan.signed_documents(docs, _FIGURE_COLUMNS)
+            for place, batch in by_shard(duplicates.summarize_apart(apart, signed)):
                 yield beam.pvalue.TaggedOutput("apart", (place, batch))
 
 
-class Near(beam.PTransform):
-    """A pipeline's start -> copies [doc, text] by shard, edges (`duplicates.EDGE`) in batches, and
-    by shard what figures keep apart (`duplicates.kept_apart`)."""
+class FindNearDuplicates(beam.PTransform):
+    """A pipeline's start -> three collections.
 
-    def __init__(self, plan: Plan, places: beam.PCollection) -> None:
+    Copies [doc, text] by shard; verified edges (`duplicates.EDGE`) in batches; and by shard the
+    documents that figures keep apart (`duplicates.summarize_apart`).
+    """
+
+    def __init__(self, plan: DedupPlan, places: beam.PCollection) -> None:
         super().__init__()
         self.plan = plan
         self.places = places
@@ -162,61 +182,65 @@ class Near(beam.PTransform):
     ) -> tuple[beam.PCollection, beam.PCollection, beam.PCollection]:
         plan = self.plan
         copies = (
-            stage_tables.deal(pipeline, plan.shards)
-            | "Sign" >> beam.ParDo(Sign(plan)).with_output_types(KEYED)
+            stage_tables.deal_shards(pipeline, plan.shards)
+            | "Sign" >> beam.ParDo(SignShards(plan)).with_output_types(Partitioned)
             | "ByText" >> beam.GroupByKey()
-            | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(KEYED)
+            | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(Partitioned)
         )
         keys = (
-            {"shard": after(self.places, copies), "copies": copies}
+            {"shard": pass_after(self.places, copies), "copies": copies}
             | "Copies" >> beam.CoGroupByKey()
-            | "Band"
-            >> beam.ParDo(Band(plan))
-            .with_output_types(KEYED, known=KEYED)
-            .with_outputs("known", main="keys")
+            | "MakeBands"
+            >> beam.ParDo(MakeBands(plan))
+            .with_output_types(Partitioned, earlier=Partitioned)
+            .with_outputs("earlier", main="keys")
         )
-        banded = keys.keys | "Bands" >> Paired(plan)
-        rare = banded.crowded | "Templates" >> Rarest(plan) | "Rare" >> Paired(plan)
-        found = [banded.pairs, rare.pairs]
-        if plan.known:
-            met = (
-                keys.known
+        banded = keys.keys | "Bands" >> GroupAndPair(plan)
+        rare = banded.crowded | "Templates" >> RareShingleKeys(plan) | "Rare" >> GroupAndPair(plan)
+        candidates = [banded.pairs, rare.pairs]
+        if plan.earlier:
+            matched = (
+                keys.earlier
                 | "ByPart" >> beam.GroupByKey()
-                | "Meet" >> beam.ParDo(Meet(plan)).with_output_types(KEYED)
+                | "MatchIndex" >> beam.ParDo(MatchIndex(plan)).with_output_types(Partitioned)
             )
-            found.append(met)
-        pairs = found | "AllPairs" >> beam.Flatten().with_output_types(KEYED)
-        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> Compared(plan)
+            candidates.append(matched)
+        pairs = candidates | "AllPairs" >> beam.Flatten().with_output_types(Partitioned)
+        compared = pairs | "ByBlocks" >> beam.GroupByKey() | "Compare" >> CompareGrouped(plan)
         return copies, compared.edges, compared.apart
 
 
-class Paired(beam.PTransform):
-    """Keys by partition -> `pairs` and `crowded`, see `Pair`."""
+class GroupAndPair(beam.PTransform):
+    """Keys by partition -> `pairs` and `crowded`, see `PairDocuments`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(self, keys: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        pair = beam.ParDo(Pair(self.plan)).with_output_types(KEYED, crowded=KEYED)
+        pair = beam.ParDo(PairDocuments(self.plan)).with_output_types(
+            Partitioned, crowded=Partitioned
+        )
         return keys | beam.GroupByKey() | pair.with_outputs("crowded", main="pairs")
 
 
-class Compared(beam.PTransform):
-    """Grouped pairs -> `edges` and `apart`, see `Compare`."""
+class CompareGrouped(beam.PTransform):
+    """Grouped pairs -> `edges` and `apart`, see `ComparePairs`."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(self, pairs: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        compare = beam.ParDo(Compare(self.plan)).with_output_types(pa.RecordBatch, apart=KEYED)
+        compare = beam.ParDo(ComparePairs(self.plan)).with_output_types(
+            pa.RecordBatch, apart=Partitioned
+        )
         return pairs | compare.with_outputs("apart", main="edges")
 
 
-def after(places: beam.PCollection, other: beam.PCollection) -> beam.PCollection:
-    """The places of shards, once all of `other` is there: files that a step wrote are complete."""
+def pass_after(places: beam.PCollection, step: beam.PCollection) -> beam.PCollection:
+    """Pass on the places of shards once all of `step` is computed: its files are then complete."""
     return places | "Signed" >> beam.Map(
         lambda place, _: place,
-        beam.pvalue.AsIter(other | "SignedCount" >> beam.combiners.Count.Globally()),
-    ).with_output_types(KEYED)
+        beam.pvalue.AsIter(step | "SignedCount" >> beam.combiners.Count.Globally()),
+    ).with_output_types(Partitioned)

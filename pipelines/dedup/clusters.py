@@ -1,7 +1,7 @@
-"""From shared bands to verified edges, clusters, and the one document of each that stays.
+"""Candidate pairs from shared bands, Jaccard similarity, components, and survivors of clusters.
 
-Documents are unsigned 64-bit numbers; number them by preference, best first, where that is
-known: the star of a hot bucket then has the likely survivor as its centre.
+Documents are unsigned 64-bit numbers. If their preference is known, number them by it, best first:
+the centre of the star of a hot bucket is then the likely survivor.
 """
 
 from __future__ import annotations
@@ -17,31 +17,38 @@ from pipelines.text.ragged import I64, ranges
 from pipelines.text.shingles import U64, Shingles, fmix64
 
 HOT = 32
-"""Members from which a bucket no longer yields all of its pairs."""
+"""A bucket with more members does not yield all of its pairs."""
 
-_CHUNK = 1 << 22  # shingles gathered at a time
+_CHUNK = 1 << 22  # shingles compared at a time
 
 
 def candidate_pairs(keys: pl.DataFrame, hot: int = HOT) -> pl.DataFrame:
-    """Documents that share a key -> distinct pairs [left, right], left < right, sorted.
+    """Pair documents that share a key.
 
-    keys: key u64, doc u64.  A bucket of up to `hot` members yields all its pairs.  A larger one
-    yields a star (its least document with each) and a chain (each with the next), so that a key
-    costs at most (hot - 1) / 2 pairs and a template does not go quadratic.  Buckets with the
-    same members are expanded once.
+    A bucket holds the documents with one key. A bucket of up to `hot` members yields all its pairs.
+    A larger bucket yields a star (its least document with each) and a chain (each with the next).
+    So a key costs at most (hot - 1) / 2 pairs, and the cost of a template is not quadratic. Buckets
+    with the same members are expanded once.
+
+    Args:
+      keys: key u64, doc u64.
+      hot: the largest bucket that yields all its pairs.
+
+    Returns:
+      Distinct pairs [left, right], left < right, sorted.
     """
     rows = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"]).sort("key", "doc")
     if rows.is_empty():
-        return _pairs([])
+        return _distinct_pairs([])
     key, doc = rows["key"].to_numpy(), rows["doc"].cast(pl.UInt64).to_numpy()
-    starts = _runs(key)
-    chosen = _unlike(doc, starts)
+    starts = _run_starts(key)
+    distinct = _distinct_buckets(doc, starts)
     sizes = np.diff(np.append(starts, len(doc)))
-    return _pairs(list(_edges(doc, starts[chosen], sizes[chosen], hot)))
+    return _distinct_pairs(list(_bucket_pairs(doc, starts[distinct], sizes[distinct], hot)))
 
 
-def crowded(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
-    """The documents of buckets of which `candidate_pairs` does not yield all pairs."""
+def crowded_documents(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
+    """Return the documents of buckets that are too large to yield all pairs."""
     shared = keys.filter(pl.col("key").is_duplicated()).unique(["key", "doc"])
     return shared.filter(pl.len().over("key") > hot)["doc"].unique().sort()
 
@@ -49,29 +56,46 @@ def crowded(keys: pl.DataFrame, hot: int = HOT) -> pl.Series:
 def jaccard(
     pairs: pl.DataFrame, shingles: Shingles, docs: U64 | None = None, chunk: int = _CHUNK
 ) -> pl.DataFrame:
-    """Pairs [left, right] -> [left, right, similarity, containment], measured on the shingles.
+    """Measure the similarity of pairs on their shingles.
 
-    docs: ascending, docs[i] is the document of row i (None: left and right are rows).
-    similarity: shared shingles over those of either; containment: over those of the smaller.
-    Both are 0.0 where a document has no shingles: emptiness proves nothing.  Memory is bounded
-    by `chunk` shingles at a time, or one pair.  Raises KeyError for a document not in `docs`.
+    Args:
+      pairs: left, right.
+      shingles: the sets of the documents, a row per document.
+      docs: docs[i] is the document of row i; ascending. None: left and right are row numbers.
+      chunk: how many shingles are compared at a time, at least one pair.
+
+    Returns:
+      left, right, similarity (shared shingles over those of both), containment (shared shingles
+      over those of the smaller set). Both are 0.0 if a document has no shingles: two empty sets
+      prove nothing.
+
+    Raises:
+      KeyError: if a document is not in `docs`.
     """
-    left, right = (_locate(pairs[side].to_numpy(), docs) for side in ("left", "right"))
+    left, right = (_find_rows(pairs[side].to_numpy(), docs) for side in ("left", "right"))
     a, b = shingles.sizes[left], shingles.sizes[right]
     shared = np.zeros(len(left), np.int64)
     steps = np.cumsum(a + b) // max(chunk, 1)
-    for low, high in pairwise(np.append(_runs(steps), len(steps))):
-        shared[low:high] = _shared(shingles.take(left[low:high]), shingles.take(right[low:high]))
+    for low, high in pairwise(np.append(_run_starts(steps), len(steps))):
+        shared[low:high] = _count_shared(
+            shingles.take(left[low:high]), shingles.take(right[low:high])
+        )
     return pairs.select("left", "right").with_columns(
         similarity=pl.Series(shared / np.maximum(a + b - shared, 1), dtype=pl.Float64),
         containment=pl.Series(shared / np.maximum(np.minimum(a, b), 1), dtype=pl.Float64),
     )
 
 
-def components(edges: pl.DataFrame) -> pl.DataFrame:
-    """Edges [left, right] -> [doc, component], sorted; component: its least document.
+def label_components(edges: pl.DataFrame) -> pl.DataFrame:
+    """Label the connected components of edges that fit one worker.
 
-    For the edges of one worker; the same whatever their order or direction.
+    The result does not depend on the order or direction of the edges.
+
+    Args:
+      edges: left, right.
+
+    Returns:
+      doc, component (its least document), sorted.
     """
     from scipy import sparse
     from scipy.sparse import csgraph
@@ -86,12 +110,18 @@ def components(edges: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"doc": docs, "component": docs[first[labels]]})
 
 
-def anchors(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
-    """The pairs to measure besides: each component's best-ranked text with each of its texts.
+def anchor_pairs(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Pair each component's best-ranked text with all its other texts.
 
-    edges [left, right], texts [text, component, rank] -> [left, right, component] without those
-    in edges.  One pair per text at most; with them verified, `survivors` keeps one document of
-    a hot bucket, and what goes was compared with what stays.
+    Once these pairs are verified, `choose_survivors` keeps one document of a hot bucket, and each
+    removed document has been compared with the survivor. Each text adds one pair at most.
+
+    Args:
+      edges: left, right: the pairs that are measured already.
+      texts: text, component, rank.
+
+    Returns:
+      left, right, component: the pairs that are not in `edges`.
     """
     best = pl.col("text").first().over("component")
     pairs = (
@@ -103,29 +133,37 @@ def anchors(edges: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
         )
         .filter(pl.col("left") != pl.col("right"))
     )
-    known = _oriented(edges.select("left", "right"))
-    return pairs.join(known, on=["left", "right"], how="anti").sort("left", "right")
+    measured = _order_sides(edges.select("left", "right"))
+    return pairs.join(measured, on=["left", "right"], how="anti").sort("left", "right")
 
 
-def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
-    """Who stays: verified edges [left, right, similarity], rank [doc, rank] (least is best) ->
-    [doc, kept, similarity] for each document of the edges, sorted; who stays keeps itself,
-    with a null similarity.
+def choose_survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
+    """Choose which documents stay.
 
-    The best-ranked document of a component stays, all with an edge to it go, and the rest is
-    decided again until none is left.  That is the greedy independent set in order of rank
-    (number breaks ties), found here in one pass.  Each document that goes has a measured edge
-    to the one kept for it, the best-ranked if there are several.  Raises KeyError for a
-    document without a rank.
+    The best-ranked document of a component stays, and its neighbours are removed. The same is
+    repeated on the rest until no document is left. That is the greedy independent set in order of
+    rank (the number breaks ties); one pass computes it. Each removed document has a measured edge
+    to the survivor that replaces it: to the best-ranked survivor, if there are several.
+
+    Args:
+      edges: left, right, similarity; verified.
+      rank: doc, rank. The least rank is best.
+
+    Returns:
+      doc, kept, similarity for each document of the edges, sorted. A survivor is its own `kept`,
+      with a null similarity.
+
+    Raises:
+      KeyError: if a document has no rank.
     """
     edges = edges.filter(pl.col("left") != pl.col("right"))
-    edges = _oriented(edges).group_by("left", "right").agg(pl.col("similarity").max())
+    edges = _order_sides(edges).group_by("left", "right").agg(pl.col("similarity").max())
     nodes = pl.concat([edges["left"], edges["right"]]).unique().to_frame("doc")
     ranked = nodes.join(rank.drop_nulls("rank").unique("doc"), on="doc").sort("rank", "doc")
     if len(ranked) < len(nodes):
         raise KeyError(f"{len(nodes) - len(ranked)} documents have no rank")
     order = ranked.select("doc", at=pl.int_range(pl.len()))
-    placed = (
+    ordered = (
         edges.join(order, left_on="left", right_on="doc")
         .join(order, left_on="right", right_on="doc")
         .select(
@@ -135,26 +173,26 @@ def survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("better", "worse")
     )
-    better, worse = placed["better"].to_numpy(), placed["worse"].to_numpy()
+    better, worse = ordered["better"].to_numpy(), ordered["worse"].to_numpy()
     stays = np.ones(len(order), bool)
-    for low, high in pairwise(np.append(_runs(better), len(better))):
+    for low, high in pairwise(np.append(_run_starts(better), len(better))):
         if stays[better[low]]:
             stays[worse[low:high]] = False
-    gone = (
-        placed.filter(pl.Series(stays[better] & ~stays[worse]))
+    removed = (
+        ordered.filter(pl.Series(stays[better] & ~stays[worse]))
         .unique("worse", keep="first", maintain_order=True)
         .join(order.rename({"doc": "kept"}), left_on="better", right_on="at")
         .select("worse", "kept", "similarity")
     )
     return (
-        order.join(gone, left_on="at", right_on="worse", how="left")
+        order.join(removed, left_on="at", right_on="worse", how="left")
         .select("doc", pl.col("kept").fill_null(pl.col("doc")), "similarity")
         .sort("doc")
     )
 
 
-def _edges(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:
-    """Pairs inside runs of `doc`."""
+def _bucket_pairs(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:
+    """Yield the pairs of buckets. A bucket is a run of `doc`, sorted."""
     small = sizes <= hot
     at = ranges(starts[small], sizes[small])
     last = np.repeat(starts[small] + sizes[small], sizes[small]) - 1
@@ -173,8 +211,8 @@ def _edges(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U
     yield np.repeat(centre, sizes), members
 
 
-def _runs(*columns: npt.NDArray[np.generic]) -> I64:
-    """Where a new run of equal rows starts, for columns sorted together."""
+def _run_starts(*columns: npt.NDArray[np.generic]) -> I64:
+    """Return the row numbers where a new run of equal rows starts, in columns sorted together."""
     new = np.zeros(len(columns[0]), bool)
     new[:1] = True
     for column in columns:
@@ -182,45 +220,52 @@ def _runs(*columns: npt.NDArray[np.generic]) -> I64:
     return np.flatnonzero(new)
 
 
-def _unlike(doc: U64, starts: I64) -> npt.NDArray[np.bool_]:
-    """Which runs are the first with their set of members (told by a 128-bit sum of hashes),
-    and have at least two."""
+def _distinct_buckets(doc: U64, starts: I64) -> npt.NDArray[np.bool_]:
+    """Whether each bucket has at least two members and is the first with this set of members.
+
+    Sets are compared by 128-bit sums of hashes.
+    """
     sizes = np.diff(np.append(starts, len(doc)))
     hashed = fmix64(doc + np.uint64(1))
     sums = [np.add.reduceat(h, starts) for h in (hashed, fmix64(~hashed))]
-    runs = pl.DataFrame({"size": sizes, "x": sums[0], "y": sums[1]})
+    buckets = pl.DataFrame({"size": sizes, "x": sums[0], "y": sums[1]})
     return (
-        runs.select(pl.struct(pl.all()).is_first_distinct() & (pl.col("size") > 1))
+        buckets.select(pl.struct(pl.all()).is_first_distinct() & (pl.col("size") > 1))
         .to_series()
         .to_numpy()
     )
 
 
-def _pairs(parts: list[tuple[U64, U64]]) -> pl.DataFrame:
+def _distinct_pairs(pairs: list[tuple[U64, U64]]) -> pl.DataFrame:
+    """Return arrays of left and right documents as distinct pairs, sorted."""
     schema = {"left": pl.UInt64, "right": pl.UInt64}
-    frames = [pl.DataFrame({"left": a, "right": b}, schema=schema) for a, b in parts]
-    frame = _oriented(pl.concat([pl.DataFrame(schema=schema), *frames]))
+    frames = [pl.DataFrame({"left": a, "right": b}, schema=schema) for a, b in pairs]
+    frame = _order_sides(pl.concat([pl.DataFrame(schema=schema), *frames]))
     return frame.filter(pl.col("left") != pl.col("right")).unique().sort("left", "right")
 
 
-def _oriented(edges: pl.DataFrame) -> pl.DataFrame:
-    """The lesser document on the left."""
+def _order_sides(edges: pl.DataFrame) -> pl.DataFrame:
+    """Put the lesser document of each edge on the left."""
     return edges.with_columns(
         left=pl.min_horizontal("left", "right"), right=pl.max_horizontal("left", "right")
     )
 
 
-def _locate(wanted: U64, docs: U64 | None) -> I64:
+def _find_rows(wanted: U64, docs: U64 | None) -> I64:
+    """Return the rows of documents. Raises KeyError if one is not in `docs`."""
     if docs is None:
         return wanted.astype(np.int64)
     rows = np.searchsorted(docs, wanted)
     if not (rows < len(docs)).all() or (docs[rows] != wanted).any():
-        raise KeyError("pairs name documents that have no shingles here")
+        raise KeyError("pairs: a document of a pair is not in `docs`")
     return rows
 
 
-def _shared(left: Shingles, right: Shingles) -> I64:
-    """Common hashes row by row: the non-zeros of a product of sparse rows, merged in C++."""
+def _count_shared(left: Shingles, right: Shingles) -> I64:
+    """Count the common hashes row by row.
+
+    They are the non-zeros of a product of sparse rows, which SciPy merges in C++.
+    """
     from scipy import sparse
 
     a, b = (

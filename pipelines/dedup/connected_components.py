@@ -1,15 +1,17 @@
 """Connected components of more edges than one worker holds.
 
 Kiveris, Lattanzi, Mirrokni, Rastogi, Vassilvitskii: Connected Components in MapReduce and Beyond
-(SoCC 2014).  A *large-star* ties the larger neighbours of each document to the least document of
-its neighbourhood, a *small-star* does so with the smaller ones; both keep what is connected, and
-repeated by turns they end in stars around the least document of each component.
+(SoCC 2014). A *large-star* ties the larger neighbours of each document to the least document of its
+neighbourhood. A *small-star* ties the smaller neighbours to it. Both keep documents connected.
+Repeated in turn, they end in stars around the least document of each component.
 
-Documents are compared by a hash of their numbers: in order of the numbers themselves a chain of
-neighbours shrinks slowly.  Beam has no loops, so the rounds are written out, as many as bring the
-longest chain that the number of documents allows down to what one worker holds (`CORE`).  What
-is a star by then is peeled off; the rest, usually nothing, is finished by one worker: the result
-is right after any number of rounds, none included.
+Documents are compared by a hash of their numbers: in the order of the numbers themselves a chain of
+neighbours shrinks slowly.
+
+Beam has no loops, so the pipeline holds a fixed number of rounds. They reduce the longest chain
+that the number of documents allows to what one worker holds (`CORE`). The documents that form a
+star by then are peeled off. One worker solves the rest, which is usually empty. So the result is
+right after any number of rounds, also after none.
 """
 
 from __future__ import annotations
@@ -22,34 +24,35 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dedup.clusters import components
+from pipelines.dedup.clusters import label_components
+from pipelines.dedup.plan import Partitioned, by_partition
 from pipelines.engine import batches
 from pipelines.text.shingles import fmix64
 
 CORE = 1 << 22
-"""Documents whose edges one worker may be given."""
+"""How many documents one worker solves at most."""
 
 _EDGES = {"doc": pl.UInt64, "other": pl.UInt64}
 _LABELS = {"doc": pl.UInt64, "component": pl.UInt64}
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-Parted = tuple[int, pa.RecordBatch]
 
 
-def rounds(documents: int, core: int = CORE) -> int:
-    """Rounds after which of a chain of so many documents no more than `core` are left.
+def rounds_needed(documents: int, core: int = CORE) -> int:
+    """Return after how many rounds at most `core` documents of a chain of `documents` are left.
 
-    A round leaves less than half of a chain (tests/pipelines/dedup/test_connected_components.py); no graph of
-    near-duplicates has been seen that shrinks more slowly."""
+    A round leaves less than half of a chain (see the tests of this module). No graph of
+    near-duplicates is known that shrinks more slowly.
+    """
     return max(0, math.ceil(math.log2(max(1, documents) / core)))
 
 
 def scramble(docs: pl.Series | np.ndarray) -> np.ndarray:
-    """Document numbers in another order, as other numbers; `unscramble` undoes it."""
+    """Map document numbers to other numbers, in another order. `unscramble` is the inverse."""
     return fmix64(np.asarray(docs, np.uint64) * _ODD)
 
 
 def unscramble(docs: pl.Series | np.ndarray) -> np.ndarray:
-    """The numbers that `scramble` was given."""
+    """Map the numbers that `scramble` returned back to document numbers."""
     values = np.asarray(docs, np.uint64).copy()
     values ^= values >> np.uint64(33)
     values *= np.uint64(pow(0xC4CEB9FE1A85EC53, -1, 1 << 64))
@@ -59,14 +62,20 @@ def unscramble(docs: pl.Series | np.ndarray) -> np.ndarray:
     return values * np.uint64(pow(int(_ODD), -1, 1 << 64))
 
 
-def both_ways(edges: pl.DataFrame) -> pl.DataFrame:
-    """Edges [doc, other] in both directions."""
+def in_both_directions(edges: pl.DataFrame) -> pl.DataFrame:
+    """Return edges [doc, other] and their reverse."""
     return pl.concat([edges, edges.select(doc="other", other="doc")])
 
 
 def large_star(edges: pl.DataFrame) -> pl.DataFrame:
-    """[doc, other] in both directions, all of each `doc` -> its larger neighbours tied to its least
-    neighbour or itself, as [doc, other] with the larger one first."""
+    """Tie the larger neighbours of each document to the least of it and its neighbours.
+
+    Args:
+      edges: doc, other in both directions; all edges of each `doc`.
+
+    Returns:
+      doc, other; the larger document is first.
+    """
     least = pl.min_horizontal("doc", pl.col("other").min().over("doc"))
     return (
         edges.filter(pl.col("other") != pl.col("doc"))
@@ -78,8 +87,14 @@ def large_star(edges: pl.DataFrame) -> pl.DataFrame:
 
 
 def small_star(edges: pl.DataFrame) -> pl.DataFrame:
-    """[doc, other] with the larger first, all of each `doc` -> it and its neighbours tied to the
-    least of them."""
+    """Tie each document and its smaller neighbours to the least of them.
+
+    Args:
+      edges: doc, other; the larger document is first; all edges of each `doc`.
+
+    Returns:
+      doc, other; the larger document is first.
+    """
     tied = edges.with_columns(least=pl.col("other").min().over("doc"))
     return pl.concat(
         [
@@ -89,11 +104,17 @@ def small_star(edges: pl.DataFrame) -> pl.DataFrame:
     ).unique()
 
 
-def peel(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """[doc, other] in both directions, all of each `doc` -> leaves and core, as [doc, other].
+def peel_leaves(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Divide edges into leaves and core.
 
-    A leaf has one neighbour, a smaller one: it goes where that goes.  The core holds all other
-    edges, each once.  Where all components are stars it is empty.
+    A leaf has one neighbour, which is smaller; both are in one component. The core holds all other
+    edges, each once. It is empty if all components are stars.
+
+    Args:
+      edges: doc, other in both directions; all edges of each `doc`.
+
+    Returns:
+      Leaves and core, both as doc, other.
     """
     tied = edges.unique().with_columns(single=pl.len().over("doc") == 1)
     down = tied.filter(pl.col("doc") > pl.col("other"))
@@ -103,10 +124,17 @@ def peel(edges: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
 
 
-def attach(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
-    """Leaves [doc, other] and labels of the core [doc, component] -> labels of all of them, and
-    of the centres of stars."""
-    hung = leaves.join(core, left_on="other", right_on="doc", how="left").with_columns(
+def attach_leaves(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
+    """Label the leaves and the centres of stars.
+
+    Args:
+      leaves: doc, other.
+      core: doc, component: the labels of the core.
+
+    Returns:
+      doc, component of all documents.
+    """
+    labelled = leaves.join(core, left_on="other", right_on="doc", how="left").with_columns(
         component=pl.coalesce("component", "other")
     )
     centres = leaves.select(doc="other", component="other").unique()
@@ -114,15 +142,16 @@ def attach(leaves: pl.DataFrame, core: pl.DataFrame) -> pl.DataFrame:
         [
             core,
             centres.join(core, on="doc", how="anti"),
-            hung.select("doc", "component"),
+            labelled.select("doc", "component"),
         ]
     )
 
 
-class Components(beam.PTransform):
-    """Batches of edges [left, right] -> batches of [doc, component], by partition of `doc` (of its
-    hash `fmix64`).  The component is one of its documents, the same whatever the order of edges
-    and the number of workers.
+class ConnectedComponents(beam.PTransform):
+    """Batches of edges [left, right] -> batches of [doc, component].
+
+    The batches are partitioned by the hash `fmix64` of `doc`. The component is one of its
+    documents. It does not depend on the order of edges or the number of workers.
     """
 
     def __init__(self, partitions: int, rounds: int) -> None:
@@ -131,104 +160,115 @@ class Components(beam.PTransform):
         self.rounds = rounds
 
     def expand(self, edges: beam.PCollection) -> beam.PCollection:
-        keyed, parts = tuple[int, pa.RecordBatch], self.partitions
+        count = self.partitions
         if not self.rounds:
             return (
                 edges
-                | "Together" >> beam.Map(lambda batch: (0, batch)).with_output_types(keyed)
+                | "Together" >> beam.Map(lambda batch: (0, batch)).with_output_types(Partitioned)
                 | "All" >> beam.GroupByKey()
-                | "Solve" >> beam.ParDo(_Solve(parts)).with_output_types(keyed)
+                | "Solve" >> beam.ParDo(_LabelAll(count)).with_output_types(Partitioned)
             )
-        tied = edges | "Scramble" >> beam.ParDo(_Scramble(parts)).with_output_types(keyed)
+        tied = edges | "Scramble" >> beam.ParDo(_Scramble(count)).with_output_types(Partitioned)
         for i in range(self.rounds):
             tied = (
                 tied
                 | f"Large{i}" >> beam.GroupByKey()
-                | f"LargeStar{i}" >> beam.ParDo(_Large(parts)).with_output_types(keyed)
+                | f"LargeStar{i}" >> beam.ParDo(_LargeStar(count)).with_output_types(Partitioned)
                 | f"Small{i}" >> beam.GroupByKey()
-                | f"SmallStar{i}" >> beam.ParDo(_Small(parts)).with_output_types(keyed)
+                | f"SmallStar{i}" >> beam.ParDo(_SmallStar(count)).with_output_types(Partitioned)
             )
         peeled = (
             tied
             | "Ends" >> beam.GroupByKey()
             | "Peel"
-            >> beam.ParDo(_Peel(parts))
-            .with_output_types(keyed, core=keyed)
+            >> beam.ParDo(_Peel(count))
+            .with_output_types(Partitioned, core=Partitioned)
             .with_outputs("core", main="leaves")
         )
         core = (
             peeled.core
             | "Core" >> beam.GroupByKey()
-            | "SolveCore" >> beam.ParDo(_SolveCore(parts)).with_output_types(keyed)
+            | "SolveCore" >> beam.ParDo(_LabelCore(count)).with_output_types(Partitioned)
         )
         return (
             {"leaves": peeled.leaves, "core": core}
-            | "Hang" >> beam.CoGroupByKey()
-            | "Attach" >> beam.ParDo(_Attach(parts)).with_output_types(keyed)
+            | "LeavesAndCore" >> beam.CoGroupByKey()
+            | "Attach" >> beam.ParDo(_Attach(count)).with_output_types(Partitioned)
         )
 
 
-class _Parting(beam.DoFn):
+class _PartitioningDoFn(beam.DoFn):
+    """Divides its output into partitions."""
+
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
 
-    def part(self, frame: pl.DataFrame, by: str = "doc") -> Iterator[Parted]:
-        for batch in batches.whole(frame):
-            yield from batches.partition(batch, frame[by].to_numpy(), self.partitions)
+    def divide(self, frame: pl.DataFrame, by: str = "doc") -> Iterator[Partitioned]:
+        """Divide rows by a column of scrambled numbers."""
+        yield from by_partition(frame, frame[by].to_numpy(), self.partitions)
 
-    def labelled(self, labels: pl.DataFrame) -> Iterator[Parted]:
-        """Labels by the partition of their documents' `fmix64`."""
-        for batch in batches.whole(labels):
-            yield from batches.partition(batch, fmix64(labels["doc"].to_numpy()), self.partitions)
+    def divide_labels(self, labels: pl.DataFrame) -> Iterator[Partitioned]:
+        """Divide labels by the hash `fmix64` of their document."""
+        yield from by_partition(labels, fmix64(labels["doc"].to_numpy()), self.partitions)
 
 
-class _Solve(_Parting):
+class _LabelAll(_PartitioningDoFn):
     """All edges -> labels."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from self.labelled(components(batches.frame(element[1])))
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from self.divide_labels(label_components(batches.frame(element[1])))
 
 
-class _Scramble(_Parting):
-    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
+class _Scramble(_PartitioningDoFn):
+    """Edges [left, right] -> scrambled edges in both directions."""
+
+    def process(self, element: pa.RecordBatch) -> Iterator[Partitioned]:
         edges = batches.frame(element)
         ends = {"doc": scramble(edges["left"]), "other": scramble(edges["right"])}
-        yield from self.part(both_ways(pl.DataFrame(ends)))
+        yield from self.divide(in_both_directions(pl.DataFrame(ends)))
 
 
-class _Large(_Parting):
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from self.part(large_star(batches.frame(element[1])))
+class _LargeStar(_PartitioningDoFn):
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from self.divide(large_star(batches.frame(element[1])))
 
 
-class _Small(_Parting):
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from self.part(both_ways(small_star(batches.frame(element[1]))))
+class _SmallStar(_PartitioningDoFn):
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from self.divide(in_both_directions(small_star(batches.frame(element[1]))))
 
 
-class _Peel(_Parting):
+class _Peel(_PartitioningDoFn):
+    """Edges -> leaves by partition. Tagged `core`: all other edges, under one key."""
+
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
-        leaves, core = peel(batches.frame(element[1]))
-        yield from self.part(leaves, "other")
+        leaves, core = peel_leaves(batches.frame(element[1]))
+        yield from self.divide(leaves, "other")
         for batch in batches.whole(core):
             yield beam.pvalue.TaggedOutput("core", (0, batch))
 
 
-class _SolveCore(_Parting):
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
+class _LabelCore(_PartitioningDoFn):
+    """The core's edges -> its labels, scrambled."""
+
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
         core = batches.frame(element[1]).rename({"doc": "left", "other": "right"})
-        yield from self.part(components(core))
+        yield from self.divide(label_components(core))
 
 
-class _Attach(_Parting):
-    def process(self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]) -> Iterator[Parted]:
+class _Attach(_PartitioningDoFn):
+    """Leaves and labels of the core -> labels of all documents, by document number."""
+
+    def process(
+        self, element: tuple[int, dict[str, Iterable[pa.RecordBatch]]]
+    ) -> Iterator[Partitioned]:
         _, sides = element
         leaves, core = (
             batches.union(sides[name], columns)
             for name, columns in (("leaves", _EDGES), ("core", _LABELS))
         )
-        labels = attach(leaves, core)
-        yield from self.labelled(
+        labels = attach_leaves(leaves, core)
+        yield from self.divide_labels(
             labels.select(
                 doc=pl.Series(unscramble(labels["doc"])),
                 component=pl.Series(unscramble(labels["component"])),

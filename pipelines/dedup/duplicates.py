@@ -1,8 +1,8 @@
-"""What the stage `dedup` computes, without Beam: signatures, keys, verified edges, who stays.
+"""The functions of the stage `dedup` without Beam: signatures, keys, verified edges, clusters.
 
-A document's number is 64 bits: its shard's place in the sorted list of shards, then its row in
-that shard's signatures; with a 64-bit key it is all that is shuffled to find near-duplicates.
-Of documents with the same key view one number stands for the *text*; edges are between texts.
+A document's number has 64 bits: its shard's place in the sorted list of shards, then its row in
+that shard's signatures. Only these numbers and 64-bit keys are shuffled to find near-duplicates.
+Documents with the same key view are one *text*, named by one of their numbers. Edges join texts.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import numpy as np
 import polars as pl
 
 from pipelines.dedup import clusters
-from pipelines.dedup.contamination import Contamination
+from pipelines.dedup.contamination import ContaminationFinder
 from pipelines.text import minhash, numeric_tokens, ragged, shingles, transliteration
 from schemas.sections import DedupParams
 
 RULE_VERSION = f"{minhash.ALGORITHM}/{shingles.ALGORITHM}/{numeric_tokens.ALGORITHM}/{transliteration.ALGORITHM}/3"
 ROW_BITS = 32
 FIGURE_KEYS = 6
-"""Keys of figures with one value of the signature each: texts of similarity s and the same
-figures meet in one of them with 1 - (1 - s)**6, 0.9998 at 0.75."""
+"""How many keys combine the figures with one value of the signature each. Two texts of similarity
+s with the same figures share such a key with the probability 1 - (1 - s)**6: 0.9998 at 0.75."""
 
-KEYED = {"key": pl.UInt64, "doc": pl.UInt64}
+BAND_KEY = {"key": pl.UInt64, "doc": pl.UInt64}
 PAIR = {"left": pl.UInt64, "right": pl.UInt64}
 EDGE = {
     **PAIR,
-    "similarity": pl.Float64,  # what was measured
+    "similarity": pl.Float64,  # as measured
     "measure": pl.String,  # exact | jaccard | containment (of the shorter); latin-… across scripts
-    "contained": pl.UInt64,  # the shorter text, where containment decided; else null
-    "apart": pl.Boolean,  # similar, and two documents by their figures
+    "contained": pl.UInt64,  # the shorter text, if containment decided; else null
+    "apart": pl.Boolean,  # similar, but two documents by their figures
 }
-#: Columns of what is signed: what bands are made of, and what pairs are compared by.
+#: Columns of signatures by which pairs are compared, and those from which band keys are computed.
 COMPARED = ("doc", "exact", "distinguish", "shingles", "figured", "latin_shingles", "latin_figured")
 BANDED = (*COMPARED, "signature", "latin_signature")
 MEMBER = {
@@ -49,55 +49,60 @@ MEMBER = {
 }
 
 
-def sign(
+def sign_documents(
     documents: pl.DataFrame,
     ranks: Mapping[str, int],
-    apart: Iterable[str],
+    distinguishing: Iterable[str],
     params: DedupParams,
-    sets: Contamination | None = None,
+    finder: ContaminationFinder | None = None,
 ) -> pl.DataFrame:
-    """What is kept of documents doc_id, uri, source_id, captured_at, quality, lang, text.
+    """Compute the signatures of documents.
 
     Args:
-      documents: n of them.
-      ranks: source -> place in the order of right.
-      apart: sources whose documents figures tell apart.
-      sets: the evaluation sets that are looked for.
+      documents: doc_id, uri, source_id, captured_at, quality, lang, text.
+      ranks: source -> its rank; the least rank has the best right.
+      distinguishing: sources where different figures make different documents.
+      params: the section `dedup`.
+      finder: the evaluation sets to look for.
 
     Returns:
-      The same without lang and text, with `contamination.FOUND`, `right`, `exact` (16 bytes),
-      `text_sha256` (for the index alone), `distinguish` (bool), what `_compared` tells of the
-      key view, and the same, called `latin_…`, of the Latin key (`latin.keys`) where the text has
-      one; else without shingles.
+      The documents without lang and text, and with: `contamination.COLUMNS`; `right` (the rank);
+      `exact` (16 bytes); `text_sha256` (for the index alone); `distinguish` (bool); the columns of
+      `_signature_columns` for the key view; the same columns, with the prefix `latin_`, for the
+      Latin key. The latter are without shingles if the text has no Latin key.
     """
     text, source = documents["text"], pl.col("source_id")
     words = shingles.words(text)
-    keyed = transliteration.latin_keys(text, documents["lang"])
+    latin = shingles.words(transliteration.latin_keys(text, documents["lang"]))
     return documents.select("doc_id", "uri", "source_id", "captured_at", "quality").with_columns(
-        *_compared(words, params),
-        *(c.alias(f"latin_{c.name}") for c in _compared(shingles.words(keyed), params)),
-        *(sets or Contamination(())).find(words),
+        *_signature_columns(words, params),
+        *(c.alias(f"latin_{c.name}") for c in _signature_columns(latin, params)),
+        *(finder or ContaminationFinder(())).find(words),
         right=source.replace_strict(ranks, default=len(ranks), return_dtype=pl.Int64),
-        distinguish=source.is_in(sorted(apart)).fill_null(False),
+        distinguish=source.is_in(sorted(distinguishing)).fill_null(False),
         exact=shingles.exact_keys(words, text),
-        text_sha256=_digests(text, params),
+        text_sha256=_text_digests(text, params),
     )
 
 
-def _digests(texts: pl.Series, params: DedupParams) -> pl.Series:
-    """SHA-256 of texts, by which withdrawals name them, for the index; null without one."""
+def _text_digests(texts: pl.Series, params: DedupParams) -> pl.Series:
+    """Return the SHA-256 of texts, by which withdrawals name them; nulls if there is no index."""
     if params.index is None:
         return pl.Series([None] * len(texts), dtype=pl.Binary)
     digests = [sha256(text).digest() for text in texts.fill_null("").cast(pl.Binary)]
     return pl.Series(digests, dtype=pl.Binary)
 
 
-def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
-    """`shingles` (sorted distinct u64), `signature` (u32), `figures` (u64, in order), `figures_at`
-    (i64) and `figured` (u64, their digest) of n texts."""
+def _signature_columns(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
+    """Compute the columns by which n texts are compared.
+
+    Returns:
+      `shingles` (sorted distinct u64), `signature` (u32), `figures` (u64, in order), `figures_at`
+      (i64, word numbers) and `figured` (u64, the digest of the figures).
+    """
     by_word = params.shingle_of == "words"
     grams = shingles.shingle(words, params.shingle, "word" if by_word else "character")
-    told = numeric_tokens.find_figures(words)
+    figures = numeric_tokens.find_figures(words)
     number = minhash.fewest_bands(params.candidate, params.recall, params.rows) * params.rows
     signature = minhash.signatures(grams, number, params.seed)
     return [
@@ -107,43 +112,50 @@ def _compared(words: shingles.Words, params: DedupParams) -> list[pl.Series]:
             signature if len(signature) else [],
             dtype=pl.Array(pl.UInt32, number),
         ),
-        ragged.lists(told.hashes, told.offsets).alias("figures"),
-        ragged.lists(told.at, told.offsets).alias("figures_at"),
-        pl.Series("figured", told.digests()),
+        ragged.lists(figures.hashes, figures.offsets).alias("figures"),
+        ragged.lists(figures.at, figures.offsets).alias("figures_at"),
+        pl.Series("figured", figures.digests()),
     ]
 
 
-def numbers(place: int, rows: int) -> pl.Series:
-    """The numbers of a shard's documents."""
+def document_numbers(place: int, rows: int) -> pl.Series:
+    """Return the numbers of a shard's documents, as the series `doc`."""
     first = np.uint64(place) << np.uint64(ROW_BITS)
     return pl.Series("doc", first + np.arange(rows, dtype=np.uint64))
 
 
-def place_of(docs: pl.Series) -> np.ndarray:
-    """The shards' places of documents, by number."""
+def shard_places(docs: pl.Series) -> np.ndarray:
+    """Return the places of the documents' shards."""
     return docs.to_numpy() >> np.uint64(ROW_BITS)
 
 
-def row_of(docs: pl.Series) -> np.ndarray:
-    """The rows of documents in their shards, by number."""
+def shard_rows(docs: pl.Series) -> np.ndarray:
+    """Return the rows of documents in their shards."""
     return docs.to_numpy() & np.uint64((1 << ROW_BITS) - 1)
 
 
-def copies(keys: pl.DataFrame) -> pl.DataFrame:
-    """exact, doc -> [doc, text] of all documents but one per key: the least stands for the text."""
+def exact_copies(keys: pl.DataFrame) -> pl.DataFrame:
+    """Find exact copies: exact, doc -> doc, text. The least document of a key names the text."""
     text = pl.col("doc").min().over("exact")
     return keys.select("doc", text=text).filter(pl.col("doc") != pl.col("text"))
 
 
 def band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """`BANDED` and doc -> [key, doc]: what is shuffled.
+    """Compute the keys that near-duplicates share with high probability.
 
-    A key per band; where figures tell documents apart, moreover `FIGURE_KEYS` that also hold the
-    figures: a template's bands have many members, of which only those with the same figures can
-    be one document.  The same once more of a Latin key, so that it meets texts which are written
-    so.  Texts without words have none.
+    A text has a key per band. If figures distinguish its documents, it has `FIGURE_KEYS` more,
+    which combine bands with the figures: the bands of a template have many members, but only those
+    with the same figures can be one document. A text with a Latin key has the same keys again for
+    it, so that it meets texts in Latin script. Texts without words have no keys.
+
+    Args:
+      signed: `BANDED` and doc.
+      params: the section `dedup`.
+
+    Returns:
+      `BAND_KEY`.
     """
-    found = [
+    keys = [
         _band_keys(
             signed.select(
                 "doc",
@@ -154,53 +166,55 @@ def band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
         )
         for prefix in ("", "latin_")
     ]
-    return pl.concat(found)
+    return pl.concat(keys)
 
 
 def _band_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Compute the keys from doc, distinguish, shingles, signature, figured."""
     number = minhash.fewest_bands(params.candidate, params.recall, params.rows)
     filled = signed.filter(pl.col("shingles").list.len() > 0)
     flat = filled["signature"].explode().cast(pl.UInt32).to_numpy()
     signature = flat.reshape(filled.height, number * params.rows)
     keys = minhash.band_keys(signature, number, params.rows)
     docs = filled["doc"].to_numpy()
-    some = (filled["distinguish"] & (filled["figured"] != 0)).to_numpy()
+    distinguish = (filled["distinguish"] & (filled["figured"] != 0)).to_numpy()
     step = max(1, signature.shape[1] // FIGURE_KEYS)
-    values = signature[some][:, ::step][:, :FIGURE_KEYS]
+    values = signature[distinguish][:, ::step][:, :FIGURE_KEYS]
     finer = minhash.band_keys(values, values.shape[1], 1)
-    finer = shingles.fmix64(finer + filled["figured"].to_numpy()[some, None])
+    finer = shingles.fmix64(finer + filled["figured"].to_numpy()[distinguish, None])
     return pl.DataFrame(
         {
             "key": np.concatenate([keys.ravel(), finer.ravel()]),
             "doc": np.concatenate(
-                [np.repeat(docs, number), np.repeat(docs[some], values.shape[1])]
+                [np.repeat(docs, number), np.repeat(docs[distinguish], values.shape[1])]
             ),
         }
     )
 
 
-def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """Compare candidate pairs.
+def verify_pairs(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Verify candidate pairs by measuring their similarity.
 
     Args:
       pairs: left, right.
-      signed: `COMPARED` of all that are named, doc ascending.
+      signed: `COMPARED` of all documents of the pairs, sorted by doc.
+      params: the section `dedup`.
 
     Returns:
-      `EDGE`: the pairs with one exact key; those whose Jaccard similarity reaches the threshold,
-      or, where the parameters ask for it, of which the shorter is contained in the longer; those
-      that do so by their Latin keys.  `apart` if figures differ and either comes from a source in
-      which they count.
+      `EDGE`: the pairs with the same exact key; the pairs whose Jaccard similarity reaches the
+      threshold; if the parameters ask for containment, the pairs whose shorter text is contained in
+      the longer; and the pairs that satisfy one of these by their Latin keys. `apart` is true if
+      the figures differ and figures distinguish the documents of either source.
     """
     sides = ["left", "right"]
     distinct = pairs.unique(sides).sort(sides)
     signed = signed.with_columns(keyed=pl.col("latin_shingles").list.len() > 0)
     about = {side: signed.select(pl.col("doc").alias(side), "exact", "keyed") for side in sides}
-    known = distinct.join(about["left"], on="left", how="left", maintain_order="left").join(
+    joined = distinct.join(about["left"], on="left", how="left", maintain_order="left").join(
         about["right"], on="right", how="left", maintain_order="left"
     )
     equal = pl.col("exact") == pl.col("exact_right")
-    same = known.filter(equal).select(
+    same = joined.filter(equal).select(
         "left",
         "right",
         similarity=pl.lit(1.0),
@@ -208,27 +222,35 @@ def verify(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
         contained=pl.lit(None, pl.UInt64),
         apart=pl.lit(False),
     )
-    others = known.filter(~equal)
-    plain = _alike(others.select(sides), signed, params)
+    others = joined.filter(~equal)
+    plain = _similar_pairs(others.select(sides), signed, params)
     keyed = (
         others.filter(pl.col("keyed") | pl.col("keyed_right"))
         .select(sides)
         .join(plain, on=sides, how="anti", maintain_order="left")
     )
-    across = _alike(keyed, _in_latin(signed), params) if keyed.height else plain.clear()
+    across = (
+        _similar_pairs(keyed, _with_latin_keys(signed), params) if keyed.height else plain.clear()
+    )
     across = across.with_columns(measure=pl.format("latin-{}", "measure"))
     return pl.concat([same, plain, across]).sort(sides)
 
 
-def _in_latin(signed: pl.DataFrame) -> pl.DataFrame:
-    """The Latin keys in the place of the texts that have one."""
+def _with_latin_keys(signed: pl.DataFrame) -> pl.DataFrame:
+    """Replace the key view's columns by those of the Latin key, for texts that have one."""
     return signed.with_columns(
         pl.when("keyed").then(f"latin_{c}").otherwise(c).alias(c) for c in ("shingles", "figured")
     )
 
 
-def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """`EDGE` of distinct pairs, by doc, shingles, figured, distinguish."""
+def _similar_pairs(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Return `EDGE` of the distinct pairs that reach a threshold.
+
+    Args:
+      pairs: left, right.
+      signed: doc, shingles, figured, distinguish, sorted by doc.
+      params: the section `dedup`.
+    """
     sizes = signed["shingles"].list.len().to_numpy().astype(np.int64)
     flat = signed["shingles"].explode().drop_nulls().cast(pl.UInt64).to_numpy()
     grams = shingles.Shingles(flat, ragged.offsets_of(sizes))
@@ -237,11 +259,13 @@ def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
     inside = pl.lit(False)
     if params.containment is not None:
         inside = ~near & (pl.col("containment") >= params.containment)
-    some = measured.with_columns(near=near, inside=inside).filter(pl.col("near") | pl.col("inside"))
+    similar = measured.with_columns(near=near, inside=inside).filter(
+        pl.col("near") | pl.col("inside")
+    )
     about = signed.select("doc", "figured", "distinguish", size=pl.Series(sizes))
     shorter = pl.when(pl.col("size") < pl.col("size_right")).then("left").otherwise("right")
     return (
-        some.join(about, left_on="left", right_on="doc", how="left", maintain_order="left")
+        similar.join(about, left_on="left", right_on="doc", how="left", maintain_order="left")
         .join(about, left_on="right", right_on="doc", how="left", maintain_order="left")
         .select(
             "left",
@@ -255,16 +279,17 @@ def _alike(pairs: pl.DataFrame, signed: pl.DataFrame, params: DedupParams) -> pl
     )
 
 
-def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
-    """Of pairs that figures keep apart, a row per document: how many there are, the one that is
-    most alike, and in how many figures, of what kinds, the document differs from it.
+def summarize_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
+    """Summarize the pairs that figures keep apart, a row per document.
 
     Args:
       edges: `EDGE`, all of them apart.
-      signed: doc, doc_id, figures, figures_at of all that are named.
+      signed: doc, doc_id, figures, figures_at of all documents of the edges.
 
     Returns:
-      doc, other_doc_id, similarity, documents, number, date, docket, at.
+      doc, other_doc_id (the most similar document), similarity, documents (how many are kept
+      apart), number, date, docket (how many figures of each kind differ from the most similar
+      document), at (their word numbers).
     """
     turned = edges.rename({"left": "right", "right": "left"}).select(edges.columns)
     ids = signed.select("doc", "doc_id")
@@ -282,9 +307,11 @@ def kept_apart(edges: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
     return nearest.drop("other").join(differ, on="doc", maintain_order="left")
 
 
-def order(members: pl.DataFrame) -> pl.DataFrame:
-    """The same with `rank`: best right first, then the highest quality, the earliest capture, the
-    least id; what is not known comes last."""
+def rank_members(members: pl.DataFrame) -> pl.DataFrame:
+    """Sort documents by preference and add `rank`. Nulls come last.
+
+    The best right comes first, then the highest quality, the earliest capture, the least id.
+    """
     ranked = members.sort(
         "right",
         "quality",
@@ -296,53 +323,40 @@ def order(members: pl.DataFrame) -> pl.DataFrame:
     return ranked.with_row_index("rank")
 
 
-def texts(members: pl.DataFrame) -> pl.DataFrame:
-    """`MEMBER` -> text, component, rank, and the best document of each text: doc, doc_id,
-    source_id."""
-    return order(members).unique("text", keep="first", maintain_order=True)
+def best_per_text(members: pl.DataFrame) -> pl.DataFrame:
+    """Return the row of `rank_members` of the best document of each text."""
+    return rank_members(members).unique("text", keep="first", maintain_order=True)
 
 
-def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
-    """Decide who stays in whole components.
+def resolve_clusters(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Decide which documents of components stay.
+
+    Each removed document was compared with the document that is kept for it. A text that is
+    contained in another is removed only if the other has the better right.
 
     Args:
       members: `MEMBER`, all documents of the components.
       edges: `EDGE` between their texts, verified, none apart.
 
     Returns:
-      doc, measure, kept (a number), kept_doc_id, kept_source_id, similarity, kind, refused_doc_id
-      (of any member), cluster_id: the members of
-      every cluster of at least two; the one that stays is its own `kept`, with similarity 1.
-      Each document that goes was compared with the one that is kept for it.  A text contained
-      in another goes only if the other has the better right.
+      The members of each cluster of at least two: doc, measure, kept (a number), kept_doc_id,
+      kept_source_id, similarity, kind, refused_doc_id (of any member), cluster_id. The survivor is
+      its own `kept`, with similarity 1.
     """
-    best = texts(members)
-    rank = best.select("rank", doc="text")
-    place = {side: rank.rename({"doc": side, "rank": f"{side}_rank"}) for side in ("left", "right")}
-    better = pl.when(pl.col("left_rank") < pl.col("right_rank")).then("left").otherwise("right")
-    allowed = (
-        edges.join(place["left"], on="left", how="left")
-        .join(place["right"], on="right", how="left")
-        .filter(pl.col("contained").is_null() | (pl.col("contained") != better))
-        .select("left", "right", "similarity", "measure")
-    )
-    near = clusters.survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
-    measured = near.with_columns(
-        left=pl.min_horizontal("doc", "kept"), right=pl.max_horizontal("doc", "kept")
-    ).join(allowed.unique(["left", "right"]), on=["left", "right"], suffix="_edge")
-    gone = measured.select("similarity", "measure", text="doc", final="kept")
-    stays = best.select("source_id", "doc_id", final="text", kept="doc")
-    kept = (
+    best = best_per_text(members)
+    removed = _removed_texts(edges, best.select("rank", doc="text"))
+    survivors = best.select("source_id", "doc_id", final="text", kept="doc")
+    resolved = (
         members.select("doc", "text", "refused_doc_id")
-        .join(gone, on="text", how="left")
+        .join(removed, on="text", how="left")
         .with_columns(
             final=pl.coalesce("final", "text"), measure=pl.col("measure").fill_null("exact")
         )
-        .join(stays, on="final")
+        .join(survivors, on="final")
         .with_columns(pl.col("refused_doc_id").min().over("kept"))
     )
     return (
-        kept.filter(pl.len().over("kept") > 1)
+        resolved.filter(pl.len().over("kept") > 1)
         .select(
             "doc",
             "measure",
@@ -358,3 +372,28 @@ def resolve(members: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
         )
         .sort("doc")
     )
+
+
+def _removed_texts(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
+    """Choose the texts to remove.
+
+    Args:
+      edges: `EDGE`, verified, none apart.
+      rank: doc (a text), rank (of its best document).
+
+    Returns:
+      text, final (the text that is kept for it), similarity, measure (of their edge).
+    """
+    ranks = {side: rank.rename({"doc": side, "rank": f"{side}_rank"}) for side in ("left", "right")}
+    better = pl.when(pl.col("left_rank") < pl.col("right_rank")).then("left").otherwise("right")
+    allowed = (
+        edges.join(ranks["left"], on="left", how="left")
+        .join(ranks["right"], on="right", how="left")
+        .filter(pl.col("contained").is_null() | (pl.col("contained") != better))
+        .select("left", "right", "similarity", "measure")
+    )
+    removed = clusters.choose_survivors(allowed, rank).filter(pl.col("doc") != pl.col("kept"))
+    measured = removed.with_columns(
+        left=pl.min_horizontal("doc", "kept"), right=pl.max_horizontal("doc", "kept")
+    ).join(allowed.unique(["left", "right"]), on=["left", "right"], suffix="_edge")
+    return measured.select("similarity", "measure", text="doc", final="kept")

@@ -1,8 +1,8 @@
-"""Texts that are also published under a refusal: `policy.duplicates: all-lawful`.
+"""Find documents that are also published under a refusal (`policy.duplicates: all-lawful`).
 
-What is refused is not decoded, so its text is not known.  Its payload's digest is: where a document
-has the very bytes of a record whose rights were reserved or withdrawn, it does not stay, nor does a
-copy of it from elsewhere.  The same text in another page is not seen.
+A refused record is not decoded, so its text is not known, but the digest of its payload is. A
+document is removed if its bytes are those of a record whose rights were reserved or withdrawn. Its
+copies from elsewhere are removed too. The same text in another page is not detected.
 """
 
 from __future__ import annotations
@@ -14,28 +14,33 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipelines.dedup.candidate_pairs import KEYED, after
-from pipelines.dedup.plan import Parted, Plan, by_shard, parts
+from pipelines.dedup.candidate_pairs import pass_after
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_partition, by_shard
 from pipelines.engine import batches
 
-#: Reasons by which somebody said no; what nobody allowed is another matter.
-REFUSALS = ("withdrawn", "consent-withdrawn", "licence-conflict", "opted-out:")
+#: The reasons by which a rights holder refused. A source without a permission is not a refusal.
+REFUSAL_REASONS = ("withdrawn", "consent-withdrawn", "licence-conflict", "opted-out:")
 PAYLOADS = {"payload": pl.String, "doc": pl.UInt64, "refused_doc_id": pl.String}
 REFUSED = {"doc": pl.UInt64, "refused_doc_id": pl.String}
 
 
-def payloads(records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame) -> pl.DataFrame:
-    """`PAYLOADS` of a shard: a row per document, and one per record that somebody refused.
+def shard_payloads(
+    records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the payloads of a shard's documents and of its refused records.
 
     Args:
       records: doc_id, payload_sha256 (hex).
       decided: doc_id, outcome, reason of ingest.
       signed: doc, doc_id.
+
+    Returns:
+      `PAYLOADS`: a row per document (refused_doc_id is null) and per refused record (doc is null).
     """
     known = records.drop_nulls("payload_sha256")
-    reasons = [pl.col("reason").str.starts_with(r) for r in REFUSALS]
-    no = decided.filter((pl.col("outcome") == "refuse") & pl.any_horizontal(reasons))
-    refused = known.join(no, on="doc_id").select(
+    reasons = [pl.col("reason").str.starts_with(r) for r in REFUSAL_REASONS]
+    refusals = decided.filter((pl.col("outcome") == "refuse") & pl.any_horizontal(reasons))
+    refused = known.join(refusals, on="doc_id").select(
         payload="payload_sha256", doc=pl.lit(None, pl.UInt64), refused_doc_id="doc_id"
     )
     documents = known.join(signed, on="doc_id").select(
@@ -44,57 +49,62 @@ def payloads(records: pl.DataFrame, decided: pl.DataFrame, signed: pl.DataFrame)
     return pl.concat([refused, documents.select(refused.columns)])
 
 
-def refused(rows: pl.DataFrame) -> pl.DataFrame:
-    """`PAYLOADS` -> `REFUSED`: the documents with the bytes of a refused record, the least of
-    these."""
-    no = (
-        rows.filter(pl.col("doc").is_null()).group_by("payload").agg(pl.col("refused_doc_id").min())
+def refused_documents(payloads: pl.DataFrame) -> pl.DataFrame:
+    """Find the documents with the bytes of a refused record: `PAYLOADS` -> `REFUSED`.
+
+    If several records were refused, the row names the one with the least id.
+    """
+    refused = (
+        payloads.filter(pl.col("doc").is_null())
+        .group_by("payload")
+        .agg(pl.col("refused_doc_id").min())
     )
-    return (
-        rows.drop_nulls("doc").drop("refused_doc_id").join(no, on="payload").select(list(REFUSED))
-    )
+    documents = payloads.drop_nulls("doc").drop("refused_doc_id")
+    return documents.join(refused, on="payload").select(list(REFUSED))
 
 
-class Payloads(beam.DoFn):
+class ReadPayloads(beam.DoFn):
     """A shard's place -> its payloads, by partition."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
-    def process(self, element: Parted) -> Iterator[Parted]:
-        place, source = element[0], self.plan.source
+    def process(self, element: Partitioned) -> Iterator[Partitioned]:
+        place, corpus = element[0], self.plan.corpus
         name = self.plan.shards[place]
-        found = payloads(
-            source.of_records("records", name, ["doc_id", "payload_sha256"]),
-            source.of_records("decisions", name, ["doc_id", "outcome", "reason"]),
-            self.plan.signed(place, ["doc", "doc_id"]),
+        payloads = shard_payloads(
+            corpus.ingest_table("records", name, ["doc_id", "payload_sha256"]),
+            corpus.ingest_table("decisions", name, ["doc_id", "outcome", "reason"]),
+            self.plan.signed_shard(place, ["doc", "doc_id"]),
         )
-        low = [int(p[:15], 16) for p in found["payload"]]
-        yield from parts(found, np.array(low, np.uint64), self.plan.partitions)
+        low = [int(digest[:15], 16) for digest in payloads["payload"]]
+        yield from by_partition(payloads, np.array(low, np.uint64), self.plan.partition_count)
 
 
-class FindRefused(beam.DoFn):
+class MatchPayloads(beam.DoFn):
     """Payloads of a partition -> `REFUSED`, by shard."""
 
-    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Parted]:
-        yield from by_shard(refused(batches.frame(element[1])))
+    def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[Partitioned]:
+        yield from by_shard(refused_documents(batches.frame(element[1])))
 
 
-class Refused(beam.PTransform):
-    """The places of shards, once their signatures stand -> `REFUSED` by shard; nothing where any
-    lawful copy may stay."""
+class FindRefusedCopies(beam.PTransform):
+    """The places of shards -> `REFUSED` by shard, once the signatures are written.
 
-    def __init__(self, plan: Plan, copies: beam.PCollection) -> None:
+    The result is empty if any lawful copy may stay.
+    """
+
+    def __init__(self, plan: DedupPlan, copies: beam.PCollection) -> None:
         super().__init__()
         self.plan = plan
         self.copies = copies
 
     def expand(self, places: beam.PCollection) -> beam.PCollection:
         if not self.plan.all_lawful:
-            return places | "None" >> beam.Filter(lambda _: False).with_output_types(KEYED)
+            return places | "None" >> beam.Filter(lambda _: False).with_output_types(Partitioned)
         return (
-            after(places, self.copies)
-            | "Payloads" >> beam.ParDo(Payloads(self.plan)).with_output_types(KEYED)
+            pass_after(places, self.copies)
+            | "Payloads" >> beam.ParDo(ReadPayloads(self.plan)).with_output_types(Partitioned)
             | "ByPayload" >> beam.GroupByKey()
-            | "Find" >> beam.ParDo(FindRefused()).with_output_types(KEYED)
+            | "Match" >> beam.ParDo(MatchPayloads()).with_output_types(Partitioned)
         )

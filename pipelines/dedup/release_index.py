@@ -43,15 +43,15 @@ LAYOUT = 2  # since 2 with what withdrawals of pages, domains and texts are know
 PARTS = 64
 _BITS = np.uint64(58)
 _ROWS = 4096
-_KEYS = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
-KEPT = (
+_KEY_SCHEMA = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
+DOCUMENT_COLUMNS = (
     *("doc_id", "source_id", "uri", "text_sha256", "captured_at", "exact", "distinguish"),
     *(f"{p}{c}" for p in ("", "latin_") for c in ("shingles", "figured", "figures", "figures_at")),
 )
 
 
 @dataclass(frozen=True)
-class Rights:
+class ReleasedRights:
     """Which released documents still count; a plain value that travels to workers."""
 
     READ = ("doc_id", "source_id", "uri", "text_sha256")
@@ -61,7 +61,7 @@ class Rights:
     narrowed: Mapping[str, Source] = field(default_factory=dict)  # those with a URL scope
 
     @classmethod
-    def of(cls, register: Register, use: Use) -> Rights:
+    def of(cls, register: Register, use: Use) -> ReleasedRights:
         """The rights by the gate's own rule: what it would refuse today does not count."""
         return cls(
             lawfulness.lawful_sources(register, use),
@@ -98,7 +98,7 @@ class Rights:
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """A release in the index; a plain value that travels to workers."""
 
     folder: str
@@ -108,7 +108,7 @@ class Entry:
     sources: tuple[str, ...]
     digest: str
 
-    def pairs(self, part: int, keys: pl.DataFrame, rights: Rights) -> pl.DataFrame:
+    def pairs(self, part: int, keys: pl.DataFrame, rights: ReleasedRights) -> pl.DataFrame:
         """Keys [key, doc] of one part -> [row, doc] of the documents here that share one and may
         still be released."""
         found = shards.read_group(Path(self.folder) / "keys.parquet", part)
@@ -116,7 +116,7 @@ class Entry:
         if met.is_empty() or rights.bar_none(self.sources):
             return met
         rows = met["row"].unique().sort()
-        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), Rights.READ))
+        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), ReleasedRights.READ))
         return met.filter(pl.col("row").is_in(rows.filter(allowed).implode()))
 
     def read(self, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
@@ -133,26 +133,26 @@ class Entry:
         return pl.concat(found)
 
 
-def keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+def index_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
     """`duplicates.BANDED` -> [key, doc]: what meets the index."""
     low = np.frombuffer(b"".join(k[:8] for k in signed["exact"]), "<u8")
     exact = pl.DataFrame({"key": pl.Series(low, dtype=pl.UInt64), "doc": signed["doc"]})
     return pl.concat([duplicates.band_keys(signed, params), exact])
 
 
-def part_of(keys: pl.Series) -> np.ndarray:
+def key_parts(keys: pl.Series) -> np.ndarray:
     """Keys -> the parts that hold them."""
     return keys.to_numpy() >> _BITS
 
 
-def parameters(params: DedupParams) -> dict[str, Any]:
+def comparison_parameters(params: DedupParams) -> dict[str, Any]:
     """What must be the same wherever documents are compared."""
     names = ("shingle", "shingle_of", "candidate", "recall", "rows", "seed")
     said = {"layout": LAYOUT, "algorithm": duplicates.RULE_VERSION}
     return said | {n: getattr(params, n) for n in names}
 
 
-def load(params: Params) -> tuple[Entry, ...]:
+def load_index(params: Params) -> tuple[IndexEntry, ...]:
     """The releases before this run's, oldest first; none where no index is named or there is none
     yet.
 
@@ -169,14 +169,14 @@ def load(params: Params) -> tuple[Entry, ...]:
     for name, header in headers.items():
         if own is not None and header["place"] > own["place"]:
             continue
-        _same_parameters(params, name, header["parameters"])
+        _check_parameters(params, name, header["parameters"])
         for file, about in header["files"].items():
             path = Path(folder) / name / file
             if digests.of(path) != (about["bytes"], about["sha256"]):
-                raise _torn(path)
+                raise _damaged(path)
         digest = hashlib.sha256(json.dumps(header["files"], sort_keys=True).encode()).hexdigest()
         found.append(
-            Entry(
+            IndexEntry(
                 str(Path(folder) / name),
                 name,
                 header["place"],
@@ -189,7 +189,7 @@ def load(params: Params) -> tuple[Entry, ...]:
     return tuple(sorted(found, key=lambda e: (e.place, e.release)))
 
 
-def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Path]) -> None:
+def index_release(params: Params, run_id: str, released: pl.Series, signed: Iterable[Path]) -> None:
     """Put a release into the index, in the place of what the same name had there.
 
     Args:
@@ -208,7 +208,7 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
         return
     place = old["place"] if old else 1 + max((h["place"] for h in headers.values()), default=-1)
     with disk.atomic_folder(root / name) as fresh:
-        documents, sources = _write(fresh, released, signed, params.dedup)
+        documents, sources = _write_entry(fresh, released, signed, params.dedup)
         header = {
             "schema_version": SCHEMA_VERSION,
             "release": name,
@@ -216,13 +216,13 @@ def enter(params: Params, run_id: str, released: pl.Series, signed: Iterable[Pat
             "place": place,
             "documents": documents,
             "sources": sources,
-            "parameters": parameters(params.dedup),
-            "files": _files(fresh),
+            "parameters": comparison_parameters(params.dedup),
+            "files": _file_digests(fresh),
         }
         disk.write_json(fresh / "index.json", header)
 
 
-def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
+def entries_with(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
     """The entries in which documents of a scope, or with some ids, stand: their folders.
 
     Raises:
@@ -230,39 +230,39 @@ def holding(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
     """
     folder = params.dedup.index
     entries = sorted(Path(folder).glob("*")) if folder else []
-    return [p for p in entries if _is_entry(p) and (~_others(p, scope, ids)).any()]
+    return [p for p in entries if _is_entry(p) and (~_remaining(p, scope, ids)).any()]
 
 
-def forget(entry: Path, scope: Scope, ids: pl.Series) -> None:
+def forget_documents(entry: Path, scope: Scope, ids: pl.Series) -> None:
     """Write an entry anew without documents of a scope, or with some ids: whole or not at all.
 
     Raises:
       StageError: where it cannot be read.
     """
-    header, others = read_header(entry), _others(entry, scope, ids)
+    header, others = read_header(entry), _remaining(entry, scope, ids)
     documents = pl.read_parquet(entry / "documents.parquet").filter(others)
     keyed = pl.read_parquet(entry / "keys.parquet")
     stay = others.arg_true().cast(pl.UInt32)
     places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
     left = keyed.join(places, on="row").select("key", row="now")
     with disk.atomic_folder(entry) as fresh:
-        _write_tables(fresh, _even([documents]), [left])
+        _write_tables(fresh, _even_frames([documents]), [left])
         sources = documents["source_id"].unique().sort().to_list()
-        about = {"documents": documents.height, "sources": sources, "files": _files(fresh)}
+        about = {"documents": documents.height, "sources": sources, "files": _file_digests(fresh)}
         disk.write_json(fresh / "index.json", header | about)
 
 
-def _others(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
+def _remaining(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
     """Whether each document of an entry stays when these go."""
     try:
-        rows = pl.read_parquet(entry / "documents.parquet", columns=list(Rights.READ))
+        rows = pl.read_parquet(entry / "documents.parquet", columns=list(ReleasedRights.READ))
     except (OSError, pl.exceptions.PolarsError):
-        raise _torn(entry / "documents.parquet") from None
+        raise _damaged(entry / "documents.parquet") from None
     named = rows.with_columns(pl.col("text_sha256").bin.encode("hex"))
     return ~(matches(scope, named) | rows["doc_id"].is_in(ids.implode()))
 
 
-def _files(folder: Path) -> dict[str, Any]:
+def _file_digests(folder: Path) -> dict[str, Any]:
     """Size and digest of what was written of an entry."""
     return {
         p.name: {"bytes": p.stat().st_size, "sha256": disk.sha256_file(p)}
@@ -270,13 +270,13 @@ def _files(folder: Path) -> dict[str, Any]:
     }
 
 
-def _write(
+def _write_entry(
     folder: Path, released: pl.Series, signed: Iterable[Path], params: DedupParams
 ) -> tuple[int, list[str]]:
     """Write both tables; returns how many documents there are, and their sources."""
     wanted = released.to_frame("doc_id")
-    columns = [c for c in dict.fromkeys([*KEPT, *duplicates.BANDED]) if c != "doc"]
-    found, sources = [_rows(pl.DataFrame(schema=duplicates.KEYED))], set[str]()
+    columns = [c for c in dict.fromkeys([*DOCUMENT_COLUMNS, *duplicates.BANDED]) if c != "doc"]
+    found, sources = [_key_rows(pl.DataFrame(schema=duplicates.BAND_KEY))], set[str]()
 
     def documents() -> Iterator[pl.DataFrame]:
         rows = 0
@@ -285,12 +285,12 @@ def _write(
                 wanted, on="doc_id", how="semi", maintain_order="left"
             )
             numbered = pl.int_range(rows, rows + pl.len(), dtype=pl.UInt64).alias("doc")
-            found.append(_rows(keys(some.with_columns(numbered), params)))
+            found.append(_key_rows(index_keys(some.with_columns(numbered), params)))
             sources.update(some["source_id"].unique())
             rows += some.height
-            yield some.select(KEPT)
+            yield some.select(DOCUMENT_COLUMNS)
 
-    _write_tables(folder, _even(documents()), found)
+    _write_tables(folder, _even_frames(documents()), found)
     return released.len(), sorted(sources)
 
 
@@ -306,16 +306,16 @@ def _write_tables(
         itertools.chain(batches.whole(first), rest),
     )
     every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
-    cuts = np.searchsorted(part_of(every["key"]), np.arange(PARTS + 1)).tolist()
+    cuts = np.searchsorted(key_parts(every["key"]), np.arange(PARTS + 1)).tolist()
     parts = [every[a:b] for a, b in itertools.pairwise(cuts)]
-    shards.write_groups(folder / "keys.parquet", parts, _KEYS)
+    shards.write_groups(folder / "keys.parquet", parts, _KEY_SCHEMA)
 
 
-def _rows(keyed: pl.DataFrame) -> pl.DataFrame:
+def _key_rows(keyed: pl.DataFrame) -> pl.DataFrame:
     return keyed.select("key", row="doc")
 
 
-def _even(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _even_frames(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The same rows in frames of `_ROWS`, the last one smaller; at least one frame."""
     left: pl.DataFrame | None = None
     for frame in frames:
@@ -339,18 +339,18 @@ def read_header(folder: Path) -> dict[str, Any]:
             return header
     except (OSError, ValueError, AttributeError):
         pass
-    raise _torn(folder / "index.json")
+    raise _damaged(folder / "index.json")
 
 
-def _torn(path: Path) -> StageError:
+def _damaged(path: Path) -> StageError:
     return StageError(
         f"dedup.index: {path} is missing or not as it was written; restore it, or remove the folder "
         f"{path.parent} and run the release {path.parent.name} again"
     )
 
 
-def _same_parameters(params: Params, name: str, theirs: dict[str, Any]) -> None:
-    own = parameters(params.dedup)
+def _check_parameters(params: Params, name: str, theirs: dict[str, Any]) -> None:
+    own = comparison_parameters(params.dedup)
     told = [
         f"{key}: {theirs.get(key)} there, {own.get(key)} here"
         for key in sorted(own.keys() | theirs.keys())

@@ -1,4 +1,4 @@
-"""MinHash sketches of a release's documents, as objects of the library datasketch.
+"""MinHash sketches (signatures) of a release's documents, as objects of the library datasketch.
 
 They are computed from the shingles in `dedup.index`. Sketches of other texts with the same
 parameters can be compared with them.
@@ -26,7 +26,7 @@ _ROWS = 4096
 
 
 def indexed_params(entry: Path | str) -> DedupParams:
-    """The parameters that an indexed release was compared with.
+    """Return the parameters with which an indexed release was compared.
 
     Args:
       entry: the release's folder in `dedup.index`.
@@ -35,19 +35,19 @@ def indexed_params(entry: Path | str) -> DedupParams:
       StageError: if the entry is damaged, or was written by other algorithms than these.
     """
     theirs = release_index.read_header(Path(entry))["parameters"]
-    names = release_index.parameters(DedupParams()).keys() - {"layout", "algorithm"}
-    found = DedupParams(**{n: theirs[n] for n in names & theirs.keys()})
-    if theirs != release_index.parameters(found):
+    names = release_index.comparison_parameters(DedupParams()).keys() - {"layout", "algorithm"}
+    params = DedupParams(**{n: theirs[n] for n in names & theirs.keys()})
+    if theirs != release_index.comparison_parameters(params):
         raise StageError(
             f"dedup.index: {entry} was written by {theirs.get('algorithm')}, layout "
             f"{theirs.get('layout')}; this version reads {duplicates.RULE_VERSION}, layout "
             f"{release_index.LAYOUT}: run the release {Path(entry).name} again"
         )
-    return found
+    return params
 
 
 def bands_and_rows(params: DedupParams) -> tuple[int, int]:
-    """Bands, and values in a band: the argument `params` of `datasketch.MinHashLSH`."""
+    """Return (bands, values in a band): the argument `params` of `datasketch.MinHashLSH`."""
     return minhash.fewest_bands(params.candidate, params.recall, params.rows), params.rows
 
 
@@ -73,7 +73,7 @@ def indexed_sketches(entry: Path | str) -> Iterator[tuple[str, LeanMinHash]]:
 
 
 def text_sketches(texts: Sequence[str], params: DedupParams) -> list[LeanMinHash | None]:
-    """The sketches of texts; None for a text without shingles."""
+    """Return the sketch of each text; None for a text without shingles."""
     words = shingles.words(pl.Series(texts, dtype=pl.String))
     by_word = params.shingle_of == "words"
     grams = shingles.shingle(words, params.shingle, "word" if by_word else "character")
@@ -82,6 +82,7 @@ def text_sketches(texts: Sequence[str], params: DedupParams) -> list[LeanMinHash
 
 
 def _sketches(grams: shingles.Shingles, params: DedupParams) -> Iterator[LeanMinHash]:
+    """Yield the sketch of each set of shingles."""
     bands, rows = bands_and_rows(params)
     signatures = minhash.signatures(grams, bands * rows, params.seed)
     return (minhash.to_datasketch(row, params.seed) for row in signatures)

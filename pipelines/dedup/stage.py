@@ -1,8 +1,9 @@
-"""The stage `dedup`: exact and near-duplicates, each compared before it goes.
+"""The stage `dedup`: removes exact duplicates and near-duplicates.
 
     python -m pipelines.dedup --params params.yaml
 
-Signatures stay in files; between workers travel exact keys, band keys and document numbers.
+Each document is compared with a kept document before it is removed. Signatures stay in files;
+exact keys, band keys and document numbers travel between workers.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ from pipelines.dedup import (
     source_losses,
     source_ranking,
 )
-from pipelines.dedup.boilerplate_lines import Removed
-from pipelines.dedup.candidate_pairs import Near, after
-from pipelines.dedup.passages_job import Shared
-from pipelines.dedup.plan import Plan
-from pipelines.dedup.refused_copies import REFUSED, Refused
-from pipelines.dedup.survivors import Settled
+from pipelines.dedup.boilerplate_lines import RemoveBoilerplate
+from pipelines.dedup.candidate_pairs import FindNearDuplicates, pass_after
+from pipelines.dedup.passages_job import FindSharedPassages
+from pipelines.dedup.plan import DedupPlan, Partitioned
+from pipelines.dedup.refused_copies import REFUSED, FindRefusedCopies
+from pipelines.dedup.survivors import ChooseSurvivors
 from pipelines.engine import batches, decisions, guard, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.lawfulness import Use
 from schemas.register import Register
@@ -69,41 +71,42 @@ APART: dict[str, type[pl.DataType] | pl.DataType] = {
 
 
 class Decide(ShardDoFn):
-    """A shard and what was resolved of it -> its decisions and its rows of `duplicates`."""
+    """A shard and its resolved documents -> its tables: decisions, duplicates, passages."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__(plan.state)
         self.plan = plan
 
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         place, groups = element
         if place >= len(self.plan.shards):
-            return  # of earlier releases nothing is decided
-        one = batches.plan(shard=[self.plan.shards[place]])
-        yield from super().process(one, place, groups)  # type: ignore[no-untyped-call]
+            return  # documents of earlier releases get no decision
+        work = batches.plan(shard=[self.plan.shards[place]])
+        yield from super().process(work, place, groups)  # type: ignore[no-untyped-call]
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         place, groups = sides
-        seen = self._resolved(place, groups)
-        apart = nearest(batches.union(groups["apart"], APART))
-        judged = _judge(seen, apart, self.plan.params)
-        shared = batches.union(groups.get("shared", ()), passages_job.FOUND)
+        documents = self._resolved_documents(place, groups)
+        apart = merge_apart(batches.union(groups["apart"], APART))
+        outcomes = _decide(documents, apart, self.plan.params)
+        passages = batches.union(groups.get("shared", ()), passages_job.PASSAGE_COLUMNS)
         if (spans := self.plan.params.spans) is not None:
-            shared = passages_job.removed(shared, spans)
-            judged = passages_job.told(judged, shared, spans)
-            shard.write("passages", passages_job.findings(shared).to_arrow().cast(FINDINGS))
-        decided = decisions.decisions(judged, Dedup.name, self.plan.run_id)
-        clustered = self._clustered(seen)
-        self._write(shard, decided, clustered)
+            passages = passages_job.mark_removed(passages, spans)
+            outcomes = passages_job.add_evidence(outcomes, passages, spans)
+            removals = passages_job.removal_findings(passages)
+            shard.write("passages", removals.to_arrow().cast(FINDINGS))
+        decided = decisions.decisions(outcomes, Dedup.name, self.plan.run_id)
+        members = self._cluster_members(documents)
+        self._write(shard, decided, members)
         shard.finish(
-            _figures(shard.name, decided, clustered),
-            _counts(seen, decided, clustered)
-            | ({"passages": passages_job.counts(shared)} if spans else {}),
+            _aggregates(shard.name, decided, members),
+            _counts(documents, decided, members)
+            | ({"passages": passages_job.count_passages(passages)} if spans else {}),
         )
 
-    def _resolved(self, place: int, groups: Mapping[str, Any]) -> pl.DataFrame:
-        """A shard's documents with what was resolved of them."""
-        signed = self.plan.signed(
+    def _resolved_documents(self, place: int, groups: Mapping[str, Any]) -> pl.DataFrame:
+        """Join a shard's documents with their cluster and their refused copy, if any."""
+        signed = self.plan.signed_shard(
             place, ["doc", "doc_id", "uri", "source_id", "contaminated", "contamination"]
         )
         decided = batches.union(groups["decided"], DECIDED)
@@ -113,35 +116,35 @@ class Decide(ShardDoFn):
             .join(alone, on="doc", how="left", suffix="_alone", maintain_order="left")
             .with_columns(
                 pl.coalesce("refused_doc_id", "refused_doc_id_alone"),
-                kept_release=released_in(pl.col("kept"), self.plan),
+                kept_release=earlier_release_names(pl.col("kept"), self.plan),
             )
         )
 
-    def _clustered(self, seen: pl.DataFrame) -> pl.DataFrame:
-        """The documents that are members of a cluster, with their licences, by doc_id."""
+    def _cluster_members(self, documents: pl.DataFrame) -> pl.DataFrame:
+        """Return the documents that are members of a cluster, with licences, sorted by doc_id."""
         licence = pl.col("source_id").replace_strict(
             self.plan.licences, default=None, return_dtype=pl.String
         )
-        members = seen.filter(pl.col("kept_doc_id").is_not_null())
+        members = documents.filter(pl.col("kept_doc_id").is_not_null())
         return members.with_columns(licence=licence).sort("doc_id")
 
-    def _write(self, shard: Shard, decided: pl.DataFrame, clustered: pl.DataFrame) -> None:
-        """Write the shard's tables; those that the job wrote before are only described."""
-        shard.files.append(_described(self.plan.state, "signatures", shard.name))
+    def _write(self, shard: Shard, decided: pl.DataFrame, members: pl.DataFrame) -> None:
+        """Write the shard's tables. Tables that earlier steps wrote are only described."""
+        shard.files.append(_describe_file(self.plan.state, "signatures", shard.name))
         if self.plan.params.lines is not None:
-            shard.files.append(_described(self.plan.state, "removals", shard.name))
+            shard.files.append(_describe_file(self.plan.state, "removals", shard.name))
         shard.write("decisions", decided.to_arrow())
-        shard.write("duplicates", clustered.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
+        shard.write("duplicates", members.select(DUPLICATES.names).to_arrow().cast(DUPLICATES))
 
 
-def _gone(clustered: pl.DataFrame) -> pl.DataFrame:
-    """The members of clusters that do not stay."""
-    return clustered.filter(pl.col("doc") != pl.col("kept"))
+def _removed_members(members: pl.DataFrame) -> pl.DataFrame:
+    """Return the members of clusters that do not stay."""
+    return members.filter(pl.col("doc") != pl.col("kept"))
 
 
-def _figures(shard: str, decided: pl.DataFrame, clustered: pl.DataFrame) -> dict[str, Any]:
-    """The aggregates that the suite judges."""
-    totals, gone = decisions.outcomes(decided), _gone(clustered)
+def _aggregates(shard: str, decided: pl.DataFrame, members: pl.DataFrame) -> dict[str, Any]:
+    """Compute the aggregates that the suite of expectations judges."""
+    totals, removed = decisions.outcomes(decided), _removed_members(members)
     resolved = pl.col("reason").str.ends_with("-duplicate")
     explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
     return {
@@ -149,58 +152,65 @@ def _figures(shard: str, decided: pl.DataFrame, clustered: pl.DataFrame) -> dict
         "documents": decided.height,
         "keep": totals["keep"],
         "drop": totals["drop"],
-        "duplicates": gone.height,
-        "unresolved": totals["drop"] - explained - gone.height,
-        "similarity_min": gone["similarity"].min(),
-        "similarity_max": gone["similarity"].max(),
+        "duplicates": removed.height,
+        "unresolved": totals["drop"] - explained - removed.height,
+        "similarity_min": removed["similarity"].min(),
+        "similarity_max": removed["similarity"].max(),
     }
 
 
 def _counts(
-    seen: pl.DataFrame, decided: pl.DataFrame, clustered: pl.DataFrame
+    documents: pl.DataFrame, decided: pl.DataFrame, members: pl.DataFrame
 ) -> dict[str, dict[str, int]]:
-    """Counters of decisions, and of sources: kept, handed in, lost to each other."""
-    kept = seen.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
+    """Count decisions, and documents by source: kept, before the stage, lost to other sources."""
+    kept = documents.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
     return decisions.counts(decided) | {
         "source": decisions.count(kept["source_id"]),
-        "source before": decisions.count(seen["source_id"]),
-        "source lost": decisions.count(source_losses.named(_gone(clustered))),
+        "source before": decisions.count(documents["source_id"]),
+        "source lost": decisions.count(source_losses.loss_names(_removed_members(members))),
     }
 
 
-def released_in(docs: pl.Expr, plan: Plan) -> pl.Expr:
-    """The earlier releases that hold documents, by number; null for those of this run."""
-    names = {n: e.release for n, e in enumerate(plan.known, len(plan.shards))}
+def earlier_release_names(docs: pl.Expr, plan: DedupPlan) -> pl.Expr:
+    """Map document numbers to the name of their earlier release; null for documents of this run."""
+    names = {n: e.release for n, e in enumerate(plan.earlier, len(plan.shards))}
     return (docs // (1 << duplicates.ROW_BITS)).replace_strict(
         names, default=None, return_dtype=pl.String
     )
 
 
-def nearest(apart: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `duplicates.kept_apart`, several per document -> one per document."""
+def merge_apart(apart: pl.DataFrame) -> pl.DataFrame:
+    """Merge the rows of `duplicates.summarize_apart` of several workers to one per document."""
     ordered = apart.sort("doc", "similarity", "other_doc_id", descending=[False, True, False])
     return ordered.group_by("doc", maintain_order=True).agg(
         pl.exclude("documents").first(), pl.col("documents").sum()
     )
 
 
-def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """Documents with what was resolved of them -> decisions, with what was measured."""
-    held = pl.col("contaminated")
-    gone = (pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))).fill_null(False)
-    barred = ~gone & pl.col("refused_doc_id").is_not_null()
-    return seen.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left").select(
+def _decide(documents: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
+    """Decide the outcome of each document, with its reason and evidence.
+
+    Args:
+      documents: the shard's documents with their cluster.
+      apart: `merge_apart`.
+      params: the section `dedup`.
+    """
+    contaminated_by = pl.col("contaminated")
+    removed = (pl.col("kept").is_not_null() & (pl.col("kept") != pl.col("doc"))).fill_null(False)
+    barred = ~removed & pl.col("refused_doc_id").is_not_null()
+    joined = documents.join(apart, on="doc", how="left", suffix="_apart", maintain_order="left")
+    return joined.select(
         "doc_id",
         "uri",
-        outcome=pl.when(gone | barred | held.is_not_null())
+        outcome=pl.when(removed | barred | contaminated_by.is_not_null())
         .then(pl.lit("drop"))
         .otherwise(pl.lit("keep")),
-        reason=pl.when(gone)
+        reason=pl.when(removed)
         .then(pl.concat_str("kind", pl.lit("-duplicate")))
         .when(barred)
         .then(pl.lit("published-under-refusal"))
-        .when(held.is_not_null())
-        .then(pl.concat_str(pl.lit("contaminated:"), held)),
+        .when(contaminated_by.is_not_null())
+        .then(pl.concat_str(pl.lit("contaminated:"), contaminated_by)),
         rule=pl.lit(Dedup.name),
         rule_version=pl.lit(duplicates.RULE_VERSION),
         evidence=_evidence(barred, params.threshold),
@@ -208,10 +218,10 @@ def _judge(seen: pl.DataFrame, apart: pl.DataFrame, params: DedupParams) -> pl.D
 
 
 def _evidence(barred: pl.Expr, threshold: float) -> pl.Expr:
-    """The evidence of a decision, as JSON.
+    """Return the evidence of a decision, as JSON.
 
-    Of documents that figures keep apart it has no figures: how many differ, of what kinds, and the
-    places of the first of these words in the key view of the document's text.
+    For documents that figures keep apart it holds no figures. It holds how many figures of each
+    kind differ, and the word numbers of the first of them in the key view.
     """
     cluster: list[Any] = [
         *("kept_doc_id", "cluster_id", "kind", "measure", "similarity"),
@@ -242,7 +252,8 @@ def _evidence(barred: pl.Expr, threshold: float) -> pl.Expr:
     )
 
 
-def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+def _describe_file(state: shards.State, table: str, shard: str) -> dict[str, Any]:
+    """Describe a table that is already on disk, as `Shard.write` does. Its rows are not counted."""
     path = state.path(table, shard)
     return {
         "file": f"{table}/{shard}.parquet",
@@ -252,8 +263,8 @@ def _described(state: shards.State, table: str, shard: str) -> dict[str, Any]:
     }
 
 
-def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
-    """The sources whose documents figures tell apart, by the kind of source."""
+def distinguishing_sources(register: Register, params: DedupParams) -> tuple[str, ...]:
+    """Return the sources where different figures make different documents, by kind of source."""
     return tuple(
         sorted(
             s.id for s in register.sources.values() if params.figures.get(s.kind) == "distinguish"
@@ -261,24 +272,24 @@ def apart(register: Register, params: DedupParams) -> tuple[str, ...]:
     )
 
 
-def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
-    """The job: near-duplicates, who stays, decisions."""
+def wire(pipeline: beam.Pipeline, plan: DedupPlan) -> None:
+    """Wire the job: find near-duplicates, choose survivors, write decisions."""
     numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
     places = (
         pipeline
-        | "Places"
-        >> beam.Create(numbered, reshuffle=False).with_output_types(tuple[int, pa.RecordBatch])
-        | "Spread" >> Spread()
+        | "Places" >> beam.Create(numbered, reshuffle=False).with_output_types(Partitioned)
+        | "SpreadPlaces" >> Spread()
     )
-    copies, edges, kept_apart = pipeline | "Near" >> Near(plan, places)
-    no = places | "Refused" >> Refused(plan, copies)
+    copies, edges, kept_apart = pipeline | "NearDuplicates" >> FindNearDuplicates(plan, places)
+    refused = places | "RefusedCopies" >> FindRefusedCopies(plan, copies)
     if plan.params.lines is not None:
-        places = after(places, stage_tables.deal(pipeline, plan.shards) | "Lines" >> Removed(plan))
-    decided = (copies, edges, no) | "Settled" >> Settled(plan)
-    resolved = {"shard": places, "decided": decided, "refused": no}
+        dealt = stage_tables.deal_shards(pipeline, plan.shards)
+        places = pass_after(places, dealt | "Boilerplate" >> RemoveBoilerplate(plan))
+    decided = (copies, edges, refused) | "Survivors" >> ChooseSurvivors(plan)
+    resolved = {"shard": places, "decided": decided, "refused": refused}
     shared = {}
     if plan.params.spans is not None:
-        shared = {"shared": resolved | "Shared" >> Shared(plan)}
+        shared = {"shared": resolved | "SharedPassages" >> FindSharedPassages(plan)}
     _ = (
         resolved
         | shared
@@ -289,18 +300,18 @@ def wire(pipeline: beam.Pipeline, plan: Plan) -> None:
 
 
 class Dedup(DocumentStage):
-    """Exact keys, bands, verified edges, survivors by right."""
+    """Removes duplicates; of each cluster the document with the best right stays."""
 
     name = "dedup"
 
     def __init__(self, context: Context) -> None:
-        self.known = release_index.load(context.params)
+        self.earlier = release_index.load_index(context.params)
         use = Use.of(context.params, load_policies(context.params.policy.path))
-        self.rights = release_index.Rights.of(context.register, use)
-        contamination.check(context.params.dedup.decontaminate, context.params.path)
-        strange = sorted({*context.params.dedup.sources} - context.register.sources.keys())
-        if strange:
-            problem = f"not in the register: {', '.join(strange)}"
+        self.rights = release_index.ReleasedRights.of(context.register, use)
+        contamination.check_sets(context.params.dedup.decontaminate, context.params.path)
+        unknown = sorted({*context.params.dedup.sources} - context.register.sources.keys())
+        if unknown:
+            problem = f"not in the register: {', '.join(unknown)}"
             raise Invalid([Problem(str(context.params.path), None, "dedup.sources", problem)])
 
     def inputs(self, context: Context) -> dict[str, str]:
@@ -308,8 +319,8 @@ class Dedup(DocumentStage):
             f"evaluation set {s.name}": disk.sha256_file(Path(s.path))
             for s in context.params.dedup.decontaminate
         }
-        earlier = {f"index {e.release}": e.digest for e in self.known}
-        if self.known:
+        earlier = {f"index {e.release}": e.digest for e in self.earlier}
+        if self.earlier:
             earlier["lawful sources"] = self.rights.digest
         return super().inputs(context) | sets | earlier
 
@@ -317,30 +328,30 @@ class Dedup(DocumentStage):
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
         params, register = context.params, context.register
-        plan = Plan(
-            state,
-            Corpus(str(params.work)),
-            tuple(stage_tables.shards(context)),
-            params.dedup,
-            source_ranking.ranks(register, params.dedup.sources),
-            {s.id: s.licence.spdx for s in register.sources.values()},
-            apart(register, params.dedup),
-            run_id,
-            self.expected(context),
-            self.known,
-            self.rights,
-            params.policy.duplicates == "all-lawful",
+        plan = DedupPlan(
+            state=state,
+            corpus=Corpus(str(params.work)),
+            shards=tuple(stage_tables.shard_names(context)),
+            params=params.dedup,
+            ranks=source_ranking.rank_sources(register, params.dedup.sources),
+            licences={s.id: s.licence.spdx for s in register.sources.values()},
+            distinguishing=distinguishing_sources(register, params.dedup),
+            run_id=run_id,
+            document_count=self.expected(context),
+            earlier=self.earlier,
+            rights=self.rights,
+            all_lawful=params.policy.duplicates == "all-lawful",
         )
         wire(pipeline, plan)
 
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """Stop where a source loses more to another than the parameters allow."""
+        """Stop if a source loses more documents to another than the parameters allow."""
         _stop_at_losses(state, totals, context.params.guard)
 
     def published(self, context: Context) -> None:
-        """The same for what is taken up: the guard is no part of what the stage depends on."""
+        """Check a stage that is reused too: the guard's parameters do not make the stage new."""
         folder = context.folder(self.name)
         totals = disk.read_json(folder / "stage.json")["totals"]
         _stop_at_losses(shards.State(str(folder)), totals, context.params.guard)
@@ -350,13 +361,14 @@ def _stop_at_losses(
     state: shards.State, totals: Mapping[str, Mapping[str, int]], params: GuardParams
 ) -> None:
     guard.stop_if_short(
-        source_losses.counts(totals),
+        source_losses.loss_counts(totals),
         params,
         stage=Dedup.name,
-        explain=partial(source_losses.examples, state),
+        explain=partial(source_losses.loss_examples, state),
     )
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return command(Dedup, __doc__ or "", argv)

@@ -1,4 +1,7 @@
-"""From verified edges to who stays, as Beam: each component's documents meet at one worker."""
+"""Choose the survivors from verified edges, as Beam. One worker gets all documents of a component.
+
+Each step divides its output by what the next step groups: by shard, by component, by text.
+"""
 
 from __future__ import annotations
 
@@ -9,152 +12,166 @@ import polars as pl
 import pyarrow as pa
 
 from pipelines.dedup import clusters, duplicates
-from pipelines.dedup.candidate_pairs import COPY, KEYED, Compared
-from pipelines.dedup.connected_components import Components, rounds
-from pipelines.dedup.plan import Parted, Plan, by_blocks, by_shard, parts
+from pipelines.dedup.candidate_pairs import COPY, CompareGrouped
+from pipelines.dedup.connected_components import ConnectedComponents, rounds_needed
+from pipelines.dedup.plan import DedupPlan, Partitioned, by_blocks, by_partition, by_shard
 from pipelines.dedup.refused_copies import REFUSED
 from pipelines.engine import batches
 from pipelines.text.shingles import fmix64
 
 LABEL = {"doc": pl.UInt64, "component": pl.UInt64}
-LABELLED = {**duplicates.EDGE, "component": pl.UInt64}
+LABELLED_EDGE = {**duplicates.EDGE, "component": pl.UInt64}
 _MEMBER = {name: duplicates.MEMBER[name] for name in ("doc", "text", "component")}
-_RIGHTS = ["doc", "right", "quality", "captured_at", "doc_id", "source_id"]
+_RANKING_COLUMNS = ["doc", "right", "quality", "captured_at", "doc_id", "source_id"]
 Sides = tuple[int, dict[str, Iterable[pa.RecordBatch]]]
 
 
-class _Planned(beam.DoFn):
-    def __init__(self, plan: Plan) -> None:
+class _SurvivorDoFn(beam.DoFn):
+    def __init__(self, plan: DedupPlan) -> None:
         self.plan = plan
 
-    def hashed(self, frame: pl.DataFrame, column: str) -> Iterator[Parted]:
-        """A frame's rows by the partition of a column's hash."""
-        yield from parts(frame, fmix64(frame[column].to_numpy()), self.plan.partitions)
+    def by_hash(self, frame: pl.DataFrame, column: str) -> Iterator[Partitioned]:
+        """Divide a frame's rows by the hash of a column."""
+        yield from by_partition(frame, fmix64(frame[column].to_numpy()), self.plan.partition_count)
 
 
-class ByText(_Planned):
+class PartitionByText(_SurvivorDoFn):
     """Copies [doc, text] by shard -> by text."""
 
-    def process(self, element: Parted) -> Iterator[Parted]:
-        yield from self.hashed(batches.frame(element[1]), "text")
+    def process(self, element: Partitioned) -> Iterator[Partitioned]:
+        yield from self.by_hash(batches.frame(element[1]), "text")
 
 
-class ByLeft(_Planned):
+class PartitionByLeft(_SurvivorDoFn):
     """Edges -> by their left text."""
 
-    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
-        yield from self.hashed(batches.frame(element), "left")
+    def process(self, element: pa.RecordBatch) -> Iterator[Partitioned]:
+        yield from self.by_hash(batches.frame(element), "left")
 
 
-class ByComponent(_Planned):
+class PartitionByComponent(_SurvivorDoFn):
     """Edges with a component -> by component."""
 
-    def process(self, element: pa.RecordBatch) -> Iterator[Parted]:
-        yield from self.hashed(batches.frame(element), "component")
+    def process(self, element: pa.RecordBatch) -> Iterator[Partitioned]:
+        yield from self.by_hash(batches.frame(element), "component")
 
 
-class Label(_Planned):
-    """Labels, copies and edges of texts -> the members of components, by shard; tagged `edges`,
-    the edges with their component, by component."""
+class LabelMembers(_SurvivorDoFn):
+    """Labels, copies and edges of texts -> the members of components, by shard.
+
+    Tagged `edges`: the edges with their component, by component.
+    """
 
     def process(self, element: Sides) -> Iterator[object]:
         _, sides = element
         labels = batches.union(sides["labels"], LABEL)
         copies = batches.union(sides["copies"], COPY)
         edges = batches.union(sides["edges"], duplicates.EDGE)
-        yield from by_shard(members(labels, copies))
+        yield from by_shard(component_members(labels, copies))
         labelled = edges.join(labels, left_on="left", right_on="doc")
-        for keyed in self.hashed(labelled.select(list(LABELLED)), "component"):
+        for keyed in self.by_hash(labelled.select(list(LABELLED_EDGE)), "component"):
             yield beam.pvalue.TaggedOutput("edges", keyed)
 
 
-class Rights(_Planned):
-    """Members of a shard, and what of it is refused elsewhere -> the members with what decides who
-    stays, by component."""
+class AddRights(_SurvivorDoFn):
+    """Members of a shard and its refused copies -> `duplicates.MEMBER`, by component."""
 
-    def process(self, element: Sides) -> Iterator[Parted]:
-        some = batches.union(element[1]["members"], _MEMBER)
-        no = batches.union(element[1]["refused"], REFUSED)
-        if some.is_empty():
+    def process(self, element: Sides) -> Iterator[Partitioned]:
+        members = batches.union(element[1]["members"], _MEMBER)
+        refused = batches.union(element[1]["refused"], REFUSED)
+        if members.is_empty():
             return
-        rights = self.plan.named(some["doc"], _RIGHTS)
-        about = some.join(rights, on="doc").join(no, on="doc", how="left")
-        yield from self.hashed(about.select(list(duplicates.MEMBER)), "component")
+        ranking = self.plan.signed_documents(members["doc"], _RANKING_COLUMNS)
+        complete = members.join(ranking, on="doc").join(refused, on="doc", how="left")
+        yield from self.by_hash(complete.select(list(duplicates.MEMBER)), "component")
 
 
-class Anchor(_Planned):
+class AnchorPairs(_SurvivorDoFn):
     """Members and edges of components -> the pairs still to compare, by blocks of shards."""
 
-    def process(self, element: Sides) -> Iterator[Parted]:
+    def process(self, element: Sides) -> Iterator[Partitioned]:
         _, sides = element
-        texts = duplicates.texts(batches.union(sides["members"], duplicates.MEMBER))
-        pairs = clusters.anchors(batches.union(sides["edges"], LABELLED), texts)
+        texts = duplicates.best_per_text(batches.union(sides["members"], duplicates.MEMBER))
+        pairs = clusters.anchor_pairs(batches.union(sides["edges"], LABELLED_EDGE), texts)
         yield from by_blocks(pairs, self.plan)
 
 
-class Settle(_Planned):
-    """Members and all edges of components -> who stays and who goes, by shard."""
+class ResolveComponents(_SurvivorDoFn):
+    """Members and all edges of components -> `duplicates.resolve_clusters`, by shard."""
 
-    def process(self, element: Sides) -> Iterator[Parted]:
+    def process(self, element: Sides) -> Iterator[Partitioned]:
         _, sides = element
-        edges = batches.union([*sides["edges"], *sides["anchors"]], LABELLED)
-        decided = duplicates.resolve(batches.union(sides["members"], duplicates.MEMBER), edges)
-        yield from by_shard(decided)
+        edges = batches.union([*sides["edges"], *sides["anchors"]], LABELLED_EDGE)
+        members = batches.union(sides["members"], duplicates.MEMBER)
+        yield from by_shard(duplicates.resolve_clusters(members, edges))
 
 
-class Settled(beam.PTransform):
-    """Copies by shard, edges (see `near.Near`) and what is refused elsewhere (see
-    `refused.Refused`) -> the rows of `duplicates.resolve`, by shard."""
+class ChooseSurvivors(beam.PTransform):
+    """Copies, edges and refused copies -> the rows of `duplicates.resolve_clusters`, by shard.
 
-    def __init__(self, plan: Plan) -> None:
+    Copies and edges come from `candidate_pairs.FindNearDuplicates`, refused copies from
+    `refused_copies.FindRefusedCopies`.
+    """
+
+    def __init__(self, plan: DedupPlan) -> None:
         super().__init__()
         self.plan = plan
 
     def expand(
-        self, found: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
+        self, inputs: tuple[beam.PCollection, beam.PCollection, beam.PCollection]
     ) -> beam.PCollection:
-        plan, (copies, edges, refused) = self.plan, found
-        documents = plan.documents * (2 if plan.known else 1)  # what can be in one chain
-        labels = edges | "Components" >> Components(plan.partitions, rounds(documents))
+        plan, (copies, edges, refused) = self.plan, inputs
+        # A chain can alternate between documents of this run and of earlier releases.
+        longest = plan.document_count * (2 if plan.earlier else 1)
+        labels = edges | "Components" >> ConnectedComponents(
+            plan.partition_count, rounds_needed(longest)
+        )
+        by_text = beam.ParDo(PartitionByText(plan)).with_output_types(Partitioned)
+        by_left = beam.ParDo(PartitionByLeft(plan)).with_output_types(Partitioned)
         labelled = (
-            {
-                "labels": labels,
-                "copies": copies | "ByText" >> beam.ParDo(ByText(plan)).with_output_types(KEYED),
-                "edges": edges | "ByLeft" >> beam.ParDo(ByLeft(plan)).with_output_types(KEYED),
-            }
+            {"labels": labels, "copies": copies | "ByText" >> by_text,
+             "edges": edges | "ByLeft" >> by_left}
             | "Texts" >> beam.CoGroupByKey()
             | "Label"
-            >> beam.ParDo(Label(plan))
-            .with_output_types(KEYED, edges=KEYED)
+            >> beam.ParDo(LabelMembers(plan))
+            .with_output_types(Partitioned, edges=Partitioned)
             .with_outputs("edges", main="members")
-        )
-        about = (
+        )  # fmt: skip
+        members = (
             {"members": labelled.members, "refused": refused}
             | "ByShard" >> beam.CoGroupByKey()
-            | "Rights" >> beam.ParDo(Rights(plan)).with_output_types(KEYED)
+            | "AddRights" >> beam.ParDo(AddRights(plan)).with_output_types(Partitioned)
         )
         anchors = (
-            {"members": about, "edges": labelled.edges}
-            | "Whole" >> beam.CoGroupByKey()
-            | "Anchor" >> beam.ParDo(Anchor(plan)).with_output_types(KEYED)
+            {"members": members, "edges": labelled.edges}
+            | "ComponentMembers" >> beam.CoGroupByKey()
+            | "Anchor" >> beam.ParDo(AnchorPairs(plan)).with_output_types(Partitioned)
             | "AnchorsByBlocks" >> beam.GroupByKey()
-            | "CompareAnchors" >> Compared(plan)
+            | "CompareAnchors" >> CompareGrouped(plan)
         )
-        measured = anchors.edges | "ByComponent" >> beam.ParDo(ByComponent(plan)).with_output_types(
-            KEYED
-        )
+        by_component = beam.ParDo(PartitionByComponent(plan)).with_output_types(Partitioned)
+        measured = anchors.edges | "ByComponent" >> by_component
         return (
-            {"members": about, "edges": labelled.edges, "anchors": measured}
-            | "Measured" >> beam.CoGroupByKey()
-            | "Settle" >> beam.ParDo(Settle(plan)).with_output_types(KEYED)
+            {"members": members, "edges": labelled.edges, "anchors": measured}
+            | "AllEdges" >> beam.CoGroupByKey()
+            | "Resolve" >> beam.ParDo(ResolveComponents(plan)).with_output_types(Partitioned)
         )
 
 
-def members(labels: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
-    """Labels of texts [doc, component] and copies [doc, text] -> all documents with their text and
-    component [doc, text, component]; a text that only has copies is a component of its own."""
-    stand = copies.select(doc="text", component="text").unique()
-    known = pl.concat([labels, stand.join(labels, on="doc", how="anti")])
-    texts = known.select("doc", "component", text="doc")
-    hung = copies.join(known.rename({"doc": "text"}), on="text")
-    return pl.concat([f.select(list(_MEMBER)) for f in (texts, hung)])
+def component_members(labels: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
+    """Return all documents of components with their text.
+
+    A text that has copies but no edges is a component of its own.
+
+    Args:
+      labels: doc (a text), component.
+      copies: doc, text.
+
+    Returns:
+      doc, text, component.
+    """
+    copied = copies.select(doc="text", component="text").unique()
+    every = pl.concat([labels, copied.join(labels, on="doc", how="anti")])
+    texts = every.select("doc", "component", text="doc")
+    others = copies.join(every.rename({"doc": "text"}), on="text")
+    return pl.concat([frame.select(list(_MEMBER)) for frame in (texts, others)])

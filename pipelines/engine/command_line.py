@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 
 from lineage.configuration import load_both
@@ -13,13 +12,12 @@ from pipelines.engine import input_files, validation
 from pipelines.engine import stage as stages
 from pipelines.engine.context import Context
 from pipelines.engine.input_files import Container
-from pipelines.engine.published import StageError
 from pipelines.engine.quiet import quiet
-from pipelines.engine.runners import WORKER_LOST, JobFailed, WorkerLost, remote
+from pipelines.engine.runners import remote
 from pipelines.engine.stage import Stage
 from pipelines.personal_data import policy
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.errors import Invalid, Usage
 from schemas.params import Params
 
 #: Below this many raw bytes a second process costs more than it brings.
@@ -31,7 +29,8 @@ EXAMPLES = """examples:
   tamga {name} --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
 Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register, 3 a local worker process died (start again to go on)."""
+2 wrong usage, parameters or register, 3 a worker process died or the disk failed (start again to
+go on), 130 interrupted."""
 
 
 def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
@@ -77,10 +76,6 @@ def context(
     )
 
 
-class Usage(Exception):
-    """A command line that cannot be meant as it stands."""
-
-
 def check_beam_args(beam_args: Sequence[str]) -> None:
     """Let options through to Beam, but no slips of the pen: without a runner that may have options
     of its own, what Beam does not know is an error.
@@ -122,35 +117,7 @@ def command(
     quiet()
     name = getattr(kind, "name", "stage")
     options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
-    return guarded(lambda: _one(kind, context(options, beam_args, find_containers), options))
-
-
-def guarded(action: Callable[[], int]) -> int:
-    """Turn what users can mend into a message and an exit code."""
-    from pipelines.engine.validation import ExpectationFailed, NoDataDocs, VerdictsDiffer
-    from pipelines.language.labels import LabelsError
-    from pipelines.language.voters import ModelMissing
-
-    try:
-        return action()
-    except (WorkerLost, NoDataDocs) as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return WORKER_LOST
-    except Invalid as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (LabelsError, ModelMissing, Usage) as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk, a folder that may not be written
-        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
-        return 1
-    except (StageError, ExpectationFailed, VerdictsDiffer, JobFailed) as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("tamga: interrupted; start it again to go on", file=sys.stderr)
-        return 130
+    return _one(kind, context(options, beam_args, find_containers), options)
 
 
 def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Namespace) -> int:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.engine.file_digests import Digests
+from schemas.errors import NO, TamgaError
 
 
-class StageError(Exception):
+class StageError(TamgaError):
     """A stage that must not go on; the message says what is wrong and what helps."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.transforms.core import CallableWrapperDoFn
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-WORKER_LOST = 3
+from schemas.errors import NO, TRY_AGAIN, TamgaError
+
 Options = TypeVar("Options", bound=PipelineOptions)
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
@@ -40,12 +41,16 @@ _ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Missing|Interrupt))\b"
 _STEP = re.compile(r"while running '([^']+)'")
 
 
-class JobFailed(Exception):
+class JobFailed(TamgaError):
     """A job ended before its time; says where, without what was read."""
+
+    exit_code = NO
 
 
 class WorkerLost(JobFailed):
     """A local worker process died."""
+
+    exit_code = TRY_AGAIN
 
     def __init__(self, pid: int) -> None:
         super().__init__(
@@ -214,8 +219,8 @@ def _watchdog(heard: _Heard, interval: float = 0.2, patience: float = 15) -> Ite
             # workers end with the pipeline too: then `stop` comes soon
             if (heard.failures or lost) and not stop.wait(patience):
                 if heard.failures:
-                    _end(JobFailed(_where(heard.failures[0])), 1)
-                _end(WorkerLost(lost[0]), WORKER_LOST)
+                    _end(JobFailed(_where(heard.failures[0])))
+                _end(WorkerLost(lost[0]))
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     thread.start()
@@ -244,11 +249,12 @@ def _alive(process: psutil.Process) -> bool:
         return False
 
 
-def _end(error: JobFailed, code: int) -> None:
-    print(f"tamga: {error}", file=sys.stderr, flush=True)
+def _end(error: JobFailed) -> None:
+    """End this process as `schemas.command_entry` would, from the watchdog's thread."""
+    print(error.message(), file=sys.stderr, flush=True)
     for process in psutil.Process().children(recursive=True):
         try:
             process.kill()
         except psutil.Error:
             continue
-    os._exit(code)
+    os._exit(error.exit_code)

@@ -20,11 +20,14 @@ from lineage.storage import disk
 from pipelines.engine import expectations
 from pipelines.engine.docs_process import DEBUG, PROCESS
 from pipelines.engine.expectations import Failure
+from schemas.errors import NO, TRY_AGAIN, TamgaError
 
 
-class ExpectationFailed(Exception):
+class ExpectationFailed(TamgaError):
     """A stage's output falls short of its suite; holds every expectation that failed, and lines
     that explain where the documents went, if someone who knows adds them."""
+
+    exit_code = NO
 
     def __init__(self, stage: str, failures: list[Failure]) -> None:
         super().__init__(stage, failures)
@@ -39,12 +42,16 @@ class ExpectationFailed(Exception):
         return any(failure.column in ("keep", "kept_share") for failure in self.failures)
 
 
-class VerdictsDiffer(Exception):
+class VerdictsDiffer(TamgaError):
     """Great Expectations and the native verdict contradict each other."""
 
+    exit_code = NO
 
-class NoDataDocs(Exception):
+
+class NoDataDocs(TamgaError):
     """Great Expectations gave no verdict."""
+
+    exit_code = TRY_AGAIN
 
 
 def validate(

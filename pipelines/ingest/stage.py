@@ -29,6 +29,7 @@ from pipelines.engine.stage import Shard, ShardDoFn, Stage
 from pipelines.ingest import crawl_signals, inventory, judge_records, scan
 from pipelines.ingest.gate import Gate
 from pipelines.ingest.signals.hosts import HostSignals
+from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
@@ -322,6 +323,7 @@ class Ingest(Stage):
         return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return command(Ingest, __doc__ or "", argv, inventory.containers)

@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import polars as pl
 
-from pipelines.engine.command_line import guarded
 from pipelines.language.identifier import Identifier, model_path
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 
 LINES = 4096
 EPILOG = """examples:
@@ -20,6 +20,7 @@ EPILOG = """examples:
   cut -f2 corpus.tsv | tamga identify"""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = command_line.parser("identify", __doc__, EPILOG)
@@ -28,19 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--model", help="a fastText model (default: lid.176.ftz)")
     options = parser.parse_args(argv)
-
-    def identify() -> int:
-        identifier = Identifier(model_path(options.model, Path()))
-        try:
-            with options.file.open("rb") if options.file else sys.stdin.buffer as lines:
-                for rows in _label_lines(lines, identifier):
-                    sys.stdout.write(rows)
-        except OSError as error:
-            print(f"tamga identify: {options.file}: {error.strerror}", file=sys.stderr)
-            return 2
-        return 0
-
-    return guarded(identify)
+    identifier = Identifier(model_path(options.model, Path()))
+    with options.file.open("rb") if options.file else sys.stdin.buffer as lines:
+        for rows in _label_lines(lines, identifier):
+            sys.stdout.write(rows)
+    return 0
 
 
 def _label_lines(lines: BinaryIO, identifier: Identifier) -> Iterator[str]:

@@ -14,6 +14,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: Code that ISO 639 withdrew or a model invented -> the code in use.
 OLD = {"iw": "he", "jw": "jv", "in": "id", "ji": "yi", "mo": "ro", "bh": "bho",
        "als": "gsw", "eml": "egl", "bat-smg": "sgs", "sr-ME": "sr"}  # fmt: skip
@@ -39,8 +41,10 @@ ALSO_LATIN = frozenset(
 )
 
 
-class LabelsError(Exception):
+class LabelsError(TamgaError):
     """The file of labels is missing, or does not hold labels."""
+
+    exit_code = BAD_USAGE
 
 
 class Label(NamedTuple):

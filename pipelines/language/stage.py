@@ -26,6 +26,7 @@ from pipelines.language import identifier
 from pipelines.language.alphabets import SCRIPTS
 from pipelines.language.labels import load_mapping
 from pipelines.language.split import RecordParts, concat_parts, split_documents
+from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
 from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
@@ -184,7 +185,7 @@ class IdentifyShard(ShardDoFn):
     def __init__(
         self,
         state: shards.State,
-        source: Corpus,
+        corpus: Corpus,
         params: LanguageParams,
         model: str,
         mapping: Mapping[str, str],
@@ -192,7 +193,7 @@ class IdentifyShard(ShardDoFn):
         run_id: str,
     ) -> None:
         super().__init__(state)
-        self.source, self.params, self.run_id = source, params, run_id
+        self.corpus, self.params, self.run_id = corpus, params, run_id
         self.model, self.mapping, self.barred = model, mapping, barred
 
     def setup(self) -> None:
@@ -218,7 +219,7 @@ class IdentifyShard(ShardDoFn):
         The labels are rows of `LANGUAGE` with the column `uri`, by doc_id.
         """
         labels, parts = [_NO_LABELS], []
-        for batch in self.source.handed_to("language", shard.name, DOCUMENTS.names):
+        for batch in self.corpus.documents_for("language", shard.name, DOCUMENTS.names):
             batch_labels = self.identifier.identify(batch).with_columns(batch["uri"])
             if self.params.mixed == "split":
                 batch_parts = split_documents(
@@ -283,19 +284,20 @@ class Language(DocumentStage):
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
         work = IdentifyShard(
-            state,
-            Corpus(str(context.params.work)),
-            context.params.language,
-            str(self.model),
-            self.mapping,
-            Withdrawals.of(context.register.withdrawals),
-            run_id,
+            state=state,
+            corpus=Corpus(str(context.params.work)),
+            params=context.params.language,
+            model=str(self.model),
+            mapping=self.mapping,
+            barred=Withdrawals.of(context.register.withdrawals),
+            run_id=run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Identify" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Identify" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     return command(Language, __doc__ or "", argv)

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.language import labels, model_file
+from pipelines.language import labels
 from pipelines.language.alphabets import SCRIPTS, Letters, alphabets
+from pipelines.text import fasttext_file
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -59,8 +61,10 @@ MAX_UNFIT = 3.5
 _TOP_LABELS = 10
 
 
-class ModelMissing(Exception):
+class ModelMissing(TamgaError):
     """The language model is missing, or its file is not a model."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ class Voters:
     def _model(self) -> _FastText:
         from fasttext.FastText import _FastText
 
-        if defect := model_file.find_defect(self.path):
+        if defect := fasttext_file.find_defect(self.path):
             raise ModelMissing(f"{self.path} {defect}")
         try:
             return _FastText(str(self.path))

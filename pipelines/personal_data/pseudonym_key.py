@@ -10,14 +10,18 @@ import os
 from pathlib import Path
 from typing import Final
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: The environment variable that holds the key; it precedes the file that the parameters name.
 ENVIRONMENT: Final = "TAMGA_PRIVACY_KEY"
 #: In bytes, the length of the digest (NIST SP 800-107: an HMAC key has at least the security strength).
 SHORTEST: Final = 32
 
 
-class BadKey(Exception):
+class BadKey(TamgaError):
     """The key cannot be read or is too short; the message names the place."""
+
+    exit_code = BAD_USAGE
 
 
 def read(named: Path | None) -> bytes | None:

@@ -16,9 +16,9 @@ import polars as pl
 from lineage.configuration import load_both
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
-from pipelines.dedup.boilerplate_lines import merged
+from pipelines.dedup.boilerplate_lines import merge_removals
 from pipelines.engine import batches
-from pipelines.engine.command_line import at_least_one, guarded
+from pipelines.engine.command_line import at_least_one
 from pipelines.engine.published import load
 from pipelines.personal_data import policy
 from pipelines.personal_data.findings import Span
@@ -27,6 +27,7 @@ from pipelines.privacy import preview_page, whole_records
 from pipelines.privacy.decisions import decide
 from pipelines.privacy.preview_page import Counts
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid
 from schemas.params import Params
 from schemas.privacy import PrivacyParams
@@ -79,6 +80,7 @@ class Sample:
     split_shards: tuple[str, ...]
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = command_line.parser("privacy preview", __doc__, EPILOG)
@@ -102,7 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--json", action="store_true", help="print the counts as JSON; write a page only with --out"
     )
     options = parser.parse_args(argv)
-    return guarded(lambda: _preview(options, parser))
+    return _preview(options, parser)
 
 
 def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -213,10 +215,10 @@ def _list_documents(corpus: Corpus, shard: str, done: str, selection: Selection)
         rows = corpus.table("ingest", "records", shard, columns)
         rows = rows.with_columns(lang=pl.lit(None, pl.String))
     else:
-        rows = corpus.of_records("records", shard, columns).join(
+        rows = corpus.ingest_table("records", shard, columns).join(
             corpus.languages(shard), on="doc_id", how="left"
         )
-    rows = rows.join(corpus.kept(shard, done), on="doc_id", how="semi")
+    rows = rows.join(corpus.kept_ids(shard, done), on="doc_id", how="semi")
     for column, value in (("lang", selection.lang), ("source_id", selection.source)):
         if value is not None:
             rows = rows.filter(pl.col(column) == value)
@@ -248,7 +250,7 @@ def find_in_sample(
         record_spans |= whole_records.find_in_records(
             sample.corpus, shard, by, homes, documents["doc_id"]
         )
-    findings = merged(by.find(documents, record_spans), sample.removals, documents)
+    findings = merge_removals(by.find(documents, record_spans), sample.removals, documents)
     findings = findings.filter(~pl.col("entity_type").is_in(REPEATED))
     decided = decide(documents, findings, max_density=privacy.drop_density)
     sources = documents.select("doc_id", "source_id", "lang")

@@ -11,12 +11,15 @@ from typing import Any
 import polars as pl
 
 from schemas import command_line
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 EPILOG = """examples:
   tamga scrub letter.txt --lang kk --jurisdiction KZ
   tamga scrub < letter.txt"""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = command_line.parser("scrub", __doc__, EPILOG)
@@ -31,19 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="print the findings (positions and classes) and the text as JSON",
     )
     options = parser.parse_args(argv)
+    raw = options.file.read_bytes() if options.file else sys.stdin.buffer.read()
     try:
-        raw = options.file.read_bytes() if options.file else sys.stdin.buffer.read()
         text = raw.decode()
-    except OSError as error:
-        print(f"tamga scrub: {options.file}: {error.strerror}", file=sys.stderr)
-        return 2
     except UnicodeDecodeError as error:
-        print(
-            f"tamga scrub: {options.file or 'standard input'}: not UTF-8 at byte {error.start}; "
-            "convert it first",
-            file=sys.stderr,
-        )
-        return 2
+        name = options.file or "standard input"
+        raise Usage(f"{name}: not UTF-8 at byte {error.start}; convert it first") from None
     released, redactions = _scrub(text, options.lang, options.jurisdiction)
     if options.json:
         result = {"text": released, "redactions": redactions}

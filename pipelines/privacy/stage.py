@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipelines.corpus import stage_tables
 from pipelines.corpus.stage_tables import Corpus, DocumentStage
-from pipelines.dedup.boilerplate_lines import merged
+from pipelines.dedup.boilerplate_lines import merge_removals
 from pipelines.engine import decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
@@ -29,6 +29,7 @@ from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply_findings, scrubber
 from pipelines.privacy import whole_records
 from pipelines.privacy.decisions import decide
+from schemas.command_entry import with_exit_code
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
 from schemas.tables import FINDINGS, REPEATED
@@ -75,9 +76,9 @@ class ScrubShard(ShardDoFn):
         all_findings = [self.scrubber.find(_NO_DOCUMENTS)]
         all_documents = [_NO_DECIDED_DOCUMENTS]
         bad_spans, withdrawn_ids = 0, set[str]()
-        for batch in self.corpus.handed_to("privacy", shard.name, columns):
+        for batch in self.corpus.documents_for("privacy", shard.name, columns):
             documents = self._describe(batch, languages)
-            findings = merged(
+            findings = merge_removals(
                 self.scrubber.find(documents, record_spans),
                 removals.join(documents, on="doc_id", how="semi"),
                 documents,
@@ -180,11 +181,12 @@ class Privacy(DocumentStage):
             policy=context.params.privacy,
             run_id=run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Scrub" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Scrub" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

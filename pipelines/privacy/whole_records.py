@@ -35,7 +35,7 @@ def find_in_records(
     Returns:
       doc_id of a part -> spans of the part's text.  Parts without such spans are absent.
     """
-    record_parts = corpus.parts(shard)
+    record_parts = corpus.record_parts(shard)
     if wanted is not None:
         record_parts = record_parts.join(wanted.to_frame("doc_id"), on="doc_id", how="semi")
     if record_parts.is_empty():
@@ -43,7 +43,9 @@ def find_in_records(
     ranges = record_parts.sort("start").group_by("doc_id", "part_of").agg("start", "end")
     languages = corpus.languages(shard)  # a record's language is that of its main part
     part_spans: dict[str, list[Span]] = {}
-    for batch in corpus.records(shard, ranges["part_of"].unique(), ["doc_id", "source_id", "text"]):
+    for batch in corpus.record_batches(
+        shard, ranges["part_of"].unique(), ["doc_id", "source_id", "text"]
+    ):
         batch = batch.join(languages, on="doc_id", how="left", maintain_order="left")
         home = pl.col("source_id").replace_strict(homes, default=None, return_dtype=pl.String)
         record_spans = scrubber.find_spans(batch.with_columns(jurisdiction=home))

@@ -12,9 +12,9 @@ from typing import Any
 from lineage.configuration import required_params
 from lineage.release_folder import ReleaseFolder
 from lineage.storage import disk
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import readable
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 EPILOG = """examples:
   tamga profile
@@ -25,9 +25,11 @@ EPILOG = """examples:
 The page loads nothing from other places. It shows texts of released documents only, with personal
 data replaced. --with-texts adds texts of dropped documents as they were read.
 
-Exit codes: 0 written, 1 damaged tables or no write access, 2 wrong usage or no release."""
+Exit codes: 0 written, 1 damaged tables, 2 wrong usage, no release or a wrong path of the page, 3 the
+disk failed."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = command_line.parser("profile", __doc__, EPILOG)
@@ -51,20 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--json", action="store_true", help="print the figures as JSON; a page only with --out"
     )
     options = parser.parse_args(argv)
-    import polars as pl
-    import pyarrow as pa
-
-    try:
+    with readable():
         return _profile(options)
-    except (Invalid, NoRelease) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (pl.exceptions.PolarsError, pa.ArrowException) as error:
-        print(f"tamga: a table of the release is damaged: {type(error).__name__}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
-        return 1
 
 
 def _profile(options: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from lineage.storage.disk import sha256_file
+from pipelines.text.fasttext_file import find_defect
+from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
     from fasttext.FastText import _FastText
@@ -19,8 +21,10 @@ LABEL: Final = "__label__"
 MAX_CHARS: Final = 3000
 
 
-class ClassifierError(Exception):
+class ClassifierError(TamgaError):
     """A classifier's file is missing or is not a classifier; the message names the remedy."""
+
+    exit_code = BAD_USAGE
 
 
 def to_model_lines(texts: pl.Series) -> pl.Series:
@@ -70,6 +74,8 @@ class Classifier:
     def model(self) -> _FastText:
         from fasttext.FastText import _FastText
 
+        if defect := find_defect(self.path):
+            raise ClassifierError(f"{self.key}: {self.path} {defect}")
         try:
             model = _FastText(str(self.path))
         except (ValueError, MemoryError, RuntimeError):

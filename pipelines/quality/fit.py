@@ -17,12 +17,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.errors import BAD_USAGE, TamgaError
+
 #: malloc fills new memory with the complement of this byte (mallopt(3), M_PERTURB).
 ENVIRONMENT: Final = {"MALLOC_PERTURB_": "255", "GLIBC_TUNABLES": "glibc.malloc.perturb=255"}
 
 
-class FitError(Exception):
+class FitError(TamgaError):
     """fastText could not fit the model; the message is fastText's."""
+
+    exit_code = BAD_USAGE
 
 
 def fit(arguments: Mapping[str, Any], out: str) -> None:

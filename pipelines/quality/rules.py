@@ -20,6 +20,7 @@ from typing import Any, Final
 import polars as pl
 
 from pipelines.quality.statistics import STATISTICS
+from schemas.errors import BAD_USAGE, TamgaError
 
 THRESHOLDS: Final = Path(__file__).with_name("thresholds.tsv")
 COLUMNS: Final = ("rule", "statistic", "bound", "value", "when", "language", "kind", "source")
@@ -33,8 +34,10 @@ _COMPARE: Final[Mapping[str, Callable[[pl.Expr, float], pl.Expr]]] = {
 }
 
 
-class BadThresholds(Exception):
+class BadThresholds(TamgaError):
     """The thresholds file cannot be used; the message names file, line and remedy."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

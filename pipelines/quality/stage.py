@@ -24,6 +24,7 @@ from pipelines.quality import domains, rules
 from pipelines.quality.classifier import Classifier, ClassifierError
 from pipelines.quality.rules import Rule
 from pipelines.quality.statistics import STATISTICS, measure
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.register import Register
@@ -174,7 +175,7 @@ class AssessShard(ShardDoFn):
         columns = ["doc_id", "uri", "source_id", "text"]
         empty = pl.DataFrame(schema=dict.fromkeys((*columns, "lang", "kind"), pl.String))
         batches = [self.assessor.assess(empty)]
-        for batch in self.corpus.handed_to("quality", shard.name, columns):
+        for batch in self.corpus.documents_for("quality", shard.name, columns):
             kinds = pl.col("source_id").replace_strict(
                 self.kinds, default="web", return_dtype=pl.String
             )
@@ -230,11 +231,12 @@ class Quality(DocumentStage):
             register=context.register,
             run_id=run_id,
         )
-        stage_tables.deal(pipeline, stage_tables.shards(context)) | "Judge" >> beam.ParDo(
-            work
-        ).with_output_types(pa.RecordBatch)
+        stage_tables.deal_shards(
+            pipeline, stage_tables.shard_names(context)
+        ) | "Judge" >> beam.ParDo(work).with_output_types(pa.RecordBatch)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     args = list(sys.argv[1:] if argv is None else argv)

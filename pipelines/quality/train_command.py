@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lineage.storage import disk
 from pipelines.quality.training import BadInput, Columns, Settings
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,20 +31,14 @@ recall by language.  To use the model, add to params.yaml:
 `quality: {classifier: {model: models/quality.bin}}`, or
 `quality: {domains: {classifier: {model: models/domains.bin}}}`.
 
-Exit codes: 0 done, 1 the model cannot be written, 2 wrong usage or documents."""
+Exit codes: 0 done, 2 wrong usage, wrong documents or a wrong path of the model, 3 the disk failed."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(argv)
-    try:
-        card = _train(options)
-    except BadInput as error:
-        print(f"tamga quality train: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"tamga quality train: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
+    card = _train(options)
     if options.json:
         print(json.dumps(card, ensure_ascii=False, indent=1))
     else:

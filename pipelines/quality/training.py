@@ -19,13 +19,16 @@ import polars as pl
 from lineage.storage import disk
 from pipelines.quality.classifier import LABEL, Classifier, to_model_lines
 from pipelines.quality.fit import FitError, fit
+from schemas.errors import BAD_USAGE, TamgaError
 
 SUFFIXES: Final = (".jsonl", ".jsonl.gz", ".parquet", ".txt")
 DOCUMENTS: Final = {"text": pl.String, "labels": pl.List(pl.String), "lang": pl.String}
 
 
-class BadInput(Exception):
+class BadInput(TamgaError):
     """Training documents or settings cannot be used; the message names what is wrong."""
+
+    exit_code = BAD_USAGE
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def leave_out(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
       filter and the limit), sorted by doc_id.
     """
     left, kept = _select(table, mixture)
-    ordered = _ordered(kept, mixture)
-    full, told = _capped(ordered, mixture.caps)
+    ordered = _order(kept, mixture)
+    full, told = _apply_caps(ordered, mixture.caps)
     over = ordered.select("doc_id", cap=pl.Series(full)).join(told, on="cap", maintain_order="left")
     capped = over.select("doc_id", reason=pl.lit("mixture-cap"), evidence="evidence")
     return (
@@ -72,7 +72,7 @@ def _select(table: pl.DataFrame, mixture: Mixture) -> tuple[pl.DataFrame, pl.Dat
     return pl.concat([nothing, *out]), rest
 
 
-def _ordered(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
+def _order(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
     """The documents by who stays first: the best score, then a hash of the id, then the id."""
     halves = np.frombuffer(bytes.fromhex("".join(table["doc_id"].str.head(16))), ">u8")
     with np.errstate(over="ignore"):
@@ -85,36 +85,36 @@ def _ordered(table: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
     return keyed.sort(by)
 
 
-def _capped(ordered: pl.DataFrame, caps: tuple[Cap, ...]) -> tuple[np.ndarray, pl.DataFrame]:
+def _apply_caps(ordered: pl.DataFrame, caps: tuple[Cap, ...]) -> tuple[np.ndarray, pl.DataFrame]:
     """For each document the number of the cap (from 1) that leaves it out, 0 for none; and the
     evidence by the number of the cap."""
     chars = ordered["n_chars"].to_numpy().astype(np.int64)
-    groups = [_members(ordered, cap) for cap in caps]
-    size = _size(chars, caps, groups) if any(cap.unit == "share" for cap in caps) else 0
+    groups = [_cap_rows(ordered, cap) for cap in caps]
+    size = _release_size(chars, caps, groups) if any(cap.unit == "share" for cap in caps) else 0
     over, told = np.zeros(len(chars), np.int32), []
     for number, (cap, group) in enumerate(zip(caps, groups, strict=True), 1):
         limit = int(cap.limit * size if cap.unit == "share" else cap.limit)
         left = group[over[group] == 0]
         sizes = np.ones(len(left), np.int64) if cap.unit == "documents" else chars[left]
-        over[left[~fill(sizes, limit)]] = number
-        told.append((number, _told(number, cap, limit, size)))
+        over[left[~fill_cap(sizes, limit)]] = number
+        told.append((number, _cap_evidence(number, cap, limit, size)))
     return over, pl.DataFrame(told, {"cap": pl.Int32, "evidence": pl.String}, orient="row")
 
 
-def _members(ordered: pl.DataFrame, cap: Cap) -> np.ndarray:
+def _cap_rows(ordered: pl.DataFrame, cap: Cap) -> np.ndarray:
     fits = [(pl.col(COLUMNS[key]) == value).fill_null(False) for key, value in cap.filters.items()]
     rows = ordered.select(pl.all_horizontal(pl.lit(True), *fits).alias("fits"))["fits"]
     return np.flatnonzero(np.broadcast_to(rows.to_numpy(), ordered.height))
 
 
-def _told(number: int, cap: Cap, limit: int, size: int) -> str:
+def _cap_evidence(number: int, cap: Cap, limit: int, size: int) -> str:
     value = {"cap": number, "filter": cap.filters, "limit": limit, "unit": cap.unit}
     if cap.unit == "share":
         value |= {"unit": "chars", "share": cap.limit, "of": size}
     return decisions.evidence(value)
 
 
-def fill(sizes: np.ndarray, limit: int) -> np.ndarray:
+def fill_cap(sizes: np.ndarray, limit: int) -> np.ndarray:
     """Which of (n,) sizes are taken up, first come first served, so that their sum stays within
     `limit`; what does not fit any more is passed over, `PASSES` times at most."""
     taken, room, left = np.zeros(len(sizes), bool), limit, np.arange(len(sizes))
@@ -129,7 +129,7 @@ def fill(sizes: np.ndarray, limit: int) -> np.ndarray:
     return taken
 
 
-def _size(chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray]) -> int:
+def _release_size(chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray]) -> int:
     """The release's size T in characters, see above; 0 where the shares leave room for nothing.
 
     What is left under the limits for T never shrinks as T grows, so T is found by bisection.
@@ -137,14 +137,14 @@ def _size(chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray]) ->
     low, high = 0, int(chars.sum())
     while low < high:
         middle = (low + high + 1) // 2
-        if _divisible(chars, caps, groups, middle) >= middle * (1 - _ROUNDING):
+        if _divisible_size(chars, caps, groups, middle) >= middle * (1 - _ROUNDING):
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _divisible(
+def _divisible_size(
     chars: np.ndarray, caps: tuple[Cap, ...], groups: list[np.ndarray], size: int
 ) -> float:
     """How many characters the caps leave of a release of that size, if texts could be cut."""

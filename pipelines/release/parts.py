@@ -26,7 +26,7 @@ NO_LANGUAGE = "und"
 DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
 
 
-def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
+def deal_parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
     """Deal the shards of each language out to parts.
 
     Args:
@@ -52,7 +52,7 @@ def parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
     )
 
 
-class Split(beam.DoFn):
+class SplitByLanguage(beam.DoFn):
     """A shard -> its released rows on disk, a row group per language; out comes how much of each.
 
     So a text is read once here and once by the part that takes it up, whatever the number of
@@ -92,7 +92,7 @@ class Split(beam.DoFn):
                 batch.join(labels, on="doc_id", maintain_order="left"),
                 findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
             )
-            for batch in self.source.handed_to("release", name, DOCUMENT)
+            for batch in self.source.documents_for("release", name, DOCUMENT)
         ]
         empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
         data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
@@ -110,7 +110,7 @@ class Split(beam.DoFn):
         return released.select(DATA.names).sort("lang", "doc_id"), pl.concat(redactions)
 
 
-class Deal(beam.DoFn):
+class DealParts(beam.DoFn):
     """All sizes -> what the mixture takes up -> a row of work per part."""
 
     def __init__(self, selection: Selection, shard_bytes: int) -> None:
@@ -118,7 +118,7 @@ class Deal(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         sizes = batches.frame(element[1])
-        dealt = parts(self.selection.choose(sizes), self.shard_bytes)
+        dealt = deal_parts(self.selection.choose(sizes), self.shard_bytes)
         work = dealt.with_columns(
             shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
         )
@@ -130,7 +130,7 @@ class WritePart(ShardDoFn):
     """The pieces of a part -> a file of the release, its redactions, its rows of `documents`, and
     its token shards where a tokenizer is named."""
 
-    def __init__(self, selection: Selection, tokens: token_shards.Plan | None) -> None:
+    def __init__(self, selection: Selection, tokens: token_shards.TokenPlan | None) -> None:
         super().__init__(selection.state)
         self.selection, self.tokens = selection, tokens
         self.tokenizer: Tokenizer | None = None
@@ -146,7 +146,7 @@ class WritePart(ShardDoFn):
         for table, key, frame, schema in (
             (f"data/{lang}", name, data, DATA),
             ("lineage/redactions", shard.name, redactions, REDACTIONS),
-            ("lineage/documents", shard.name, _documents(data, file, row["leaf"]), RELEASED),
+            ("lineage/documents", shard.name, _document_rows(data, file, row["leaf"]), RELEASED),
         ):
             rows = frame.select(schema.names).to_arrow().cast(schema)
             shard.files.append(self.state.write(table, key, rows, level=3))
@@ -156,9 +156,9 @@ class WritePart(ShardDoFn):
             "source": decisions.count(data["source_id"]),
             "chars": {lang: data["n_chars"].sum()},
             **decisions.replaced(redactions["entity_type"]),
-            **(token_shards.counted(lang, data) if self.tokens else {}),
+            **(token_shards.part_counts(lang, data) if self.tokens else {}),
         }
-        shard.finish(_figures(data, file, lang), counts)
+        shard.finish(_aggregates(data, file, lang), counts)
 
     def _pieces(self, names: list[str], groups: list[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The documents that the part takes up of the pieces of shards, and their redactions."""
@@ -175,13 +175,15 @@ class WritePart(ShardDoFn):
         if self.tokens is None or self.tokenizer is None:
             return data
         encoded = self.tokenizer.encode(data["text"])
-        files, rows = token_shards.write(self.state, self.tokens, place, data["doc_id"], encoded)
+        files, rows = token_shards.write_shards(
+            self.state, self.tokens, place, data["doc_id"], encoded
+        )
         shard.files.extend(files)
         shard.write("lineage/tokens", rows.select(TOKENS.names).to_arrow().cast(TOKENS), level=3)
         return data.with_columns(n_tokens=pl.Series(map(len, encoded), dtype=pl.Int64))
 
 
-def _documents(data: pl.DataFrame, file: str, leaf: int) -> pl.DataFrame:
+def _document_rows(data: pl.DataFrame, file: str, leaf: int) -> pl.DataFrame:
     """A part's rows of `documents`; `leaf`: the index of its first document."""
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in data["text"]]
     return data.select(
@@ -197,7 +199,7 @@ def _documents(data: pl.DataFrame, file: str, leaf: int) -> pl.DataFrame:
     )
 
 
-def _figures(data: pl.DataFrame, file: str, lang: str) -> dict[str, Any]:
+def _aggregates(data: pl.DataFrame, file: str, lang: str) -> dict[str, Any]:
     """The aggregates that the suite judges."""
     return {
         "shard": file,

@@ -15,11 +15,11 @@ from pipelines.personal_data.second_look import find_missed, sample_documents
 from schemas.privacy import PrivacyParams
 
 #: At most so many files of a release are opened, of each language some.
-_MOST_PARTS = 48
-_TOLD = 5
+_MAX_FILES = 48
+_LISTED = 5
 
 
-def chosen(parts: Iterable[str]) -> list[str]:
+def choose_files(parts: Iterable[str]) -> list[str]:
     """Some of a release's files (`data/<lang>/<name>`): one of each language, then another."""
 
     def mark(part: str) -> bytes:
@@ -31,10 +31,10 @@ def chosen(parts: Iterable[str]) -> list[str]:
         language = part.rpartition("/")[0]
         seen[language] = seen.get(language, -1) + 1
         ranked.append((seen[language], mark(part), part))
-    return [part for _, _, part in sorted(ranked)[:_MOST_PARTS]]
+    return [part for _, _, part in sorted(ranked)[:_MAX_FILES]]
 
 
-def hits(
+def missed_findings(
     documents: pl.DataFrame,
     redactions: pl.DataFrame,
     policy: PrivacyParams,
@@ -62,7 +62,7 @@ def hits(
     return found
 
 
-def stop_on_a_hit(context: Context, state: State) -> None:
+def stop_if_missed(context: Context, state: State) -> None:
     """Look at a sample of an unpublished release.
 
     Raises:
@@ -79,7 +79,7 @@ def stop_on_a_hit(context: Context, state: State) -> None:
         ]
         or [pl.DataFrame(schema={"doc_id": pl.String, "shard": pl.String})]
     )
-    parts = chosen(released["shard"].unique())
+    parts = choose_files(released["shard"].unique())
     wanted = sample_documents(
         released.filter(pl.col("shard").is_in(parts))["doc_id"], policy.second_scan
     )
@@ -92,10 +92,10 @@ def stop_on_a_hit(context: Context, state: State) -> None:
         )
         name = f"{file.parent.name}-{file.name.removeprefix('part-')}"
         redactions = pl.read_parquet(root / "lineage/redactions" / f"part-{name}").filter(ids)
-        found += hits(documents, redactions, policy, lambda s: sources[s].jurisdiction)
+        found += missed_findings(documents, redactions, policy, lambda s: sources[s].jurisdiction)
     if found:
-        told = "; ".join(f"document {d}: {e} at {a}-{b}" for d, e, a, b in found[:_TOLD])
-        more = f"; and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
+        told = "; ".join(f"document {d}: {e} at {a}-{b}" for d, e, a, b in found[:_LISTED])
+        more = f"; and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
         raise StageError(
             f"release: a second scan of {len(wanted)} documents found personal data that was not "
             f"replaced: {told}{more}. Nothing was published. Positions are those of the text to be "

@@ -17,8 +17,8 @@ from pipelines.engine import shards
 from pipelines.release import mixture
 from schemas.mixture import Mixture
 
-ABOUT: Final = ("doc_id", "lang", "domain", "source_id", "n_chars", "score")
-LEFT_OUT: Final = ("doc_id", "reason", "rule", "rule_version", "evidence")
+DESCRIPTION: Final = ("doc_id", "lang", "domain", "source_id", "n_chars", "score")
+LEFT_OUT_COLUMNS: Final = ("doc_id", "reason", "rule", "rule_version", "evidence")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Selection:
         if self.wanted is None:
             return
         about = data.rename({"quality": "score"})
-        sized = about.select(*ABOUT, n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64))
+        sized = about.select(*DESCRIPTION, n_bytes=pl.col("text").str.len_bytes().cast(pl.Int64))
         self.state.write("about", shard, sized.to_arrow())
 
     def choose(self, sizes: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +49,7 @@ class Selection:
             pl.read_parquet(self.state.path("about", name)).with_columns(shard=pl.lit(name))
             for name in names
         )
-        left = mixture.leave_out(about.select(ABOUT), self.wanted)
+        left = mixture.leave_out(about.select(DESCRIPTION), self.wanted)
         placed = left.join(about.select("doc_id", "shard"), on="doc_id", maintain_order="left")
         by_shard = placed.partition_by("shard", as_dict=True, include_key=False)
         for name in names:
@@ -67,7 +67,7 @@ class Selection:
         """What of a shard is left out: `LEFT_OUT`."""
         path = self.state.path("left_out", shard)
         if self.wanted is None or not path.is_file():
-            return pl.DataFrame(schema=dict.fromkeys(LEFT_OUT, pl.String))
+            return pl.DataFrame(schema=dict.fromkeys(LEFT_OUT_COLUMNS, pl.String))
         return pl.read_parquet(path)
 
     def taken(self, names: list[str], data: pl.DataFrame) -> pl.DataFrame:

@@ -32,17 +32,17 @@ from schemas.stages import DECIDING
 _COLUMNS: Final[Mapping[Kind, str]] = {"source": "source_id", "language": "lang"}
 
 
-def counts(now: Yields, last: Yields | None) -> list[Count]:
+def yield_counts(now: Yields, last: Yields | None) -> list[Count]:
     """The stages, sources and languages of a run, and those that the last release had."""
-    here = {(kind, name): (seen, kept) for kind, name, seen, kept in _kinds(now)}
-    expected = {(kind, name): n for kind, name, n in _expected(now, last)} if last else {}
+    here = {(kind, name): (seen, kept) for kind, name, seen, kept in _kind_yields(now)}
+    expected = {(kind, name): n for kind, name, n in _expected_counts(now, last)} if last else {}
     return [
         Count(*key, *here.get(key, (0, 0)), expected=expected.get(key))
         for key in here | dict.fromkeys(expected)
     ]
 
 
-def _kinds(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
+def _kind_yields(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
     """(kind, name, seen, kept) of all stages, sources and languages."""
     for kind, column in _COLUMNS.items():
         named = yields.cells.filter(pl.col(column).is_not_null())
@@ -54,7 +54,7 @@ def _kinds(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
         yield "stage", name, seen, kept
 
 
-def _expected(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, float]]:
+def _expected_counts(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, float]]:
     """(kind, name, how many would be kept) had each source and stage yielded as it did.
 
     A source that is barred is not expected to yield; one of which there is no record at all is
@@ -84,10 +84,12 @@ def _expected(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, float]]:
             yield "stage", name, now.stages[name][0] * kept / seen
 
 
-def measured(context: Context) -> Yields:
+def run_yields(context: Context) -> Yields:
     """The yields of all stages before the release."""
     totals = {name: load(context.folder(name), name).totals for name in DECIDING}
-    return yields.measure(Corpus(str(context.params.work)), stage_tables.shards(context), totals)
+    return yields.measure_yields(
+        Corpus(str(context.params.work)), stage_tables.shard_names(context), totals
+    )
 
 
 def stop_if_short(context: Context, release: Path) -> None:
@@ -97,14 +99,14 @@ def stop_if_short(context: Context, release: Path) -> None:
       StageError: names all that falls short, each with the documents that explain it best.
     """
     last = last_release(context.params, release)
-    before = _yields(last)
+    before = _manifest_yields(last)
     if before:  # what was taken out of the register is not expected to yield
-        before = before.of(context.register.sources.keys())
+        before = before.of_sources(context.register.sources.keys())
     guard.stop_if_short(
-        counts(measured(context), before),
+        yield_counts(run_yields(context), before),
         context.params.guard,
         stage="release",
-        explain=lambda one: _explained(context, last, one),
+        explain=lambda one: _explain(context, last, one),
     )
 
 
@@ -123,7 +125,7 @@ def last_release(params: Params, release: Path) -> Path:
     return folder
 
 
-def _yields(release: Path) -> Yields | None:
+def _manifest_yields(release: Path) -> Yields | None:
     """The yields in a release's manifest; None where there is no manifest, or it holds none."""
     if not manifest.is_release(release):
         return None
@@ -131,21 +133,21 @@ def _yields(release: Path) -> Yields | None:
     return yields.from_json(about.get("yields") if isinstance(about, dict) else None)
 
 
-def _explained(context: Context, last: Path, found: Shortfall) -> list[str]:
+def _explain(context: Context, last: Path, found: Shortfall) -> list[str]:
     """Where the documents of a shortfall ended; of a language also those that the last release had
     in it and that are now taken for another."""
     count = found.count
-    source, names = Corpus(str(context.params.work)), stage_tables.shards(context)
-    records = pl.concat([yields.records(source, name) for name in names])
+    source, names = Corpus(str(context.params.work)), stage_tables.shard_names(context)
+    records = pl.concat([yields.record_endings(source, name) for name in names])
     column = _COLUMNS.get(count.kind, "stage")
-    short = pl.col("outcome").is_not_null() & ~yields.barred()
+    short = pl.col("outcome").is_not_null() & ~yields.is_barred()
     ended = [records.filter(short & (pl.col(column) == count.name))]
     if count.kind == "language" and found.limit == "max_fall":
-        ended.append(_relabelled(records, last, count.name))
+        ended.append(_relabelled_documents(records, last, count.name))
     return decisions.explain(pl.concat(ended))
 
 
-def _relabelled(records: pl.DataFrame, last: Path, lang: str) -> pl.DataFrame:
+def _relabelled_documents(records: pl.DataFrame, last: Path, lang: str) -> pl.DataFrame:
     try:
         before = ReleaseFolder(last, last).table("documents").select("doc_id", "lang").collect()
     except (NoRelease, OSError, pl.exceptions.PolarsError):

@@ -29,7 +29,7 @@ from schemas.tables import RELEASED
 SALTS = pa.schema([("doc_id", pa.string()), ("salt", pa.binary())])
 
 
-def key(params: Params) -> Ed25519PrivateKey:
+def signing_key(params: Params) -> Ed25519PrivateKey:
     """The key that signs this run's release.
 
     Raises:
@@ -41,12 +41,12 @@ def key(params: Params) -> Ed25519PrivateKey:
         raise StageError(f"seal.signing_key: {error}") from None
 
 
-def signed_with(context: Context) -> dict[str, str]:
+def describe_key(context: Context) -> dict[str, str]:
     """The signing key's name, and where its public half lies if it was made here."""
     params = context.params
     own = keys.is_generated(params.seal.signing_key)
     return {
-        "key_id": keys.key_id(key(params).public_key()),
+        "key_id": keys.key_id(signing_key(params).public_key()),
         "key": str(params.work / "keys" / "signing.pub") if own else "configured",
     }
 
@@ -67,8 +67,8 @@ def seal_release(
     Raises:
       StageError: where a time stamp is required, and there is none to be had.
     """
-    documents = _documents(root)
-    salts = _salts(context.params.work / "keys" / "salts.parquet", documents["doc_id"])
+    documents = _committed_documents(root)
+    salts = _load_salts(context.params.work / "keys" / "salts.parquet", documents["doc_id"])
     leaves = seal.leaf_hashes(documents, salts)
     signed = dict(digests)
     for name, values in ((release_files.LEAVES, leaves), (release_files.SALTS, salts.to_list())):
@@ -77,12 +77,12 @@ def seal_release(
         signed[name] = sha256(content).hexdigest()
     tree = len(leaves), merkle.root(leaves).hex()
     required = context.params.seal.timestamp == "required"
-    statement = seal.statement(
-        signed, about, tree, release_log.tree_head(_history(context)), required
-    )
-    disk.write_bytes(root / release_files.STATEMENT, dsse.sign(statement, key(context.params)))
+    head = release_log.tree_head(_read_log(context))
+    statement = seal.statement(signed, about, tree, head, required)
+    signature = dsse.sign(statement, signing_key(context.params))
+    disk.write_bytes(root / release_files.STATEMENT, signature)
     try:
-        stamped = timestamp.stamp(context.params, root)
+        stamped = timestamp.stamp_release(context.params, root)
     except NoTimestamp as error:
         if required:
             raise StageError(
@@ -93,7 +93,7 @@ def seal_release(
     return [release_files.LEAVES, release_files.SALTS, release_files.STATEMENT, *stamped]
 
 
-def enter(context: Context, release: Path) -> None:
+def enter_log(context: Context, release: Path) -> None:
     """Enter a release into the log beside it, where it has no entry yet.
 
     Raises:
@@ -101,28 +101,28 @@ def enter(context: Context, release: Path) -> None:
     """
     envelope = (release / release_files.STATEMENT).read_bytes()
     try:
-        signed = dsse.open_envelope(envelope, key(context.params).public_key())
+        signed = dsse.open_envelope(envelope, signing_key(context.params).public_key())
     except dsse.BadEnvelope as error:
         raise StageError(
             f"{release}/manifest.dsse.json {error}; name the key that signed it, or remove the "
             "release to have it made and signed anew"
         ) from None
-    _history(context)
-    release_log.enter(_log(context), envelope, signed)
+    _read_log(context)
+    release_log.enter(_log_path(context), envelope, signed)
 
 
-def _log(context: Context) -> Path:
+def _log_path(context: Context) -> Path:
     return context.params.releases / release_files.LOG
 
 
-def _history(context: Context) -> list[dict[str, Any]]:
+def _read_log(context: Context) -> list[dict[str, Any]]:
     try:
-        return release_log.read(_log(context))
+        return release_log.read(_log_path(context))
     except release_log.BadLog as error:
         raise StageError(f"{error}; put back the log as it was before the last release") from None
 
 
-def _documents(root: Path) -> pl.DataFrame:
+def _committed_documents(root: Path) -> pl.DataFrame:
     files = sorted((root / "lineage/documents").glob("*.parquet"))
     if not files:
         return batches.frame(RELEASED.empty_table())
@@ -130,7 +130,7 @@ def _documents(root: Path) -> pl.DataFrame:
     return pl.scan_parquet(files).select(columns).sort("leaf_index").collect()
 
 
-def _salts(path: Path, doc_ids: pl.Series) -> pl.Series:
+def _load_salts(path: Path, doc_ids: pl.Series) -> pl.Series:
     """The documents' salts, in order; new ones are kept for the releases to come."""
     empty = batches.frame(SALTS.empty_table())
     stored = pl.read_parquet(path) if path.exists() else empty

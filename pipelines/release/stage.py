@@ -36,9 +36,10 @@ from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.ingest.signals.registry import PROTOCOLS
 from pipelines.personal_data.uris import redact_uri
 from pipelines.release import second_scan, shortfalls, signing, token_shards
-from pipelines.release.parts import Deal, Split, WritePart
+from pipelines.release.parts import DealParts, SplitByLanguage, WritePart
 from pipelines.release.selection import Selection
 from pipelines.search import index
+from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
 from schemas.snapshot import snapshot
@@ -61,7 +62,7 @@ class WriteLineage(ShardDoFn):
         _, *others = DECIDING
         before = pl.concat(
             [
-                self.source.of_records("decisions", name),
+                self.source.ingest_table("decisions", name),
                 *(self.source.table(stage, "decisions", name) for stage in others),
             ]
         )
@@ -70,10 +71,10 @@ class WriteLineage(ShardDoFn):
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)})
         shard.write(
             "lineage/records",
-            self.source.of_records("records", name).to_arrow().cast(RECORDS),
+            self.source.ingest_table("records", name).to_arrow().cast(RECORDS),
             level=3,
         )
-        parts = self.source.parts(name)
+        parts = self.source.record_parts(name)
         if parts.height:
             shard.write("lineage/parts", parts.to_arrow().cast(PARTS), level=3)
         shard.write(
@@ -98,10 +99,10 @@ class ReleaseStage(DocumentStage):
         self.source = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
         shortfalls.last_release(context.params, self.target(context))
-        self.tokens = token_shards.planned(context.params)
+        self.tokens = token_shards.plan_tokens(context.params)
         self.models = {"tokenizer": self.tokens.about["sha256"]} if self.tokens else {}
         if not context.dry_run:
-            signing.key(context.params)
+            signing.signing_key(context.params)
 
     def target(self, context: Context) -> Path:
         params = context.params
@@ -115,14 +116,18 @@ class ReleaseStage(DocumentStage):
         selection = Selection(state, self.source, release.mixture, run_id)
         if self.tokens:
             self.tokens.keep(state)
-        dealt = stage_tables.deal(pipeline, stage_tables.shards(context))
+        dealt = stage_tables.deal_shards(pipeline, stage_tables.shard_names(context))
         decided = (
             dealt
             | "Split"
-            >> beam.ParDo(Split(selection, licences)).with_output_types(tuple[int, pa.RecordBatch])
+            >> beam.ParDo(SplitByLanguage(selection, licences)).with_output_types(
+                tuple[int, pa.RecordBatch]
+            )
             | "All" >> beam.GroupByKey()
             | "DealParts"
-            >> beam.ParDo(Deal(selection, release.shard_bytes)).with_output_types(pa.RecordBatch)
+            >> beam.ParDo(DealParts(selection, release.shard_bytes)).with_output_types(
+                pa.RecordBatch
+            )
         )
         (
             decided
@@ -148,7 +153,7 @@ class ReleaseStage(DocumentStage):
                 f"release: the mixture leaves nothing ({told}); wider filters help, or shares that "
                 "add up to 1 where they cover everything"
             )
-        second_scan.stop_on_a_hit(context, state)
+        second_scan.stop_if_missed(context, state)
 
     def finish(
         self,
@@ -162,9 +167,11 @@ class ReleaseStage(DocumentStage):
         register = snapshot(context.register)
         added = state.write("lineage/sources", "part-00000", register, level=3)
         files[added["file"]] = added
-        runs = pa.Table.from_pylist(_runs(self.source, run), RUNS)
+        runs = pa.Table.from_pylist(_run_rows(self.source, run), RUNS)
         ran = state.write("lineage/runs", "part-00000", runs, level=3)
-        counts = _counts(self.source, markers) | {"yields": shortfalls.measured(context).as_json()}
+        counts = _manifest_counts(self.source, markers) | {
+            "yields": shortfalls.run_yields(context).as_json()
+        }
         root = Path(state.root)
         kept = [self.tokens.keep(state)] if self.tokens else []
         files |= {one["file"]: one for one in kept}
@@ -199,15 +206,18 @@ class ReleaseStage(DocumentStage):
     def published(self, context: Context) -> None:
         """Enter the release into the log, the store and the index of duplicates, once."""
         target = self.target(context)
-        signing.enter(context, target)
-        index.enter_release(target.parent)
+        signing.enter_log(context, target)
+        index.enter_into_store(target.parent)
         if context.params.dedup.index is not None:
             released = pl.read_parquet(target / "lineage/documents/*.parquet", columns=["doc_id"])
-            release_index.enter(
+            release_index.index_release(
                 context.params,
                 load(context.folder(self.name), self.name).run_id,
                 released["doc_id"],
-                [self.source.path("dedup", "signatures", n) for n in stage_tables.shards(context)],
+                [
+                    self.source.path("dedup", "signatures", n)
+                    for n in stage_tables.shard_names(context)
+                ],
             )
 
 
@@ -231,7 +241,7 @@ def check_target(params: Params, target: Path) -> None:
         raise Invalid([Problem(str(params.path), None, "release", problem)])
 
 
-def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _run_rows(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The rows of `runs`; names of raw files in which personal data is found are redacted."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [disk.read_json(Path(source.work) / stage / "run.json") for stage in DECIDING]
@@ -247,7 +257,7 @@ def _runs(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _manifest_counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     totals = add([m["figures"]["counts"] for m in markers])
     work = Path(source.work)
     seen = disk.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
@@ -261,10 +271,11 @@ def _counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, A
         "by_source": totals.get("source", {}),
         "redactions": totals.get("entity", {}),
         **({"repeated": totals["repeated"]} if "repeated" in totals else {}),
-        **token_shards.counts(totals),
+        **token_shards.manifest_counts(totals),
     }
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

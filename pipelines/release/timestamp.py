@@ -11,7 +11,7 @@ from lineage.storage import disk, release_files
 from schemas.params import Params
 
 
-def stamp(params: Params, root: Path) -> list[str]:
+def stamp_release(params: Params, root: Path) -> list[str]:
     """Ask for a time stamp over the statement of the release in `root`.
 
     Returns:
@@ -31,7 +31,7 @@ def stamp(params: Params, root: Path) -> list[str]:
     return [release_files.TIMESTAMP, release_files.STAMPED]
 
 
-def complete(params: Params) -> dict[str, str]:
+def stamp_missing(params: Params) -> dict[str, str]:
     """Stamp the releases whose statements require it and that have no stamp yet.
 
     Returns:
@@ -49,7 +49,7 @@ def complete(params: Params) -> dict[str, str]:
             signed = dsse.open_envelope(
                 (release.folder / release_files.STATEMENT).read_bytes(), key
             )
-            if signed["predicate"].get("timestamp") == "required" and not stamp(
+            if signed["predicate"].get("timestamp") == "required" and not stamp_release(
                 params, release.folder
             ):
                 left[release.folder.name] = "name an authority by seal.timestamp_url"

@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Plan:
+class TokenPlan:
     """What tokenizes a release, and how; a plain value that travels to workers.  `about` is what
     the manifest says of the tokenizer."""
 
@@ -61,7 +61,7 @@ class Plan:
         return found
 
 
-def planned(params: Params) -> Plan | None:
+def plan_tokens(params: Params) -> TokenPlan | None:
     """What the parameters ask for, tried out; None: nothing is tokenized.
 
     Raises:
@@ -86,10 +86,10 @@ def planned(params: Params) -> Plan | None:
         "separator": wanted.separator,
         "separator_id": found.separator,
     }
-    return Plan(wanted.tokenizer, about, wanted.shard_tokens)
+    return TokenPlan(wanted.tokenizer, about, wanted.shard_tokens)
 
 
-def ranges(lengths: npt.NDArray[np.int64], separator: int, shard_tokens: int) -> pl.DataFrame:
+def token_ranges(lengths: npt.NDArray[np.int64], separator: int, shard_tokens: int) -> pl.DataFrame:
     """Where the documents of a part lie in its shards.
 
     Args:
@@ -123,9 +123,9 @@ def ranges(lengths: npt.NDArray[np.int64], separator: int, shard_tokens: int) ->
     )
 
 
-def write(
+def write_shards(
     state: shards.State,
-    plan: Plan,
+    plan: TokenPlan,
     place: str,
     doc_ids: pl.Series,
     encoded: Sequence[Ids],
@@ -150,10 +150,10 @@ def write(
         for number in range(max(1, -(-len(stream) // size)))
     ]
     files = [
-        shards.written(Path(state.root), name, _npy(stream[i * size : (i + 1) * size]))
+        shards.written(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
         for i, name in enumerate(names)
     ]
-    rows = ranges(lengths, len(ending), size)
+    rows = token_ranges(lengths, len(ending), size)
     rows = rows.with_columns(
         tokenizer=pl.lit(plan.about["name"]),
         shard=pl.Series(names, dtype=pl.String).gather(rows["number"]),
@@ -162,7 +162,7 @@ def write(
     return files, rows
 
 
-def counted(lang: str, data: pl.DataFrame) -> dict[str, dict[str, int]]:
+def part_counts(lang: str, data: pl.DataFrame) -> dict[str, dict[str, int]]:
     """What a part counts: tokens by language and by source, from source_id and n_tokens."""
     by_source = data.group_by("source_id").agg(pl.col("n_tokens").sum()).sort("source_id")
     return {
@@ -171,7 +171,7 @@ def counted(lang: str, data: pl.DataFrame) -> dict[str, dict[str, int]]:
     }
 
 
-def counts(totals: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def manifest_counts(totals: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     """What the manifest says of it, from added counters; nothing where nothing was tokenized."""
     if "tokens" not in totals:
         return {}
@@ -182,7 +182,7 @@ def counts(totals: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
     }
 
 
-def _npy(ids: Ids) -> bytes:
+def _npy_bytes(ids: Ids) -> bytes:
     """An array as the bytes of a file of NumPy's format 1.0, which is the same for all versions."""
     content = io.BytesIO()
     np.lib.format.write_array(content, ids, version=(1, 0), allow_pickle=False)

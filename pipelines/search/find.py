@@ -17,9 +17,11 @@ import polars as pl
 
 from lineage import store_options
 from lineage.store.store import Store
+from schemas.command_entry import with_exit_code
+from schemas.errors import Usage
 
 if TYPE_CHECKING:
-    from pipelines.search.similarity import Asked
+    from pipelines.search.similarity import QueryText
 
 EPILOG = """examples:
   tamga find --text letter.txt
@@ -33,8 +35,8 @@ which it would stand.  Exit codes: 0 it is in a release, 1 it is not, or a file 
 read, 2 wrong usage, or no store."""
 
 
-def by_text(
-    store: Store, releases: Path, asked: Asked, similarity: float, limit: int
+def find_text(
+    store: Store, releases: Path, asked: QueryText, similarity: float, limit: int
 ) -> dict[str, Any]:
     """What the releases have of a text.
 
@@ -49,10 +51,12 @@ def by_text(
     from pipelines.text import fingerprints
 
     digest = sha256(asked.text.encode())
-    exact = likeness.exact(store, asked.text)
-    for other in likeness.redacted(asked.text, _kinds(store)) if exact.is_empty() else ():
-        exact = exact if exact.height else likeness.exact(store, other)
-    measured = likeness.like(store, releases, asked, limit)
+    exact = likeness.exact_matches(store, asked.text)
+    for other in (
+        likeness.redacted_forms(asked.text, _release_kinds(store)) if exact.is_empty() else ()
+    ):
+        exact = exact if exact.height else likeness.exact_matches(store, other)
+    measured = likeness.measure_similar(store, releases, asked, limit)
     like, lost = measured.drop("unread"), measured["unread"].drop_nulls().unique().sort()
     close = like.filter(pl.col("similarity") >= similarity)
     there = exact["doc_id"].implode()
@@ -60,10 +64,10 @@ def by_text(
     neighbours = store.neighbours(digest.digest())
     return {
         "text_sha256": digest.hexdigest(),
-        "exact": _rows(exact, store),
-        "near": _rows(close.filter(~pl.col("doc_id").is_in(there)), store),
-        "passages": _rows(passages.filter(~pl.col("doc_id").is_in(there)), store),
-        "kept_out": _rows(likeness.kept_out(store, asked), store),
+        "exact": _named_rows(exact, store),
+        "near": _named_rows(close.filter(~pl.col("doc_id").is_in(there)), store),
+        "passages": _named_rows(passages.filter(~pl.col("doc_id").is_in(there)), store),
+        "kept_out": _named_rows(likeness.kept_out_records(store, asked), store),
         "unread": lost.to_list(),
         "absence": None
         if exact.height or len(lost)
@@ -71,13 +75,13 @@ def by_text(
     }
 
 
-def _kinds(store: Store) -> set[tuple[str | None, str | None]]:
+def _release_kinds(store: Store) -> set[tuple[str | None, str | None]]:
     """Language and jurisdiction of what was ever released."""
     by = ["lang", "jurisdiction"]
     return {row for one in store.releases for row in store.roll_up(by, at=one).select(by).rows()}
 
 
-def by_domain(store: Store, domain: str) -> dict[str, Any]:
+def count_by_domain(store: Store, domain: str) -> dict[str, Any]:
     """How many records of a host and its subdomains each release has, by outcome and reason."""
     parts = []
     for one in store.releases:
@@ -87,6 +91,7 @@ def by_domain(store: Store, domain: str) -> dict[str, Any]:
     return {"domain": domain, "releases": found.to_dicts()}
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = store_options.parser("find", __doc__ or "", EPILOG)
@@ -104,7 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--limit", type=int, default=20, help="documents to compare with (default: %(default)s)"
     )
     options = parser.parse_args(argv)
-    return store_options.guarded(lambda: _find(options))
+    with store_options.readable():
+        return _find(options)
 
 
 def _find(options: argparse.Namespace) -> int:
@@ -114,21 +120,20 @@ def _find(options: argparse.Namespace) -> int:
 
         asked = likeness.read_file(options.text)
         if isinstance(asked, str):
-            print(f"{options.text}: {asked}", file=sys.stderr)
-            return 2
+            raise Usage(f"{options.text}: {asked}")
         releases = Path(place.releases.removeprefix("file://"))
-        answer = by_text(store, releases, asked, options.similarity, options.limit)
+        answer = find_text(store, releases, asked, options.similarity, options.limit)
         rows = [row for kind in ("exact", "near", "passages") for row in answer[kind]]
-        lines = _of_text(answer)
+        lines = _describe_text(answer)
     elif options.url:
-        rows = _rows(store.by_url(options.url, place.keys), store)
-        answer, lines = {"url": options.url, "rows": rows}, map(_told, rows)
+        rows = _named_rows(store.by_url(options.url, place.keys), store)
+        answer, lines = {"url": options.url, "rows": rows}, map(_describe_row, rows)
     else:
-        answer = by_domain(store, options.domain)
+        answer = count_by_domain(store, options.domain)
         latest = f"{store.releases[-1].name}@{store.releases[-1].seq}"
         rows = [row | {"last": row["release"]} for row in answer["releases"]]
         rows = [row | {"last": None} if row["last"] == latest else row for row in rows]
-        lines = map(_of_release, answer["releases"])
+        lines = map(_describe_release, answer["releases"])
     released = [row for row in rows if row["outcome"] == "keep"]
     live = any(row["last"] is None for row in released)
     if options.json:
@@ -143,11 +148,11 @@ def _find(options: argparse.Namespace) -> int:
     return 0 if released else 1
 
 
-def _rows(rows: pl.DataFrame, store: Store) -> list[dict[str, Any]]:
+def _named_rows(rows: pl.DataFrame, store: Store) -> list[dict[str, Any]]:
     return store_options.named(rows, store).to_dicts()
 
 
-def _told(row: dict[str, Any]) -> str:
+def _describe_row(row: dict[str, Any]) -> str:
     last = f"to {row['last']}" if row["last"] else "on"
     what = f"{row['outcome']}: {row['reason']}" if row["reason"] else "released"
     where = f", {row['shard']} row {row['row']}" if row["shard"] else ""
@@ -157,21 +162,21 @@ def _told(row: dict[str, Any]) -> str:
     )
 
 
-def _of_release(row: dict[str, Any]) -> str:
+def _describe_release(row: dict[str, Any]) -> str:
     what = f"{row['outcome']}: {row['reason']}" if row["reason"] else "released"
     return f"{row['release']}  {what}: {row['records']} records"
 
 
-def _of_text(answer: dict[str, Any]) -> Iterator[str]:
+def _describe_text(answer: dict[str, Any]) -> Iterator[str]:
     yield f"SHA-256 of the text: {answer['text_sha256']}"
     for row in answer["exact"]:
-        yield f"the same text: {_told(row)}"
+        yield f"the same text: {_describe_row(row)}"
     for row in answer["near"]:
-        yield f"similarity {row['similarity']:.2f}: {_told(row)}"
+        yield f"similarity {row['similarity']:.2f}: {_describe_row(row)}"
     for row in answer["passages"]:
-        yield f"{row['words']} words in common, there from word {row['word'] + 1} on: {_told(row)}"
+        yield f"{row['words']} words in common, there from word {row['word'] + 1} on: {_describe_row(row)}"
     for row in answer["kept_out"]:
-        yield f"the same payload: {_told(row)}"
+        yield f"the same payload: {_describe_row(row)}"
     for file in answer["unread"]:
         yield f"{file} cannot be read: whether the text stands there cannot be told"
     if absence := answer["absence"]:

@@ -20,12 +20,12 @@ from lineage import withdrawal_scope
 from lineage.configuration import required_params
 from lineage.signing import release_log
 from lineage.storage import disk, locks, release_files
-from lineage.storage.release_tables import NoRelease
+from lineage.storage.release_tables import NoRelease, readable
 from lineage.store import erasure, segments, writer
 from pipelines.engine.published import StageError
 from pipelines.text import fingerprints
 from schemas import command_line
-from schemas.errors import Invalid
+from schemas.command_entry import with_exit_code
 
 INSTEAD = "a folder of releases by --releases"
 EPILOG = """examples:
@@ -54,7 +54,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
     with locks.folder_lock(folder):
         if rebuild:
             shutil.rmtree(place, ignore_errors=True)
-        _drop_strange(place, entries)
+        _drop_unknown_segments(place, entries)
         store = lineage.open(folder)
         known = {one.seq for one in store.releases}
         latest = max(known, default=-1)
@@ -77,7 +77,7 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
     return entered, gone
 
 
-def misnamed(folder: Path) -> dict[str, str]:
+def misnamed_folders(folder: Path) -> dict[str, str]:
     """Folders of releases that are not called as their manifests say, which nothing enters: the
     folder's name -> the release's."""
     found = {
@@ -86,7 +86,7 @@ def misnamed(folder: Path) -> dict[str, str]:
     return {at: str(name) for at, name in found.items() if at != name}
 
 
-def forget(folder: Path, ids: pl.Series, aside: Path) -> None:
+def forget_records(folder: Path, ids: pl.Series, aside: Path) -> None:
     """Enter the releases of a folder, and erase records from what the store knows.
 
     Killed at any time and called again, it ends with the same; where the store cannot be read, it
@@ -99,14 +99,14 @@ def forget(folder: Path, ids: pl.Series, aside: Path) -> None:
     """
     try:
         enter_all(folder)
-        _without(folder, ids, aside)
+        _erase_records(folder, ids, aside)
     except (segments.BadStore, pl.exceptions.PolarsError, FileNotFoundError) as error:
         print(f"warning: the store is made anew, its history is lost: {error}", file=sys.stderr)
         enter_all(folder, rebuild=True)
-        _without(folder, ids, aside)
+        _erase_records(folder, ids, aside)
 
 
-def _without(folder: Path, ids: pl.Series, aside: Path) -> None:
+def _erase_records(folder: Path, ids: pl.Series, aside: Path) -> None:
     with locks.folder_lock(folder):
         shutil.rmtree(aside, ignore_errors=True)
         store = lineage.open(folder)
@@ -115,7 +115,7 @@ def _without(folder: Path, ids: pl.Series, aside: Path) -> None:
             disk.swap_folder(aside, store.folder)
 
 
-def enter_release(folder: Path) -> None:
+def enter_into_store(folder: Path) -> None:
     """What a run does when its release stands.
 
     Raises:
@@ -127,7 +127,7 @@ def enter_release(folder: Path) -> None:
         raise StageError(f"the release is whole, and not in the store: {error}") from None
 
 
-def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
+def _drop_unknown_segments(place: Path, entries: Sequence[dict[str, Any]]) -> None:
     """Segments of releases that the log does not have, and what a killed process left."""
     known = {f"{e['seq']:06}-{e['statement_sha256'][:16]}" for e in entries}
     for one in place.glob("*"):
@@ -135,6 +135,7 @@ def _drop_strange(place: Path, entries: Sequence[dict[str, Any]]) -> None:
             shutil.rmtree(one, ignore_errors=True)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = command_line.parser("index", __doc__, EPILOG)
@@ -143,13 +144,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rebuild", action="store_true", help="make the store anew")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(argv)
-    try:
-        folder = options.releases or required_params(options.params, INSTEAD).releases
+    folder = options.releases or required_params(options.params, INSTEAD).releases
+    with readable():
         entered, gone = enter_all(folder, options.rebuild)
-        others = misnamed(folder)
-    except (Invalid, NoRelease, release_log.BadLog, segments.BadStore) as error:
-        print(error, file=sys.stderr)
-        return 2
+        others = misnamed_folders(folder)
     total = len(lineage.open(folder).releases)
     if options.json:
         told = {"entered": entered, "not_on_disk": gone, "releases": total, "misnamed": others}

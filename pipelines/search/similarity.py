@@ -31,7 +31,7 @@ MAX_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryText:
     """A text that is asked for: the bytes it came in, and the text as ingest stores it."""
 
     payload: bytes
@@ -54,7 +54,7 @@ class Asked:
         return [sha256(one).digest() for one in sorted(whole)]
 
 
-def read(payload: bytes) -> Asked | str:
+def extract_query(payload: bytes) -> QueryText | str:
     """A file's text as ingest would store it, or why there is none."""
     for media_type in (None, "text/plain"):
         found = text_extraction.extract_document(
@@ -64,31 +64,31 @@ def read(payload: bytes) -> Asked | str:
             break
     if found.error:
         return f"{found.error}: {found.detail}" if found.detail else found.error
-    return Asked(payload, found.text) if found.text.strip() else "it holds no text"
+    return QueryText(payload, found.text) if found.text.strip() else "it holds no text"
 
 
-def read_file(path: Path) -> Asked | str:
+def read_file(path: Path) -> QueryText | str:
     """The text of a file, or why it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return f"it is larger than {MAX_BYTES >> 20} MiB; ask for a part of it"
-        return read(path.read_bytes())
+        return extract_query(path.read_bytes())
     except OSError as error:
         return str(error.strerror)
 
 
-def exact(store: Store, text: str) -> pl.DataFrame:
+def exact_matches(store: Store, text: str) -> pl.DataFrame:
     """The intervals of documents that were released with this very text."""
     return store.by_key("texts", [sha256(text.encode()).digest()])
 
 
-def kept_out(store: Store, asked: Asked) -> pl.DataFrame:
+def kept_out_records(store: Store, asked: QueryText) -> pl.DataFrame:
     """The intervals of records with this payload that were refused or dropped."""
     found = store.by_key("payloads", [one[:16] for one in asked.digests()])
     return found.filter(pl.col("outcome") != "keep")
 
 
-def like(store: Store, releases: Path, asked: Asked, limit: int) -> pl.DataFrame:
+def measure_similar(store: Store, releases: Path, asked: QueryText, limit: int) -> pl.DataFrame:
     """What released documents have in common with a text, by measurement.
 
     Args:
@@ -105,7 +105,7 @@ def like(store: Store, releases: Path, asked: Asked, limit: int) -> pl.DataFrame
     kept = store.by_id(found["doc_id"]).filter(pl.col("outcome") == "keep")
     latest = kept.sort("first_seq").unique("doc_id", keep="last", maintain_order=True)
     rows = found.select("doc_id").join(latest, on="doc_id", maintain_order="left")
-    told = [(*_measured(asked, text), bad) for text, bad in texts(store, releases, rows)]
+    told = [(*_measure(asked, text), bad) for text, bad in released_texts(store, releases, rows)]
     schema = {
         "similarity": pl.Float64,
         "containment": pl.Float64,
@@ -116,7 +116,7 @@ def like(store: Store, releases: Path, asked: Asked, limit: int) -> pl.DataFrame
     return rows.hstack(pl.DataFrame(told, schema=schema, orient="row"))
 
 
-def texts(
+def released_texts(
     store: Store, releases: Path, rows: pl.DataFrame
 ) -> Iterator[tuple[str | None, str | None]]:
     """Of each interval the released text, or the file that should hold it and cannot be read;
@@ -127,16 +127,16 @@ def texts(
         last = store.releases[-1].seq if live else row["last_seq"]
         of = (row["first_seq"], last)
         if of not in there:
-            there[of] = _on_disk(store, releases, *of)
+            there[of] = _find_release(store, releases, *of)
         header = there[of] or (store.releases[-1] if live else None)
         if header is None or row["shard"] is None:
             yield None, None
             continue
-        text = _text(releases / header.name, row)
+        text = _read_text(releases / header.name, row)
         yield text, str(releases / header.name / row["shard"]) if text is None else None
 
 
-def _on_disk(store: Store, releases: Path, first: int, last: int) -> Header | None:
+def _find_release(store: Store, releases: Path, first: int, last: int) -> Header | None:
     """The latest release of an interval that still stands in the folder."""
     for header in reversed(store.releases):
         entry = {"statement_sha256": header.statement_sha256}
@@ -145,7 +145,7 @@ def _on_disk(store: Store, releases: Path, first: int, last: int) -> Header | No
     return None
 
 
-def _text(release: Path, row: dict[str, Any]) -> str | None:
+def _read_text(release: Path, row: dict[str, Any]) -> str | None:
     try:
         scan = pl.scan_parquet(release / row["shard"], hive_partitioning=False, glob=False)
         there = scan.select("doc_id", "text").slice(row["row"], 1).collect()
@@ -155,7 +155,7 @@ def _text(release: Path, row: dict[str, Any]) -> str | None:
     return str(there["text"][0]) if same else None
 
 
-def _measured(asked: Asked, text: str | None) -> Sequence[float | int | None]:
+def _measure(asked: QueryText, text: str | None) -> Sequence[float | int | None]:
     if text is None:
         return (None, None, None, None)
     theirs = shingles.shingle_sequence(pl.Series([text]), fingerprints.WIDTH)[0]
@@ -168,7 +168,7 @@ def _measured(asked: Asked, text: str | None) -> Sequence[float | int | None]:
     return (found["similarity"], found["containment"], words, start)
 
 
-def redacted(
+def redacted_forms(
     text: str,
     kinds: Iterable[tuple[str | None, str | None]],
     policy: PrivacyParams | None = None,

@@ -15,7 +15,8 @@ from lineage import case_files, register_files
 from lineage.case_files import KINDS, OUTCOMES, BadCase
 from lineage.configuration import load_params
 from schemas import command_line, withdrawals
-from schemas.errors import Invalid, Problem
+from schemas.command_entry import with_exit_code
+from schemas.errors import Invalid, Problem, Usage
 from schemas.params import Params
 
 EPILOG = """examples:
@@ -31,6 +32,7 @@ wrong.  Exit codes: 0 done; 1 no such case, or it cannot be taken further; with 
 some are; 2 wrong usage or parameters."""
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     options = _parser().parse_args(argv)
@@ -40,22 +42,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         "decide": _decide,
         "list": _list,
     }
-    from polars.exceptions import PolarsError
+    from lineage.storage.release_tables import DamagedRelease, readable
 
-    try:
-        return actions[options.action](options, load_params(options.params))
-    except Invalid as error:
-        print(error, file=sys.stderr)
-        return 2
-    except BadCase as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"tamga: {error.strerror}: {error.filename}", file=sys.stderr)
-        return 1
-    except (PolarsError, ValueError) as error:  # a table that cannot be read, a text not UTF-8
-        print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
-        return 1
+    params = load_params(options.params)
+    # a manifest of another form raises ValueError
+    with readable(DamagedRelease, ValueError):
+        return actions[options.action](options, params)
 
 
 def _today() -> date:
@@ -189,7 +181,10 @@ def _keys(params: Params) -> Path:
 
 
 def _identity(path: Path | None) -> str:
-    return path.read_text("utf-8") if path else ""
+    try:
+        return path.read_text("utf-8") if path else ""
+    except UnicodeDecodeError as error:
+        raise Usage(f"{path} is not UTF-8 at byte {error.start}: convert it first") from None
 
 
 def _role(role: str) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas import command_line
+from schemas.command_entry import with_exit_code
 from schemas.withdrawals import SCOPES
 
 EPILOG = """examples:
@@ -28,38 +29,18 @@ is left to do.  2 wrong usage or parameters."""
 _FIRST_ZONE = timedelta(hours=14)
 
 
+@with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.confirm and not (options.by and options.ground):
         parser.error("--confirm needs --by and --ground")
-    from polars.exceptions import PolarsError
+    from lineage.storage.release_tables import DamagedRelease, readable
 
-    from lineage.signing.keys import BadKey
-    from lineage.signing.release_log import BadLog
-    from lineage.storage.release_tables import NoRelease
-    from lineage.withdrawal_scope import Unreadable
-    from pipelines.engine.published import StageError
-    from pipelines.withdrawal.execution import Busy
-    from pipelines.withdrawal.release_rewrite import CannotRedact
-    from pipelines.withdrawal.text_scope import OnlyLike
-    from schemas.errors import Invalid
-
-    try:
+    # a manifest, envelope or list of another form raises ValueError
+    with readable(DamagedRelease, ValueError):
         return _withdraw(options)
-    except (Invalid, BadKey, NoRelease) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except (Busy, CannotRedact, BadLog, StageError, Unreadable, OnlyLike) as error:
-        print(f"tamga: {error}", file=sys.stderr)
-        return 1
-    except (PolarsError, ValueError) as error:  # a table that cannot be read
-        print(f"tamga: {error}; `tamga verify` names the first file that is wrong", file=sys.stderr)
-        return 1
-    except OSError as error:
-        print(f"tamga: {error.strerror or type(error).__name__}: {error.filename}", file=sys.stderr)
-        return 1
 
 
 def _withdraw(options: argparse.Namespace) -> int:
@@ -82,7 +63,7 @@ def _withdraw(options: argparse.Namespace) -> int:
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]
         if found.standing and not due and (erased or not options.erase):
-            unstamped = timestamp.complete(params)
+            unstamped = timestamp.stamp_missing(params)
             return max(_show(found.told(), options.json), _stampless(unstamped))
         if found.everything and not options.all:
             print(
@@ -91,7 +72,7 @@ def _withdraw(options: argparse.Namespace) -> int:
             )
             return 1
         done = execution.begin(found, _order(options)).carry_out()
-        unstamped = timestamp.complete(params)
+        unstamped = timestamp.stamp_missing(params)
     left = _done(done, [n for n in held if n not in due], options.json)
     return max(left, _stampless(unstamped))
 

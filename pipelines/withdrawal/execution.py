@@ -39,6 +39,7 @@ from pipelines.withdrawal.journal import Journal
 from schemas import withdrawals
 from schemas.canonical import canonical_json
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.params import Params
 from schemas.register import Register, Withdrawal
 from schemas.withdrawal_index import withdrawal_evidence
@@ -57,8 +58,10 @@ ENTRY = (
 )
 
 
-class Busy(Exception):
+class Busy(TamgaError):
     """Another process is at work on the same releases."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Withdrawing:
             self.journal.drop(about)
         purged, elsewhere = self.erase() if self.order["erase"] else ({}, [])
         if self.order["erase"]:  # a store that knew what was erased must forget it
-            index.forget(self.folder, self.survey.ids, self.journal.folder / "store")
+            index.forget_records(self.folder, self.survey.ids, self.journal.folder / "store")
         else:
             index.enter_all(self.folder)
         told = self.finish(purged, elsewhere)
@@ -140,7 +143,7 @@ class Withdrawing:
         made = release_rewrite.Redaction(one.release.folder, place, one.gone, order)
         about = made.build(self._key, head, self.params.seal.timestamp == "required")
         try:  # a withdrawal does not wait for others: `stamping.complete` asks again
-            timestamp.stamp(self.params, place)
+            timestamp.stamp_release(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {one.release.folder.name} has no time stamp: {error}", file=sys.stderr)
         about |= {"tokens": withdrawal_scope.tokens(one.gone)}
@@ -170,7 +173,7 @@ class Withdrawing:
         at = datetime.now(UTC).isoformat(timespec="seconds")
         stones = {(s["kind"], s["object"]): s for s in self._stones()}
         named = [(forgetting.KIND, id) for id in ids]
-        entries = release_index.holding(self.params, self.survey.scope, ids)
+        entries = release_index.entries_with(self.params, self.survey.scope, ids)
         named += [("dedup index", one.name) for one in entries]
         named += [("work", path.relative_to(self.params.work).as_posix()) for path in work]
         named += [(f"dvc {s.name}", md5) for s, found in objects.items() for md5 in found]
@@ -187,7 +190,7 @@ class Withdrawing:
         for found in objects.values():
             purge.purge(found.values())
         for entry in entries:
-            release_index.forget(entry, self.survey.scope, ids)
+            release_index.forget_documents(entry, self.survey.scope, ids)
         purge.forget_salts(self.params.work / "keys", ids)
         return dict(Counter(kind for kind, _ in stones)), elsewhere
 

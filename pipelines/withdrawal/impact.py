@@ -135,7 +135,7 @@ class Survey:
             [withdrawal_scope.copies(release, named), withdrawal_scope.passages(release, named)]
         )
         use = Use.of(self.params, register_files.load_policies(self.params.policy.path))
-        ranks = source_ranking.ranks(self.register)
+        ranks = source_ranking.rank_sources(self.register)
         verdicts = lawfulness.verdicts(self.register, use)
         refused = {id: refusal.reason for id, refusal in verdicts.items() if refusal}
         lawful = pl.col("source_id").is_in([i for i in ranks if i not in refused])

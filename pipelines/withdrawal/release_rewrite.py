@@ -33,6 +33,7 @@ from lineage.storage.release_files import MANIFEST, SALTS, STATEMENT
 from pipelines.engine import decisions, shards
 from pipelines.release import token_shards
 from schemas.code_version import code_version
+from schemas.errors import NO, TamgaError
 from schemas.stages import RELEASE, STAGES
 from schemas.tables import DECISIONS, LINEAGE, RUNS, TOKENS
 
@@ -40,8 +41,10 @@ RULE_VERSION = "1"
 LEVEL = 3
 
 
-class CannotRedact(Exception):
+class CannotRedact(TamgaError):
     """A release that must not be changed; the message says why, and what helps."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -227,9 +230,9 @@ class Redaction:
             spans = its.select("shard", "token_start", "n_tokens").iter_rows()
             doc_ids.append(doc_id)
             encoded.append(np.concatenate([ids[file][at : at + n] for file, at, n in spans]))
-        plan = token_shards.Plan(Path(), about, full)
+        plan = token_shards.TokenPlan(Path(), about, full)
         state = shards.State(str(self.fresh))
-        files, made = token_shards.write(state, plan, place, pl.Series(doc_ids), encoded)
+        files, made = token_shards.write_shards(state, plan, place, pl.Series(doc_ids), encoded)
         self.files |= {one["file"]: one for one in files}
         self._rewrite(table, made.select(TOKENS.names).to_arrow().cast(TOKENS))
 

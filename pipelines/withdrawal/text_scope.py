@@ -20,9 +20,9 @@ from lineage.release_folder import ReleaseFolder
 from lineage.store import store
 from lineage.withdrawal_scope import Scope
 from pipelines.search import similarity
-from pipelines.search.similarity import Asked
+from pipelines.search.similarity import QueryText
 from schemas import withdrawals
-from schemas.errors import Invalid, Problem
+from schemas.errors import NO, Invalid, Problem, TamgaError
 from schemas.params import Params
 from schemas.stages import TEXTS
 
@@ -31,8 +31,10 @@ LIKE = 0.5
 COMPARED = 20
 
 
-class OnlyLike(Exception):
+class OnlyLike(TamgaError):
     """No released document is the very text, and some are like it; the message names them."""
+
+    exit_code = NO
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def scope_of(params: Params, path: Path) -> Scope:
         raise Invalid([Problem(str(path), None, "", asked)])
     releases = list(withdrawal_scope.releases(params.releases, params.root))
     plain = _digests(_plain(asked))
-    redacted = similarity.redacted(asked.text, set().union(*map(_kinds, releases)), params.privacy)
+    redacted = similarity.redacted_forms(
+        asked.text, set().union(*map(_kinds, releases)), params.privacy
+    )
     digests = list(dict.fromkeys([*plain, *_digests(redacted)]))
     known = [_known(one, digests, asked) for one in releases] + [_at_hand(params, asked)]
     found = pl.concat([one.texts for one in known])
@@ -85,7 +89,7 @@ def texts(params: Params) -> list[Path]:
     ]
 
 
-def _plain(asked: Asked) -> list[str]:
+def _plain(asked: QueryText) -> list[str]:
     """The text as ingest stores it; and as it stands in the file, which may be a released one that
     only looks like markup."""
     stands = asked.payload.decode("utf-8-sig", "replace")
@@ -103,7 +107,7 @@ def _kinds(release: ReleaseFolder) -> set[tuple[str | None, str | None]]:
     return set(rows.select("lang", "jurisdiction").unique().collect().rows())
 
 
-def _known(release: ReleaseFolder, digests: Sequence[str], asked: Asked) -> Known:
+def _known(release: ReleaseFolder, digests: Sequence[str], asked: QueryText) -> Known:
     same = pl.col("text_sha256").is_in(digests)
     rows = release.table("documents").select("doc_id", "text_sha256").filter(same).collect()
     came = pl.col("payload_sha256").is_in([one.hex() for one in asked.digests()])
@@ -111,7 +115,7 @@ def _known(release: ReleaseFolder, digests: Sequence[str], asked: Asked) -> Know
     return Known(rows, records)
 
 
-def _at_hand(params: Params, asked: Asked) -> Known:
+def _at_hand(params: Params, asked: QueryText) -> Known:
     """Of the work folder: what was released of these is redacted, or lost a passage."""
     rows = pl.DataFrame(schema={"doc_id": pl.String, "text": pl.String})
     if files := texts(params):
@@ -125,12 +129,12 @@ def _released(release: ReleaseFolder, scope: Scope) -> bool:
     return withdrawal_scope.documents(release, withdrawal_scope.records(release, scope)).height > 0
 
 
-def _none_like(params: Params, asked: Asked, path: Path, value: str) -> None:
+def _none_like(params: Params, asked: QueryText, path: Path, value: str) -> None:
     """Raises `OnlyLike` where released documents are like a text, or may be."""
     place = store.open(params.releases)
     if not place.releases:
         return
-    rows = similarity.like(place, params.releases, asked, COMPARED)
+    rows = similarity.measure_similar(place, params.releases, asked, COMPARED)
     close = rows.filter((pl.col("similarity") >= LIKE) | (pl.col("containment") >= LIKE))
     lost = rows["unread"].drop_nulls().unique().sort()
     told = [

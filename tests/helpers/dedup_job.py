@@ -11,8 +11,8 @@ import polars as pl
 
 from lineage.storage import disk
 from pipelines.corpus.stage_tables import Corpus
-from pipelines.dedup.plan import Plan
-from pipelines.dedup.release_index import Entry, Rights
+from pipelines.dedup.plan import DedupPlan
+from pipelines.dedup.release_index import IndexEntry, ReleasedRights
 from pipelines.dedup.stage import wire
 from pipelines.engine import runners, shards
 from schemas.sections import DedupParams
@@ -44,10 +44,10 @@ def run_dedup(
     claimed: int | None = None,
     workers: int = 1,
     languages: dict[str, str] | None = None,
-    known: tuple[Entry, ...] = (),
+    known: tuple[IndexEntry, ...] = (),
     captured: dict[str, str] | None = None,
     refused: dict[str, tuple[str, str]] | None = None,
-    rights: Rights | None = None,
+    rights: ReleasedRights | None = None,
     uris: dict[str, str] | None = None,
 ) -> Job:
     """Deduplicate.
@@ -99,19 +99,19 @@ def run_dedup(
             content = shards.parquet_bytes(table)
             disk.write_bytes(folder / path / f"{name}.parquet", content)
     sources = sorted({s for s, _ in documents.values()})
-    plan = Plan(
-        shards.State(str(folder / "state")),
-        Corpus(str(folder)),
-        names,
-        params or DedupParams(),
-        {s: n for n, s in enumerate(sources)},
-        {},
-        tuple(s for s in sources if s.startswith("i")),
-        "run",
-        claimed or rows.height,
-        known,
-        rights or Rights(frozenset(e for entry in known for e in entry.sources)),
-        refused is not None,
+    plan = DedupPlan(
+        state=shards.State(str(folder / "state")),
+        corpus=Corpus(str(folder)),
+        shards=names,
+        params=params or DedupParams(),
+        ranks={s: n for n, s in enumerate(sources)},
+        licences={},
+        distinguishing=tuple(s for s in sources if s.startswith("i")),
+        run_id="run",
+        document_count=claimed or rows.height,
+        earlier=known,
+        rights=rights or ReleasedRights(frozenset(e for entry in known for e in entry.sources)),
+        all_lawful=refused is not None,
     )
     runners.run(lambda pipeline: wire(pipeline, plan), (), workers)
     tables = (

@@ -18,7 +18,7 @@ from lineage import configuration
 from lineage.register_files import load_policies
 from lineage.release_folder import ReleaseFolder
 from lineage.withdrawal_scope import Scope
-from pipelines.dedup.release_index import Rights
+from pipelines.dedup.release_index import ReleasedRights
 from pipelines.governance import sources
 from pipelines.ingest.gate import Gate
 from pipelines.withdrawal.impact import Survey
@@ -126,9 +126,9 @@ def of_gate(path: Path) -> dict[str, str | None]:
 def of_dedup(path: Path) -> dict[str, str | None]:
     """Whether a document of each source in the index counts; the index knows no reasons."""
     params, register, packs = _loaded(path)
-    rights = Rights.of(register, Use.of(params, packs))
+    rights = ReleasedRights.of(register, Use.of(params, packs))
     rows = [(f"{n:032x}", id, _uri(id), b"\0" * 32) for n, id in enumerate(register.sources)]
-    documents = pl.DataFrame(rows, Rights.READ, orient="row")
+    documents = pl.DataFrame(rows, ReleasedRights.READ, orient="row")
     counts = zip(register.sources, rights.allow(documents), strict=True)
     return {id: None if allowed else REFUSED for id, allowed in counts}
 

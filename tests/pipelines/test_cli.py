@@ -1,18 +1,24 @@
-"""What the commands import before they do anything."""
+"""What the commands import before they do anything, and how each kind of error ends."""
 
 from __future__ import annotations
 
+import ast
 import json
+import shutil
+import signal
 import subprocess
 import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
+from helpers.commands import ROOT, tamga
 
 from pipelines.cli import COMMANDS
 from schemas.stages import STAGES
 
-#: Commands that run Beam jobs, and those that share their guard against errors.
-JOBS = {"run", *STAGES, "clean", "identify"}
+#: Commands that run Beam jobs.
+JOBS = {"run", *STAGES}
 HEAVY = {"apache_beam", "great_expectations", "scipy", "presidio_analyzer"}
 #: Commands that read releases and their store: they need no Arrow library either.
 LIGHT = ("trace", "find", "explain", "query", "diff", "verify", "prove", "report", "withdraw")
@@ -67,3 +73,120 @@ def test_the_store_is_opened_through_the_package() -> None:
     assert lineage.open is store.open and lineage.Store is store.Store
     with pytest.raises(AttributeError, match="no attribute 'shut'"):
         _ = lineage.shut
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Parameters, register and an empty folder `release/none`; no raw files."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copytree(ROOT / "register", tmp_path / "register")
+    (tmp_path / "release/none").mkdir(parents=True)
+    return tmp_path
+
+
+def failed(home: Path, code: int, *command: str) -> str:
+    """The message of a command that ends with a code: `HOME` stands for the folder."""
+    done = tamga(*(word.replace("HOME", str(home)) for word in command))
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr and not done.stdout
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "command", "message"),
+    [
+        (2, "verify", "tamga: "),
+        (2, "verify --key HOME/params.yaml", "holds no public key"),
+        (2, "verify HOME/release/none --key HOME/none.pub", "none.pub: the key cannot be read"),
+        (2, "profile HOME/release/none", "holds no release"),
+        (2, "report licences --release HOME/release/none", "holds no release"),
+        (2, "trace x --release HOME/release/none", "holds no release"),
+        (2, "prove x --release HOME/release/none", "holds no release"),
+        (2, "policy diff KZ KZ --release HOME/release/none", "holds no release"),
+        (2, "sources check --params HOME/params.yaml --release HOME/release/none", "holds no"),
+        (2, "query --releases HOME/release", "tamga index"),
+        (2, "find --domain x.kz --releases HOME/release", "tamga index"),
+        (2, "prove --check HOME/params.yaml", "this is not a proof"),
+        (2, "prove --grown 1 2 --log HOME/none", "the log has 0 entries"),
+        (2, "quality train --out HOME/model.bin", "--curated"),
+        (2, "language --params HOME/params.yaml --no-such-option", "--no-such-option"),
+        (2, "scrub HOME/none.txt", "HOME/none.txt: No such file or directory"),
+        (2, "scrub HOME/release", "HOME/release: Is a directory"),
+        (2, "identify HOME/none.txt", "HOME/none.txt: No such file or directory"),
+        (1, "language --params HOME/params.yaml", "run `tamga ingest` first"),
+        (1, "case add c-0009 HOME/params.yaml --by counsel --params HOME/params.yaml",
+         "there is no case c-0009"),
+        (1, "policy show QQ", "no pack is called QQ"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else None,
+)  # fmt: skip
+def test_one_line_and_the_code(home: Path, code: int, command: str, message: str) -> None:
+    error = failed(home, code, *command.split())
+    assert error.startswith("tamga: ") and message.replace("HOME", str(home)) in error
+    assert error.count("\n") == 1 and error.endswith("\n")
+
+
+def test_no_such_command(home: Path) -> None:
+    error = failed(home, 2, "dance")
+    assert error.startswith("tamga: no command 'dance'\n") and "exit codes: 0 yes" in error
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "clean", "withdraw source x", "case list"])
+def test_all_problems_of_the_parameters(home: Path, command: str) -> None:
+    params = home / "params.yaml"
+    text = params.read_text("utf-8").replace("purpose: pretraining", "purpose: fun\ncolour: red")
+    params.write_text(text, "utf-8")
+    error = failed(home, 2, *command.split(), "--params", "HOME/params.yaml")
+    keys = [line.split()[1] for line in error.splitlines()]
+    assert keys == ["purpose:", "colour:"]
+    assert all(line.startswith(f"{params}:") for line in error.splitlines())
+
+
+def test_a_module_of_a_stage_is_the_same_command(home: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.language", "--params", str(home / "params.yaml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and not done.stdout
+    message = failed(home, 1, "language", "--params", "HOME/params.yaml")
+    assert done.stderr.endswith(message) and "Traceback" not in done.stderr
+
+
+def test_a_path_that_cannot_be_written(home: Path) -> None:
+    """`work` is a file."""
+    (home / "work").write_text("")
+    error = failed(home, 2, "ingest", "--params", "HOME/params.yaml", "--workers", "1")
+    assert error.startswith(f"tamga: {home}/work") and error.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_may_be_tried_again(home: Path) -> None:
+    command = [sys.executable, "-m", "pipelines.cli", "sources", "list", "--params"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*command, str(home / "params.yaml")],
+            cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 3
+    assert done.stderr.startswith("tamga: No space left on device") and done.stderr.count("\n") == 1
+
+
+def test_an_interrupted_command() -> None:
+    """It is interrupted while it waits for more lines."""
+    command = [sys.executable, "-m", "pipelines.cli", "identify"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # ignored in some shells
+    ) as process:  # fmt: skip
+        assert process.stdin and process.stdout and process.stderr
+        process.stdin.write(b"a line of text\n" * 4096)
+        process.stdin.flush()
+        assert process.stdout.readline().count(b"\t") == 2
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stderr.read() == b"tamga: interrupted; start the command again\n"
+
+
+@pytest.mark.parametrize("module", sorted({module for module, _ in COMMANDS.values()}))
+def test_each_command_catches_errors_in_the_one_way(module: str) -> None:
+    tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text("utf-8"))
+    [main] = [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "main"]
+    assert [ast.unparse(one) for one in main.decorator_list] == ["with_exit_code"]

@@ -100,7 +100,7 @@ class Judge(ShardDoFn):
         columns = ["doc_id", "uri"]
         seen = pl.concat([
             pl.DataFrame(schema=dict.fromkeys(columns, pl.String)),
-            *self.source.handed_to("brevity", shard.name, columns),
+            *self.source.documents_for("brevity", shard.name, columns),
         ])
         long = pl.col("doc_id").str.contains("^[a-f]")
         decided = decisions.decisions(
@@ -125,7 +125,7 @@ class Brevity(DocumentStage):
 
     def build(self, pipeline, context, state, run_id):
         judge = Judge(state, Corpus(str(context.params.work)), run_id)
-        dealt = stage_tables.deal(pipeline, stage_tables.shards(context))
+        dealt = stage_tables.deal_shards(pipeline, stage_tables.shard_names(context))
         dealt | "Judge" >> beam.ParDo(judge).with_output_types(pa.RecordBatch)
 
 

@@ -10,7 +10,13 @@ from helpers import dedup_job
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.boilerplate_lines import boilerplate, counts, lines, merged, spans
+from pipelines.dedup.boilerplate_lines import (
+    boilerplate_spans,
+    count_lines,
+    find_boilerplate,
+    merge_removals,
+    split_lines,
+)
 from pipelines.personal_data.scrub import apply_findings
 from schemas.sections import DedupParams, LineParams
 from schemas.tables import FINDINGS
@@ -25,9 +31,9 @@ def frame(texts: list[str], source: str = "a") -> pl.DataFrame:
 
 
 def removed(documents: pl.DataFrame, params: LineParams) -> list[str]:
-    found = lines(documents)
+    found = split_lines(documents)
     total = dict(documents["source_id"].value_counts().iter_rows())
-    told = spans(found, boilerplate(counts(found), total, params))
+    told = boilerplate_spans(found, find_boilerplate(count_lines(found), total, params))
     return apply_findings(documents, told)[0]["text"].to_list()
 
 
@@ -45,7 +51,7 @@ def test_what_enough_documents_share_goes() -> None:
 
 @given(st.lists(st.lists(st.sampled_from(["a", " a", "é\u0301", "", "𝔘 b", "c\r"])).map("\n".join)))
 def test_spans_hold_whole_lines(texts: list[str]) -> None:
-    found = lines(frame(texts))
+    found = split_lines(frame(texts))
     for row in found.iter_rows(named=True):
         text = texts[int(row["doc_id"][1:])]
         assert text[row["start"] : row["end"]].strip()
@@ -70,7 +76,7 @@ def apart(
     texts: dict[str, str],
 ) -> list[tuple[str, str, int, int]]:
     documents = pl.DataFrame({"doc_id": [*texts], "text": [*texts.values()]})
-    both = merged(found("EMAIL", findings), found("BOILERPLATE", removals), documents)
+    both = merge_removals(found("EMAIL", findings), found("BOILERPLATE", removals), documents)
     return both.select("entity_type", "doc_id", "start", "end").rows()
 
 

@@ -10,7 +10,13 @@ from helpers.commands import SHARED
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dedup.clusters import anchors, candidate_pairs, components, jaccard, survivors
+from pipelines.dedup.clusters import (
+    anchor_pairs,
+    candidate_pairs,
+    choose_survivors,
+    jaccard,
+    label_components,
+)
 from pipelines.text.minhash import band_keys, signatures
 from pipelines.text.shingles import Shingles, shingle
 
@@ -75,8 +81,8 @@ def test_small_buckets_give_all_pairs(buckets: dict[int, list[int]], hot: int) -
     assert candidate_pairs(keyed(buckets), hot=31).rows() == sorted(expected)
     fewer = candidate_pairs(keyed(buckets), hot=hot)
     assert set(fewer.rows()) <= expected
-    joined = components(candidate_pairs(keyed(buckets)))
-    assert components(fewer).equals(joined), "hot buckets stay connected"
+    joined = label_components(candidate_pairs(keyed(buckets)))
+    assert label_components(fewer).equals(joined), "hot buckets stay connected"
 
 
 def test_a_million_keys_of_identical_documents() -> None:
@@ -86,9 +92,9 @@ def test_a_million_keys_of_identical_documents() -> None:
     )
     pairs = candidate_pairs(keys)
     assert len(pairs) == 2 * 99_999 - 1
-    found = components(pairs)
+    found = label_components(pairs)
     assert len(found) == 100_000 and found["component"].unique().to_list() == [0]
-    decided = survivors(pairs.with_columns(similarity=1.0), ranked([0] * 100_000))
+    decided = choose_survivors(pairs.with_columns(similarity=1.0), ranked([0] * 100_000))
     assert decided["kept"].unique().to_list() == [0]
 
 
@@ -97,8 +103,8 @@ def test_long_shapes(shape: str) -> None:
     right = np.arange(1, 100_000, dtype=np.uint64)
     left = np.zeros_like(right) if shape == "star" else right - np.uint64(1)
     edges = pl.DataFrame({"left": left, "right": right, "similarity": np.full(99_999, 0.9)})
-    assert components(edges)["component"].unique().to_list() == [0]
-    kept = survivors(edges, ranked([0] * 100_000))["kept"].n_unique()
+    assert label_components(edges)["component"].unique().to_list() == [0]
+    kept = choose_survivors(edges, ranked([0] * 100_000))["kept"].n_unique()
     assert kept == (1 if shape == "star" else 50_000)
 
 
@@ -190,7 +196,7 @@ def test_survivors(
     rows: list[tuple[int, int, int]], ranks: list[int], random: stdlib_random.Random
 ) -> None:
     edges, rank = edged(rows), ranked(ranks)
-    decided = survivors(edges, rank)
+    decided = choose_survivors(edges, rank)
     assert dict(decided.select("doc", "kept").rows()) == rounds(edges, ranks)
     measured: dict[tuple[int, int], float] = {}
     for a, b, s in edges.rows():
@@ -200,8 +206,8 @@ def test_survivors(
         assert similarity == expected
     mixed = [(b, a, s) if random.random() < 0.5 else (a, b, s) for a, b, s in rows]
     random.shuffle(mixed)
-    assert survivors(edged(mixed), rank.sample(fraction=1, shuffle=True)).equals(decided)
-    assert components(edged(mixed)).equals(components(edges))
+    assert choose_survivors(edged(mixed), rank.sample(fraction=1, shuffle=True)).equals(decided)
+    assert label_components(edged(mixed)).equals(label_components(edges))
 
 
 @given(EDGES)
@@ -211,20 +217,20 @@ def test_components(rows: list[tuple[int, int, int]]) -> None:
         for a, b, _ in rows:
             if a != b:
                 label[a] = label[b] = min(label[a], label[b])
-    assert components(edged(rows)).rows() == sorted(label.items())
+    assert label_components(edged(rows)).rows() == sorted(label.items())
 
 
 def test_anchors_let_the_best_ranked_keep_a_hot_bucket() -> None:
     pairs = candidate_pairs(keyed({1: list(range(100))}))
     rank = ranked([*range(100, 1, -1), 0])  # the last is best, the star's centre is the first
-    assert survivors(pairs.with_columns(similarity=1.0), rank)["kept"].n_unique() > 1
+    assert choose_survivors(pairs.with_columns(similarity=1.0), rank)["kept"].n_unique() > 1
     texts = rank.select("rank", text="doc", component=pl.lit(7, pl.UInt64))
-    more = anchors(pairs, texts)
+    more = anchor_pairs(pairs, texts)
     assert len(more) <= 99 and more["right"].unique().to_list() == [99]
     every = pl.concat([pairs, more.drop("component")]).with_columns(similarity=1.0)
-    assert survivors(every, rank)["kept"].unique().to_list() == [99]
+    assert choose_survivors(every, rank)["kept"].unique().to_list() == [99]
 
 
 def test_survivors_need_ranks() -> None:
     with pytest.raises(KeyError, match="1 documents"):
-        survivors(edged([(0, 1, 90)]), ranked([0]))
+        choose_survivors(edged([(0, 1, 90)]), ranked([0]))

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from pipelines.dedup import clusters
 from pipelines.dedup.connected_components import (
-    Components,
-    attach,
-    both_ways,
+    ConnectedComponents,
+    attach_leaves,
+    in_both_directions,
     large_star,
-    peel,
-    rounds,
+    peel_leaves,
+    rounds_needed,
     scramble,
     small_star,
     unscramble,
@@ -30,7 +30,7 @@ EDGES = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=60)
 
 
 def tied(left: np.ndarray, right: np.ndarray) -> pl.DataFrame:
-    return both_ways(pl.DataFrame({"doc": scramble(left), "other": scramble(right)}))
+    return in_both_directions(pl.DataFrame({"doc": scramble(left), "other": scramble(right)}))
 
 
 def split(edges: pl.DataFrame, partitions: int) -> list[pl.DataFrame]:
@@ -41,15 +41,15 @@ def split(edges: pl.DataFrame, partitions: int) -> list[pl.DataFrame]:
 def turn(edges: pl.DataFrame, partitions: int) -> pl.DataFrame:
     """A round, each worker with its own documents only."""
     large = pl.concat([large_star(part) for part in split(edges, partitions)])
-    return both_ways(pl.concat([small_star(part) for part in split(large, partitions)]))
+    return in_both_directions(pl.concat([small_star(part) for part in split(large, partitions)]))
 
 
 def labels(edges: pl.DataFrame, partitions: int) -> tuple[pl.DataFrame, int]:
     """Labels as they stand after the rounds that were made, and the size of the core."""
-    peeled = [peel(part) for part in split(edges, partitions)]
+    peeled = [peel_leaves(part) for part in split(edges, partitions)]
     leaves, core = (pl.concat(parts) for parts in zip(*peeled, strict=True))
-    solved = clusters.components(core.rename({"doc": "left", "other": "right"}))
-    return attach(leaves, solved), core.height
+    solved = clusters.label_components(core.rename({"doc": "left", "other": "right"}))
+    return attach_leaves(leaves, solved), core.height
 
 
 def groups(found: pl.DataFrame) -> set[frozenset[int]]:
@@ -66,7 +66,7 @@ def test_any_number_of_rounds_gives_the_components(rows, made, partitions, rando
         edges = turn(edges, partitions)
     found, _ = labels(edges, partitions)
     plain = found.select(doc=pl.Series(unscramble(found["doc"])), component="component")
-    assert groups(plain) == groups(clusters.components(frame))
+    assert groups(plain) == groups(clusters.label_components(frame))
     shuffled = frame.sample(fraction=1, shuffle=True, seed=random.randrange(99))
     again = tied(shuffled["right"].to_numpy(), shuffled["left"].to_numpy())
     for _ in range(made):
@@ -80,7 +80,7 @@ def test_a_million_links(shape: str) -> None:
     right = np.arange(1, 1_000_001, dtype=np.uint64)
     left = np.zeros_like(right) if shape == "star" else right - np.uint64(1)
     edges = tied(left, right)
-    for _ in range(rounds(1_000_001, core=100_000)):
+    for _ in range(rounds_needed(1_000_001, core=100_000)):
         edges = turn(edges, 2)
     found, core = labels(edges, 2)
     assert core < 100_000
@@ -88,8 +88,8 @@ def test_a_million_links(shape: str) -> None:
 
 
 def test_the_rounds_that_are_wired() -> None:
-    assert rounds(1) == rounds(4_000_000) == 0
-    assert rounds(10**9) == 8 and rounds(10**10) == 12
+    assert rounds_needed(1) == rounds_needed(4_000_000) == 0
+    assert rounds_needed(10**9) == 8 and rounds_needed(10**10) == 12
 
 
 def test_scrambling_is_undone() -> None:
@@ -102,7 +102,7 @@ def test_as_beam(partitions: int, made: int) -> None:
     draw = np.random.default_rng(3)
     frame = pl.DataFrame({"left": draw.integers(0, 300, 200), "right": draw.integers(0, 300, 200)})
     frame = frame.cast(pl.UInt64).filter(pl.col("left") != pl.col("right"))
-    wanted = groups(clusters.components(frame))
+    wanted = groups(clusters.label_components(frame))
 
     def same(found: list[tuple[int, pa.RecordBatch]]) -> None:
         assert groups(batches.frame(batch for _, batch in found)) == wanted
@@ -112,7 +112,7 @@ def test_as_beam(partitions: int, made: int) -> None:
         found = (
             pipeline
             | beam.Create(edges).with_output_types(pa.RecordBatch)
-            | Components(partitions, made)
+            | ConnectedComponents(partitions, made)
         )
         assert_that(found, same)
 

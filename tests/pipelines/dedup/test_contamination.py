@@ -10,7 +10,7 @@ import pytest
 from helpers import dedup_job
 from helpers.compressed import gzip_bytes
 
-from pipelines.dedup.contamination import check, items
+from pipelines.dedup.contamination import check_sets, read_items
 from schemas.errors import Invalid
 from schemas.sections import DedupParams, EvaluationSet
 
@@ -55,14 +55,14 @@ def test_what_holds_an_item_goes_and_keeps_nothing_else_out(
 def test_lines_of_a_text_file_and_packed_json(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{ITEM}\n{OTHER}\n")
     (tmp_path / "b.jsonl.gz").write_bytes(gzip_bytes(json.dumps({"text": ITEM}).encode()))
-    assert items(EvaluationSet("a", str(tmp_path / "a.txt"))).to_list() == [ITEM, OTHER]
-    assert items(EvaluationSet("b", str(tmp_path / "b.jsonl.gz"))).to_list() == [ITEM]
+    assert read_items(EvaluationSet("a", str(tmp_path / "a.txt"))).to_list() == [ITEM, OTHER]
+    assert read_items(EvaluationSet("b", str(tmp_path / "b.jsonl.gz"))).to_list() == [ITEM]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b'{"body": "x"}', "has no field text, but body"),
+        ("a.jsonl", b'{"body": "x"}', "has no field text; its fields: body"),
         ("a.jsonl", b'{"text": 3}', "holds no texts"),
         ("a.jsonl", b"{torn", "cannot be read"),
         ("a.parquet", b"PAR1", "cannot be read"),
@@ -77,5 +77,5 @@ def test_a_set_that_cannot_be_read_is_named(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(Invalid) as error:
-        check([EvaluationSet("exam", str(tmp_path / name))], tmp_path / "params.yaml")
+        check_sets([EvaluationSet("exam", str(tmp_path / name))], tmp_path / "params.yaml")
     assert message in str(error.value) and "exam" in str(error.value)

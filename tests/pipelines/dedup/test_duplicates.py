@@ -32,15 +32,15 @@ def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
 def signed(
     rows: list[tuple[str, str | None, str | None, str]], params: DedupParams = PARAMS
 ) -> pl.DataFrame:
-    found = duplicates.sign(documents(*rows), {"best": 0, "good": 1}, ["best"], params)
-    return found.with_columns(duplicates.numbers(3, found.height))
+    found = duplicates.sign_documents(documents(*rows), {"best": 0, "good": 1}, ["best"], params)
+    return found.with_columns(duplicates.document_numbers(3, found.height))
 
 
 def edges(read: pl.DataFrame, params: DedupParams = PARAMS) -> pl.DataFrame:
     keys = duplicates.band_keys(read, params)
     pairs = [(a, b) for (_,), g in keys.group_by("key") for a, b in pairwise(sorted(g["doc"]))]
     frame = pl.DataFrame(pairs, duplicates.PAIR, orient="row")
-    return duplicates.verify(frame, read, params)
+    return duplicates.verify_pairs(frame, read, params)
 
 
 def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
@@ -63,10 +63,10 @@ def resolved(
 ) -> dict[str, tuple[str, str, float]]:
     """doc_id -> (kept_doc_id, kind, similarity), all steps run as the stage does."""
     read = signed(list(rows), params)
-    copies = duplicates.copies(read.select("exact", "doc"))
+    copies = duplicates.exact_copies(read.select("exact", "doc"))
     found = edges(read.join(copies, on="doc", how="anti"), params).filter(~pl.col("apart"))
     names = dict(read.select("doc", "doc_id").iter_rows())
-    told = duplicates.resolve(members(read, copies), found)
+    told = duplicates.resolve_clusters(members(read, copies), found)
     return {
         names[r["doc"]]: (r["kept_doc_id"], r["kind"], r["similarity"])
         for r in told.iter_rows(named=True)
@@ -89,9 +89,9 @@ def test_of_equal_right_the_higher_quality_stays():
         [("a", "good", "2020", TEXT), ("b", "good", "2021", TEXT), ("c", "good", "2019", TEXT)]
     )
     scored = read.with_columns(quality=pl.Series([0.2, 0.9, None], dtype=pl.Float64))
-    assert duplicates.order(members(scored, duplicates.copies(scored)))["doc_id"].to_list() == [
-        *"bac"
-    ]
+    assert duplicates.rank_members(members(scored, duplicates.exact_copies(scored)))[
+        "doc_id"
+    ].to_list() == [*"bac"]
 
 
 def test_near_duplicates_are_measured():
@@ -122,7 +122,7 @@ def test_texts_without_words():
         ("a", "good", "2020", "..."), ("b", "good", "2020", "?!"), ("c", "good", "2020", "...")
     )
     assert set(found) == {"a", "c"} and found["c"] == ("a", "exact", 1.0)
-    assert duplicates.sign(documents(), {}, [], PARAMS).height == 0
+    assert duplicates.sign_documents(documents(), {}, [], PARAMS).height == 0
     assert resolved(("a", "good", "2020", "")) == {}
 
 
@@ -161,7 +161,7 @@ def test_what_is_told_of_documents_kept_apart():
         duplicates.PAIR,
         orient="row",
     )
-    found = duplicates.kept_apart(duplicates.verify(pairs, read, PARAMS), read)
+    found = duplicates.summarize_apart(duplicates.verify_pairs(pairs, read, PARAMS), read)
     first = found.row(0, named=True)
     assert first["other_doc_id"] == "b" and first["documents"] == 2
     assert (first["number"], first["date"], first["docket"]) == (0, 1, 0)
@@ -175,17 +175,17 @@ def test_containment_only_where_it_is_asked_for():
     rows = [("a", "good", "2020", long), ("b", "good", "2021", short)]
     read = signed(rows)
     pairs = pl.DataFrame([(read["doc"][0], read["doc"][1])], duplicates.PAIR, orient="row")
-    assert duplicates.verify(pairs, read, PARAMS).is_empty()
+    assert duplicates.verify_pairs(pairs, read, PARAMS).is_empty()
     asked = dataclasses.replace(PARAMS, containment=0.95)
-    found = duplicates.verify(pairs, read, asked)
+    found = duplicates.verify_pairs(pairs, read, asked)
     assert found["contained"].to_list() == [read["doc"][1]] and found["similarity"][0] == 1.0
-    none = duplicates.copies(read.select("exact", "doc"))
-    told = duplicates.resolve(members(read, none), found)
+    none = duplicates.exact_copies(read.select("exact", "doc"))
+    told = duplicates.resolve_clusters(members(read, none), found)
     gone = told.filter(pl.col("measure") == "containment")
     assert gone["doc"].to_list() == [read["doc"][1]] and gone["kept_doc_id"].to_list() == ["a"]
     # the longer text does not go for the sake of its part
     better = members(read, none).with_columns(right=pl.Series([1, 0]))
-    assert duplicates.resolve(better, found).is_empty()
+    assert duplicates.resolve_clusters(better, found).is_empty()
 
 
 def test_characters():
@@ -195,9 +195,9 @@ def test_characters():
 
 
 def test_numbers_say_the_place():
-    docs = duplicates.numbers(7, 3)
-    assert duplicates.place_of(docs).tolist() == [7] * 3 and docs.n_unique() == 3
-    assert duplicates.row_of(docs).tolist() == [0, 1, 2]
+    docs = duplicates.document_numbers(7, 3)
+    assert duplicates.shard_places(docs).tolist() == [7] * 3 and docs.n_unique() == 3
+    assert duplicates.shard_rows(docs).tolist() == [0, 1, 2]
 
 
 CASES = st.tuples(
@@ -234,7 +234,9 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
         rows = [(a, b, s, "jaccard", None, False) for (a, b), s in pairs.items()]
         random.shuffle(rows)
         shuffled = some.sample(fraction=1, shuffle=True, seed=random.randrange(99))
-        return duplicates.resolve(shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row"))
+        return duplicates.resolve_clusters(
+            shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row")
+        )
 
     found = resolve()
     assert found.equals(resolve())
@@ -254,14 +256,14 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
 
 def test_nothing_to_resolve():
     nothing = pl.DataFrame(schema=duplicates.MEMBER)
-    found = duplicates.resolve(nothing, pl.DataFrame(schema=duplicates.EDGE))
+    found = duplicates.resolve_clusters(nothing, pl.DataFrame(schema=duplicates.EDGE))
     assert found.height == 0 and {"doc", "kept_doc_id", "measure"} <= set(found.columns)
 
 
 def test_a_text_without_a_rank_is_an_error():
     row = [(1, 2, 0.8, "jaccard", None, False)]
     with pytest.raises(KeyError):
-        duplicates.resolve(
+        duplicates.resolve_clusters(
             pl.DataFrame(schema=duplicates.MEMBER),
             pl.DataFrame(row, duplicates.EDGE, orient="row"),
         )

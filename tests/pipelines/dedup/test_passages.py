@@ -37,7 +37,7 @@ def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.Data
     """Runs by stretches, and seeds, as the job makes them of documents that stand in the order of
     right."""
     words = shingles.words(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
-    found = passages.runs(words, least)
+    found = passages.word_runs(words, least)
     docs = pl.Series(found.piece.astype(np.uint64))
     rows = {
         "key": found.key,
@@ -45,12 +45,12 @@ def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.Data
         "start": found.at[found.first[:-1]] - words.offsets[found.piece],
         "runs": ragged.lists(found.hashes, found.first),
     }
-    return pl.DataFrame(rows), passages.seeds(found, docs, least)
+    return pl.DataFrame(rows), passages.run_seeds(found, docs, least)
 
 
 def matched(texts: list[list[str]], least: int, chunk: int = 1 << 22) -> pl.DataFrame:
     rows, seeds = stretches(texts, least)
-    asked = rows.join(passages.repeated(seeds), on=["key", "doc"], how="semi")
+    asked = rows.join(passages.repeated_seeds(seeds), on=["key", "doc"], how="semi")
     about = asked.with_columns(
         right=pl.col("doc").cast(pl.Int64),
         quality=pl.lit(None, pl.Float64),
@@ -58,8 +58,8 @@ def matched(texts: list[list[str]], least: int, chunk: int = 1 << 22) -> pl.Data
         doc_id=pl.col("doc").cast(pl.String),
     )
     # as keys are spread over partitions
-    some = [passages.matches(about.filter(pl.col("key") % 2 == n), least, chunk) for n in (0, 1)]
-    return passages.merged(pl.concat(some))
+    some = [passages.match_runs(about.filter(pl.col("key") % 2 == n), least, chunk) for n in (0, 1)]
+    return passages.merge_matches(pl.concat(some))
 
 
 def each(found: pl.DataFrame) -> list[Run]:
@@ -81,7 +81,7 @@ def test_the_same_runs_as_the_reference(texts: list[list[str]], least: int, chun
     repeated, gone = reference(texts, least)
     runs = each(found)
     assert len(runs) == len(set(runs)) and set(runs) == repeated
-    left = each(passages.intact(found, passages.spans(found, least), least))
+    left = each(passages.intact_matches(found, passages.repeated_spans(found, least), least))
     assert len(left) == len(set(left)) and set(left) == gone
 
 
@@ -89,10 +89,10 @@ def test_the_same_runs_as_the_reference(texts: list[list[str]], least: int, chun
 @given(words("abc"), st.integers(2, 6))
 def test_what_goes_stands_whole_where_it_is_kept(texts: list[list[str]], least: int) -> None:
     found = matched(texts, least)
-    left = passages.intact(found, passages.spans(found, least), least)
+    left = passages.intact_matches(found, passages.repeated_spans(found, least), least)
     lost = {
         (doc, word)
-        for doc, start, end in passages.spans(left, least).iter_rows()
+        for doc, start, end in passages.repeated_spans(left, least).iter_rows()
         for word in range(start, end)
     }
     for doc, start, kept, kept_start in each(left):
@@ -105,12 +105,12 @@ def test_what_goes_stands_whole_where_it_is_kept(texts: list[list[str]], least: 
 @given(st.one_of(words("ab", 80), words("abc", 80)), st.integers(1, 9))
 def test_fewer_matches_cover_the_same_words(texts: list[list[str]], least: int) -> None:
     repeated = matched(texts, least)
-    found = passages.intact(repeated, passages.spans(repeated, least), least)
-    left = passages.thinned(found, least)
+    found = passages.intact_matches(repeated, passages.repeated_spans(repeated, least), least)
+    left = passages.thin_matches(found, least)
     assert set(each(left)) <= set(each(found))
     for pair in found.select("doc", "kept").unique().iter_rows():
         of_pair = (pl.col("doc") == pair[0]) & (pl.col("kept") == pair[1])
-        both = [passages.spans(one.filter(of_pair), least) for one in (found, left)]
+        both = [passages.repeated_spans(one.filter(of_pair), least) for one in (found, left)]
         assert both[0].rows() == both[1].rows()
         compared = left.filter(of_pair).select(pl.col("runs") + least - 1).sum().item()
         assert compared <= 3 * len(texts[pair[0]]) + 2 * least
@@ -119,7 +119,7 @@ def test_fewer_matches_cover_the_same_words(texts: list[list[str]], least: int) 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.integers(1, 12))
 def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], width: int) -> None:
     doubled = np.array(values + values, np.uint64)
-    found = passages.rolling(doubled, width)
+    found = passages.rolling_hashes(doubled, width)
     assert len(found) == max(0, len(doubled) - width + 1)
     number = max(0, len(values) - width + 1)
     assert (found[:number] == found[len(values) : len(values) + number]).all()
@@ -144,7 +144,7 @@ def test_a_text_of_one_word_is_few_rows() -> None:
     assert stretches(texts, 50)[1].height == 2
     found = matched(texts, 50)
     assert found.rows() == [(0, n, 1, 0, 0) for n in range(50, 99_951)]
-    assert passages.thinned(found, 50).height <= 2 * 100_000 / 50
+    assert passages.thin_matches(found, 50).height <= 2 * 100_000 / 50
 
 
 def test_as_many_as_there_are() -> None:

@@ -183,7 +183,7 @@ def test_one_passage_in_thousands_of_documents(tmp_path: Path) -> None:
 )
 def test_words_stand_where_they_are_said_to(texts: list[str]) -> None:
     series = pl.Series(texts, dtype=pl.String)
-    found = word_positions.words(series)
+    found = word_positions.locate_words(series)
     known = shingles.words(series)
     assert found["form"].to_list() == known.vocabulary.gather(known.codes).to_list()
     sizes = [found.filter(pl.col("text") == n).height for n in range(len(texts))]

@@ -29,8 +29,8 @@ def sets_of(sets: list[set[int]]) -> Shingles:
 def test_similar_sets_share_a_rare_shingle(
     sets: list[set[int]], sample: list[set[int]], threshold: float
 ) -> None:
-    counted = rare_shingles.counts(sets_of(sample).hashes)
-    rare = rare_shingles.rarest(sets_of(sets), counted, threshold)
+    counted = rare_shingles.count_shingles(sets_of(sample).hashes)
+    rare = rare_shingles.rarest_shingles(sets_of(sets), counted, threshold)
     parts = [set(p.tolist()) for p in np.split(rare.hashes, rare.offsets[1:-1])]
     for a, b in itertools.combinations(range(len(sets)), 2):
         either = len(sets[a] | sets[b])
@@ -64,8 +64,8 @@ def test_no_pair_of_a_template_is_lost(tmp_path: Path) -> None:
     alike = clusters.jaccard(every, sets).filter(pl.col("similarity") >= 0.7)
     wanted = set(alike.select("left", "right").iter_rows())
     assert 50 < len(wanted) < 200
-    counted = rare_shingles.counts(sets.take(np.arange(200)).hashes)
-    rare = rare_shingles.rarest(sets, counted.filter(pl.col("count") > 1), 0.7)
+    counted = rare_shingles.count_shingles(sets.take(np.arange(200)).hashes)
+    rare = rare_shingles.rarest_shingles(sets, counted.filter(pl.col("count") > 1), 0.7)
     docs = np.repeat(np.arange(len(texts), dtype=np.uint64), rare.sizes)
     pairs = clusters.candidate_pairs(pl.DataFrame({"key": rare.hashes, "doc": docs}))
     assert wanted <= set(pairs.iter_rows())
@@ -84,8 +84,10 @@ def test_keys_grow_with_the_documents_only() -> None:
     template = fmix64(np.arange(1 << 40, (1 << 40) + 70, dtype=np.uint64)) >> np.uint64(1)
     hashes = np.sort(np.hstack([own, np.tile(template, (number, 1))]), axis=1)
     sets = Shingles(hashes.ravel(), offsets_of(np.full(number, 100)))
-    counted = rare_shingles.counts(sets.take(np.arange(1000)).hashes).filter(pl.col("count") > 1)
-    rare = rare_shingles.rarest(sets, counted, 0.7)
+    counted = rare_shingles.count_shingles(sets.take(np.arange(1000)).hashes).filter(
+        pl.col("count") > 1
+    )
+    rare = rare_shingles.rarest_shingles(sets, counted, 0.7)
     assert len(rare.hashes) <= 31 * number
     docs = np.repeat(np.arange(number, dtype=np.uint64), rare.sizes)
     assert clusters.candidate_pairs(pl.DataFrame({"key": rare.hashes, "doc": docs})).height == 0

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from helpers import dedup_job
 
-from pipelines.dedup.refused_copies import REFUSALS
+from pipelines.dedup.refused_copies import REFUSAL_REASONS
 from schemas.reasons import REASONS
 
 TEXT = "A text of which one publisher says yes and the other one says no"
@@ -46,7 +46,7 @@ def test_silence_is_no_refusal(tmp_path: Path, reason: str) -> None:
 
 
 def test_refusals_are_reasons_of_the_gate() -> None:
-    assert {*REFUSALS} <= {*REASONS["refuse"]}
+    assert {*REFUSAL_REASONS} <= {*REASONS["refuse"]}
 
 
 def test_nothing_refused_and_nothing_there(tmp_path: Path) -> None:

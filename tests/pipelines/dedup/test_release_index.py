@@ -20,7 +20,7 @@ from helpers.judged_records import PARAMS, make_source
 from lineage.configuration import load_params
 from lineage.withdrawal_scope import Scope
 from pipelines.dedup import release_index
-from pipelines.dedup.release_index import Rights
+from pipelines.dedup.release_index import ReleasedRights
 from pipelines.engine.published import StageError
 from schemas import policy
 from schemas.errors import Invalid
@@ -48,7 +48,7 @@ def parameters(folder: Path, release: str = "first", **dedup: object) -> Params:
 def enter(folder: Path, name: str, job: dedup_job.Job, where: Path, run_id: str = "1") -> None:
     signed = sorted((where / "state/signatures").glob("*.parquet"))
     released = pl.Series(sorted(job.kept), dtype=pl.String)
-    release_index.enter(parameters(folder, name), run_id, released, signed)
+    release_index.index_release(parameters(folder, name), run_id, released, signed)
 
 
 def families(number: int) -> dict[str, tuple[str, str]]:
@@ -72,7 +72,7 @@ def test_two_deliveries_leave_what_one_does(tmp_path: Path) -> None:
     whole = dedup_job.run_dedup(tmp_path / "whole", documents, captured=captured)
     one = dedup_job.run_dedup(tmp_path / "one", {n: documents[n] for n in first}, captured=captured)
     enter(tmp_path, "first", one, tmp_path / "one")
-    known = release_index.load(parameters(tmp_path, "second"))
+    known = release_index.load_index(parameters(tmp_path, "second"))
     two = dedup_job.run_dedup(tmp_path / "two", {n: documents[n] for n in second}, known=known)
     assert one.kept | two.kept == whole.kept and len(whole.kept) < 200
     told = [e for e in two.evidence.values() if e.get("release")]
@@ -89,17 +89,20 @@ def test_texts_without_words_and_the_same_record_once_more(tmp_path: Path) -> No
     documents = {"a": ("s", "..."), "b": ("s", "some words that stand here"), "e": ("s", "")}
     one = dedup_job.run_dedup(tmp_path / "one", documents)
     enter(tmp_path, "first", one, tmp_path / "one")
-    known = release_index.load(parameters(tmp_path, "second"))
+    known = release_index.load_index(parameters(tmp_path, "second"))
     again = documents | {"c": ("s", "..."), "d": ("s", "!!!")}
     two = dedup_job.run_dedup(tmp_path / "two", again, known=known)
     assert two.kept == {"d"} and two.evidence["b"]["release"] == "first"
-    meet = release_index.Entry.pairs
+    meet = release_index.IndexEntry.pairs
     keys = pl.read_parquet(tmp_path / "index/first/keys.parquet").select("key", doc="row")
     some = keys.with_columns(pl.col("doc").cast(pl.UInt64))
-    met = [meet(known[0], p, some, Rights(frozenset("s"))) for p in range(release_index.PARTS)]
+    met = [
+        meet(known[0], p, some, ReleasedRights(frozenset("s"))) for p in range(release_index.PARTS)
+    ]
     assert pl.concat(met).height and known[0].sources == ("s",)
     assert not any(
-        meet(known[0], p, some, Rights(frozenset("t"))).height for p in range(release_index.PARTS)
+        meet(known[0], p, some, ReleasedRights(frozenset("t"))).height
+        for p in range(release_index.PARTS)
     )
 
 
@@ -121,11 +124,11 @@ def test_what_was_withdrawn_keeps_nothing_out(tmp_path: Path, scope: str, value:
     params = DedupParams(index=str(tmp_path / "index"))
     one = dedup_job.run_dedup(tmp_path / "one", documents, params, uris=uris)
     enter(tmp_path, "first", one, tmp_path / "one")
-    known = release_index.load(parameters(tmp_path, "second"))
+    known = release_index.load_index(parameters(tmp_path, "second"))
     again = {"copy": ("t", TEXT), "near": ("t", TEXT + " more"), "third": ("t", OTHER)}
     assert dedup_job.run_dedup(tmp_path / "two", again, known=known).kept == set()
     barred = Withdrawals.of([Withdrawal(scope, value, date(2026, 1, 1), "asked for")])
-    rights = Rights(frozenset("st"), barred)
+    rights = ReleasedRights(frozenset("st"), barred)
     three = dedup_job.run_dedup(tmp_path / "three", again, known=known, rights=rights)
     alone = scope == "source"  # all of its documents go
     assert three.kept == ({"copy", "third"} if alone else {"copy"})
@@ -148,9 +151,11 @@ def test_what_is_not_lawful_now_keeps_no_lawful_copy_out(
     uris = {"old": "https://s.example.kz/a/1"}
     one = dedup_job.run_dedup(tmp_path / "one", {"old": ("s", TEXT)}, uris=uris)
     enter(tmp_path, "first", one, tmp_path / "one")
-    known = release_index.load(parameters(tmp_path, "second"))
+    known = release_index.load_index(parameters(tmp_path, "second"))
     sources = {"s": replace(SOURCE, **change), "t": replace(SOURCE, id="t")}
-    rights = Rights.of(Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.built_in()))
+    rights = ReleasedRights.of(
+        Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.built_in())
+    )
     again = {"copy": ("t", TEXT)}
     assert dedup_job.run_dedup(tmp_path / "two", again, known=known, rights=rights).kept == kept
 
@@ -180,20 +185,20 @@ def test_an_entry_forgets_what_is_erased(
     enter(tmp_path, "wanted", job, tmp_path / "two")
     params = parameters(tmp_path, "next")
     about = (Scope(scope, value), pl.Series(ids, dtype=pl.String))
-    (entry,) = release_index.holding(params, *about)
+    (entry,) = release_index.entries_with(params, *about)
     assert entry == tmp_path / "index/first"
-    release_index.forget(entry, *about)
-    assert release_index.holding(params, *about) == []
+    release_index.forget_documents(entry, *about)
+    assert release_index.entries_with(params, *about) == []
     for file in ("documents.parquet", "keys.parquet"):
         left, wanted = (pl.read_parquet(tmp_path / "index" / n / file) for n in ("first", "wanted"))
         assert left.equals(wanted), file
-    first, wanted_entry = release_index.load(params)
+    first, wanted_entry = release_index.load_index(params)
     assert (first.documents, first.sources) == (wanted_entry.documents, wanted_entry.sources)
     again = {"copy": ("t", TEXT), "known": ("t", OTHER)}
     assert dedup_job.run_dedup(tmp_path / "three", again, known=(first,)).kept == {"copy"}
     (entry / "documents.parquet").write_bytes(b"PAR1")
     with pytest.raises(StageError, match="restore it"):
-        release_index.holding(params, *about)
+        release_index.entries_with(params, *about)
 
 
 def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> None:
@@ -201,9 +206,14 @@ def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> N
     for name in ("first", "second"):
         enter(tmp_path, name, job, tmp_path / "one")
     enter(tmp_path, "first", job, tmp_path / "one", run_id="2")
-    assert release_index.load(parameters(tmp_path, "first")) == ()
-    assert [e.release for e in release_index.load(parameters(tmp_path, "second"))] == ["first"]
-    assert [e.release for e in release_index.load(parameters(tmp_path, "x"))] == ["first", "second"]
+    assert release_index.load_index(parameters(tmp_path, "first")) == ()
+    assert [e.release for e in release_index.load_index(parameters(tmp_path, "second"))] == [
+        "first"
+    ]
+    assert [e.release for e in release_index.load_index(parameters(tmp_path, "x"))] == [
+        "first",
+        "second",
+    ]
     header = json.loads((tmp_path / "index/first/index.json").read_bytes())
     assert header["run_id"] == "2" and header["documents"] == 1
 
@@ -211,7 +221,7 @@ def test_a_release_keeps_its_place_and_does_not_meet_itself(tmp_path: Path) -> N
 def test_an_empty_release(tmp_path: Path) -> None:
     job = dedup_job.run_dedup(tmp_path / "one", {}, number=1)
     enter(tmp_path, "first", job, tmp_path / "one")
-    known = release_index.load(parameters(tmp_path, "second"))
+    known = release_index.load_index(parameters(tmp_path, "second"))
     assert [e.documents for e in known] == [0]
     assert dedup_job.run_dedup(tmp_path / "two", {"a": ("s", "text")}, known=known).kept == {"a"}
 
@@ -225,9 +235,9 @@ def index(tmp_path: Path) -> Path:
 
 def test_other_parameters_are_refused_and_both_named(index: Path, tmp_path: Path) -> None:
     with pytest.raises(Invalid) as error:
-        release_index.load(parameters(tmp_path, "second", rows=6))
+        release_index.load_index(parameters(tmp_path, "second", rows=6))
     assert "rows: 5 there, 6 here" in str(error.value) and "first" in str(error.value)
-    assert release_index.load(parameters(tmp_path, "second", threshold=0.8))
+    assert release_index.load_index(parameters(tmp_path, "second", threshold=0.8))
 
 
 @pytest.mark.parametrize("file", ["keys.parquet", "documents.parquet", "index.json"])
@@ -240,6 +250,6 @@ def test_a_damaged_file_is_named(index: Path, tmp_path: Path, file: str, change:
     else:
         path.write_bytes(content[: len(content) // 2] if change == "torn" else b"{}")
     with pytest.raises(StageError, match=rf"first/{file} is missing or not as it was written"):
-        release_index.load(parameters(tmp_path, "second"))
+        release_index.load_index(parameters(tmp_path, "second"))
     shutil.rmtree(index)
-    assert release_index.load(parameters(tmp_path, "second")) == ()
+    assert release_index.load_index(parameters(tmp_path, "second")) == ()

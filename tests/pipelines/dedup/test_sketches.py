@@ -36,7 +36,7 @@ def indexed_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = {"a": ("s", TEXT), "b": ("s", FAR), "c": ("s", "...")}
     job = dedup_job.run_dedup(home, texts, params=dedup)
     signed = sorted((home / "state/signatures").glob("*.parquet"))
-    release_index.enter(params, "1", pl.Series(sorted(job.kept)), signed)
+    release_index.index_release(params, "1", pl.Series(sorted(job.kept)), signed)
     return home
 
 
@@ -72,7 +72,7 @@ def test_characters(tmp_path: Path) -> None:
     job = dedup_job.run_dedup(tmp_path, {"a": ("s", TEXT)}, params=job_params)
     run = load_params(ROOT / "params.yaml")
     run = replace(run, dedup=job_params, release=replace(run.release, name="letters"))
-    release_index.enter(
+    release_index.index_release(
         run, "1", pl.Series(sorted(job.kept)), sorted((tmp_path / "state/signatures").glob("*"))
     )
     assert list(sketches.indexed_sketches(tmp_path / "index/letters")) == [("a", own)]

@@ -14,16 +14,16 @@ from schemas.tables import DUPLICATES
 
 def test_each_document_that_another_source_keeps_is_named() -> None:
     gone = pl.DataFrame({"source_id": ["a", "a", "b", "a"], "kept_source_id": ["c", "c", "b", "b"]})
-    assert source_losses.named(gone).to_list() == ["a > c", "a > c", "a > b"]
+    assert source_losses.loss_names(gone).to_list() == ["a > c", "a > c", "a > b"]
 
 
 def test_counts_are_of_the_source_that_loses() -> None:
     totals = {"source lost": {"a > c": 41, "b > a": 20}, "source before": {"a": 100, "b": 20}}
-    assert [*source_losses.counts(totals)] == [
+    assert [*source_losses.loss_counts(totals)] == [
         Count("loss", "a > c", 100, 59),
         Count("loss", "b > a", 20, 0),
     ]
-    assert [*source_losses.counts({})] == []
+    assert [*source_losses.loss_counts({})] == []
 
 
 def test_the_five_least_similar_documents_are_examples(tmp_path: Path) -> None:
@@ -34,6 +34,6 @@ def test_the_five_least_similar_documents_are_examples(tmp_path: Path) -> None:
     table = pl.DataFrame(rows, DUPLICATES.names, orient="row").to_arrow().cast(DUPLICATES)
     state.write("duplicates", "s", table)
     found = Shortfall(Count("loss", "a > c", 100, 59), "max_source_loss")
-    assert source_losses.examples(state, found) == [
+    assert source_losses.loss_examples(state, found) == [
         f"g{n} is like k: {0.7 + n / 100:.3f}" for n in range(5)
     ]

@@ -8,18 +8,18 @@ from datetime import date
 
 from helpers.judged_records import make_source
 
-from pipelines.dedup.source_ranking import ranks
+from pipelines.dedup.source_ranking import rank_sources
 from schemas.register import Register, Source
 
 
 def places(*sources: Source, order: tuple[str, ...] = ()) -> dict[str, int]:
-    return ranks(Register({s.id: s for s in sources}, {}, (), "0" * 64), order)
+    return rank_sources(Register({s.id: s for s in sources}, {}, (), "0" * 64), order)
 
 
 def ordered(*sources: Source) -> list[str]:
     results = set()
     for some in itertools.permutations(sources):
-        found = ranks(Register({s.id: s for s in some}, {}, (), "0" * 64))
+        found = rank_sources(Register({s.id: s for s in some}, {}, (), "0" * 64))
         results.add(tuple(sorted(found, key=lambda one: (found[one], one))))
     (only,) = results  # whatever the order of the register
     return list(only)
@@ -67,5 +67,5 @@ def test_then_the_order_that_is_given():
 
 
 def test_no_sources():
-    assert ranks(Register({}, {}, (), "0" * 64)) == {}
+    assert rank_sources(Register({}, {}, (), "0" * 64)) == {}
     assert ordered(replace(make_source("x"), title="other")) == ["x"]

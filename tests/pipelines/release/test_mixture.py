@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.engine import decisions
-from pipelines.release.mixture import COLUMNS, fill, leave_out
+from pipelines.release.mixture import COLUMNS, fill_cap, leave_out
 from schemas.mixture import Cap, Mixture
 
 SCHEMA = {
@@ -179,5 +179,5 @@ def test_the_evidence_names_filter_and_limit() -> None:
 
 
 def test_a_document_too_long_for_a_cap_does_not_block_the_rest() -> None:
-    assert fill(np.array([90, 5, 20, 4, 1]), 10).tolist() == [False, True, False, True, True]
-    assert fill(np.array([], int), 10).tolist() == []
+    assert fill_cap(np.array([90, 5, 20, 4, 1]), 10).tolist() == [False, True, False, True, True]
+    assert fill_cap(np.array([], int), 10).tolist() == []

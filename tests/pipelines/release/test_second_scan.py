@@ -74,9 +74,9 @@ def test_a_sample_is_the_same_in_any_order(ids: list[str], size: int) -> None:
 
 def test_of_each_language_some_file_is_opened() -> None:
     parts = [f"data/ru/part-{n:05d}.parquet" for n in range(90)] + ["data/kk/part-00000.parquet"]
-    some = second_scan.chosen(parts)
+    some = second_scan.choose_files(parts)
     assert len(some) == 48 and "data/kk/part-00000.parquet" in some
-    assert some == second_scan.chosen(parts[::-1])
+    assert some == second_scan.choose_files(parts[::-1])
 
 
 def written(root: Path) -> State:
@@ -104,7 +104,7 @@ def about(policy: PrivacyParams) -> Context:
 def test_a_hit_stops_the_run_and_is_told_without_its_value(tmp_path: Path) -> None:
     state = written(tmp_path)
     with pytest.raises(StageError, match="document d1: KZ_IIN at 18-30") as told:
-        second_scan.stop_on_a_hit(about(PrivacyParams()), state)
+        second_scan.stop_if_missed(about(PrivacyParams()), state)
     assert IIN not in str(told.value)
 
 
@@ -125,4 +125,4 @@ def test_the_release_asks_before_it_is_published(tmp_path: Path) -> None:
     ids=["off", "not looked for", "kept"],
 )
 def test_what_the_policy_leaves_is_no_hit(policy: PrivacyParams, tmp_path: Path) -> None:
-    second_scan.stop_on_a_hit(about(policy), written(tmp_path))
+    second_scan.stop_if_missed(about(policy), written(tmp_path))

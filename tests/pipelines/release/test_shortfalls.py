@@ -13,14 +13,14 @@ from helpers.yield_counts import make_yields
 from pipelines.corpus.yields import Yields
 from pipelines.engine import guard
 from pipelines.engine.guard import Count, Shortfall
-from pipelines.release.shortfalls import counts
+from pipelines.release.shortfalls import yield_counts
 from schemas.sections import GuardParams
 
 SERVING = GuardParams()
 
 
 def named(now: Yields, last: Yields | None, params: GuardParams) -> list[str]:
-    found = guard.judge(counts(now, last), params)
+    found = guard.judge(yield_counts(now, last), params)
     return [f"{one.count.kind}:{one.count.name}" for one in found]
 
 
@@ -45,7 +45,7 @@ def test_what_the_last_release_had_and_this_one_has_not() -> None:
     relabelled = make_yields(
         ("a", "kk", 0, 0, 0), ("a", "ru", 0, 2000, 1500), ("b", "ky", 0, 500, 400), dedup=(9, 1)
     )
-    assert guard.judge(counts(relabelled, last), SERVING) == [
+    assert guard.judge(yield_counts(relabelled, last), SERVING) == [
         Shortfall(Count("language", "kk", 0, 0, 600.0), "max_fall")
     ]
     halved = make_yields(("a", "kk", 0, 500, 290), ("a", "ru", 0, 500, 460), ("b", "ky", 0, 50, 40))
@@ -59,7 +59,7 @@ def test_a_source_that_is_gone_falls_short_and_one_that_was_barred_does_not() ->
     assert named(gone, last, SERVING) == ["language:ky", "source:b"]
     withdrawn = make_yields(("a", "kk", 0, 1000, 600), ("b", None, 500, 0, 0))
     assert named(withdrawn, last, SERVING) == []
-    assert named(gone, last.of(["a"]), SERVING) == []  # taken out of the register
+    assert named(gone, last.of_sources(["a"]), SERVING) == []  # taken out of the register
 
 
 @pytest.fixture

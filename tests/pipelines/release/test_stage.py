@@ -10,7 +10,7 @@ from helpers.commands import tamga
 
 from lineage.configuration import load_params
 from lineage.storage import locks
-from pipelines.release.parts import parts
+from pipelines.release.parts import deal_parts
 from pipelines.release.stage import check_target
 from schemas.errors import Invalid
 
@@ -25,7 +25,7 @@ def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
             "bytes": [60, 60, 60, 10],
         }
     )
-    found = parts(sizes, 100).to_dicts()
+    found = deal_parts(sizes, 100).to_dicts()
     assert [(p["lang"], p["part"], p["shards"], p["groups"], p["leaf"]) for p in found] == [
         ("kk", 0, ["a", "b"], [1, 0], 0),
         ("kk", 1, ["c"], [0], 5),

@@ -44,7 +44,7 @@ def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPa
     home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = timestamp.stamp(load_params(home / "params.yaml"), home / "release/sample")
+    written = timestamp.stamp_release(load_params(home / "params.yaml"), home / "release/sample")
     assert written == [release_files.TIMESTAMP, release_files.STAMPED]
     return home
 
@@ -82,7 +82,7 @@ def test_a_stamp_of_someone_else(
 ) -> None:
     with run_authority(tmp_path / "other") as other:
         code, told = verified(home, capsys, "--tsa-certificate", other.root)
-    assert code == 1 and told.startswith(f"{TIMESTAMP}: does not hold")
+    assert code == 1 and told.startswith(f"{TIMESTAMP}: does not verify")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_is_no_stamp_of_this_statement(home: Path) -> None:
     answer = (home / "release/sample" / TIMESTAMP).read_bytes()
     with pytest.raises(NoTimestamp, match="of something else"):
         timestamps.stamped_time(answer, b"another")
-    with pytest.raises(NoTimestamp, match="no answer"):
+    with pytest.raises(NoTimestamp, match="not an answer"):
         timestamps.stamped_time(b"<html>", b"another")
 
 

@@ -23,7 +23,7 @@ from schemas.errors import Invalid
     size=st.integers(1, 30),
 )
 def test_ranges_hold_each_token_once(lengths: list[int], separator: int, size: int) -> None:
-    rows = token_shards.ranges(np.array(lengths, np.int64), separator, size)
+    rows = token_shards.token_ranges(np.array(lengths, np.int64), separator, size)
     stream = [
         (i, token)  # a separator is the token after a document's last
         for i, n in enumerate(lengths)
@@ -47,15 +47,15 @@ def test_ranges_hold_each_token_once(lengths: list[int], separator: int, size: i
         assert starts == (list(range(last + 1)) if lengths else [])
 
 
-def plan(size: int, separator: int | None = 7, dtype: str = "uint16") -> token_shards.Plan:
+def plan(size: int, separator: int | None = 7, dtype: str = "uint16") -> token_shards.TokenPlan:
     about = {"name": "one", "dtype": dtype, "separator_id": separator}
-    return token_shards.Plan(Path("tokenizer.json"), about, size)
+    return token_shards.TokenPlan(Path("tokenizer.json"), about, size)
 
 
 def test_shards_are_arrays_in_order(tmp_path: Path) -> None:
     state, ids = shards.State(str(tmp_path)), pl.Series(["a", "b", "c"])
     encoded = [np.array(n, "<u2") for n in ([1, 2, 3], [], [4, 5, 6])]
-    files, rows = token_shards.write(state, plan(4), "kk/part-00000", ids, encoded)
+    files, rows = token_shards.write_shards(state, plan(4), "kk/part-00000", ids, encoded)
     names = [f"tokens/one/kk/part-00000-{i:05d}.npy" for i in range(3)]
     assert [one["file"] for one in files] == names
     arrays = [np.load(tmp_path / name, mmap_mode="r") for name in names]
@@ -74,7 +74,7 @@ def test_shards_are_arrays_in_order(tmp_path: Path) -> None:
 def test_nothing_is_an_empty_shard(tmp_path: Path, texts: list[Any]) -> None:
     encoded = [np.array(t, "<u4") for t in texts]
     ids = pl.Series([str(i) for i in range(len(texts))], dtype=pl.String)
-    files, rows = token_shards.write(
+    files, rows = token_shards.write_shards(
         shards.State(str(tmp_path)), plan(4, None, "uint32"), "kk/part-00000", ids, encoded
     )
     assert rows.height == len(texts)
@@ -90,12 +90,12 @@ def parameters(folder: Path, tokens: str) -> params.Params:
 
 
 def test_no_tokenizer_is_no_plan(tmp_path: Path) -> None:
-    assert token_shards.planned(parameters(tmp_path, "{}")) is None
+    assert token_shards.plan_tokens(parameters(tmp_path, "{}")) is None
 
 
 def test_a_plan_says_what_tokenizes(tmp_path: Path) -> None:
     given_ = parameters(tmp_path, f"{{tokenizer: {ROOT}/samples/tokenizer.json, separator: }}")
-    found = token_shards.planned(given_)
+    found = token_shards.plan_tokens(given_)
     assert found is not None and found.folder == "tokens/tokenizer"
     assert found.about["separator_id"] is None and found.about["dtype"] == "uint16"
     assert str(ROOT) not in given_.canonical("tokens").decode()
@@ -117,5 +117,5 @@ def test_a_plan_says_what_tokenizes(tmp_path: Path) -> None:
 )
 def test_a_tokenizer_that_does_not_serve(tmp_path: Path, tokens: str, message: str) -> None:
     with pytest.raises(Invalid) as caught:
-        token_shards.planned(parameters(tmp_path, tokens))
+        token_shards.plan_tokens(parameters(tmp_path, tokens))
     assert message in str(caught.value)

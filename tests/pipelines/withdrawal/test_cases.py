@@ -93,7 +93,7 @@ def test_evidence_deadlines_and_who(home: Path, capsys: pytest.CaptureFixture[st
     opened(home, "removal", "url", URL, "--due", "2026-12-22", *who)
     opened(home, "removal", "domain", "other.example")
     assert case(home, "add", "c-0001", str(home / "letter.pdf"), "--by", "counsel") == 0
-    assert case(home, "add", "c-0001", str(home / "none.pdf"), "--by", "counsel") == 1
+    assert case(home, "add", "c-0001", str(home / "none.pdf"), "--by", "counsel") == 2
     assert [c["case"] for c in listed(home, capsys, *who)] == ["c-0001"]
     (first, second) = listed(home, capsys, "--as-of", "2026-12-23")
     assert first["overdue"] and not second["overdue"]
