@@ -176,6 +176,7 @@ class JudgeUnits(ShardDoFn):
             self._judge.cursor.close()
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        """Write the tables of a unit and its counts; `row` names its task and range of rows."""
         judge = self.judge(*sides)
         rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
         index = rows.drop("signal_body").collect()
