@@ -23,7 +23,7 @@ from lineage.openlineage import events, rollups
 from lineage.openlineage.transports import Emitter, make_emitter, to_file, to_http
 from lineage.reports import openlineage
 from lineage.reports.facts import read_facts
-from pipelines.engine import openlineage as emission
+from pipelines.engine import run_events as emission
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from schemas.duties import Duties
@@ -330,7 +330,7 @@ def lines(context: Context) -> list[dict[str, Any]]:
 
 def test_a_stage_is_told(context: Context) -> None:
     totals = {"outcome": {"keep": 3}, "source": {"kz-bilik": 2, "ee-raamat": 1}}
-    with emission.told(context, BEGUN) as tell:
+    with emission.emit_events(context, BEGUN) as tell:
         tell({"totals": totals, "files": {}})
     start, complete = lines(context)
     assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
@@ -353,7 +353,7 @@ def test_a_stage_is_told(context: Context) -> None:
     ids=["ours", "library", "interrupt"],
 )
 def test_a_stage_that_fails_is_told(context: Context, error: BaseException, message: str) -> None:
-    with pytest.raises(type(error)), emission.told(context, BEGUN):
+    with pytest.raises(type(error)), emission.emit_events(context, BEGUN):
         raise error
     assert [e["eventType"] for e in lines(context)] == ["START", "FAIL"]
     assert lines(context)[1]["run"]["facets"]["errorMessage"]["message"] == message
