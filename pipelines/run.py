@@ -139,7 +139,7 @@ def _idle_withdrawals(about: Context, ingested: Published) -> list[dict[str, str
             "value": redact_uri(one.value),
             "recorded_on": one.recorded_on.isoformat(),
         }
-        for one in unmatched.idle(about.register.withdrawals, ingested.folder)
+        for one in unmatched.unmatched_withdrawals(about.register.withdrawals, ingested.folder)
     ]
 
 

@@ -306,7 +306,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.earlier = release_index.load_index(context.params)
-        use = Use.of(context.params, load_policies(context.params.policy.path))
+        use = Use.from_params(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.ReleasedRights.of(context.register, use)
         contamination.check_sets(context.params.dedup.decontaminate, context.params.path)
         unknown = sorted({*context.params.dedup.sources} - context.register.sources.keys())

@@ -33,7 +33,7 @@ from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.tables import DOCUMENTS, RECORDS
 
 #: The assumed size of a stored record, from which the number of records is estimated.
@@ -166,12 +166,12 @@ class JudgeUnits(ShardDoFn):
                 row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
             }
             self._judge = judge_records.RecordJudge(
-                Gate(params, self.plan.register, self.plan.packs),
-                self.plan.register,
-                HostSignals(captures, params.robots_agents, params.signals),
-                levels,
-                params.ingest.max_record_bytes,
-                params.ingest.extractor,
+                gate=Gate(params, self.plan.register, self.plan.packs),
+                register=self.plan.register,
+                signals=HostSignals(captures, params.robots_agents, params.signals),
+                coinciding=levels,
+                max_record_bytes=params.ingest.max_record_bytes,
+                extractor=params.ingest.extractor,
             )
         return self._judge
 
@@ -261,25 +261,27 @@ class Ingest(Stage):
             for path in home.glob("*/index/*.parquet")
         )
 
+    def _plan(self, context: Context, state: shards.State, run_id: str) -> IngestPlan:
+        tasks = scan.plan_tasks(self.containers, context.params.ingest.unit_bytes)
+        return IngestPlan(
+            state=state,
+            params=context.params,
+            register=context.register,
+            packs=self.packs,
+            tasks={task.key: task for task in tasks},
+            run_id=run_id,
+            secret=redacted_names.lookup_key(context.params.work / "keys"),
+            partitions=batches.partition_count(
+                sum(c.size for c in self.containers) // RECORD_BYTES
+            ),
+        )
+
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
-        tasks = scan.plan_tasks(self.containers, context.params.ingest.unit_bytes)
-        plan = IngestPlan(
-            state,
-            context.params,
-            context.register,
-            self.packs,
-            {t.key: t for t in tasks},
-            run_id,
-            redacted_names.lookup_key(context.params.work / "keys"),
-            batches.partition_count(sum(c.size for c in self.containers) // RECORD_BYTES),
-        )
-        todo = (
-            list(batches.split_rows(batches.work_rows(task=[t.key for t in tasks])))
-            if tasks
-            else []
-        )
+        plan = self._plan(context, state, run_id)
+        keys = list(plan.tasks)
+        todo = list(batches.split_rows(batches.work_rows(task=keys))) if keys else []
         scanned = (
             pipeline
             | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
@@ -325,7 +327,7 @@ class Ingest(Stage):
         run: Mapping[str, Any],
     ) -> list[str]:
         """Write a snapshot of the register, which `tamga sources check` compares with."""
-        return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
+        return [state.write("sources", "part-00000", sources_table(context.register))["file"]]
 
 
 @with_exit_code

@@ -42,7 +42,7 @@ from pipelines.search import index
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.stages import DECIDING, STAGES
 from schemas.tables import DECISIONS, DUPLICATES, PARTS, RECORDS, RUNS
 
@@ -164,7 +164,7 @@ class ReleaseStage(DocumentStage):
     ) -> list[str]:
         """Sources, runs, manifest, README, reports: the paths of what was added."""
         files = {f["file"]: f for m in markers for f in m["files"]}
-        register = snapshot(context.register)
+        register = sources_table(context.register)
         added = state.write("lineage/sources", "part-00000", register, level=3)
         files[added["file"]] = added
         runs = pa.Table.from_pylist(_run_rows(self.source, run), RUNS)

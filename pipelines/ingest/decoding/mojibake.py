@@ -80,11 +80,11 @@ def repair(text: str) -> tuple[str, tuple[Repair, ...]]:
     """
     repairs: list[Repair] = []
     while len(repairs) < PASSES and not text.isascii():
-        found = _find_utf8_repair(text) or _find_charset_repair(text)
-        if found is None:
+        fix = _find_utf8_repair(text) or _find_charset_repair(text)
+        if fix is None:
             break
-        text = found.apply(text)
-        repairs.append(found)
+        text = fix.apply(text)
+        repairs.append(fix)
     return text, tuple(repairs)
 
 

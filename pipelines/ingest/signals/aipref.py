@@ -36,7 +36,12 @@ def training_preference(text: str) -> str | None:
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """Return the observer of the `Content-Usage` lines of a robots.txt."""
     return robots.usage_observer(
-        capture, agents, "content-usage", NAME, VERSION, training_preference
+        capture,
+        agents,
+        field="content-usage",
+        name=NAME,
+        version=VERSION,
+        meaning=training_preference,
     )
 
 
