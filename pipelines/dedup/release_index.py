@@ -37,7 +37,7 @@ from schemas.params import Params
 from schemas.register import Register, Source
 from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
 LAYOUT = 2  # since 2 with what withdrawals of pages, domains and texts are known by
 PARTS = 64
@@ -57,7 +57,7 @@ class ReleasedRights:
     READ = ("doc_id", "source_id", "uri", "text_sha256")
 
     lawful: frozenset[str]  # sources
-    withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
+    withdrawals: WithdrawalIndex = field(default_factory=lambda: WithdrawalIndex.build(()))
     narrowed: Mapping[str, Source] = field(default_factory=dict)  # those with a URL scope
 
     @classmethod
@@ -65,7 +65,7 @@ class ReleasedRights:
         """The rights by the gate's own rule: what it would refuse today does not count."""
         return cls(
             lawfulness.lawful_sources(register, use),
-            Withdrawals.of(register.withdrawals),
+            WithdrawalIndex.build(register.withdrawals),
             {id: source for id, source in register.sources.items() if source.basis.url_scope},
         )
 
@@ -90,9 +90,9 @@ class ReleasedRights:
     def _counts(self, doc_id: str, source_id: str, uri: str, digest: bytes | None) -> bool:
         if source_id not in self.lawful:
             return False
-        barred = self.withdrawals.of_record(source_id, uri, doc_id) or self.withdrawals.of_text(
-            (digest or b"").hex()
-        )
+        barred = self.withdrawals.find_by_record(
+            source_id, uri, doc_id
+        ) or self.withdrawals.find_by_text((digest or b"").hex())
         source = self.narrowed.get(source_id)
         return not barred and (source is None or not outside_scope(source, uri))
 
@@ -299,11 +299,11 @@ def _write_tables(
 ) -> None:
     """Write documents, and their keys [key, row], which are complete once the documents are read."""
     first = next(groups)
-    rest = (b for group in groups for b in batches.whole(group))
+    rest = (b for group in groups for b in batches.record_batches(group))
     shards.write_batches(
         folder / "documents.parquet",
         first.to_arrow().schema,
-        itertools.chain(batches.whole(first), rest),
+        itertools.chain(batches.record_batches(first), rest),
     )
     every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
     cuts = np.searchsorted(key_parts(every["key"]), np.arange(PARTS + 1)).tolist()

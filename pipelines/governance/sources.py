@@ -66,12 +66,12 @@ class LoadedRegister:
         """The use that the parameters describe, on the day to judge on; None: no parameters."""
         if self.params is None:
             return None
-        use = Use.of(self.params, load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, load_policies(self.params.policy.path))
         return replace(use, as_of=self.as_of)
 
     def standing(self, source: Source) -> str:
         """Return the state of a source on the day, independent of the use."""
-        return lawfulness.standing(source, self.as_of, self.register)
+        return lawfulness.register_status(source, self.as_of, self.register)
 
     def refusal(self, source: Source) -> Refusal | None:
         """Return why the run would refuse a source; None: it would not, or there are no parameters."""
