@@ -299,11 +299,11 @@ def _write_tables(
 ) -> None:
     """Write documents, and their keys [key, row], which are complete once the documents are read."""
     first = next(groups)
-    rest = (b for group in groups for b in batches.whole(group))
+    rest = (b for group in groups for b in batches.record_batches(group))
     shards.write_batches(
         folder / "documents.parquet",
         first.to_arrow().schema,
-        itertools.chain(batches.whole(first), rest),
+        itertools.chain(batches.record_batches(first), rest),
     )
     every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
     cuts = np.searchsorted(key_parts(every["key"]), np.arange(PARTS + 1)).tolist()

@@ -248,7 +248,7 @@ class IdentifyShard(ShardDoFn):
             how="semi",
             maintain_order="left",
         )
-        totals, mixed = decisions.outcomes(decided), count_mixed(kept, self.params)
+        totals, mixed = decisions.outcome_counts(decided), count_mixed(kept, self.params)
         shard.finish(
             {
                 "shard": shard.name,
@@ -261,8 +261,11 @@ class IdentifyShard(ShardDoFn):
                 "score_max": labels["score"].max(),
                 "repeated_doc_ids": labels.height - labels["doc_id"].n_unique(),
             },
-            decisions.counts(decided)
-            | {"lang": decisions.count(kept["lang"]), "script": decisions.count(kept["script"])}
+            decisions.decision_counts(decided)
+            | {
+                "lang": decisions.value_counts(kept["lang"]),
+                "script": decisions.value_counts(kept["script"]),
+            }
             | ({"parts": {"made": new_parts}} if new_parts else {})
             | ({"mixed": {"kept": mixed}} if mixed else {}),
         )

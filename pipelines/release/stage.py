@@ -29,7 +29,7 @@ from pipelines.dedup import release_index
 from pipelines.engine import decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
-from pipelines.engine.counts import add, made
+from pipelines.engine.decisions import add_counts, parts_added
 from pipelines.engine.published import StageError, load
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
@@ -87,7 +87,7 @@ class WriteLineage(ShardDoFn):
             self.source.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
             level=3,
         )
-        shard.finish({}, decisions.counts(left_out))
+        shard.finish({}, decisions.decision_counts(left_out))
 
 
 class ReleaseStage(DocumentStage):
@@ -184,11 +184,11 @@ class ReleaseStage(DocumentStage):
         )
         entries = {s.id: json.loads(s.entry_json) for s in context.register.sources.values()}
         readme = manifest.readme(build(files={}, counts=counts), entries)
-        files["README.md"] = shards.written(root, "README.md", readme.encode())
+        files["README.md"] = shards.write_file(root, "README.md", readme.encode())
         reports = contents(Facts(root, build(files=files, counts=counts)))
-        files |= {name: shards.written(root, name, made) for name, made in reports.items()}
+        files |= {name: shards.write_file(root, name, made) for name, made in reports.items()}
         whole = build(files=files, counts=counts)
-        about = shards.written(root, release_files.MANIFEST, disk.json_bytes(whole))
+        about = shards.write_file(root, release_files.MANIFEST, disk.json_bytes(whole))
         sealed = signing.seal_release(
             context,
             root,
@@ -258,13 +258,13 @@ def _run_rows(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]
 
 
 def _manifest_counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    totals = add([m["figures"]["counts"] for m in markers])
+    totals = add_counts([m["figures"]["counts"] for m in markers])
     work = Path(source.work)
     seen = disk.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
     spoken = disk.read_json(work / "language" / "stage.json")["totals"]
     return {
         "records": sum(seen.values()),
-        **({"parts": made(spoken)} if made(spoken) else {}),
+        **({"parts": parts_added(spoken)} if parts_added(spoken) else {}),
         "documents": totals.get("outcome", {}).get("keep", 0),
         "chars": sum(totals.get("chars", {}).values()),
         "by_language": totals.get("lang", {}),

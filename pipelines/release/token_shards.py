@@ -46,7 +46,7 @@ class TokenPlan:
         file = f"{self.folder}/tokenizer.json"
         kept = Path(state.root) / file
         content = (kept if kept.is_file() else self.path).read_bytes()
-        return shards.written(Path(state.root), file, content)
+        return shards.write_file(Path(state.root), file, content)
 
     def load(self, state: shards.State) -> Tokenizer:
         """The tokenizer that was kept.
@@ -150,7 +150,7 @@ def write_shards(
         for number in range(max(1, -(-len(stream) // size)))
     ]
     files = [
-        shards.written(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
+        shards.write_file(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
         for i, name in enumerate(names)
     ]
     rows = token_ranges(lengths, len(ending), size)

@@ -328,15 +328,15 @@ class Redaction:
         return bytes(salts)
 
     def _counts(self) -> dict[str, Any]:
-        """Return the manifest's new counts, without languages and sources that have no document left."""
+        """Return the new manifest's counts.  A language or source without documents is left out."""
         before = self.manifest["counts"]
         texts = self._new_table("documents").select("lang", "source_id", "n_chars", "n_tokens")
-        classes = decisions.replaced(self._new_table("redactions")["entity_type"])
+        classes = decisions.redaction_counts(self._new_table("redactions")["entity_type"])
         return before | {
             "documents": texts.height,
             "chars": int(texts["n_chars"].sum()),
-            "by_language": dict(sorted(decisions.count(texts["lang"]).items())),
-            "by_source": dict(sorted(decisions.count(texts["source_id"]).items())),
+            "by_language": dict(sorted(decisions.value_counts(texts["lang"]).items())),
+            "by_source": dict(sorted(decisions.value_counts(texts["source_id"]).items())),
             "redactions": dict(sorted(classes["entity"].items())),
             **({"repeated": classes.get("repeated", {})} if "repeated" in before else {}),
             **(_tokens(texts) if "tokens" in before else {}),

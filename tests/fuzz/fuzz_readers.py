@@ -25,7 +25,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
     from helpers.compressed import gzip_bytes
 
-    from pipelines.engine.decisions import known
+    from pipelines.engine.decisions import is_known_reason
     from pipelines.ingest import text_extraction
     from pipelines.ingest.extract import html
     from pipelines.ingest.extract.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
@@ -90,13 +90,13 @@ def fuzz_file(format: str) -> Callable[[bytes], None]:
         path.write_bytes(data)
         source = ContainerSource(path, "a", {}, LIMIT)
         envelopes = list(read.scan(source))
-        assert all(e.error is None or known("damaged", e.error) for e in envelopes)
+        assert all(e.error is None or is_known_reason("damaged", e.error) for e in envelopes)
         good = sorted({(e.offset, e.length) for e in envelopes if not e.error})
         bodies = list(read.contents(source, good))
         assert len(bodies) == len(good)
         for body in bodies:
             document = text_extraction.extract_document(body, LIMIT)
-            assert document.error is None or known("damaged", document.error)
+            assert document.error is None or is_known_reason("damaged", document.error)
             document.text.encode()
 
     return target

@@ -1,7 +1,7 @@
 """AIPREF: `Content-Usage` in response headers and robots.txt (IETF drafts, no consensus yet).
 
 Any `n` overrides other statements (vocab, "Combining Preferences"). Labels of earlier drafts and
-of Content-Signal are also read.
+of Content-Signal are also read, because they can only reserve what training would use.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ def reasons(path: Path, *records: bytes) -> list[str]:
     task = scan.Task("t", (container,))
     shards.write_batches(path / "index", scan.INDEX, scan.index_batches(task, 1 << 20))
     rows = crawl_signals.collect_captures(path / "index", path / "bodies")
-    captures = crawl_signals.to_captures(batches.whole(rows))
+    captures = crawl_signals.to_captures(batches.record_batches(rows))
     targets = crawl_signals.redirect_targets(
         captures, [task], lambda _: pl.scan_parquet(path / "index"), 1 << 20, path / "redirected"
     )
-    captures += crawl_signals.to_captures(batches.whole(targets))
+    captures += crawl_signals.to_captures(batches.record_batches(targets))
     assert not any(capture.body for capture in captures)
     signals = HostSignals(captures, ("*", "GPTBot"))
     return list(reservations(signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")))
@@ -140,7 +140,7 @@ def test_missing_bodies_refuse(tmp_path: Path) -> None:
     assert reasons(tmp_path, crawl_record(ROBOTS, OPEN)) == []
     index, bodies = tmp_path / "index", tmp_path / "bodies"
     captures = crawl_signals.to_captures(
-        batches.whole(crawl_signals.collect_captures(index, bodies))
+        batches.record_batches(crawl_signals.collect_captures(index, bodies))
     )
     load_body.cache_clear()
     bodies.write_bytes(b"")

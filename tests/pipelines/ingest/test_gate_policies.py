@@ -93,7 +93,7 @@ def test_packs_refuse_if_enforced() -> None:
     verdict = judged.source_verdicts["ru"]
     assert verdict is not None
     assert (verdict.rule, verdict.rule_version) == ("policy:RU/ru-residency", "2026.11")
-    assert decisions.known(verdict.outcome, verdict.reason)
+    assert decisions.is_known_reason(verdict.outcome, verdict.reason)
     json.dumps(verdict.evidence)
 
 

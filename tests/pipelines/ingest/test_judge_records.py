@@ -97,7 +97,7 @@ def test_the_order_of_judgement(tmp_path, number):
     _, decided, documents = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     assert decided["reason"].to_list() == [reason]
     assert decided["outcome"][0] == next(
-        (o for o in REASONS if reason and decisions.known(o, reason)), "keep"
+        (o for o in REASONS if reason and decisions.is_known_reason(o, reason)), "keep"
     )
     assert documents.height == (reason is None)
 

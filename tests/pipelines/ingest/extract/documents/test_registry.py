@@ -8,7 +8,7 @@ from helpers.office_files import TDM, docx_paragraph, make_docx, make_epub, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.engine.decisions import known
+from pipelines.engine.decisions import is_known_reason
 from pipelines.ingest import text_extraction
 from pipelines.ingest.extract.documents import registry as documents
 from pipelines.ingest.extract.documents.document_text import DocumentText
@@ -46,7 +46,7 @@ BY_NAME = {"txt": "text", "htm": "html", "tsv": "csv"}
 
 def is_sound(document: DocumentText) -> bool:
     """Whether a document has a text within limits, or no text and a known reason."""
-    if document.error and (document.text or not known("damaged", document.error)):
+    if document.error and (document.text or not is_known_reason("damaged", document.error)):
         return False
     return len(document.text) <= 4 * LIMIT
 
@@ -91,7 +91,7 @@ def test_every_real_file_has_one_outcome():
         for body in bodies:
             document = text_extraction.extract_document(body, 1 << 26)
             reason = document.error
-            assert reason is None or (document.text == "" and known("damaged", reason))
+            assert reason is None or (document.text == "" and is_known_reason("damaged", reason))
             if reason:
                 damaged[path.name] = reason
             read += bool(document.text)
