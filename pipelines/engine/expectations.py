@@ -133,12 +133,12 @@ def applicable(spec: Mapping[str, Any], frame: pl.DataFrame) -> list[dict[str, A
 def judge(
     spec: Mapping[str, Any], frame: pl.DataFrame, values: Mapping[str, float]
 ) -> list[Verdict]:
-    """The verdict on each expectation that can be asked, in the suite's order.
+    """Return the verdict on each expectation that applies, in the suite's order.
 
     Args:
       spec: a suite.
-      frame: a row per shard, as `rows` makes them.
-      values: of the suite's parameters.
+      frame: a row per shard, from `prepare_rows`.
+      values: of the suite's parameters, from `parameters`.
     """
     verdicts = []
     for expectation in applicable(spec, frame):

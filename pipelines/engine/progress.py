@@ -158,7 +158,7 @@ def _warnings(summary: Mapping[str, Any]) -> Iterator[str]:
             f"{withdrawal['recorded_on']}, matches no record of this run; check its spelling"
         )
     if (key := summary["signed"]["key"]) != "configured":
-        yield f"signed with a new key, made for this work folder; its public half: {key}"
+        yield f"signed with a generated key; its public half: {key}"
 
 
 def _names_line(covered: Mapping[str, str]) -> str:
