@@ -112,4 +112,6 @@ def test_a_stage_under_its_floor_names_five_documents(home: Path) -> None:
 def test_against_what_is_no_release(home: Path) -> None:
     path = change(home, "against: ,", "against: work,")
     done = tamga("release", "--params", path)
-    assert done.returncode == 2 and "guard.against: no release is there" in done.stderr
+    assert (
+        done.returncode == 2 and "guard.against: must name the folder of a release" in done.stderr
+    )
