@@ -1,6 +1,6 @@
-"""What happened to a corpus: written, queried, verified.
+"""Lineage: what happened to a corpus, written, queried and verified.
 
-`lineage.open(path)` opens the lineage of all releases in a folder.
+`lineage.open(path)` opens the store of all releases in a folder.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["Store", "open"]
 
 
 def __getattr__(name: str) -> Any:
-    """The store's names, imported with its libraries only when they are asked for (PEP 562)."""
+    """Import the names of the store lazily, for its libraries are slow to load (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from lineage.store import store

@@ -59,7 +59,7 @@ class ReleaseFolder(ReleaseTables):
         name alone), or `SHARD:ROW`, where a shard is `data/kk/part-00000.parquet`, or shorter from
         the left or without the ending."""
         if _ID.fullmatch(query):
-            if self.entered and self.entered[0].part(query, self.entered[1])[0]:
+            if self.entered and self.entered[0].place_of(query, self.entered[1])[0]:
                 return [query]
             return (
                 self.table("records")
@@ -213,7 +213,7 @@ class ReleaseFolder(ReleaseTables):
         those of documents the shards of texts.  None: any; empty: none."""
         if not self.entered:
             return None, None
-        part, shard, _ = self.entered[0].part(doc_id, self.entered[1])
+        part, shard, _ = self.entered[0].place_of(doc_id, self.entered[1])
         _, lang, name = (shard or "//").split("/")
         return part, name.removesuffix(".parquet").replace("part-", f"part-{lang}-", 1)
 

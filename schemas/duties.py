@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.licences import parts
+from schemas.licences import single_licences
 
 #: Pattern of an SPDX identifier -> (attribution or notice, share-alike); the first that fits.
 _LISTED: Final = tuple(
@@ -32,8 +32,8 @@ class Duties:
     share_alike: bool | None
 
     @property
-    def told(self) -> str:
-        """In words."""
+    def description(self) -> str:
+        """The duties in words; those that are not known are named as such."""
         words = ((self.attribution, "attribution"), (self.share_alike, "share-alike"))
         named = [name for asked, name in words if asked]
         unknown = [f"{name} not known" for asked, name in words if asked is None]
@@ -48,7 +48,7 @@ def duties(expression: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
       expression: as the register has it.
       terms: `LicenseRef-…` -> at least `attribution`, `share_alike`.
     """
-    found = [_one(name, terms) for name in parts(expression)]
+    found = [_one(name, terms) for name in single_licences(expression)]
     return Duties(_any([f.attribution for f in found]), _any([f.share_alike for f in found]))
 
 

@@ -1,5 +1,5 @@
-"""Events of runs in OpenLineage 2-0-2, for catalogues that other systems feed too.
+"""Events of runs in OpenLineage 2-0-2, for data catalogues.
 
-Its facets stop at the column and know no licence, consent or policy: those are facets of our own,
-with the prefix `tamga_`, their schema in `schemas/openlineage/1-0-0.json`.
+The standard's facets do not cover licences, consents and policies.  The project defines facets for
+them, with the prefix `tamga_`.  Their schema is `schemas/openlineage/1-0-0.json`.
 """

@@ -1,4 +1,4 @@
-"""A run event of OpenLineage as a JSON value: START, COMPLETE or FAIL of a stage."""
+"""Run events of OpenLineage as JSON values: START, COMPLETE and FAIL of a stage."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas.canonical import canonical_json
 
 SPEC: Final = "https://openlineage.io/spec"
 SCHEMA_URL: Final = f"{SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
-#: Where our facets are defined: `schemas/openlineage/1-0-0.json`, which never changes.
+#: Schema of the `tamga_` facets: `schemas/openlineage/1-0-0.json`. A published version never changes.
 TAMGA_SCHEMA: Final = "urn:tamga:openlineage:1-0-0"
 NAMESPACE: Final = "tamga"
 MAX_MESSAGE_CHARS: Final = 2000
@@ -20,10 +20,16 @@ MAX_MESSAGE_CHARS: Final = 2000
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a stage's execution when it starts.
+    """A stage's execution as it is known at its start.
 
-    `inputs`: name -> digest; names with personal data come redacted.  `policy`: the fields of
-    TamgaPolicyRunFacet but for what came out.
+    Args:
+      release: name of the release.
+      stage: name of the stage.
+      run_id: id of the run; the same work has the same id.
+      code_version: version of the code that runs.
+      started: time in ISO 8601 with a zone.
+      inputs: (name, digest) of each input; personal data in names is already redacted.
+      policy: the fields of TamgaPolicyRunFacet except `outcomes` and `reasons`.
     """
 
     release: str
@@ -37,7 +43,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Output:
-    """What a stage made: its digest, its documents, how records ended, and facets of its own."""
+    """The result of a stage.
+
+    Args:
+      digest: digest of the output; None: not known.
+      documents: number of kept documents.
+      outcomes: outcome -> number of records.
+      reasons: `outcome reason` -> number of records.
+      facets: further dataset facets of the output.
+    """
 
     digest: str | None
     documents: int
@@ -47,21 +61,24 @@ class Output:
 
 
 def start(run: Run) -> dict[str, Any]:
-    """The event that a stage begins."""
+    """Return the START event of a run."""
     return _event(
         "START", run, run.started, {"tamga_policy": _policy(run, {})}, [_output(run, None)]
     )
 
 
 def complete(run: Run, ended: str, output: Output) -> dict[str, Any]:
-    """The event that it is published; `ended` in ISO 8601 with a zone."""
-    told = {"outcomes": dict(output.outcomes), "reasons": dict(output.reasons)}
-    facets = {"tamga_policy": _policy(run, told)}
+    """Return the COMPLETE event of a run; `ended` is a time in ISO 8601 with a zone."""
+    results = {"outcomes": dict(output.outcomes), "reasons": dict(output.reasons)}
+    facets = {"tamga_policy": _policy(run, results)}
     return _event("COMPLETE", run, ended, facets, [_output(run, output)])
 
 
 def fail(run: Run, ended: str, message: str) -> dict[str, Any]:
-    """The event that it stopped; `message` holds no personal data, as no message of ours does."""
+    """Return the FAIL event of a run.
+
+    `message` must not hold personal data.  The project's own error messages never do.
+    """
     error = _facet(
         run,
         f"{SPEC}/facets/1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet",
@@ -73,12 +90,12 @@ def fail(run: Run, ended: str, message: str) -> dict[str, Any]:
 
 
 def licence_facet(run: Run, licences: list[dict[str, Any]]) -> dict[str, Any]:
-    """TamgaLicenceDatasetFacet."""
+    """Return a TamgaLicenceDatasetFacet with the rows of `rollups.licence_rows`."""
     return _tamga_facet(run, "TamgaLicenceDatasetFacet", licences=licences)
 
 
 def consent_facet(run: Run, bases: list[dict[str, Any]]) -> dict[str, Any]:
-    """TamgaConsentDatasetFacet."""
+    """Return a TamgaConsentDatasetFacet with the rows of `rollups.basis_rows`."""
     return _tamga_facet(run, "TamgaConsentDatasetFacet", bases=bases)
 
 
@@ -103,13 +120,13 @@ def _event(
             "name": f"{run.release}.{run.stage}",
             "facets": {"jobType": job_type},
         },
-        "inputs": [_dataset(run, *one) for one in _merge_raw_files(run.inputs)],
+        "inputs": [_dataset(run, name, digest) for name, digest in _merge_raw_files(run.inputs)],
         "outputs": outputs,
     }
 
 
 def _uuid(run: Run) -> str:
-    """Of one execution: the same work done again is another run."""
+    """Return the id of one execution; a repeated execution of the same work gets another id."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:tamga:run:{run.run_id}:{run.started}"))
 
 
@@ -125,26 +142,29 @@ def _tamga_facet(run: Run, name: str, **values: Any) -> dict[str, Any]:
     return _facet(run, f"{TAMGA_SCHEMA}#/$defs/{name}", **values)
 
 
-def _policy(run: Run, told: Mapping[str, Any]) -> dict[str, Any]:
-    return _tamga_facet(run, "TamgaPolicyRunFacet", **run.policy, **told)
+def _policy(run: Run, results: Mapping[str, Any]) -> dict[str, Any]:
+    return _tamga_facet(run, "TamgaPolicyRunFacet", **run.policy, **results)
 
 
 def _merge_raw_files(inputs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """A dataset per collection of raw files (`collection:path`), not per file: catalogues choke on
-    those.  What a stage made keeps its digest, by which it is found as another's input."""
-    found: dict[str, list[str]] = {}
-    whole = []
+    """Return one dataset per collection of raw files (`collection:path`); catalogues fail on too many.
+
+    The output of a stage keeps its digest, so a catalogue can match it with the input of another
+    stage.
+    """
+    raw_files: dict[str, list[str]] = {}
+    datasets = []
     for name, digest in inputs:
         collection, raw, path = name.partition(":")
         if raw:
-            found.setdefault(f"raw/{collection}", []).append(f"{path} {digest}")
+            raw_files.setdefault(f"raw/{collection}", []).append(f"{path} {digest}")
         else:
-            whole.append((name, digest))
-    files = [
-        (name, hashlib.sha256(canonical_json(sorted(parts)).encode()).hexdigest())
-        for name, parts in found.items()
+            datasets.append((name, digest))
+    collections = [
+        (name, hashlib.sha256(canonical_json(sorted(entries)).encode()).hexdigest())
+        for name, entries in raw_files.items()
     ]
-    return sorted(whole + files)
+    return sorted(datasets + collections)
 
 
 def _dataset(run: Run, name: str, version: str | None) -> dict[str, Any]:
@@ -154,13 +174,13 @@ def _dataset(run: Run, name: str, version: str | None) -> dict[str, Any]:
 
 
 def _output(run: Run, output: Output | None) -> dict[str, Any]:
-    made = _dataset(run, run.stage, output.digest if output else None)
+    dataset = _dataset(run, run.stage, output.digest if output else None)
     if output is None:
-        return made
-    made["facets"] |= output.facets
+        return dataset
+    dataset["facets"] |= output.facets
     url = (
         f"{SPEC}/facets/1-0-2/OutputStatisticsOutputDatasetFacet.json"
         "#/$defs/OutputStatisticsOutputDatasetFacet"
     )
     statistics = _facet(run, url, rowCount=output.documents)
-    return made | {"outputFacets": {"outputStatistics": statistics}}
+    return dataset | {"outputFacets": {"outputStatistics": statistics}}

@@ -1,7 +1,7 @@
-"""Where events go: a file, a line each, or an HTTP endpoint.
+"""Transports of events: a file with one event per line, or an HTTP endpoint.
 
-Telling others of a run must not cost the run: what cannot be sent is a warning, once, and nothing
-more is sent that way.
+A transport must never stop a run.  After the first failure a transport gives one warning and sends
+no more events.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Send = Callable[[dict[str, Any]], None]
 
 
 def to_file(path: Path) -> Send:
-    """Append each event as a line."""
+    """Return a transport that appends each event to a file as one line of JSON."""
 
     def send(event: dict[str, Any]) -> None:
         disk.append_line(path, json.dumps(event, ensure_ascii=False).encode())
@@ -34,10 +34,16 @@ def to_file(path: Path) -> Send:
 
 
 def to_http(url: str, endpoint: str = ENDPOINT, api_key: str | None = None) -> Send:
-    """POST each event; what is not answered with success in time raises."""
+    """Return a transport that POSTs each event.
+
+    The transport raises if the server does not answer with success within `TIMEOUT` seconds.
+
+    Raises:
+      ValueError: if the URL does not begin with http:// or https://.
+    """
     address = f"{url.rstrip('/')}/{endpoint.lstrip('/')}"
     if urlsplit(address).scheme not in ("http", "https"):
-        raise ValueError("an OpenLineage URL begins with http:// or https://")
+        raise ValueError("the URL must begin with http:// or https://")
     headers = {"Content-Type": "application/json"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
@@ -45,8 +51,8 @@ def to_http(url: str, endpoint: str = ENDPOINT, api_key: str | None = None) -> S
     def send(event: dict[str, Any]) -> None:
         body = json.dumps(event, ensure_ascii=False).encode()
         request = urllib.request.Request(address, body, headers, method="POST")
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            answer.read()
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as response:
+            response.read()
 
     return send
 
@@ -57,7 +63,7 @@ def _warn(message: str) -> None:
 
 @dataclass
 class Emitter:
-    """Sends events by all its transports (name -> how); one that fails is left out from then on."""
+    """Send events by all transports (name -> send function); drop a transport once it fails."""
 
     transports: dict[str, Send]
     warn: Callable[[str], None] = field(default=_warn)
@@ -66,41 +72,50 @@ class Emitter:
         return bool(self.transports)
 
     def emit(self, make: Callable[[], dict[str, Any]]) -> None:
-        """Send what `make` gives; never raises, whatever fails."""
+        """Send the event that `make` returns.  Never raises."""
         if not self.transports:
             return
         try:
             event = make()
-        except Exception as error:  # a defect here must not end a run either
+        except Exception as error:  # an error in `make` must not stop the run
             self._drop(list(self.transports), error)
             return
         for name in list(self.transports):
             try:
                 self.transports[name](event)
-            except Exception as error:  # urllib and file systems raise many kinds
+            except Exception as error:  # urllib and file systems raise many types
                 self._drop([name], error)
 
     def _drop(self, names: list[str], error: Exception) -> None:
         for name in names:
             del self.transports[name]
-            self.warn(f"OpenLineage: no more events by {name}: {type(error).__name__}: {error}")
+            self.warn(
+                f"OpenLineage: transport {name} failed and sends no more events: "
+                f"{type(error).__name__}: {error}"
+            )
 
 
 def make_emitter(
     file: Path | None, url: str | None, environment: Mapping[str, str] = os.environ
 ) -> Emitter:
-    """The transports that parameters name; without a URL there, OPENLINEAGE_URL's, with
-    OPENLINEAGE_ENDPOINT and OPENLINEAGE_API_KEY.  OPENLINEAGE_DISABLED=true turns all off."""
+    """Return an emitter with the transports that the parameters name.
+
+    Args:
+      file: the parameters' file for events.
+      url: the parameters' URL; without it OPENLINEAGE_URL counts.
+      environment: OPENLINEAGE_ENDPOINT and OPENLINEAGE_API_KEY complete the URL;
+        OPENLINEAGE_DISABLED=true turns all transports off.
+    """
     if environment.get("OPENLINEAGE_DISABLED", "").lower() == "true":
         return Emitter({})
-    found: dict[str, Send] = {}
-    emitter = Emitter(found)
+    transports: dict[str, Send] = {}
+    emitter = Emitter(transports)
     if file is not None:
-        found["file"] = to_file(file)
+        transports["file"] = to_file(file)
     if address := url or environment.get("OPENLINEAGE_URL"):
         endpoint = environment.get("OPENLINEAGE_ENDPOINT") or ENDPOINT
         try:
-            found["HTTP"] = to_http(address, endpoint, environment.get("OPENLINEAGE_API_KEY"))
+            transports["HTTP"] = to_http(address, endpoint, environment.get("OPENLINEAGE_API_KEY"))
         except ValueError as error:
-            emitter.warn(f"OpenLineage: no events by HTTP: {error}")
+            emitter.warn(f"OpenLineage: no events are sent by HTTP: {error}")
     return emitter

@@ -1,5 +1,5 @@
-"""What a release tells to the outside: reports, and its description in others' standards.
+"""Reports about a release, and its description in the form of other standards.
 
-One module per report: pure functions from `facts.Facts` to a value or bytes.  The same release
-gives the same bytes; no time but its `as_of` stands in them.
+Each report is one module of pure functions from `facts.Facts` to a value or bytes.  The same
+release gives the same bytes.  The only date in a report is the release's `as_of`.
 """

@@ -1,4 +1,4 @@
-"""`tamga report`: what a release tells to the outside, as a page or in a standard's own form."""
+"""`tamga report`: write a report about a release, as a page or in the form of a standard."""
 
 from __future__ import annotations
 
@@ -32,44 +32,54 @@ from schemas.command_entry import with_exit_code
 
 @dataclass(frozen=True)
 class Report:
-    """What a report is, and the forms that it has: a JSON value, and where it has them a page in
-    Markdown and rows as CSV."""
+    """A report and its forms.
 
-    about: str
-    value: Callable[[Facts], Any]
-    page: Callable[[Facts], str] | None = None
-    csv: Callable[[Facts], str] | None = None
+    Args:
+      summary: a line for `--help`.
+      to_json: returns the report as a JSON value.
+      to_markdown: returns it as a page; None: it has no page.
+      to_csv: returns its rows as CSV; None: it has no rows.
+    """
+
+    summary: str
+    to_json: Callable[[Facts], Any]
+    to_markdown: Callable[[Facts], str] | None = None
+    to_csv: Callable[[Facts], str] | None = None
 
 
 REPORTS: Final = {
     "licences": Report(
-        "roll-ups by licence, source, language",
+        "documents by licence, source and language",
         licences.to_json,
         licences.to_markdown,
         licences.to_csv,
     ),
     "attribution": Report(
-        "whom to name, and the licences' terms", attribution.to_json, attribution.to_markdown
+        "the names to credit, and the terms of the licences",
+        attribution.to_json,
+        attribution.to_markdown,
     ),
     "eu-summary": Report(
-        "the public summary of training content, Art. 53(1)(d) of the AI Act; what only a provider "
-        "knows is flagged",
+        "the public summary of training content, Art. 53(1)(d) of the AI Act; fields that only a "
+        "provider can fill are marked",
         training_summary.summary,
         training_summary.to_markdown,
         training_summary.domains_to_csv,
     ),
     "opt-outs": Report(
-        "what publishers said at the fetch, and what they say in the latest capture",
+        "publishers' statements at the fetch and in the latest capture, where they differ",
         opt_outs.to_json,
         opt_outs.to_markdown,
     ),
-    "croissant": Report("Croissant 1.1 with RAI", croissant.description),
+    "croissant": Report("a description in Croissant 1.1 with RAI", croissant.description),
     "spdx": Report("an SPDX 3.0.1 dataset", spdx.document),
     "dps": Report(
         "Data Provenance Standards 1.0 of the Data & Trust Alliance", provenance_standards.metadata
     ),
-    "prov": Report("one record's way in PROV-JSON; needs --document", lambda facts: None),
-    "openlineage": Report("the runs as OpenLineage events, one a line", openlineage.replay),
+    "prov": Report(
+        "the history of one record in PROV-JSON; requires --document", lambda facts: None
+    ),
+    "openlineage": Report("the runs as OpenLineage events, one event per line", openlineage.replay),
 }
 
 EPILOG = """examples:
@@ -85,21 +95,21 @@ EPILOG = """examples:
 reports:
 {reports}
 
-Exit codes: 0 made, 1 no such record, 2 wrong usage, or no release."""
+Exit codes: 0 the report was written; 1 no such record; 2 wrong usage, or no release."""
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command; return its exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
     if (options.report == "prov") != (options.document is not None):
-        parser.error("--document names a record for `prov`, and only for it")
+        parser.error("`prov` requires --document DOC_ID; no other report takes it")
     _check_form(parser, options)
     folder = options.release or _release_of(options.params)
-    # a manifest of another form lacks keys or has other types: then there is no release to report on
+    # a manifest of another form lacks keys or has values of other types
     with readable(NoRelease, KeyError, TypeError, ValueError):
-        content = _made(options, read_facts(folder))
+        content = _render(options, read_facts(folder))
     if options.out:
         disk.write_output(options.out, content)
     else:
@@ -107,53 +117,65 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _made(options: argparse.Namespace, facts: Facts) -> bytes:
-    """The report's bytes."""
+def _render(options: argparse.Namespace, facts: Facts) -> bytes:
+    """Return the report in the form that the options name."""
     report = REPORTS[options.report]
-    if options.csv and report.csv:
-        return report.csv(facts).encode()
-    if options.html and report.page:
+    if options.csv and report.to_csv:
+        return report.to_csv(facts).encode()
+    if options.html and report.to_markdown:
         title = f"{options.report}: {facts.manifest['name']}"
-        return html.page(title, report.page(facts)).encode()
+        return html.page(title, report.to_markdown(facts)).encode()
     if options.report == "prov":
         return json_bytes(prov_document.document(facts, options.document))
     if options.report == "openlineage" and not options.json:
-        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in report.value(facts))
+        lines = (json.dumps(event, ensure_ascii=False) + "\n" for event in report.to_json(facts))
         return "".join(lines).encode()
-    if options.json or report.page is None:
-        return json_bytes(report.value(facts))
-    return report.page(facts).encode()
+    if options.json or report.to_markdown is None:
+        return json_bytes(report.to_json(facts))
+    return report.to_markdown(facts).encode()
 
 
 def _check_form(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """End with a message where a report does not have the form that is asked for."""
+    """Stop with a usage error if the report does not have the requested form."""
     if sum((options.csv, options.html, options.json)) > 1:
-        parser.error("one of --csv, --html and --json")
-    for form, has in (
-        ("csv", [name for name, one in REPORTS.items() if one.csv]),
-        ("html", [name for name, one in REPORTS.items() if one.page]),
+        parser.error("--csv, --html and --json exclude each other; name one of them")
+    for form, reports in (
+        ("csv", [name for name, report in REPORTS.items() if report.to_csv]),
+        ("html", [name for name, report in REPORTS.items() if report.to_markdown]),
     ):
-        if getattr(options, form) and options.report not in has:
-            parser.error(f"--{form} is for {', '.join(has)}")
+        if getattr(options, form) and options.report not in reports:
+            parser.error(
+                f"{options.report} has no {form.upper()} form; reports with --{form}: "
+                f"{', '.join(reports)}"
+            )
 
 
 def _parser() -> argparse.ArgumentParser:
-    told = "\n".join(f"  {name:12} {one.about}" for name, one in REPORTS.items())
-    parser = command_line.parser("report", __doc__, EPILOG.format(reports=told))
+    summaries = "\n".join(f"  {name:12} {report.summary}" for name, report in REPORTS.items())
+    parser = command_line.parser("report", __doc__, EPILOG.format(reports=summaries))
     parser.add_argument("report", choices=REPORTS, metavar="REPORT", help=", ".join(REPORTS))
-    parser.add_argument("--release", type=Path, metavar="DIR", help="else the one that params name")
+    parser.add_argument(
+        "--release",
+        type=Path,
+        metavar="DIR",
+        help="the release's folder (default: the release that the parameters name)",
+    )
     command_line.add_params(parser)
-    parser.add_argument("--document", metavar="DOC_ID", help="the record, for `prov`")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there, not to the terminal")
+    parser.add_argument("--document", metavar="DOC_ID", help="the id of the record, for `prov`")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write to this file, not to the terminal"
+    )
     parser.add_argument(
         "--csv",
         action="store_true",
-        help="rows as CSV: of `licences`, of the domains in `eu-summary`",
+        help="print rows as CSV: `licences`, or the domains of `eu-summary`",
     )
     parser.add_argument(
-        "--html", action="store_true", help="a page to print, where Markdown is one"
+        "--html", action="store_true", help="print the page as HTML, for reports that have a page"
     )
-    parser.add_argument("--json", action="store_true", help="as JSON, where a page is the default")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, also for reports that have a page"
+    )
     return parser
 
 

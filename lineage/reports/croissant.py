@@ -1,7 +1,8 @@
 """croissant.json: a release in Croissant 1.1 with Croissant-RAI 1.0, PROV and ODRL, as JSON-LD.
 
-Written here in full: mlcroissant reads it, but rewrites `odrl:Offer` and would lose the conditions
-of use.  Digests are those of the data files; the manifest has the digest of this file.
+This module writes the whole file itself.  mlcroissant can read the file, but when it writes one it
+changes `odrl:Offer` and loses the conditions of use.  The digests in the file are those of the data
+files.  The manifest has the digest of this file.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ CONFORMS_TO: Final = (
     "http://mlcommons.org/croissant/RAI/1.0",
 )
 FILES: Final = "documents-files"
-PARQUET: Final = "application/x-parquet"  # the name by which mlcroissant reads it
+PARQUET: Final = "application/x-parquet"  # the media type that mlcroissant reads
 
-#: Appendix 1 of the specification, with schema.org under the name that its tools use.
+#: The context of the specification's Appendix 1; schema.org has the prefix that its tools use.
 CONTEXT: Final[Mapping[str, Any]] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -74,53 +75,53 @@ CONTEXT: Final[Mapping[str, Any]] = {
 }
 
 _COLUMNS: Final = {
-    "doc_id": "Names the document: the key to all lineage tables.",
-    "text": "The text; personal data that was found stands as a placeholder.",
-    "lang": "Language as identified: ISO 639-1, else 639-3.",
-    "script": "Script as identified: ISO 15924.",
-    "source_id": "The governed source, an entry of the register.",
-    "licence": "The licence: an SPDX expression, or a LicenseRef of the register.",
-    "uri": "The record's address, redacted where it held personal data.",
+    "doc_id": "The document's id: the key to all lineage tables.",
+    "text": "The text; placeholders replace the personal data that was found.",
+    "lang": "The identified language: ISO 639-1, else ISO 639-3.",
+    "script": "The identified script: ISO 15924.",
+    "source_id": "The source: the id of its entry in the register.",
+    "licence": "The licence: an SPDX expression; the register explains each LicenseRef.",
+    "uri": "The record's address; personal data in it is redacted.",
     "captured_at": "When the record was captured.",
-    "n_chars": "Code points of the text.",
-    "n_tokens": "Tokens of the text; null where no tokenizer was named.",
-    "domain": "What the text is about; null where nothing tells.",
-    "quality": "A classifier's score from 0 to 1; null where none was named.",
+    "n_chars": "Number of code points in the text.",
+    "n_tokens": "Number of tokens in the text; null if the parameters name no tokenizer.",
+    "domain": "The subject of the text; null if it is not known.",
+    "quality": "A classifier's score from 0 to 1; null if the parameters name no classifier.",
 }
-#: Column -> what it is of the text, as an annotation with a property of PROV.
+#: Column -> the PROV property by which it annotates the text.
 _PROVENANCE: Final = {"uri": "prov:wasDerivedFrom", "source_id": "prov:wasAttributedTo"}
 
 
 def description(facts: Facts) -> dict[str, Any]:
-    """The description as a JSON value."""
-    about, sizes, sources = facts.manifest, facts.sizes(), facts.sources.values()
+    """Return the description as a JSON value."""
+    manifest, sizes, sources = facts.manifest, facts.sizes(), facts.sources.values()
     languages = facts.sizes_by("lang")["lang"].to_list()
-    urls = sorted({url for s in sources for url in s.licence_urls} | _unlinked(facts))
+    urls = sorted({url for s in sources for url in s.licence_urls} | _licences_without_url(facts))
     return {
         "@context": dict(CONTEXT),
         "@type": "sc:Dataset",
         "@id": facts.urn,
         "conformsTo": list(CONFORMS_TO),
-        "name": about["name"],
+        "name": manifest["name"],
         "description": (
             f"{sizes['documents']} documents in {len(languages)} languages from "
-            f"{len(facts.sources)} governed sources, each with licence and lineage."
+            f"{len(facts.sources)} governed sources. Each document has a licence and a lineage."
         ),
         "url": facts.urn,
-        "version": about["as_of"].replace("-", "."),
-        "sdVersion": about["code_version"],
-        "datePublished": about["as_of"],
+        "version": manifest["as_of"].replace("-", "."),
+        "sdVersion": manifest["code_version"],
+        "datePublished": manifest["as_of"],
         "isLiveDataset": False,
         "inLanguage": languages,
         "license": urls,
-        "citeAs": f"{about['name']}, {about['as_of']}, {facts.urn}",
+        "citeAs": f"{manifest['name']}, {manifest['as_of']}, {facts.urn}",
         "creator": {"@type": "sc:Organization", "name": "not stated: to be filled by the issuer"},
         "keywords": sorted({"text corpus", "language models", "data provenance", *languages}),
         "usageInfo": [_offer(source) for source in sources],
         "prov:wasGeneratedBy": {
             "@type": "prov:Activity",
-            "prov:label": f"tamga {about['code_version']}, parameters {about['params_sha256']}, "
-            f"register {about['register_sha256']}",
+            "prov:label": f"tamga {manifest['code_version']}, parameters {manifest['params_sha256']}, "
+            f"register {manifest['register_sha256']}",
         },
         "prov:wasDerivedFrom": [{"@id": _source_id(source)} for source in sources],
         "prov:wasAttributedTo": [
@@ -137,13 +138,13 @@ def _source_id(source: ReleasedSource) -> str:
     return f"urn:tamga:source:{source.id}"
 
 
-def _unlinked(facts: Facts) -> set[str]:
-    """Licences of our own that have no address stand by their name."""
+def _licences_without_url(facts: Facts) -> set[str]:
+    """Return the names of the licences that have no address."""
     return {s.licence for s in facts.sources.values() if not s.licence_urls}
 
 
 def _offer(source: ReleasedSource) -> dict[str, Any]:
-    """What the register grants of a source, as an ODRL offer: purposes, how long, where, duties."""
+    """Return the register's grant for a source as an ODRL offer: purposes, term, countries, duties."""
     basis, residency = source.basis, source.entry.get("residency")
     limits = [_limit("odrl:purpose", "odrl:isAnyOf", sorted(basis["purposes"]))]
     if basis.get("expires_on"):
@@ -152,11 +153,11 @@ def _offer(source: ReleasedSource) -> dict[str, Any]:
         limits.append(_limit("odrl:spatial", "odrl:isAnyOf", sorted(residency)))
     duties = [
         {"@type": "odrl:Duty", "odrl:action": {"@id": action}}
-        for action, asked in (
+        for action, is_required in (
             ("cc:Attribution", source.duties.attribution),
             ("cc:ShareAlike", source.duties.share_alike),
         )
-        if asked
+        if is_required
     ]
     permission = {
         "@type": "odrl:Permission",
@@ -183,51 +184,53 @@ def _limit(operand: str, operator: str, value: Any) -> dict[str, Any]:
 
 
 def _rai(facts: Facts) -> dict[str, Any]:
-    """Properties of Croissant-RAI, as far as lineage knows them."""
+    """Return the properties of Croissant-RAI that the lineage knows."""
     sizes, redactions = facts.sizes(), facts.manifest["counts"].get("redactions") or {}
     kinds = sorted({s.acquired_as for s in facts.sources.values()})
-    by = facts.sizes_by("lang").sort("chars", descending=True)
+    by_language = facts.sizes_by("lang").sort("chars", descending=True)
     shares = ", ".join(
         f"{lang} {chars / max(sizes['chars'], 1):.1%}"
-        for lang, chars in by.select("lang", "chars").iter_rows()
+        for lang, chars in by_language.select("lang", "chars").iter_rows()
     )
-    frame = {k: v for k, v in (("first", sizes["first"]), ("last", sizes["last"])) if v}
+    timeframe = [day for day in (sizes["first"], sizes["last"]) if day]
     return {
-        "rai:dataCollection": "Records of governed sources alone: each has an entry in a register "
-        "with licence, basis and evidence; opt-outs were honoured as lineage tells.",
+        "rai:dataCollection": "Records of governed sources only: each source has an entry in a "
+        "register with licence, lawful basis and evidence. The lineage shows which opt-outs were "
+        "honoured.",
         "rai:dataCollectionType": kinds,
-        "rai:dataCollectionTimeframe": list(frame.values()),
+        "rai:dataCollectionTimeframe": timeframe,
         "rai:dataPreprocessingProtocol": [
-            "text taken out of its container",
+            "text extracted from its container",
             "language identified",
             "quality rules applied",
-            "exact and near-duplicates dropped",
+            "exact duplicates and near-duplicates removed",
             "personal data replaced by placeholders",
         ],
         "rai:personalSensitiveInformation": [f"{k}: {n} replaced" for k, n in redactions.items()],
         "rai:dataBiases": f"Characters by language: {shares or 'none'}.",
         "rai:dataUseCases": facts.manifest["purpose"],
-        "rai:dataReleaseMaintenancePlan": "Releases are not changed; a withdrawal makes a new one.",
+        "rai:dataReleaseMaintenancePlan": "A release never changes; after a withdrawal a new release is "
+        "published.",
     }
 
 
 def _distribution(facts: Facts) -> Iterator[dict[str, Any]]:
-    for name, about in facts.data_files.items():
+    for name, entry in facts.data_files.items():
         yield {
             "@type": "cr:FileObject",
             "@id": name,
             "name": name,
             "contentUrl": name,
-            "contentSize": f"{about['bytes']} B",
+            "contentSize": f"{entry['bytes']} B",
             "encodingFormat": PARQUET,
-            "sha256": about["sha256"],
+            "sha256": entry["sha256"],
         }
     if facts.data_files:
         yield {
             "@type": "cr:FileSet",
             "@id": FILES,
             "name": FILES,
-            "description": "All documents, a file or more for each language.",
+            "description": "All documents, with at least one file for each language.",
             "encodingFormat": PARQUET,
             "includes": "data/*/*.parquet",
         }
@@ -245,13 +248,14 @@ def _record_set(facts: Facts) -> dict[str, Any]:
 
 
 def _field(name: str, kind: str) -> dict[str, Any]:
-    told = _column(name, f"documents/{name}", kind)
+    field = _column(name, f"documents/{name}", kind)
     if name == "text":
-        told["annotation"] = [
-            _column(part, f"documents/text/{part}", DATA[part]) | {"equivalentProperty": prop}
-            for part, prop in _PROVENANCE.items()
+        field["annotation"] = [
+            _column(column, f"documents/text/{column}", DATA[column])
+            | {"equivalentProperty": prov_property}
+            for column, prov_property in _PROVENANCE.items()
         ]
-    return told
+    return field
 
 
 def _column(name: str, id: str, kind: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The reports that every release carries, as its files."""
+"""The report files that every release contains."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ NAMES: Final = (
 
 
 def json_bytes(value: Any) -> bytes:
-    """JSON that people may read: keys in the order that they were put in."""
+    """Return a value as indented JSON for readers; keys keep their order."""
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
 def contents(facts: Facts) -> dict[str, bytes]:
-    """Name -> bytes of each file.  They stand on the tables and the manifest without these files,
-    so the same release has the same ones."""
-    made = (
+    """Return the name and bytes of each report file.
+
+    They depend only on the tables and on the manifest without these files, so the same release
+    gives the same bytes.
+    """
+    reports = (
         attribution.to_markdown(facts).encode(),
         json_bytes(croissant.description(facts)),
         json_bytes(spdx.document(facts)),
         json_bytes(training_summary.summary(facts)),
         training_summary.to_markdown(facts).encode(),
     )
-    return dict(zip(NAMES, made, strict=True))
+    return dict(zip(NAMES, reports, strict=True))

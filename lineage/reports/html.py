@@ -1,4 +1,4 @@
-"""A report's Markdown as an HTML page that asks for nothing from elsewhere."""
+"""A report as an HTML page that loads nothing from other servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ th{color:#5c6673}h2{margin-top:2.2rem;font-size:1.2rem}code{font-size:.85rem}
 
 
 def page(title: str, markdown: str) -> str:
-    """The whole page: CommonMark with tables; HTML that stands in the Markdown is shown, not obeyed."""
+    """Render CommonMark with tables as an HTML page; HTML inside the Markdown is shown as text."""
     from markdown_it import MarkdownIt
 
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)

@@ -1,4 +1,4 @@
-"""What of a release stands under which licence, and what the licence asks: by source, language."""
+"""Documents of a release by licence, source and language, with the duties of each licence."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from lineage.reports.facts import SIZES, Facts
 
 
 def rollup(facts: Facts) -> pl.DataFrame:
-    """A row per licence, source and language, largest licence first: licence, source_id, lang,
-    basis, documents, chars, tokens (null: not counted), attribution, share_alike (null: not
-    known)."""
+    """Count documents by licence, source and language; the licence with most characters first.
+
+    Returns:
+      licence, source_id, lang, basis, documents, chars, tokens (null: not counted), attribution,
+      share_alike (null: not known).
+    """
     sources = facts.sources.values()
-    about = pl.DataFrame(
+    terms = pl.DataFrame(
         [
             {
                 "source_id": s.id,
@@ -34,7 +37,7 @@ def rollup(facts: Facts) -> pl.DataFrame:
             "share_alike": pl.Boolean,
         },
     )
-    joined = facts.sizes_by("source_id", "lang").join(about, on="source_id", how="left")
+    joined = facts.sizes_by("source_id", "lang").join(terms, on="source_id", how="left")
     return joined.sort(
         pl.col("chars").sum().over("licence"),
         "licence",
@@ -46,55 +49,56 @@ def rollup(facts: Facts) -> pl.DataFrame:
 
 
 def to_json(facts: Facts) -> dict[str, Any]:
-    """The roll-up as a JSON value, by licence."""
+    """Return the counts as a JSON value, grouped by licence."""
     rows = rollup(facts)
     duties = {s.licence: s.duties for s in facts.sources.values()}
     urls = {s.licence: s.licence_urls for s in facts.sources.values()}
-    whole = facts.sizes()
+    totals = facts.sizes()
     return {
         "release": facts.manifest["name"],
         "as_of": facts.manifest["as_of"],
-        **{name: whole[name] for name in SIZES},
+        **{name: totals[name] for name in SIZES},
         "licences": [
             {
                 "licence": name,
                 "urls": urls[name],
                 "attribution": duties[name].attribution,
                 "share_alike": duties[name].share_alike,
-                **{size: _total(part[size]) for size in SIZES},
-                "parts": part.select("source_id", "lang", "basis", *SIZES).to_dicts(),
+                **{size: _total(group[size]) for size in SIZES},
+                "parts": group.select("source_id", "lang", "basis", *SIZES).to_dicts(),
             }
-            for (name,), part in rows.group_by("licence", maintain_order=True)
+            for (name,), group in rows.group_by("licence", maintain_order=True)
         ],
     }
 
 
 def _total(sizes: pl.Series) -> int | None:
+    """Sum sizes; None if one of them is not known."""
     return None if sizes.null_count() else int(sizes.sum())
 
 
 def to_markdown(facts: Facts) -> str:
-    """The roll-up as a page."""
-    told = to_json(facts)
+    """Return the counts as a page with a table, one row per licence."""
+    report = to_json(facts)
     rows = [
         (
-            one["licence"],
-            *(one[size] for size in SIZES),
-            f"{one['chars'] / told['chars']:.1%}" if told["chars"] else None,
-            one["attribution"],
-            one["share_alike"],
-            sorted({part["source_id"] for part in one["parts"]}),
+            licence["licence"],
+            *(licence[size] for size in SIZES),
+            f"{licence['chars'] / report['chars']:.1%}" if report["chars"] else None,
+            licence["attribution"],
+            licence["share_alike"],
+            sorted({part["source_id"] for part in licence["parts"]}),
         )
-        for one in told["licences"]
+        for licence in report["licences"]
     ]
-    names = ("licence", *SIZES, "of all", "attribution", "share-alike", "sources")
+    names = ("licence", *SIZES, "share of characters", "attribution", "share-alike", "sources")
     return (
-        f"# {markdown.text(told['release'])}: licences\n\n"
-        f"{told['documents']} documents, {told['chars']} characters, as of {told['as_of']}.\n\n"
+        f"# {markdown.text(report['release'])}: licences\n\n"
+        f"{report['documents']} documents, {report['chars']} characters, as of {report['as_of']}.\n\n"
         + markdown.table(names, rows)
     )
 
 
 def to_csv(facts: Facts) -> str:
-    """The roll-up's rows as CSV."""
+    """Return the rows of `rollup` as CSV."""
     return rollup(facts).write_csv()

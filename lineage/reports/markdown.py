@@ -1,4 +1,4 @@
-"""Markdown that says what the value says, whatever stands in it."""
+"""Values as Markdown; markup inside a value is escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>#|])")
 
 
 def text(value: Any) -> str:
-    """A value as text in a line or a cell: one line, its markup escaped; nothing as `–`."""
+    """Return a value as one line of escaped text for a paragraph or a cell; an empty value as `–`."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
@@ -25,12 +25,12 @@ def text(value: Any) -> str:
 
 
 def link(url: str) -> str:
-    """An address that can be followed where it is a web address, else its text."""
-    plain = re.fullmatch(r"https?://[^\s<>]+", url)
-    return f"<{url}>" if plain else text(url)
+    """Return a web address as a link; any other address as text."""
+    is_web_address = re.fullmatch(r"https?://[^\s<>]+", url)
+    return f"<{url}>" if is_web_address else text(url)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A table of values."""
+    """Return a table of values."""
     lines = [list(columns), ["---"] * len(columns), *([text(c) for c in row] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -1,4 +1,4 @@
-"""A release's runs as OpenLineage events, for a catalogue that was not there when it was made."""
+"""The runs of a finished release as OpenLineage events, for a catalogue that was added later."""
 
 from __future__ import annotations
 
@@ -15,54 +15,58 @@ from schemas.stages import RELEASE
 
 
 def replay(facts: Facts) -> list[dict[str, Any]]:
-    """START and COMPLETE of each stage, in their order.
+    """Return the START and COMPLETE events of each stage, in the order of the stages.
 
     Raises:
-      NoRelease: where the release's `runs` are not there.
+      NoRelease: if the release has no `runs` table.
     """
     counts = _counts(facts)
     return [event for row in run_rows(facts) for event in _events(facts, row, counts)]
 
 
 def _events(facts: Facts, row: Mapping[str, Any], counts: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    about = facts.manifest
+    manifest = facts.manifest
     run = events.Run(
-        release=about["name"],
+        release=manifest["name"],
         stage=row["stage"],
         run_id=row["run_id"],
         code_version=row["code_version"],
         started=row["started"],
         inputs=[(name, digest) for name, digest in json.loads(row["inputs"])],
         policy={
-            "purpose": about["purpose"],
-            "asOf": about["as_of"],
-            "storageCountry": about.get("storage_country") or "not recorded",
-            "signals": (about.get("opt_outs") or {}).get("signals") or "not recorded",
+            "purpose": manifest["purpose"],
+            "asOf": manifest["as_of"],
+            "storageCountry": manifest.get("storage_country") or "not recorded",
+            "signals": (manifest.get("opt_outs") or {}).get("signals") or "not recorded",
             "paramsSha256": row["params_sha256"],
         },
     )
-    mine = counts.filter(pl.col("stage") == run.stage)
-    released = run.stage == RELEASE
-    reasons = {f"{o} {r}": n for o, r, n in mine.drop("stage").rows() if r is not None}
-    outcomes = dict(mine.group_by("outcome").agg(pl.col("n").sum()).sort("outcome").rows())
-    if released:  # what it keeps stands in `documents`, not among decisions
-        outcomes |= {"keep": about["counts"]["documents"]}
+    stage_counts = counts.filter(pl.col("stage") == run.stage)
+    is_release = run.stage == RELEASE
+    reasons = {
+        f"{outcome} {reason}": n
+        for outcome, reason, n in stage_counts.drop("stage").rows()
+        if reason is not None
+    }
+    outcomes = dict(stage_counts.group_by("outcome").agg(pl.col("n").sum()).sort("outcome").rows())
+    if is_release:  # its kept records are in `documents`, not in `decisions`
+        outcomes |= {"keep": manifest["counts"]["documents"]}
     output = events.Output(
         digest=row["outputs"],
         documents=outcomes.get("keep", 0),
         outcomes=outcomes,
         reasons=reasons,
-        facets=_facets(facts, run) if released else {},
+        facets=_facets(facts, run) if is_release else {},
     )
     yield events.start(run)
     yield events.complete(run, row["ended"], output)
 
 
 def _counts(facts: Facts) -> pl.DataFrame:
-    """stage, outcome, reason, n over all decisions."""
+    """Count all decisions: stage, outcome, reason, n."""
     keys = ("stage", "outcome", "reason")
-    counted = facts.table("decisions").group_by(*keys).len("n").sort(*keys)
-    return counted.collect(engine="streaming")
+    by_reason = facts.table("decisions").group_by(*keys).len("n").sort(*keys)
+    return by_reason.collect(engine="streaming")
 
 
 def _facets(facts: Facts, run: events.Run) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""One record's way in PROV-JSON (W3C member submission of 24 April 2013): for a document, since a
-corpus of them would be too large for it."""
+"""The history of one record in PROV-JSON (W3C member submission of 24 April 2013).
+
+A whole corpus would be too large for one PROV file, so the report covers one record.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +21,21 @@ PREFIX: Final = {"tamga": "urn:tamga:", "prov": "http://www.w3.org/ns/prov#"}
 
 
 class NoRecord(TamgaError):
-    """No record of this id is in the release."""
+    """The release has no record with this id."""
 
     exit_code = NO
 
 
 def document(facts: Facts, doc_id: str) -> dict[str, Any]:
-    """The way of a record as a PROV-JSON value.
+    """Return the history of a record as a PROV-JSON value.
 
     Raises:
-      NoRecord: where the release knows none of this id.
+      NoRecord: if the release has no record with this id.
     """
-    found = _rows(facts, "records", doc_id)
-    if not found:
-        raise NoRecord(f"no record {doc_id} in {facts.manifest['name']}")
-    record = found[0]
+    records = _rows(facts, "records", doc_id)
+    if not records:
+        raise NoRecord(f"the release {facts.manifest['name']} has no record with the id {doc_id}")
+    record = records[0]
     decisions = sorted(_rows(facts, "decisions", doc_id), key=lambda d: STAGES.index(d["stage"]))
     released = _rows(facts, "documents", doc_id)
     source = _source(facts, record["source_id"])
@@ -48,7 +50,7 @@ def document(facts: Facts, doc_id: str) -> dict[str, Any]:
         "wasInformedBy": {},
     }
     runs = _runs(facts)
-    before = None
+    previous = None
     for step in decisions:
         id = f"tamga:step-{step['stage']}-{doc_id}"
         graph["activity"][id] = _activity(step, runs.get(step["run_id"], {}))
@@ -57,17 +59,17 @@ def document(facts: Facts, doc_id: str) -> dict[str, Any]:
             "prov:activity": id,
             "prov:agent": "tamga:software",
         }
-        if before:
+        if previous:
             graph["wasInformedBy"][f"_:i-{step['stage']}"] = {
                 "prov:informed": id,
-                "prov:informant": before,
+                "prov:informant": previous,
             }
-        before = id
+        previous = id
     if released:
-        _released(graph, text, raw, released[0], before, _rows(facts, "redactions", doc_id))
+        _add_document(graph, text, raw, released[0], previous, _rows(facts, "redactions", doc_id))
     if source:
-        _governed(graph, raw, source)
-    return {name: part for name, part in graph.items() if part}
+        _add_source(graph, raw, source)
+    return {name: members for name, members in graph.items() if members}
 
 
 def _rows(facts: Facts, table: str, doc_id: str) -> list[dict[str, Any]]:
@@ -80,14 +82,14 @@ def _source(facts: Facts, id: str | None) -> dict[str, Any] | None:
 
 
 def run_rows(facts: Facts) -> list[dict[str, Any]]:
-    """The rows of `runs`, in the order of stages; the manifest leaves them out.
+    """Return the rows of `runs` in the order of the stages; the manifest does not list these files.
 
     Raises:
-      NoRelease: where they are not there.
+      NoRelease: if the release has no `runs` table.
     """
     files = sorted((facts.folder / "lineage/runs").glob("*.parquet"))
     if not files:
-        raise NoRelease(f"{facts.folder}/lineage/runs is not there")
+        raise NoRelease(f"{facts.folder}/lineage/runs is missing")
     rows = pl.read_parquet(files, columns=list(RUNS), hive_partitioning=False).to_dicts()
     return sorted(rows, key=lambda row: STAGES.index(row["stage"]))
 
@@ -97,18 +99,18 @@ def _runs(facts: Facts) -> dict[str, dict[str, Any]]:
 
 
 def _attributes(row: Mapping[str, Any], *leave_out: str) -> dict[str, Any]:
-    """What is known of a thing, under names of our own."""
+    """Return the values of a row that are not null, under keys with the prefix `tamga:`."""
     return {f"tamga:{k}": v for k, v in row.items() if v is not None and k not in leave_out}
 
 
 def _activity(step: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    told = _attributes(step, "doc_id", "uri")
+    attributes = _attributes(step, "doc_id", "uri")
     times = {"prov:startTime": run.get("started"), "prov:endTime": run.get("ended")}
     known = {"tamga:code_version": run.get("code_version"), "tamga:models": run.get("models")}
-    return told | {k: v for k, v in {**times, **known}.items() if v}
+    return attributes | {k: v for k, v in {**times, **known}.items() if v}
 
 
-def _released(
+def _add_document(
     graph: dict[str, Any],
     text: str,
     raw: str,
@@ -126,8 +128,8 @@ def _released(
         graph["wasGeneratedBy"] = {"_:g": {"prov:entity": text, "prov:activity": step}}
 
 
-def _governed(graph: dict[str, Any], raw: str, source: Mapping[str, Any]) -> None:
-    """The publisher, and the licence and evidence that let the record be used."""
+def _add_source(graph: dict[str, Any], raw: str, source: Mapping[str, Any]) -> None:
+    """Add the publisher, and the licence and evidence on which the use of the record rests."""
     entry = json.loads(source["entry"])
     publisher, right = f"tamga:source-{source['source_id']}", f"tamga:right-{source['source_id']}"
     graph["agent"][publisher] = {

@@ -1,7 +1,8 @@
 """A release in the Data Provenance Standards 1.0.0 of the Data & Trust Alliance, as JSON.
 
-Field names are those of its schema: Source, Provenance, Use.  Of its code lists only
-`ai-pre-training` was read: other codes are named under `x-tamga`, beside what is left open.
+Field names are those of its schema: Source, Provenance, Use.  Of its code lists only the code
+`ai-pre-training` could be checked.  `x-tamga` names the codes that are not verified and the fields
+that the issuer must fill.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any, Final
 
 from lineage.reports.facts import Facts
 
-#: Purpose of the register -> code of the intended use, and whether the list was seen to hold it.
+#: Purpose in the register -> code of the intended use, and whether the code was verified.
 PURPOSES: Final = {
     "pretraining": ("ai-pre-training", True),
     "finetuning": ("ai-fine-tuning", False),
@@ -32,7 +33,7 @@ _OPEN: Final = (
 
 
 def metadata(facts: Facts) -> dict[str, Any]:
-    """The metadata as a JSON value; what only the issuer knows is named under `x-tamga`."""
+    """Return the metadata as a JSON value; `x-tamga` names the fields that only the issuer knows."""
     code, verified = PURPOSES[facts.manifest["purpose"]]
     unverified = ["provenance.generation-method.code", "use.privacy-enhancing.tool-category.code"]
     if not verified:
@@ -53,25 +54,25 @@ def _source(facts: Facts) -> dict[str, Any]:
         "id": facts.urn,
         "issuer": [{"name": "to be filled by the issuer"}],
         "description": f"{sizes['documents']} documents, {sizes['chars']} characters, from "
-        f"{len(facts.sources)} governed sources, for {facts.manifest['purpose']}.",
+        f"{len(facts.sources)} governed sources, for the purpose {facts.manifest['purpose']}.",
     }
 
 
 def _provenance(facts: Facts) -> dict[str, Any]:
     sources, sizes = facts.sources.values(), facts.sizes()
-    period = {k: v for k, v in (("start", sizes["first"]), ("end", sizes["last"])) if v}
-    told: dict[str, Any] = {
+    period = {key: day for key, day in (("start", sizes["first"]), ("end", sizes["last"])) if day}
+    provenance: dict[str, Any] = {
         "source": "lineage/sources",
         "origin": [{"name": name} for name in sorted({s.entry["publisher"] for s in sources})],
         "origin-geography": _countries({s.entry["jurisdiction"] for s in sources}),
         "date": facts.manifest["as_of"],
         "generation-method": [
-            {"code": kind, "description": f"{number} sources acquired as {kind}"}
+            {"code": kind, "description": f"number of sources acquired as {kind}: {number}"}
             for kind, number in sorted(_kinds(facts).items())
         ],
         "format": ["text"],
     }
-    return told | ({"generation-period": period} if period else {})
+    return provenance | ({"generation-period": period} if period else {})
 
 
 def _kinds(facts: Facts) -> dict[str, int]:
@@ -87,7 +88,7 @@ def _use(facts: Facts, code: str) -> dict[str, Any]:
         for s in sources
         if s.basis["kind"] == "consent"
     ]
-    told: dict[str, Any] = {
+    use: dict[str, Any] = {
         "consents": consents,
         "privacy-enhancing": [
             {
@@ -101,13 +102,13 @@ def _use(facts: Facts, code: str) -> dict[str, Any]:
         "license": sorted({s.licence for s in sources}),
         "intended-purpose": [{"code": code, "description": facts.manifest["purpose"]}],
     }
-    return {k: v for k, v in told.items() if v}
+    return {key: value for key, value in use.items() if value}
 
 
 def storage_countries(facts: Facts) -> set[str] | None:
-    """The countries that may store all of the release, by its sources; None: any may."""
-    named = [s.entry["residency"] for s in facts.sources.values() if "residency" in s.entry]
-    return set.intersection(*map(set, named)) if named else None
+    """Return the countries in which all sources allow storage; None: any country."""
+    allowed = [s.entry["residency"] for s in facts.sources.values() if "residency" in s.entry]
+    return set.intersection(*map(set, allowed)) if allowed else None
 
 
 def _countries(codes: set[str]) -> list[dict[str, str]]:

@@ -1,6 +1,6 @@
 """spdx.json: a release as a `DatasetPackage` of SPDX 3.0.1, in its JSON-LD form.
 
-What nobody has looked at stands as `noAssertion`, never as a guess.
+A fact that nobody has examined is `noAssertion`; it is never guessed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ INFO: Final = "_:creation"
 
 
 def document(facts: Facts) -> dict[str, Any]:
-    """The document as a JSON value: a graph of elements that name each other by `spdxId`."""
+    """Return the document as a JSON value: a graph whose elements refer to each other by `spdxId`."""
     return {"@context": CONTEXT, "@graph": list(_graph(facts))}
 
 
@@ -37,9 +37,9 @@ def _graph(facts: Facts) -> Iterator[dict[str, Any]]:
         yield _element(id, "Organization", name=publisher)
     yield _dataset(facts, dataset, list(agents.values()), as_of)
     elements = [agent, *agents.values(), dataset]
-    for made in (*_licences(facts, dataset), *_files(facts, dataset)):
-        elements.append(made["spdxId"])
-        yield made
+    for element in (*_licences(facts, dataset), *_files(facts, dataset)):
+        elements.append(element["spdxId"])
+        yield element
     yield _element(
         f"{base}:document",
         "SpdxDocument",
@@ -55,11 +55,11 @@ def _element(id: str, kind: str, **more: Any) -> dict[str, Any]:
 
 
 def _dataset(facts: Facts, id: str, publishers: list[str], as_of: str) -> dict[str, Any]:
-    about, sizes = facts.manifest, facts.sizes()
-    redactions = about["counts"].get("redactions") or {}
+    manifest, sizes = facts.manifest, facts.sizes()
+    redactions = manifest["counts"].get("redactions") or {}
     kinds = ", ".join(sorted({s.acquired_as for s in facts.sources.values()}))
-    told = {
-        "name": about["name"],
+    properties = {
+        "name": manifest["name"],
         "description": f"{sizes['documents']} documents, {sizes['chars']} characters.",
         "software_packageVersion": facts.urn.rpartition(":")[2],
         "software_primaryPurpose": "data",
@@ -68,31 +68,32 @@ def _dataset(facts: Facts, id: str, publishers: list[str], as_of: str) -> dict[s
         "builtTime": as_of,
         "dataset_datasetType": ["text"],
         "dataset_datasetSize": sum(f["bytes"] for f in facts.data_files.values()),
-        "dataset_dataCollectionProcess": "Records of governed sources alone, acquired as: "
-        f"{kinds or 'none'}; opt-outs honoured as lineage tells.",
+        "dataset_dataCollectionProcess": "Records of governed sources only, acquired as: "
+        f"{kinds or 'none'}. The lineage shows which opt-outs were honoured.",
         "dataset_dataPreprocessing": [
             "text extraction",
             "language identification",
             "quality rules",
-            "removal of exact and near-duplicates",
+            "removal of exact duplicates and near-duplicates",
             "replacement of personal data by placeholders",
         ],
         "dataset_anonymizationMethodUsed": [
-            f"placeholder in place of {kind}: {n}" for kind, n in redactions.items()
+            f"placeholder for {kind}: {n}" for kind, n in redactions.items()
         ],
         "dataset_hasSensitivePersonalInformation": "noAssertion",
-        "dataset_intendedUse": about["purpose"],
-        "dataset_datasetUpdateMechanism": "A release is not changed; a new one follows it.",
+        "dataset_intendedUse": manifest["purpose"],
+        "dataset_datasetUpdateMechanism": "A release never changes. Changes are published as a new "
+        "release.",
         "dataset_datasetAvailability": "directDownload",
     }
     if publishers:
-        told["originatedBy"] = publishers
-    told = {k: v for k, v in told.items() if v not in ([], "")}
-    return _element(id, "dataset_DatasetPackage", **told)
+        properties["originatedBy"] = publishers
+    properties = {key: value for key, value in properties.items() if value not in ([], "")}
+    return _element(id, "dataset_DatasetPackage", **properties)
 
 
 def _licences(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
-    """The expressions, the texts of those of our own, and that the dataset is under them."""
+    """Yield the texts of each `LicenseRef-…`, the expressions, and their relation to the dataset."""
     by_expression: dict[str, list[ReleasedSource]] = {}
     for source in facts.sources.values():
         by_expression.setdefault(source.licence, []).append(source)
@@ -127,7 +128,7 @@ def _licences(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
 
 def _files(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
     ids = []
-    for i, (name, about) in enumerate(facts.data_files.items()):
+    for i, (name, entry) in enumerate(facts.data_files.items()):
         ids.append(f"{facts.urn}:file:{i}")
         yield _element(
             ids[-1],
@@ -135,7 +136,7 @@ def _files(facts: Facts, dataset: str) -> Iterator[dict[str, Any]]:
             name=name,
             software_primaryPurpose="data",
             contentType="application/vnd.apache.parquet",
-            verifiedUsing=[{"type": "Hash", "algorithm": "sha256", "hashValue": about["sha256"]}],
+            verifiedUsing=[{"type": "Hash", "algorithm": "sha256", "hashValue": entry["sha256"]}],
         )
     if ids:
         yield _relation(f"{facts.urn}:contains", dataset, "contains", ids)

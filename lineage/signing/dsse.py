@@ -1,7 +1,7 @@
-"""Signed statements: in-toto's Statement v1 in a DSSE envelope, by Ed25519.
+"""Signed statements: an in-toto Statement v1 in a DSSE envelope, signed with Ed25519.
 
-An envelope has one form only: canonical JSON, strict base64, one signature that names its key.
-What is not under the signature (`keyid`) must be what the key says, so that no byte is free.
+An envelope has one valid form: canonical JSON, strict base64, one signature that names its key.
+`keyid` is not signed, so it must equal the digest of the key.  No byte can be changed unnoticed.
 
 Sources: DSSE protocol 1.0 (secure-systems-lab/dsse), in-toto attestation Statement v1, RFC 8032.
 """
@@ -26,13 +26,13 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 
 class BadEnvelope(TamgaError):
-    """An envelope that is none, or whose signature does not hold; the message says which."""
+    """An envelope is malformed or its signature is invalid; the message says which."""
 
     exit_code = NO
 
 
 def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) -> dict[str, Any]:
-    """A statement about files: `subjects` has their SHA-256 (hex) by name."""
+    """Build a statement about files; `subjects` maps their names to SHA-256 (hex)."""
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": n, "digest": {"sha256": d}} for n, d in sorted(subjects.items())],
@@ -42,33 +42,33 @@ def statement(subjects: Mapping[str, str], predicate_type: str, predicate: Any) 
 
 
 def sign(value: Any, key: Ed25519PrivateKey) -> bytes:
-    """The envelope of a statement, as the bytes of its file."""
+    """Sign a statement; return the bytes of the envelope's file."""
     payload = canonical_json(value).encode()
     return _envelope(payload, key_id(key.public_key()), key.sign(_pre_authentication(payload)))
 
 
 def open_envelope(envelope: bytes, key: Ed25519PublicKey) -> Any:
-    """The statement in an envelope that `key` signed.
+    """Verify an envelope with `key` and return its statement.
 
     Raises:
-      BadEnvelope: where it is not in its one form, of another key, or not what was signed.
+      BadEnvelope: if the form is not canonical, the key is another, or the signature is invalid.
     """
     try:
-        read = json.loads(envelope)
-        payload = base64.b64decode(read["payload"], validate=True)
-        signature = base64.b64decode(read["signatures"][0]["sig"], validate=True)
-        named = read["signatures"][0]["keyid"]
-        same = _envelope(payload, named, signature) == envelope
+        fields = json.loads(envelope)
+        payload = base64.b64decode(fields["payload"], validate=True)
+        signature = base64.b64decode(fields["signatures"][0]["sig"], validate=True)
+        signer = fields["signatures"][0]["keyid"]
+        canonical = _envelope(payload, signer, signature) == envelope
     except (ValueError, LookupError, TypeError, binascii.Error, RecursionError):
-        raise BadEnvelope("is no signed statement") from None
-    if not same:
+        raise BadEnvelope("is not a signed statement") from None
+    if not canonical:
         raise BadEnvelope("is not in the canonical form of a signed statement")
-    if named != key_id(key):
-        raise BadEnvelope(f"was signed with another key ({named})")
+    if signer != key_id(key):
+        raise BadEnvelope(f"was signed with another key ({signer})")
     try:
         key.verify(signature, _pre_authentication(payload))
     except InvalidSignature:
-        raise BadEnvelope("has a signature that does not hold") from None
+        raise BadEnvelope("has an invalid signature") from None
     value = json.loads(payload)
     if canonical_json(value).encode() != payload:
         raise BadEnvelope("has a payload that is not canonical JSON")
@@ -76,7 +76,7 @@ def open_envelope(envelope: bytes, key: Ed25519PublicKey) -> Any:
 
 
 def _pre_authentication(payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: what is signed."""
+    """The bytes that are signed: the pre-authentication encoding (PAE) of DSSE."""
     return b"DSSEv1 %d %s %d %s" % (
         len(PAYLOAD_TYPE),
         PAYLOAD_TYPE.encode(),

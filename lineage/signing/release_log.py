@@ -1,8 +1,8 @@
-"""The log of releases: a line for each, in the order in which they were made, never changed.
+"""The log of releases: one line per release, in order of publication, never changed.
 
-`releases.jsonl` lies beside the releases.  Its lines are the leaves of a Merkle tree (RFC 6962);
-each release's signed statement holds the tree's head before it, so that releases are chained and
-any two heads can be shown to be consistent.
+`releases.jsonl` lies beside the releases.  Its lines are the leaves of a Merkle tree (RFC 6962).
+The signed statement of each release holds the head of this tree before the release.  So releases
+are chained, and a proof can show that any two heads are consistent.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ from schemas.errors import NO, TamgaError
 
 
 class BadLog(TamgaError):
-    """A log that is torn or was changed; the message names the line."""
+    """A log is damaged or was changed; the message names the line."""
 
     exit_code = NO
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The entries: seq, name, root, size, statement_sha256; none where there is no log.
+    """Read the entries of a log: seq, name, root, size, statement_sha256.
+
+    A missing log has no entries.
 
     Raises:
-      BadLog: where a line is not in its one form, or out of its place.
+      BadLog: if a line is not in its canonical form, or not at its place.
     """
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
     if lines.pop():
-        raise BadLog(f"{path}:{len(lines) + 1}: the line has no end")
+        raise BadLog(f"{path}:{len(lines) + 1}: the line is cut off: it has no newline")
     entries = []
     for seq, line in enumerate(lines):
         try:
@@ -45,52 +47,52 @@ def read(path: Path) -> list[dict[str, Any]]:
         except (ValueError, LookupError, TypeError, RecursionError):
             sound = False
         if not sound:
-            raise BadLog(f"{path}:{seq + 1}: this is no entry number {seq} of a log of releases")
+            raise BadLog(f"{path}:{seq + 1}: the line is not entry {seq} of a log of releases")
         entries.append(entry)
     return entries
 
 
 def tree_head(entries: Sequence[dict[str, Any]], size: int | None = None) -> tuple[int, str]:
-    """Size and root (hex) of the tree over the first `size` entries; None: over all."""
-    some = entries[:size]
-    return len(some), merkle.root(leaves(some)).hex()
+    """Size and root (hex) of the tree over the first `size` entries; None: over all entries."""
+    first = entries[:size]
+    return len(first), merkle.root(leaves(first)).hex()
 
 
 def leaves(entries: Sequence[dict[str, Any]]) -> list[bytes]:
-    """The leaves' hashes."""
+    """The hashes of the leaves, one per entry."""
     return [merkle.leaf_hash(canonical_json(entry).encode()) for entry in entries]
 
 
 def entry(seq: int, envelope: bytes, signed: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry of a release: by the bytes of its signed envelope, and the statement in it."""
-    told = signed["predicate"]
+    """Build the entry of a release from its envelope and the statement in the envelope."""
+    predicate = signed["predicate"]
     return {
         "seq": seq,
-        "name": told["name"],
-        "root": told["merkle"]["root"],
-        "size": told["merkle"]["size"],
+        "name": predicate["name"],
+        "root": predicate["merkle"]["root"],
+        "size": predicate["merkle"]["size"],
         "statement_sha256": sha256(envelope).hexdigest(),
     }
 
 
 def to_jsonl(entries: Sequence[dict[str, Any]]) -> bytes:
-    """The bytes of a log."""
-    return b"".join(canonical_json(one).encode() + b"\n" for one in entries)
+    """The bytes of a log file."""
+    return b"".join(canonical_json(entry).encode() + b"\n" for entry in entries)
 
 
 def enter(path: Path, envelope: bytes, signed: Mapping[str, Any]) -> None:
-    """Enter a release into a log, where it has no entry yet.
+    """Append a release to a log, unless it has an entry.
 
     Args:
       path: the log.
-      envelope: the release's signed statement.
-      signed: what it says.
+      envelope: the signed statement of the release, as the bytes of its file.
+      signed: the statement in the envelope.
 
     Raises:
-      BadLog: where the log is torn.
+      BadLog: if the log is damaged.
     """
     with locks.folder_lock(path.parent):
         entries = read(path)
         fresh = entry(len(entries), envelope, signed)
-        if all(one["statement_sha256"] != fresh["statement_sha256"] for one in entries):
+        if all(known["statement_sha256"] != fresh["statement_sha256"] for known in entries):
             disk.write_bytes(path, to_jsonl([*entries, fresh]))

@@ -1,8 +1,8 @@
-"""Time stamps of a third party (RFC 3161): that a release's statement was there at a time.
+"""Time stamps of a third party (RFC 3161): proof that a release's statement existed at a time.
 
-`seal/statement.tsr` is the answer of a time stamping authority over `manifest.dsse.json`, as it
-came, so that any tool can check it.  `seal/timestamp.dsse.json` has the digests of both and is
-signed with the release's key, so that no byte of the answer is free, even one without a meaning.
+`seal/statement.tsr` is the unchanged answer of a time stamping authority for `manifest.dsse.json`,
+so any tool can check it.  `seal/timestamp.dsse.json` holds the digests of both files and is signed
+with the release's key.  So no byte of the answer can change unnoticed, even one without a meaning.
 """
 
 from __future__ import annotations
@@ -35,25 +35,26 @@ MAX_BYTES: Final = 1 << 20
 
 
 class NoTimestamp(TamgaError):
-    """There is no time stamp, or it does not hold; the message says why."""
+    """A time stamp is missing or not valid; the message says why."""
 
     exit_code = NO
 
 
 class BadCertificates(NoTimestamp):
-    """A file of certificates that cannot be used; the message says why."""
+    """A file of certificates cannot be used; the message says why."""
 
     exit_code = BAD_USAGE
 
 
 def request_timestamp(url: str, envelope: bytes) -> bytes:
-    """An authority's answer over the bytes of a statement.
+    """Request a time stamp for the bytes of a statement; return the authority's answer.
 
     Args:
-      url: of the authority, `http:` or `https:`.
+      url: the address of the authority, `http:` or `https:`.
+      envelope: the bytes of `manifest.dsse.json`.
 
     Raises:
-      NoTimestamp: where it does not answer in time, refuses, or answers something else.
+      NoTimestamp: if the authority does not answer in time, refuses, or sends another answer.
     """
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
 
@@ -61,28 +62,31 @@ def request_timestamp(url: str, envelope: bytes) -> bytes:
     query = builder.build()
     answer = _post(url, query.as_bytes())
     if _read(answer, envelope).tst_info.nonce != query.nonce:
-        raise NoTimestamp("the authority answered another question")
+        raise NoTimestamp("the authority's response does not match the request")
     return answer
 
 
 def sign_answer(answer: bytes, envelope: bytes, key: Ed25519PrivateKey) -> bytes:
-    """The envelope that goes beside an answer."""
+    """Sign the digests of an answer and of the statement that it stamps; return the envelope."""
     digests = {
         release_files.STATEMENT: sha256(envelope).hexdigest(),
         release_files.TIMESTAMP: sha256(answer).hexdigest(),
     }
-    told = {"time": stamped_time(answer, envelope)}
-    return dsse.sign(dsse.statement(digests, PREDICATE_TYPE, told), key)
+    predicate = {"time": stamped_time(answer, envelope)}
+    return dsse.sign(dsse.statement(digests, PREDICATE_TYPE, predicate), key)
 
 
 def covered_digests(signed: Any) -> dict[str, str]:
-    """SHA-256 by name of what such an envelope's statement is about.
+    """The SHA-256 by name of the files that a time stamp's statement covers.
+
+    Args:
+      signed: the statement of `seal/timestamp.dsse.json`.
 
     Raises:
-      NoTimestamp: where it is about something else.
+      NoTimestamp: if the statement is about something else.
     """
     try:
-        digests = {one["name"]: str(one["digest"]["sha256"]) for one in signed["subject"]}
+        digests = {file["name"]: str(file["digest"]["sha256"]) for file in signed["subject"]}
         if signed["predicateType"] == PREDICATE_TYPE and set(digests) == {
             release_files.STATEMENT,
             release_files.TIMESTAMP,
@@ -90,77 +94,80 @@ def covered_digests(signed: Any) -> dict[str, str]:
             return digests
     except (LookupError, TypeError):
         pass
-    raise NoTimestamp("is a statement about something else than a time stamp")
+    raise NoTimestamp("is not a statement about a time stamp")
 
 
 def stamped_time(answer: bytes, envelope: bytes) -> str:
-    """The time that an answer names, in UTC; who says so is not looked at.
+    """The time that an answer names, in UTC.  Its signature is not verified.
 
     Raises:
-      NoTimestamp: where it is no answer over this statement.
+      NoTimestamp: if it is not an answer for this statement.
     """
-    told: datetime = _read(answer, envelope).tst_info.gen_time
-    return told.astimezone(UTC).isoformat(timespec="seconds")
+    time_of_stamp: datetime = _read(answer, envelope).tst_info.gen_time
+    return time_of_stamp.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def verified_time(answer: bytes, envelope: bytes, trusted: Sequence[x509.Certificate]) -> str:
-    """The time of an answer that one of the trusted authorities signed.
+    """Verify that a trusted authority signed an answer; return the time that it names.
 
     Args:
-      trusted: roots (issued by themselves) and what stands between them and the authority.
+      answer: the authority's answer.
+      envelope: the bytes that it stamps.
+      trusted: root certificates (issued by themselves) and intermediate ones.
 
     Raises:
-      NoTimestamp: where it is no answer over this statement, or not theirs.
+      NoTimestamp: if it is not an answer for this statement, or not signed by such an authority.
     """
     from rfc3161_client import VerificationError, VerifierBuilder
 
     roots = [one for one in trusted if one.issuer == one.subject]
-    between = [one for one in trusted if one.issuer != one.subject]
-    found = _read(answer, envelope)
+    intermediates = [one for one in trusted if one.issuer != one.subject]
+    response = _read(answer, envelope)
     try:
-        verifier = VerifierBuilder(roots=roots, intermediates=between).build()
-        verifier.verify_message(found, envelope)
+        verifier = VerifierBuilder(roots=roots, intermediates=intermediates).build()
+        verifier.verify_message(response, envelope)
     except (VerificationError, ValueError) as error:
-        raise NoTimestamp(f"does not hold by the certificates named ({error})") from None
+        raise NoTimestamp(f"does not verify with the given certificates ({error})") from None
     return stamped_time(answer, envelope)
 
 
 def load_certificates(path: Path) -> list[x509.Certificate]:
-    """The certificates of a PEM file.
+    """Load the certificates of a PEM file.
 
     Raises:
-      BadCertificates: where it cannot be read, or holds no root.
+      BadCertificates: if it cannot be read, or has no root certificate.
     """
     try:
-        found = x509.load_pem_x509_certificates(path.read_bytes())
+        loaded = x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
         raise BadCertificates(f"{path}: cannot be read ({error.strerror})") from None
     except ValueError:
         raise BadCertificates(f"{path} holds no certificate in PEM") from None
-    if all(one.issuer != one.subject for one in found):
+    if all(one.issuer != one.subject for one in loaded):
         raise BadCertificates(f"{path} holds no root: add the certificate that issued itself")
-    return found
+    return loaded
 
 
 def _read(answer: bytes, envelope: bytes) -> TimeStampResponse:
     from rfc3161_client import PKIStatus, decode_timestamp_response
 
+    """Decode an answer, and check that it stamps `envelope`."""
     try:
-        found = decode_timestamp_response(answer)
-        granted = found.status == PKIStatus.GRANTED
-        about = found.tst_info.message_imprint.message if granted else b""
+        response = decode_timestamp_response(answer)
+        granted = response.status == PKIStatus.GRANTED
+        imprint = response.tst_info.message_imprint.message if granted else b""
     except ValueError:
-        raise NoTimestamp("is no answer of a time stamping authority") from None
+        raise NoTimestamp("is not an answer of a time stamping authority") from None
     if not granted:
-        raise NoTimestamp(f"the authority refused (status {found.status})")
-    if about != sha256(envelope).digest():
+        raise NoTimestamp(f"the authority refused (status {response.status})")
+    if imprint != sha256(envelope).digest():
         raise NoTimestamp("is a time stamp of something else")
-    return found
+    return response
 
 
 def _post(url: str, query: bytes) -> bytes:
     if urlsplit(url).scheme not in ("http", "https"):
-        raise NoTimestamp("an authority's address begins with http:// or https://")
+        raise NoTimestamp("the authority's address must begin with http:// or https://")
     headers = {"Content-Type": "application/timestamp-query"}
     request = urllib.request.Request(url, query, headers, method="POST")
     answer: Future[bytes] = Future()
@@ -171,7 +178,7 @@ def _post(url: str, query: bytes) -> bytes:
         except BaseException as error:
             answer.set_exception(error)
 
-    # a socket's time-out begins anew with each byte, and looking up a name has none
+    # a socket's time-out restarts with each byte, and a name look-up has none
     Thread(target=ask, daemon=True).start()
     try:
         return answer.result(TIMEOUT)
@@ -180,10 +187,10 @@ def _post(url: str, query: bytes) -> bytes:
 
 
 def _chunks(request: urllib.request.Request) -> Iterator[bytes]:
-    ends, held = time.monotonic() + TIMEOUT, 0
+    deadline, length = time.monotonic() + TIMEOUT, 0
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
         while chunk := answer.read1(1 << 16):
-            held += len(chunk)
-            if held > MAX_BYTES or time.monotonic() > ends:
-                raise ValueError("an answer without end")
+            length += len(chunk)
+            if length > MAX_BYTES or time.monotonic() > deadline:
+                raise ValueError("the answer is too long or too slow")
             yield chunk

@@ -104,8 +104,8 @@ def create_file(path: Path, content: Content, mode: int | None = None) -> bool:
 def append_line(path: Path, line: bytes) -> None:
     """Add a line to a log that others follow while it is written.
 
-    Lines of several processes do not mix.  A line is not synced, and a full disk may cut it short:
-    what must be whole is written by `write_bytes`.
+    Lines of several processes do not mix.  A line is not synced, and a full disk may cut it short.
+    Use `write_bytes` for files that must be complete.
     """
     make_folder(path.parent)
     with path.open("ab", buffering=0) as file:
@@ -114,7 +114,7 @@ def append_line(path: Path, line: bytes) -> None:
 
 
 def write_output(path: Path, content: bytes) -> None:
-    """Write what a user asked for to a place of the user's choice; its folder must exist.
+    """Write output to a path that the user chose; its folder must exist.
 
     A regular file is replaced atomically.  A link, a pipe or a device (/dev/stdout) is written to.
     """
@@ -127,7 +127,7 @@ def write_output(path: Path, content: bytes) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file before what comes next.  A missing file is ignored."""
+    """Remove a file and sync its folder.  A missing file is ignored."""
     if path.parent.is_dir():
         path.unlink(missing_ok=True)
         fsync_folder(path.parent)
@@ -135,7 +135,7 @@ def remove_file(path: Path) -> None:
 
 def hard_link_or_copy(source: Path, target: Path) -> None:
     """The same file under another name: a hard link, or a copy if none can be made.  The caller
-    syncs the folder, once for all its links."""
+    must sync the folder, once for all its links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)
@@ -163,10 +163,10 @@ def _copy(content: Content, file: BinaryIO) -> None:
 def _mode_of(path: Path) -> int | None:
     """A regular file's permissions; None if there is no such file."""
     try:
-        found = path.stat().st_mode
+        mode = path.stat().st_mode
     except OSError:
         return None
-    return stat.S_IMODE(found) if stat.S_ISREG(found) else None
+    return stat.S_IMODE(mode) if stat.S_ISREG(mode) else None
 
 
 def _sync_file(path: Path, mode: int | None) -> None:
@@ -217,12 +217,12 @@ def make_folder(folder: Path) -> None:
         missing.append(parent)
         parent = parent.parent
     folder.mkdir(parents=True, exist_ok=True)
-    for made in missing:
-        fsync_folder(made.parent)
+    for created in missing:
+        fsync_folder(created.parent)
 
 
 def fsync_folder(folder: Path) -> None:
-    """Put a folder's entries on disk before what comes next."""
+    """Sync a folder, so that its entries are on disk."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)
@@ -237,8 +237,8 @@ def fsync_folder(folder: Path) -> None:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """An empty folder to fill; it takes the place of `folder` when the block ends.
 
-    If the block raises, nothing is left of it, and `folder` stays as it was.  What killed processes
-    left of the same folder is removed.  The files in it are written by this module.
+    If the block raises, nothing is left of it, and `folder` stays as it was.  Temporary
+    folders that killed processes left are removed.  The files in it are written by this module.
     """
     make_folder(folder.parent)
     _sweep(folder)
@@ -254,7 +254,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def _locked_folder(folder: Path) -> tuple[Path, int]:
-    """A temporary folder, and the descriptor whose lock says that its maker is alive."""
+    """A temporary folder, and the descriptor whose lock shows that its process is alive."""
     while True:
         fresh = _temporary(folder)
         fresh.mkdir()
@@ -284,7 +284,7 @@ def replace_folder(fresh: Path, folder: Path) -> None:
 
 
 def swap_folder(fresh: Path, folder: Path) -> None:
-    """Put a finished folder in another's place, which is then where the finished one was."""
+    """Swap a finished folder with another; the old one is then where the finished one was."""
     make_folder(folder.parent)
     if folder.exists():
         exchange(fresh, folder)
@@ -294,19 +294,19 @@ def swap_folder(fresh: Path, folder: Path) -> None:
         fsync_folder(parent)
 
 
-def exchange(one: Path, other: Path) -> bool:
+def exchange(first: Path, second: Path) -> bool:
     """Exchange two folders of one file system; False if it took more than one step.
 
     Raises:
       OSError: if either is missing, or must not be moved.
     """
     with suppress(OSError):
-        _rename(one, other, _RENAME_EXCHANGE)
+        _rename(first, second, _RENAME_EXCHANGE)
         return True
-    aside = _temporary(other, "old")
-    other.rename(aside)
-    one.rename(other)
-    aside.rename(one)
+    aside = _temporary(second, "old")
+    second.rename(aside)
+    first.rename(second)
+    aside.rename(first)
     return False
 
 
@@ -367,11 +367,11 @@ class LocalDisk(ObjectStore):
 
     def list_keys(self, prefix: str = "") -> list[str]:
         folder = prefix.rpartition("/")[0]
-        found = []
+        keys = []
         for inside, _, names in os.walk(self.path(folder) if folder else self.root, onerror=_fail):
             above = Path(inside).relative_to(self.root).as_posix()
-            found += [name if above == "." else f"{above}/{name}" for name in names]
-        return sorted(key for key in found if key.startswith(prefix) and is_key(key))
+            keys += [name if above == "." else f"{above}/{name}" for name in names]
+        return sorted(key for key in keys if key.startswith(prefix) and is_key(key))
 
     def delete(self, key: str) -> None:
         if (path := self.path(key)).is_file():
@@ -387,6 +387,6 @@ class LocalDisk(ObjectStore):
 
 
 def _fail(error: OSError) -> None:
-    """Raise what a walk meets, save that there is no such folder."""
+    """Raise an error of `os.walk`; a missing folder is ignored."""
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
         raise error

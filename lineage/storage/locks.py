@@ -37,8 +37,10 @@ def try_folder_lock(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def exclusive_lock(path: Path) -> Iterator[bool]:
-    """Hold a lock for as long as this process lives at the most; False if another process holds it.
-    The file is removed with the lock."""
+    """Hold a lock on a file; False if another process holds it.
+
+    The lock ends with this process at the latest.  The file is removed with the lock.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     while True:
         with path.open("a") as file:
@@ -46,7 +48,7 @@ def exclusive_lock(path: Path) -> Iterator[bool]:
                 yield False
                 return
             if not is_at(file.fileno(), path):
-                continue  # its last holder removed it before it was locked here
+                continue  # its last holder removed the file before this lock
             try:
                 yield True
             finally:
@@ -64,7 +66,7 @@ def _locked(file: int) -> bool:
 
 
 def is_at(file: int, path: Path) -> bool:
-    """Whether an open file is what a path names."""
+    """Whether a path names this open file."""
     try:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:

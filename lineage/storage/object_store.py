@@ -1,4 +1,4 @@
-"""What storage does for this project: the interface of local disks and of object stores."""
+"""The storage interface of this project, for local disks and object stores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_KEY_BYTES: Final = 1024
 #: A segment leaves room for the temporary names of `lineage.storage.disk` (255 bytes on most disks).
 MAX_SEGMENT_BYTES: Final = 200
 
-#: What is written: bytes, or an open file, read from where it stands to its end.
+#: What is written: bytes, or an open file, read from its current position to its end.
 Content = bytes | BinaryIO
 
 

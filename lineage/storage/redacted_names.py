@@ -1,6 +1,6 @@
-"""URIs and file names that hold personal data: stored redacted, found again by a keyed digest.
+"""URIs and file names with personal data: stored redacted, and looked up by a keyed digest.
 
-The key lies with the work files, never in a release: without it a digest says nothing.
+The key lies among the work files, never in a release.  Without the key a digest reveals nothing.
 """
 
 from __future__ import annotations
@@ -18,19 +18,22 @@ KEY_BYTES = 32
 
 
 class ShortKey(TamgaError):
-    """The look-up key is too short to be one; the message says what to do."""
+    """The look-up key is too short; the message says what to do."""
 
     exit_code = BAD_USAGE
 
 
 def lookup_key(folder: Path) -> bytes:
-    """The key of a work folder, made where there is none yet (readable by its owner alone)."""
+    """Load the look-up key of a work folder; create it if there is none.
+
+    Only its owner can read the file.
+    """
     path = folder / "lookup.key"
     if not path.exists():
         disk.create_file(path, secrets.token_bytes(KEY_BYTES), mode=0o600)
     secret = path.read_bytes()
     if len(secret) < KEY_BYTES:
-        raise ShortKey(f"{path} is too short for a key; remove it, and a new one is made")
+        raise ShortKey(f"{path} is too short for a key; remove the file, and a new key is created")
     return secret
 
 
@@ -40,13 +43,18 @@ def keyed_digest(secret: bytes, value: str) -> str:
 
 
 def find_file(secret: bytes, keyed: str, redacted: str, root: Path) -> str | None:
-    """The name, relative to `root`, of the file whose name was stored redacted; None where it is
-    not there.  It is looked for below the folder that the redacted name still tells.
+    """Find the file whose name was stored redacted.
+
+    The search begins in the deepest folder that the redacted name still names.
 
     Args:
       secret: the key.
-      keyed: the digest of the name.
-      redacted: the name as stored, with `<ENTITY>` in place of what was found in it.
+      keyed: the keyed digest of the name.
+      redacted: the name as stored, with `<ENTITY>` in place of personal data.
+      root: the folder that names are relative to.
+
+    Returns:
+      The name relative to `root`; None if there is no such file.
     """
     folder = root
     for part in PurePosixPath(redacted).parts[:-1]:
@@ -62,7 +70,9 @@ def find_file(secret: bytes, keyed: str, redacted: str, root: Path) -> str | Non
 
 
 def stored_name(path: Path, root: Path) -> str:
-    """A file's name as lineage has it: relative to `root`, with slashes; bytes that are no UTF-8
-    as `\\xNN`."""
+    """A file's name as lineage stores it: relative to `root`, with slashes.
+
+    Bytes that are not UTF-8 become `\\xNN`.
+    """
     name = Path(os.path.relpath(path, root)).as_posix()
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Names of the files and folders in a release, and beside releases.  They stand here alone."""
+"""Names of the files and folders in a release, and beside releases.  No other module spells them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ STATEMENT: Final = "manifest.dsse.json"
 README: Final = "README.md"
 LEAVES: Final = "seal/leaves"
 SALTS: Final = "seal/salts"
-#: The answer of a time stamping authority, and the signed statement that it stamps.
+#: The answer of a time stamping authority, and the signed statement about this answer.
 TIMESTAMP: Final = "seal/statement.tsr"
 STAMPED: Final = "seal/timestamp.dsse.json"
 

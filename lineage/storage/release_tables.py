@@ -25,19 +25,19 @@ _TYPES: Final = {
 
 
 class NoRelease(TamgaError):
-    """There is no release where one was named."""
+    """A named folder does not hold a release."""
 
     exit_code = BAD_USAGE
 
 
 class DamagedRelease(TamgaError):
-    """A release has a table that cannot be read, or that lacks what is asked of it."""
+    """A table of a release cannot be read, or lacks rows or columns."""
 
     exit_code = NO
 
 
 def _table_errors() -> Iterator[type[Exception]]:
-    """The errors of the table libraries; queries do not load Arrow, which then raises none."""
+    """The errors of the table libraries; Arrow is skipped if it is not loaded."""
     yield pl.exceptions.PolarsError
     if arrow := sys.modules.get("pyarrow"):
         yield arrow.ArrowException
@@ -47,18 +47,19 @@ def _table_errors() -> Iterator[type[Exception]]:
 def readable(
     otherwise: type[TamgaError] = DamagedRelease, *also: type[Exception]
 ) -> Iterator[None]:
-    """Turn the errors of the table libraries into one that a user can meet.  Only their class is
-    named: their text may quote what was read.
+    """Convert the errors of the table libraries to an error for the user.
+
+    The message names only their class, for their text may quote data.
 
     Args:
-      otherwise: the error to raise; `NoRelease` where the command then has nothing to ask.
+      otherwise: the error to raise; `NoRelease` for commands that cannot answer without the table.
       also: further classes that a damaged release raises here.
     """
     try:
         yield
     except (*_table_errors(), *also) as error:
         raise otherwise(
-            f"the release cannot be read, a table is damaged ({type(error).__name__}); "
+            f"the release cannot be read: a table is damaged ({type(error).__name__}); "
             "`tamga verify` names the first file that is wrong"
         ) from error
 
@@ -70,7 +71,7 @@ def empty_table(name: str) -> pl.LazyFrame:
 
 @dataclass(frozen=True)
 class ReleaseTables:
-    """A release on disk.
+    """The manifest and lineage tables of a release on disk.
 
     Args:
       folder: `<path>/<name>`, with `data/`, `lineage/` and `manifest.json`.
@@ -79,28 +80,36 @@ class ReleaseTables:
     folder: Path
 
     def table(self, name: str, parts: Collection[str | None] = ()) -> pl.LazyFrame:
-        """A lineage table, lazily; only some parts of it, where they are there."""
+        """Scan a lineage table; only the named parts, if the release has them.
+
+        Raises:
+          NoRelease: if the table has no files.
+        """
         files = sorted((self.folder / "lineage" / name).glob("*.parquet"))
-        files = [one for one in files if one.stem in parts] or files
+        files = [file for file in files if file.stem in parts] or files
         if not files:
             raise NoRelease(f"{self.folder} holds no release (lineage/{name} is not there)")
         return pl.scan_parquet(files, hive_partitioning=False).select(*LINEAGE[name])
 
     def parts(self) -> pl.LazyFrame:
-        """Rows of `schemas.tables.PARTS`; none where no record was split."""
+        """Scan the parts of records (`schemas.tables.PARTS`); empty if no record was split."""
         if not (self.folder / "lineage/parts").is_dir():
             return empty_table("parts")
         return self.table("parts")
 
     def record_of(self, doc_id: str) -> str | None:
-        """The record that a part was cut from; None where it is no part."""
-        found = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
-        return found[0] if len(found) else None
+        """The record that a document was cut from; None if it is not a part of a record."""
+        records = self.parts().filter(pl.col("doc_id") == doc_id).head(1).collect()["part_of"]
+        return records[0] if len(records) else None
 
     def manifest(self) -> dict[str, Any]:
-        """The release's manifest."""
+        """Read the manifest.
+
+        Raises:
+          NoRelease: if it cannot be read.
+        """
         try:
-            read: dict[str, Any] = json.loads((self.folder / release_files.MANIFEST).read_bytes())
+            value: dict[str, Any] = json.loads((self.folder / release_files.MANIFEST).read_bytes())
         except (OSError, ValueError):
             raise NoRelease(f"{self.folder} holds no release (no readable manifest.json)") from None
-        return read
+        return value

@@ -19,30 +19,35 @@ def is_url(path: str) -> bool:
 
 
 def matching_urls(pattern: str) -> list[str]:
-    """The URLs of the files that a pattern fits, or of all below the folder that it names; itself
-    where there are none, so that it is accounted for.
+    """List the files that match a pattern, or that lie below a folder.
+
+    Returns:
+      Their URLs, sorted.  A pattern without a match is returned itself, so that it is recorded as
+      a missing file.
 
     Raises:
-      ImportError: where the driver of the URL's scheme is not installed.
-      ValueError: where there is none, or the store cannot be asked (no connection, no right).
+      ImportError: if the driver of the URL's scheme is not installed.
+      ValueError: if there is no such scheme, or the store cannot be listed (no connection, no
+        permission).
     """
     filesystem, path = _file_system(pattern)
     try:
         if _MAGIC.search(path):
-            about = filesystem.glob(path, detail=True)
-            found = [name for name, one in about.items() if one["type"] == "file"]
+            entries = filesystem.glob(path, detail=True)
+            names = [name for name, entry in entries.items() if entry["type"] == "file"]
         else:
-            found = filesystem.find(path)
+            names = filesystem.find(path)
     except FileNotFoundError:
-        found = []
+        names = []
     except Exception as error:  # drivers raise what their libraries do
-        told = f"{type(error).__name__}: cannot be listed; check the endpoint and the credentials"
-        raise ValueError(told) from error
-    return sorted(filesystem.unstrip_protocol(name) for name in found) or [pattern]
+        kind = type(error).__name__
+        message = f"{kind}: cannot be listed; check the endpoint and the credentials"
+        raise ValueError(message) from error
+    return sorted(filesystem.unstrip_protocol(name) for name in names) or [pattern]
 
 
 def file_size(url: str) -> int:
-    """How many bytes a file has; 0 where it is not there."""
+    """The size of a file in bytes; 0 if it is missing."""
     filesystem, path = _file_system(url)
     try:
         return int(filesystem.info(path)["size"] or 0)
@@ -51,14 +56,17 @@ def file_size(url: str) -> int:
 
 
 def read_bytes(url: str) -> bytes:
-    """A file's bytes; OSError where it cannot be had."""
+    """Read a file; raises OSError if it cannot be read."""
     filesystem, path = _file_system(url)
     return bytes(filesystem.cat_file(path))
 
 
 def fetch_file(url: str, folder: Path) -> Path:
-    """A copy of a file in `folder`, made anew where the file changed; a path where nothing is, where
-    it cannot be had."""
+    """Copy a file to `folder`, unless the copy there has the same version.
+
+    Returns:
+      The path of the copy; a path without a file if the file cannot be read.
+    """
     filesystem, path = _file_system(url)
     suffix = "".join(Path(path).suffixes[-2:])[-40:]
     try:

@@ -1,8 +1,8 @@
-"""Compressed files read from the front as one stream, told by their first bytes.
+"""Compressed files read as one stream; their first bytes name the format.
 
-gzip, zstd and lz4 frames; several of them one behind the other are one stream.  What breaks off
-raises EOFError and what is broken OSError, whichever library met it; memory is that of a window
-(at most 128 MiB) however much comes out.
+The formats are gzip, zstd and lz4.  Several frames one after another are one stream.  A truncated
+stream raises EOFError and a damaged one OSError, whichever library reads it.  Memory is bounded by
+the window (at most 128 MiB), whatever the length of the output.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from pathlib import Path
 from typing import Any
 
 MAGICS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
-#: The dictionary of a `.warc.zst`: a skippable frame at its front.
+#: A `.warc.zst` holds its dictionary in a skippable frame at its start; these bytes begin it.
 DICTIONARY = b"\x5d\x2a\x4d\x18"
 MAX_DICTIONARY = 1 << 24
 BUFFER = 1 << 18
-#: A place inside an entry of a ZIP: the entry's number, from 1, above this many bits; below them
-#: the position in what the entry unpacks to.
+#: A place in an entry of a ZIP file: the bits above these hold the entry's number (from 1), these
+#: bits hold the position in its decompressed content.
 ENTRY_BITS = 40
 BROKEN = (OSError, EOFError)
 
 
 def compression(head: bytes) -> str | None:
-    """`gzip`, `zstd`, `lz4`, or None: how a file that begins like this is compressed."""
-    # skippable frames are zstd's and lz4's alike; only zstd's stand at the front of an archive
+    """The compression of a file that begins with these bytes: `gzip`, `zstd`, `lz4` or None."""
+    # zstd and lz4 both have skippable frames; only those of zstd begin an archive
     if head[1:4] == DICTIONARY[1:] and 0x50 <= head[0] <= 0x5F:
         return "zstd"
     return next((name for magic, name in MAGICS.items() if head.startswith(magic)), None)
 
 
 def compression_of(path: Path) -> str | None:
-    """The same of a file on disk; None also where it cannot be opened."""
+    """The compression of a file on disk; None also if it cannot be opened."""
     try:
         with path.open("rb") as file:
             return compression(file.read(4))
@@ -44,12 +44,15 @@ def compression_of(path: Path) -> str | None:
 
 
 def open_decompressed(path: Path) -> io.BufferedReader:
-    """A file's content, decompressed where it is compressed; seeking backwards starts anew."""
+    """Open a file, and decompress it if it is compressed.
+
+    A backward seek decompresses from the start again.
+    """
     return decompressed(path.open("rb"))
 
 
 def decompressed(file: io.BufferedReader) -> io.BufferedReader:
-    """The same of an open file, which is closed with what comes back."""
+    """Decompress an open file if it is compressed.  Closing the result closes the file."""
     file.seek(0)
     kind = compression(file.read(4))
     file.seek(0)
@@ -59,11 +62,14 @@ def decompressed(file: io.BufferedReader) -> io.BufferedReader:
 
 
 def open_zip_entry(path: Path, number: int) -> io.BufferedReader:
-    """The content of the entry of a ZIP with that number (from 1, as its directory lists them),
-    decompressed to the last.
+    """Open an entry of a ZIP file; an entry that is itself compressed is decompressed too.
+
+    Args:
+      path: the ZIP file.
+      number: the entry's place in the central directory, from 1.
 
     Raises:
-      OSError: where there is none, or it cannot be read.
+      OSError: if there is no such entry, or it cannot be read.
     """
     try:
         if number < 1:
@@ -72,15 +78,15 @@ def open_zip_entry(path: Path, number: int) -> io.BufferedReader:
             raw = archive.open(archive.infolist()[number - 1])
         return decompressed(io.BufferedReader(_DecompressedStream(raw, lambda same: same), BUFFER))
     except (zipfile.BadZipFile, RuntimeError, IndexError, ValueError, zlib.error) as error:
-        raise OSError(f"{type(error).__name__}: no entry {number} that can be read") from None
+        raise OSError(f"{type(error).__name__}: entry {number} cannot be read") from None
 
 
 class _DecompressedStream(io.RawIOBase):
-    """A decompressing stream whose errors are of one kind."""
+    """A stream of decompressed bytes that turns the errors of all libraries into OSError."""
 
     def __init__(self, file: Any, open_: Callable[[Any], Any]) -> None:
         self._file = file
-        self._stream = self._do(open_, file)
+        self._stream = self._call(open_, file)
 
     def readable(self) -> bool:
         return True
@@ -89,12 +95,12 @@ class _DecompressedStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        part = self._do(self._stream.read1, len(buffer))  # what stands before a break is not lost
+        part = self._call(self._stream.read1, len(buffer))  # keeps what precedes a damage
         buffer[: len(part)] = part
         return len(part)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return int(self._do(self._stream.seek, offset, whence))
+        return int(self._call(self._stream.seek, offset, whence))
 
     def tell(self) -> int:
         return int(self._stream.tell())
@@ -104,13 +110,13 @@ class _DecompressedStream(io.RawIOBase):
         super().close()
 
     @staticmethod
-    def _do(what: Callable[..., Any], *args: Any) -> Any:
+    def _call(function: Callable[..., Any], *args: Any) -> Any:
         try:
-            return what(*args)
+            return function(*args)
         except BROKEN:
             raise
         except Exception as error:  # zlib.error, ZstdError, RuntimeError of lz4, BadZipFile
-            raise OSError(f"{type(error).__name__}: broken stream") from None
+            raise OSError(f"{type(error).__name__}: damaged stream") from None
 
 
 def _gzip(file: Any) -> Any:
@@ -134,7 +140,7 @@ def _zstd(file: Any) -> Any:
                 content = zstd.ZstdDecompressor().decompress(content, MAX_DICTIONARY)
             dictionary = zstd.ZstdDict(content)
         except (ValueError, zstd.ZstdError):
-            pass  # torn: what needs it cannot be read, and says so
+            pass  # a damaged dictionary: frames that need it raise an error
     file.seek(0)
     return zstd.ZstdFile(file, zstd_dict=dictionary)
 

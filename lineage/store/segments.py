@@ -1,22 +1,22 @@
-"""Segments of the store: what one release added to it and ended, as Parquet for point look-ups.
+"""Segments of the store: what one release adds and ends, in Parquet files for point look-ups.
 
-A segment is a folder `<seq>-<digest of the statement>` that is written once, in one rename.  Its
-`docs` are intervals of membership that begin with the release: a record, and what became of it.
-`ended` names those that the release before was the last to have, so that a record whose fate does
-not change has one row, however many releases there are.
+A segment is a folder `<seq>-<digest of the statement>`.  It is written once, by one rename.  A row
+of `docs` is an interval that begins with the release: a record, and its outcome.  A row of `ended`
+names an interval whose last release is the one before.  So a record whose outcome does not change
+has one row, whatever the number of releases.
 
 | table | a row is | sorted by |
 |---|---|---|
 | `docs` | an interval of a record that begins here | host (its labels reversed), doc_id |
-| `ids` | a record's id: a row in `docs` | doc_id |
-| `moves` | a record whose fate is as before, and whose place is not | doc_id |
-| `urls` | 64 bits of the digest of an address: a row in `docs` | key |
-| `texts` | the digest of a released text: a row in `docs` | digest |
-| `payloads` | 128 bits of a payload's digest: a row in `docs` | digest |
-| `prints` | a fingerprint of a released text (made by the caller): a row in `docs` | key |
+| `ids` | a record's id -> its row in `docs` | doc_id |
+| `moves` | a record whose outcome is unchanged and whose place is new | doc_id |
+| `urls` | 64 bits of the digest of an address -> a row in `docs` | key |
+| `texts` | the digest of a released text -> a row in `docs` | digest |
+| `payloads` | 128 bits of a payload's digest -> a row in `docs` | digest |
+| `prints` | a fingerprint of a released text (computed by the caller) -> a row in `docs` | key |
 | `copies` | a member of a cluster of duplicates | cluster_id, doc_id |
-| `ended` | an interval whose last release was the one before: its segment and row | both |
-| `sources` | a source as the register had it | source_id |
+| `ended` | an interval whose last release is the one before: its segment and row | both |
+| `sources` | a source as it was in the register | source_id |
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from schemas import columns
 from schemas.canonical import canonical_json
 from schemas.errors import BAD_USAGE, TamgaError
 
-FOLDER: Final = "_store"  # inside the folder of releases; no release may have this name
+FOLDER: Final = "_store"  # in the folder of releases; a release must not have this name
 FORMAT: Final = 1
 HEADER: Final = "segment.json"
-#: Rows of a row group: what a point look-up reads.
+#: Rows of a row group: a point look-up reads one group.
 GROUP_ROWS: Final = 1 << 15
-_PRINTS_ROWS: Final = 1 << 13  # of which many groups are read at a time
+_PRINTS_ROWS: Final = 1 << 13  # smaller, for a look-up of fingerprints reads many groups
 
 _text, _id, _row = pl.String, pl.Binary, pl.UInt32
 TABLES: Final = {
@@ -98,7 +98,7 @@ SORTED: Final = {
     "ended": ["first_seq", "pos"],
     "sources": ["source_id"],
 }
-#: Arrow types of the files; Polars writes texts as large_string.
+#: Arrow types of the files; Polars itself would write strings as large_string.
 _ARROW: Final[Mapping[pl.DataType | type[pl.DataType], str]] = {
     pl.String: "string",
     pl.Binary: "binary",
@@ -108,17 +108,19 @@ _ARROW: Final[Mapping[pl.DataType | type[pl.DataType], str]] = {
     pl.Int64: "int64",
     pl.Float64: "double",
 }
-#: Digests do not repeat, and sorted keys shrink by half as differences.
+#: Columns without a dictionary: digests do not repeat, and delta encoding halves sorted keys.
 _PLAIN: Final = {"doc_id", "uri", "digest", "key", "pos", "row", "cluster_id", "kept_doc_id"}
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a segment says of its release.
+    """The header of a segment: facts about its release.
 
-    `seq` and `statement_sha256` are those of its line in the log; `previous` the seq of the segment
-    before (-1: none); `moved` how many `moves` there are; `prints` names how the fingerprints were
-    made.
+    Args:
+      seq, statement_sha256: as in the release's line of the log.
+      previous: the seq of the segment before; -1: none.
+      moved: the number of rows in `moves`.
+      prints: the algorithm of the fingerprints; empty: there are none.
     """
 
     seq: int
@@ -139,17 +141,18 @@ class Header:
 
 
 class BadStore(TamgaError):
-    """A store that is torn or of another format; the message names the file and the remedy."""
+    """A store is damaged or has another format; the message names the file and the remedy."""
 
     exit_code = BAD_USAGE
 
 
 def write_segment(store: Path, header: Header, tables: Mapping[str, pl.DataFrame]) -> Path:
-    """Write a segment so that it is there whole or not at all.
+    """Write a segment atomically; return its folder.
 
     Args:
       store: the folder of segments.
-      tables: by name, sorted as `SORTED` says; those that are left out are empty.
+      header: the segment's header.
+      tables: by name, sorted by the columns in `SORTED`; missing tables are empty.
     """
     folder = store / header.folder
     with disk.atomic_folder(folder) as fresh:
@@ -179,19 +182,25 @@ def _write(path: Path, frame: pl.DataFrame, schema: pl.Schema) -> None:
 
 
 def parse_header(content: bytes, place: str) -> Header:
-    """A segment's header from the bytes of its file.
+    """Parse a segment's header from the bytes of its file.
+
+    Args:
+      content: the bytes.
+      place: the file's name, for messages.
 
     Raises:
-      BadStore: where it is none, or of another format.
+      BadStore: if it is not a header, or has another format.
     """
     try:
-        read: dict[str, Any] = json.loads(content)
-        found = Header(**read)
+        fields: dict[str, Any] = json.loads(content)
+        parsed = Header(**fields)
     except (ValueError, TypeError):
-        raise BadStore(f"{place} is no header of a segment; run `tamga index --rebuild`") from None
-    if found.format != FORMAT:
         raise BadStore(
-            f"{place} is of format {found.format}, and this version reads {FORMAT}; "
+            f"{place} is not the header of a segment; run `tamga index --rebuild`"
+        ) from None
+    if parsed.format != FORMAT:
+        raise BadStore(
+            f"{place} has the format {parsed.format}, and this version reads {FORMAT}; "
             "run `tamga index --rebuild`"
         )
-    return found
+    return parsed

@@ -1,4 +1,4 @@
-"""Addresses as the store keeps them: hosts that sort by domain, keys that sort by nothing."""
+"""Addresses in the store: reversed hosts, which sort by domain, and hashed keys of URLs."""
 
 from __future__ import annotations
 
@@ -8,21 +8,30 @@ import polars as pl
 
 from schemas.urls import authority_host, hosts, normal_url
 
-#: What is in normal form already, so that most addresses are read by one expression.
+#: Addresses in normal form already; one expression recognises most of them.
 _SIMPLE = r"^(?:https?:)(//[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)+/(?:[A-Za-z0-9_~-][A-Za-z0-9._~/-]*)?)$"
 _DOTS = r"/\.{1,2}(?:/|$)"
 
 
 def reversed_hosts(uris: pl.Series) -> pl.Series:
-    """The host of each address with its labels reversed (`kz.example.law`), so that subdomains
-    stand behind their domain; empty for what has none."""
+    """The host of each address with reversed labels (`kz.example.law`); empty if it has none.
+
+    Reversed hosts sort subdomains directly after their domain.
+    """
     frame = hosts(uris).to_frame("host").with_columns(pl.col("host").fill_null(""))
     return frame.select(pl.col("host").str.split(".").list.reverse().list.join(".")).to_series()
 
 
 def url_keys(uris: pl.Series, hmacs: pl.Series | None = None) -> pl.Series:
-    """64 bits of SHA-256 of each address in normal form (what is no URL: as it stands); where
-    there is an HMAC, the first 64 bits of that: the address itself is known to its owner alone."""
+    """Hash each address to a key of 64 bits.
+
+    The key is from the SHA-256 of the address in normal form, or of the unchanged text if it is not
+    a URL.  If there is an HMAC, the key is its first 64 bits, for the address is stored redacted.
+
+    Args:
+      uris: the addresses.
+      hmacs: their keyed digests in hex, null for most; None: there are none.
+    """
     simple = uris.str.extract(_SIMPLE, 1)
     simple = (
         simple.to_frame("u").select(pl.when(~pl.col("u").str.contains(_DOTS)).then("u")).to_series()
@@ -34,7 +43,7 @@ def url_keys(uris: pl.Series, hmacs: pl.Series | None = None) -> pl.Series:
     keys = pl.Series("key", values, dtype=pl.UInt64)
     if hmacs is None or hmacs.null_count() == len(hmacs):
         return keys
-    keyed = [None if one is None else int(one[:16], 16) for one in hmacs]
+    keyed = [None if digest is None else int(digest[:16], 16) for digest in hmacs]
     return pl.select(
         pl.coalesce(pl.Series("keyed", keyed, dtype=pl.UInt64), keys).alias("key")
     ).to_series()
@@ -45,7 +54,10 @@ def _key(value: bytes) -> int:
 
 
 def is_under(domain: str) -> pl.Expr:
-    """Whether `host` is a domain or stands below it: a range, as labels are reversed."""
+    """Whether the column `host` is a domain or one of its subdomains.
+
+    With reversed labels this is a range, which a sorted file answers quickly.
+    """
     host = authority_host(domain.strip().rstrip("/").rpartition("//")[2])
     if host is None:
         return pl.lit(False)
@@ -55,5 +67,5 @@ def is_under(domain: str) -> pl.Expr:
 
 
 def forward_hosts(hosts: pl.Series) -> pl.Series:
-    """Hosts as they are written, from reversed ones."""
+    """Turn reversed hosts into hosts in their usual order."""
     return hosts.str.split(".").list.reverse().list.join(".")

@@ -1,4 +1,4 @@
-"""Entering a release into the store: which intervals begin with it, and which it ends."""
+"""Enter a release into the store: compute which intervals begin with it, and which end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from schemas.stages import STAGES
 #: Released texts (doc_id, text) -> doc_id and `key` of their fingerprints (u64).
 Prints = Callable[[pl.DataFrame], pl.DataFrame]
 
-#: What must not change while an interval lasts.
+#: The columns that do not change during an interval.
 STATE: Final = (
     "source_id", "lang", "stage", "outcome", "reason", "rule", "rule_version",
     "licence", "jurisdiction", "basis", "reference", "n_chars", "n_tokens", "digest",
@@ -31,55 +31,55 @@ STATE: Final = (
 def enter_release(
     folder: Path, store: Store, entry: dict[str, Any], prints: Prints | None, algorithm: str = ""
 ) -> Header:
-    """Enter a release into the store beside it.
+    """Enter a release into the store beside it; return the header of its segment.
 
     Args:
       folder: the release.
-      store: what is entered so far, all of it before this release.
+      store: the store; all its releases are before this one.
       entry: the release's line of the log.
-      prints: makes the fingerprints of its texts; None: it is entered without.
-      algorithm: names how they are made.
+      prints: computes the fingerprints of its texts; None: it is entered without fingerprints.
+      algorithm: the name of the algorithm of the fingerprints.
 
     Raises:
-      lineage.storage.release_tables.NoRelease: where the folder holds none.
+      lineage.storage.release_tables.NoRelease: if the folder holds no release.
     """
     release = ReleaseTables(folder)
-    about = release.manifest()
+    manifest = release.manifest()
     rows = _without_erased(_rows(release), erasure.erased_ids(folder.parent))
     before = store.releases[-1].seq if store.releases else -1
     fresh, moved, ended = _changes(rows, store)
-    made = interval_tables(fresh, moved, ended)
-    new = made["docs"].filter("new_text").select("doc_id", "shard", "pos")
-    made |= {
+    tables = interval_tables(fresh, moved, ended)
+    new = tables["docs"].filter("new_text").select("doc_id", "shard", "pos")
+    tables |= {
         "prints": _prints(release, new, prints),
         "copies": _copies(release),
         "sources": _sources(release),
     }
-    found = Header(
-        entry["seq"],
-        entry["name"],
-        entry["statement_sha256"],
-        about["as_of"],
-        about["purpose"],
-        before,
-        rows.height,
-        rows["digest"].count(),
-        moved.height,
-        algorithm,
+    header = Header(
+        seq=entry["seq"],
+        name=entry["name"],
+        statement_sha256=entry["statement_sha256"],
+        as_of=manifest["as_of"],
+        purpose=manifest["purpose"],
+        previous=before,
+        records=rows.height,
+        documents=rows["digest"].count(),
+        moved=moved.height,
+        prints=algorithm,
     )
-    segments.write_segment(store.folder, found, made)
-    return found
+    segments.write_segment(store.folder, header, tables)
+    return header
 
 
 def interval_tables(
     fresh: pl.DataFrame, moved: pl.DataFrame, ended: pl.DataFrame
 ) -> dict[str, pl.DataFrame]:
-    """The tables of a segment that intervals make: all but `prints`, `copies` and `sources`.
+    """Build the tables of a segment from intervals: all except `prints`, `copies` and `sources`.
 
     Args:
-      fresh: intervals that begin: the columns of `docs` but `host`, PLACE, `digest`, `uri_hmac` and
-        `payload`.
-      moved: doc_id and PLACE of records whose place alone is new.
+      fresh: the intervals that begin: the columns of `docs` except `host`; and PLACE, `digest`,
+        `uri_hmac` and `payload`.
+      moved: doc_id and PLACE of records of which only the place is new.
       ended: first_seq and pos of the intervals that ended.
     """
     docs = (
@@ -102,7 +102,7 @@ def interval_tables(
 
 
 def holds_release(folder: Path, entry: dict[str, Any]) -> bool:
-    """Whether a folder still holds the release of a line of the log."""
+    """Whether a folder still holds the release that an entry of the log names."""
     try:
         envelope = (folder / release_files.STATEMENT).read_bytes()
     except OSError:
@@ -111,7 +111,7 @@ def holds_release(folder: Path, entry: dict[str, Any]) -> bool:
 
 
 def _rows(release: ReleaseTables) -> pl.DataFrame:
-    """All records of a release, with what became of them and where they stand."""
+    """All records of a release, with their outcome and place."""
     folder = release.folder / "lineage"
     parts = [
         _part(path, folder / "decisions" / path.name)
@@ -137,36 +137,37 @@ def _rows(release: ReleaseTables) -> pl.DataFrame:
 
 
 def _without_erased(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
-    """Rows with tombstones for what was erased, unless it was let in again."""
+    """Replace erased records by tombstones, except those that are released again."""
     released = rows.filter(pl.col("digest").is_not_null())["doc_id"]
     return erasure.with_tombstones(rows, ids.filter(~ids.is_in(released.implode())))
 
 
 def _part(records: Path, decisions: Path) -> pl.DataFrame:
+    """Read one part of `records` and `decisions`."""
     wanted = [
         "doc_id", "source_id", "uri", "uri_hmac", "collection", "payload_sha256", "captured_at",
     ]  # fmt: skip
-    found = pl.read_parquet(records, columns=wanted)
+    rows = pl.read_parquet(records, columns=wanted)
     decided = pl.read_parquet(
         decisions,
         columns=["doc_id", "stage", "outcome", "reason", "rule", "rule_version", "evidence"],
     )
-    return _joined(found, decided, records.stem)
+    return _joined(rows, decided, records.stem)
 
 
 def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataFrame:
-    """Records and the decisions about them -> a row each: the last decision, the address's key."""
+    """Join records with their last decision and their language; one row per record."""
     order = {stage: i for i, stage in enumerate(STAGES)}
     ranked = decided.with_columns(
         at=pl.col("stage").replace_strict(order, default=len(order), return_dtype=pl.Int64)
     ).sort("doc_id", "at")
     last = ranked.drop("evidence").unique("doc_id", keep="last", maintain_order=True).drop("at")
-    spoken = ranked.filter(pl.col("stage") == "language").select(
+    languages = ranked.filter(pl.col("stage") == "language").select(
         "doc_id", lang=pl.col("evidence").str.json_path_match("$.lang")
     )
     return (
         records.join(last, on="doc_id", how="left", maintain_order="left")
-        .join(spoken.unique("doc_id"), on="doc_id", how="left", maintain_order="left")
+        .join(languages.unique("doc_id"), on="doc_id", how="left", maintain_order="left")
         .with_columns(
             _binary("doc_id"),
             payload=pl.col("payload_sha256").str.decode("hex"),
@@ -192,36 +193,40 @@ def _joined(records: pl.DataFrame, decided: pl.DataFrame, part: str) -> pl.DataF
 
 
 def _changes(rows: pl.DataFrame, store: Store) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """A release's rows -> those that begin an interval, [doc_id, part, shard, row] of those whose
-    place alone is new, [first_seq, pos] of the intervals that ended."""
+    """Compare the rows of a release with the latest release in the store.
+
+    Returns:
+      The rows that begin an interval; doc_id and PLACE of rows of which only the place is new;
+      first_seq and pos of the intervals that ended.
+    """
     live = store.live([*STATE, *PLACE])
     joined = rows.join(live, on="doc_id", how="left", suffix="_was")
     same = pl.col("first_seq").is_not_null()
     state = pl.all_horizontal(same, *(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in STATE))
     place = pl.all_horizontal(pl.col(c).eq_missing(pl.col(f"{c}_was")) for c in PLACE)
-    told = joined.with_columns(same_state=state, same_place=place)
+    compared = joined.with_columns(same_state=state, same_place=place)
     new_text = (pl.col("digest") != pl.col("digest_was")).fill_null(pl.col("digest").is_not_null())
-    fresh = told.filter(~pl.col("same_state")).select(*rows.columns, new_text=new_text)
-    moved = told.filter(pl.col("same_state") & ~pl.col("same_place")).select("doc_id", *PLACE)
-    kept = told.filter(pl.col("same_state")).select("doc_id")
-    ended = live.join(kept, on="doc_id", how="anti").select("first_seq", "pos")
+    fresh = compared.filter(~pl.col("same_state")).select(*rows.columns, new_text=new_text)
+    moved = compared.filter(pl.col("same_state") & ~pl.col("same_place")).select("doc_id", *PLACE)
+    unchanged = compared.filter(pl.col("same_state")).select("doc_id")
+    ended = live.join(unchanged, on="doc_id", how="anti").select("first_seq", "pos")
     return fresh, moved, ended
 
 
 def _prints(release: ReleaseTables, texts: pl.DataFrame, prints: Prints | None) -> pl.DataFrame:
-    """The fingerprints of released texts, shard by shard: key, pos."""
-    made = [pl.DataFrame(schema={"key": pl.UInt64, "pos": pl.UInt32})]
+    """Compute the fingerprints of released texts, shard by shard: key, pos."""
+    frames = [pl.DataFrame(schema={"key": pl.UInt64, "pos": pl.UInt32})]
     for shard in texts["shard"].unique().sort() if prints else ():
         wanted = texts.filter(pl.col("shard") == shard).select("doc_id", "pos")
         for batch in _texts(release.folder / shard):
-            some = batch.join(wanted, on="doc_id")
-            if prints and some.height:
-                made.append(prints(some).join(some, on="doc_id").select("key", "pos"))
-    return pl.concat(made).sort("key", "pos")
+            new = batch.join(wanted, on="doc_id")
+            if prints and new.height:
+                frames.append(prints(new).join(new, on="doc_id").select("key", "pos"))
+    return pl.concat(frames).sort("key", "pos")
 
 
 def _texts(path: Path) -> Iterator[pl.DataFrame]:
-    """doc_id (binary) and text of a shard's documents, in batches."""
+    """Read doc_id (binary) and text of a shard's documents, in batches."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -242,7 +247,7 @@ def _sources(release: ReleaseTables) -> pl.DataFrame:
 
 
 def _rights(release: ReleaseTables) -> pl.DataFrame:
-    """source_id -> licence, jurisdiction, kind and reference of the basis."""
+    """source_id, licence, jurisdiction, kind and reference of the lawful basis."""
     entry = pl.col("entry")
     return _sources(release).select(
         "source_id",
@@ -254,12 +259,12 @@ def _rights(release: ReleaseTables) -> pl.DataFrame:
 
 
 def _table(release: ReleaseTables, name: str) -> pl.LazyFrame:
-    """A lineage table; empty where the release has nothing of the kind."""
+    """Scan a lineage table; empty if the release has no files of it."""
     if any((release.folder / "lineage" / name).glob("*.parquet")):
         return release.table(name)
     return empty_table(name)
 
 
 def _binary(name: str) -> pl.Expr:
-    """Hex digits as bytes."""
+    """A column of hex digits as bytes."""
     return pl.col(name).str.decode("hex")

@@ -38,7 +38,7 @@ from schemas.params import Params
 from schemas.register import Register, Source
 from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
 LAYOUT = 2  # 2 added the columns by which withdrawals name pages, domains and texts
 PARTS = 64
@@ -64,7 +64,7 @@ class ReleasedRights:
     COLUMNS = ("doc_id", "source_id", "uri", "text_sha256")
 
     lawful: frozenset[str]
-    withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
+    withdrawals: WithdrawalIndex = field(default_factory=lambda: WithdrawalIndex.build(()))
     narrowed: Mapping[str, Source] = field(default_factory=dict)
 
     @classmethod
@@ -72,7 +72,7 @@ class ReleasedRights:
         """Compute the rights by the gate's rule: what it would refuse now does not count."""
         return cls(
             lawfulness.lawful_sources(register, use),
-            Withdrawals.of(register.withdrawals),
+            WithdrawalIndex.build(register.withdrawals),
             {id: source for id, source in register.sources.items() if source.basis.url_scope},
         )
 
@@ -98,9 +98,9 @@ class ReleasedRights:
         """Whether a document counts; `digest`: SHA-256 of its text."""
         if source_id not in self.lawful:
             return False
-        barred = self.withdrawals.of_record(source_id, uri, doc_id) or self.withdrawals.of_text(
-            (digest or b"").hex()
-        )
+        barred = self.withdrawals.find_by_record(
+            source_id, uri, doc_id
+        ) or self.withdrawals.find_by_text((digest or b"").hex())
         source = self.narrowed.get(source_id)
         return not barred and (source is None or not outside_scope(source, uri))
 
@@ -329,11 +329,11 @@ def _write_tables(
       keys: key, row. The iterable is read after the documents; reading these may still fill it.
     """
     first = next(groups)
-    rest = (b for group in groups for b in batches.whole(group))
+    rest = (b for group in groups for b in batches.record_batches(group))
     shards.write_batches(
         folder / "documents.parquet",
         first.to_arrow().schema,
-        itertools.chain(batches.whole(first), rest),
+        itertools.chain(batches.record_batches(first), rest),
     )
     every = pl.concat(keys).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
     cuts = np.searchsorted(key_parts(every["key"]), np.arange(PARTS + 1)).tolist()

@@ -1,5 +1,7 @@
-"""What a finished run says of its register: which sources governed something, on what evidence,
-and whose text was refused because nobody governs it."""
+"""What a finished run shows about its register.
+
+Which sources matched a record, with which evidence, and which hosts had text that no source governs.
+"""
 
 from __future__ import annotations
 
@@ -19,38 +21,40 @@ _AUTHORITY: Final = r"^([A-Za-z][A-Za-z0-9+.\-]*://[^/?#]*)"
 
 @dataclass(frozen=True)
 class Coverage:
-    """The tables of a run: `folder` holds `records`, `decisions` and `sources`."""
+    """The tables of a run; `folder` contains `records`, `decisions` and `sources`."""
 
     folder: Path
 
-    def evidence(self) -> dict[str, str | None]:
-        """Source -> SHA-256 of its evidence as the run found it; None where it was missing."""
-        known = self._table("sources").select("source_id", "evidence_sha256").collect()
-        return dict(known.iter_rows())
+    def evidence_digests(self) -> dict[str, str | None]:
+        """Return source id -> SHA-256 of its evidence at the run; None: the file was missing."""
+        rows = self._table("sources").select("source_id", "evidence_sha256").collect()
+        return dict(rows.iter_rows())
 
-    def matched(self) -> frozenset[str]:
-        """The sources that governed at least one record."""
-        seen = self._table("records").select(pl.col("source_id").unique()).collect()
-        return frozenset(seen["source_id"].drop_nulls())
+    def matched_sources(self) -> frozenset[str]:
+        """Return the ids of the sources that matched at least one record."""
+        ids = self._table("records").select(pl.col("source_id").unique()).collect()
+        return frozenset(ids["source_id"].drop_nulls())
 
-    def ungoverned(self) -> pl.DataFrame:
-        """What to license next: host (or collection, of what has no host), records, bytes (as
-        stored in the containers; a row of a Parquet file counts none), most bytes first.
+    def ungoverned_hosts(self) -> pl.DataFrame:
+        """Return the hosts without a source, most bytes first: candidates for a new licence.
 
-        Of the records that are refused as ungoverned those count in which a text may be: answers
-        200 of a media type that is read, the files of signals left out.  The text itself nobody
-        has read.
+        Only ungoverned records that may contain text count: status 200, a media type that a reader
+        supports, not a signal file.  The text itself was not read.
+
+        Returns:
+          host, collection (only of records without a host), records, bytes (as stored in the
+          containers; a row of a Parquet file counts as 0).
         """
         refused = self._table("decisions").filter(
             pl.col("outcome") == "refuse", pl.col("reason") == "ungoverned"
         )
         types = self._table("records").select(pl.col("media_type").unique()).collect()["media_type"]
-        read = [one for one in types.drop_nulls() if text_extraction.is_supported(one)]
+        supported = [kind for kind in types.drop_nulls() if text_extraction.is_supported(kind)]
         signal = pl.any_horizontal(pl.col("uri").str.ends_with(path) for path in SIGNAL_PATHS)
-        found = (
+        by_authority = (
             self._table("records")
             .filter(
-                pl.col("media_type").is_null() | pl.col("media_type").is_in(read),
+                pl.col("media_type").is_null() | pl.col("media_type").is_in(supported),
                 pl.col("http_status").is_null() | (pl.col("http_status") == 200),
                 ~signal.fill_null(False),
             )
@@ -59,9 +63,9 @@ class Coverage:
             .agg(records=pl.len(), bytes=pl.when(pl.col("locator") != "row").then("length").sum())
             .collect(engine="streaming")
         )
-        named = found.with_columns(host=hosts(found["authority"]))
+        with_hosts = by_authority.with_columns(host=hosts(by_authority["authority"]))
         return (
-            named.with_columns(
+            with_hosts.with_columns(
                 collection=pl.when(pl.col("host").is_null()).then("collection"),
             )
             .group_by("host", "collection")
@@ -74,22 +78,23 @@ class Coverage:
 
 
 def of_release(folder: Path) -> Coverage:
-    """The run behind a release.
+    """Return the coverage of the run that made a release.
 
     Raises:
-      NoRelease: where the folder holds none.
+      NoRelease: if the folder does not contain a release.
     """
-    found = _coverage_in(folder / "lineage")
-    if found is None:
-        raise NoRelease(f"{folder} holds no release (lineage/ is not there, or not whole)")
-    return found
+    coverage = _coverage_in(folder / "lineage")
+    if coverage is None:
+        raise NoRelease(f"{folder} holds no release (lineage/ is missing or incomplete)")
+    return coverage
 
 
 def of_work(folder: Path) -> Coverage | None:
-    """The last run in a work folder; None where none is finished."""
+    """Return the coverage of the last run in a work folder; None if no run has finished."""
     return _coverage_in(folder / "ingest")
 
 
 def _coverage_in(folder: Path) -> Coverage | None:
+    """Return the coverage of a folder; None if one of the three tables is missing."""
     tables = ("records", "decisions", "sources")
     return Coverage(folder) if all(any((folder / t).glob("*.parquet")) for t in tables) else None

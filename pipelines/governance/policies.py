@@ -1,4 +1,4 @@
-"""`tamga policy`: policy packs listed, shown, and what a release would lose or gain by another."""
+"""`tamga policy`: list and show policy packs; compare what two packs change in a release."""
 
 from __future__ import annotations
 
@@ -25,45 +25,49 @@ from schemas.register import Register
 from schemas.validation import parse_date
 
 EPILOG: Final = """examples:
-  tamga policy list                                    the packs, and how many rules are in force
+  tamga policy list                                    the packs, and the number of rules in force
   tamga policy show KZ --as-of 2026-01-01              the rules of a pack on that day
   tamga policy diff KZ@2026-01-01 KZ@2026-11-22 --release release/sample
   tamga policy diff KZ packs/KZ.yaml --release release/sample --csv > flips.csv
   tamga policy diff @2026-01-01 @2026-11-22 --release release/sample    all packs, two days
 
-A pack is named by its name, its file or a folder of files (nothing: all of this installation), and
-@DATE asks its rules of that day (left out: of the day of the run).
+Name a pack by its name, its file or a folder of files.  An empty name means all packs of this
+installation.  @DATE selects the rules in force on that day (default: the day of the run).
 
-exit codes: 0 yes, nothing flips; 1 no such pack, something flips; 2 bad usage, no such release, or a
-pack that is invalid
+exit codes: 0 yes, or no outcome changes; 1 no such pack, or an outcome changes; 2 bad usage, no such
+release, or an invalid pack
 """
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+    """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
     return int({"list": _list, "show": _show, "diff": _diff}[options.command](options))
 
 
 def warnings(register: Register, params: Params | None, as_of: date) -> Iterator[tuple[str, str]]:
-    """What the packs in force say of a register, for `tamga sources check`, as (source or pack,
-    message); without parameters nothing is said of where text is stored.
+    """Yield the warnings of the packs in force about a register, for `tamga sources check`.
+
+    Without parameters the country of storage is not known, and no rule about it is checked.
+
+    Yields:
+      (source id or pack, message).
 
     Raises:
-      Invalid: where the packs that the parameters name cannot be read.
+      Invalid: if the packs that the parameters name cannot be read.
     """
     if params is None:
-        about = ruling.Circumstances(as_of, "pretraining")
-        return ruling.warnings(register, policy.built_in(), about)
-    about = ruling.Circumstances(
+        circumstances = ruling.Circumstances(as_of, "pretraining")
+        return ruling.warnings(register, policy.built_in(), circumstances)
+    circumstances = ruling.Circumstances(
         as_of, params.purpose, params.storage_country, replaced_entities(params.privacy)
     )
-    return ruling.warnings(register, load_policies(params.policy.path), about)
+    return ruling.warnings(register, load_policies(params.policy.path), circumstances)
 
 
 def replaced_entities(privacy: PrivacyParams) -> tuple[str, ...] | None:
-    """The classes that are replaced in every source; None: all."""
+    """Return the classes of personal data that are replaced in every source; None: all classes."""
     from pipelines.personal_data.rules import entities
 
     known = entities() if privacy.entities is None else privacy.entities
@@ -72,7 +76,7 @@ def replaced_entities(privacy: PrivacyParams) -> tuple[str, ...] | None:
 
 
 class NoPack(TamgaError):
-    """There is no pack where one was named."""
+    """No policy pack has the given name."""
 
     exit_code = NO
 
@@ -82,26 +86,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.parser("policy", __doc__, EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="list|show|diff")
     for name, about in (
-        ("list", "a line per pack: version, jurisdictions, rules in force, unverified ones"),
-        ("show", "the rules of a pack that are in force, with citation and confidence"),
-        ("diff", "the records of a release that another pack, version or day would flip"),
+        ("list", "a line per pack: version, jurisdictions, rules in force, unverified rules"),
+        ("show", "the rules of a pack in force, with citation and confidence"),
+        (
+            "diff",
+            "the records of a release whose outcome another pack, version or day would change",
+        ),
     ):
         command = commands.add_parser(
             name, help=about, description=about, epilog=EPILOG, formatter_class=shape
         )
-        command.add_argument("--json", action="store_true", help="JSON on standard output")
+        command.add_argument("--json", action="store_true", help="print JSON to standard output")
         if name == "diff":
             command.add_argument("before", metavar="A", help="a pack, file or folder, and @DATE")
-            command.add_argument("after", metavar="B", help="the same")
+            command.add_argument("after", metavar="B", help="a pack, file or folder, and @DATE")
             command.add_argument(
                 "--release", type=Path, required=True, metavar="DIR", help="the release's folder"
             )
             command.add_argument(
                 "--storage-country",
                 metavar="CC",
-                help="where the text is stored, for a release whose decisions do not say it",
+                help="the country of storage, for a release whose decisions do not record it",
             )
-            command.add_argument("--csv", action="store_true", help="a line per record, as CSV")
+            command.add_argument(
+                "--csv", action="store_true", help="print a line per record as CSV"
+            )
             continue
         command.add_argument(
             "--as-of",
@@ -111,9 +120,11 @@ def _parser() -> argparse.ArgumentParser:
             help="the day (default: today)",
         )
         if name == "show":
-            command.add_argument("pack", metavar="PACK", help="its name or file, e.g. KZ")
+            command.add_argument("pack", metavar="PACK", help="its name or file, for example KZ")
         else:
-            command.add_argument("--packs", type=Path, metavar="DIR", help="a folder of own packs")
+            command.add_argument(
+                "--packs", type=Path, metavar="DIR", help="a folder of your own packs"
+            )
     return parser
 
 
@@ -157,35 +168,36 @@ def _show(options: argparse.Namespace) -> int:
             )
             continue
         print(f"{pack.name} {pack.version}: {pack.title}; rules in force on {day}")
-        for one in rules:
-            print("\n".join(_rule_lines(one)))
+        for rule in rules:
+            print("\n".join(_rule_lines(rule)))
     return 0
 
 
-def _rule_lines(one: Rule) -> Iterator[str]:
-    since = f"since {one.effective_from}" if one.effective_from else "start not established"
-    until = f", until {one.effective_to}" if one.effective_to else ""
-    doubt = ", unverified" if one.unverified else ""
-    checked = f"looked at on {one.verified_on}" if one.verified_on else "not looked at"
-    yield f"\n{one.id} ({one.drives}): {one.says}"
-    yield f"    {one.citation}; {since}{until}"
-    yield f"    confidence {one.confidence}{doubt}; {checked}, verified by {one.verified_by or 'nobody'}"
+def _rule_lines(rule: Rule) -> Iterator[str]:
+    """Yield a rule as lines for the terminal."""
+    since = f"since {rule.effective_from}" if rule.effective_from else "start not established"
+    until = f", until {rule.effective_to}" if rule.effective_to else ""
+    doubt = ", unverified" if rule.unverified else ""
+    checked = f"examined on {rule.verified_on}" if rule.verified_on else "not examined"
+    yield f"\n{rule.id} ({rule.drives}): {rule.says}"
+    yield f"    {rule.citation}; {since}{until}"
+    yield f"    confidence {rule.confidence}{doubt}; {checked}, verified by {rule.verified_by or 'nobody'}"
 
 
 def _packs(name: str) -> Packs:
-    """Packs by a pack's name, its file, a folder of files, or all by nothing."""
+    """Return the packs that a name, a file or a folder stands for; an empty name: all built-in packs."""
     if not name:
         return policy.built_in()
     path = Path(name)
     if path.is_dir():
         return load_policies(path)
     if path.suffix == ".yaml" or path.is_file():
-        return policy.of_packs([load_policy(path)])
-    found = [pack for pack in policy.built_in().packs if pack.name == name.upper()]
-    if not found:
+        return policy.index_packs([load_policy(path)])
+    matches = [pack for pack in policy.built_in().packs if pack.name == name.upper()]
+    if not matches:
         known = ", ".join(pack.name for pack in policy.built_in().packs)
-        raise NoPack(f"no pack is called {name}; there are: {known}; or name a file")
-    return policy.of_packs(found)
+        raise NoPack(f"no policy pack has the name {name}; known: {known}; or name a file")
+    return policy.index_packs(matches)
 
 
 def _side(text: str) -> Any:
@@ -196,7 +208,7 @@ def _side(text: str) -> Any:
         return Side(_packs(text))
     on = parse_date(day)
     if on is None:
-        raise Usage(f"{text}: what follows the @ is no date YYYY-MM-DD")
+        raise Usage(f"{text}: the part after @ is not a date YYYY-MM-DD")
     return Side(_packs(name), on)
 
 
@@ -204,22 +216,22 @@ def _diff(options: argparse.Namespace) -> int:
     from lineage.policy_diff import flips
 
     release = ReleaseFolder(options.release, options.release)
-    found = flips(release, _side(options.before), _side(options.after), options.storage_country)
+    changed = flips(release, _side(options.before), _side(options.after), options.storage_country)
     by = ("source_id", "flip", "drives", "rule", "reason")
     grouped = (
-        found.group_by(by)
+        changed.group_by(by)
         .agg(records=pl.len(), released=pl.col("released").sum(), doc_ids=pl.col("doc_id"))
         .sort(by)
     )
     if options.csv:
-        print(found.write_csv(), end="")
+        print(changed.write_csv(), end="")
     elif options.json:
         _print_json(
             {
                 "before": options.before,
                 "after": options.after,
-                "records": found.height,
-                "released": int(found["released"].sum()),
+                "records": changed.height,
+                "released": int(changed["released"].sum()),
                 "sources": grouped.to_dicts(),
             }
         )
@@ -230,10 +242,10 @@ def _diff(options: argparse.Namespace) -> int:
                 f"{row['records']} records: {row['rule'] or row['drives']}: {row['reason']}"
             )
         print(
-            f"{int(found['released'].sum())} released documents of {found.height} records flip "
-            f"from {options.before} to {options.after}"
+            f"{int(changed['released'].sum())} released documents of {changed.height} records "
+            f"change their outcome from {options.before} to {options.after}"
         )
-    return 1 if found.height else 0
+    return 1 if changed.height else 0
 
 
 def _print_json(value: Any) -> None:

@@ -1,4 +1,4 @@
-"""`tamga sources`: the register checked, listed, one of its entries shown, and its schema."""
+"""`tamga sources`: check and list the register, show an entry, print the schemas."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from schemas.validation import schema_of
 EPILOG: Final = """examples:
   tamga sources check                          the register that params.yaml names
   tamga sources check --register register      a register without parameters
-  tamga sources check --release release/sample what that release's run found of it
-  tamga sources list --as-of 2026-12-31        how each source will stand on that day
-  tamga sources show kz-official --json        one entry, its digests and its standing
-  tamga sources schema > register.schema.json  for an editor to check entries while they are written
+  tamga sources check --release release/sample warnings from the run of that release
+  tamga sources list --as-of 2026-12-31        the standing of each source on that day
+  tamga sources show kz-official --json        one entry with its digests and its standing
+  tamga sources schema > register.schema.json  lets an editor check entries as you type
 
 exit codes: 0 yes; 1 no such source; 2 bad usage, no such release, or an invalid configuration
 """
-#: What `schema` prints: the file of schemas, and the definition in it.
+#: Argument of `schema` -> the schema file, and the definition in it.
 SCHEMAS: Final = {
     "source": ("register.schema.json", "entry"),
     "licences": ("register.schema.json", "licences"),
@@ -47,8 +47,14 @@ SCHEMAS: Final = {
 
 @dataclass(frozen=True)
 class LoadedRegister:
-    """A valid register, the parameters if they were given, the day to judge on, and the last run
-    if there was one."""
+    """A valid register with what is needed to judge its sources.
+
+    Args:
+      register: the register.
+      params: the parameters; None: only the register was named.
+      as_of: the day to judge on.
+      last: the coverage of the last run; None: there was no run.
+    """
 
     register: register.Register
     params: params.Params | None
@@ -57,28 +63,28 @@ class LoadedRegister:
 
     @cached_property
     def use(self) -> Use | None:
-        """What the parameters' run does with texts, on the day to judge on; None: not known."""
+        """The use that the parameters describe, on the day to judge on; None: no parameters."""
         if self.params is None:
             return None
-        use = Use.of(self.params, load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, load_policies(self.params.policy.path))
         return replace(use, as_of=self.as_of)
 
     def standing(self, source: Source) -> str:
-        """The state of a source on the day, whatever it is used for."""
-        return lawfulness.standing(source, self.as_of, self.register)
+        """Return the state of a source on the day, independent of the use."""
+        return lawfulness.register_status(source, self.as_of, self.register)
 
     def refusal(self, source: Source) -> Refusal | None:
-        """Why the run would refuse a source; None: it would not, or no run is known."""
+        """Return why the run would refuse a source; None: it would not, or there are no parameters."""
         return lawfulness.refusal(source, self.use, self.register) if self.use else None
 
-    def described(self, source: Source) -> str:
-        """The state, and for a granted source the reason for which the run refuses it."""
+    def describe(self, source: Source) -> str:
+        """Return the state, and for a granted source the reason why the run refuses it."""
         standing, refusal = self.standing(source), self.refusal(source)
         here = f"; refused here: {refusal.reason}" if refusal and standing == GRANTED else ""
         return standing + here
 
-    def facts(self, source: Source) -> dict[str, Any]:
-        """The state as JSON values; `refused_here` only where there are parameters."""
+    def standing_json(self, source: Source) -> dict[str, Any]:
+        """Return the state as JSON values; `refused_here` only if there are parameters."""
         refusal = self.refusal(source)
         here = {"refused_here": refusal.reason if refusal else None} if self.use else {}
         return {"standing": self.standing(source)} | here
@@ -86,7 +92,7 @@ class LoadedRegister:
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code."""
+    """Run the command; return its exit code."""
     options = _parser().parse_args(argv)
     if options.command == "schema":
         _print_json(schema_of(*SCHEMAS[options.of]))
@@ -106,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="command", required=True, metavar="check|list|show|schema"
     )
     for name, help_text in (
-        ("check", "every problem of the parameters and the register, and what to look after"),
+        ("check", "all problems of the parameters and the register, and warnings"),
         ("list", "a line per source: id, jurisdiction, kind, licence, basis, standing"),
         ("show", "one source: its entry, digests and standing"),
     ):
@@ -128,22 +134,22 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DATE",
             help="the day to judge on (default: the parameters' as_of, or today)",
         )
-        command.add_argument("--json", action="store_true", help="JSON on standard output")
+        command.add_argument("--json", action="store_true", help="print JSON to standard output")
         if name == "show":
-            command.add_argument("id", metavar="ID", help="a source's id")
+            command.add_argument("id", metavar="ID", help="the source's id")
         if name == "check":
             command.add_argument(
                 "--release",
                 type=Path,
                 metavar="DIR",
-                help="a release, in place of the last run in the parameters' work folder",
+                help="use the run of this release, not the last run in the work folder",
             )
             command.add_argument(
                 "--top",
                 type=int,
                 default=20,
                 metavar="N",
-                help="how many ungoverned hosts are named (default: %(default)s)",
+                help="the number of ungoverned hosts to list (default: %(default)s)",
             )
     help_text = "the JSON Schema of an entry, of licences.yaml, withdrawals.yaml or params.yaml"
     command = commands.add_parser(
@@ -154,23 +160,23 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         choices=list(SCHEMAS),
         default="source",
-        help="of which file (default: %(default)s)",
+        help="the file that the schema describes (default: %(default)s)",
     )
-    command.add_argument("--json", action="store_true", help="it is JSON in any case")
+    command.add_argument("--json", action="store_true", help="no effect: the output is always JSON")
     return parser
 
 
 def _load(options: argparse.Namespace) -> LoadedRegister:
-    """Both files' problems at once: a register is checked even when the parameters are bad."""
+    """Load the register and the parameters; report the problems of both together."""
     release = getattr(options, "release", None)
     last = coverage.of_release(release) if release else None
     if options.register is not None:
-        found = load_register(options.register)
-        return LoadedRegister(found, None, options.as_of or date.today(), last)
+        entries = load_register(options.register)
+        return LoadedRegister(entries, None, options.as_of or date.today(), last)
     path = options.params or Path("params.yaml")
-    run, found = load_both(path)
+    run, entries = load_both(path)
     last = last or coverage.of_work(run.work)
-    return LoadedRegister(found, run, options.as_of or run.as_of, last)
+    return LoadedRegister(entries, run, options.as_of or run.as_of, last)
 
 
 def _invalid(invalid: Invalid, as_json: bool) -> int:
@@ -188,7 +194,7 @@ def _check(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     sources = loaded.register.sources
     granted = [s for s in sources.values() if loaded.standing(s) == GRANTED]
     refused = {s.id: refusal.reason for s in granted if (refusal := loaded.refusal(s))}
-    hosts = loaded.last.ungoverned().head(options.top).to_dicts() if loaded.last else []
+    hosts = loaded.last.ungoverned_hosts().head(options.top).to_dicts() if loaded.last else []
     if options.json:
         _print_json(
             {
@@ -215,25 +221,30 @@ def _check(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     if refused:
         print(f"{len(refused)} granted sources are refused here: {_named(refused, options.top)}")
     if hosts:
-        print("\nwhat to license next: refused as ungoverned in the last run, by bytes as stored")
+        print(
+            "\nwhat to license next: hosts refused as ungoverned in the last run, by bytes as stored"
+        )
         _print_table(
             [
-                {"host": one["host"] or f"(collection {one['collection']})"}
-                | {"records": one["records"], "bytes": one["bytes"]}
-                for one in hosts
+                {
+                    "host": host["host"] or f"(collection {host['collection']})",
+                    "records": host["records"],
+                    "bytes": host["bytes"],
+                }
+                for host in hosts
             ]
         )
     return 0
 
 
 def _named(refused: Mapping[str, str], top: int) -> str:
-    """The first `top` sources with the reasons of their refusals."""
-    named = [f"{id} ({reason})" for id, reason in refused.items()][:top]
-    return ", ".join([*named, *(["…"] if len(refused) > top else [])])
+    """Return the first `top` sources, each with the reason of its refusal."""
+    listed = [f"{id} ({reason})" for id, reason in refused.items()][:top]
+    return ", ".join([*listed, *(["…"] if len(refused) > top else [])])
 
 
 def _warnings(loaded: LoadedRegister) -> register_warnings.Warnings:
-    """What is valid and may still not be meant, as (source or section, message)."""
+    """Yield all warnings as (source id or section, message)."""
     yield from register_warnings.entry_warnings(loaded.register, loaded.as_of)
     if loaded.params is not None and loaded.use is not None:
         yield from register_warnings.params_warnings(loaded.register, loaded.params, loaded.use)
@@ -255,10 +266,10 @@ def _row(source: Source) -> dict[str, Any]:
 def _list(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     sources = loaded.register.sources.values()
     if options.json:
-        rows = [_row(source) | loaded.facts(source) for source in sources]
+        rows = [_row(source) | loaded.standing_json(source) for source in sources]
         _print_json({"as_of": loaded.as_of.isoformat(), "sources": rows})
         return 0
-    _print_table([_row(source) | {"standing": loaded.described(source)} for source in sources])
+    _print_table([_row(source) | {"standing": loaded.describe(source)} for source in sources])
     return 0
 
 
@@ -266,8 +277,8 @@ def _show(loaded: LoadedRegister, options: argparse.Namespace) -> int:
     source = loaded.register.sources.get(options.id)
     if source is None:
         close = get_close_matches(options.id, loaded.register.sources, 1)
-        hint = f"; did you mean {close[0]}?" if close else "; `tamga sources list` names them"
-        print(f"no source is called {options.id}{hint}", file=sys.stderr)
+        hint = f"; did you mean {close[0]}?" if close else "; `tamga sources list` shows all ids"
+        print(f"no source has the id {options.id}{hint}", file=sys.stderr)
         return 1
     entry = json.loads(source.entry_json)
     facts = {
@@ -277,11 +288,11 @@ def _show(loaded: LoadedRegister, options: argparse.Namespace) -> int:
         "evidence_sha256": source.evidence_sha256,
     }
     if options.json:
-        _print_json({"entry": entry, **loaded.facts(source), **facts})
+        _print_json({"entry": entry, **loaded.standing_json(source), **facts})
         return 0
     print(yaml.safe_dump(entry, allow_unicode=True, sort_keys=False), end="")
     print("---")
-    for key, value in {"standing": loaded.described(source), **facts}.items():
+    for key, value in {"standing": loaded.describe(source), **facts}.items():
         print(f"{key}: {value if value is not None else 'missing or empty'}")
     return 0
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.language import labels, model_file
+from pipelines.language import labels
 from pipelines.language.alphabets import SCRIPTS, Letters, alphabets
+from pipelines.text import fasttext_file
 from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ class Voters:
     def _model(self) -> _FastText:
         from fasttext.FastText import _FastText
 
-        if defect := model_file.find_defect(self.path):
+        if defect := fasttext_file.find_defect(self.path):
             raise ModelMissing(f"{self.path} {defect}")
         try:
             return _FastText(str(self.path))

@@ -25,8 +25,8 @@ EPILOG = """examples:
 The page loads nothing from other places. It shows texts of released documents only, with personal
 data replaced. --with-texts adds texts of dropped documents as they were read.
 
-Exit codes: 0 written, 1 damaged tables, 2 wrong usage, no release or a page that cannot be written
-there, 3 the disk failed."""
+Exit codes: 0 written, 1 damaged tables, 2 wrong usage, no release or a wrong path of the page, 3 the
+disk failed."""
 
 
 @with_exit_code

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from lineage.storage.disk import sha256_file
+from pipelines.text.fasttext_file import find_defect
 from schemas.errors import BAD_USAGE, TamgaError
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Classifier:
     def model(self) -> _FastText:
         from fasttext.FastText import _FastText
 
+        if defect := find_defect(self.path):
+            raise ClassifierError(f"{self.key}: {self.path} {defect}")
         try:
             model = _FastText(str(self.path))
         except (ValueError, MemoryError, RuntimeError):

@@ -31,8 +31,7 @@ recall by language.  To use the model, add to params.yaml:
 `quality: {classifier: {model: models/quality.bin}}`, or
 `quality: {domains: {classifier: {model: models/domains.bin}}}`.
 
-Exit codes: 0 done, 2 wrong usage or documents, or a model that cannot be written there, 3 the disk
-failed."""
+Exit codes: 0 done, 2 wrong usage, wrong documents or a wrong path of the model, 3 the disk failed."""
 
 
 @with_exit_code

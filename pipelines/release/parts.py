@@ -127,8 +127,8 @@ class DealParts(beam.DoFn):
         work = dealt.with_columns(
             shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
         )
-        for batch in batches.whole(work):
-            yield from batches.rows(batch)
+        for batch in batches.record_batches(work):
+            yield from batches.split_rows(batch)
 
 
 class WritePart(ShardDoFn):
@@ -160,9 +160,9 @@ class WritePart(ShardDoFn):
         counts = {
             "outcome": {"keep": data.height},
             "lang": {lang: data.height},
-            "source": decisions.count(data["source_id"]),
+            "source": decisions.value_counts(data["source_id"]),
             "chars": {lang: data["n_chars"].sum()},
-            **decisions.replaced(redactions["entity_type"]),
+            **decisions.redaction_counts(redactions["entity_type"]),
             **(token_shards.part_counts(lang, data) if self.tokens else {}),
         }
         shard.finish(_aggregates(data, file, lang), counts)

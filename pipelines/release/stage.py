@@ -28,7 +28,7 @@ from pipelines.dedup import release_index
 from pipelines.engine import decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
-from pipelines.engine.counts import add, made
+from pipelines.engine.decisions import add_counts, parts_added
 from pipelines.engine.published import StageError, load
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
@@ -41,7 +41,7 @@ from pipelines.search import index
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.stages import DECIDING, STAGES
 from schemas.tables import DECISIONS, DUPLICATES, PARTS, RECORDS, RUNS
 
@@ -86,7 +86,7 @@ class WriteLineage(ShardDoFn):
             self.corpus.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
             level=3,
         )
-        shard.finish({}, decisions.counts(left_out))
+        shard.finish({}, decisions.decision_counts(left_out))
 
 
 class ReleaseStage(DocumentStage):
@@ -167,7 +167,7 @@ class ReleaseStage(DocumentStage):
           The paths of the added files.
         """
         files = {f["file"]: f for m in markers for f in m["files"]}
-        register = snapshot(context.register)
+        register = sources_table(context.register)
         sources = state.write("lineage/sources", "part-00000", register, level=3)
         files[sources["file"]] = sources
         run_rows = pa.Table.from_pylist(_run_rows(self.corpus, run), RUNS)
@@ -187,11 +187,11 @@ class ReleaseStage(DocumentStage):
         )
         entries = {s.id: json.loads(s.entry_json) for s in context.register.sources.values()}
         readme = manifest.readme(build(files={}, counts=counts), entries)
-        files["README.md"] = shards.written(root, "README.md", readme.encode())
+        files["README.md"] = shards.write_file(root, "README.md", readme.encode())
         reports = contents(Facts(root, build(files=files, counts=counts)))
-        files |= {name: shards.written(root, name, text) for name, text in reports.items()}
+        files |= {name: shards.write_file(root, name, text) for name, text in reports.items()}
         complete = build(files=files, counts=counts)
-        written = shards.written(root, release_files.MANIFEST, disk.json_bytes(complete))
+        written = shards.write_file(root, release_files.MANIFEST, disk.json_bytes(complete))
         # `lineage/runs` differs from run to run, so the manifest does not list it.
         digests = {release_files.MANIFEST: written["sha256"], runs["file"]: runs["sha256"]}
         sealed = signing.seal_release(context, root, complete, digests)
@@ -259,10 +259,10 @@ def _run_rows(corpus: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]
 
 def _manifest_counts(corpus: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the manifest's counts of records, documents, characters, redactions and tokens."""
-    totals = add([m["figures"]["counts"] for m in markers])
+    totals = add_counts([m["figures"]["counts"] for m in markers])
     work = Path(corpus.work)
     records = disk.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
-    record_parts = made(disk.read_json(work / "language" / "stage.json")["totals"])
+    record_parts = parts_added(disk.read_json(work / "language" / "stage.json")["totals"])
     return {
         "records": sum(records.values()),
         **({"parts": record_parts} if record_parts else {}),

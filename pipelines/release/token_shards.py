@@ -51,7 +51,7 @@ class TokenPlan:
         file = f"{self.folder}/tokenizer.json"
         kept = Path(state.root) / file
         content = (kept if kept.is_file() else self.path).read_bytes()
-        return shards.written(Path(state.root), file, content)
+        return shards.write_file(Path(state.root), file, content)
 
     def load_tokenizer(self, state: shards.State) -> Tokenizer:
         """Load the tokenizer from the copy in the unfinished release.
@@ -159,7 +159,7 @@ def write_shards(
         for number in range(max(1, -(-len(stream) // size)))
     ]
     files = [
-        shards.written(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
+        shards.write_file(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
         for i, name in enumerate(names)
     ]
     rows = token_ranges(lengths, len(ending), size)

@@ -67,7 +67,7 @@ def _open(options: argparse.Namespace, params: Params) -> int:
         "recorded_by": options.by,
     }
     due = options.due and options.due.isoformat()
-    withdrawals.checked(entry | ({"due_on": due} if due else {}))
+    withdrawals.check_entry(entry | ({"due_on": due} if due else {}))
     event = {"kind": options.kind, "at": today, "by": options.by, "due_on": due}
     about = {"scope": options.scope, "value": value, "note": _impersonal(options.note)}
     identity = _identity(options.requester_file)
@@ -137,7 +137,9 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
             f"{case.id}: no withdrawal of {scope} {value} stands in the register, so that there is "
             "nothing to lift"
         )
-    found = withdrawals.standing(register_files.recorded_withdrawals(params.register), scope, value)
+    found = withdrawals.active_entry(
+        register_files.recorded_withdrawals(params.register), scope, value
+    )
     if found:
         return f"barred already, since {found['recorded_on']}"
     entry = {
@@ -190,7 +192,7 @@ def _identity(path: Path | None) -> str:
 def _role(role: str) -> str:
     """Raises `Invalid` where this is no role."""
     about = {"scope": "source", "value": "x", "recorded_on": "2000-01-01", "ground": "none"}
-    withdrawals.checked(about | {"recorded_by": role})
+    withdrawals.check_entry(about | {"recorded_by": role})
     return role
 
 

@@ -53,12 +53,12 @@ def _withdraw(options: argparse.Namespace) -> int:
     scope = impact.scope_of(params, options.scope, options.value)
     _check(options, scope.value)
     if not options.confirm:
-        return _show(impact.Survey(params, register, scope).told(), options.json)
-    with execution.alone(params):
-        resumed = execution.resume(params, register)
+        return _show(impact.Impact(params, register, scope).told(), options.json)
+    with execution.exclusive_access(params):
+        resumed = execution.resume_unfinished(params, register)
         if not options.json:
             print("".join(f"finished {one['id']}, begun before\n" for one in resumed), end="")
-        found = impact.Survey(params, load_register(params.register), scope)
+        found = impact.Impact(params, load_register(params.register), scope)
         held = [f.release.folder.name for f in found.concerned]
         erased = any(one["erased"] for one in found.receipts)
         due = held if options.erase else [n for n in held if n == params.release.name]
@@ -71,7 +71,7 @@ def _withdraw(options: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
             return 1
-        done = execution.begin(found, _order(options)).carry_out()
+        done = execution.start(found, _order(options)).carry_out()
         unstamped = timestamp.stamp_missing(params)
     left = _done(done, [n for n in held if n not in due], options.json)
     return max(left, _stampless(unstamped))
@@ -104,10 +104,10 @@ def _check(options: argparse.Namespace, value: str) -> None:
     """Raises `Invalid` for what the register cannot take up."""
     from pipelines.personal_data.uris import redact_uri
     from schemas.errors import Invalid, Problem
-    from schemas.withdrawals import checked
+    from schemas.withdrawals import check_entry
 
     order = {k: v for k, v in _order(options).items() if v is not None and k != "erase"}
-    checked({"scope": options.scope, "value": value, "ground": "none"} | order)
+    check_entry({"scope": options.scope, "value": value, "ground": "none"} | order)
     if options.ground and redact_uri(options.ground) != options.ground:
         problem = "holds what looks like personal data: name a file number instead"
         raise Invalid([Problem("--ground", None, "", problem)])

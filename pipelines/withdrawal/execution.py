@@ -34,7 +34,7 @@ from lineage.withdrawal_scope import Scope
 from pipelines.release import timestamp
 from pipelines.search import index
 from pipelines.withdrawal import journal, purge, release_rewrite
-from pipelines.withdrawal.impact import Found, Survey, scope_digest
+from pipelines.withdrawal.impact import AffectedRelease, Impact, scope_digest
 from pipelines.withdrawal.journal import Journal
 from schemas import withdrawals
 from schemas.canonical import canonical_json
@@ -65,10 +65,10 @@ class Busy(TamgaError):
 
 
 @dataclass(frozen=True)
-class Withdrawing:
+class Execution:
     """One withdrawal of one journal."""
 
-    survey: Survey
+    survey: Impact
     journal: Journal
     order: Mapping[str, Any]
 
@@ -107,7 +107,7 @@ class Withdrawing:
         self.journal.end()
         return told
 
-    def concerned(self) -> list[Found]:
+    def concerned(self) -> list[AffectedRelease]:
         """Whose documents go: of the release of the parameters, or for an erasure of all."""
         name = self.params.release.name
         every = self.survey.concerned
@@ -125,7 +125,7 @@ class Withdrawing:
             if sha256((folder / STATEMENT).read_bytes()).hexdigest() not in ready:
                 self._build(one, self.journal.place(folder.name))
 
-    def _build(self, one: Found, place: Path) -> None:
+    def _build(self, one: AffectedRelease, place: Path) -> None:
         found = self._withdrawal()
         order = release_rewrite.Order(
             self.journal.id,
@@ -134,7 +134,7 @@ class Withdrawing:
             withdrawal_evidence(found) | {"withdrawal": self.journal.id},
             self.order["started"],
         )
-        lines = purge.told(
+        lines = purge.to_jsonl(
             one.gone.select("doc_id", "text_sha256", "shard", "row")
             .with_columns(release=pl.lit(one.release.folder.name))
             .iter_rows(named=True)
@@ -163,12 +163,14 @@ class Withdrawing:
         from pipelines.dedup import release_index  # it brings Beam, which is slow to load
 
         ids = self.survey.ids
-        stores, elsewhere = purge.stores(self.folder)
+        stores, elsewhere = purge.find_stores(self.folder)
         replaced = {f["md5"] for about in self.journal.built() for f in about["replaced"]}
         kept: set[str] = set()
         for one in withdrawal_scope.releases(self.folder, self.params.root):
-            kept |= purge.beside(one.folder)
-        objects = {s: purge.holding(s, self.survey.scope, ids, replaced, kept) for s in stores}
+            kept |= purge.companion_digests(one.folder)
+        objects = {
+            s: purge.objects_to_purge(s, self.survey.scope, ids, replaced, kept) for s in stores
+        }
         work = purge.work_files(self.params.work)
         at = datetime.now(UTC).isoformat(timespec="seconds")
         stones = {(s["kind"], s["object"]): s for s in self._stones()}
@@ -184,11 +186,11 @@ class Withdrawing:
             stones.setdefault((kind, name), stone)
         disk.write_bytes(
             self.journal.folder / "tombstones.jsonl",
-            purge.told(stones[place] for place in sorted(stones)),
+            purge.to_jsonl(stones[place] for place in sorted(stones)),
         )
-        purge.purge(work)
+        purge.remove_paths(work)
         for found in objects.values():
-            purge.purge(found.values())
+            purge.remove_paths(found.values())
         for entry in entries:
             release_index.forget_documents(entry, self.survey.scope, ids)
         purge.forget_salts(self.params.work / "keys", ids)
@@ -205,7 +207,7 @@ class Withdrawing:
         lines = [self.journal.lines(about["name"]).read_bytes() for about in built]
         contents = {receipts.exclusions_path(id): b"".join(lines)}
         if self.order["erase"]:
-            contents[receipts.tombstones_path(id)] = purge.told(self._stones())
+            contents[receipts.tombstones_path(id)] = purge.to_jsonl(self._stones())
         for name, content in contents.items():
             disk.write_bytes(self.folder / name, content)
             digests[name] = sha256(content).hexdigest()
@@ -269,7 +271,7 @@ class Withdrawing:
 
 
 @contextmanager
-def alone(params: Params) -> Iterator[None]:
+def exclusive_access(params: Params) -> Iterator[None]:
     """Nobody else changes the releases meanwhile: no withdrawal, no run that publishes.
 
     Raises:
@@ -283,22 +285,22 @@ def alone(params: Params) -> Iterator[None]:
     ):
         if not (first and second and third):
             raise Busy(f"another process is at work on {home.parent}; wait for it")
-        journal.sweep(home.parent)
+        journal.remove_leftovers(home.parent)
         yield
 
 
-def resume(params: Params, register: Register) -> list[dict[str, Any]]:
+def resume_unfinished(params: Params, register: Register) -> list[dict[str, Any]]:
     """Carry out what was begun and not ended; what their receipts say."""
     done = []
     for one in journal.unfinished(params.releases):
         order = one.order
         scope = Scope(order["scope"], order["value"], order["hmac"], tuple(order["ids"]))
-        done.append(Withdrawing(Survey(params, register, scope), one, order).carry_out())
+        done.append(Execution(Impact(params, register, scope), one, order).carry_out())
         register = register_files.load_register(params.register)
     return done
 
 
-def begin(survey: Survey, order: Mapping[str, Any]) -> Withdrawing:
+def start(survey: Impact, order: Mapping[str, Any]) -> Execution:
     """Put a withdrawal on disk.
 
     Args:
@@ -320,7 +322,7 @@ def begin(survey: Survey, order: Mapping[str, Any]) -> Withdrawing:
     seq = len(release_log.read(survey.folder / release_files.LOG)) + len(survey.receipts)
     said = canonical_json([scope_digest(scope), dict(order)])
     id = f"w{seq:04d}-{sha256(said.encode()).hexdigest()[:12]}"
-    one = Withdrawing(survey, Journal(survey.folder, id), whole)
-    withdrawals.checked(one.entry)
+    one = Execution(survey, Journal(survey.folder, id), whole)
+    withdrawals.check_entry(one.entry)
     one.journal.begin(dict(whole))
     return one

@@ -27,7 +27,7 @@ EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class AffectedRelease:
     """A release that holds what is withdrawn: its records and documents in scope."""
 
     release: ReleaseFolder
@@ -36,7 +36,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Impact:
     """What there is of a scope in the releases of these parameters."""
 
     params: Params
@@ -48,14 +48,16 @@ class Survey:
         return self.params.releases
 
     @cached_property
-    def found(self) -> list[Found]:
+    def found(self) -> list[AffectedRelease]:
         """All releases, those without anything in scope too."""
         every = withdrawal_scope.releases(self.folder, self.params.root)
         named = [(one, withdrawal_scope.records(one, self.scope)) for one in every]
-        return [Found(one, rows, withdrawal_scope.documents(one, rows)) for one, rows in named]
+        return [
+            AffectedRelease(one, rows, withdrawal_scope.documents(one, rows)) for one, rows in named
+        ]
 
     @property
-    def concerned(self) -> list[Found]:
+    def concerned(self) -> list[AffectedRelease]:
         """The releases from which documents would go."""
         return [one for one in self.found if one.gone.height]
 
@@ -73,7 +75,7 @@ class Survey:
     def standing(self) -> dict[str, Any] | None:
         """The entry of the register that bars this already."""
         entries = register_files.recorded_withdrawals(self.params.register)
-        return withdrawals.standing(entries, self.scope.kind, self.scope.value)
+        return withdrawals.active_entry(entries, self.scope.kind, self.scope.value)
 
     @cached_property
     def receipts(self) -> list[dict[str, Any]]:
@@ -90,7 +92,8 @@ class Survey:
             return {}
         cut = [one.release.parts().select("doc_id", "part_of").collect() for one in self.found]
         named = [
-            barring(one.named["doc_id"], rows) for one, rows in zip(self.found, cut, strict=True)
+            split_by_coverage(one.named["doc_id"], rows)
+            for one, rows in zip(self.found, cut, strict=True)
         ]
         every = zip(("documents", "parts"), zip(*named, strict=True), strict=False)
         return {kind: sorted(ids) for kind, some in every if (ids := set().union(*some))}
@@ -134,7 +137,7 @@ class Survey:
         rows = pl.concat(
             [withdrawal_scope.copies(release, named), withdrawal_scope.passages(release, named)]
         )
-        use = Use.of(self.params, register_files.load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, register_files.load_policies(self.params.policy.path))
         ranks = source_ranking.rank_sources(self.register)
         verdicts = lawfulness.verdicts(self.register, use)
         refused = {id: refusal.reason for id, refusal in verdicts.items() if refusal}
@@ -183,7 +186,7 @@ class Survey:
 
     def _at_hand(self, ids: pl.Series) -> pl.Series:
         """Which documents have their text in the work folder."""
-        files = text_scope.texts(self.params)
+        files = text_scope.text_files(self.params)
         if not files or ids.is_empty():
             return ids.clear()
         rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
@@ -195,7 +198,7 @@ def _of(one: dict[str, Any]) -> pl.Expr:
     return source & pl.col("kind").is_in(one["kinds"])
 
 
-def barring(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
+def split_by_coverage(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
     """Documents in scope as the register names them.
 
     Args:

@@ -102,7 +102,7 @@ def unfinished(releases: Path) -> list[Journal]:
     return [Journal(releases, path.parent.name) for path in sorted(orders)]
 
 
-def sweep(releases: Path) -> None:
+def remove_leftovers(releases: Path) -> None:
     """Remove what is left of withdrawals that were ended."""
     home = releases / HOME
     for folder in home.iterdir() if home.is_dir() else ():

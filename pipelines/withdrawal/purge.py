@@ -27,11 +27,11 @@ from lineage.withdrawal_scope import Scope, matches
 from pipelines.engine import shards
 
 #: What stays of a work folder: keys, counts, what was validated, and running stages' locks.
-KEPT = ("keys", "metrics", "plots", "validation", ".state")
+KEPT_FOLDERS = ("keys", "metrics", "plots", "validation", ".state")
 #: Columns by which a Parquet file is one of documents.
-DOCUMENT = {"doc_id", "text"}
+DOCUMENT_COLUMNS = {"doc_id", "text"}
 #: Files of a version that tell of its documents: they go with them.
-BESIDE = (
+COMPANIONS = (
     release_files.SALTS,
     "lineage/documents/",
     "lineage/redactions/",
@@ -53,7 +53,7 @@ class Store:
             yield path.parent.name + path.name, path
 
 
-def stores(folder: Path) -> tuple[list[Store], list[str]]:
+def find_stores(folder: Path) -> tuple[list[Store], list[str]]:
     """The cache and the local remotes of the DVC repository that holds a folder; and the names of
     the remotes that are elsewhere."""
     home = next((p for p in (folder, *folder.parents) if (p / ".dvc").is_dir()), None)
@@ -73,7 +73,7 @@ def stores(folder: Path) -> tuple[list[Store], list[str]]:
     return found, elsewhere
 
 
-def holding(
+def objects_to_purge(
     store: Store, scope: Scope, ids: pl.Series, replaced: Collection[str], kept: Collection[str]
 ) -> dict[str, Path]:
     """The objects of a store that must go, by MD5.
@@ -95,17 +95,17 @@ def holding(
         listed = _listing(path) if name.endswith(".dir") else []
         if any(one["md5"] in gone for one in listed):
             gone[name] = path
-            with_it = [one["md5"] for one in listed if one["relpath"].startswith(BESIDE)]
+            with_it = [one["md5"] for one in listed if one["relpath"].startswith(COMPANIONS)]
             gone |= {name: places[name] for name in with_it if name in places}
     return {name: path for name, path in gone.items() if name not in kept}
 
 
-def beside(release: Path) -> set[str]:
+def companion_digests(release: Path) -> set[str]:
     """MD5 of the files of BESIDE in a release."""
     return {
         md5(path.read_bytes(), usedforsecurity=False).hexdigest()
         for path in release.rglob("*")
-        if path.is_file() and path.relative_to(release).as_posix().startswith(BESIDE)
+        if path.is_file() and path.relative_to(release).as_posix().startswith(COMPANIONS)
     }
 
 
@@ -116,7 +116,7 @@ def _holds(path: Path, scope: Scope, ids: pl.Series) -> bool:
             if file.read(4) != b"PAR1":
                 return False
         columns = set(pq.read_schema(path).names)
-        if not columns >= DOCUMENT:
+        if not columns >= DOCUMENT_COLUMNS:
             return False
         wanted = [c for c in ("doc_id", "source_id", "uri") if c in columns]
         rows = pl.read_parquet(path, columns=wanted, hive_partitioning=False)
@@ -147,14 +147,14 @@ def _listing(path: Path) -> list[dict[str, str]]:
 def work_files(work: Path) -> list[Path]:
     """What goes of a work folder."""
     state = [p for p in _children(work / ".state") if p.is_dir()]
-    return sorted([p for p in _children(work) if p.name not in KEPT] + state)
+    return sorted([p for p in _children(work) if p.name not in KEPT_FOLDERS] + state)
 
 
 def _children(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
-def purge(paths: Iterable[Path]) -> None:
+def remove_paths(paths: Iterable[Path]) -> None:
     """Remove files and folders; what is not there any more is well.
 
     Raises:
@@ -180,6 +180,6 @@ def forget_salts(keys: Path, ids: pl.Series) -> int:
     return rows.height - left.height
 
 
-def told(lines: Iterable[Mapping[str, Any]]) -> bytes:
+def to_jsonl(lines: Iterable[Mapping[str, Any]]) -> bytes:
     """Lines of JSON."""
     return b"".join(json.dumps(one, sort_keys=True).encode() + b"\n" for one in lines)

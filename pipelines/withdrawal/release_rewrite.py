@@ -306,12 +306,12 @@ class Redaction:
         """The manifest's counts, less what went; a language or source without documents goes."""
         before = self.manifest["counts"]
         texts = self._left("documents").select("lang", "source_id", "n_chars", "n_tokens")
-        classes = decisions.replaced(self._left("redactions")["entity_type"])
+        classes = decisions.redaction_counts(self._left("redactions")["entity_type"])
         return before | {
             "documents": texts.height,
             "chars": int(texts["n_chars"].sum()),
-            "by_language": dict(sorted(decisions.count(texts["lang"]).items())),
-            "by_source": dict(sorted(decisions.count(texts["source_id"]).items())),
+            "by_language": dict(sorted(decisions.value_counts(texts["lang"]).items())),
+            "by_source": dict(sorted(decisions.value_counts(texts["source_id"]).items())),
             "redactions": dict(sorted(classes["entity"].items())),
             **({"repeated": classes.get("repeated", {})} if "repeated" in before else {}),
             **(_tokens(texts) if "tokens" in before else {}),

@@ -38,7 +38,7 @@ class OnlyLike(TamgaError):
 
 
 @dataclass(frozen=True)
-class Known:
+class Matches:
     """Documents that are the text: by the digest (hex) of theirs, and by other means."""
 
     texts: pl.DataFrame  # doc_id, text_sha256
@@ -67,7 +67,7 @@ def scope_of(params: Params, path: Path) -> Scope:
     known = [_known(one, digests, asked) for one in releases] + [_at_hand(params, asked)]
     found = pl.concat([one.texts for one in known])
     barred = register_files.recorded_withdrawals(params.register)
-    standing = [one for one in digests if withdrawals.standing(barred, "text", one)]
+    standing = [one for one in digests if withdrawals.active_entry(barred, "text", one)]
     value = next(
         iter([*standing, *(one for one in plain if one in found["text_sha256"])]), plain[0]
     )
@@ -79,7 +79,7 @@ def scope_of(params: Params, path: Path) -> Scope:
     return scope
 
 
-def texts(params: Params) -> list[Path]:
+def text_files(params: Params) -> list[Path]:
     """The files of texts in the work folder: as ingest read them, then the parts of those that were
     split."""
     return [
@@ -107,22 +107,22 @@ def _kinds(release: ReleaseFolder) -> set[tuple[str | None, str | None]]:
     return set(rows.select("lang", "jurisdiction").unique().collect().rows())
 
 
-def _known(release: ReleaseFolder, digests: Sequence[str], asked: QueryText) -> Known:
+def _known(release: ReleaseFolder, digests: Sequence[str], asked: QueryText) -> Matches:
     same = pl.col("text_sha256").is_in(digests)
     rows = release.table("documents").select("doc_id", "text_sha256").filter(same).collect()
     came = pl.col("payload_sha256").is_in([one.hex() for one in asked.digests()])
     records = release.table("records").filter(came).select("doc_id").collect()["doc_id"]
-    return Known(rows, records)
+    return Matches(rows, records)
 
 
-def _at_hand(params: Params, asked: QueryText) -> Known:
+def _at_hand(params: Params, asked: QueryText) -> Matches:
     """Of the work folder: what was released of these is redacted, or lost a passage."""
     rows = pl.DataFrame(schema={"doc_id": pl.String, "text": pl.String})
-    if files := texts(params):
+    if files := text_files(params):
         every = pl.scan_parquet(files, hive_partitioning=False).select("doc_id", "text")
         rows = every.filter(pl.col("text").is_in(_plain(asked))).collect()
     digests = pl.Series("text_sha256", _digests(rows["text"]), dtype=pl.String)
-    return Known(rows.select("doc_id", digests), rows["doc_id"])
+    return Matches(rows.select("doc_id", digests), rows["doc_id"])
 
 
 def _released(release: ReleaseFolder, scope: Scope) -> bool:

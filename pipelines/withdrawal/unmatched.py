@@ -9,10 +9,10 @@ import polars as pl
 
 from schemas.register import Withdrawal
 from schemas.urls import hosts, normal_url
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
 
-def idle(withdrawals: Collection[Withdrawal], ingest: Path) -> list[Withdrawal]:
+def unmatched_withdrawals(withdrawals: Collection[Withdrawal], ingest: Path) -> list[Withdrawal]:
     """The withdrawals that barred no record, alone or beside another one.
 
     A withdrawal of a text bars where nothing else did before it: of a record that was refused for
@@ -22,7 +22,7 @@ def idle(withdrawals: Collection[Withdrawal], ingest: Path) -> list[Withdrawal]:
       withdrawals: those of the register.
       ingest: the published folder of the stage, with `records` and `decisions`.
     """
-    known = Withdrawals.of(withdrawals).by_value
+    known = WithdrawalIndex.build(withdrawals).by_value
     if not known:
         return []
     decided = pl.scan_parquet(ingest / "decisions/*.parquet").filter(

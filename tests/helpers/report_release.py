@@ -1,4 +1,4 @@
-"""A release small enough to count by hand, for reports."""
+"""Write small releases for the tests of reports; their numbers can be counted by hand."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OWN = {
 
 
 def make_entry(id: str, spdx: str, **more: Any) -> dict[str, Any]:
-    """A register entry."""
+    """Return a register entry with the basis `consent`."""
     return {
         "id": id,
         "title": f"Title of {id}",
@@ -57,8 +57,15 @@ def write_release(
     decisions: Sequence[Mapping[str, Any]] = (),
     about: Mapping[str, Any] | None = None,
 ) -> Facts:
-    """A release in `folder`; `documents`: source_id, uri, and of lang, n_chars, n_tokens,
-    captured_at what is not the default."""
+    """Write a release to a folder and return its facts.
+
+    Args:
+      folder: where to write.
+      entries: the register entries of its sources.
+      documents: source_id and uri; optional: lang, n_chars, n_tokens, captured_at.
+      decisions: rows of `decisions`.
+      about: keys to set in the manifest.
+    """
     rows = [
         {"doc_id": f"{i:032x}", "lang": "kk", "n_chars": 100, "captured_at": "2026-01-02", **row}
         for i, row in enumerate(documents)

@@ -104,7 +104,7 @@ def test_another_key_and_another_log(release: Path, key: Ed25519PublicKey) -> No
     history.write_bytes(b"")
     assert "has no entry of this release" in first(release, key)
     history.write_bytes(b'{"seq":0}')
-    assert "the line has no end" in first(release, key)
+    assert "the line is cut off" in first(release, key)
 
 
 def test_a_signed_manifest_that_does_not_fit(release: Path, sample_run: Path) -> None:

@@ -31,6 +31,6 @@ def test_duties(expression: str, attribution: bool | None, share_alike: bool | N
 
 
 def test_duties_in_words() -> None:
-    assert Duties(True, True).told == "attribution, share-alike"
-    assert Duties(False, False).told == "none"
-    assert Duties(True, None).told == "attribution, share-alike not known"
+    assert Duties(True, True).description == "attribution, share-alike"
+    assert Duties(False, False).description == "none"
+    assert Duties(True, None).description == "attribution, share-alike not known"

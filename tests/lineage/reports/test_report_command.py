@@ -1,3 +1,5 @@
+"""`tamga report`: forms of the reports, wrong usage, damaged releases."""
+
 from __future__ import annotations
 
 import io
@@ -21,7 +23,7 @@ VALUES = ("croissant", "spdx", "dps")
 
 
 @pytest.mark.parametrize("report", PAGES)
-def test_pages_and_their_values(
+def test_a_page_report_prints_markdown_and_json(
     report: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main([report, "--release", str(folder)]) == 0
@@ -31,7 +33,7 @@ def test_pages_and_their_values(
 
 
 @pytest.mark.parametrize("report", VALUES)
-def test_standards_are_json(
+def test_a_standard_is_written_as_json(
     report: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out.json"
@@ -51,28 +53,28 @@ def test_domains_as_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     rows.append({"source_id": "a", "uri": "https://h30.example/more"})
     folder = write_release(tmp_path / "r", [make_entry("a", "CC-BY-4.0")], rows).folder
     assert command.main(["eu-summary", "--release", str(folder), "--csv"]) == 0
-    head, *told = capsys.readouterr().out.splitlines()
-    assert head == "rank,host,documents,chars,named_by" and len(told) == 30
-    assert told[0].startswith("1,h30.example,3,")
-    # of 30 domains 10 % are 3, and 5 % are 2, rounded up
-    assert [row.rpartition(",")[2] for row in told[:5]] == ["all", "all", "larger", "none", "none"]
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "rank,host,documents,chars,named_by" and len(lines) == 30
+    assert lines[0].startswith("1,h30.example,3,")
+    # of 30 domains: 10 % are 3; 5 % are 2, rounded up
+    assert [row.rpartition(",")[2] for row in lines[:5]] == ["all", "all", "larger", "none", "none"]
 
 
 @pytest.mark.parametrize("report", PAGES)
-def test_pages_as_html(report: str, folder: Path, tmp_path: Path) -> None:
+def test_pages_are_rendered_as_html(report: str, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "page.html"
     assert command.main([report, "--release", str(folder), "--html", "--out", str(out)]) == 0
     assert "<h1>" in out.read_text() and "default-src 'none'" in out.read_text()
 
 
-def test_html_in_a_report_is_text() -> None:
-    told = html.page("<t>", "# a <script>alert(1)</script>\n\n[x](javascript:alert(1))\n")
-    assert "<script" not in told and 'href="javascript' not in told
-    assert "<title>&lt;t&gt;</title>" in told
+def test_html_in_a_report_is_shown_as_text() -> None:
+    rendered = html.page("<t>", "# a <script>alert(1)</script>\n\n[x](javascript:alert(1))\n")
+    assert "<script" not in rendered and 'href="javascript' not in rendered
+    assert "<title>&lt;t&gt;</title>" in rendered
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ["prov"],
         ["licences", "--document", "0"],
@@ -86,13 +88,13 @@ def test_html_in_a_report_is_text() -> None:
     ],
     ids=" ".join,
 )
-def test_wrong_usage(words: list[str], folder: Path) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command.main([*words, "--release", str(folder)])
-    assert ended.value.code == 2
+def test_wrong_usage(arguments: list[str], folder: Path) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        command.main([*arguments, "--release", str(folder)])
+    assert exit_.value.code == 2
 
 
-def test_what_is_not_there(
+def test_a_missing_release_or_record_gives_an_exit_code(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["licences", "--release", str(tmp_path)]) == 2
@@ -106,7 +108,7 @@ def test_what_is_not_there(
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no table at all"], ids=["0", "4", "text"])
-def test_a_table_that_is_damaged_is_said(
+def test_a_damaged_table_is_an_error(
     content: bytes, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "lineage/documents/part-00000.parquet").write_bytes(content)
@@ -115,11 +117,11 @@ def test_a_table_that_is_damaged_is_said(
 
 
 @pytest.mark.parametrize("key", ["name", "as_of", "counts", "files"])
-def test_a_manifest_without_a_key_is_said(
+def test_a_manifest_without_a_key_is_an_error(
     key: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    about = json.loads((folder / "manifest.json").read_bytes())
-    del about[key]
-    (folder / "manifest.json").write_text(json.dumps(about))
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    del manifest[key]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
     assert command.main(["eu-summary", "--release", str(folder)]) == 2
     assert isinstance(io.StringIO(capsys.readouterr().err).readline(), str)

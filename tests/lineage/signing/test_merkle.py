@@ -1,4 +1,4 @@
-"""Trees, inclusion and consistency against RFC 6962's own definitions."""
+"""Trees and proofs against the definitions of RFC 6962."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def by_definition(hashes: list[bytes]) -> bytes:
 
 
 @given(st.lists(st.binary(max_size=8).map(merkle.leaf_hash), max_size=70))
-def test_root_is_the_definitions(hashes: list[bytes]) -> None:
+def test_root_equals_the_definition(hashes: list[bytes]) -> None:
     assert merkle.root(hashes) == by_definition(hashes)
 
 
@@ -47,16 +47,16 @@ def test_known_answers() -> None:
 def test_every_leaf_is_proved(hashes: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(hashes) - 1))
     path = merkle.inclusion_proof(hashes, index)
-    found = merkle.root_by_inclusion(hashes[index], index, len(hashes), path)
-    assert found == merkle.root(hashes)
+    root = merkle.root_by_inclusion(hashes[index], index, len(hashes), path)
+    assert root == merkle.root(hashes)
 
 
 @given(leaves, st.data())
-def test_another_leaf_place_or_path_is_not(hashes: list[bytes], data: st.DataObject) -> None:
+def test_another_leaf_index_or_path_fails(hashes: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(hashes) - 1))
     path, size = merkle.inclusion_proof(hashes, index), len(hashes)
-    whole = merkle.root(hashes)
-    assert merkle.root_by_inclusion(bytes(32), index, size, path) != whole
+    root = merkle.root(hashes)
+    assert merkle.root_by_inclusion(bytes(32), index, size, path) != root
     assert merkle.root_by_inclusion(hashes[index], index, size, [*path, bytes(32)]) is None
     assert merkle.root_by_inclusion(hashes[index], size, size, path) is None
     if path:

@@ -1,4 +1,4 @@
-"""Files and folders are whole or not there; the interface that local disks and object stores share."""
+"""Atomic writes of files and folders; the interface that local disks and object stores share."""
 
 from __future__ import annotations
 
@@ -54,7 +54,9 @@ def test_a_write_that_fails_leaves_nothing(
 
 
 @pytest.mark.parametrize("before", [None, b"one"])
-def test_an_exception_in_mid_write_leaves_what_was(tmp_path: Path, before: bytes | None) -> None:
+def test_an_exception_during_a_write_keeps_the_old_file(
+    tmp_path: Path, before: bytes | None
+) -> None:
     path = tmp_path / "a.bin"
     if before is not None:
         path.write_bytes(before)
@@ -142,7 +144,7 @@ def _cannot_link(*_: object) -> None:
     raise OSError("cross-device link")
 
 
-def test_without_any_atomic_way_nothing_is_created(
+def test_nothing_is_created_without_an_atomic_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "link", _cannot_link)
@@ -156,7 +158,7 @@ RACERS, ROUNDS, SIZE = 3, 30, 300_000
 
 
 def race(folder: str, number: int, gate: object) -> None:
-    """Create the same files as the others; leave a note of those that were won, and of torn ones."""
+    """Create the same files as the other processes; note which call won, and incomplete files."""
     own = bytes([number]) * SIZE
     for n in range(ROUNDS):
         gate.wait()  # type: ignore[attr-defined]
@@ -166,7 +168,7 @@ def race(folder: str, number: int, gate: object) -> None:
         Path(folder, f"{n}.{number}.{'won' if made else 'lost'}.{whole}").touch()
 
 
-def test_of_processes_that_race_one_wins_and_all_see_its_file(tmp_path: Path) -> None:
+def test_one_of_several_processes_creates_a_file_and_all_see_it(tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("fork")
     gate = spawn.Barrier(RACERS)
     racers = [spawn.Process(target=race, args=(str(tmp_path), n, gate)) for n in range(RACERS)]
@@ -218,7 +220,7 @@ def test_json_is_canonical(tmp_path: Path) -> None:
 # --- folders
 
 
-def test_a_folder_appears_whole_and_replaces_another(tmp_path: Path) -> None:
+def test_a_complete_folder_replaces_another(tmp_path: Path) -> None:
     for value in (b"one", b"two"):
         with disk.atomic_folder(tmp_path / "f") as fresh:
             assert names(fresh) == []
@@ -230,7 +232,7 @@ def test_a_folder_appears_whole_and_replaces_another(tmp_path: Path) -> None:
     assert names(tmp_path) == ["f", "f/deep", "f/deep/two"]
 
 
-def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(
+def test_only_leftovers_of_killed_processes_are_removed(
     tmp_path: Path,
 ) -> None:
     dead, old = (tmp_path / f".f.{'0' * 32}.{ending}" for ending in ("part", "old"))
@@ -280,7 +282,7 @@ CONTENT = st.binary(max_size=64)
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """A store does what a dictionary does."""
+    """A store behaves like a dictionary."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -341,7 +343,7 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 class Torn(io.BytesIO):
-    """A file that breaks off behind its content."""
+    """A file that raises an error after its content."""
 
     def read(self, size: int | None = -1) -> bytes:
         content = super().read(size)

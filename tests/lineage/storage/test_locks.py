@@ -1,4 +1,4 @@
-"""Locks: one holder at a time, and none after it."""
+"""Locks have one holder at a time, and end with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lineage.storage import locks
 
 
-def test_a_folder_is_locked_by_one_and_free_after_it(tmp_path: Path) -> None:
+def test_a_folder_has_one_holder_and_is_free_afterwards(tmp_path: Path) -> None:
     with locks.folder_lock(tmp_path / "new"), locks.try_folder_lock(tmp_path / "new") as second:
         assert not second
     with locks.try_folder_lock(tmp_path / "new") as second:
@@ -17,7 +17,7 @@ def test_a_folder_is_locked_by_one_and_free_after_it(tmp_path: Path) -> None:
         assert not none
 
 
-def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
+def test_a_lock_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
     path = tmp_path / "deep/.lock"
     for _ in range(2):
         with locks.exclusive_lock(path) as first, locks.exclusive_lock(path) as second:
@@ -25,7 +25,7 @@ def test_a_lock_is_held_by_one_and_goes_with_it(tmp_path: Path) -> None:
         assert not path.exists()
 
 
-def test_a_lock_that_goes_as_another_comes_is_still_one(tmp_path: Path) -> None:
+def test_a_lock_released_during_another_attempt_still_has_one_holder(tmp_path: Path) -> None:
     inside, most = [0], [0]
 
     def work(_: int) -> None:

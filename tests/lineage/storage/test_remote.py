@@ -60,7 +60,7 @@ def test_evidence(store: fsspec.AbstractFileSystem, tmp_path: Path) -> None:
     assert not gone.found
 
 
-def test_a_store_that_cannot_be_asked(
+def test_a_store_that_cannot_be_listed(
     store: fsspec.AbstractFileSystem, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lost(*_: object, **__: object) -> None:

@@ -65,7 +65,7 @@ def test_patterns_copies_and_evidence(store: object, tmp_path: Path) -> None:
     assert evidence.check(record, tmp_path).payload_matches
 
 
-def test_a_store_that_cannot_be_asked(
+def test_a_store_that_cannot_be_listed(
     store: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")

@@ -1,4 +1,4 @@
-"""Compressed files as one stream: whole, in parts, torn, broken; forwards and backwards."""
+"""Compressed files as one stream: complete, in parts, truncated, damaged; seeking both ways."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_plain_files_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PACKERS)
-def test_what_stands_before_a_break_is_not_lost(tmp_path: Path, name: str) -> None:
+def test_content_before_damage_is_kept(tmp_path: Path, name: str) -> None:
     noise = os.urandom(1 << 20)
     whole = PACKERS[name](noise)
     for broken in (whole[: len(whole) // 2], PACKERS[name](noise) + b"no frame at all"):

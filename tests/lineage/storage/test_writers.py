@@ -1,4 +1,4 @@
-"""Only `lineage/storage` writes files: what is written is whole or not there, in one way."""
+"""Only `lineage/storage` writes files, atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 PACKAGES: Final = ("schemas", "lineage", "pipelines", "desk")
 HOME: Final = ROOT / "lineage/storage"
-#: File -> what it does, and why that is no file that must be whole.
+#: File -> its writing calls, with the reason why they need not be atomic.
 ALLOWED: Final = {
     ("pipelines/cli.py", "os.O_WRONLY"): "stdout goes to the null device once its reader is gone",
     ("pipelines/engine/data_docs.py", "fdopen"): "stdout under another number, for answers alone",
@@ -30,7 +30,7 @@ _OURS: Final = {"disk"}  # lineage.storage.disk
 
 
 def writes(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """What a module does to write files: line, and the call or flag."""
+    """The places in a module that write files: the line, and the call or flag."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in _FLAGS:
             yield node.lineno, f"os.{node.attr}"

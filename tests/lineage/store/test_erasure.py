@@ -1,4 +1,4 @@
-"""The store after an erasure: nothing of the erased, all of the others, now and in the past."""
+"""The store after an erasure: it has nothing of the erased records and all of the others."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ A, B, C = (
 )
 BARRED = replace(B, outcome="refuse", reason="withdrawn")
 FATE = ("doc_id", "source_id", "outcome", "first_seq", "last_seq")
-UNTOLD = ("uri", "captured_at", "n_chars", "n_tokens", "shard", "row")
+ERASED = ("uri", "captured_at", "n_chars", "n_tokens", "shard", "row")
 
 
 def forget(folder: Path, *records: Record) -> None:
@@ -36,7 +36,7 @@ def forget(folder: Path, *records: Record) -> None:
 
 
 def traces(store: Store, record: Record) -> list[str]:
-    """Where the store has something by which a record could be told or found, but for its id."""
+    """The files in which the store has anything of a record except its id."""
     digest = sha256(record.text.encode()).digest()
     text = pl.DataFrame({"doc_id": [b"x"], "text": [record.text]})
     wanted = {
@@ -47,10 +47,10 @@ def traces(store: Store, record: Record) -> list[str]:
         "docs": ("uri", [record.uri]),
     }
     return [
-        f"{one.folder}/{table}"
-        for one in store.releases
+        f"{header.folder}/{table}"
+        for header in store.releases
         for table, (column, values) in wanted.items()
-        if pl.read_parquet(store.folder / one.folder / f"{table}.parquet")[column]
+        if pl.read_parquet(store.folder / header.folder / f"{table}.parquet")[column]
         .is_in(values)
         .any()
     ]
@@ -58,14 +58,14 @@ def traces(store: Store, record: Record) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A release, and its redacted one in its place."""
+    """A folder of releases in which a redacted release replaced the first one."""
     write_release(tmp_path, "v", [A, B, C], "2026-01-31")
     index.enter_all(tmp_path)
     write_release(tmp_path, "v", [A, BARRED, C], "2026-03-31")
     return tmp_path
 
 
-def test_a_tombstone_stands_for_what_was_erased(folder: Path) -> None:
+def test_a_tombstone_replaces_an_erased_record(folder: Path) -> None:
     before = lineage.open(folder)
     assert {place.split("/")[1] for place in traces(before, B)} == {
         "docs", "urls", "texts", "payloads", "prints",
@@ -79,12 +79,12 @@ def test_a_tombstone_stands_for_what_was_erased(folder: Path) -> None:
     assert store.as_of("2026-02-01") == old
     (left,) = store.diff(old, new).to_dicts()
     assert (left["doc_id"], left["why"]) == (B.doc_id, "refuse: withdrawn")
-    assert all(left[c] is None for c in UNTOLD)
+    assert all(left[c] is None for c in ERASED)
     assert store.by_url(B.uri).is_empty() and store.by_url(A.uri).height == 1
     assert old.documents == 3 and (old, new) == (store.releases[0], store.releases[1])
 
 
-def test_an_erased_record_does_not_come_back_but_by_a_release(folder: Path) -> None:
+def test_only_a_new_release_brings_an_erased_record_back(folder: Path) -> None:
     (folder / "receipts").mkdir()
     stone = f'{{"at": "x", "kind": "record", "object": "{B.doc_id}", "receipt": "w0"}}\n'
     (folder / "receipts/w0.tombstones.jsonl").write_text(stone)
@@ -100,9 +100,7 @@ def test_an_erased_record_does_not_come_back_but_by_a_release(folder: Path) -> N
     assert lineage.open(folder).by_url(B.uri)["outcome"].to_list()[-1] == "keep"
 
 
-def test_a_store_that_is_torn_is_made_anew(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_damaged_store_is_rebuilt(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store = lineage.open(folder)
     (store.folder / store.releases[0].folder / "docs.parquet").write_bytes(b"PAR1")
     forget(folder, B)
@@ -138,8 +136,7 @@ _states: Callable[[int], st.SearchStrategy[Record]] = lambda i: st.builds(  # no
 def test_the_others_keep_their_history(
     history: list[tuple[Record | None, ...]], gone: set[int]
 ) -> None:
-    """What the store says of the others is what it said before; of the erased it says when they
-    were there, and how they ended."""
+    """The rows of other records stay the same; erased ones keep only their releases and outcome."""
     with TemporaryDirectory() as name:
         folder = Path(name)
         for seq, records in enumerate(history):
@@ -147,24 +144,24 @@ def test_the_others_keep_their_history(
         index.enter_all(folder)
         erased = [records[i] for records in history for i in gone]
         others = ~pl.col("doc_id").is_in([r.doc_id for r in erased if r])
-        before, changes = told(lineage.open(folder)), told_of_changes(lineage.open(folder))
+        before, changes = all_intervals(lineage.open(folder)), all_changes(lineage.open(folder))
         forget(folder, *(r for r in erased if r))
         store = lineage.open(folder)
-        after = told(store)
+        after = all_intervals(store)
         assert after.filter(others).equals(before.filter(others))
         assert after.select(FATE).equals(before.select(FATE))
-        assert all(after.filter(~others)[column].is_null().all() for column in UNTOLD)
-        assert told_of_changes(store).equals(changes)
+        assert all(after.filter(~others)[column].is_null().all() for column in ERASED)
+        assert all_changes(store).equals(changes)
         assert not [place for r in erased if r for place in traces(store, r)]
         assert store.live(["shard"]).height == before["last_seq"].null_count()
 
 
-def told(store: Store) -> pl.DataFrame:
+def all_intervals(store: Store) -> pl.DataFrame:
     return store.documents().sort("first_seq", "doc_id")
 
 
-def told_of_changes(store: Store) -> pl.DataFrame:
-    """What changed between any two releases."""
+def all_changes(store: Store) -> pl.DataFrame:
+    """The changes between each pair of releases."""
     pairs = [(old, new) for old in store.releases for new in store.releases]
     return pl.concat(
         store.diff(*pair).sort("change", "doc_id").select("change", "why", *FATE) for pair in pairs

@@ -1,4 +1,4 @@
-"""The store against what was put into it."""
+"""The store answers with the records that were entered."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def store(folder: Path) -> Store:
     return lineage.open(folder)
 
 
-def told(rows: pl.DataFrame) -> set[tuple[str, str, int, int | None]]:
+def intervals(rows: pl.DataFrame) -> set[tuple[str, str, int, int | None]]:
     return set(rows.select("doc_id", "outcome", "first_seq", "last_seq").rows())
 
 
 def test_fates_are_intervals(store: Store) -> None:
-    assert told(store.documents()) == {
+    assert intervals(store.documents()) == {
         (A.doc_id, "keep", 0, 1),
         (A.doc_id, "keep", 2, None),
         (B.doc_id, "keep", 0, 0),
@@ -99,7 +99,7 @@ def test_by_domain(store: Store, domain: str, found: list[Record]) -> None:
     ],
     ids=lambda v: "-".join(map(str, v)) if isinstance(v, dict) else "",
 )
-def test_by_what_they_are(
+def test_by_properties(
     store: Store, where: dict[str, list[str | None]], found: list[Record]
 ) -> None:
     rows = store.documents(where, at=store.release("v1"))
@@ -107,7 +107,7 @@ def test_by_what_they_are(
 
 
 def test_by_keys(store: Store) -> None:
-    assert told(store.by_url("HTTPS://law.example.kz:443/x/../a.html#top")) == told(
+    assert intervals(store.by_url("HTTPS://law.example.kz:443/x/../a.html#top")) == intervals(
         store.by_id([A.doc_id])
     )
     assert set(store.by_url(D.uri)["doc_id"]) == {D.doc_id}
@@ -162,7 +162,7 @@ def test_roll_ups_add_up(store: Store) -> None:
     ]
 
 
-def test_made_anew_it_has_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_a_rebuilt_store_has_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     before = _bytes(tmp_path / "copy")
     assert enter_all(tmp_path / "copy") == ([], [])
@@ -180,7 +180,7 @@ def test_a_replaced_release_keeps_its_history(tmp_path: Path) -> None:
     enter_all(tmp_path)
     write_release(tmp_path, "v", [A])
     assert enter_all(tmp_path) == (["v@1"], [])
-    assert told(lineage.open(tmp_path).by_id([B.doc_id])) == {(B.doc_id, "keep", 0, 0)}
+    assert intervals(lineage.open(tmp_path).by_id([B.doc_id])) == {(B.doc_id, "keep", 0, 0)}
     assert enter_all(tmp_path, rebuild=True) == (["v@1"], ["v@0"])
     assert lineage.open(tmp_path).by_id([B.doc_id]).is_empty()
 
@@ -188,7 +188,7 @@ def test_a_replaced_release_keeps_its_history(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"{}", b"[1]", b'{"seq": 0', b"\xff\xfe"], ids=lambda c: c.decode("latin-1")
 )
-def test_a_torn_header_is_told(folder: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_header_is_reported(folder: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(folder, tmp_path / "copy")
     next((tmp_path / "copy").glob(f"_store/*/{segments.HEADER}")).write_bytes(content)
     with pytest.raises(BadStore, match="--rebuild"):
@@ -197,10 +197,10 @@ def test_a_torn_header_is_told(folder: Path, tmp_path: Path, content: bytes) -> 
 
 def test_by_url_of_a_file_system(folder: Path) -> None:
     there = lineage.open(f"file://{folder}")
-    assert told(there.documents()) == told(lineage.open(folder).documents())
+    assert intervals(there.documents()) == intervals(lineage.open(folder).documents())
 
 
-def test_nothing_entered(tmp_path: Path) -> None:
+def test_an_empty_store(tmp_path: Path) -> None:
     empty = lineage.open(tmp_path)
     assert empty.by_id([A.doc_id]).is_empty() and empty.live(["outcome"]).is_empty()
     with pytest.raises(NoSuchRelease):
@@ -212,7 +212,7 @@ def test_empty_releases(tmp_path: Path) -> None:
     write_release(tmp_path, "v2", [A])
     write_release(tmp_path, "v3", [])
     enter_all(tmp_path)
-    assert told(lineage.open(tmp_path).documents()) == {(A.doc_id, "keep", 1, 1)}
+    assert intervals(lineage.open(tmp_path).documents()) == {(A.doc_id, "keep", 1, 1)}
 
 
 _states: Callable[[str], st.SearchStrategy[Record]] = lambda uri: st.builds(  # noqa: E731
@@ -233,7 +233,7 @@ _states: Callable[[str], st.SearchStrategy[Record]] = lambda uri: st.builds(  # 
         max_size=4,
     )
 )
-def test_any_history_is_told_as_it_was(history: list[tuple[Record | None, ...]]) -> None:
+def test_the_store_matches_any_history(history: list[tuple[Record | None, ...]]) -> None:
     with TemporaryDirectory() as name:
         for seq, records in enumerate(history):
             write_release(Path(name), f"v{seq}", [r for r in records if r])

@@ -108,7 +108,7 @@ def test_as_beam(partitions: int, rounds: int) -> None:
         assert groups(batches.frame(batch for _, batch in found)) == wanted
 
     with beam.Pipeline(FnApiRunner()) as pipeline:
-        edges = [batch for some in frame.iter_slices(50) for batch in batches.whole(some)]
+        edges = [batch for some in frame.iter_slices(50) for batch in batches.record_batches(some)]
         found = (
             pipeline
             | beam.Create(edges).with_output_types(pa.RecordBatch)

@@ -28,7 +28,7 @@ from schemas.lawfulness import Use
 from schemas.params import Params
 from schemas.register import Licence, Register, Withdrawal
 from schemas.sections import DedupParams
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
 SOURCE = make_source("s", "s.example.kz")
 TEXT = " ".join(f"word{n}" for n in range(40))
@@ -127,7 +127,7 @@ def test_a_withdrawn_document_displaces_no_copy(tmp_path: Path, scope: str, valu
     known = release_index.load_index(make_params(tmp_path, "second"))
     again = {"copy": ("t", TEXT), "near": ("t", TEXT + " more"), "third": ("t", OTHER)}
     assert dedup_job.run_dedup(tmp_path / "two", again, known=known).kept == set()
-    barred = Withdrawals.of([Withdrawal(scope, value, date(2026, 1, 1), "asked for")])
+    barred = WithdrawalIndex.build([Withdrawal(scope, value, date(2026, 1, 1), "asked for")])
     rights = ReleasedRights(frozenset("st"), barred)
     three = dedup_job.run_dedup(tmp_path / "three", again, known=known, rights=rights)
     alone = scope == "source"  # all its documents are withdrawn
@@ -154,7 +154,7 @@ def test_a_document_that_is_unlawful_now_displaces_no_lawful_copy(
     known = release_index.load_index(make_params(tmp_path, "second"))
     sources = {"s": replace(SOURCE, **change), "t": replace(SOURCE, id="t")}
     rights = ReleasedRights.of(
-        Register(sources, {}, (), "0" * 64), Use.of(PARAMS, policy.built_in())
+        Register(sources, {}, (), "0" * 64), Use.from_params(PARAMS, policy.built_in())
     )
     again = {"copy": ("t", TEXT)}
     assert dedup_job.run_dedup(tmp_path / "two", again, known=known, rights=rights).kept == kept

@@ -1,4 +1,4 @@
-"""What a finished run says of its register."""
+"""Coverage of a register by a finished run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from schemas.tables import DECISIONS, RECORDS, SOURCES
 OURS = "https://ours.example.kz/a"
 
 
-def write(folder: Path, name: str, schema: Any, rows: list[dict[str, Any]]) -> None:
+def write_table(folder: Path, name: str, schema: Any, rows: list[dict[str, Any]]) -> None:
     (folder / name).mkdir(parents=True)
     frame = pl.DataFrame([{c: row.get(c) for c in schema.names} for row in rows])
     frame.write_parquet(folder / name / "part-00000.parquet")
@@ -41,23 +41,23 @@ def tables(tmp_path: Path) -> Path:
         dict(zip(names, row, strict=True)) | {"doc_id": str(n), "collection": "c"}
         for n, row in enumerate(rows)
     ]
-    decided = [
+    decisions = [
         {"doc_id": r["doc_id"]}
         | ({"outcome": "refuse", "reason": "ungoverned"} if r["source_id"] is None else {"outcome": "keep"})
         for r in records
     ]  # fmt: skip
     folder = tmp_path / "work/ingest"
-    write(folder, "records", RECORDS, records)
-    write(folder, "decisions", DECISIONS, decided)
+    write_table(folder, "records", RECORDS, records)
+    write_table(folder, "decisions", DECISIONS, decisions)
     sources = [{"source_id": "ours", "evidence_sha256": "ab"}, {"source_id": "other"}]
-    write(folder, "sources", SOURCES, sources)
+    write_table(folder, "sources", SOURCES, sources)
     return tmp_path
 
 
-def test_what_to_license_next(tables: Path) -> None:
+def test_ungoverned_hosts_come_with_records_and_bytes(tables: Path) -> None:
     last = coverage.of_work(tables / "work")
     assert last is not None
-    assert list(last.ungoverned().iter_rows()) == [
+    assert list(last.ungoverned_hosts().iter_rows()) == [
         ("big.example", None, 2, 1000),
         (None, "c", 3, 45),
         ("small.example", None, 1, 7),
@@ -65,14 +65,14 @@ def test_what_to_license_next(tables: Path) -> None:
     ]
 
 
-def test_sources_and_evidence(tables: Path) -> None:
+def test_matched_sources_and_digests_of_evidence(tables: Path) -> None:
     last = coverage.of_work(tables / "work")
     assert last is not None
-    assert last.evidence() == {"ours": "ab", "other": None}
-    assert last.matched() == {"ours"}
+    assert last.evidence_digests() == {"ours": "ab", "other": None}
+    assert last.matched_sources() == {"ours"}
 
 
-def test_no_run_and_no_release(tables: Path) -> None:
+def test_a_folder_without_a_run_or_a_release(tables: Path) -> None:
     assert coverage.of_work(tables / "elsewhere") is None
     with pytest.raises(NoRelease, match="holds no release"):
         coverage.of_release(tables)

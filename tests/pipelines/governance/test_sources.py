@@ -1,3 +1,5 @@
+"""`tamga sources`: check, list, show and schema."""
+
 from __future__ import annotations
 
 import json
@@ -68,8 +70,8 @@ def test_check_warns_and_passes(params: Path, capsys: pytest.CaptureFixture[str]
         "away: withdrawn on 2026-11-22",
         "away: its licence, MIT, is not in",
         "next: evidence/next.txt is missing",
-        "next: may not be stored in KZ",
-        "next: no input is called x",
+        "next: must not be stored in KZ",
+        "next: `match` names the collection x, but no input has this name",
         "LicenseRef-none is not in",
     ):
         assert expected in err
@@ -84,11 +86,11 @@ def test_check_counts_every_problem(params: Path, capsys: pytest.CaptureFixture[
     assert not out and "params.yaml:3: storage_country:" in err and "good.yaml:6: kind:" in err
     assert err.endswith("invalid: 2 problems\n")
     assert main(["check", "--params", str(params), "--json"]) == 2
-    found = json.loads(capsys.readouterr().out)
-    assert not found["valid"] and {p["line"] for p in found["problems"]} == {3, 6}
+    report = json.loads(capsys.readouterr().out)
+    assert not report["valid"] and {p["line"] for p in report["problems"]} == {3, 6}
 
 
-def test_list(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_has_a_line_per_source(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--register", str(params.parent / "register")]
     assert main(["list", *place, "--as-of", "2026-11-22", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["sources"]
@@ -111,12 +113,14 @@ def test_list(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-def test_show(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_an_entry_and_its_standing(
+    params: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = ["--params", str(params)]
     assert main(["show", "good", *place, "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["entry"]["basis"]["granted_on"] == "2025-01-01"
-    assert found["standing"] == "granted" and len(found["evidence_sha256"]) == 64
+    report = json.loads(capsys.readouterr().out)
+    assert report["entry"]["basis"]["granted_on"] == "2025-01-01"
+    assert report["standing"] == "granted" and len(report["evidence_sha256"]) == 64
     assert main(["show", "next", *place]) == 0
     assert "evidence_sha256: missing or empty" in capsys.readouterr().out
     assert main(["show", "goood", *place]) == 1
@@ -124,7 +128,7 @@ def test_show(params: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("of", ["source", "licences", "withdrawals", "params"])
-def test_schemas_stand_alone(of: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_schemas_are_self_contained(of: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", of]) == 0
     schema = json.loads(capsys.readouterr().out)
     Draft202012Validator.check_schema(schema)
@@ -133,23 +137,24 @@ def test_schemas_stand_alone(of: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def refs(value: object) -> Iterator[str]:
+    """Yield all `$ref` in a JSON value."""
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
             yield value["$ref"]
-        for one in value.values():
-            yield from refs(one)
+        for member in value.values():
+            yield from refs(member)
     elif isinstance(value, list):
-        for one in value:
-            yield from refs(one)
+        for member in value:
+            yield from refs(member)
 
 
 @pytest.mark.parametrize("pattern", ["params.yaml", "register/sources/*.yaml"])
-def test_editors_find_the_schema_of_a_file(pattern: str) -> None:
+def test_the_schema_named_in_a_file_accepts_it(pattern: str) -> None:
     for path in ROOT.glob(pattern):
         first = path.read_text().splitlines()[0]
         named = first.removeprefix("# yaml-language-server: $schema=")
         schema = json.loads((path.parent / named).read_text())
-        source, _ = read_yaml(path)  # as an editor reads YAML 1.2, in which a date is text
+        source, _ = read_yaml(path)  # like an editor: in YAML 1.2 a date is text
         assert source is not None
         assert not list(Draft202012Validator(schema).iter_errors(source.value)), path
 
@@ -164,9 +169,9 @@ def test_editors_find_the_schema_of_a_file(pattern: str) -> None:
         ["check", "--params", "no-such-file.yaml"],
     ],
 )
-def test_bad_usage_is_two(argv: list[str]) -> None:
+def test_bad_usage_exits_with_two(argv: list[str]) -> None:
     try:
         code: object = main(argv)
-    except SystemExit as stop:
-        code = stop.code
+    except SystemExit as exit_:
+        code = exit_.code
     assert code == 2

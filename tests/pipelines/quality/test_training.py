@@ -179,7 +179,7 @@ def test_wrong_usage(labelled: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit) as ended:
         train(labelled, "--out", tmp_path / "m.bin", "--held-out", "1.5")
     assert ended.value.code == 2
-    assert train(labelled, "--out", tmp_path / "empty") == 1  # the path is a folder
+    assert train(labelled, "--out", tmp_path / "empty") == 2  # the path is a folder
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\xba\x16\x4f\x2f" + bytes(500)])
@@ -190,3 +190,13 @@ def test_files_that_are_not_models(content: bytes, tmp_path: Path) -> None:
         Classifier(path, "quality.classifier").check()
     with pytest.raises(ClassifierError, match="is missing"):
         Classifier(tmp_path / "absent.bin", "quality.classifier")
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3, 0.6])
+def test_a_truncated_model_is_refused_in_time(labelled: Path, tmp_path: Path, share: float) -> None:
+    assert train(labelled, "--out", tmp_path / "model.bin") == 0
+    content = (tmp_path / "model.bin").read_bytes()
+    dictionary = content.rfind(b"__label__") + 40
+    (tmp_path / "m.bin").write_bytes(content[: int(dictionary * share)])
+    with pytest.raises(ClassifierError, match=r"quality\.classifier: .*m\.bin is"):
+        _ = Classifier(tmp_path / "m.bin", "quality.classifier").model

@@ -87,7 +87,7 @@ def test_limits_hold_and_each_document_is_left_out_once(
     left, stays = leave_out(documents, wanted), kept(documents, wanted)
     assert left["doc_id"].is_unique().all() and left["doc_id"].is_sorted()
     assert left.height + stays.height == documents.height
-    assert all(decisions.known("drop", reason) for reason in left["reason"])
+    assert all(decisions.is_known_reason("drop", reason) for reason in left["reason"])
     for cap in wanted.caps:
         under = members(stays, cap.filters)
         if cap.unit == "documents":

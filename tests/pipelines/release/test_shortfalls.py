@@ -20,7 +20,7 @@ SERVING = GuardParams()
 
 
 def named(now: Yields, last: Yields | None, params: GuardParams) -> list[str]:
-    found = guard.judge(yield_counts(now, last), params)
+    found = guard.shortfalls(yield_counts(now, last), params)
     return [f"{one.count.kind}:{one.count.name}" for one in found]
 
 
@@ -45,7 +45,7 @@ def test_a_language_that_the_last_release_had_falls_short() -> None:
     relabelled = make_yields(
         ("a", "kk", 0, 0, 0), ("a", "ru", 0, 2000, 1500), ("b", "ky", 0, 500, 400), dedup=(9, 1)
     )
-    assert guard.judge(yield_counts(relabelled, last), SERVING) == [
+    assert guard.shortfalls(yield_counts(relabelled, last), SERVING) == [
         Shortfall(Count("language", "kk", 0, 0, 600.0), "max_fall")
     ]
     halved = make_yields(("a", "kk", 0, 500, 290), ("a", "ru", 0, 500, 460), ("b", "ky", 0, 50, 40))

@@ -82,7 +82,7 @@ def test_a_stamp_of_another_authority(
 ) -> None:
     with run_authority(tmp_path / "other") as other:
         code, output = verified(home, capsys, "--tsa-certificate", other.root)
-    assert code == 1 and output.startswith(f"{TIMESTAMP}: does not hold")
+    assert code == 1 and output.startswith(f"{TIMESTAMP}: does not verify")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_stamp_of_another_statement(home: Path) -> None:
     answer = (home / "release/sample" / TIMESTAMP).read_bytes()
     with pytest.raises(NoTimestamp, match="of something else"):
         timestamps.stamped_time(answer, b"another")
-    with pytest.raises(NoTimestamp, match="no answer"):
+    with pytest.raises(NoTimestamp, match="not an answer"):
         timestamps.stamped_time(b"<html>", b"another")
 
 
