@@ -58,7 +58,7 @@ def missed_findings(
     """
     spans = redactions.group_by("doc_id", maintain_order=True).agg("start", "end")
     rows = documents.join(spans, on="doc_id", how="left", maintain_order="left")
-    found = []
+    missed = []
     for doc_id, text, source, start, end in rows.select(
         "doc_id", "text", "source_id", "start", "end"
     ).iter_rows():
@@ -66,15 +66,15 @@ def missed_findings(
             wanted = policy.entities is None or hit.entity in policy.entities
             kept = policy.operator_for(hit.entity, source, jurisdictions(source)) == "keep"
             if wanted and not kept:
-                found.append((doc_id, *hit))
-    return found
+                missed.append((doc_id, *hit))
+    return missed
 
 
 def stop_if_missed(context: Context, state: State) -> None:
     """Scan a sample of an unpublished release.
 
     Raises:
-      StageError: if personal data is found. The message names document, class and position, never
+      StageError: if personal data is missed. The message names document, class and position, never
         the value.
     """
     policy, root = context.params.privacy, Path(state.root)
