@@ -150,8 +150,8 @@ def of_impact(path: Path) -> dict[str, str | None]:
     table = pl.DataFrame(rows, columns, orient="row").select(DUPLICATES.names)
     pq.write_table(table.to_arrow().cast(DUPLICATES), folder / "lineage/duplicates/part-0.parquet")
     named = table.filter(pl.col("source_id") == "gone").select("doc_id")
-    survey = Impact(params, register, Scope("source", "gone"))
-    found = survey.copies(ReleaseFolder(folder, path.parent), named)
+    effect = Impact(params, register, Scope("source", "gone"))
+    found = effect.copies(ReleaseFolder(folder, path.parent), named)
     lawful = dict.fromkeys((one["source_id"] for one in found["take_over"]), None)
     return lawful | {one["source_id"]: one["reason"] for one in found["barred"]}
 

@@ -176,7 +176,7 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
     assert run_withdraw(home, "text", str(home / "letter.txt")) == 1
-    assert "nothing in the releases is of text" in capsys.readouterr().out
+    assert "nothing in the releases matches text" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
