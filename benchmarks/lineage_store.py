@@ -289,20 +289,20 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a new one)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    told = []
+    results = []
     for total in map(int, options.documents.split(",")):
         folder = Path(options.folder or mkdtemp(prefix="lineage-"))
         try:
-            told.append(measure(folder, total, options))
+            results.append(measure(folder, total, options))
         finally:
             for made in (segments.FOLDER, LAST):
                 shutil.rmtree(folder / made, ignore_errors=True)
             if not options.folder:
                 folder.rmdir()
         if not options.json:
-            show(told[-1])
+            show(results[-1])
     if options.json:
-        json.dump(told, sys.stdout, indent=1)
+        json.dump(results, sys.stdout, indent=1)
 
 
 def show(one: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def strings(path: Path) -> Iterator[str]:
 
 
 def shards(release: Path) -> dict[str, str]:
-    """SHA-256 of each shard of texts and of tokens."""
+    """Return the SHA-256 of each shard of texts and of tokens."""
     files = [*release.glob("data/**/*.parquet"), *release.glob("tokens/**/*.npy")]
     named = {p.relative_to(release).as_posix(): p for p in sorted(files)}
     return {name: sha256(path.read_bytes()).hexdigest() for name, path in named.items()}
@@ -133,8 +133,8 @@ def shards(release: Path) -> dict[str, str]:
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     home = prepared(folder, options.gauntlet, options.docs)
-    told, full = tamga(home, "run", "--workers", str(options.workers), "--json")
-    release = Path(json.loads(told)["release"])
+    summary, full = tamga(home, "run", "--workers", str(options.workers), "--json")
+    release = Path(json.loads(summary)["release"])
     documents = pl.read_parquet(release / "lineage/documents/*.parquet")
     sizes = documents["source_id"].value_counts(sort=True)
     off = (pl.col("count") - documents.height / 10).abs()
@@ -144,12 +144,14 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     before, held = shards(release), [*holding(home, texts, ids)]
     show, dry = tamga(home, "withdraw", "source", source, "--json")
     by = ("--by", "counsel", "--ground", "benchmark")
-    told, confirm = tamga(home, "withdraw", "source", source, "--confirm", "--erase", *by, "--json")
-    done, after = json.loads(told), shards(release)
+    order, confirm = tamga(
+        home, "withdraw", "source", source, "--confirm", "--erase", *by, "--json"
+    )
+    done, after = json.loads(order), shards(release)
     receipt = f"release/receipts/{done['id']}.dsse.json"
     receipts, _ = tamga(home, "verify", "--receipt", receipt)
     sound, _ = tamga(home, "verify", str(release))
-    touched = {s for one in json.loads(show)["releases"] for s in one["shards"]}
+    touched = {s for r in json.loads(show)["releases"] for s in r["shards"]}
     parts = {name.removeprefix("data/").removesuffix(".parquet") for name in touched}
     kept = {n: d for n, d in before.items() if not any(f"/{p}" in f"/{n}" for p in parts)}
     left = [*holding(home, texts, ids)]
@@ -175,17 +177,19 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--docs", type=int, default=6000, help="of the gauntlet that is made")
-    parser.add_argument("--gauntlet", type=Path, metavar="DIR", help="one that is there, instead")
-    parser.add_argument("--workers", type=int, default=1, help="of the full run")
+    parser.add_argument(
+        "--docs", type=int, default=6000, help="number of documents of a new gauntlet"
+    )
+    parser.add_argument("--gauntlet", type=Path, metavar="DIR", help="use this gauntlet instead")
+    parser.add_argument("--workers", type=int, default=1, help="number of workers of the full run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="withdrawal-") as folder:
-        told = measure(Path(folder), options)
+        result = measure(Path(folder), options)
     if options.json:
-        json.dump(told, sys.stdout, indent=1)
+        json.dump(result, sys.stdout, indent=1)
         return
-    for name, value in told.items():
+    for name, value in result.items():
         print(f"{name}: {json.dumps(value)}")
 
 
