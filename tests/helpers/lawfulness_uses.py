@@ -128,7 +128,7 @@ def of_dedup(path: Path) -> dict[str, str | None]:
     params, register, packs = _loaded(path)
     rights = ReleasedRights.of(register, Use.from_params(params, packs))
     rows = [(f"{n:032x}", id, _uri(id), b"\0" * 32) for n, id in enumerate(register.sources)]
-    documents = pl.DataFrame(rows, ReleasedRights.READ, orient="row")
+    documents = pl.DataFrame(rows, ReleasedRights.COLUMNS, orient="row")
     counts = zip(register.sources, rights.allow(documents), strict=True)
     return {id: None if allowed else REFUSED for id, allowed in counts}
 
