@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lineage.release_folder import ReleaseFolder
-from lineage.released_passages import BadPassage, holding
+from lineage.released_passages import BadPassage, documents_with_passage
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.command_entry import with_exit_code
@@ -80,17 +80,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     release = _release(options)
     with readable(NoRelease):  # without readable tables there is no release to ask
-        return _tokens(release, options) if options.tokens else _records(release, options)
+        return (
+            _trace_tokens(release, options) if options.tokens else _trace_records(release, options)
+        )
 
 
-def _records(release: ReleaseFolder, options: argparse.Namespace) -> int:
-    ids = _holding(release, options.text) if options.text else release.named(options.query)
+def _trace_records(release: ReleaseFolder, options: argparse.Namespace) -> int:
+    ids = (
+        _records_with_passage(release, options.text)
+        if options.text
+        else release.find_all(options.query)
+    )
     found = [release.chain(i) for i in ids[: options.most]]
     if options.json:
         told = {"query": options.query, "records": len(ids), "chains": found}
         print(json.dumps(told, ensure_ascii=False, indent=1))
     elif found:
-        print("\n\n".join("\n".join(_told(chain)) for chain in found))
+        print("\n\n".join("\n".join(_chain_lines(chain)) for chain in found))
         if len(ids) > len(found):
             print(f"\n{len(ids) - len(found)} records more; see --most", file=sys.stderr)
     else:
@@ -99,10 +105,10 @@ def _records(release: ReleaseFolder, options: argparse.Namespace) -> int:
     return 0 if found and all(map(_sound, found)) else 1
 
 
-def _holding(release: ReleaseFolder, file: str) -> list[str]:
+def _records_with_passage(release: ReleaseFolder, file: str) -> list[str]:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        return holding(release, content.decode("utf-8-sig"))
+        return documents_with_passage(release, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         name = "standard input" if file == "-" else file
         raise BadPassage(
@@ -111,12 +117,12 @@ def _holding(release: ReleaseFolder, file: str) -> list[str]:
         ) from None
 
 
-def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
+def _trace_tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
     from lineage import token_trace  # imports NumPy
 
-    place = token_trace.find(release, options.tokens)
-    number = token_trace.documents(release, place).height
-    found = list(token_trace.trace(release, place, options.most))
+    place = token_trace.find_range(release, options.tokens)
+    number = token_trace.documents_in_range(release, place).height
+    found = list(token_trace.trace_range(release, place, options.most))
     if options.json:
         told = {
             "query": options.tokens,
@@ -130,13 +136,13 @@ def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
     else:
         print(f"{place.shard}, tokens {place.start} to {place.stop}: documents: {number}")
         for one in found:
-            print("", *_token_span(one), *_told(one["chain"]), sep="\n")
+            print("", *_token_span_lines(one), *_chain_lines(one["chain"]), sep="\n")
         if number > len(found):
             print(f"\n{number - len(found)} documents more; see --most", file=sys.stderr)
     return 0 if all(one["tokens_match"] and _sound(one["chain"]) for one in found) else 1
 
 
-def _token_span(one: dict[str, Any]) -> Iterator[str]:
+def _token_span_lines(one: dict[str, Any]) -> Iterator[str]:
     (start, stop), (first, last) = one["tokens"], one["document_tokens"]
     ending = ", its separator among them" if one["separator"] else ""
     yield f"tokens    {start} to {stop} of the shard{ending}; {first} to {last} of the document"
@@ -169,14 +175,14 @@ def _sound(chain: dict[str, Any]) -> bool:
     return bool(matches) if chain["record"]["payload_sha256"] else matches is not False
 
 
-def _told(chain: dict[str, Any]) -> Iterator[str]:
+def _chain_lines(chain: dict[str, Any]) -> Iterator[str]:
     """A chain in lines that a person reads: a word for what it is, then what is known."""
     yield f"document  {chain['doc_id']}"
     yield f"outcome   {_with_reason(chain)}"
-    yield from _released(chain["document"])
-    yield from _part(chain["part"])
-    yield from _record(chain["record"], chain["bytes"])
-    yield from _right(chain["source"])
+    yield from _document_lines(chain["document"])
+    yield from _part_lines(chain["part"])
+    yield from _record_lines(chain["record"], chain["bytes"])
+    yield from _right_lines(chain["source"])
     for step in chain["decisions"]:
         told = json.dumps(step["evidence"], ensure_ascii=False)
         rule = f"{step['rule']} (version {step['rule_version']})"
@@ -201,7 +207,7 @@ def _with_reason(step: dict[str, Any]) -> str:
     return f"{step['outcome']}: {step['reason']}" if step["reason"] else str(step["outcome"])
 
 
-def _released(document: dict[str, Any] | None) -> Iterator[str]:
+def _document_lines(document: dict[str, Any] | None) -> Iterator[str]:
     if document is None:
         yield "released  no"
         return
@@ -213,7 +219,7 @@ def _released(document: dict[str, Any] | None) -> Iterator[str]:
     yield f"          text {same} (SHA-256 {document['text_sha256']})"
 
 
-def _part(part: dict[str, Any] | None) -> Iterator[str]:
+def _part_lines(part: dict[str, Any] | None) -> Iterator[str]:
     if part is None:
         return
     spans = ", ".join(f"{start}–{end}" for start, end in part["ranges"][:SPANS])
@@ -226,7 +232,7 @@ def _part(part: dict[str, Any] | None) -> Iterator[str]:
         yield f"          another part of it is {other}"
 
 
-def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+def _record_lines(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
     declared = record["charset_declared"] or "none"
     yield f"uri       {record['uri']}"
     yield (
@@ -237,10 +243,10 @@ def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
         f"bytes     {record['container']} at {record['offset']}, {record['length']} long "
         f"({record['locator']}), collection {record['collection']}"
     )
-    yield f"          {found['note'] or _digest_told(found)}"
+    yield f"          {found['note'] or _digest_line(found)}"
 
 
-def _right(source: dict[str, Any] | None) -> Iterator[str]:
+def _right_lines(source: dict[str, Any] | None) -> Iterator[str]:
     if source is None:
         yield "source    none: no entry of the register governs this record"
         return
@@ -261,7 +267,7 @@ def _right(source: dict[str, Any] | None) -> Iterator[str]:
     yield f"evidence  {basis['evidence']}, SHA-256 {evidence}"
 
 
-def _digest_told(found: dict[str, Any]) -> str:
+def _digest_line(found: dict[str, Any]) -> str:
     told = {
         True: "the payload's digest matches",
         False: "the payload's digest DOES NOT match",

@@ -47,10 +47,10 @@ def matches(scope: Scope, rows: pl.DataFrame) -> pl.Series:
       rows: those of doc_id, source_id, uri, uri_hmac, text_sha256 that it needs, and doc_id; what is not
         there does not match.
     """
-    return _named(scope, rows) | rows["doc_id"].is_in(scope.ids)
+    return _matches_value(scope, rows) | rows["doc_id"].is_in(scope.ids)
 
 
-def _named(scope: Scope, rows: pl.DataFrame) -> pl.Series:
+def _matches_value(scope: Scope, rows: pl.DataFrame) -> pl.Series:
     column = {"source": "source_id", "document": "doc_id", "text": "text_sha256"}.get(scope.kind)
     if column:
         nothing = pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
@@ -68,7 +68,7 @@ def _named(scope: Scope, rows: pl.DataFrame) -> pl.Series:
     return found
 
 
-def records(release: ReleaseFolder, scope: Scope) -> pl.DataFrame:
+def records_in_scope(release: ReleaseFolder, scope: Scope) -> pl.DataFrame:
     """The records of a release that a scope names: RECORD, each doc_id once per record.  With a
     record go all the parts that it was split into."""
     whole = [*scope.ids, *([scope.key] if scope.kind == "document" else [])]
@@ -87,7 +87,7 @@ def records(release: ReleaseFolder, scope: Scope) -> pl.DataFrame:
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(RECORD, pl.String))
 
 
-def documents(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
+def documents_in_scope(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
     """The released documents among records, as rows of the table `documents`, by shard and row."""
     ids = named.lazy().select("doc_id").unique()
     found = release.table("documents").join(ids, on="doc_id", how="semi")
@@ -131,7 +131,7 @@ def impact(release: ReleaseFolder, named: pl.DataFrame, gone: pl.DataFrame) -> d
         "of": int(whole["of"].sum()),
         "chars": int(gone["n_chars"].sum()),
         "of_chars": int(whole["of_chars"].sum()),
-        "tokens": tokens(gone),
+        "tokens": token_count(gone),
         "languages": languages,
         "shards": touched,
         "shards_untouched": shards - len(touched),
@@ -140,7 +140,7 @@ def impact(release: ReleaseFolder, named: pl.DataFrame, gone: pl.DataFrame) -> d
     }
 
 
-def tokens(gone: pl.DataFrame) -> int | None:
+def token_count(gone: pl.DataFrame) -> int | None:
     """How many tokens documents have; None: no tokenizer was named."""
     counted = gone["n_tokens"].drop_nulls()
     return int(counted.sum()) if len(counted) else None
@@ -228,7 +228,7 @@ class Unreadable(TamgaError):
     exit_code = NO
 
 
-def releases(folder: Path, root: Path, keys: Path | None = None) -> Iterator[ReleaseFolder]:
+def release_folders(folder: Path, root: Path, keys: Path | None = None) -> Iterator[ReleaseFolder]:
     """The releases beside each other in a folder, by name.
 
     Raises:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lineage.storage import release_files
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
@@ -90,8 +91,8 @@ def stop_if_missed(context: Context, state: State) -> None:
         documents = (
             pl.scan_parquet(file).filter(ids).select("doc_id", "text", "source_id").collect()
         )
-        name = f"{file.parent.name}-{file.name.removeprefix('part-')}"
-        redactions = pl.read_parquet(root / "lineage/redactions" / f"part-{name}").filter(ids)
+        table = root / f"lineage/redactions/{release_files.lineage_part(part)}.parquet"
+        redactions = pl.read_parquet(table).filter(ids)
         found += missed_findings(documents, redactions, policy, lambda s: sources[s].jurisdiction)
     if found:
         told = "; ".join(f"document {d}: {e} at {a}-{b}" for d, e, a, b in found[:_LISTED])

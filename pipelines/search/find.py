@@ -94,7 +94,7 @@ def count_by_domain(store: Store, domain: str) -> dict[str, Any]:
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
-    parser = store_options.parser("find", __doc__ or "", EPILOG)
+    parser = store_options.store_parser("find", __doc__ or "", EPILOG)
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--text", type=Path, metavar="FILE", help="this text, HTML page or document")
     what.add_argument("--url", help="this address")
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _find(options: argparse.Namespace) -> int:
-    store, place = store_options.opened(options), store_options.places(options)
+    store, place = store_options.open_store(options), store_options.find_places(options)
     if options.text:
         from pipelines.search import similarity as likeness  # an address needs no extractor
 
@@ -149,7 +149,7 @@ def _find(options: argparse.Namespace) -> int:
 
 
 def _named_rows(rows: pl.DataFrame, store: Store) -> list[dict[str, Any]]:
-    return store_options.named(rows, store).to_dicts()
+    return store_options.with_release_names(rows, store).to_dicts()
 
 
 def _describe_row(row: dict[str, Any]) -> str:

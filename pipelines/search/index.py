@@ -81,7 +81,8 @@ def misnamed_folders(folder: Path) -> dict[str, str]:
     """Folders of releases that are not called as their manifests say, which nothing enters: the
     folder's name -> the release's."""
     found = {
-        one.folder.name: one.manifest()["name"] for one in withdrawal_scope.releases(folder, folder)
+        one.folder.name: one.manifest()["name"]
+        for one in withdrawal_scope.release_folders(folder, folder)
     }
     return {at: str(name) for at, name in found.items() if at != name}
 

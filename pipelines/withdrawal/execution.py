@@ -146,7 +146,7 @@ class Withdrawing:
             timestamp.stamp_release(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {one.release.folder.name} has no time stamp: {error}", file=sys.stderr)
-        about |= {"tokens": withdrawal_scope.tokens(one.gone)}
+        about |= {"tokens": withdrawal_scope.token_count(one.gone)}
         self.journal.ready(about, lines)
 
     def record(self) -> None:
@@ -166,7 +166,7 @@ class Withdrawing:
         stores, elsewhere = purge.stores(self.folder)
         replaced = {f["md5"] for about in self.journal.built() for f in about["replaced"]}
         kept: set[str] = set()
-        for one in withdrawal_scope.releases(self.folder, self.params.root):
+        for one in withdrawal_scope.release_folders(self.folder, self.params.root):
             kept |= purge.beside(one.folder)
         objects = {s: purge.holding(s, self.survey.scope, ids, replaced, kept) for s in stores}
         work = purge.work_files(self.params.work)

@@ -50,9 +50,11 @@ class Survey:
     @cached_property
     def found(self) -> list[Found]:
         """All releases, those without anything in scope too."""
-        every = withdrawal_scope.releases(self.folder, self.params.root)
-        named = [(one, withdrawal_scope.records(one, self.scope)) for one in every]
-        return [Found(one, rows, withdrawal_scope.documents(one, rows)) for one, rows in named]
+        every = withdrawal_scope.release_folders(self.folder, self.params.root)
+        named = [(one, withdrawal_scope.records_in_scope(one, self.scope)) for one in every]
+        return [
+            Found(one, rows, withdrawal_scope.documents_in_scope(one, rows)) for one, rows in named
+        ]
 
     @property
     def concerned(self) -> list[Found]:
@@ -241,7 +243,7 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
             kind, value, redacted_names.keyed_digest(redacted_names.lookup_key(keys), value)
         )
     if kind == "document":  # the next run may cut its record otherwise: all of it goes
-        every = withdrawal_scope.releases(params.releases, params.root)
+        every = withdrawal_scope.release_folders(params.releases, params.root)
         return Scope(kind, next(filter(None, (one.record_of(value) for one in every)), value))
     if kind != "text":
         return Scope(kind, value)

@@ -58,7 +58,7 @@ def scope_of(params: Params, path: Path) -> Scope:
     asked = similarity.read_file(path)
     if isinstance(asked, str):
         raise Invalid([Problem(str(path), None, "", asked)])
-    releases = list(withdrawal_scope.releases(params.releases, params.root))
+    releases = list(withdrawal_scope.release_folders(params.releases, params.root))
     plain = _digests(_plain(asked))
     redacted = similarity.redacted_forms(
         asked.text, set().union(*map(_kinds, releases)), params.privacy
@@ -126,7 +126,12 @@ def _at_hand(params: Params, asked: QueryText) -> Known:
 
 
 def _released(release: ReleaseFolder, scope: Scope) -> bool:
-    return withdrawal_scope.documents(release, withdrawal_scope.records(release, scope)).height > 0
+    return (
+        withdrawal_scope.documents_in_scope(
+            release, withdrawal_scope.records_in_scope(release, scope)
+        ).height
+        > 0
+    )
 
 
 def _none_like(params: Params, asked: QueryText, path: Path, value: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from helpers import release_tables
 
 from lineage.release_folder import ReleaseFolder
-from lineage.released_passages import BadPassage, holding
+from lineage.released_passages import BadPassage, documents_with_passage
 from lineage.trace import main
 
 
@@ -24,17 +24,17 @@ def test_passages_of_every_document(release: ReleaseFolder) -> None:
         release_tables.read_table(release.folder, "data").select("doc_id", "text").iter_rows()
     ):
         middle = text[len(text) // 3 : len(text) // 3 + 80]
-        assert doc_id in holding(release, middle)
-        assert doc_id in holding(release, "  " + " \n\t ".join(text.split()) + "\n")
+        assert doc_id in documents_with_passage(release, middle)
+        assert doc_id in documents_with_passage(release, "  " + " \n\t ".join(text.split()) + "\n")
 
 
 def test_what_is_not_there(release: ReleaseFolder) -> None:
-    assert holding(release, "no released text says this (?:or .* that)") == []
+    assert documents_with_passage(release, "no released text says this (?:or .* that)") == []
     with pytest.raises(BadPassage, match="12 to 20000 characters"):
-        holding(release, "  a \n b ")
+        documents_with_passage(release, "  a \n b ")
     with pytest.raises(BadPassage, match="tamga find"):
-        holding(release, "word " * 5000)
-    assert holding(release, "слово " * 3000) == []
+        documents_with_passage(release, "word " * 5000)
+    assert documents_with_passage(release, "слово " * 3000) == []
 
 
 def test_the_command(

@@ -114,15 +114,15 @@ def redacted(tmp_path: Path) -> ReleaseFolder:
      "aigul.test@example.org.txt", "raw/b@example.org/note.txt", "raw/letters/2.txt", "2.txt"],
 )  # fmt: skip
 def test_by_the_name_of_a_file_though_it_is_redacted(redacted: ReleaseFolder, query: str) -> None:
-    (doc_id,) = redacted.named([query])
+    (doc_id,) = redacted.find_all([query])
     found = redacted.chain(doc_id)
     assert found["bytes"]["payload_matches"] and "@" not in str(found)
 
 
 def test_without_the_key_a_redacted_name_is_not_found(redacted: ReleaseFolder) -> None:
     blind = ReleaseFolder(redacted.folder, redacted.root)
-    assert blind.named(["aigul.test@example.org.txt"]) == []
-    assert len(blind.named(["2.txt"])) == 1
+    assert blind.find_all(["aigul.test@example.org.txt"]) == []
+    assert len(blind.find_all(["2.txt"])) == 1
 
 
 def test_of_many_records_some_are_told(sample_run: Path) -> None:

@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named(release: Path, key: Ed25519PublicKey) -> None:
     shard.write_bytes(content[: len(content) // 2])
     assert first(release, key).startswith(f"{name}: does not have the bytes")
     shard.unlink()
-    assert first(release, key) == f"{name}: is not there"
+    assert first(release, key) == f"{name}: is missing"
     shard.write_bytes(content)
     (release / "data/extra.parquet").write_bytes(content)
     assert first(release, key) == "data/extra.parquet: does not belong to the release"
@@ -102,7 +102,7 @@ def test_another_key_and_another_log(release: Path, key: Ed25519PublicKey) -> No
     assert "was signed with another key" in first(release, other.public_key())
     history = release.parent / release_files.LOG
     history.write_bytes(b"")
-    assert "has no entry of this release" in first(release, key)
+    assert "has no entry for this release" in first(release, key)
     history.write_bytes(b'{"seq":0}')
     assert "the line is cut off" in first(release, key)
 

@@ -203,7 +203,9 @@ def check_schemas(event: dict[str, Any], published: Registry[Any]) -> int:
         ).validate(value)
 
     validate(event["schemaURL"], event)
-    validate(event["schemaURL"].partition("#")[0], event)  # the root schema: the event matches exactly one kind
+    validate(
+        event["schemaURL"].partition("#")[0], event
+    )  # the root schema: the event matches exactly one kind
     standard = [f for _, f in facets(event) if f["_schemaURL"].startswith(events.SPEC)]
     for facet in standard:
         validate(facet["_schemaURL"], facet)
