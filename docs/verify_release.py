@@ -21,10 +21,7 @@ def canonical(value):
 
 
 def statement(path, key, about):
-    """Verify a signed statement; return it and its digests.
-
-    The envelope has only one valid form, so no byte can change unnoticed.
-    """
+    """Verify a signed statement; return it and its digests.  Only one form of it is valid."""
     fields = json.loads(envelope := path.read_bytes())
     payload = base64.b64decode(fields["payload"], validate=True)
     signature = base64.b64decode(fields["signatures"][0]["sig"], validate=True)
@@ -37,9 +34,7 @@ def statement(path, key, about):
     assert base64.b64encode(signature).decode() == signed["sig"], "the signature is not canonical"
     key.verify(signature, b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload))
     signed = json.loads(payload)
-    assert signed["predicateType"] == f"urn:tamga:{about}:v1", (
-        f"the statement is not about a {about}"
-    )
+    assert signed["predicateType"] == f"urn:tamga:{about}:v1", "the statement is of another kind"
     return signed, {file["name"]: file["digest"]["sha256"] for file in signed["subject"]}
 
 

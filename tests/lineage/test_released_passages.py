@@ -28,7 +28,7 @@ def test_passages_of_every_document(release: ReleaseFolder) -> None:
         assert doc_id in documents_with_passage(release, "  " + " \n\t ".join(text.split()) + "\n")
 
 
-def test_what_is_not_there(release: ReleaseFolder) -> None:
+def test_a_passage_that_is_not_released(release: ReleaseFolder) -> None:
     assert documents_with_passage(release, "no released text says this (?:or .* that)") == []
     with pytest.raises(BadPassage, match="12 to 20000 characters"):
         documents_with_passage(release, "  a \n b ")
@@ -48,8 +48,8 @@ def test_the_command(
     stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
     assert main(["--text", "-", *place, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert doc_id in [chain["record"]["doc_id"] for chain in told["chains"]]
+    answer = json.loads(capsys.readouterr().out)
+    assert doc_id in [chain["record"]["doc_id"] for chain in answer["chains"]]
     passage = tmp_path / "passage.txt"
     passage.write_text("nobody has ever written this sentence down")
     assert main(["--text", str(passage), *place]) == 1
@@ -76,7 +76,7 @@ def test_tables_and_shards_that_are_cut(
 
 
 @pytest.mark.parametrize("charset", ["cp1251", "koi8-r", "utf-16"])
-def test_a_file_that_is_not_utf_8_is_told(
+def test_a_file_that_is_not_utf_8_is_reported(
     release: ReleaseFolder, tmp_path: Path, charset: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passage = tmp_path / "passage.txt"

@@ -78,14 +78,14 @@ def test_random_ranges_are_the_characters_of_their_documents(
         shard = token_trace.load_tokens(release, place.shard)
         at = place.start
         for row in token_trace.documents_in_range(release, place).iter_rows(named=True):
-            assert row["start"] == at, place  # nothing of the range is no one's
+            assert row["start"] == at, place  # each token of the range has a document
             at = row["stop"]
             text, ids = texts[row["doc_id"]], shard[row["start"] : row["text_stop"]]
             same, start, end = encoder.span(text, row["first"], row["last"])
             assert np.array_equal(same, ids), place
             whole, cut = text[start:end], encoder.decode(ids)
             inner = cut.strip("\N{REPLACEMENT CHARACTER}")
-            # characters that the range cuts are its first and its last at the most
+            # only the first and the last character can be cut by the range
             assert inner in whole and len(whole) - len(inner) <= 2, place
             assert inner == cut == whole or len(inner) < len(whole), place
             ending = shard[row["text_stop"] : row["stop"]].tolist()
@@ -93,7 +93,7 @@ def test_random_ranges_are_the_characters_of_their_documents(
         assert at == place.stop
 
 
-def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
+def test_the_chain_of_a_range(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
     first, second = tokens.filter(pl.col("shard").str.contains("/kk/")).rows(named=True)[:2]
     shard, end = first["shard"], first["n_tokens"]
     one, two = token_trace.trace_range(release, Range(shard, end - 2, end + 4), 20)
@@ -121,16 +121,16 @@ def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.D
         ("kk/part-00000-00000:1-" + "9" * 30, BadRange),
     ],
 )  # fmt: skip
-def test_what_is_no_range(release: ReleaseFolder, query: str, error: type[Exception]) -> None:
+def test_bad_ranges(release: ReleaseFolder, query: str, error: type[Exception]) -> None:
     with pytest.raises(error):
         token_trace.find_range(release, query)
 
 
 def test_the_command(sample_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     query, where = "kk/part-00000-00000:100-700", ("--params", str(sample_run / "params.yaml"))
-    told = tamga("trace", "--tokens", query, *where)
-    assert told.returncode == 0, told.stderr
-    assert "licence" in told.stdout and "characters" in told.stdout
+    done = tamga("trace", "--tokens", query, *where)
+    assert done.returncode == 0, done.stderr
+    assert "licence" in done.stdout and "characters" in done.stdout
     assert trace.main(["--tokens", query, *where, "--json", "--most", "1"]) == 0
     value: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert value["shard"].startswith("tokens/") and value["tokens"] == [100, 700]
@@ -164,7 +164,7 @@ def test_a_changed_shard_and_another_tokenizer(
     with pytest.raises(NoRelease, match="not the tokenizer"):
         token_trace.release_tokenizer(release)
     (copy / shard).write_bytes(b"")
-    with pytest.raises(NoRelease, match="no token shard"):
+    with pytest.raises(NoRelease, match="not a token shard"):
         token_trace.load_tokens(release, shard)
 
 
@@ -173,7 +173,7 @@ def shift(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def swap(rows: pl.DataFrame) -> pl.DataFrame:
-    """The first two documents under each other's name."""
+    """Swap the ids of the first two documents."""
     ids = rows["doc_id"].to_list()
     return rows.with_columns(doc_id=pl.Series([ids[1], ids[0], *ids[2:]]))
 
