@@ -1,19 +1,19 @@
-"""Charsets of the region: the share of texts decoded exactly, ours beside its peers.
+"""Measure charset detection for the region: the share of texts decoded exactly, against peers.
 
     POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 python benchmarks/charsets.py FOLDER [--crawl WARC]
 
-FOLDER holds <language>.txt files with a sentence per line.  Each of 32 pairs of a language and
-a charset is rebuilt from them as plain text without any declaration, cut to 60, 300 and 2,000
-characters; a sentence that the charset cannot hold is left out, after letters were written as
-people once had to (Azerbaijani `ə` as `ä`, Romanian `ș` with a cedilla).  A text counts as right
-where it comes back character by character.
+FOLDER holds <language>.txt files with one sentence per line. Each of 32 pairs of language and
+charset is built from them as plain text without a declaration, cut to 60, 300 and 2,000 characters.
+Letters that old charsets lacked are written in their substitute spelling (Azerbaijani `ə` as `ä`,
+Romanian `ș` with a cedilla). Sentences that the charset cannot encode are left out. A text is right
+if all its characters are decoded exactly.
 
-WARC is a crawl beside whose name stands an index (`NAME.index.tsv`) with the columns `url` and
-`true_encoding_label`; a page counts as right where its text is the one its label gives.
-charset-normalizer takes part where it is installed.
+WARC is a crawl with an index beside it (`NAME.index.tsv`), which has the columns `url` and
+`true_encoding_label`. A page is right if its text equals the text by that label.
+charset-normalizer is measured if it is installed.
 
-Then the same texts, read with a wrong charset, are repaired; and all sentences of the folder, by
-themselves and ten at a time, are shown to the repair, which must not change any.
+Then the same texts, decoded with a wrong charset, are repaired. All sentences of the folder, alone
+and ten at a time, are passed to the repair, which must change none.
 """
 
 from __future__ import annotations
@@ -47,10 +47,12 @@ PAIRS: dict[str, tuple[str, ...]] = {
     "ro": ("cp1250", "iso8859-2"),
     "tr": ("cp1254", "iso8859-9"),
 }
-WRITTEN = {
+#: Substitute spellings of letters that old charsets lacked.
+SPELLINGS = {
     "az": str.maketrans("əƏ", "äÄ"),
     "ro": str.maketrans("șțȘȚ", "şţŞŢ"),
 }
+#: (language, charset, the charset that it is misread as).
 MISREAD = (
     ("uk", "koi8-u", "koi8-r"),
     ("kk", "kz1048", "cp1251"),
@@ -71,19 +73,19 @@ MISREAD = (
     *((la, "utf-8", w) for la in ("ru", "kk", "lt", "ka") for w in ("cp1251", "cp1252", "koi8-r")),
 )
 SIZES = (60, 300, 2000)
-ENOUGH = 0.99
+ENOUGH = 0.99  # the least share of texts decoded exactly
 Decoder = Callable[[bytes], str | None]
 
 
 def texts(folder: Path, language: str, charset: str, size: int, number: int) -> list[str]:
-    """Up to `number` texts of `size` characters that the charset can hold, none twice."""
-    held = []
+    """Return up to `number` different texts of `size` characters that the charset can encode."""
+    sentences = []
     for line in (folder / f"{language}.txt").read_text("utf-8").splitlines():
-        written = line.strip().translate(WRITTEN.get(language, {}))
-        if _fits(written, charset):
-            held.append(written)
-    whole = " ".join(held)
-    return [whole[i : i + size] for i in range(0, len(whole) - size + 1, size)][:number]
+        sentence = line.strip().translate(SPELLINGS.get(language, {}))
+        if _fits(sentence, charset):
+            sentences.append(sentence)
+    joined = " ".join(sentences)
+    return [joined[i : i + size] for i in range(0, len(joined) - size + 1, size)][:number]
 
 
 def _fits(text: str, charset: str) -> bool:
@@ -94,37 +96,38 @@ def _fits(text: str, charset: str) -> bool:
 
 
 def ours(payload: bytes) -> str | None:
-    found = decode(payload)
-    return found and found.text
+    decoded = decode(payload)
+    return decoded and decoded.text
 
 
 def chardet_alone(payload: bytes) -> str | None:
     import chardet
 
-    return _decoded(payload, chardet.detect(payload)["encoding"])
+    return _decode_as(payload, chardet.detect(payload)["encoding"])
 
 
 def charset_normalizer_alone(payload: bytes) -> str | None:
     best = importlib.import_module("charset_normalizer").from_bytes(payload).best()
-    return _decoded(payload, best and best.encoding)
+    return _decode_as(payload, best and best.encoding)
 
 
-def _decoded(payload: bytes, name: str | None) -> str | None:
+def _decode_as(payload: bytes, name: str | None) -> str | None:
     try:
         return payload.decode(name) if name else None
     except (UnicodeError, LookupError):
         return None
 
 
-def contestants() -> dict[str, Decoder]:
-    found: dict[str, Decoder] = {"ours": ours, "chardet": chardet_alone}
+def installed_decoders() -> dict[str, Decoder]:
+    """Return the decoders to measure, by name."""
+    decoders: dict[str, Decoder] = {"ours": ours, "chardet": chardet_alone}
     if importlib.util.find_spec("charset_normalizer"):
-        found["charset-normalizer"] = charset_normalizer_alone
-    return found
+        decoders["charset-normalizer"] = charset_normalizer_alone
+    return decoders
 
 
-def exact(decoder: Decoder, samples: list[str], charset: str) -> tuple[float, float]:
-    """The share decoded exactly, and documents per second of one core."""
+def measure_decoder(decoder: Decoder, samples: list[str], charset: str) -> tuple[float, float]:
+    """Return the share of texts decoded exactly, and texts per second of one core."""
     payloads = [text.encode(charset) for text in samples]
     start = time.process_time()
     decoded = [decoder(payload) for payload in payloads]
@@ -134,8 +137,8 @@ def exact(decoder: Decoder, samples: list[str], charset: str) -> tuple[float, fl
 
 
 def table(folder: Path, number: int) -> bool:
-    """Print the table of the pairs; whether ours is good enough in each of the longer sizes."""
-    methods = contestants()
+    """Print the table of all pairs; return whether our share is high enough at the longer sizes."""
+    methods = installed_decoders()
     print("| pair | texts | " + " | ".join(f"{name}, {SIZES}" for name in methods) + " |")
     print("|---|---|" + "---|" * len(methods))
     shares: dict[tuple[str, int], list[float]] = {}
@@ -147,14 +150,14 @@ def table(folder: Path, number: int) -> bool:
         for name, decoder in methods.items():
             row = []
             for size in SIZES:
-                share, rate = exact(decoder, samples[size], charset)
+                share, rate = measure_decoder(decoder, samples[size], charset)
                 shares.setdefault((name, size), []).append(share)
                 rates.setdefault((name, size), []).append(rate)
                 row.append(share)
                 if name == "ours" and size > SIZES[0] and share < ENOUGH:
                     short.append(f"{language} {charset} at {size}: {share:.3f}")
             cells.append(" ".join(f"{share:.3f}" for share in row))
-        counted = "/".join(str(len(some)) for some in samples.values())
+        counted = "/".join(str(len(sized)) for sized in samples.values())
         print(f"| {language} {charset} | {counted} | " + " | ".join(cells) + " |", flush=True)
     for title, figures, form, mean in (
         ("macro", shares, "{:.4f}", statistics.fmean),
@@ -167,7 +170,7 @@ def table(folder: Path, number: int) -> bool:
 
 
 def pages(warc: Path) -> Iterator[tuple[str, str, str | None, bytes]]:
-    """(url, true charset, Content-Type, body) of each page that the index names."""
+    """Yield (url, true charset, Content-Type, body) of each page in the index."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     index = warc.with_name(warc.name.removesuffix(".warc.gz") + ".index.tsv")
@@ -178,11 +181,16 @@ def pages(warc: Path) -> Iterator[tuple[str, str, str | None, bytes]]:
             row = truth.get(record.headers["WARC-Target-URI"])
             if row:
                 sent = record.http_headers and record.http_headers.get("Content-Type")
-                yield row["url"], _true(row["true_encoding_label"]), sent, record.reader.read()
+                yield (
+                    row["url"],
+                    _charset_of_label(row["true_encoding_label"]),
+                    sent,
+                    record.reader.read(),
+                )
 
 
-def _true(label: str) -> str:
-    """A label's charset: some carry the language, as in `iso-8859-5-bulgarian`."""
+def _charset_of_label(label: str) -> str:
+    """Return the charset of a label. Some labels name the language: `iso-8859-5-bulgarian`."""
     try:
         return codecs.lookup(label).name
     except LookupError:
@@ -190,12 +198,15 @@ def _true(label: str) -> str:
 
 
 def crawl(warc: Path) -> bool:
-    """Print the share of pages right, as declared and stripped of all declarations, and each
-    that is wrong; whether ours is good enough as declared."""
-    found = list(pages(warc))
+    """Print the share of pages decoded right, with and without declarations, and each wrong page.
+
+    Returns:
+      Whether our share with declarations is high enough.
+    """
+    crawled = list(pages(warc))
     good = True
     print(
-        f"\n{len(found)} pages of {warc.name}\n\n| decoder | right | share | pages/s |\n|---|---|---|---|"
+        f"\n{len(crawled)} pages of {warc.name}\n\n| decoder | right | share | pages/s |\n|---|---|---|---|"
     )
     wrong: list[str] = []
     runs: dict[str, Callable[[bytes, str | None], str | None]] = {
@@ -205,7 +216,7 @@ def crawl(warc: Path) -> bool:
     }
     for name, run in runs.items():
         start, right = time.process_time(), 0
-        for url, charset, sent, body in found:
+        for url, charset, sent, body in crawled:
             text = run(body, sent)
             if text is not None and text == body.decode(charset, "replace").removeprefix("\ufeff"):
                 right += 1
@@ -213,35 +224,38 @@ def crawl(warc: Path) -> bool:
                 used = decode(body, sent if name == "ours" else None)
                 wrong.append(f"{name}: {url} is {charset}, read as {used and used.used}")
         seconds = time.process_time() - start
-        print(f"| {name} | {right} | {right / len(found):.4f} | {len(found) / seconds:.0f} |")
-        good &= name != "ours" or right >= ENOUGH * len(found)
+        print(f"| {name} | {right} | {right / len(crawled):.4f} | {len(crawled) / seconds:.0f} |")
+        good &= name != "ours" or right >= ENOUGH * len(crawled)
     print("\n".join(["", *wrong]))
     return good
 
 
 def _text(body: bytes, sent: str | None, html: bool) -> str | None:
-    found = decode(body, sent, html)
-    return found and found.text
+    decoded = decode(body, sent, html)
+    return decoded and decoded.text
 
 
 def misread(text: str, right: str, wrong: str) -> str:
-    """A text with its bytes read as another charset; those that are none there stand for
-    themselves, as in browsers."""
+    """Return a text with its bytes decoded as another charset.
+
+    A byte without a character there becomes the same code point, as in browsers.
+    """
     chars = [(bytes([b]).decode(wrong, "replace"), chr(b)) for b in text.encode(right)]
     return "".join(itself if char == "\ufffd" else char for char, itself in chars)
 
 
 def repairs(folder: Path, number: int) -> bool:
-    """Print the shares of texts repaired exactly, of those that differ at all; whether no good
-    text was changed."""
+    """Print the shares of misread texts that are repaired exactly.
+
+    Returns:
+      Whether no sound text was changed.
+    """
     print(f"\n| misread | repaired, {SIZES} |\n|---|---|")
     for language, right, wrong in MISREAD:
         cells = []
         for size in SIZES:
-            some = [
-                (t, misread(t, right, wrong)) for t in texts(folder, language, right, size, number)
-            ]
-            broken = [(t, m) for t, m in some if t != m]
+            sized = texts(folder, language, right, size, number)
+            broken = [(t, m) for t in sized if (m := misread(t, right, wrong)) != t]
             exactly = sum(repair(m)[0] == t for t, m in broken)
             cells.append(f"{exactly / max(len(broken), 1):.3f}")
         print(f"| {language} {right} read as {wrong} | {' '.join(cells)} |")
@@ -260,7 +274,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--crawl", type=Path)
-    parser.add_argument("--texts", type=int, default=150, help="at most so many per pair and size")
+    parser.add_argument("--texts", type=int, default=150, help="the most texts per pair and size")
     args = parser.parse_args()
     good = table(args.folder, args.texts)
     good &= repairs(args.folder, args.texts)

@@ -1,16 +1,16 @@
-"""Near-duplicates: signatures per second beside peers, edges beside brute force, planted pairs.
+"""Near-duplicates: speed of signatures beside peers, recall beside brute force, planted pairs.
 
     POLARS_MAX_THREADS=1 OMP_NUM_THREADS=1 RAYON_NUM_THREADS=1 \\
         python benchmarks/dedup.py signatures SENTENCES [--documents 3000] [--rounds 3]
     python benchmarks/dedup.py recall SENTENCES [--documents 2000]
     python benchmarks/dedup.py planted FOLDER
 
-SENTENCES holds <language>.txt files with a sentence per line; texts of 400 words are drawn from
-them.  FOLDER holds articles_<n>.train (name and text on a line) and .truth (two names).
+SENTENCES holds <language>.txt files with a sentence per line. Texts of 400 words are drawn from
+them. FOLDER holds articles_<n>.train (name and text on a line) and .truth (two names).
 
-Signatures are timed from strings to 130 values, in processor time, the best of the rounds, all in
-one process by turns.  Peers that are not installed (datatrove with spacy, rensa) are left out and
-named; put them in an environment of their own.
+The time of a signature is measured from strings to 130 values, in processor time, as the best of
+the rounds. All methods run in turn in one process. Peers that are not installed (datatrove with
+spacy, rensa) are skipped and named. Install them in an environment of their own.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Method = Callable[[list[str]], object]
 
 
 def sample(folder: Path, number: int) -> list[str]:
-    """Texts of `WORDS` words, each in one language, the same at every run."""
+    """Return texts of `WORDS` words, each in one language. They are the same at each run."""
     draw = random.Random(0)
     languages = [path.read_text("utf-8").split("\n") for path in sorted(folder.glob("*.txt"))]
     texts = []
@@ -53,24 +53,24 @@ def sample(folder: Path, number: int) -> list[str]:
 
 
 def grams(text: str) -> list[str]:
-    """What a peer that takes tokens is given: n-grams of lower-case words."""
+    """Return the n-grams of lower-case words, for peers that take tokens."""
     words = text.lower().split()
     return [" ".join(words[i : i + WIDTH]) for i in range(len(words) - WIDTH + 1)]
 
 
-def ours(texts: list[str]) -> object:
-    found = minhash.signatures(shingles.shingle(pl.Series(texts), WIDTH), BANDS * ROWS)
-    return minhash.band_keys(found, BANDS, ROWS)
+def sign_texts(texts: list[str]) -> object:
+    signatures = minhash.signatures(shingles.shingle(pl.Series(texts), WIDTH), BANDS * ROWS)
+    return minhash.band_keys(signatures, BANDS, ROWS)
 
 
-def whole(texts: list[str]) -> object:
-    """All that the stage keeps of a text: exact key, shingles, signature, figures."""
+def sign_documents(texts: list[str]) -> object:
+    """Compute all that the stage stores of a text: exact key, shingles, signature, figures."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
-    return [duplicates.sign_documents(some, {}, [], PARAMS) for some in frame.iter_slices(2048)]
+    return [duplicates.sign_documents(part, {}, [], PARAMS) for part in frame.iter_slices(2048)]
 
 
 def peers() -> Iterator[tuple[str, Method, int]]:
-    """Name, method, and how much smaller a sample it is given."""
+    """Yield name, method, and the divisor of its sample's size."""
     from datasketch import MinHash
 
     yield (
@@ -87,12 +87,12 @@ def peers() -> Iterator[tuple[str, Method, int]]:
     else:
 
         def one_by_one(texts: list[str]) -> object:
-            found = []
+            digests = []
             for text in texts:
-                one = RMinHash(num_perm=BANDS * ROWS, seed=1)
-                one.update(grams(text))
-                found.append(one.digest())
-            return found
+                sketch = RMinHash(num_perm=BANDS * ROWS, seed=1)
+                sketch.update(grams(text))
+                digests.append(sketch.digest())
+            return digests
 
         yield "rensa, a text at a time", one_by_one, 3
         yield (
@@ -109,7 +109,7 @@ def peers() -> Iterator[tuple[str, Method, int]]:
 
 
 def datatrove() -> Method:
-    """Its stage of signatures, writing to a folder, with bands and rows of ours."""
+    """Return datatrove's signature stage with our bands and rows. It writes to a folder."""
     from datatrove.data import Document  # type: ignore[import-not-found]
     from datatrove.pipeline.dedup.minhash import (  # type: ignore[import-not-found]
         MinhashConfig,
@@ -125,32 +125,34 @@ def datatrove() -> Method:
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(None):
             MinhashDedupSignature(folder, config).run(documents)
 
-    run(["its tokeniser is loaded once"])
+    run(["This text loads the tokeniser."])
     return run
 
 
 def speeds(folder: Path, documents: int, rounds: int) -> None:
     texts = sample(folder, documents)
     methods: list[tuple[str, Method, int]] = [
-        ("tamga, signatures", ours, 1),
-        ("tamga, all of the stage", whole, 1),
+        ("tamga, signatures", sign_texts, 1),
+        ("tamga, all of the stage", sign_documents, 1),
         *peers(),
     ]
     best = dict.fromkeys((name for name, _, _ in methods), float("inf"))
-    for _ in range(rounds):  # by turns: what else the machine does meets all of them
+    for _ in range(rounds):  # in turn, so that other load on the machine affects all methods
         for name, method, share in methods:
-            some = texts[: max(30, len(texts) // share)]
+            sampled = texts[: max(30, len(texts) // share)]
             start = time.process_time()
-            method(some)
-            best[name] = min(best[name], (time.process_time() - start) / len(some))
+            method(sampled)
+            best[name] = min(best[name], (time.process_time() - start) / len(sampled))
     own = best["tamga, signatures"]
     for name, seconds in best.items():
         print(f"{name:24}{1 / seconds:10.0f} documents/s per core; ours is {seconds / own:6.1f} x")
 
 
 def brute(texts: list[str]) -> sparse.coo_array:
-    """Jaccard similarities of all pairs that share anything, left < right, by counting in a matrix
-    of texts and their n-grams as strings."""
+    """Compute the Jaccard similarities of all pairs that share an n-gram, left < right.
+
+    The n-grams are strings, counted in a matrix of texts and n-grams.
+    """
     number: dict[str, int] = {}
     sets = [
         sorted({number.setdefault(g, len(number)) for g in grams(text)})
@@ -167,7 +169,7 @@ def brute(texts: list[str]) -> sparse.coo_array:
 
 
 def varied(folder: Path, number: int) -> list[str]:
-    """Families of four texts, from equal but for a word to half different."""
+    """Return families of four texts, from one changed word to half different."""
     draw = random.Random(4)
     texts = []
     for text in sample(folder, number // 4):
@@ -179,8 +181,8 @@ def varied(folder: Path, number: int) -> list[str]:
     return texts
 
 
-def found_edges(texts: list[str]) -> pl.DataFrame:
-    """Verified edges of the stage's own functions, any source."""
+def verified_edges(texts: list[str]) -> pl.DataFrame:
+    """Return the verified edges, computed by the functions of the stage."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
     signed = duplicates.sign_documents(frame, {}, [], PARAMS)
     signed = signed.with_columns(duplicates.document_numbers(0, signed.height))
@@ -190,7 +192,7 @@ def found_edges(texts: list[str]) -> pl.DataFrame:
 
 def recall(folder: Path, documents: int) -> None:
     texts = varied(folder, documents)
-    every, edges = brute(texts), found_edges(texts)
+    every, edges = brute(texts), verified_edges(texts)
     true = {
         (a, b): s
         for a, b, s in zip(every.row.tolist(), every.col.tolist(), every.data.tolist(), strict=True)
@@ -218,7 +220,7 @@ def planted(folder: Path) -> None:
             for line in path.with_suffix(".truth").read_text("utf-8").splitlines()
             if line.strip()
         }
-        edges = found_edges(list(texts)).select("left", "right").iter_rows()
+        edges = verified_edges(list(texts)).select("left", "right").iter_rows()
         found = {frozenset((names[a], names[b])) for a, b in edges}
         print(f"{path.stem}: {len(truth)} planted, found {len(found & truth)} of them and "
               f"{len(found - truth)} others")  # fmt: skip

@@ -1,10 +1,11 @@
-"""A corpus in two deliveries: the same survivors as in one, and what the second one costs.
+"""A corpus in two deliveries: its survivors beside those of one run, and the cost of the second.
 
     python benchmarks/dedup_deliveries.py 50000 [--shares 0.01 0.1]
 
-The first delivery has that many of the synthetic documents of `dedup_scale.py` and is put into an
-index; each share of as many is a second delivery, which is compared with it.  A step is a process
-of its own; its processor time is that of the job alone, of the index that of writing it.
+The first delivery has the given number of synthetic documents of `dedup_scale.py` and enters an
+index. Each share of this number is a second delivery, which is compared with the index. Each step
+is a separate process. `seconds` is the processor time of the job, `index_seconds` that of writing
+the index.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def parameters(folder: Path, release: str) -> Params:
 
 
 def step(folder: Path, name: str, first: int, number: int) -> dict[str, float]:
-    """One delivery, compared with what is in the index; the one called `first` enters it."""
+    """Compare one delivery with the index. The delivery `first` enters the index."""
     home, params = folder / name, parameters(folder, name)
     names = corpus(home, number, first)
     state = shards.State(str(home / "state"))
@@ -106,10 +107,10 @@ def main() -> None:
         number = options.documents
         first = run("first", 0, number)
         for share in options.shares:
-            some = round(share * number)
-            second = run(f"second-{share:g}", number, some)
+            size = round(share * number)
+            second = run(f"second-{share:g}", number, size)
             print(f"a second delivery of {share:.0%} costs {second / first:.3f} of the first")
-        whole = run("whole", 0, number + some)
+        whole = run("whole", 0, number + size)
         same = kept("whole") == kept("first", f"second-{share:g}")
         print(f"in one run {whole:.1f} s; the same survivors: {same}")
 

@@ -1,12 +1,12 @@
-"""The job `dedup` on synthetic documents: time, memory, bytes shuffled, and how they grow.
+"""The job `dedup` on synthetic documents: time, memory, shuffled bytes, and their growth.
 
     python benchmarks/dedup_scale.py 10000 100000 1000000 [--workers 1] [--folder DIR]
 
-Documents of 60 to 100 words; of each hundred ten are another's with one word changed, five are
-exact copies.  Each number is a process of its own, the job alone (ingest's files are made before
-the clock starts), in memory of one local worker.  What steps hand to each other across a shuffle
-is counted where it is divided into partitions, without Arrow's framing.  The last line is the
-exponent of time between the first and the last number: 1 is linear.
+Documents have 60 to 100 words. Of each hundred, ten are copies with one changed word, and five are
+exact copies. Each number runs in a separate process with one local worker in memory; ingest's files
+are written before the clock starts. Shuffled bytes are counted where batches are divided into
+partitions, without Arrow's framing. The last line is the exponent of time between the first and the
+last number: 1 is linear.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def words() -> pa.Array:
 
 
 def texts(first: int, number: int, vocabulary: pa.Array) -> pl.Series:
-    """Documents first, first + 1, ...; each is drawn from its own place or another's before it."""
+    """Return the documents first, first + 1, …; a copy is drawn from an earlier document's number."""
     docs = np.arange(first, first + number)
     kind = shingles.fmix64(docs.astype(np.uint64) + np.uint64(1)) % np.uint64(100)
     like = docs.copy()
@@ -74,9 +74,9 @@ def corpus(
 ) -> tuple[str, ...]:
     vocabulary, names = words(), []
     for first in range(start, start + number, SHARD):
-        found = make(first, min(SHARD, start + number - first), vocabulary)
-        frame = pl.DataFrame({"text": found}).select(
-            doc_id=pl.format("{}", pl.int_range(first, first + found.len())).str.zfill(32),
+        batch = make(first, min(SHARD, start + number - first), vocabulary)
+        frame = pl.DataFrame({"text": batch}).select(
+            doc_id=pl.format("{}", pl.int_range(first, first + batch.len())).str.zfill(32),
             source_id=pl.lit("a"),
             uri=pl.lit("urn:x"),
             captured_at=pl.lit("2026"),
@@ -144,8 +144,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("numbers", type=int, nargs="+")
-    parser.add_argument("--workers", type=int, default=1, help="bytes are counted with one only")
-    parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="bytes are counted only with one worker"
+    )
+    parser.add_argument(
+        "--folder", type=Path, help="the working folder (default: a temporary folder)"
+    )
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
@@ -153,15 +157,15 @@ def main() -> None:
             number, home = options.numbers[0], Path(folder)
             print(json.dumps(measure(number, options.workers, home, corpus(home, number))))
         return
-    found = []
+    results = []
     for number in options.numbers:
         command = [sys.executable, __file__, "--one", str(number), f"--workers={options.workers}"]
         command += [f"--folder={options.folder}"] if options.folder else []
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        found.append(json.loads(done.stdout))
-        print(json.dumps(found[-1]), flush=True)
-    if len(found) > 1:
-        first, last = found[0], found[-1]
+        results.append(json.loads(done.stdout))
+        print(json.dumps(results[-1]), flush=True)
+    if len(results) > 1:
+        first, last = results[0], results[-1]
         grown = math.log(last["cpu_seconds"] / first["cpu_seconds"])
         exponent = grown / math.log(last["documents"] / first["documents"])
         print(f"exponent of processor time: {exponent:.2f}")

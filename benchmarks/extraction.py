@@ -1,14 +1,14 @@
-"""Main text of articles: precision, recall, F1 and pages per second, ours beside others.
+"""Measure main-text extraction: precision, recall, F1 and pages per second, against others.
 
     python benchmarks/extraction.py FOLDER [--rounds 3] [--only ours] [--worst 10]
 
 FOLDER is a copy of the article extraction benchmark of Zyte (github.com/scrapinghub/
-article-extraction-benchmark): `ground-truth.json` and `html/<id>.html.gz`.  The measure is that
-set's own: texts become bags of 4-grams of their `\\w+` tokens; precision and recall are means
-over the pages, F1 their harmonic mean.  Halves A and B part the pages by a digest of their ids:
-only pages of A were looked into while the rules were made.  Pages per second are of one process,
-the best of the rounds, from decoded markup to text.  `trafilatura` (run without comments) comes
-with the extra `extraction`.
+article-extraction-benchmark): `ground-truth.json` and `html/<id>.html.gz`. The measure is that of
+the benchmark: texts become bags of 4-grams of their `\\w+` tokens; precision and recall are means
+over the pages, F1 is their harmonic mean. A digest of its id puts each page into half A or B. Only
+pages of A were examined while the rules were written. Pages per second are of one process, in the
+best round, from decoded markup to text. `trafilatura` (without comments) is in the extra
+`extraction`.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ _TOKEN = re.compile(r"\w+")
 
 
 def shingles(text: str) -> Counter[tuple[str, ...]]:
-    """The bag of a text's 4-grams; a shorter text is one shingle, an empty one none."""
+    """Return the bag of a text's 4-grams; a shorter text is one shingle, an empty text none."""
     tokens = _TOKEN.findall(text)
     last = max(1, len(tokens) - WIDTH + 1)
     return Counter(gram for i in range(last) if (gram := tuple(tokens[i : i + WIDTH])))
 
 
-def counts(truth: str, found: str) -> tuple[int, int, int]:
-    """True positives, false positives and false negatives of one page, in shingles."""
-    wanted, given = shingles(truth), shingles(found)
-    shared = (wanted & given).total()
-    return shared, given.total() - shared, wanted.total() - shared
+def counts(truth: str, text: str) -> tuple[int, int, int]:
+    """Return true positives, false positives and false negatives of a page, in shingles."""
+    expected, extracted = shingles(truth), shingles(text)
+    shared = (expected & extracted).total()
+    return shared, extracted.total() - shared, expected.total() - shared
 
 
 def scores(pages: Iterable[tuple[int, int, int]]) -> tuple[float, float, float]:
-    """Precision and recall, each the mean over the pages for which it is defined, and F1."""
+    """Return precision and recall, each the mean over the pages that define it, and F1."""
     pages = list(pages)
     precision = fmean(tp / (tp + fp) for tp, fp, _ in pages if tp + fp)
     recall = fmean(tp / (tp + fn) for tp, _, fn in pages if tp + fn)
@@ -59,12 +59,12 @@ def scores(pages: Iterable[tuple[int, int, int]]) -> tuple[float, float, float]:
 
 
 def half(page_id: str) -> str:
-    """A for tuning, B for checking."""
+    """Return the half of a page: A for tuning, B for checking."""
     return "AB"[hashlib.sha256(page_id.encode()).digest()[0] & 1]
 
 
 def plain(markup: str) -> str:
-    """Resiliparse as it comes."""
+    """Extract the main text with resiliparse alone."""
     tree = HTMLTree.parse(markup)
     return str(extract_plain_text(tree, main_content=True, alt_texts=False, list_bullets=False))
 
@@ -87,9 +87,11 @@ EXTRACTORS: dict[str, Extractor] = {
 }
 
 
-def timed(names: Sequence[str], pages: Sequence[str], rounds: int) -> dict[str, Timed]:
-    """By extractor the texts, and pages per second in the best of the rounds; the extractors
-    take turns, so that a busy machine is the same to all."""
+def measure(names: Sequence[str], pages: Sequence[str], rounds: int) -> dict[str, Timed]:
+    """Run extractors; return the texts and the pages per second in the best round, by name.
+
+    The extractors take turns, so that other load on the machine affects all of them.
+    """
     texts, best = dict[str, list[str]](), dict.fromkeys(names, float("inf"))
     for _ in range(rounds):
         for name in names:
@@ -104,7 +106,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=EXTRACTORS, nargs="+", default=list(EXTRACTORS))
-    parser.add_argument("--worst", type=int, default=0, help="name the pages of half A that lose")
+    parser.add_argument("--worst", type=int, default=0, help="list so many worst pages of half A")
     options = parser.parse_args()
     entries = json.loads((options.folder / "ground-truth.json").read_text("utf-8"))
     truth = {name: entry.get("articleBody", "") for name, entry in sorted(entries.items())}
@@ -113,18 +115,18 @@ def main() -> None:
     halves = [half(name) for name in truth]
     print(f"{len(pages)} pages, {halves.count('A')} in A, {halves.count('B')} in B")
     print(f"{'':17}{'precision':>10}{'recall':>8}{'F1':>8}{'F1 A':>8}{'F1 B':>8}{'pages/s':>9}")
-    for name, (texts, speed) in timed(options.only, pages, options.rounds).items():
+    for name, (texts, speed) in measure(options.only, pages, options.rounds).items():
         counted = [counts(*pair) for pair in zip(truth.values(), texts, strict=True)]
         precision, recall, f1 = scores(counted)
         a, b = (
-            scores(one for one, of in zip(counted, halves, strict=True) if of == which)[2]
+            scores(count for count, own in zip(counted, halves, strict=True) if own == which)[2]
             for which in "AB"
         )
         print(f"{name:17}{precision:10.3f}{recall:8.3f}{f1:8.3f}{a:8.3f}{b:8.3f}{speed:9.0f}")
         losses = sorted(
             ((fp + fn) / max(1, tp + fp + fn), page, tp, fp, fn)
-            for page, (tp, fp, fn), of in zip(truth, counted, halves, strict=True)
-            if of == "A"
+            for page, (tp, fp, fn), own in zip(truth, counted, halves, strict=True)
+            if own == "A"
         )
         for loss, page, tp, fp, fn in losses[::-1][: options.worst]:
             print(f"  {loss:.2f} {page[:12]} tp {tp} fp {fp} fn {fn}")

@@ -1,12 +1,12 @@
-"""`tamga run` over real crawls and documents of all kinds at once: is everything accounted for?
+"""Measure `tamga run` on real crawls and documents of all kinds, and check that it accounts for all.
 
     python benchmarks/formats.py [--workers 1] [--json] [FOLDER …]
 
 The folders (default: the crawls and documents beside the repository) are read with format `auto`,
-under a register that lets everything in.  Told are the outcomes by reason, pages per second, the
-peak of resident memory of all processes together, and what does not add up: a file that is in no
-row of the ledger and that FastWARC finds records in, a record with no decision or two, a WARC file
-in which FastWARC counts other records than the ledger does.
+under a register that grants everything. The output is the outcomes by reason, pages per second, the
+peak of resident memory of all processes together, and the errors. An error is a file without a row
+in the ledger, although FastWARC finds records in it; a record without a decision or with two; or a
+WARC file with another number of records than FastWARC counts.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ opt_out: overridden
 
 
 def lay_out(home: Path, folders: Sequence[Path]) -> None:
-    """Parameters and register in `home` that read the folders, a collection each."""
+    """Write parameters and register into `home`; each folder is a collection."""
     names = [f"c{number}" for number in range(len(folders))]
     inputs = [
         {"collection": name, "format": "auto", "paths": [str(folder.resolve())]}
@@ -68,8 +68,12 @@ def lay_out(home: Path, folders: Sequence[Path]) -> None:
 
 
 def run(home: Path, workers: int) -> tuple[dict[str, Any], float, float, int]:
-    """The run's summary, its seconds, those of the processor (which other work on the machine does
-    not stretch), and the peak resident bytes of its processes together."""
+    """Run all stages.
+
+    Returns:
+      The summary of the run, its seconds, its processor seconds (which do not depend on other
+      load), and the peak resident bytes of all its processes.
+    """
     command = ["run", "--params", str(home / "params.yaml"), "--workers", str(workers), "--json"]
     with open(home / "out", "w+") as out, open(home / "err", "w+") as errors:
         started = time.perf_counter()
@@ -92,45 +96,47 @@ def run(home: Path, workers: int) -> tuple[dict[str, Any], float, float, int]:
 def _resident(process: psutil.Process) -> int:
     total = 0
     try:
-        for one in [process, *process.children(recursive=True)]:
-            total += one.memory_info().rss
+        for member in [process, *process.children(recursive=True)]:
+            total += member.memory_info().rss
     except psutil.NoSuchProcess:
         pass
     return total
 
 
 def account(home: Path, folders: Sequence[Path]) -> tuple[pl.DataFrame, list[str]]:
-    """The outcomes by format and reason, and what does not add up."""
+    """Return the outcomes by format and reason, and the errors in words."""
     records, decided = (
         pl.read_parquet(home / "work/ingest" / name / "*.parquet")
         for name in ("records", "decisions")
     )
-    wrong = []
+    errors = []
     if records["doc_id"].n_unique() != records.height:
-        wrong.append("a doc_id stands in two rows of records")
+        errors.append("two rows of records have the same doc_id")
     if records.select(
         pl.struct("container", "locator", "offset", "length", "doc_id").is_duplicated().any()
     ).item():
-        wrong.append("a record stands in two rows")
+        errors.append("a record has two rows")
     if sorted(records["doc_id"]) != sorted(decided["doc_id"]):
-        wrong.append("a record has no decision, or two")
+        errors.append("a record has no decision, or two")
     rows = records.join(decided, on="doc_id", how="left")
-    # containers are relative to the parameters; names in which personal data is found are redacted
-    held = dict(records.group_by("container").len().iter_rows())
+    # Containers are relative to the parameters. Names with personal data are redacted.
+    row_counts = dict(records.group_by("container").len().iter_rows())
     redacted = records.filter(pl.col("container_hmac").is_not_null())["container"].n_unique()
     files = {_relative(path, home): path for folder in folders for path in _files(folder)}
-    absent = [name for name in files if name not in held]
+    absent = [name for name in files if name not in row_counts]
     silent = [name for name in absent if _warc_records(files[name]) is None]
     if len(silent) > redacted:
-        wrong.append(f"{len(silent)} files in no row, {redacted} names redacted: {sorted(silent)}")
+        errors.append(
+            f"{len(silent)} files without a row, {redacted} names redacted: {sorted(silent)}"
+        )
     damaged = {c for c, o in rows.select("container", "outcome").iter_rows() if o == "damaged"}
     for name, path in files.items():
         count = _warc_records(path) if name not in damaged and ".warc" in path.name else None
-        if count is not None and count != held.get(name, 0):
-            wrong.append(f"{name}: {held.get(name, 0)} records, FastWARC counts {count}")
+        if count is not None and count != row_counts.get(name, 0):
+            errors.append(f"{name}: {row_counts.get(name, 0)} records, FastWARC counts {count}")
     kind = pl.col("container").str.extract(r"\.([a-z]{2,5})(?:\.(?:gz|zst|lz4))?$").fill_null("-")
-    told = rows.group_by(kind.alias("format"), "outcome", "reason").len("records")
-    return told.sort("format", "outcome", "reason"), wrong
+    outcomes = rows.group_by(kind.alias("format"), "outcome", "reason").len("records")
+    return outcomes.sort("format", "outcome", "reason"), errors
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -142,7 +148,7 @@ def _relative(path: Path, home: Path) -> str:
 
 
 def _warc_records(path: Path) -> int | None:
-    """How many records that count FastWARC finds; None in what is no WARC file to it."""
+    """Return how many records FastWARC counts; None if it cannot read the file as WARC."""
     from fastwarc.warc import ArchiveIterator, WarcRecordType
 
     kinds = (
@@ -161,7 +167,7 @@ def _warc_records(path: Path) -> int | None:
 
 
 def main() -> int:
-    """The command line; 1 where something does not add up."""
+    """Run the command line; return 1 if there are errors."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -171,35 +177,35 @@ def main() -> int:
     options = parser.parse_args()
     folders = options.folders or [DATA / "crawl", DATA / "documents"]
     if missing := [str(f) for f in folders if not f.is_dir()]:
-        parser.error(f"no such folder: {', '.join(missing)}")
+        parser.error(f"folder {', '.join(missing)}: not found")
     with tempfile.TemporaryDirectory() as place:
         home = Path(place).resolve()
         lay_out(home, folders)
-        told, seconds, cpu, peak = run(home, options.workers)
-        by_format, wrong = account(home, folders)
-    ingest = told["stages"]["ingest"]
+        summary, seconds, cpu, peak = run(home, options.workers)
+        by_format, errors = account(home, folders)
+    ingest = summary["stages"]["ingest"]
     figures = {
         "files": sum(1 for folder in folders for _ in _files(folder)),
-        "records": told["records"],
-        "released": told["documents"],
-        "outcomes": told["outcomes"],
+        "records": summary["records"],
+        "released": summary["documents"],
+        "outcomes": summary["outcomes"],
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
         "ingest_seconds": ingest["seconds"],
-        "pages_per_second_ingest": round(told["records"] / ingest["seconds"], 1),
-        "pages_per_second_whole": round(told["records"] / seconds, 1),
-        "pages_per_cpu_second_whole": round(told["records"] / cpu, 1),
+        "pages_per_second_ingest": round(summary["records"] / ingest["seconds"], 1),
+        "pages_per_second_whole": round(summary["records"] / seconds, 1),
+        "pages_per_cpu_second_whole": round(summary["records"] / cpu, 1),
         "peak_megabytes": round(peak / 1e6),
-        "wrong": wrong,
+        "wrong": errors,
     }
     if options.json:
         print(json.dumps(figures | {"by_format": by_format.to_dicts()}, indent=1))
-        return bool(wrong)
+        return bool(errors)
     with pl.Config(tbl_rows=-1, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True):
         print(by_format)
     for name, value in figures.items():
         print(f"{name:24} {json.dumps(value, ensure_ascii=False)}")
-    return bool(wrong)
+    return bool(errors)
 
 
 if __name__ == "__main__":

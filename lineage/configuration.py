@@ -22,7 +22,7 @@ def load_params(path: Path) -> Params:
     source, problems = register_files.read_yaml(path)
     if source is None:
         raise Invalid(problems)
-    problems += parameters.problems_of(source)
+    problems += parameters.meaning_problems(source)
     mixture, more = _mixture(path, source)
     if problems + more:
         raise Invalid(problems + more)

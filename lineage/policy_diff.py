@@ -18,7 +18,7 @@ import polars as pl
 from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import DamagedRelease
 from schemas.policy import Packs
-from schemas.ruling import Circumstances, Ruling, Subject, rule
+from schemas.ruling import Circumstances, Ruling, Subject, apply_pack
 from schemas.validation import parse_date
 
 #: The facts that a ruling depends on, beside the pack.
@@ -132,10 +132,10 @@ def _subject(entry: dict[str, Any]) -> Subject:
 
 def _is_covered(subject: Subject, before: Side, after: Side) -> bool:
     """Whether either side has a pack for the jurisdiction; otherwise nothing can flip."""
-    return any(side.packs.of(subject.jurisdiction) for side in (before, after))
+    return any(side.packs.for_jurisdiction(subject.jurisdiction) for side in (before, after))
 
 
 def _ruling(side: Side, subject: Subject, row: dict[str, Any]) -> Ruling:
     day = side.day or date.fromisoformat(row["as_of"])
     about = Circumstances(day, row["purpose"], row["storage_country"])
-    return rule(side.packs.of(subject.jurisdiction), subject, about)
+    return apply_pack(side.packs.for_jurisdiction(subject.jurisdiction), subject, about)

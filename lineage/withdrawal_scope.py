@@ -16,7 +16,7 @@ from lineage.storage import release_files
 from schemas import urls
 from schemas.columns import DUPLICATES
 from schemas.errors import NO, TamgaError
-from schemas.withdrawals import key_of
+from schemas.withdrawals import comparison_key
 
 #: Files that show that a folder holds a release, even if its manifest is damaged.
 _OF_RELEASE = (release_files.STATEMENT, "data", "lineage")
@@ -41,7 +41,7 @@ class Scope:
 
     @property
     def key(self) -> str:
-        return key_of(self.kind, self.value)
+        return comparison_key(self.kind, self.value)
 
 
 def matches(scope: Scope, rows: pl.DataFrame) -> pl.Series:

@@ -18,7 +18,7 @@ from pipelines.dedup.stage import Dedup
 from pipelines.engine import progress, stage, validation
 from pipelines.engine.command_line import context, parser
 from pipelines.engine.context import Context
-from pipelines.engine.counts import made
+from pipelines.engine.decisions import parts_added
 from pipelines.engine.published import Published, StageError
 from pipelines.engine.quiet import quiet
 from pipelines.engine.stage import Stage
@@ -72,7 +72,7 @@ def run(about: Context) -> list[Published]:
         n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"
     )
     released = done[-1].totals["outcome"]["keep"]
-    parts = sum(made(one.totals) for one in done)
+    parts = sum(parts_added(one.totals) for one in done)
     if records + parts != ended + released:
         raise StageError(
             f"{records} records came in, {parts} parts were made of them, {ended} ended on the way "
@@ -139,7 +139,7 @@ def _idle_withdrawals(about: Context, ingested: Published) -> list[dict[str, str
             "value": redact_uri(one.value),
             "recorded_on": one.recorded_on.isoformat(),
         }
-        for one in unmatched.idle(about.register.withdrawals, ingested.folder)
+        for one in unmatched.unmatched_withdrawals(about.register.withdrawals, ingested.folder)
     ]
 
 
@@ -180,7 +180,7 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
     if options.json:
         print(json.dumps(told, ensure_ascii=False, indent=1))
     else:
-        progress.closing(told)
+        progress.print_summary(told)
     return 0
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.licences import parts
+from schemas.licences import single_licences
 
 #: Pattern of an SPDX identifier -> (attribution or notice, share-alike); the first that fits.
 _LISTED: Final = tuple(
@@ -48,7 +48,7 @@ def duties(expression: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
       expression: as the register has it.
       terms: `LicenseRef-…` -> at least `attribution`, `share_alike`.
     """
-    found = [_one(name, terms) for name in parts(expression)]
+    found = [_one(name, terms) for name in single_licences(expression)]
     return Duties(_any([f.attribution for f in found]), _any([f.share_alike for f in found]))
 
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
-from schemas.licences import allowed, purposes_of
+from schemas.licences import is_allowed, purposes_of
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register, Source, Withdrawal
-from schemas.ruling import Circumstances, Ruling, Subject, rule
+from schemas.ruling import Circumstances, Ruling, Subject, apply_pack
 from schemas.urls import covers
 from schemas.withdrawal_index import withdrawal_evidence
 
@@ -47,7 +47,7 @@ class Use:
     enforce: bool = False
 
     @classmethod
-    def of(cls, params: Params, packs: Packs) -> Use:
+    def from_params(cls, params: Params, packs: Packs) -> Use:
         """The use that parameters describe."""
         return cls(
             as_of=params.as_of,
@@ -61,7 +61,9 @@ class Use:
     def ruling(self, source: Source) -> Ruling:
         """What the pack of the source's jurisdiction says, enforced or not."""
         about = Circumstances(self.as_of, self.purpose, self.storage_country)
-        return rule(self.packs.of(source.jurisdiction), Subject.of(source), about)
+        return apply_pack(
+            self.packs.for_jurisdiction(source.jurisdiction), Subject.from_source(source), about
+        )
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,12 @@ def entry_refusals(source: Source, as_of: date, register: Register) -> Iterator[
     yield from _evidence(source)
 
 
-def standing(source: Source, as_of: date, register: Register) -> str:
+def register_status(source: Source, as_of: date, register: Register) -> str:
     """The state of a source on a day, whatever it is used for: one of the words above."""
-    return standing_word(next(entry_refusals(source, as_of, register), None))
+    return status_of_refusal(next(entry_refusals(source, as_of, register), None))
 
 
-def standing_word(refused: Refusal | None) -> str:
+def status_of_refusal(refused: Refusal | None) -> str:
     """The word for a verdict of `entry_refusals`."""
     if refused is None:
         return GRANTED
@@ -129,7 +131,7 @@ def standing_word(refused: Refusal | None) -> str:
     return NOT_YET if "granted_on" in refused.evidence else EXPIRED
 
 
-def recorded_withdrawal(withdrawal: Withdrawal) -> Refusal:
+def withdrawal_refusal(withdrawal: Withdrawal) -> Refusal:
     """The refusal of what a recorded withdrawal bars, be it a source or a record."""
     evidence = withdrawal_evidence(withdrawal)
     return Refusal(withdrawal.reason, WITHDRAWAL, WITHDRAWAL_RULE, evidence)
@@ -151,7 +153,7 @@ def _recorded(source: Source, register: Register) -> Iterator[Refusal]:
     """A withdrawal bars from the day it is recorded, whatever day is asked for."""
     withdrawal = register.withdrawn_sources.get(source.id)
     if withdrawal is not None:
-        yield recorded_withdrawal(withdrawal)
+        yield withdrawal_refusal(withdrawal)
 
 
 def _basis(source: Source, as_of: date) -> Iterator[Refusal]:
@@ -178,10 +180,10 @@ def _licence(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
     except ValueError:
         yield _by_register("licence-not-allowed", licence=spdx)
         return
-    permitted = allowed(spdx, use.licences_allow)
+    permitted = is_allowed(spdx, use.licences_allow)
     if limits is not None and use.purpose not in limits:
         yield _by_register("purpose-not-granted", licence=spdx, licence_purposes=sorted(limits))
-    elif permitted and not allowed(spdx, _granting(use, register)):
+    elif permitted and not is_allowed(spdx, _granting(use, register)):
         yield _by_register("purpose-not-granted", licence=spdx)
     if not permitted:
         allow = sorted(use.licences_allow)

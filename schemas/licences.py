@@ -75,7 +75,7 @@ def normalise(expression: str, refs: Collection[str] | None = None) -> str:
     return str(tree.render())
 
 
-def parts(expression: str) -> list[str]:
+def single_licences(expression: str) -> list[str]:
     """The licences in an expression, each once, a WITH as one.  ValueError when it is none."""
     return sorted({leaf.render() for leaf in _leaves(_parse(expression))})
 
@@ -94,7 +94,7 @@ def _branches(tree: Any) -> tuple[Any, ...]:
     return tree.args if isinstance(tree, (spdx.AND, spdx.OR)) else ()
 
 
-def allowed(expression: str, allow: Collection[str]) -> bool:
+def is_allowed(expression: str, allow: Collection[str]) -> bool:
     """Whether licences of `allow` alone satisfy the expression: of an OR one branch, of an AND
     all; `X WITH Y` only where exactly that is allowed.  False for what cannot be read."""
     try:

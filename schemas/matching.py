@@ -45,13 +45,13 @@ class MatchIndex:
         parts = urls.authorities(uris)
         unique = parts.drop_nulls().unique()
         hosts = [urls.authority_host(a) for a in unique]
-        found = urls.mapped(parts, unique, map(self.by_host, hosts))
+        found = urls.map_values(parts, unique, map(self.by_host, hosts))
         if self.url_prefixes:
             holders = {_host_of(prefix) for prefix in self.url_prefixes}
             near = [a for a, host in zip(unique, hosts, strict=True) if host in holders]
             if near:
                 candidates = uris.filter(parts.is_in(near)).unique()
-                closer = urls.mapped(uris, candidates, map(self.by_prefix, candidates))
+                closer = urls.map_values(uris, candidates, map(self.by_prefix, candidates))
                 found = closer.fill_null(found)
         rest = self.collections.get(collection)
         return (found if rest is None else found.fill_null(rest)).alias("source_id")

@@ -145,7 +145,7 @@ def default_robots_agents() -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def problems_of(source: YamlSource) -> list[Problem]:
+def meaning_problems(source: YamlSource) -> list[Problem]:
     """All that is wrong with parameters, save what the files that they name hold."""
     problems = check(source, "params.schema.json")
     if isinstance(source.value, dict):

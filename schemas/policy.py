@@ -136,10 +136,10 @@ class Packs:
         content = sorted((j, p.sha256) for j, p in self.by_jurisdiction.items())
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
-    def of(self, jurisdiction: str) -> Pack | None:
+    def for_jurisdiction(self, jurisdiction: str) -> Pack | None:
         return self.by_jurisdiction.get(jurisdiction)
 
-    def replaced(self, by: Mapping[str, Pack]) -> Packs:
+    def replace(self, by: Mapping[str, Pack]) -> Packs:
         """The same with other packs for some jurisdictions."""
         return Packs({**self.by_jurisdiction, **by})
 
@@ -160,7 +160,7 @@ def built_in() -> Packs:
     return Packs(by_jurisdiction(str(BUILT_IN), read))
 
 
-def of_packs(packs: Iterable[Pack]) -> Packs:
+def index_packs(packs: Iterable[Pack]) -> Packs:
     """These packs alone."""
     return Packs({j: pack for pack in packs for j in pack.jurisdictions})
 
@@ -202,11 +202,11 @@ def parse_pack(file: ParsedFile, stem: str) -> tuple[Pack | None, list[Problem]]
         problems = problems + check(source, SCHEMA)
     if source is None or problems:
         return None, problems
-    problems = _meaning(source, stem)
+    problems = _meaning_problems(source, stem)
     return (None, problems) if problems else (_pack(source.value), [])
 
 
-def _meaning(source: YamlSource, stem: str) -> list[Problem]:
+def _meaning_problems(source: YamlSource, stem: str) -> list[Problem]:
     """What a schema cannot say: the name, ranges that begin before they end, one version a day."""
     value, out = source.value, []
     if value["pack"] != stem:

@@ -61,7 +61,7 @@ def parse_register(
     return Register(sources, terms, withdrawals, digest, lifted)
 
 
-def _checked(
+def _check_entries(
     file: ParsedFile | None, definition: str, problems: list[Problem]
 ) -> YamlSource | None:
     """The file if it has no problem; else its problems are added to the list."""
@@ -73,7 +73,7 @@ def _checked(
 
 
 def _licences(file: ParsedFile | None, problems: list[Problem]) -> dict[str, LicenceTerms]:
-    source = _checked(file, "licences", problems)
+    source = _check_entries(file, "licences", problems)
     terms = source.value if source is not None else {}
     return {
         id: LicenceTerms(
@@ -98,7 +98,7 @@ def _withdrawals(
     file: ParsedFile | None, problems: list[Problem]
 ) -> tuple[tuple[Withdrawal, ...], tuple[Withdrawal, ...]]:
     """Those that bar, and those that were lifted."""
-    source = _checked(file, "withdrawals", problems)
+    source = _check_entries(file, "withdrawals", problems)
     rows = sorted_unique(
         {k: v for k, v in w.items() if k != "schema_version"}
         for w in (source.value if source is not None else ())
@@ -130,12 +130,14 @@ def _entry(
     if source is not None:
         found = found + check(source, SCHEMA, "entry")
         if isinstance(source.value, dict):
-            found += _meaning(source, stem, terms)
+            found += _meaning_problems(source, stem, terms)
     problems += found
     return None if found else source
 
 
-def _meaning(source: YamlSource, stem: str, terms: Mapping[str, LicenceTerms]) -> list[Problem]:
+def _meaning_problems(
+    source: YamlSource, stem: str, terms: Mapping[str, LicenceTerms]
+) -> list[Problem]:
     """What a schema cannot say of an entry."""
     out = []
     id = source.value.get("id")
@@ -234,14 +236,14 @@ def _digest(
             + ([True] if t.unverified else [])
             for id, t in terms.items()
         },
-        "withdrawals": sorted_unique(map(_told, withdrawals)),
+        "withdrawals": sorted_unique(map(_withdrawal_digest_input, withdrawals)),
     }
     if lifted:
-        content["lifted"] = sorted_unique(map(_told, lifted))
+        content["lifted"] = sorted_unique(map(_withdrawal_digest_input, lifted))
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def _told(one: Withdrawal) -> list[Any]:
+def _withdrawal_digest_input(one: Withdrawal) -> list[Any]:
     reason = one.reason if one.reason != "withdrawn" else None
     ids = {"documents": sorted(one.documents), "parts": sorted(one.parts)}
     more = [x for x in (one.case, reason, {k: v for k, v in ids.items() if v}) if x]

@@ -30,7 +30,7 @@ class Subject:
     verified_on: date | None = None  # None: nobody has looked at the evidence
 
     @classmethod
-    def of(cls, source: Source) -> Subject:
+    def from_source(cls, source: Source) -> Subject:
         basis = source.basis
         verified = basis.verified_on if basis.verified_by else None
         return cls(
@@ -84,7 +84,7 @@ class Ruling:
         return {"pack": self.pack, "version": self.version, "against": against}
 
 
-def rule(pack: Pack | None, subject: Subject, about: Circumstances) -> Ruling:
+def apply_pack(pack: Pack | None, subject: Subject, about: Circumstances) -> Ruling:
     """What the rules of a pack that are in force make of a source, in a fixed order."""
     if pack is None:
         message = f"there is no policy pack for {subject.jurisdiction}"
@@ -200,8 +200,8 @@ def warnings(register: Register, packs: Packs, about: Circumstances) -> Iterator
     each source of what does not hold, a line for each rule of what counsel has to see to."""
     duties: dict[tuple[str, str], list[str]] = {}
     for id, source in register.sources.items():
-        pack = packs.of(source.jurisdiction)
-        for one in rule(pack, Subject.of(source), about).findings:
+        pack = packs.for_jurisdiction(source.jurisdiction)
+        for one in apply_pack(pack, Subject.from_source(source), about).findings:
             named = f"policy {pack.name} {pack.version}" if pack else "policy"
             if one.bars:
                 yield id, f"{named}, {one.rule or one.drives}: {one.message}"

@@ -8,7 +8,7 @@ from schemas.register import Register
 from schemas.tables import SOURCES
 
 
-def snapshot(register: Register) -> pa.Table:
+def sources_table(register: Register) -> pa.Table:
     """A row per source in the order of ids, with the digests of its entry and its evidence."""
     rows = [
         {

@@ -121,10 +121,10 @@ def hosts(urls: pl.Series) -> pl.Series:
     parts = authorities(urls)
     unique = parts.drop_nulls().unique()
     normal = [authority_host(a) for a in unique]
-    return mapped(parts, unique, normal).alias("host")
+    return map_values(parts, unique, normal).alias("host")
 
 
-def mapped(values: pl.Series, keys: pl.Series, results: Iterable[str | None]) -> pl.Series:
+def map_values(values: pl.Series, keys: pl.Series, results: Iterable[str | None]) -> pl.Series:
     """Each value's result, null for values that are not among the (unique) keys."""
     new = pl.Series(list(results), dtype=pl.String)
     if not len(keys):

@@ -8,11 +8,11 @@ from typing import Any
 
 from schemas.register import Withdrawal
 from schemas.urls import authority_host, normal_url
-from schemas.withdrawals import key_of
+from schemas.withdrawals import comparison_key
 
 
 @dataclass(frozen=True)
-class Withdrawals:
+class WithdrawalIndex:
     """Recorded withdrawals, looked up by what they bar.  They bar from the day they stand in the
     register, whatever `as_of` is: text once withdrawn does not come back with an older date.
 
@@ -23,17 +23,17 @@ class Withdrawals:
     scopes: frozenset[str]
 
     @classmethod
-    def of(cls, withdrawals: Collection[Withdrawal]) -> Withdrawals:
+    def build(cls, withdrawals: Collection[Withdrawal]) -> WithdrawalIndex:
         index: dict[tuple[str, str], Withdrawal] = {}
         for one in withdrawals:
-            index.setdefault((one.scope, key_of(one.scope, one.value)), one)
+            index.setdefault((one.scope, comparison_key(one.scope, one.value)), one)
         for one in withdrawals:  # what was withdrawn by its own name goes by that
             for kind, ids in (("document", one.documents), ("part", one.parts)):
                 for id in ids:
                     index.setdefault((kind, id), one)
         return cls(index, frozenset(scope for scope, _ in index))
 
-    def of_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
+    def find_by_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
         """The withdrawal that bars a record; a domain bars its subdomains too."""
         if not self.scopes - {"text"}:
             return None
@@ -47,7 +47,7 @@ class Withdrawals:
                 host = host.partition(".")[2]
         return next((self.by_value[k] for k in keys if k in self.by_value), None)
 
-    def of_text(self, digest: str) -> Withdrawal | None:
+    def find_by_text(self, digest: str) -> Withdrawal | None:
         """The withdrawal that bars a text, by its SHA-256 (hex)."""
         return self.by_value.get(("text", digest.lower()))
 

@@ -25,7 +25,7 @@ HEADER: Final = "# What was withdrawn, and bars from every run.  `tamga withdraw
 Entry = Mapping[str, Any]
 
 
-def key_of(scope: str, value: str) -> str:
+def comparison_key(scope: str, value: str) -> str:
     """The value as withdrawals are compared: normal URLs and hosts, digests in lower case."""
     value = value.strip()
     if scope == "url":
@@ -35,10 +35,12 @@ def key_of(scope: str, value: str) -> str:
     return value.lower() if scope in ("document", "text") else value
 
 
-def standing(found: Sequence[Entry], scope: str, value: str) -> dict[str, Any] | None:
+def active_entry(found: Sequence[Entry], scope: str, value: str) -> dict[str, Any] | None:
     """The entry that bars this very scope and value; None: there is none, or it was lifted."""
     for one in found:
-        same = one["scope"] == scope and key_of(scope, one["value"]) == key_of(scope, value)
+        same = one["scope"] == scope and comparison_key(scope, one["value"]) == comparison_key(
+            scope, value
+        )
         if same and "lifted_on" not in one:
             return dict(one)
     return None
@@ -55,16 +57,16 @@ _ARGUMENTS: Final = {
 }
 
 
-def checked(entry: Entry) -> None:
+def check_entry(entry: Entry) -> None:
     """Raises `Invalid`, by the arguments of the command line, where an entry cannot stand in the
     file."""
     try:
-        _parsed(_block(entry), "withdrawal")
+        _parse_entries(_block(entry), "withdrawal")
     except Invalid as error:
-        raise Invalid(map(_of_argument, error.problems)) from None
+        raise Invalid(map(_name_argument, error.problems)) from None
 
 
-def _of_argument(problem: Problem) -> Problem:
+def _name_argument(problem: Problem) -> Problem:
     name = _ARGUMENTS.get(problem.key.rpartition(".")[2])
     return replace(problem, file=name, line=None, key="") if name else problem
 
@@ -79,7 +81,7 @@ def with_entry(text: str, before: Sequence[Entry], entry: Entry) -> str:
     """
     after = [*before, dict(entry)]
     added = (text if text.endswith("\n") or not text else text + "\n") + _block(entry)
-    return added if _says(added, after) else HEADER + "".join(map(_block, after))
+    return added if _holds_exactly(added, after) else HEADER + "".join(map(_block, after))
 
 
 def with_lifted(
@@ -94,7 +96,9 @@ def with_lifted(
       value: compared as `key_of` has it.
       lifted: `lifted_on`, and more that goes with it.
     """
-    after = [dict(one) | dict(lifted) if standing([one], scope, value) else one for one in before]
+    after = [
+        dict(one) | dict(lifted) if active_entry([one], scope, value) else one for one in before
+    ]
     if after == before:
         return None
     lines, source = text.splitlines(keepends=True), parse(text, NAME)[0]
@@ -104,7 +108,7 @@ def with_lifted(
         if old != new:
             lines.insert(source.lines[(i,)], more)
     edited = "".join(lines)
-    return edited if _says(edited, after) else HEADER + "".join(map(_block, after))
+    return edited if _holds_exactly(edited, after) else HEADER + "".join(map(_block, after))
 
 
 #: What ends a line in YAML 1.1 and not in JSON: inside quotes it would be folded to a blank.
@@ -121,7 +125,7 @@ def _block(entry: Entry) -> str:
     return "- " + "  ".join(lines)
 
 
-def _parsed(text: str, name: str) -> list[dict[str, Any]]:
+def _parse_entries(text: str, name: str) -> list[dict[str, Any]]:
     source, problems = parse(text, name)
     problems += check(source, SCHEMA, "withdrawals") if source is not None else []
     if source is None or problems:
@@ -129,9 +133,9 @@ def _parsed(text: str, name: str) -> list[dict[str, Any]]:
     return list(source.value)
 
 
-def _says(text: str, meant: Sequence[Entry]) -> bool:
+def _holds_exactly(text: str, meant: Sequence[Entry]) -> bool:
     try:
-        return _parsed(text, NAME) == list(meant)
+        return _parse_entries(text, NAME) == list(meant)
     except Invalid:
         return False
 
@@ -152,4 +156,4 @@ def parse_withdrawals(data: bytes, name: str) -> tuple[str, list[dict[str, Any]]
     text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     if source.value is None and not problems:  # nothing but comments
         return text, []
-    return text, _parsed(text, name)
+    return text, _parse_entries(text, name)

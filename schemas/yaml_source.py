@@ -62,7 +62,7 @@ class YamlSource:
 
     def problem(self, path: KeyPath, message: str, value: object = None) -> Problem:
         """A problem at `path`; `value` is shown as found."""
-        return Problem(self.file, self.line(path), key_path(path), message, shown(value))
+        return Problem(self.file, self.line(path), key_path(path), message, excerpt(value))
 
 
 def key_path(path: KeyPath) -> str:
@@ -70,7 +70,7 @@ def key_path(path: KeyPath) -> str:
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
 
 
-def shown(value: object) -> str | None:
+def excerpt(value: object) -> str | None:
     """A value as it is quoted in a problem, in at most 80 characters."""
     if value is None:
         return None
@@ -145,7 +145,7 @@ class _Builder:
 
     def report(self, event: Any, path: KeyPath, message: str, value: object = None) -> None:
         line, key = _line(event), key_path(path)
-        self.problems.append(Problem(self.name, line, key, message, shown(value)))
+        self.problems.append(Problem(self.name, line, key, message, excerpt(value)))
 
     def document(self, events: Iterator[Any]) -> Any:
         value: Any = None

@@ -12,7 +12,7 @@ from typing import Any
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts, ReleasedSource, licence_url
-from schemas.licences import parts
+from schemas.licences import single_licences
 
 _CHANGES = (
     "The texts were changed. They were extracted from their pages and normalised. Duplicates were "
@@ -75,7 +75,9 @@ def _source_section(source: ReleasedSource, documents: int, languages: list[str]
 def _licence_lines(facts: Facts) -> Iterator[str]:
     """Yield the licences by name; the text follows where the register holds it."""
     terms = facts.manifest.get("licences") or {}
-    names = sorted({name for source in facts.sources.values() for name in parts(source.licence)})
+    names = sorted(
+        {name for source in facts.sources.values() for name in single_licences(source.licence)}
+    )
     yield "## Licences\n"
     for name in names:
         entry = terms.get(name, {})

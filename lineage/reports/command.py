@@ -13,8 +13,8 @@ from typing import Any, Final
 from lineage.reports import (
     attribution,
     croissant,
-    html,
     licences,
+    markdown,
     openlineage,
     opt_outs,
     prov_document,
@@ -124,7 +124,7 @@ def _render(options: argparse.Namespace, facts: Facts) -> bytes:
         return report.to_csv(facts).encode()
     if options.html and report.to_markdown:
         title = f"{options.report}: {facts.manifest['name']}"
-        return html.page(title, report.to_markdown(facts)).encode()
+        return markdown.html_page(title, report.to_markdown(facts)).encode()
     if options.report == "prov":
         return json_bytes(prov_document.document(facts, options.document))
     if options.report == "openlineage" and not options.json:

@@ -18,7 +18,7 @@ from lineage.storage.release_tables import NoRelease
 from schemas import urls
 from schemas.canonical import canonical_json
 from schemas.duties import Duties, duties
-from schemas.licences import parts
+from schemas.licences import single_licences
 from schemas.register import ACQUIRED_AS
 
 SIZES: Final = ("documents", "chars", "tokens")
@@ -72,7 +72,7 @@ class ReleasedSource:
         """Addresses of the licence texts: the register's URL, else the pages of the SPDX list."""
         if url := self.entry["licence"].get("url"):
             return [str(url)]
-        addresses = (licence_url(name, self.terms) for name in parts(self.licence))
+        addresses = (licence_url(name, self.terms) for name in single_licences(self.licence))
         return [address for address in addresses if address]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from lineage.reports import markdown
 from lineage.reports.facts import Facts
-from schemas.urls import hosts, mapped, normal_url
+from schemas.urls import hosts, map_values, normal_url
 
 _STATEMENT: Final = pl.Struct({"value": pl.String, "observed_at": pl.String})
 _OBSERVATION: Final = pl.Struct(
@@ -110,7 +110,7 @@ def _captured_page_changes(facts: Facts, decisions: pl.LazyFrame) -> pl.DataFram
     reserving = captures.filter(pl.col("protocol").is_not_null())["host"].unique()
     captures = captures.filter(pl.col("host").is_in(reserving.implode()))
     uris = captures["uri"].unique()
-    normal = mapped(captures["uri"], uris, map(normal_url, uris))
+    normal = map_values(captures["uri"], uris, map(normal_url, uris))
     return page_changes(captures.with_columns(address=pl.coalesce("uri_hmac", normal, "uri")))
 
 

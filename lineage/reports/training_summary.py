@@ -9,7 +9,7 @@ its models, its other measures) stays `unfilled`, and the summary lists it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NotRequired, TypedDict
 
 import polars as pl
 
@@ -47,19 +47,41 @@ _PROVIDER_FIELDS: Final = {
     ),
 }
 
-Field = dict[str, Any]
+
+class Field(TypedDict):
+    """A field of the template; `status` is `computed` or `unfilled`."""
+
+    key: str
+    label: str
+    status: str
+    value: Any
+    note: NotRequired[str]
+
+
+class Section(TypedDict):
+    """A section of the template with its fields."""
+
+    number: str
+    title: str
+    fields: list[Field]
 
 
 def _field(key: str, label: str, value: Any, note: str | None = None) -> Field:
     """Return a field that the program fills."""
-    field = {"key": key, "label": label, "status": "computed", "value": value}
-    return field | ({"note": note} if note else {})
+    field: Field = {"key": key, "label": label, "status": "computed", "value": value}
+    return _with_note(field, note)
 
 
 def _unfilled(key: str, label: str, note: str | None = None) -> Field:
     """Return a field that the provider must fill."""
-    field = {"key": key, "label": label, "status": "unfilled", "value": None}
-    return field | ({"note": note} if note else {})
+    field: Field = {"key": key, "label": label, "status": "unfilled", "value": None}
+    return _with_note(field, note)
+
+
+def _with_note(field: Field, note: str | None) -> Field:
+    if note:
+        field["note"] = note
+    return field
 
 
 def summary(facts: Facts) -> dict[str, Any]:
@@ -89,11 +111,11 @@ def summary(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _section(number: str, title: str, fields: Sequence[Field]) -> dict[str, Any]:
+def _section(number: str, title: str, fields: Sequence[Field]) -> Section:
     return {"number": number, "title": title, "fields": list(fields)}
 
 
-def _provider() -> dict[str, Any]:
+def _provider() -> Section:
     fields = [
         _unfilled("provider", "Provider: name and contact"),
         _unfilled("representative", "Authorised representative: name and contact"),
@@ -101,7 +123,7 @@ def _provider() -> dict[str, Any]:
     return _section("1.1", "Provider", fields)
 
 
-def _model() -> dict[str, Any]:
+def _model() -> Section:
     fields = [
         _unfilled("models", "Versioned names of the models"),
         _unfilled("dependencies", "Models from which these models were modified"),
@@ -120,7 +142,7 @@ def _known_sizes(sizes: dict[str, Any]) -> dict[str, Any]:
     return {name: sizes[name] for name in SIZES if sizes[name] is not None}
 
 
-def _content(facts: Facts) -> dict[str, Any]:
+def _content(facts: Facts) -> Section:
     sizes = facts.sizes()
     tokens = sizes["tokens"]
     size_range_field = (
@@ -157,7 +179,7 @@ def _languages(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def _source_section(facts: Facts, number: str, title: str, kind: str) -> dict[str, Any]:
+def _source_section(facts: Facts, number: str, title: str, kind: str) -> Section:
     """Return the section about the sources that were acquired as `kind`, largest first."""
     sources = {s.id: s for s in facts.sources.values() if s.acquired_as == kind}
     fields = [_field("used", "Such data were used", bool(sources))]
@@ -245,7 +267,7 @@ def domains_to_csv(facts: Facts) -> str:
     return hosts.select("rank", "host", "documents", "chars", named_by=named_by).write_csv()
 
 
-def _opt_outs(facts: Facts) -> dict[str, Any]:
+def _opt_outs(facts: Facts) -> Section:
     opt_outs = facts.manifest.get("opt_outs") or {}
     refused = {
         reason.removeprefix("refuse opted-out:"): n
@@ -271,12 +293,12 @@ def _opt_outs(facts: Facts) -> dict[str, Any]:
     return _section("3.1", "Respect of reservations of rights", fields)
 
 
-def _removal(facts: Facts) -> dict[str, Any]:
+def _removal(facts: Facts) -> Section:
     fields = [_unfilled("illegal_content", "Measures against illegal content")]
     return _section("3.2", "Removal of illegal content", fields)
 
 
-def _processing(facts: Facts) -> dict[str, Any]:
+def _processing(facts: Facts) -> Section:
     redactions = facts.manifest["counts"].get("redactions") or {}
     fields = [
         _field("ended", "Records that were not released, by reason", facts.outcome_counts),

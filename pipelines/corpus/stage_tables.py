@@ -176,7 +176,7 @@ def shard_names(context: Context) -> list[str]:
 
 def deal_shards(pipeline: beam.Pipeline, names: Sequence[str]) -> beam.PCollection:
     """Create a row of work per shard, spread over the workers."""
-    rows = list(batches.rows(batches.plan(shard=list(names)))) if names else []
+    rows = list(batches.split_rows(batches.work_rows(shard=list(names)))) if names else []
     return (
         pipeline
         | "Shards" >> beam.Create(rows, reshuffle=False).with_output_types(pa.RecordBatch)

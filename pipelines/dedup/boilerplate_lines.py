@@ -201,7 +201,7 @@ class FrequentLines(beam.DoFn):
         summed = (
             batches.frame(element[1]).group_by("source_id", "line").agg(pl.col("documents").sum())
         )
-        yield from batches.whole(summed.filter(pl.col("documents") >= self.least))
+        yield from batches.record_batches(summed.filter(pl.col("documents") >= self.least))
 
 
 class WriteRemovals(beam.DoFn):
@@ -226,7 +226,7 @@ class WriteRemovals(beam.DoFn):
                 for batch in itertools.chain([empty], documents)
             )
             self.plan.state.write("removals", name, pl.concat(spans).to_arrow().cast(FINDINGS))
-            yield batches.plan(shard=[name])
+            yield batches.work_rows(shard=[name])
 
 
 class RemoveBoilerplate(beam.PTransform):

@@ -156,7 +156,7 @@ class ComparePairs(beam.DoFn):
         )
         if "component" in pairs.columns:
             edges = edges.join(pairs, on=["left", "right"])
-        yield from batches.whole(edges.filter(~pl.col("apart")))
+        yield from batches.record_batches(edges.filter(~pl.col("apart")))
         apart = edges.filter("apart")
         if apart.height:
             docs = pl.concat([apart["left"], apart["right"]])

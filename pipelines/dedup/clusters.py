@@ -174,10 +174,7 @@ def choose_survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
         .sort("better", "worse")
     )
     better, worse = ordered["better"].to_numpy(), ordered["worse"].to_numpy()
-    stays = np.ones(len(order), bool)
-    for low, high in pairwise(np.append(_run_starts(better), len(better))):
-        if stays[better[low]]:
-            stays[worse[low:high]] = False
+    stays = _greedy_independent_set(better, worse, len(order))
     removed = (
         ordered.filter(pl.Series(stays[better] & ~stays[worse]))
         .unique("worse", keep="first", maintain_order=True)
@@ -189,6 +186,15 @@ def choose_survivors(edges: pl.DataFrame, rank: pl.DataFrame) -> pl.DataFrame:
         .select("doc", pl.col("kept").fill_null(pl.col("doc")), "similarity")
         .sort("doc")
     )
+
+
+def _greedy_independent_set(better: I64, worse: I64, nodes: int) -> npt.NDArray[np.bool_]:
+    """Whether each node stays; nodes are numbered by preference, and edges sorted by `better`."""
+    stays = np.ones(nodes, bool)
+    for low, high in pairwise(np.append(_run_starts(better), len(better))):
+        if stays[better[low]]:
+            stays[worse[low:high]] = False
+    return stays
 
 
 def _bucket_pairs(doc: U64, starts: I64, sizes: I64, hot: int) -> Iterator[tuple[U64, U64]]:

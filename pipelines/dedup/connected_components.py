@@ -244,7 +244,7 @@ class _Peel(_PartitioningDoFn):
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[object]:
         leaves, core = peel_leaves(batches.frame(element[1]))
         yield from self.divide(leaves, "other")
-        for batch in batches.whole(core):
+        for batch in batches.record_batches(core):
             yield beam.pvalue.TaggedOutput("core", (0, batch))
 
 

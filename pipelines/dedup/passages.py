@@ -160,7 +160,7 @@ def match_runs(stretches: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.D
     at = ranges(ordered["start"].to_numpy(), sizes)
     docs = ordered["doc"].to_numpy()
     chunks = np.uint64(1 + len(flat) // chunk)
-    found = [pl.DataFrame(schema=MATCH)]
+    matches = [pl.DataFrame(schema=MATCH)]
     for number in range(int(chunks)):
         chosen = np.flatnonzero(flat % chunks == number) if chunks > 1 else slice(None)
         occurrences = {"hash": flat[chosen], "doc": docs[row[chosen]], "start": at[chosen]}
@@ -172,8 +172,10 @@ def match_runs(stretches: pl.DataFrame, least: int, chunk: int = _CHUNK) -> pl.D
         apart = (pl.col("doc") != pl.col("kept")) | (
             pl.col("start") - pl.col("kept_start") >= least
         )
-        found.append(best.filter(apart).with_columns(runs=pl.lit(1, pl.Int64)).select(list(MATCH)))
-    return merge_matches(pl.concat(found))
+        matches.append(
+            best.filter(apart).with_columns(runs=pl.lit(1, pl.Int64)).select(list(MATCH))
+        )
+    return merge_matches(pl.concat(matches))
 
 
 def merge_matches(matches: pl.DataFrame) -> pl.DataFrame:

@@ -66,7 +66,7 @@ class DedupPlan:
 
     @property
     def partition_count(self) -> int:
-        return batches.partitions(self.document_count)
+        return batches.partition_count(self.document_count)
 
     @property
     def block_count(self) -> int:
@@ -133,7 +133,7 @@ class DedupPlan:
 
 def by_partition(frame: pl.DataFrame, keys: np.ndarray, partitions: int) -> Iterator[Partitioned]:
     """Divide a frame's rows by `keys % partitions`; yield each partition as a batch."""
-    for table in batches.whole(frame):
+    for table in batches.record_batches(frame):
         yield from batches.partition(table, keys, partitions)
 
 

@@ -101,7 +101,9 @@ class _SampleCounts(_CrowdedDocumentsDoFn):
         order = np.argsort(fmix64(documents["doc"].to_numpy()), kind="stable")
         sample = documents[order[: max(1, SAMPLE // len(self.plan.shards))]]
         for column in _SHINGLES:
-            for batch in batches.whole(count_shingles(_shingle_sets(sample, column).hashes)):
+            for batch in batches.record_batches(
+                count_shingles(_shingle_sets(sample, column).hashes)
+            ):
                 yield 0, batch
 
 
@@ -110,7 +112,7 @@ class _SumCounts(beam.DoFn):
 
     def process(self, element: tuple[int, Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         summed = batches.frame(element[1]).group_by("shingle").agg(pl.col("count").sum())
-        yield from batches.whole(summed.filter(pl.col("count") > 1).sort("shingle"))
+        yield from batches.record_batches(summed.filter(pl.col("count") > 1).sort("shingle"))
 
 
 class _RarestKeys(_CrowdedDocumentsDoFn):

@@ -1,12 +1,13 @@
-"""What earlier releases hold, kept so that a new delivery is compared with it and nothing is read
-again: `dedup.index: FOLDER`.
+"""The duplicates' index: signatures of earlier releases (`dedup.index: FOLDER`).
+
+A new delivery is compared with earlier releases through the index, without reading their texts.
 
     FOLDER/<release>/index.json         parameters, algorithms, place in the order of releases, digests
-    FOLDER/<release>/keys.parquet       key, row: a row group for each `PARTS`th of the keys, sorted
-    FOLDER/<release>/documents.parquet  what a released document is compared by; digests, no text
+    FOLDER/<release>/keys.parquet       key, row: `PARTS` row groups by range of keys, sorted
+    FOLDER/<release>/documents.parquet  signatures and digests of released documents, no text
 
-A release enters when it is published; made again, it takes its old place and is compared with what
-stood before it only.  Keys are those of bands, and half of each exact key.
+A release enters the index when it is published. If it is published again, it keeps its place and is
+compared only with the releases before it. The keys are band keys, and half of each exact key.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ from schemas.params import Params
 from schemas.register import Register, Source
 from schemas.sections import DedupParams
 from schemas.tables import SCHEMA_VERSION
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
-LAYOUT = 2  # since 2 with what withdrawals of pages, domains and texts are known by
+LAYOUT = 2  # 2 added the columns by which withdrawals name pages, domains and texts
 PARTS = 64
-_BITS = np.uint64(58)
-_ROWS = 4096
+_PART_SHIFT = np.uint64(58)  # the upper 6 bits of a key are its part
+_GROUP_ROWS = 4096
 _KEY_SCHEMA = pa.schema([("key", pa.uint64()), ("row", pa.uint32())])
 DOCUMENT_COLUMNS = (
     *("doc_id", "source_id", "uri", "text_sha256", "captured_at", "exact", "distinguish"),
@@ -52,30 +53,36 @@ DOCUMENT_COLUMNS = (
 
 @dataclass(frozen=True)
 class ReleasedRights:
-    """Which released documents still count; a plain value that travels to workers."""
+    """Which released documents still count. A plain value that travels to workers.
 
-    READ = ("doc_id", "source_id", "uri", "text_sha256")
+    Attributes:
+      lawful: the sources that are lawful for this run.
+      withdrawals: the recorded withdrawals.
+      narrowed: the sources whose basis has a URL scope.
+    """
 
-    lawful: frozenset[str]  # sources
-    withdrawals: Withdrawals = field(default_factory=lambda: Withdrawals.of(()))
-    narrowed: Mapping[str, Source] = field(default_factory=dict)  # those with a URL scope
+    COLUMNS = ("doc_id", "source_id", "uri", "text_sha256")
+
+    lawful: frozenset[str]
+    withdrawals: WithdrawalIndex = field(default_factory=lambda: WithdrawalIndex.build(()))
+    narrowed: Mapping[str, Source] = field(default_factory=dict)
 
     @classmethod
     def of(cls, register: Register, use: Use) -> ReleasedRights:
-        """The rights by the gate's own rule: what it would refuse today does not count."""
+        """Compute the rights by the gate's rule: what it would refuse now does not count."""
         return cls(
             lawfulness.lawful_sources(register, use),
-            Withdrawals.of(register.withdrawals),
+            WithdrawalIndex.build(register.withdrawals),
             {id: source for id, source in register.sources.items() if source.basis.url_scope},
         )
 
     @property
     def digest(self) -> str:
-        """Of the lawful sources; withdrawals and scopes are in the register's digest."""
+        """The digest of the lawful sources. Withdrawals and scopes are in the register's digest."""
         return hashlib.sha256(json.dumps(sorted(self.lawful)).encode()).hexdigest()
 
-    def bar_none(self, sources: Iterable[str]) -> bool:
-        """Whether that is known of the sources without a look at their documents."""
+    def all_allowed(self, sources: Iterable[str]) -> bool:
+        """Whether all documents of the sources count. If false, the documents must be read."""
         return (
             self.lawful.issuperset(sources)
             and self.narrowed.keys().isdisjoint(sources)
@@ -83,23 +90,28 @@ class ReleasedRights:
         )
 
     def allow(self, documents: pl.DataFrame) -> pl.Series:
-        """`READ` of documents -> whether each counts."""
-        rows = documents.select(self.READ).iter_rows()
+        """Return whether each document counts; `documents`: `COLUMNS`."""
+        rows = documents.select(self.COLUMNS).iter_rows()
         return pl.Series([self._counts(*row) for row in rows], dtype=pl.Boolean)
 
     def _counts(self, doc_id: str, source_id: str, uri: str, digest: bytes | None) -> bool:
+        """Whether a document counts; `digest`: SHA-256 of its text."""
         if source_id not in self.lawful:
             return False
-        barred = self.withdrawals.of_record(source_id, uri, doc_id) or self.withdrawals.of_text(
-            (digest or b"").hex()
-        )
+        barred = self.withdrawals.find_by_record(
+            source_id, uri, doc_id
+        ) or self.withdrawals.find_by_text((digest or b"").hex())
         source = self.narrowed.get(source_id)
         return not barred and (source is None or not outside_scope(source, uri))
 
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """A release in the index; a plain value that travels to workers."""
+    """A release in the index. A plain value that travels to workers.
+
+    `place` is its place in the order of releases, `documents` the number of its documents, and
+    `digest` a SHA-256 over its files.
+    """
 
     folder: str
     release: str
@@ -109,61 +121,70 @@ class IndexEntry:
     digest: str
 
     def pairs(self, part: int, keys: pl.DataFrame, rights: ReleasedRights) -> pl.DataFrame:
-        """Keys [key, doc] of one part -> [row, doc] of the documents here that share one and may
-        still be released."""
-        found = shards.read_group(Path(self.folder) / "keys.parquet", part)
-        met = found.join(keys, on="key").select("row", "doc").unique()
-        if met.is_empty() or rights.bar_none(self.sources):
-            return met
-        rows = met["row"].unique().sort()
-        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), ReleasedRights.READ))
-        return met.filter(pl.col("row").is_in(rows.filter(allowed).implode()))
+        """Find the released documents that share a key and still count.
+
+        Args:
+          part: a part of the index.
+          keys: key, doc; the keys of that part.
+          rights: which released documents count.
+
+        Returns:
+          row (of the released document), doc.
+        """
+        released = shards.read_group(Path(self.folder) / "keys.parquet", part)
+        pairs = released.join(keys, on="key").select("row", "doc").unique()
+        if pairs.is_empty() or rights.all_allowed(self.sources):
+            return pairs
+        rows = pairs["row"].unique().sort()
+        allowed = rights.allow(self.read(rows.cast(pl.UInt64).to_numpy(), ReleasedRights.COLUMNS))
+        return pairs.filter(pl.col("row").is_in(rows.filter(allowed).implode()))
 
     def read(self, rows: np.ndarray, columns: Sequence[str]) -> pl.DataFrame:
-        """These rows (ascending) of what is kept of documents; reads only the row groups that
-        hold them."""
-        groups = rows // np.uint64(_ROWS)
+        """Read rows (ascending) of the documents; reads only the row groups that hold them."""
+        groups = rows // np.uint64(_GROUP_ROWS)
         with pq.ParquetFile(Path(self.folder) / "documents.parquet") as file:
-            found = [
+            frames = [
                 batches.frame(file.read_row_group(int(group), columns=list(columns)))[
-                    (rows[groups == group] % np.uint64(_ROWS)).astype(np.int64)
+                    (rows[groups == group] % np.uint64(_GROUP_ROWS)).astype(np.int64)
                 ]
                 for group in np.unique(groups)
             ]
-        return pl.concat(found)
+        return pl.concat(frames)
 
 
 def index_keys(signed: pl.DataFrame, params: DedupParams) -> pl.DataFrame:
-    """`duplicates.BANDED` -> [key, doc]: what meets the index."""
+    """Compute the keys of documents in the index: `duplicates.BANDED` -> key, doc."""
     low = np.frombuffer(b"".join(k[:8] for k in signed["exact"]), "<u8")
     exact = pl.DataFrame({"key": pl.Series(low, dtype=pl.UInt64), "doc": signed["doc"]})
     return pl.concat([duplicates.band_keys(signed, params), exact])
 
 
 def key_parts(keys: pl.Series) -> np.ndarray:
-    """Keys -> the parts that hold them."""
-    return keys.to_numpy() >> _BITS
+    """Return the parts of the index that hold the keys."""
+    return keys.to_numpy() >> _PART_SHIFT
 
 
 def comparison_parameters(params: DedupParams) -> dict[str, Any]:
-    """What must be the same wherever documents are compared."""
+    """Return the parameters that must be equal for all documents that are compared."""
     names = ("shingle", "shingle_of", "candidate", "recall", "rows", "seed")
-    said = {"layout": LAYOUT, "algorithm": duplicates.RULE_VERSION}
-    return said | {n: getattr(params, n) for n in names}
+    versions = {"layout": LAYOUT, "algorithm": duplicates.RULE_VERSION}
+    return versions | {n: getattr(params, n) for n in names}
 
 
 def load_index(params: Params) -> tuple[IndexEntry, ...]:
-    """The releases before this run's, oldest first; none where no index is named or there is none
-    yet.
+    """Load the entries of the releases before this run's release.
+
+    Returns:
+      The entries, oldest first; empty if the parameters name no index or it does not exist yet.
 
     Raises:
-      Invalid: where one was indexed with other parameters.
-      StageError: where a file is missing or is not as it was written.
+      Invalid: if a release was indexed with other parameters.
+      StageError: if a file is missing or changed.
     """
     folder = params.dedup.index
     if folder is None or not Path(folder).is_dir():
         return ()
-    digests, found = Digests(params.work / ".state" / "index.digests.json"), []
+    digests, entries = Digests(params.work / ".state" / "index.digests.json"), []
     headers = {p.name: read_header(p) for p in sorted(Path(folder).iterdir()) if _is_entry(p)}
     own = headers.pop(params.release.name, None)
     for name, header in headers.items():
@@ -175,28 +196,28 @@ def load_index(params: Params) -> tuple[IndexEntry, ...]:
             if digests.of(path) != (about["bytes"], about["sha256"]):
                 raise _damaged(path)
         digest = hashlib.sha256(json.dumps(header["files"], sort_keys=True).encode()).hexdigest()
-        found.append(
+        entries.append(
             IndexEntry(
-                str(Path(folder) / name),
-                name,
-                header["place"],
-                header["documents"],
-                tuple(header["sources"]),
-                digest,
+                folder=str(Path(folder) / name),
+                release=name,
+                place=header["place"],
+                documents=header["documents"],
+                sources=tuple(header["sources"]),
+                digest=digest,
             )
         )
     digests.save()
-    return tuple(sorted(found, key=lambda e: (e.place, e.release)))
+    return tuple(sorted(entries, key=lambda e: (e.place, e.release)))
 
 
 def index_release(params: Params, run_id: str, released: pl.Series, signed: Iterable[Path]) -> None:
-    """Put a release into the index, in the place of what the same name had there.
+    """Write a release into the index. It replaces the entry with the same name and keeps its place.
 
     Args:
-      params: name the index, the release and what its documents are compared by.
-      run_id: of the release; what it has entered already stays.
-      released: doc_id.
-      signed: the files of signatures that hold them.
+      params: the index's folder, the release's name, the parameters of comparison.
+      run_id: the release's run. An entry of the same run stays as it is.
+      released: doc_id of the released documents.
+      signed: the files with the signatures of these documents.
     """
     folder = params.dedup.index
     if folder is None:
@@ -223,10 +244,13 @@ def index_release(params: Params, run_id: str, released: pl.Series, signed: Iter
 
 
 def entries_with(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
-    """The entries in which documents of a scope, or with some ids, stand: their folders.
+    """Find the entries that hold documents of a withdrawal's scope or with these ids.
+
+    Returns:
+      Their folders.
 
     Raises:
-      StageError: where an entry cannot be read.
+      StageError: if an entry cannot be read.
     """
     folder = params.dedup.index
     entries = sorted(Path(folder).glob("*")) if folder else []
@@ -234,28 +258,28 @@ def entries_with(params: Params, scope: Scope, ids: pl.Series) -> list[Path]:
 
 
 def forget_documents(entry: Path, scope: Scope, ids: pl.Series) -> None:
-    """Write an entry anew without documents of a scope, or with some ids: whole or not at all.
+    """Replace an entry by one without the documents of a scope or with these ids, atomically.
 
     Raises:
-      StageError: where it cannot be read.
+      StageError: if the entry cannot be read.
     """
     header, others = read_header(entry), _remaining(entry, scope, ids)
     documents = pl.read_parquet(entry / "documents.parquet").filter(others)
     keyed = pl.read_parquet(entry / "keys.parquet")
     stay = others.arg_true().cast(pl.UInt32)
     places = pl.DataFrame({"row": stay, "now": pl.Series(range(len(stay)), dtype=pl.UInt32)})
-    left = keyed.join(places, on="row").select("key", row="now")
+    keys = keyed.join(places, on="row").select("key", row="now")
     with disk.atomic_folder(entry) as fresh:
-        _write_tables(fresh, _even_frames([documents]), [left])
+        _write_tables(fresh, _even_frames([documents]), [keys])
         sources = documents["source_id"].unique().sort().to_list()
         about = {"documents": documents.height, "sources": sources, "files": _file_digests(fresh)}
         disk.write_json(fresh / "index.json", header | about)
 
 
 def _remaining(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
-    """Whether each document of an entry stays when these go."""
+    """Whether each document of an entry is outside the scope and has none of the ids."""
     try:
-        rows = pl.read_parquet(entry / "documents.parquet", columns=list(ReleasedRights.READ))
+        rows = pl.read_parquet(entry / "documents.parquet", columns=list(ReleasedRights.COLUMNS))
     except (OSError, pl.exceptions.PolarsError):
         raise _damaged(entry / "documents.parquet") from None
     named = rows.with_columns(pl.col("text_sha256").bin.encode("hex"))
@@ -263,7 +287,7 @@ def _remaining(entry: Path, scope: Scope, ids: pl.Series) -> pl.Series:
 
 
 def _file_digests(folder: Path) -> dict[str, Any]:
-    """Size and digest of what was written of an entry."""
+    """Return the size and digest of each file of an entry."""
     return {
         p.name: {"bytes": p.stat().st_size, "sha256": disk.sha256_file(p)}
         for p in sorted(folder.iterdir())
@@ -273,58 +297,68 @@ def _file_digests(folder: Path) -> dict[str, Any]:
 def _write_entry(
     folder: Path, released: pl.Series, signed: Iterable[Path], params: DedupParams
 ) -> tuple[int, list[str]]:
-    """Write both tables; returns how many documents there are, and their sources."""
+    """Write both tables of an entry; return the number of documents and their sources."""
     wanted = released.to_frame("doc_id")
     columns = [c for c in dict.fromkeys([*DOCUMENT_COLUMNS, *duplicates.BANDED]) if c != "doc"]
-    found, sources = [_key_rows(pl.DataFrame(schema=duplicates.BAND_KEY))], set[str]()
+    keys, sources = [_key_rows(pl.DataFrame(schema=duplicates.BAND_KEY))], set[str]()
 
     def documents() -> Iterator[pl.DataFrame]:
         rows = 0
         for path in signed:
-            some = pl.read_parquet(path, columns=columns).join(
+            batch = pl.read_parquet(path, columns=columns).join(
                 wanted, on="doc_id", how="semi", maintain_order="left"
             )
             numbered = pl.int_range(rows, rows + pl.len(), dtype=pl.UInt64).alias("doc")
-            found.append(_key_rows(index_keys(some.with_columns(numbered), params)))
-            sources.update(some["source_id"].unique())
-            rows += some.height
-            yield some.select(DOCUMENT_COLUMNS)
+            keys.append(_key_rows(index_keys(batch.with_columns(numbered), params)))
+            sources.update(batch["source_id"].unique())
+            rows += batch.height
+            yield batch.select(DOCUMENT_COLUMNS)
 
-    _write_tables(folder, _even_frames(documents()), found)
+    _write_tables(folder, _even_frames(documents()), keys)
     return released.len(), sorted(sources)
 
 
 def _write_tables(
-    folder: Path, groups: Iterator[pl.DataFrame], found: Iterable[pl.DataFrame]
+    folder: Path, groups: Iterator[pl.DataFrame], keys: Iterable[pl.DataFrame]
 ) -> None:
-    """Write documents, and their keys [key, row], which are complete once the documents are read."""
+    """Write the documents, then their keys.
+
+    Args:
+      folder: the entry.
+      groups: the documents, a frame per row group.
+      keys: key, row. The iterable is read after the documents; reading these may still fill it.
+    """
     first = next(groups)
-    rest = (b for group in groups for b in batches.whole(group))
+    rest = (b for group in groups for b in batches.record_batches(group))
     shards.write_batches(
         folder / "documents.parquet",
         first.to_arrow().schema,
-        itertools.chain(batches.whole(first), rest),
+        itertools.chain(batches.record_batches(first), rest),
     )
-    every = pl.concat(found).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
+    every = pl.concat(keys).select("key", pl.col("row").cast(pl.UInt32)).sort("key", "row")
     cuts = np.searchsorted(key_parts(every["key"]), np.arange(PARTS + 1)).tolist()
     parts = [every[a:b] for a, b in itertools.pairwise(cuts)]
     shards.write_groups(folder / "keys.parquet", parts, _KEY_SCHEMA)
 
 
 def _key_rows(keyed: pl.DataFrame) -> pl.DataFrame:
+    """Return key, doc as key, row."""
     return keyed.select("key", row="doc")
 
 
 def _even_frames(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """The same rows in frames of `_ROWS`, the last one smaller; at least one frame."""
-    left: pl.DataFrame | None = None
+    """Yield the same rows in frames of `_GROUP_ROWS`; the last frame may be smaller.
+
+    At least one frame is yielded if `frames` has one.
+    """
+    rest: pl.DataFrame | None = None
     for frame in frames:
-        left = frame if left is None else pl.concat([left, frame])
-        while left.height > _ROWS:
-            yield left[:_ROWS]
-            left = left[_ROWS:]
-    if left is not None:
-        yield left
+        rest = frame if rest is None else pl.concat([rest, frame])
+        while rest.height > _GROUP_ROWS:
+            yield rest[:_GROUP_ROWS]
+            rest = rest[_GROUP_ROWS:]
+    if rest is not None:
+        yield rest
 
 
 def _is_entry(path: Path) -> bool:
@@ -332,7 +366,7 @@ def _is_entry(path: Path) -> bool:
 
 
 def read_header(folder: Path) -> dict[str, Any]:
-    """The `index.json` of an entry. Raises StageError where it is missing or incomplete."""
+    """Read the `index.json` of an entry. Raises StageError if it is missing or incomplete."""
     try:
         header: dict[str, Any] = disk.read_json(folder / "index.json")
         if {"place", "documents", "sources", "parameters", "files", "run_id"} <= header.keys():
@@ -344,21 +378,22 @@ def read_header(folder: Path) -> dict[str, Any]:
 
 def _damaged(path: Path) -> StageError:
     return StageError(
-        f"dedup.index: {path} is missing or not as it was written; restore it, or remove the folder "
-        f"{path.parent} and run the release {path.parent.name} again"
+        f"dedup.index: {path} is missing or changed; restore it, or remove the folder {path.parent} "
+        f"and run the release {path.parent.name} again"
     )
 
 
 def _check_parameters(params: Params, name: str, theirs: dict[str, Any]) -> None:
+    """Raise Invalid if a release was indexed with other parameters than this run's."""
     own = comparison_parameters(params.dedup)
-    told = [
+    differences = [
         f"{key}: {theirs.get(key)} there, {own.get(key)} here"
         for key in sorted(own.keys() | theirs.keys())
         if own.get(key) != theirs.get(key)
     ]
-    if told:
+    if differences:
         message = (
-            f"the release {name} was indexed with other parameters ({'; '.join(told)}); use those, "
-            "or name another folder"
+            f"the release {name} was indexed with other parameters ({'; '.join(differences)}); use "
+            "those parameters, or name another folder"
         )
         raise Invalid([Problem(str(params.path), None, "dedup.index", message)])

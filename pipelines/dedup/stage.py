@@ -81,7 +81,7 @@ class Decide(ShardDoFn):
         place, groups = element
         if place >= len(self.plan.shards):
             return  # documents of earlier releases get no decision
-        work = batches.plan(shard=[self.plan.shards[place]])
+        work = batches.work_rows(shard=[self.plan.shards[place]])
         yield from super().process(work, place, groups)  # type: ignore[no-untyped-call]
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
@@ -144,7 +144,7 @@ def _removed_members(members: pl.DataFrame) -> pl.DataFrame:
 
 def _aggregates(shard: str, decided: pl.DataFrame, members: pl.DataFrame) -> dict[str, Any]:
     """Compute the aggregates that the suite of expectations judges."""
-    totals, removed = decisions.outcomes(decided), _removed_members(members)
+    totals, removed = decisions.outcome_counts(decided), _removed_members(members)
     resolved = pl.col("reason").str.ends_with("-duplicate")
     explained = decided.filter(~resolved & (pl.col("outcome") == "drop")).height
     return {
@@ -164,10 +164,10 @@ def _counts(
 ) -> dict[str, dict[str, int]]:
     """Count decisions, and documents by source: kept, before the stage, lost to other sources."""
     kept = documents.join(decided.filter(pl.col("outcome") == "keep"), on="doc_id", how="semi")
-    return decisions.counts(decided) | {
-        "source": decisions.count(kept["source_id"]),
-        "source before": decisions.count(documents["source_id"]),
-        "source lost": decisions.count(source_losses.loss_names(_removed_members(members))),
+    return decisions.decision_counts(decided) | {
+        "source": decisions.value_counts(kept["source_id"]),
+        "source before": decisions.value_counts(documents["source_id"]),
+        "source lost": decisions.value_counts(source_losses.loss_names(_removed_members(members))),
     }
 
 
@@ -274,7 +274,7 @@ def distinguishing_sources(register: Register, params: DedupParams) -> tuple[str
 
 def wire(pipeline: beam.Pipeline, plan: DedupPlan) -> None:
     """Wire the job: find near-duplicates, choose survivors, write decisions."""
-    numbered = [(i, batches.plan(shard=[n])) for i, n in enumerate(plan.shards)]
+    numbered = [(i, batches.work_rows(shard=[n])) for i, n in enumerate(plan.shards)]
     places = (
         pipeline
         | "Places" >> beam.Create(numbered, reshuffle=False).with_output_types(Partitioned)
@@ -306,7 +306,7 @@ class Dedup(DocumentStage):
 
     def __init__(self, context: Context) -> None:
         self.earlier = release_index.load_index(context.params)
-        use = Use.of(context.params, load_policies(context.params.policy.path))
+        use = Use.from_params(context.params, load_policies(context.params.policy.path))
         self.rights = release_index.ReleasedRights.of(context.register, use)
         contamination.check_sets(context.params.dedup.decontaminate, context.params.path)
         unknown = sorted({*context.params.dedup.sources} - context.register.sources.keys())

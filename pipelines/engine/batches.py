@@ -41,13 +41,13 @@ class RecordBatchCoder(beam.coders.Coder):
 registry.register_coder(pa.RecordBatch, RecordBatchCoder)
 
 
-def rows(batch: pa.RecordBatch, size: int = 1) -> Iterator[pa.RecordBatch]:
+def split_rows(batch: pa.RecordBatch, size: int = 1) -> Iterator[pa.RecordBatch]:
     """Cut a batch into batches of at most `size` rows: how a plan is dealt out to workers."""
     for start in range(0, batch.num_rows, size):
         yield batch.slice(start, size)
 
 
-def partitions(rows: int) -> int:
+def partition_count(rows: int) -> int:
     """How many parts serve for that many rows: a part per thousand, so that a small job is not
     mostly the cost of its parts, and between 16 and 256.  What is grouped does not depend on it."""
     return min(256, max(16, rows >> 10))
@@ -89,12 +89,12 @@ def union(parts: Iterable[pa.RecordBatch], columns: Mapping[str, Any]) -> pl.Dat
     return frame(found).select(list(columns)) if found else pl.DataFrame(schema=dict(columns))
 
 
-def whole(table: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+def record_batches(table: pl.DataFrame) -> Iterator[pa.RecordBatch]:
     """A frame as one record batch, or none where it has no rows."""
     if table.height:
         yield table.to_arrow().combine_chunks().to_batches()[0]
 
 
-def plan(**columns: list[Any]) -> pa.RecordBatch:
+def work_rows(**columns: list[Any]) -> pa.RecordBatch:
     """A batch of work to deal out: a row per unit of work."""
     return pa.RecordBatch.from_pydict(columns)

@@ -13,7 +13,7 @@ from pipelines.engine import stage as stages
 from pipelines.engine.context import Context
 from pipelines.engine.input_files import Container
 from pipelines.engine.quiet import quiet
-from pipelines.engine.runners import remote
+from pipelines.engine.runners import names_runner
 from pipelines.engine.stage import Stage
 from pipelines.personal_data import policy
 from schemas import command_line
@@ -65,7 +65,7 @@ def context(
     params, register = load_both(options.params)
     if wrong := policy.problems(params, register.sources):
         raise Invalid(wrong)
-    workers = options.workers if options.workers else _workers(params)
+    workers = options.workers if options.workers else _default_workers(params)
     return Context(
         params,
         register,
@@ -83,7 +83,7 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
     Raises:
       Usage: names the option.
     """
-    if remote(beam_args):
+    if names_runner(beam_args):
         return
     from apache_beam.options.pipeline_options import PipelineOptions
 
@@ -117,10 +117,12 @@ def command(
     quiet()
     name = getattr(kind, "name", "stage")
     options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
-    return _one(kind, context(options, beam_args, find_containers), options)
+    return _run_stage(kind, context(options, beam_args, find_containers), options)
 
 
-def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Namespace) -> int:
+def _run_stage(
+    kind: Callable[[Context], Stage], about: Context, options: argparse.Namespace
+) -> int:
     stage = kind(about)
     if options.dry_run:
         inputs = stage.inputs(about)
@@ -156,6 +158,6 @@ def _one(kind: Callable[[Context], Stage], about: Context, options: argparse.Nam
     return 0
 
 
-def _workers(params: Params) -> int:
+def _default_workers(params: Params) -> int:
 
     return (os.cpu_count() or 1) if input_files.total_bytes(params) >= PARALLEL_BYTES else 1

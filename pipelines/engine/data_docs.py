@@ -46,15 +46,15 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print is no answer
     requests = queue.SimpleQueue[str]()
-    threading.Thread(target=_read, args=(requests,), daemon=True).start()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     sys.meta_path.insert(0, _LazyFinder())
-    _view()
+    _page_view()
     while True:
         file = requests.get()
         print(json.dumps(answer(Path(file))), file=answers, flush=True)
 
 
-def _read(requests: queue.SimpleQueue[str]) -> None:
+def _read_requests(requests: queue.SimpleQueue[str]) -> None:
     """Hand on what standard input holds; its end is the end of the run, and of this process."""
     for line in sys.stdin:
         requests.put(line.rstrip("\n"))
@@ -73,7 +73,7 @@ def answer(file: Path) -> dict[str, Any]:
     """
     try:
         request = disk.read_json(file)
-        theirs = document(
+        theirs = write_data_docs(
             request["stage"],
             pl.DataFrame(request["aggregates"], infer_schema_length=None),
             Path(request["docs"]),
@@ -100,7 +100,7 @@ def contradictions(native: Sequence[Verdict], theirs: Sequence[Verdict]) -> Iter
             )
 
 
-def document(
+def write_data_docs(
     stage: str, aggregates: pl.DataFrame, docs: Path, *, min_keep_share: float | None = 0.0
 ) -> list[Verdict]:
     """Judge `aggregates` (a row per shard) by Great Expectations and write its Data Docs.
@@ -112,8 +112,8 @@ def document(
     same bytes.
     """
     spec = expectations.suite(stage)
-    frame = expectations.rows(aggregates, spec["meta"])
-    outcome = _run(spec, frame, expectations.parameters(min_keep_share))
+    frame = expectations.prepare_rows(aggregates, spec["meta"])
+    outcome = _validate(spec, frame, expectations.parameters(min_keep_share))
     verdicts = [_verdict(result.to_json_dict()) for result in outcome.results]
     failures = expectations.failures(spec, verdicts)
     summary = {
@@ -125,7 +125,7 @@ def document(
         "failed": len(failures),
         "failures": [failure._asdict() for failure in failures],
     }
-    _replace(
+    _replace_folder(
         docs,
         {
             "index.html": _page(spec, outcome, failures),
@@ -146,7 +146,7 @@ class _LazyFinder(MetaPathFinder):
 
 
 @cache
-def _view() -> DefaultJinjaPageView:
+def _page_view() -> DefaultJinjaPageView:
     """The page's templates, compiled once."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations.render.view import DefaultJinjaPageView
@@ -154,7 +154,7 @@ def _view() -> DefaultJinjaPageView:
     return DefaultJinjaPageView()
 
 
-def _run(
+def _validate(
     spec: dict[str, Any],
     frame: pl.DataFrame,
     parameters: dict[str, float],
@@ -171,7 +171,7 @@ def _run(
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asked = expectations.asked(spec, frame)
+    asked = expectations.applicable(spec, frame)
     source = context.data_sources.add_pandas(spec["name"])
     whole = source.add_dataframe_asset("shards").add_batch_definition_whole_dataframe("all")
     definition = gx.ValidationDefinition(
@@ -215,13 +215,13 @@ def _observed(result: dict[str, Any]) -> str:
     if "unexpected_count" in found:
         count, rows = found["unexpected_count"], found.get("partial_unexpected_index_list", [])
         named = [{"row": row} if isinstance(row, int) else row for row in rows]
-        return expectations.described(count, found["element_count"], named)
+        return expectations.describe_shards(count, found["element_count"], named)
     info = result["exception_info"]  # at times under the name of a metric
     info = next((one for one in info.values() if isinstance(one, dict)), info)
     return "no answer, " + str(info.get("exception_message")).strip().split("\n")[0]
 
 
-def _replace(docs: Path, files: dict[str, str]) -> None:
+def _replace_folder(docs: Path, files: dict[str, str]) -> None:
     """Put `files` in the place of the folder `docs`, never half of them."""
     with disk.atomic_folder(docs) as fresh:
         for name, content in files.items():
@@ -247,8 +247,8 @@ def _page(
     document = Renderer(run_info_at_end=True).render(outcome)
     document.sections.pop()  # the run's time: `lineage/runs` has it, and pages stay comparable
     # A page of this kind comes without the controls that only scripts could serve.
-    html = _view().render(document, renderer_type="ValidationResults")
-    return stand_alone(
+    html = _page_view().render(document, renderer_type="ValidationResults")
+    return standalone_page(
         html,
         f"Validation of {spec['name']}",
         [
@@ -258,7 +258,7 @@ def _page(
     )
 
 
-def stand_alone(html: str, title: str, lead: list[str]) -> str:
+def standalone_page(html: str, title: str, lead: list[str]) -> str:
     """The body of `html` under `title` and the paragraphs `lead`, without outside assets.
 
     Whatever loads, runs or leads elsewhere goes; a small stylesheet of our own comes in.
@@ -292,8 +292,8 @@ th{background:#f0f2f5}ul{list-style:none;padding:0}nav li{display:inline-block;m
 th,.alert,.badge{background:#262c34}th,td{border-color:#454d58}
 .text-danger{color:#ff8a80}.text-success{color:#7ddb9b}}
 """
-_VOID: Final = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
-_GONE: Final = {
+_VOID_TAGS: Final = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta"}
+_DROPPED_TAGS: Final = {
     "embed",
     "footer",
     "form",
@@ -309,7 +309,7 @@ _GONE: Final = {
     "svg",
 }
 _ANCHOR: Final = re.compile(r"#?section-\d+")  # other names of elements are made up per run
-_KEPT: Final = {"class", "colspan", "hidden", "href", "id", "rowspan", "scope"}
+_KEPT_ATTRIBUTES: Final = {"class", "colspan", "hidden", "href", "id", "rowspan", "scope"}
 
 
 class _Body(HTMLParser):
@@ -324,9 +324,9 @@ class _Body(HTMLParser):
         if self._inside:
             self._depth += tag == self._inside
             return
-        given = {name: value or "" for name, value in attrs if name in _KEPT}
-        if tag in _GONE or "navbar-expand-md" in given.get("class", ""):
-            if tag not in _VOID:
+        given = {name: value or "" for name, value in attrs if name in _KEPT_ATTRIBUTES}
+        if tag in _DROPPED_TAGS or "navbar-expand-md" in given.get("class", ""):
+            if tag not in _VOID_TAGS:
                 self._inside, self._depth = tag, 1
         elif tag not in ("html", "body"):
             kept = "".join(
@@ -340,7 +340,7 @@ class _Body(HTMLParser):
         if self._inside:
             self._depth -= tag == self._inside
             self._inside = self._inside if self._depth else ""
-        elif tag not in _VOID | {"html", "body"}:
+        elif tag not in _VOID_TAGS | {"html", "body"}:
             self.out.append(f"</{tag}>")
 
     def handle_data(self, data: str) -> None:

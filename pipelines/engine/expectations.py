@@ -55,10 +55,10 @@ def suite(stage: str) -> dict[str, Any]:
     """
     file = entry(stage).suite
     text = resources.files("schemas").joinpath(file).read_text("utf-8")
-    return checked(json.loads(text), f"schemas/{file}")
+    return check_types(json.loads(text), f"schemas/{file}")
 
 
-def checked(spec: dict[str, Any], file: str) -> dict[str, Any]:
+def check_types(spec: dict[str, Any], file: str) -> dict[str, Any]:
     """A suite whose expectations are all of known types.
 
     Raises:
@@ -106,14 +106,14 @@ def derive(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
     return aggregates.with_columns(derived)
 
 
-def rows(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
+def prepare_rows(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
     """The rows that a suite is asked about: sorted, with the derived columns."""
     # a column of nulls alone has no type to compare by
     typed = aggregates.with_columns(pl.col(pl.Null).cast(pl.Float64))
     return derive(typed.sort(pl.all()), meta) if len(typed) else typed
 
 
-def asked(spec: Mapping[str, Any], frame: pl.DataFrame) -> list[dict[str, Any]]:
+def applicable(spec: Mapping[str, Any], frame: pl.DataFrame) -> list[dict[str, Any]]:
     """The expectations of a suite that can be asked of `frame`.
 
     An expectation about an absent column is not asked: the one about the set of columns names
@@ -137,9 +137,9 @@ def judge(
       values: of the suite's parameters.
     """
     verdicts = []
-    for one in asked(spec, frame):
+    for one in applicable(spec, frame):
         try:
-            success, observed = _KINDS[one["type"]](frame, _resolved(one["kwargs"], values))
+            success, observed = _KINDS[one["type"]](frame, _fill_parameters(one["kwargs"], values))
         except _NoAnswer as error:
             success, observed = False, f"no answer, {error}"
         verdicts.append(Verdict(one["type"], ",".join(columns(one)), success, observed))
@@ -150,7 +150,7 @@ def failures(spec: Mapping[str, Any], verdicts: Iterable[Verdict]) -> list[Failu
     """What is wrong, with what was wanted."""
     by = {(one["type"], ",".join(columns(one))): one for one in spec["expectations"]}
     return [
-        Failure(one.expectation, one.column, one.observed, _wanted(by[one[:2]]))
+        Failure(one.expectation, one.column, one.observed, _requirement(by[one[:2]]))
         for one in verdicts
         if not one.success
     ]
@@ -163,26 +163,26 @@ def columns(expectation: Mapping[str, Any]) -> list[str]:
     return named + kwargs.get("column_list", [])
 
 
-def described(count: int, total: int, shown: Sequence[Mapping[str, Any]]) -> str:
+def describe_shards(count: int, total: int, shown: Sequence[Mapping[str, Any]]) -> str:
     """How many shards are not as expected, and the first of them."""
-    lines = [_row(row) for row in shown[:SHOWN]]
+    lines = [_describe_row(row) for row in shown[:SHOWN]]
     lines += [f"{count - len(lines)} more"] * (count > len(lines))
     return f"{count} of {total} shards: {'; '.join(lines)}"
 
 
-def _row(row: Mapping[str, Any]) -> str:
+def _describe_row(row: Mapping[str, Any]) -> str:
     shard = "/".join(str(row[key]) for key in KEY if key in row)
     values = ", ".join(f"{name} {value}" for name, value in sorted(row.items()) if name not in KEY)
     return f"{shard} ({values})" if shard and values else shard or values
 
 
-def _wanted(expectation: Mapping[str, Any]) -> str:
+def _requirement(expectation: Mapping[str, Any]) -> str:
     kwargs = expectation["kwargs"]
     limits = ", ".join(f"{key} {kwargs[key]}" for key in _LIMITS if key in kwargs)
     return expectation["meta"]["notes"].rstrip(".") + (f" ({limits})" if limits else "")
 
 
-def _resolved(kwargs: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
+def _fill_parameters(kwargs: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
     """The arguments with the parameters' values in place of their names."""
     return {
         name: values[value["$PARAMETER"]] if isinstance(value, dict) else value
@@ -215,7 +215,7 @@ def _between(value: Any, args: Args) -> bool:
     return bool((low is None or value >= low) and (high is None or value <= high))
 
 
-def _text(value: Any) -> str:
+def _number_text(value: Any) -> str:
     return "None" if value != value else str(value)  # NaN, which JSON has no word for
 
 
@@ -230,12 +230,12 @@ def _column_set(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
 
 def _sum(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     total = _numbers(frame, args["column"]).sum()
-    return _between(total, args), _text(total)
+    return _between(total, args), _number_text(total)
 
 
 def _minimum(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     least = _numbers(frame, args["column"]).min()
-    return _between(least, args), _text(least)
+    return _between(least, args), _number_text(least)
 
 
 def _by_row(frame: pl.DataFrame, names: Sequence[str], bad: Sequence[int]) -> tuple[bool, str]:
@@ -245,10 +245,10 @@ def _by_row(frame: pl.DataFrame, names: Sequence[str], bad: Sequence[int]) -> tu
         shown = some.with_columns(cs.float().fill_nan(None)).to_dicts()
     else:
         shown = [{"row": i} for i in bad[:SHOWN]]
-    return not bad, described(len(bad), frame.height, shown)
+    return not bad, describe_shards(len(bad), frame.height, shown)
 
 
-def _each(frame: pl.DataFrame, args: Args, fits: Callable[[Any], bool]) -> tuple[bool, str]:
+def _each_value(frame: pl.DataFrame, args: Args, fits: Callable[[Any], bool]) -> tuple[bool, str]:
     """The answer of an expectation about a column's values; nulls are not looked at."""
     values = frame[args["column"]].to_list()
     bad = [i for i, value in enumerate(values) if value is not None and not fits(value)]
@@ -257,12 +257,12 @@ def _each(frame: pl.DataFrame, args: Args, fits: Callable[[Any], bool]) -> tuple
 
 def _in_set(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     _numbers(frame, args["column"])
-    return _each(frame, args, lambda value: value in args["value_set"])
+    return _each_value(frame, args, lambda value: value in args["value_set"])
 
 
 def _in_range(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     _numbers(frame, args["column"])
-    return _each(frame, args, lambda value: _between(value, args))
+    return _each_value(frame, args, lambda value: _between(value, args))
 
 
 def _unique(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
@@ -278,7 +278,9 @@ def _unique_together(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     return _by_row(frame, names, (keys.is_duplicated() & some).arg_true().to_list())
 
 
-def _pairs(frame: pl.DataFrame, args: Args, fits: Callable[[Any, Any], bool]) -> tuple[bool, str]:
+def _each_pair(
+    frame: pl.DataFrame, args: Args, fits: Callable[[Any, Any], bool]
+) -> tuple[bool, str]:
     names = [args["column_A"], args["column_B"]]
     for name in names:
         _numbers(frame, name)
@@ -294,12 +296,12 @@ def _pairs(frame: pl.DataFrame, args: Args, fits: Callable[[Any, Any], bool]) ->
 
 
 def _equal(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
-    return _pairs(frame, args, lambda first, second: first == second)
+    return _each_pair(frame, args, lambda first, second: first == second)
 
 
 def _greater(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     compare = operator.ge if args.get("or_equal") else operator.gt
-    return _pairs(frame, args, compare)
+    return _each_pair(frame, args, compare)
 
 
 _KINDS: Final[Mapping[str, Callable[[pl.DataFrame, Args], tuple[bool, str]]]] = {

@@ -32,8 +32,8 @@ class Digests:
         try:
             stat = path.stat()
             entry = self._known.get(ascii(str(path)))
-            if not entry or entry[:2] != _mark(stat):
-                entry = [*_mark(stat), disk.sha256_file(path)]
+            if not entry or entry[:2] != _file_state(stat):
+                entry = [*_file_state(stat), disk.sha256_file(path)]
             self._seen[ascii(str(path))] = entry
             return stat.st_size, str(entry[2])
         except OSError:
@@ -41,12 +41,12 @@ class Digests:
 
     def note(self, path: Path, sha256: str) -> None:
         """Remember the digest of a file that this process has written."""
-        self._seen[ascii(str(path))] = [*_mark(path.stat()), sha256]
+        self._seen[ascii(str(path))] = [*_file_state(path.stat()), sha256]
 
     def save(self) -> None:
         """Keep the digests of the files that were asked for or noted, and no others."""
         disk.write_json(self._path, self._seen)
 
 
-def _mark(stat: os.stat_result) -> list[str | int]:
+def _file_state(stat: os.stat_result) -> list[str | int]:
     return [stat.st_size, f"{stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"]

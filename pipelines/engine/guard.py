@@ -93,7 +93,7 @@ def under_floor(stage: str, outcomes: Mapping[str, int]) -> Shortfall:
     )
 
 
-def judge(counts: Iterable[Count], params: GuardParams) -> list[Shortfall]:
+def shortfalls(counts: Iterable[Count], params: GuardParams) -> list[Shortfall]:
     """The counts that fall short and are not allowed to, by kind, the worst of each kind first."""
     found = [
         Shortfall(one, limit)
@@ -132,14 +132,14 @@ def stop_if_short(
     Raises:
       StageError: names each shortfall and the parameter that allows it.
     """
-    if found := judge(counts, params):
-        lines = message(found, params, explain)
+    if found := shortfalls(counts, params):
+        lines = message_lines(found, params, explain)
         raise StageError(
             "\n".join([f"{stage}: the guard stops the run; no release is published", *lines])
         )
 
 
-def message(
+def message_lines(
     found: Sequence[Shortfall],
     params: GuardParams,
     explain: Callable[[Shortfall], Iterable[str]],
@@ -147,7 +147,7 @@ def message(
     """Lines: each shortfall with what explains it, then the parameters that allow them all."""
     lines = []
     for one in found:
-        lines.append(f"guard: {_wording(one, params)}")
+        lines.append(f"guard: {_describe(one, params)}")
         lines += [f"  {line}" for line in explain(one)]
     for parameter, names in _allowances(found).items():
         listed = ", ".join(f'"{name}"' for name in names)
@@ -155,7 +155,7 @@ def message(
     return lines
 
 
-def _wording(found: Shortfall, params: GuardParams) -> str:
+def _describe(found: Shortfall, params: GuardParams) -> str:
     """What falls short, by how much, and the limit that it breaks."""
     count = found.count
     if found.limit == "max_source_loss":

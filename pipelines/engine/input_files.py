@@ -40,14 +40,14 @@ def total_bytes(params: Params) -> int:
         remote.file_size(path)
         if isinstance(path, str)
         else (path.stat().st_size if path.is_file() else 0)
-        for *_, path in claimed(params).values()
+        for *_, path in claimed_files(params).values()
     )
 
 
 Claim = tuple[str, str, tuple[tuple[str, str], ...], Path | str]
 
 
-def claimed(params: Params) -> dict[str, Claim]:
+def claimed_files(params: Params) -> dict[str, Claim]:
     """URL, or path relative to the params file -> collection, format, fields, URL or path.
 
     Raises:
@@ -59,7 +59,7 @@ def claimed(params: Params) -> dict[str, Claim]:
         fields = tuple(sorted(one.fields.items()))
         for pattern in one.paths:
             try:
-                matches = _files(params.root, pattern)
+                matches = _matching_files(params.root, pattern)
             except (ImportError, ValueError) as error:
                 told = f"{pattern}: {error}"
                 problems.append(Problem(str(params.path), None, "inputs", told))
@@ -74,7 +74,7 @@ def claimed(params: Params) -> dict[str, Claim]:
                             str(params.path),
                             None,
                             "inputs",
-                            f"{name_of(path, params.root)} is claimed by collections {held[0]} and "
+                            f"{stored_uri(path, params.root)} is claimed by collections {held[0]} and "
                             f"{one.collection}; name it in one",
                         )
                     )
@@ -83,7 +83,7 @@ def claimed(params: Params) -> dict[str, Claim]:
     return found
 
 
-def _files(root: Path, pattern: str) -> Sequence[Path | str]:
+def _matching_files(root: Path, pattern: str) -> Sequence[Path | str]:
     """The files that a pattern fits, or all below the folder that it names; itself where there are
     none, so that it is accounted for."""
     if remote.is_url(pattern):
@@ -95,6 +95,6 @@ def _files(root: Path, pattern: str) -> Sequence[Path | str]:
     return [m for m in matches if not m.is_dir()] or [root / pattern]
 
 
-def name_of(path: Path | str, root: Path) -> str:
+def stored_uri(path: Path | str, root: Path) -> str:
     """A URL as it is, a path relative to the params file."""
     return path if isinstance(path, str) else redacted_names.stored_name(path, root)

@@ -81,14 +81,14 @@ class Display:
             self._bars.update(bar, completed=count(), total=count())
 
 
-def closing(told: Mapping[str, Any]) -> None:
+def print_summary(told: Mapping[str, Any]) -> None:
     """The tables at the end of a run, and where the release is."""
     out = Console()
     out.print(
         _table(
             f"{told['records']} records in",
             ("outcome", "reason", "records"),
-            [(*_outcome(name), n) for name, n in told["outcomes"].items()],
+            [(*_outcome_and_reason(name), n) for name, n in told["outcomes"].items()],
         )
     )
     out.print(
@@ -131,7 +131,7 @@ def closing(told: Mapping[str, Any]) -> None:
             ],
         )
     )
-    out.print(_names(told["names"]), highlight=False, soft_wrap=True)
+    out.print(_names_line(told["names"]), highlight=False, soft_wrap=True)
     if mixed := told["mixed"]:
         out.print(
             f"{mixed} documents of several languages were kept whole by the stage language",
@@ -170,7 +170,7 @@ def closing(told: Mapping[str, Any]) -> None:
     )
 
 
-def _names(covered: Mapping[str, str]) -> str:
+def _names_line(covered: Mapping[str, str]) -> str:
     """How names of persons were found, and in which languages nobody looked for them."""
     ways: dict[str, list[str]] = {}
     for language, way in covered.items():
@@ -179,7 +179,7 @@ def _names(covered: Mapping[str, str]) -> str:
     return f"names of persons: {told or 'no document'}"
 
 
-def _outcome(name: str) -> tuple[str, str]:
+def _outcome_and_reason(name: str) -> tuple[str, str]:
     outcome, _, reason = name.partition(" ")
     return outcome, reason or "released"
 

@@ -73,7 +73,7 @@ def digest(files: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
-def whole(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
+def load_unchanged(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
     """A stage that was published by the same run and is still whole: every file there with its
     digest, and none that is not its own.  Files that did not change since they were last looked
     at are not read: `known` keeps their digests."""
@@ -95,7 +95,7 @@ def whole(folder: Path, target: Path, run_id: str, known: Path) -> Published | N
     return published if whole else None
 
 
-def remember(published: Published, known: Path) -> None:
+def store_digests(published: Published, known: Path) -> None:
     """Keep what is known of the files anyway, so that they need not be read for it."""
     digests = Digests(known)
     for name, sha256 in published.digests.items():

@@ -94,7 +94,7 @@ def _store_signatures() -> None:
                 method.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
 
 
-def remote(beam_args: Sequence[str]) -> bool:
+def names_runner(beam_args: Sequence[str]) -> bool:
     """Whether the command line names a runner."""
     return any(arg == "--runner" or arg.startswith("--runner=") for arg in beam_args)
 
@@ -121,26 +121,29 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
     """
     _store_signatures()
     try:
-        if remote(beam_args):
+        if names_runner(beam_args):
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
                 build(pipeline)
             return
-        with _hushed() as heard:
+        with _capture_failures() as heard:
             if workers == 1:
                 with beam.Pipeline(FnApiRunner(), LocalOptions(list(beam_args))) as pipeline:
                     build(pipeline)
             else:
-                _in_processes(build, beam_args, workers, heard)
+                _run_in_processes(build, beam_args, workers, heard)
     except JobFailed:
         raise
     except Exception as error:
         if os.environ.get(DEBUG):
             raise
-        raise JobFailed(_where("".join(traceback.format_exception(error)))) from None
+        raise JobFailed(_describe_failure("".join(traceback.format_exception(error)))) from None
 
 
-def _in_processes(
-    build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int, heard: _Heard
+def _run_in_processes(
+    build: Callable[[beam.Pipeline], None],
+    beam_args: Sequence[str],
+    workers: int,
+    heard: _FailureLog,
 ) -> None:
     # A shell command: Beam gives it to one.  What workers print may quote what was read.
     unheard = "" if os.environ.get(DEBUG) else " 2>/dev/null"
@@ -154,13 +157,13 @@ def _in_processes(
         except Exception:
             # a step's own error ends the workers too; only without one were they lost
             if heard.failures:
-                raise JobFailed(_where(heard.failures[0])) from None
+                raise JobFailed(_describe_failure(heard.failures[0])) from None
             if lost:
                 raise WorkerLost(lost[0]) from None
             raise
 
 
-def _where(told: str) -> str:
+def _describe_failure(told: str) -> str:
     """Of a trace the innermost of our own lines, the step, and the error's class: its message may
     quote what was read."""
     frames, errors, steps = _FRAME.findall(told), _ERROR.findall(told), _STEP.findall(told)
@@ -170,7 +173,7 @@ def _where(told: str) -> str:
     return f"{name}{place}{step}; set {DEBUG}=1 to see the whole trace"
 
 
-class _Heard(logging.Handler):
+class _FailureLog(logging.Handler):
     """Keeps what workers log of failed steps, and shows nothing."""
 
     def __init__(self) -> None:
@@ -184,10 +187,10 @@ class _Heard(logging.Handler):
 
 
 @contextmanager
-def _hushed() -> Iterator[_Heard]:
+def _capture_failures() -> Iterator[_FailureLog]:
     """Beam logs whole traces, which may quote what was read, and its threads print theirs when a
     worker goes; one message is enough."""
-    heard, root, hook = _Heard(), logging.getLogger(), threading.excepthook
+    heard, root, hook = _FailureLog(), logging.getLogger(), threading.excepthook
     handlers = root.handlers
     if os.environ.get(DEBUG):
         root.handlers = [*handlers, heard]
@@ -202,7 +205,9 @@ def _hushed() -> Iterator[_Heard]:
 
 
 @contextmanager
-def _watchdog(heard: _Heard, interval: float = 0.2, patience: float = 15) -> Iterator[list[int]]:
+def _watchdog(
+    heard: _FailureLog, interval: float = 0.2, patience: float = 15
+) -> Iterator[list[int]]:
     """Watch local worker processes; yields the list that names the dead.
 
     Beam may wait for ever once a worker died or a step failed in one of several workers: where it
@@ -213,14 +218,14 @@ def _watchdog(heard: _Heard, interval: float = 0.2, patience: float = 15) -> Ite
     def watch() -> None:
         seen: dict[int, psutil.Process] = {}
         while not stop.wait(interval):
-            for process in _workers():
+            for process in _worker_processes():
                 seen.setdefault(process.pid, process)
-            lost[:] = [pid for pid, process in seen.items() if not _alive(process)]
+            lost[:] = [pid for pid, process in seen.items() if not _is_alive(process)]
             # workers end with the pipeline too: then `stop` comes soon
             if (heard.failures or lost) and not stop.wait(patience):
                 if heard.failures:
-                    _end(JobFailed(_where(heard.failures[0])))
-                _end(WorkerLost(lost[0]))
+                    _exit_now(JobFailed(_describe_failure(heard.failures[0])))
+                _exit_now(WorkerLost(lost[0]))
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
     thread.start()
@@ -231,7 +236,7 @@ def _watchdog(heard: _Heard, interval: float = 0.2, patience: float = 15) -> Ite
         thread.join()
 
 
-def _workers() -> list[psutil.Process]:
+def _worker_processes() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
@@ -242,14 +247,14 @@ def _workers() -> list[psutil.Process]:
     return found
 
 
-def _alive(process: psutil.Process) -> bool:
+def _is_alive(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def _end(error: JobFailed) -> None:
+def _exit_now(error: JobFailed) -> None:
     """End this process as `schemas.command_entry` would, from the watchdog's thread."""
     print(error.message(), file=sys.stderr, flush=True)
     for process in psutil.Process().children(recursive=True):

@@ -25,7 +25,7 @@ from lineage.storage.object_store import ObjectStore
 ROW_GROUP_ROWS = 122_880
 
 
-def written(root: Path, file: str, content: bytes) -> dict[str, Any]:
+def write_file(root: Path, file: str, content: bytes) -> dict[str, Any]:
     """Write a file that is no table below `root`; what comes back describes it."""
     disk.write_bytes(root / file, content)
     digest = hashlib.sha256(content).hexdigest()

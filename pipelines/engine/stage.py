@@ -28,14 +28,14 @@ from pipelines.engine import (
     batches,
     decisions,
     guard,
-    openlineage,
     published,
+    run_events,
     runners,
     shards,
     validation,
 )
 from pipelines.engine.context import Context
-from pipelines.engine.counts import add, made, write_metrics
+from pipelines.engine.decisions import add_counts, parts_added, write_metrics
 from pipelines.engine.published import Published, StageError, digest
 from schemas import stages
 from schemas.code_version import code_version
@@ -150,31 +150,33 @@ def execute(stage: Stage, context: Context) -> Published:
     # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
     home = context.params.work / ".state" / stage.name
     with ExitStack() as held:
-        for lock, where, key in _locks(stage, context, home):
+        for lock, where, key in _locks_to_hold(stage, context, home):
             if not held.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
                     f"{stage.name}: another process is at work in {where}; "
                     f"wait for it, or name another `{key}` in the parameters"
                 )
         known = home.with_suffix(".digests.json")
-        done = published.whole(context.folder(stage.name), stage.target(context), run_id, known)
+        done = published.load_unchanged(
+            context.folder(stage.name), stage.target(context), run_id, known
+        )
         if done is not None:
             validation.resume(stage.name, context.params.work, run_id)
         else:
-            _forget(home, run_id)
-            run = _begun(stage, context, inputs, run_id)
-            with openlineage.told(context, run) as tell:
-                done = _run(stage, context, run, shards.State(str(home / run_id)))
-                tell(done.summary)
+            _remove_other_state(home, run_id)
+            run = _start_record(stage, context, inputs, run_id)
+            with run_events.emit_events(context, run) as complete:
+                done = _run_job(stage, context, run, shards.State(str(home / run_id)))
+                complete(done.summary)
             shutil.rmtree(home, ignore_errors=True)
-            published.remember(
+            published.store_digests(
                 done, known
             )  # after it, because it changes files' ctime by their links
         stage.published(context)
         return done
 
 
-def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
+def _locks_to_hold(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
     """What is held while a stage runs (lock, folder, the parameter that names it): its work, and a
     folder elsewhere that it replaces, which parameters with another `work` may name too."""
     target = stage.target(context)
@@ -184,7 +186,7 @@ def _locks(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path,
     return locks
 
 
-def _begun(
+def _start_record(
     stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str
 ) -> dict[str, Any]:
     """What is known of a run when it begins."""
@@ -200,17 +202,19 @@ def _begun(
     }
 
 
-def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State) -> Published:
+def _run_job(
+    stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State
+) -> Published:
     """Run the job, hold its counts against what went in, validate, publish."""
     run_id, clock = run["run_id"], time.monotonic()
     stage.admit(context)
-    with _progress(stage, context, state):
+    with _Progress(stage, context, state):
         runners.run(
             lambda p: stage.build(p, context, state, run_id), context.beam_args, context.workers
         )
     markers = state.all_finished()
-    totals = add([m["figures"]["counts"] for m in markers])
-    _account(stage, context, state, totals)
+    totals = add_counts([m["figures"]["counts"] for m in markers])
+    _check_accounts(stage, context, state, totals)
     stage.check(context, state, totals)
     _validate(stage, context, run["run_id"], state, markers)
     summary = {
@@ -218,7 +222,7 @@ def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.S
         "stage": stage.name,
         "run_id": run_id,
         "shards": [m["shard"] for m in markers],
-        "files": _written(markers),
+        "files": _shard_files(markers),
         "added": {
             name: {"sha256": disk.sha256_file(Path(state.root) / name)}
             for name in stage.finish(context, state, markers, run)
@@ -237,7 +241,7 @@ def _run(stage: Stage, context: Context, run: Mapping[str, Any], state: shards.S
     return Published(stage.target(context), summary, seconds, fresh=True)
 
 
-def _account(
+def _check_accounts(
     stage: Stage, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
 ) -> None:
     """Hold the outcomes against what went in.
@@ -245,7 +249,7 @@ def _account(
     Raises:
       StageError: where they differ.
     """
-    seen = sum(totals.get("outcome", {}).values()) - made(totals)
+    seen = sum(totals.get("outcome", {}).values()) - parts_added(totals)
     expected = stage.expected(context)
     if seen != expected:
         raise StageError(
@@ -279,16 +283,16 @@ def _validate(
         )
     except validation.ExpectationFailed as error:
         if error.too_little_kept:
-            outcomes = add([m["figures"]["counts"] for m in markers]).get("outcome", {})
-            error.explained += guard.message(
+            outcomes = add_counts([m["figures"]["counts"] for m in markers]).get("outcome", {})
+            error.explained += guard.message_lines(
                 [guard.under_floor(stage.name, outcomes)],
                 params.guard,
-                lambda _: _explained(state, [m["shard"] for m in markers]),
+                lambda _: _explain_losses(state, [m["shard"] for m in markers]),
             )
         raise
 
 
-def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
+def _explain_losses(state: shards.State, names: Sequence[str]) -> list[str]:
     """Where the documents of an unfinished stage went, by its decisions where it makes any."""
     paths = [p for name in names if (p := state.path("decisions", name)).is_file()]
     if not paths:
@@ -296,7 +300,7 @@ def _explained(state: shards.State, names: Sequence[str]) -> list[str]:
     return decisions.explain(pl.read_parquet(paths).filter(pl.col("outcome") != "keep"))
 
 
-def _written(markers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _shard_files(markers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The files that shards wrote: rows, bytes and digest by path."""
     return {
         f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
@@ -328,14 +332,14 @@ def run_record(context: Context, done: Published) -> dict[str, Any]:
     return record
 
 
-def _forget(home: Path, run_id: str) -> None:
+def _remove_other_state(home: Path, run_id: str) -> None:
     """Unfinished work of other parameters, inputs or code is of no use."""
     for old in home.glob("*"):
         if old.name != run_id:
             shutil.rmtree(old, ignore_errors=True)
 
 
-class _progress:
+class _Progress:
     """Show how many shards are done while the job runs: counted on disk, whatever the runner."""
 
     def __init__(self, stage: Stage, context: Context, state: shards.State) -> None:
@@ -366,7 +370,7 @@ class ShardDoFn(beam.DoFn):
         for row in element.to_pylist():
             if self.state.finished(row["shard"]) is None:
                 self.work(Shard(row["shard"], self.state), row, *sides)
-            yield batches.plan(shard=[row["shard"]])
+            yield batches.work_rows(shard=[row["shard"]])
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         raise NotImplementedError

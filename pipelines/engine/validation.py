@@ -76,9 +76,11 @@ def validate(
       ExpectationFailed: once the Data Docs are written too.
     """
     spec = expectations.suite(stage)
-    frame = expectations.rows(pl.DataFrame(aggregates, infer_schema_length=None), spec["meta"])
+    frame = expectations.prepare_rows(
+        pl.DataFrame(aggregates, infer_schema_length=None), spec["meta"]
+    )
     verdicts = expectations.judge(spec, frame, expectations.parameters(min_keep_share))
-    docs, request = work / "validation" / stage, _request(work, stage)
+    docs, request = work / "validation" / stage, _request_file(work, stage)
     shutil.rmtree(docs, ignore_errors=True)  # those of an earlier output
     asked = {
         "stage": stage,
@@ -92,14 +94,14 @@ def validate(
     PROCESS.ask(request)
     if failures := expectations.failures(spec, verdicts):
         error = ExpectationFailed(stage, failures)
-        error.explained = _settle()
+        error.explained = _verdict_problems()
         request.unlink(missing_ok=True)  # nothing was published: the next run asks again
         raise error
 
 
 def resume(stage: str, work: Path, run_id: str) -> None:
     """Ask for the verdict on a published output once more, if an interrupted run left it open."""
-    request = _request(work, stage)
+    request = _request_file(work, stage)
     if request.exists() and disk.read_json(request)["run_id"] == run_id:
         PROCESS.ask(request)
 
@@ -116,7 +118,7 @@ def data_docs() -> Iterator[None]:
     try:
         yield
     except Exception:
-        _settle()
+        _verdict_problems()
         raise
     finish()
 
@@ -150,7 +152,7 @@ def finish() -> None:
         )
 
 
-def _settle() -> list[str]:
+def _verdict_problems() -> list[str]:
     """Wait for all verdicts, where another error is under way; returns what is wrong with them."""
     try:
         finish()
@@ -159,6 +161,6 @@ def _settle() -> list[str]:
     return []
 
 
-def _request(work: Path, stage: str) -> Path:
+def _request_file(work: Path, stage: str) -> Path:
     """Where a request lies until it is answered; outside the outputs that DVC removes."""
     return work / ".state" / f"{stage}.validation.json"

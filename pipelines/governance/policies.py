@@ -192,12 +192,12 @@ def _packs(name: str) -> Packs:
     if path.is_dir():
         return load_policies(path)
     if path.suffix == ".yaml" or path.is_file():
-        return policy.of_packs([load_policy(path)])
+        return policy.index_packs([load_policy(path)])
     matches = [pack for pack in policy.built_in().packs if pack.name == name.upper()]
     if not matches:
         known = ", ".join(pack.name for pack in policy.built_in().packs)
         raise NoPack(f"no policy pack has the name {name}; known: {known}; or name a file")
-    return policy.of_packs(matches)
+    return policy.index_packs(matches)
 
 
 def _side(text: str) -> Any:

@@ -50,7 +50,7 @@ def _refusal_message(refusal: Refusal, source: Source) -> str:
         lawfulness.EXPIRED: f"expired on {basis.expires_on}",
         lawfulness.NOT_YET: f"not granted before {basis.granted_on}",
         lawfulness.NO_EVIDENCE: f"evidence/{basis.evidence} is missing or empty",
-    }[lawfulness.standing_word(refusal)]
+    }[lawfulness.status_of_refusal(refusal)]
 
 
 def _expiry_message(basis: Basis, as_of: date) -> str | None:

@@ -66,12 +66,12 @@ class LoadedRegister:
         """The use that the parameters describe, on the day to judge on; None: no parameters."""
         if self.params is None:
             return None
-        use = Use.of(self.params, load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, load_policies(self.params.policy.path))
         return replace(use, as_of=self.as_of)
 
     def standing(self, source: Source) -> str:
         """Return the state of a source on the day, independent of the use."""
-        return lawfulness.standing(source, self.as_of, self.register)
+        return lawfulness.register_status(source, self.as_of, self.register)
 
     def refusal(self, source: Source) -> Refusal | None:
         """Return why the run would refuse a source; None: it would not, or there are no parameters."""
@@ -106,7 +106,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shape: Any = argparse.RawDescriptionHelpFormatter
     parser = command_line.parser("sources", __doc__, EPILOG)
     commands = parser.add_subparsers(
         dest="command", required=True, metavar="check|list|show|schema"
@@ -115,46 +114,30 @@ def _parser() -> argparse.ArgumentParser:
         ("check", "all problems of the parameters and the register, and warnings"),
         ("list", "a line per source: id, jurisdiction, kind, licence, basis, standing"),
         ("show", "one source: its entry, digests and standing"),
+        (
+            "schema",
+            "the JSON Schema of an entry, of licences.yaml, withdrawals.yaml or params.yaml",
+        ),
     ):
         command = commands.add_parser(
-            name, help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
+            name,
+            help=help_text,
+            description=help_text,
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        place = command.add_mutually_exclusive_group()
-        place.add_argument(
-            "--params",
-            type=Path,
-            metavar="FILE",
-            default=None,
-            help="the parameters that name the register (default: params.yaml)",
-        )
-        place.add_argument("--register", type=Path, metavar="DIR", help="the register's folder")
-        command.add_argument(
-            "--as-of",
-            type=command_line.day,
-            metavar="DATE",
-            help="the day to judge on (default: the parameters' as_of, or today)",
-        )
-        command.add_argument("--json", action="store_true", help="print JSON to standard output")
+        if name == "schema":
+            _add_schema_options(command)
+            continue
+        _add_register_options(command)
         if name == "show":
             command.add_argument("id", metavar="ID", help="the source's id")
         if name == "check":
-            command.add_argument(
-                "--release",
-                type=Path,
-                metavar="DIR",
-                help="use the run of this release, not the last run in the work folder",
-            )
-            command.add_argument(
-                "--top",
-                type=int,
-                default=20,
-                metavar="N",
-                help="the number of ungoverned hosts to list (default: %(default)s)",
-            )
-    help_text = "the JSON Schema of an entry, of licences.yaml, withdrawals.yaml or params.yaml"
-    command = commands.add_parser(
-        "schema", help=help_text, description=help_text, epilog=EPILOG, formatter_class=shape
-    )
+            _add_check_options(command)
+    return parser
+
+
+def _add_schema_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "of",
         nargs="?",
@@ -163,7 +146,42 @@ def _parser() -> argparse.ArgumentParser:
         help="the file that the schema describes (default: %(default)s)",
     )
     command.add_argument("--json", action="store_true", help="no effect: the output is always JSON")
-    return parser
+
+
+def _add_register_options(command: argparse.ArgumentParser) -> None:
+    """Add the options that name a register, the day and the form of the output."""
+    place = command.add_mutually_exclusive_group()
+    place.add_argument(
+        "--params",
+        type=Path,
+        metavar="FILE",
+        default=None,
+        help="the parameters that name the register (default: params.yaml)",
+    )
+    place.add_argument("--register", type=Path, metavar="DIR", help="the register's folder")
+    command.add_argument(
+        "--as-of",
+        type=command_line.day,
+        metavar="DATE",
+        help="the day to judge on (default: the parameters' as_of, or today)",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON to standard output")
+
+
+def _add_check_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--release",
+        type=Path,
+        metavar="DIR",
+        help="use the run of this release, not the last run in the work folder",
+    )
+    command.add_argument(
+        "--top",
+        type=int,
+        default=20,
+        metavar="N",
+        help="the number of ungoverned hosts to list (default: %(default)s)",
+    )
 
 
 def _load(options: argparse.Namespace) -> LoadedRegister:

@@ -19,7 +19,7 @@ from schemas.lawfulness import Refusal
 from schemas.params import Params
 from schemas.reasons import REGISTER
 from schemas.register import Register, Source, Withdrawal
-from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
+from schemas.withdrawal_index import WithdrawalIndex, withdrawal_evidence
 
 SIGNAL_RULE: Final = "1"
 GATE_RULE: Final = "1"
@@ -69,7 +69,7 @@ def withdrawal_verdict(withdrawal: Withdrawal | None) -> Verdict | None:
     """Return the verdict for a record under a withdrawal; None if there is no withdrawal."""
     if withdrawal is None:
         return None
-    refusal = lawfulness.recorded_withdrawal(withdrawal)
+    refusal = lawfulness.withdrawal_refusal(withdrawal)
     return Verdict("refuse", refusal.reason, refusal.rule, refusal.rule_version, refusal.evidence)
 
 
@@ -104,14 +104,14 @@ class Gate:
         self, params: Params, register: Register, packs: policy.Packs | None = None
     ) -> None:
         self.params, self.sources = params, register.sources
-        use = lawfulness.Use.of(params, packs or policy.built_in())
+        use = lawfulness.Use.from_params(params, packs or policy.built_in())
         self.rulings = {id: use.ruling(source) for id, source in register.sources.items()}
         self.source_verdicts = {
             id: _refusal_verdict(refusal, register.sources[id], params) if refusal else None
             for id, refusal in lawfulness.verdicts(register, use).items()
         }
-        self.withdrawals = Withdrawals.of(register.withdrawals)
-        self.lifted_withdrawals = Withdrawals.of(register.lifted)
+        self.withdrawals = WithdrawalIndex.build(register.withdrawals)
+        self.lifted_withdrawals = WithdrawalIndex.build(register.lifted)
 
     def policy_evidence(self, source_id: str) -> Mapping[str, Any]:
         """Return the evidence on policy packs, for each decision about a governed record.
@@ -126,7 +126,7 @@ class Gate:
 
     def refuse_ungoverned(self, uri: str, doc_id: str) -> Verdict:
         """Refuse a record that no entry governs; a recorded withdrawal is named before that."""
-        withdrawal = self.withdrawals.of_record(None, uri, doc_id)
+        withdrawal = self.withdrawals.find_by_record(None, uri, doc_id)
         return withdrawal_verdict(withdrawal) or Verdict(
             "refuse",
             "ungoverned",
@@ -141,7 +141,7 @@ class Gate:
         Returns:
           The refusal; None if the record passes.
         """
-        withdrawal = self.withdrawals.of_record(source_id, uri, doc_id)
+        withdrawal = self.withdrawals.find_by_record(source_id, uri, doc_id)
         return withdrawal_verdict(withdrawal) or self.source_verdicts[source_id]
 
     def check_register(
@@ -255,7 +255,7 @@ class Gate:
 
     def check_text_withdrawal(self, digest: str) -> Verdict | None:
         """Return the verdict of a withdrawal of the text, by its SHA-256 (hex)."""
-        return withdrawal_verdict(self.withdrawals.of_text(digest))
+        return withdrawal_verdict(self.withdrawals.find_by_text(digest))
 
     def reinstatement_evidence(
         self, source_id: str | None, uri: str, doc_ids: Iterable[str], digest: str
@@ -268,9 +268,9 @@ class Gate:
           doc_ids: the possible ids of the record.
           digest: the SHA-256 of its text (hex).
         """
-        lifted = self.lifted_withdrawals.of_text(digest)
+        lifted = self.lifted_withdrawals.find_by_text(digest)
         for doc_id in doc_ids:
-            lifted = lifted or self.lifted_withdrawals.of_record(source_id, uri, doc_id)
+            lifted = lifted or self.lifted_withdrawals.find_by_record(source_id, uri, doc_id)
         return {"reinstated": withdrawal_evidence(lifted)} if lifted else {}
 
     def keep(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from lineage.storage import remote
 from pipelines.engine.file_digests import Digests
-from pipelines.engine.input_files import Container, claimed, name_of
+from pipelines.engine.input_files import Container, claimed_files, stored_uri
 from pipelines.ingest.readers import sniff
 from schemas.params import Params
 
@@ -25,7 +25,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
     Raises:
       Invalid: two collections claim the same file.
     """
-    claims = claimed(params)
+    claims = claimed_files(params)
     known = Digests(params.work / ".state" / "digests.json")
     with TemporaryDirectory() as passing, ThreadPoolExecutor() as pool:
         # A dry run writes nothing into the work folder.
@@ -41,7 +41,7 @@ def containers(params: Params, remember: bool = True) -> list[Container]:
     return sorted(
         (
             Container(
-                collection, format, str(path), name_of(named, params.root), size, sha256, fields
+                collection, format, str(path), stored_uri(named, params.root), size, sha256, fields
             )
             for (collection, _, fields, named), format, path, (size, sha256) in zip(
                 claims.values(), formats, paths, digests, strict=True

@@ -33,7 +33,7 @@ from schemas.command_entry import with_exit_code
 from schemas.params import Params
 from schemas.policy import Packs
 from schemas.register import Register
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.tables import DOCUMENTS, RECORDS
 
 #: The assumed size of a stored record, from which the number of records is estimated.
@@ -89,15 +89,19 @@ class ScanContainers(beam.DoFn):
             places = index.select("container", "locator", "length").collect()
             cuts = scan.unit_ranges(places.to_arrow(), options.unit_bytes)
             if cuts:
-                units = batches.plan(
+                units = batches.work_rows(
                     shard=[f"{key}-{number:05d}" for number in range(len(cuts))],
                     task=[key] * len(cuts),
                     start=[start for start, _ in cuts],
                     stop=[stop for _, stop in cuts],
                 )
                 # A stream that must be unpacked from its start is read by one worker, once.
-                yield from batches.rows(units, len(cuts) if scan.is_sequential(task, places) else 1)
-            for batch in batches.whole(crawl_signals.collect_captures(path, plan.bodies(key))):
+                yield from batches.split_rows(
+                    units, len(cuts) if scan.is_sequential(task, places) else 1
+                )
+            for batch in batches.record_batches(
+                crawl_signals.collect_captures(path, plan.bodies(key))
+            ):
                 yield beam.pvalue.TaggedOutput("signals", batch)
             ids = index.select("base_id", "container", "offset").collect()
             for part in _ids_by_partition(ids, task, plan.partitions):
@@ -117,7 +121,7 @@ class FindCoincidingIds(beam.DoFn):
                 .agg(level=pl.when(copied.any()).then(2).otherwise(1).first())
                 .sort("base_id")
             )
-            yield from batches.whole(levels)
+            yield from batches.record_batches(levels)
 
 
 class FollowRedirects(beam.DoFn):
@@ -137,7 +141,7 @@ class FollowRedirects(beam.DoFn):
             plan.params.ingest.max_record_bytes,
             plan.bodies("redirected"),
         )
-        yield from batches.whole(targets)
+        yield from batches.record_batches(targets)
 
 
 class JudgeUnits(ShardDoFn):
@@ -162,12 +166,12 @@ class JudgeUnits(ShardDoFn):
                 row["base_id"]: row["level"] for batch in coinciding for row in batch.to_pylist()
             }
             self._judge = judge_records.RecordJudge(
-                Gate(params, self.plan.register, self.plan.packs),
-                self.plan.register,
-                HostSignals(captures, params.robots_agents, params.signals),
-                levels,
-                params.ingest.max_record_bytes,
-                params.ingest.extractor,
+                gate=Gate(params, self.plan.register, self.plan.packs),
+                register=self.plan.register,
+                signals=HostSignals(captures, params.robots_agents, params.signals),
+                coinciding=levels,
+                max_record_bytes=params.ingest.max_record_bytes,
+                extractor=params.ingest.extractor,
             )
         return self._judge
 
@@ -176,6 +180,7 @@ class JudgeUnits(ShardDoFn):
             self._judge.cursor.close()
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        """Write the tables of a unit and its counts; `row` names its task and range of rows."""
         judge = self.judge(*sides)
         rows = self.plan.index(row["task"]).slice(row["start"], row["stop"] - row["start"])
         index = rows.drop("signal_body").collect()
@@ -187,13 +192,14 @@ class JudgeUnits(ShardDoFn):
         shard.write("decisions", decided.to_arrow())
         shard.write("documents", documents.to_arrow().cast(DOCUMENTS))
         known = sum(
-            decisions.known(o, r) for o, r in decided.select("outcome", "reason").iter_rows()
+            decisions.is_known_reason(o, r)
+            for o, r in decided.select("outcome", "reason").iter_rows()
         )
         shard.finish(
             {
                 "shard": shard.name,
                 "records": index.height,
-                **decisions.outcomes(decided),
+                **decisions.outcome_counts(decided),
                 "documents": documents.height,
                 "null_doc_ids": records["doc_id"].null_count(),
                 "repeated_doc_ids": records.height - records["doc_id"].n_unique(),
@@ -201,9 +207,9 @@ class JudgeUnits(ShardDoFn):
                 "null_sources": documents["source_id"].null_count(),
                 "unknown_reasons": decided.height - known,
             },
-            decisions.counts(decided)
+            decisions.decision_counts(decided)
             | {
-                "source": decisions.count(records["source_id"]),
+                "source": decisions.value_counts(records["source_id"]),
                 "source_outcome": _count_by_source(records, decided),
                 "charset": dict(intake.charsets),
             },
@@ -215,7 +221,7 @@ def _count_by_source(records: pl.DataFrame, decided: pl.DataFrame) -> dict[str, 
     pairs = records.join(decided, on="doc_id").select(
         pl.concat_str(pl.col("source_id").fill_null("-"), pl.lit(" "), "outcome")
     )
-    return decisions.count(pairs.to_series())
+    return decisions.value_counts(pairs.to_series())
 
 
 def _ids_by_partition(
@@ -229,7 +235,7 @@ def _ids_by_partition(
         sha256=pl.col("container").replace_strict(dict(enumerate(digests)), return_dtype=pl.String),
     )
     keys = np.array([int(i[:15], 16) for i in ids["base_id"]], np.uint64)
-    for batch in batches.whole(ids):
+    for batch in batches.record_batches(ids):
         yield from batches.partition(batch, keys, partitions)
 
 
@@ -256,21 +262,27 @@ class Ingest(Stage):
             for path in home.glob("*/index/*.parquet")
         )
 
+    def _plan(self, context: Context, state: shards.State, run_id: str) -> IngestPlan:
+        tasks = scan.plan_tasks(self.containers, context.params.ingest.unit_bytes)
+        return IngestPlan(
+            state=state,
+            params=context.params,
+            register=context.register,
+            packs=self.packs,
+            tasks={task.key: task for task in tasks},
+            run_id=run_id,
+            secret=redacted_names.lookup_key(context.params.work / "keys"),
+            partitions=batches.partition_count(
+                sum(c.size for c in self.containers) // RECORD_BYTES
+            ),
+        )
+
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
-        tasks = scan.plan_tasks(self.containers, context.params.ingest.unit_bytes)
-        plan = IngestPlan(
-            state,
-            context.params,
-            context.register,
-            self.packs,
-            {t.key: t for t in tasks},
-            run_id,
-            redacted_names.lookup_key(context.params.work / "keys"),
-            batches.partitions(sum(c.size for c in self.containers) // RECORD_BYTES),
-        )
-        todo = list(batches.rows(batches.plan(task=[t.key for t in tasks]))) if tasks else []
+        plan = self._plan(context, state, run_id)
+        keys = list(plan.tasks)
+        todo = list(batches.split_rows(batches.work_rows(task=keys))) if keys else []
         scanned = (
             pipeline
             | "Tasks" >> beam.Create(todo, reshuffle=False).with_output_types(pa.RecordBatch)
@@ -289,7 +301,7 @@ class Ingest(Stage):
         )
         redirected = (
             pipeline
-            | "Once" >> beam.Create([batches.plan(step=["redirected"])], reshuffle=False)
+            | "Once" >> beam.Create([batches.work_rows(step=["redirected"])], reshuffle=False)
             | "Redirected"
             >> beam.ParDo(FollowRedirects(plan), beam.pvalue.AsList(signals)).with_output_types(
                 pa.RecordBatch
@@ -316,7 +328,7 @@ class Ingest(Stage):
         run: Mapping[str, Any],
     ) -> list[str]:
         """Write a snapshot of the register, which `tamga sources check` compares with."""
-        return [state.write("sources", "part-00000", snapshot(context.register))["file"]]
+        return [state.write("sources", "part-00000", sources_table(context.register))["file"]]
 
 
 @with_exit_code

@@ -29,7 +29,7 @@ from pipelines.language.split import RecordParts, concat_parts, split_documents
 from schemas.command_entry import with_exit_code
 from schemas.sections import LanguageParams
 from schemas.tables import DOCUMENTS, LANGUAGE, PARTS
-from schemas.withdrawal_index import Withdrawals, withdrawal_evidence
+from schemas.withdrawal_index import WithdrawalIndex, withdrawal_evidence
 
 RULE_VERSION = "2"
 #: An empty table of `LANGUAGE` with the column `uri`.
@@ -93,7 +93,9 @@ def count_mixed(labels: pl.DataFrame, params: LanguageParams) -> int:
     return labels.filter(share < params.main_share).height
 
 
-def decide_parts(decided: pl.DataFrame, parts: RecordParts, barred: Withdrawals) -> pl.DataFrame:
+def decide_parts(
+    decided: pl.DataFrame, parts: RecordParts, barred: WithdrawalIndex
+) -> pl.DataFrame:
     """Complete the decisions about parts.
 
     The evidence of a part names the record that it was cut from.  A part that a withdrawal names,
@@ -111,7 +113,7 @@ def decide_parts(decided: pl.DataFrame, parts: RecordParts, barred: Withdrawals)
             by_id = barred.by_value.get(("document", doc_id))
             if doc_id not in records:  # the main part has the record's id
                 by_id = by_id or barred.by_value.get(("part", doc_id))
-            if withdrawal := by_id or barred.of_text(sha256(text.encode()).hexdigest()):
+            if withdrawal := by_id or barred.find_by_text(sha256(text.encode()).hexdigest()):
                 rows.append((doc_id, decisions.evidence(withdrawal_evidence(withdrawal))))
     withdrawn = pl.DataFrame(rows, {"doc_id": pl.String, "why": pl.String}, orient="row")
     refused = pl.col("why").is_not_null()
@@ -133,7 +135,7 @@ def decide_parts(decided: pl.DataFrame, parts: RecordParts, barred: Withdrawals)
 
 
 def decide_records(
-    decided: pl.DataFrame, part_ids: pl.DataFrame, barred: Withdrawals
+    decided: pl.DataFrame, part_ids: pl.DataFrame, barred: WithdrawalIndex
 ) -> pl.DataFrame:
     """Refuse each record that holds a withdrawn part which this run does not cut out.
 
@@ -189,7 +191,7 @@ class IdentifyShard(ShardDoFn):
         params: LanguageParams,
         model: str,
         mapping: Mapping[str, str],
-        barred: Withdrawals,
+        barred: WithdrawalIndex,
         run_id: str,
     ) -> None:
         super().__init__(state)
@@ -246,7 +248,7 @@ class IdentifyShard(ShardDoFn):
             how="semi",
             maintain_order="left",
         )
-        totals, mixed = decisions.outcomes(decided), count_mixed(kept, self.params)
+        totals, mixed = decisions.outcome_counts(decided), count_mixed(kept, self.params)
         shard.finish(
             {
                 "shard": shard.name,
@@ -259,8 +261,11 @@ class IdentifyShard(ShardDoFn):
                 "score_max": labels["score"].max(),
                 "repeated_doc_ids": labels.height - labels["doc_id"].n_unique(),
             },
-            decisions.counts(decided)
-            | {"lang": decisions.count(kept["lang"]), "script": decisions.count(kept["script"])}
+            decisions.decision_counts(decided)
+            | {
+                "lang": decisions.value_counts(kept["lang"]),
+                "script": decisions.value_counts(kept["script"]),
+            }
             | ({"parts": {"made": new_parts}} if new_parts else {})
             | ({"mixed": {"kept": mixed}} if mixed else {}),
         )
@@ -289,7 +294,7 @@ class Language(DocumentStage):
             params=context.params.language,
             model=str(self.model),
             mapping=self.mapping,
-            barred=Withdrawals.of(context.register.withdrawals),
+            barred=WithdrawalIndex.build(context.register.withdrawals),
             run_id=run_id,
         )
         stage_tables.deal_shards(

@@ -96,7 +96,7 @@ class ScrubShard(ShardDoFn):
             self.run_id,
         )
         shard.write("decisions", decided.to_arrow())
-        totals = decisions.outcomes(decided)
+        totals = decisions.outcome_counts(decided)
         shard.finish(
             {
                 "shard": shard.name,
@@ -106,7 +106,8 @@ class ScrubShard(ShardDoFn):
                 "findings": personal.height,
                 "bad_spans": bad_spans,
             },
-            decisions.counts(decided) | {"entity": decisions.count(personal["entity_type"])},
+            decisions.decision_counts(decided)
+            | {"entity": decisions.value_counts(personal["entity_type"])},
         )
 
     def _describe(self, batch: pl.DataFrame, languages: pl.DataFrame) -> pl.DataFrame:

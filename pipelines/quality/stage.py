@@ -188,7 +188,7 @@ class AssessShard(ShardDoFn):
         shard.write("quality", assessed.select(QUALITY.names).to_arrow().cast(QUALITY))
         shard.write("decisions", decided.to_arrow())
         shares = assessed.select(pl.col(name) for name in STATISTICS if name.endswith("_share"))
-        totals = decisions.outcomes(decided)
+        totals = decisions.outcome_counts(decided)
         shard.finish(
             {
                 "shard": shard.name,
@@ -202,8 +202,12 @@ class AssessShard(ShardDoFn):
                 "score_max": assessed["score"].max(),
                 "repeated_doc_ids": assessed.height - assessed["doc_id"].n_unique(),
             },
-            decisions.counts(decided, domain=assessed["domain"])
-            | {"failed": decisions.count(assessed["failed"].list.explode(empty_as_null=False))},
+            decisions.decision_counts(decided, domain=assessed["domain"])
+            | {
+                "failed": decisions.value_counts(
+                    assessed["failed"].list.explode(empty_as_null=False)
+                )
+            },
         )
 
 

@@ -1,7 +1,7 @@
-"""Parts of a release: dealt out by language, each a file of documents with what belongs to it.
+"""Write the parts of a release. A release part is a file of documents of one language.
 
-Parts of a language follow the order of ingest's shards, so that a text moves once, from file to
-file; what was found about it is applied on the way.
+The parts of a language follow the order of ingest's shards, so a text is moved once, from file to
+file. Its redactions and removals are applied on the way.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ DOCUMENT = ("doc_id", "text", "source_id", "uri", "captured_at")
 
 
 def deal_parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
-    """Deal the shards of each language out to parts.
+    """Assign the shards of each language to release parts.
 
     Args:
-      sizes: shard, lang, group (of rows, in the shard's pieces), rows, bytes.
-      shard_bytes: about how large a part may be, before compression.
+      sizes: shard, lang, group (the row group in the shard's pieces), rows, bytes.
+      shard_bytes: the approximate size of a part before compression.
 
     Returns:
-      lang, part (its number in the language), shards and groups (lists), leaf (the place of the
-      part's first document among all).
+      lang, part (its number in the language), shards and groups (lists), leaf (the index of the
+      part's first document among all documents).
     """
     ordered = sizes.sort("lang", "shard").with_columns(
         part=(pl.col("bytes").cum_sum().over("lang") - pl.col("bytes")) // shard_bytes
@@ -53,19 +53,19 @@ def deal_parts(sizes: pl.DataFrame, shard_bytes: int) -> pl.DataFrame:
 
 
 class SplitByLanguage(beam.DoFn):
-    """A shard -> its released rows on disk, a row group per language; out comes how much of each.
+    """A shard -> the sizes of its pieces: shard, lang, group, rows, bytes.
 
-    So a text is read once here and once by the part that takes it up, whatever the number of
-    languages in a shard.
+    The released rows are written to disk, a row group per language. So a text is read once here and
+    once for its release part, however many languages a shard has.
     """
 
     def __init__(self, selection: Selection, licences: Mapping[str, str]) -> None:
         self.selection, self.licences = selection, dict(licences)
-        self.state, self.source = selection.state, selection.source
+        self.state, self.corpus = selection.state, selection.corpus
 
     def process(self, element: pa.RecordBatch) -> Iterator[tuple[int, pa.RecordBatch]]:
         for name in element.column("shard").to_pylist():
-            data, redactions = self._released(name)
+            data, redactions = self._released_documents(name)
             sizes = data.group_by("lang", maintain_order=True).agg(
                 rows=pl.len().cast(pl.Int64),
                 bytes=pl.col("text").str.len_bytes().sum().cast(pl.Int64),
@@ -80,25 +80,30 @@ class SplitByLanguage(beam.DoFn):
             ):
                 yield 0, batch
 
-    def _released(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """A shard's kept documents with the findings applied, by language, then id."""
-        labels = self.source.table("language", "language", name, ["doc_id", "lang", "script"])
-        labels = labels.join(self.source.tags(name), on="doc_id", how="left").rename(
+    def _released_documents(self, name: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Apply the findings to a shard's kept documents.
+
+        Returns:
+          The documents, sorted by language and id, and their redactions.
+        """
+        labels = self.corpus.table("language", "language", name, ["doc_id", "lang", "script"])
+        labels = labels.join(self.corpus.tags(name), on="doc_id", how="left").rename(
             {"score": "quality"}
         )
-        findings = self.source.table("privacy", "findings", name)
-        done = [
+        findings = self.corpus.table("privacy", "findings", name)
+        redacted = [
             apply_findings(
                 batch.join(labels, on="doc_id", maintain_order="left"),
                 findings.join(batch, on="doc_id", how="semi", maintain_order="left"),
             )
-            for batch in self.source.documents_for("release", name, DOCUMENT)
+            for batch in self.corpus.documents_for("release", name, DOCUMENT)
         ]
-        empty = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
-        data = pl.concat([d[0] for d in done]) if done else pl.DataFrame(schema=empty)
-        redactions = [d[1] for d in done] or [
-            apply_findings(pl.DataFrame(schema=empty), findings.clear())[1]
-        ]
+        if not redacted:
+            schema = labels.drop("doc_id").schema | dict.fromkeys(DOCUMENT, pl.String)
+            empty = pl.DataFrame(schema=schema)
+            redacted = [(empty, apply_findings(empty, findings.clear())[1])]
+        data = pl.concat([documents for documents, _ in redacted])
+        redactions = [spans for _, spans in redacted]
         released = data.with_columns(
             pl.col("lang").fill_null(NO_LANGUAGE),
             licence=pl.col("source_id").replace_strict(
@@ -111,7 +116,7 @@ class SplitByLanguage(beam.DoFn):
 
 
 class DealParts(beam.DoFn):
-    """All sizes -> what the mixture takes up -> a row of work per part."""
+    """All sizes -> a row of work per release part, after the mixture is decided."""
 
     def __init__(self, selection: Selection, shard_bytes: int) -> None:
         self.selection, self.shard_bytes = selection, shard_bytes
@@ -122,13 +127,15 @@ class DealParts(beam.DoFn):
         work = dealt.with_columns(
             shard=pl.format("part-{}-{}", "lang", pl.col("part").cast(pl.String).str.zfill(5))
         )
-        for batch in batches.whole(work):
-            yield from batches.rows(batch)
+        for batch in batches.record_batches(work):
+            yield from batches.split_rows(batch)
 
 
 class WritePart(ShardDoFn):
-    """The pieces of a part -> a file of the release, its redactions, its rows of `documents`, and
-    its token shards where a tokenizer is named."""
+    """The pieces of a release part -> its file, its redactions and its rows of `documents`.
+
+    Token shards are written too if the parameters name a tokenizer.
+    """
 
     def __init__(self, selection: Selection, tokens: token_shards.TokenPlan | None) -> None:
         super().__init__(selection.state)
@@ -136,13 +143,13 @@ class WritePart(ShardDoFn):
         self.tokenizer: Tokenizer | None = None
 
     def setup(self) -> None:
-        self.tokenizer = self.tokens.load(self.state) if self.tokens else None
+        self.tokenizer = self.tokens.load_tokenizer(self.state) if self.tokens else None
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         lang, name = row["lang"], f"part-{row['part']:05d}"
         file = f"data/{lang}/{name}.parquet"
-        data, redactions = self._pieces(row["shards"], row["groups"])
-        data = self._tokenized(shard, f"{lang}/{name}", data)
+        data, redactions = self._read_pieces(row["shards"], row["groups"])
+        data = self._write_tokens(shard, f"{lang}/{name}", data)
         for table, key, frame, schema in (
             (f"data/{lang}", name, data, DATA),
             ("lineage/redactions", shard.name, redactions, REDACTIONS),
@@ -153,30 +160,32 @@ class WritePart(ShardDoFn):
         counts = {
             "outcome": {"keep": data.height},
             "lang": {lang: data.height},
-            "source": decisions.count(data["source_id"]),
+            "source": decisions.value_counts(data["source_id"]),
             "chars": {lang: data["n_chars"].sum()},
-            **decisions.replaced(redactions["entity_type"]),
+            **decisions.redaction_counts(redactions["entity_type"]),
             **(token_shards.part_counts(lang, data) if self.tokens else {}),
         }
         shard.finish(_aggregates(data, file, lang), counts)
 
-    def _pieces(self, names: list[str], groups: list[int]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The documents that the part takes up of the pieces of shards, and their redactions."""
-        read = [
+    def _read_pieces(
+        self, names: list[str], groups: list[int]
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Read the selected documents of pieces of shards, and their redactions."""
+        pieces = [
             shards.read_group(self.state.path("pieces", name), group)
             for name, group in zip(names, groups, strict=True)
         ]
-        data = self.selection.taken(names, pl.concat(read))
+        data = self.selection.without_left_out(names, pl.concat(pieces))
         redacted = pl.concat([pl.read_parquet(self.state.path("redacted", n)) for n in names])
         return data, redacted.join(data, on="doc_id", how="semi", maintain_order="left")
 
-    def _tokenized(self, shard: Shard, place: str, data: pl.DataFrame) -> pl.DataFrame:
-        """Write the part's token shards; the documents come back with their `n_tokens`."""
+    def _write_tokens(self, shard: Shard, place: str, data: pl.DataFrame) -> pl.DataFrame:
+        """Write the part's token shards; return the documents with their `n_tokens`."""
         if self.tokens is None or self.tokenizer is None:
             return data
         encoded = self.tokenizer.encode(data["text"])
         files, rows = token_shards.write_shards(
-            self.state, self.tokens, place, data["doc_id"], encoded
+            self.state, self.tokens, place=place, doc_ids=data["doc_id"], encoded=encoded
         )
         shard.files.extend(files)
         shard.write("lineage/tokens", rows.select(TOKENS.names).to_arrow().cast(TOKENS), level=3)
@@ -184,7 +193,7 @@ class WritePart(ShardDoFn):
 
 
 def _document_rows(data: pl.DataFrame, file: str, leaf: int) -> pl.DataFrame:
-    """A part's rows of `documents`; `leaf`: the index of its first document."""
+    """Return a part's rows of `documents`; `leaf`: the leaf index of its first document."""
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in data["text"]]
     return data.select(
         "doc_id",
@@ -200,7 +209,7 @@ def _document_rows(data: pl.DataFrame, file: str, leaf: int) -> pl.DataFrame:
 
 
 def _aggregates(data: pl.DataFrame, file: str, lang: str) -> dict[str, Any]:
-    """The aggregates that the suite judges."""
+    """Compute the aggregates that the suite of expectations judges."""
     return {
         "shard": file,
         "lang": lang,

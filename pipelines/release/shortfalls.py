@@ -1,7 +1,7 @@
-"""What a run would release too little of: its yields, beside those of the last release.
+"""Find what a run would release too little of, compared with the last release.
 
-`pipelines.corpus.yields` counts and `pipelines.engine.guard` judges; this module brings both runs
-together, and names the documents behind a shortfall.
+`pipelines.corpus.yields` counts the documents, and `pipelines.engine.guard` judges the counts. This
+module compares both runs and names the documents behind a shortfall.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ _COLUMNS: Final[Mapping[Kind, str]] = {"source": "source_id", "language": "lang"
 
 
 def yield_counts(now: Yields, last: Yields | None) -> list[Count]:
-    """The stages, sources and languages of a run, and those that the last release had."""
+    """Return the counts that the guard judges.
+
+    There is a count for each stage, source and language of the run and of the last release.
+    """
     here = {(kind, name): (seen, kept) for kind, name, seen, kept in _kind_yields(now)}
     expected = {(kind, name): n for kind, name, n in _expected_counts(now, last)} if last else {}
     return [
@@ -43,7 +46,7 @@ def yield_counts(now: Yields, last: Yields | None) -> list[Count]:
 
 
 def _kind_yields(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
-    """(kind, name, seen, kept) of all stages, sources and languages."""
+    """Yield (kind, name, seen, kept) of all stages, sources and languages."""
     for kind, column in _COLUMNS.items():
         named = yields.cells.filter(pl.col(column).is_not_null())
         for name, seen, kept in (
@@ -55,10 +58,10 @@ def _kind_yields(yields: Yields) -> Iterator[tuple[Kind, str, int, int]]:
 
 
 def _expected_counts(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, float]]:
-    """(kind, name, how many would be kept) had each source and stage yielded as it did.
+    """Yield (kind, name, how many would be kept at the rates of the last release).
 
-    A source that is barred is not expected to yield; one of which there is no record at all is
-    expected to yield what it did.
+    A barred source is expected to keep nothing. A source without any record is expected to keep
+    what it kept in the last release.
     """
     by_source = [
         y.cells.group_by("source_id").agg(pl.col("barred", "seen").sum()) for y in (now, last)
@@ -67,10 +70,10 @@ def _expected_counts(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, flo
         by_source[0].join(by_source[1], on="source_id", how="right", suffix="_last"),
         on="source_id",
     )
-    gone = pl.col("seen").is_null()
+    absent = pl.col("seen").is_null()
     share = pl.col("kept") / pl.col("seen_last")
     cells = rates.with_columns(
-        expected=pl.when(gone)
+        expected=pl.when(absent)
         .then(pl.col("kept").cast(pl.Float64))
         .otherwise(share * pl.col("seen"))
     )
@@ -85,7 +88,7 @@ def _expected_counts(now: Yields, last: Yields) -> Iterator[tuple[Kind, str, flo
 
 
 def run_yields(context: Context) -> Yields:
-    """The yields of all stages before the release."""
+    """Measure the yields of all stages before the release."""
     totals = {name: load(context.folder(name), name).totals for name in DECIDING}
     return yields.measure_yields(
         Corpus(str(context.params.work)), stage_tables.shard_names(context), totals
@@ -93,61 +96,71 @@ def run_yields(context: Context) -> Yields:
 
 
 def stop_if_short(context: Context, release: Path) -> None:
-    """Stop a run before it releases much less than it should in the folder `release`.
+    """Stop a run that would release much less than the last release.
+
+    Args:
+      context: the run.
+      release: the folder of the release.
 
     Raises:
-      StageError: names all that falls short, each with the documents that explain it best.
+      StageError: names each shortfall, with the documents that explain it best.
     """
     last = last_release(context.params, release)
     before = _manifest_yields(last)
-    if before:  # what was taken out of the register is not expected to yield
+    if before:  # sources that left the register are not expected to yield
         before = before.of_sources(context.register.sources.keys())
     guard.stop_if_short(
         yield_counts(run_yields(context), before),
         context.params.guard,
         stage="release",
-        explain=lambda one: _explain(context, last, one),
+        explain=lambda shortfall: _explain(context, last, shortfall),
     )
 
 
 def last_release(params: Params, release: Path) -> Path:
-    """The folder of the last release: `guard.against`, else what stands in the place of `release`,
-    if anything does.
+    """Return the folder of the last release: `guard.against`, else `release` itself.
+
+    The folder may be missing if `guard.against` is not set.
 
     Raises:
-      Invalid: where `guard.against` is no release.
+      Invalid: if `guard.against` is not a release.
     """
     named = params.guard.against
     folder = params.root / Path(named).expanduser() if named else release
     if named and not manifest.is_release(folder):
         where = str(params.path)
-        raise Invalid([Problem(where, None, "guard.against", "no release is there", named)])
+        raise Invalid(
+            [Problem(where, None, "guard.against", "must name the folder of a release", named)]
+        )
     return folder
 
 
 def _manifest_yields(release: Path) -> Yields | None:
-    """The yields in a release's manifest; None where there is no manifest, or it holds none."""
+    """Read the yields in a release's manifest; None if there is no manifest or it holds none."""
     if not manifest.is_release(release):
         return None
     about = json.loads((release / release_files.MANIFEST).read_bytes()).get("counts")
     return yields.from_json(about.get("yields") if isinstance(about, dict) else None)
 
 
-def _explain(context: Context, last: Path, found: Shortfall) -> list[str]:
-    """Where the documents of a shortfall ended; of a language also those that the last release had
-    in it and that are now taken for another."""
-    count = found.count
-    source, names = Corpus(str(context.params.work)), stage_tables.shard_names(context)
-    records = pl.concat([yields.record_endings(source, name) for name in names])
+def _explain(context: Context, last: Path, shortfall: Shortfall) -> list[str]:
+    """Describe where the documents of a shortfall ended.
+
+    For a language this includes documents of the last release that now have another language.
+    """
+    count = shortfall.count
+    corpus, names = Corpus(str(context.params.work)), stage_tables.shard_names(context)
+    records = pl.concat([yields.record_endings(corpus, name) for name in names])
     column = _COLUMNS.get(count.kind, "stage")
     short = pl.col("outcome").is_not_null() & ~yields.is_barred()
     ended = [records.filter(short & (pl.col(column) == count.name))]
-    if count.kind == "language" and found.limit == "max_fall":
+    if count.kind == "language" and shortfall.limit == "max_fall":
         ended.append(_relabelled_documents(records, last, count.name))
     return decisions.explain(pl.concat(ended))
 
 
 def _relabelled_documents(records: pl.DataFrame, last: Path, lang: str) -> pl.DataFrame:
+    """Return the records that were in a language in the last release and are in another now."""
     try:
         before = ReleaseFolder(last, last).table("documents").select("doc_id", "lang").collect()
     except (NoRelease, OSError, pl.exceptions.PolarsError):

@@ -1,7 +1,7 @@
-"""Sealing a release: its leaves and salts, the signed statement, its entry in the log.
+"""Seal a release: write its leaves and salts, sign its statement, enter it into the log.
 
-Salts are made once per document and kept with the keys, so that the same document has the same
-leaf in every release; an erased salt is made anew by nobody.
+Each document gets a salt once. Salts are stored with the keys, so a document has the same leaf in
+each release. An erased salt is never recreated.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ SALTS = pa.schema([("doc_id", pa.string()), ("salt", pa.binary())])
 
 
 def signing_key(params: Params) -> Ed25519PrivateKey:
-    """The key that signs this run's release.
+    """Return the key that signs this run's release.
 
     Raises:
-      StageError: where there is none, or none of its kind.
+      StageError: if there is no key or it is not an Ed25519 key.
     """
     try:
         return keys.signing_key(params.seal.signing_key, params.work / "keys")
@@ -42,7 +42,7 @@ def signing_key(params: Params) -> Ed25519PrivateKey:
 
 
 def describe_key(context: Context) -> dict[str, str]:
-    """The signing key's name, and where its public half lies if it was made here."""
+    """Return the signing key's id, and the path of its public half if the project generated it."""
     params = context.params
     own = keys.is_generated(params.seal.signing_key)
     return {
@@ -57,15 +57,16 @@ def seal_release(
     """Write `seal/leaves`, `seal/salts` and `manifest.dsse.json` below `root`.
 
     Args:
-      root: where the release's files lie, `lineage/documents` among them.
+      context: the run.
+      root: the folder of the release's files, including `lineage/documents`.
       about: the manifest.
-      digests: SHA-256 by name of the manifest and of the files that it leaves out.
+      digests: file name -> SHA-256 of the manifest and of the files that it does not list.
 
     Returns:
-      The paths of what was written.
+      The paths of the written files.
 
     Raises:
-      StageError: where a time stamp is required, and there is none to be had.
+      StageError: if a time stamp is required and the authority gives none.
     """
     documents = _committed_documents(root)
     salts = _load_salts(context.params.work / "keys" / "salts.parquet", documents["doc_id"])
@@ -94,10 +95,10 @@ def seal_release(
 
 
 def enter_log(context: Context, release: Path) -> None:
-    """Enter a release into the log beside it, where it has no entry yet.
+    """Enter a release into the log beside it, unless it has an entry.
 
     Raises:
-      StageError: where the log is torn, or another key signed the release.
+      StageError: if the log is damaged, or another key signed the release.
     """
     envelope = (release / release_files.STATEMENT).read_bytes()
     try:
@@ -105,7 +106,7 @@ def enter_log(context: Context, release: Path) -> None:
     except dsse.BadEnvelope as error:
         raise StageError(
             f"{release}/manifest.dsse.json {error}; name the key that signed it, or remove the "
-            "release to have it made and signed anew"
+            "release and run again to sign it with this key"
         ) from None
     _read_log(context)
     release_log.enter(_log_path(context), envelope, signed)
@@ -119,10 +120,11 @@ def _read_log(context: Context) -> list[dict[str, Any]]:
     try:
         return release_log.read(_log_path(context))
     except release_log.BadLog as error:
-        raise StageError(f"{error}; put back the log as it was before the last release") from None
+        raise StageError(f"{error}; restore the log from before the last release") from None
 
 
 def _committed_documents(root: Path) -> pl.DataFrame:
+    """Read the columns that leaves commit to, sorted by leaf index."""
     files = sorted((root / "lineage/documents").glob("*.parquet"))
     if not files:
         return batches.frame(RELEASED.empty_table())
@@ -131,7 +133,7 @@ def _committed_documents(root: Path) -> pl.DataFrame:
 
 
 def _load_salts(path: Path, doc_ids: pl.Series) -> pl.Series:
-    """The documents' salts, in order; new ones are kept for the releases to come."""
+    """Return the documents' salts, in order. New salts are stored for later releases."""
     empty = batches.frame(SALTS.empty_table())
     stored = pl.read_parquet(path) if path.exists() else empty
     salted = seal.with_salts(doc_ids, stored)

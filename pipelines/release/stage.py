@@ -1,9 +1,8 @@
-"""The stage `release`: shards by language, the lineage tables, the manifest.
+"""The stage `release`: writes the data by language, the lineage tables, the manifest and reports.
 
     python -m pipelines.release --params params.yaml
 
-Parts of a language follow the order of ingest's shards, so that a text moves once, from file to
-file; what was found about it is applied on the way.
+It publishes the release once the guard, the expectations and the second scan have passed.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from pipelines.dedup import release_index
 from pipelines.engine import decisions, shards
 from pipelines.engine.command_line import command
 from pipelines.engine.context import Context
-from pipelines.engine.counts import add, made
+from pipelines.engine.decisions import add_counts, parts_added
 from pipelines.engine.published import StageError, load
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
@@ -42,28 +41,28 @@ from pipelines.search import index
 from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid, Problem
 from schemas.params import Params
-from schemas.snapshot import snapshot
+from schemas.snapshot import sources_table
 from schemas.stages import DECIDING, STAGES
 from schemas.tables import DECISIONS, DUPLICATES, PARTS, RECORDS, RUNS
 
 
 class WriteLineage(ShardDoFn):
-    """A shard of ingest -> its records, and what all stages decided about them.
+    """A shard of ingest -> its lineage tables: records, parts, decisions, duplicates.
 
-    What comes in beside it is not looked at: it says that the mixture is decided.
+    The side input is only a barrier: the mixture must be decided before.
     """
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(selection.state)
-        self.selection, self.source = selection, selection.source
+        self.selection, self.corpus = selection, selection.corpus
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
         name = row["shard"]
         _, *others = DECIDING
         before = pl.concat(
             [
-                self.source.ingest_table("decisions", name),
-                *(self.source.table(stage, "decisions", name) for stage in others),
+                self.corpus.ingest_table("decisions", name),
+                *(self.corpus.table(stage, "decisions", name) for stage in others),
             ]
         )
         left_out = self.selection.decisions(name, before)
@@ -71,10 +70,10 @@ class WriteLineage(ShardDoFn):
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)})
         shard.write(
             "lineage/records",
-            self.source.ingest_table("records", name).to_arrow().cast(RECORDS),
+            self.corpus.ingest_table("records", name).to_arrow().cast(RECORDS),
             level=3,
         )
-        parts = self.source.record_parts(name)
+        parts = self.corpus.record_parts(name)
         if parts.height:
             shard.write("lineage/parts", parts.to_arrow().cast(PARTS), level=3)
         shard.write(
@@ -84,19 +83,19 @@ class WriteLineage(ShardDoFn):
         )
         shard.write(
             "lineage/duplicates",
-            self.source.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
+            self.corpus.table("dedup", "duplicates", name).to_arrow().cast(DUPLICATES),
             level=3,
         )
-        shard.finish({}, decisions.counts(left_out))
+        shard.finish({}, decisions.decision_counts(left_out))
 
 
 class ReleaseStage(DocumentStage):
-    """Deal out, write, account."""
+    """Writes and publishes a release."""
 
     name = "release"
 
     def __init__(self, context: Context) -> None:
-        self.source = Corpus(str(context.params.work))
+        self.corpus = Corpus(str(context.params.work))
         check_target(context.params, self.target(context))
         shortfalls.last_release(context.params, self.target(context))
         self.tokens = token_shards.plan_tokens(context.params)
@@ -113,9 +112,9 @@ class ReleaseStage(DocumentStage):
     ) -> None:
         licences = {s.id: s.licence.spdx for s in context.register.sources.values()}
         release = context.params.release
-        selection = Selection(state, self.source, release.mixture, run_id)
+        selection = Selection(state, self.corpus, release.mixture, run_id)
         if self.tokens:
-            self.tokens.keep(state)
+            self.tokens.copy_tokenizer(state)
         dealt = stage_tables.deal_shards(pipeline, stage_tables.shard_names(context))
         decided = (
             dealt
@@ -145,13 +144,13 @@ class ReleaseStage(DocumentStage):
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """A mixture that leaves nothing is a slip of the pen; what was missed must not go out."""
+        """Fail on an empty mixture, or if the second scan finds personal data."""
         outcome, reasons = totals.get("outcome", {}), totals.get("reason", {})
         if outcome.get("drop") and not outcome.get("keep"):
-            told = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+            dropped = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
             raise StageError(
-                f"release: the mixture leaves nothing ({told}); wider filters help, or shares that "
-                "add up to 1 where they cover everything"
+                f"release: the mixture leaves nothing ({dropped}); use wider filters, or shares "
+                "that add up to 1 if they cover everything"
             )
         second_scan.stop_if_missed(context, state)
 
@@ -162,19 +161,23 @@ class ReleaseStage(DocumentStage):
         markers: Sequence[Mapping[str, Any]],
         run: Mapping[str, Any],
     ) -> list[str]:
-        """Sources, runs, manifest, README, reports: the paths of what was added."""
+        """Write sources, runs, manifest, README and reports, and seal the release.
+
+        Returns:
+          The paths of the added files.
+        """
         files = {f["file"]: f for m in markers for f in m["files"]}
-        register = snapshot(context.register)
-        added = state.write("lineage/sources", "part-00000", register, level=3)
-        files[added["file"]] = added
-        runs = pa.Table.from_pylist(_run_rows(self.source, run), RUNS)
-        ran = state.write("lineage/runs", "part-00000", runs, level=3)
-        counts = _manifest_counts(self.source, markers) | {
+        register = sources_table(context.register)
+        sources = state.write("lineage/sources", "part-00000", register, level=3)
+        files[sources["file"]] = sources
+        run_rows = pa.Table.from_pylist(_run_rows(self.corpus, run), RUNS)
+        runs = state.write("lineage/runs", "part-00000", run_rows, level=3)
+        counts = _manifest_counts(self.corpus, markers) | {
             "yields": shortfalls.run_yields(context).as_json()
         }
         root = Path(state.root)
-        kept = [self.tokens.keep(state)] if self.tokens else []
-        files |= {one["file"]: one for one in kept}
+        tokenizers = [self.tokens.copy_tokenizer(state)] if self.tokens else []
+        files |= {tokenizer["file"]: tokenizer for tokenizer in tokenizers}
         build = partial(
             manifest.build_manifest,
             context.params,
@@ -184,19 +187,16 @@ class ReleaseStage(DocumentStage):
         )
         entries = {s.id: json.loads(s.entry_json) for s in context.register.sources.values()}
         readme = manifest.readme(build(files={}, counts=counts), entries)
-        files["README.md"] = shards.written(root, "README.md", readme.encode())
+        files["README.md"] = shards.write_file(root, "README.md", readme.encode())
         reports = contents(Facts(root, build(files=files, counts=counts)))
-        files |= {name: shards.written(root, name, made) for name, made in reports.items()}
-        whole = build(files=files, counts=counts)
-        about = shards.written(root, release_files.MANIFEST, disk.json_bytes(whole))
-        sealed = signing.seal_release(
-            context,
-            root,
-            whole,
-            {release_files.MANIFEST: about["sha256"], ran["file"]: ran["sha256"]},
-        )
+        files |= {name: shards.write_file(root, name, text) for name, text in reports.items()}
+        complete = build(files=files, counts=counts)
+        written = shards.write_file(root, release_files.MANIFEST, disk.json_bytes(complete))
+        # `lineage/runs` differs from run to run, so the manifest does not list it.
+        digests = {release_files.MANIFEST: written["sha256"], runs["file"]: runs["sha256"]}
+        sealed = signing.seal_release(context, root, complete, digests)
         return [
-            *(one["file"] for one in (added, ran, *kept)),
+            *(added["file"] for added in (sources, runs, *tokenizers)),
             release_files.MANIFEST,
             "README.md",
             *reports,
@@ -204,7 +204,7 @@ class ReleaseStage(DocumentStage):
         ]
 
     def published(self, context: Context) -> None:
-        """Enter the release into the log, the store and the index of duplicates, once."""
+        """Enter the release into the log, the store and the duplicates' index, each once."""
         target = self.target(context)
         signing.enter_log(context, target)
         index.enter_into_store(target.parent)
@@ -215,56 +215,57 @@ class ReleaseStage(DocumentStage):
                 load(context.folder(self.name), self.name).run_id,
                 released["doc_id"],
                 [
-                    self.source.path("dedup", "signatures", n)
+                    self.corpus.path("dedup", "signatures", n)
                     for n in stage_tables.shard_names(context)
                 ],
             )
 
 
 def check_target(params: Params, target: Path) -> None:
-    """A release replaces the folder in its place: only an older release may stand there.
+    """Check that a release may replace the folder `target`: it is missing, empty or a release.
 
     Raises:
-      Invalid: where the folder is something else, or holds what the run reads or works with.
+      Invalid: if the folder is something else, or holds the run's register, work or parameters.
     """
     folder = target.resolve()
     claimed = {"register": params.register, "work": params.work, "parameters": params.path}
     wrong = [name for name, path in claimed.items() if path.resolve().is_relative_to(folder)]
     message = f"the release would replace {target}, which holds the run's {' and '.join(wrong)}"
     if not wrong:
-        strange = target.is_file() or (
+        foreign = target.is_file() or (
             target.is_dir() and any(target.iterdir()) and not manifest.is_release(target)
         )
-        message = f"the release would replace {target}, which is no release" if strange else ""
+        message = f"the release would replace {target}, which is not a release" if foreign else ""
     if message:
         problem = f"{message}; choose another `path` or `name`"
         raise Invalid([Problem(str(params.path), None, "release", problem)])
 
 
-def _run_rows(source: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of `runs`; names of raw files in which personal data is found are redacted."""
+def _run_rows(corpus: Corpus, release: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of `runs`. Names of raw files that hold personal data are redacted."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    rows = [disk.read_json(Path(source.work) / stage / "run.json") for stage in DECIDING]
+    rows = [disk.read_json(Path(corpus.work) / stage / "run.json") for stage in DECIDING]
     rows.append({**release, "ended": now, "outputs": None})
     return [
         {name: row.get(name) for name in RUNS.names}
         | {
             "models": decisions.evidence(row["models"]),
-            # a list: names that were redacted may be alike
+            # A list, because redacted names may be equal.
             "inputs": json.dumps([[redact_uri(k), v] for k, v in sorted(row["inputs"].items())]),
         }
         for row in rows
     ]
 
 
-def _manifest_counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    totals = add([m["figures"]["counts"] for m in markers])
-    work = Path(source.work)
-    seen = disk.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
-    spoken = disk.read_json(work / "language" / "stage.json")["totals"]
+def _manifest_counts(corpus: Corpus, markers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the manifest's counts of records, documents, characters, redactions and tokens."""
+    totals = add_counts([m["figures"]["counts"] for m in markers])
+    work = Path(corpus.work)
+    records = disk.read_json(work / "ingest" / "stage.json")["totals"]["outcome"]
+    record_parts = parts_added(disk.read_json(work / "language" / "stage.json")["totals"])
     return {
-        "records": sum(seen.values()),
-        **({"parts": made(spoken)} if made(spoken) else {}),
+        "records": sum(records.values()),
+        **({"parts": record_parts} if record_parts else {}),
         "documents": totals.get("outcome", {}).get("keep", 0),
         "chars": sum(totals.get("chars", {}).values()),
         "by_language": totals.get("lang", {}),
@@ -277,5 +278,5 @@ def _manifest_counts(source: Corpus, markers: Sequence[Mapping[str, Any]]) -> di
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     return command(ReleaseStage, __doc__ or "", argv)

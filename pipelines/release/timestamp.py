@@ -1,4 +1,4 @@
-"""A release's time stamp, asked for where the parameters name an authority."""
+"""Request the time stamp of a release, if the parameters name an authority."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from schemas.params import Params
 
 
 def stamp_release(params: Params, root: Path) -> list[str]:
-    """Ask for a time stamp over the statement of the release in `root`.
+    """Request a time stamp over the statement of the release in `root`.
 
     Returns:
-      The paths of what was written; none where no authority is named.
+      The paths of the written files; none if no authority is named.
 
     Raises:
-      lineage.signing.timestamps.NoTimestamp: where it does not give one.
-      lineage.signing.keys.BadKey: where the release's key is not there.
+      lineage.signing.timestamps.NoTimestamp: if the authority gives no valid time stamp.
+      lineage.signing.keys.BadKey: if the release's key is missing.
     """
     if params.seal.timestamp_url is None:
         return []
@@ -32,16 +32,16 @@ def stamp_release(params: Params, root: Path) -> list[str]:
 
 
 def stamp_missing(params: Params) -> dict[str, str]:
-    """Stamp the releases whose statements require it and that have no stamp yet.
+    """Stamp the releases whose statement requires a time stamp and that have none.
 
     Returns:
-      Those that are left without: name -> why.
+      The releases that still have no stamp: name -> reason.
 
     Raises:
-      lineage.signing.keys.BadKey: where the releases' key is not there.
+      lineage.signing.keys.BadKey: if the releases' key is missing.
     """
     key = keys.signing_key(params.seal.signing_key, params.work / "keys").public_key()
-    left = {}
+    unstamped = {}
     for release in withdrawal_scope.release_folders(params.releases, params.root):
         if (release.folder / release_files.STAMPED).exists():
             continue
@@ -52,9 +52,9 @@ def stamp_missing(params: Params) -> dict[str, str]:
             if signed["predicate"].get("timestamp") == "required" and not stamp_release(
                 params, release.folder
             ):
-                left[release.folder.name] = "name an authority by seal.timestamp_url"
+                unstamped[release.folder.name] = "name an authority by seal.timestamp_url"
         except NoTimestamp as error:
-            left[release.folder.name] = str(error)
+            unstamped[release.folder.name] = str(error)
         except (OSError, dsse.BadEnvelope, LookupError):
-            continue  # `tamga verify` tells what is wrong with it
-    return left
+            continue  # `tamga verify` reports the defect
+    return unstamped

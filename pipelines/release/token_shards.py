@@ -1,9 +1,9 @@
-"""Token shards: the documents of a part as token ids, and where each document's tokens lie.
+"""Write token shards: the documents of a release part as token ids, and each document's range.
 
-`tokens/<name>/<lang>/part-<part>-<number>.npy` is a NumPy array of one dimension, little-endian, of
-16 bits where all ids of the tokenizer fit, else of 32.  Documents follow each other as in the part
-of `data`, each with the separator after it; a shard is full when it holds `shard_tokens`, and a
-document may go on in the next.  The tokenizer's file lies beside them.
+`tokens/<name>/<lang>/part-<part>-<number>.npy` is a one-dimensional little-endian NumPy array. It
+has 16 bits per id if all ids of the tokenizer fit, else 32. The documents follow each other as in
+the part of `data`, each followed by the separator. A shard holds `shard_tokens` tokens, and a
+document may continue in the next shard. The tokenizer's file lies beside the shards.
 """
 
 from __future__ import annotations
@@ -30,8 +30,13 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 @dataclass(frozen=True)
 class TokenPlan:
-    """What tokenizes a release, and how; a plain value that travels to workers.  `about` is what
-    the manifest says of the tokenizer."""
+    """The tokenizer of a release. A plain value that travels to workers.
+
+    Attributes:
+      path: the tokenizer's file.
+      about: what the manifest says about the tokenizer.
+      shard_tokens: how many tokens a shard holds.
+    """
 
     path: Path
     about: Mapping[str, Any]
@@ -41,31 +46,31 @@ class TokenPlan:
     def folder(self) -> str:
         return f"tokens/{self.about['name']}"
 
-    def keep(self, state: shards.State) -> dict[str, Any]:
-        """Copy the tokenizer's file into a release in work, once; what comes back describes it."""
+    def copy_tokenizer(self, state: shards.State) -> dict[str, Any]:
+        """Copy the tokenizer's file into an unfinished release, once; return its description."""
         file = f"{self.folder}/tokenizer.json"
         kept = Path(state.root) / file
         content = (kept if kept.is_file() else self.path).read_bytes()
-        return shards.written(Path(state.root), file, content)
+        return shards.write_file(Path(state.root), file, content)
 
-    def load(self, state: shards.State) -> Tokenizer:
-        """The tokenizer that was kept.
+    def load_tokenizer(self, state: shards.State) -> Tokenizer:
+        """Load the tokenizer from the copy in the unfinished release.
 
         Raises:
-          BadTokenizer: where its file has changed since the run began.
+          BadTokenizer: if its file has changed since the run began.
         """
         path = Path(state.root) / self.folder / "tokenizer.json"
-        found = tokenizer.load(path, self.about["separator"])
-        if found.sha256 != self.about["sha256"]:
-            raise BadTokenizer("it was changed while the release was made")
-        return found
+        loaded = tokenizer.load(path, self.about["separator"])
+        if loaded.sha256 != self.about["sha256"]:
+            raise BadTokenizer("its file changed during the run")
+        return loaded
 
 
 def plan_tokens(params: Params) -> TokenPlan | None:
-    """What the parameters ask for, tried out; None: nothing is tokenized.
+    """Load the tokenizer that the parameters name, and return the plan; None if they name none.
 
     Raises:
-      Invalid: where the tokenizer does not serve.
+      Invalid: if the tokenizer cannot be used.
     """
     wanted = params.tokens
     if wanted.tokenizer is None:
@@ -73,38 +78,38 @@ def plan_tokens(params: Params) -> TokenPlan | None:
     name = wanted.name or wanted.tokenizer.stem
     try:
         if not _NAME.fullmatch(name):
-            raise BadTokenizer("its file's name cannot name a folder; set `tokens.name`")
-        found = tokenizer.load(wanted.tokenizer, wanted.separator)
+            raise BadTokenizer("its file's name cannot be a folder's name; set `tokens.name`")
+        loaded = tokenizer.load(wanted.tokenizer, wanted.separator)
     except BadTokenizer as error:
-        message = f"{wanted.tokenizer} does not serve: {error}"
+        message = f"{wanted.tokenizer} cannot be used: {error}"
         raise Invalid([Problem(str(params.path), None, "tokens.tokenizer", message)]) from None
     about = {
         "name": name,
-        "sha256": found.sha256,
-        "tokens": found.size,
-        "dtype": found.dtype.name,
+        "sha256": loaded.sha256,
+        "tokens": loaded.size,
+        "dtype": loaded.dtype.name,
         "separator": wanted.separator,
-        "separator_id": found.separator,
+        "separator_id": loaded.separator,
     }
     return TokenPlan(wanted.tokenizer, about, wanted.shard_tokens)
 
 
 def token_ranges(lengths: npt.NDArray[np.int64], separator: int, shard_tokens: int) -> pl.DataFrame:
-    """Where the documents of a part lie in its shards.
+    """Compute the ranges of a part's documents in its token shards.
 
     Args:
-      lengths: tokens of each document, without the separator.
-      separator: how many tokens end a document: 0 or 1.
-      shard_tokens: how many a shard holds.
+      lengths: the number of tokens of each document, without the separator.
+      separator: how many separator tokens follow a document: 0 or 1.
+      shard_tokens: how many tokens a shard holds.
 
     Returns:
-      document (its place in `lengths`), number (of the shard), token_start (in the shard), n_tokens
-      (without the separator), doc_token_start (in the document); in the order of the shards.  A
-      separator that has a shard to itself leaves a row of no tokens there.
+      document (its index in `lengths`), number (of the shard), token_start (in the shard), n_tokens
+      (without the separator), doc_token_start (in the document), in the order of the shards. If
+      only the separator of a document falls into a shard, the row there has 0 tokens.
     """
-    whole = lengths + separator
-    ends = np.cumsum(whole)
-    starts = ends - whole
+    with_separator = lengths + separator
+    ends = np.cumsum(with_separator)
+    starts = ends - with_separator
     last = max(0, (int(ends[-1]) - 1) // shard_tokens) if len(ends) else 0
     first = np.minimum(starts // shard_tokens, last)
     count = np.maximum(first, (ends - 1) // shard_tokens) - first + 1
@@ -133,16 +138,20 @@ def write_shards(
     """Write the token shards of a part.
 
     Args:
+      state: the unfinished release.
+      plan: the tokenizer.
       place: `<lang>/part-<part>`, below the plan's folder.
-      doc_ids, encoded: the part's documents, in order.
+      doc_ids: the part's documents, in order.
+      encoded: the token ids of each document.
 
     Returns:
-      What describes the files, and the rows of the table `tokens`.
+      The descriptions of the files, and the rows of the table `tokens`.
     """
     lengths = np.array([len(ids) for ids in encoded], np.int64)
     separator = plan.about["separator_id"]
     ending = np.array([] if separator is None else [separator], plan.about["dtype"])
-    stream = np.concatenate([one for ids in encoded for one in (ids, ending)] or [ending[:0]])
+    pieces = [piece for ids in encoded for piece in (ids, ending)]
+    stream = np.concatenate(pieces or [ending[:0]])
     stream = stream.astype(stream.dtype.newbyteorder("<"), copy=False)
     size = plan.shard_tokens
     names = [
@@ -150,7 +159,7 @@ def write_shards(
         for number in range(max(1, -(-len(stream) // size)))
     ]
     files = [
-        shards.written(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
+        shards.write_file(Path(state.root), name, _npy_bytes(stream[i * size : (i + 1) * size]))
         for i, name in enumerate(names)
     ]
     rows = token_ranges(lengths, len(ending), size)
@@ -163,7 +172,12 @@ def write_shards(
 
 
 def part_counts(lang: str, data: pl.DataFrame) -> dict[str, dict[str, int]]:
-    """What a part counts: tokens by language and by source, from source_id and n_tokens."""
+    """Count a part's tokens by language and by source.
+
+    Args:
+      lang: the part's language.
+      data: source_id, n_tokens.
+    """
     by_source = data.group_by("source_id").agg(pl.col("n_tokens").sum()).sort("source_id")
     return {
         "tokens": {lang: int(data["n_tokens"].sum())},
@@ -172,7 +186,7 @@ def part_counts(lang: str, data: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def manifest_counts(totals: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """What the manifest says of it, from added counters; nothing where nothing was tokenized."""
+    """Return the manifest's counts of tokens from a run's counters; empty without a tokenizer."""
     if "tokens" not in totals:
         return {}
     return {
@@ -183,7 +197,7 @@ def manifest_counts(totals: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
 
 
 def _npy_bytes(ids: Ids) -> bytes:
-    """An array as the bytes of a file of NumPy's format 1.0, which is the same for all versions."""
+    """Encode an array in NumPy's format 1.0, which does not depend on NumPy's version."""
     content = io.BytesIO()
     np.lib.format.write_array(content, ids, version=(1, 0), allow_pickle=False)
     return content.getvalue()

@@ -1,7 +1,7 @@
 """`tamga index`: enter the releases on disk into the store that queries read.
 
-Every run enters its release.  This is for releases that were copied here, and with --rebuild for a
-store that is torn or of another format.
+Each run enters its own release. Use this command for releases that were copied here. Use --rebuild
+if the store is damaged or has another format.
 """
 
 from __future__ import annotations
@@ -27,24 +27,29 @@ from pipelines.text import fingerprints
 from schemas import command_line
 from schemas.command_entry import with_exit_code
 
+#: What the user can name instead of params.yaml, for the message.
 INSTEAD = "a folder of releases by --releases"
 EPILOG = """examples:
   tamga index
   tamga index --releases release --rebuild --json
 
-A release whose folder was replaced by a later one of its name cannot be entered again: a rebuilt
-store begins to know its documents with the later one.
+A later release replaces the folder of an earlier one with the same name. The earlier release cannot
+be entered again, so a rebuilt store knows its documents only from the later release on.
 
-Exit codes: 0 all releases of the log are in the store, 1 some are not on disk any more, 2 wrong
-usage, no releases, or a log that is torn."""
+Exit codes: 0 all releases of the log are in the store, 1 some are no longer on disk, 2 wrong usage,
+no releases, or a damaged log."""
 
 
 def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]]:
-    """Enter the releases of a folder, in the order of its log.
+    """Enter the releases of a folder into its store, in the order of the folder's log.
+
+    Args:
+      folder: the releases.
+      rebuild: whether the store is deleted first.
 
     Returns:
-      The names of those that were entered now, and of those that are not on disk any more and not
-      in the store: `NAME@SEQ`.
+      The releases that were entered now, and those that are neither on disk nor in the store, as
+      `NAME@SEQ`.
 
     Raises:
       release_log.BadLog, segments.BadStore, release_tables.NoRelease: if a file is damaged.
@@ -56,9 +61,9 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
             shutil.rmtree(place, ignore_errors=True)
         _drop_unknown_segments(place, entries)
         store = lineage.open(folder)
-        known = {one.seq for one in store.releases}
+        known = {release.seq for release in store.releases}
         latest = max(known, default=-1)
-        entered, gone = [], []
+        entered, missing = [], []
         for entry in entries:
             name = f"{entry['name']}@{entry['seq']}"
             if entry["seq"] in known:
@@ -73,41 +78,46 @@ def enter_all(folder: Path, rebuild: bool = False) -> tuple[list[str], list[str]
                 )
                 entered.append(name)
             else:
-                gone.append(name)
-    return entered, gone
+                missing.append(name)
+    return entered, missing
 
 
 def misnamed_folders(folder: Path) -> dict[str, str]:
-    """Folders of releases that are not called as their manifests say, which nothing enters: the
-    folder's name -> the release's."""
-    found = {
-        one.folder.name: one.manifest()["name"]
-        for one in withdrawal_scope.release_folders(folder, folder)
+    """Find folders whose name differs from their release's name. `enter_all` skips them.
+
+    Returns:
+      The folder's name -> the release's name.
+    """
+    names = {
+        release.folder.name: release.manifest()["name"]
+        for release in withdrawal_scope.release_folders(folder, folder)
     }
-    return {at: str(name) for at, name in found.items() if at != name}
+    return {at: str(name) for at, name in names.items() if at != name}
 
 
 def forget_records(folder: Path, ids: pl.Series, aside: Path) -> None:
-    """Enter the releases of a folder, and erase records from what the store knows.
+    """Enter the releases of a folder, and erase records from the store.
 
-    Killed at any time and called again, it ends with the same; where the store cannot be read, it
-    is made anew of the releases on disk.
+    It can be interrupted at any time and called again. If the store cannot be read, it is rebuilt
+    from the releases on disk.
 
     Args:
-      folder: of releases.
-      ids: of the records (hex digits).
-      aside: a place beside the store for the new one; the caller removes it, the old one in it.
+      folder: the releases.
+      ids: the ids of the records (hex digits).
+      aside: where the new store is written, beside the old one. Afterwards it holds the old store;
+        the caller removes it.
     """
     try:
         enter_all(folder)
         _erase_records(folder, ids, aside)
     except (segments.BadStore, pl.exceptions.PolarsError, FileNotFoundError) as error:
-        print(f"warning: the store is made anew, its history is lost: {error}", file=sys.stderr)
+        print(f"warning: the store is rebuilt, and its history is lost: {error}", file=sys.stderr)
         enter_all(folder, rebuild=True)
         _erase_records(folder, ids, aside)
 
 
 def _erase_records(folder: Path, ids: pl.Series, aside: Path) -> None:
+    """Write the store without the records into `aside`, and swap both."""
     with locks.folder_lock(folder):
         shutil.rmtree(aside, ignore_errors=True)
         store = lineage.open(folder)
@@ -117,53 +127,60 @@ def _erase_records(folder: Path, ids: pl.Series, aside: Path) -> None:
 
 
 def enter_into_store(folder: Path) -> None:
-    """What a run does when its release stands.
+    """Enter the release of a run that has just published it.
 
     Raises:
-      pipelines.engine.published.StageError: where the store or the log is torn.
+      StageError: if the store or the log is damaged.
     """
     try:
         enter_all(folder)
     except (NoRelease, release_log.BadLog, segments.BadStore) as error:
-        raise StageError(f"the release is whole, and not in the store: {error}") from None
+        raise StageError(f"the release is complete but not in the store: {error}") from None
 
 
 def _drop_unknown_segments(place: Path, entries: Sequence[dict[str, Any]]) -> None:
-    """Segments of releases that the log does not have, and what a killed process left."""
+    """Delete the segments that the log does not name, and the remains of killed processes."""
     known = {f"{e['seq']:06}-{e['statement_sha256'][:16]}" for e in entries}
-    for one in place.glob("*"):
-        if one.name not in known:
-            shutil.rmtree(one, ignore_errors=True)
+    for segment in place.glob("*"):
+        if segment.name not in known:
+            shutil.rmtree(segment, ignore_errors=True)
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = command_line.parser("index", __doc__, EPILOG)
     command_line.add_params(parser)
-    parser.add_argument("--releases", type=Path, help="the folder of releases, else that of params")
-    parser.add_argument("--rebuild", action="store_true", help="make the store anew")
+    parser.add_argument("--releases", type=Path, help="the folder of releases (default: of params)")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="delete the store and build it again"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(argv)
     folder = options.releases or required_params(options.params, INSTEAD).releases
     with readable():
-        entered, gone = enter_all(folder, options.rebuild)
-        others = misnamed_folders(folder)
+        entered, missing = enter_all(folder, options.rebuild)
+        misnamed = misnamed_folders(folder)
     total = len(lineage.open(folder).releases)
     if options.json:
-        told = {"entered": entered, "not_on_disk": gone, "releases": total, "misnamed": others}
-        print(json.dumps(told, ensure_ascii=False))
+        result = {
+            "entered": entered,
+            "not_on_disk": missing,
+            "releases": total,
+            "misnamed": misnamed,
+        }
+        print(json.dumps(result, ensure_ascii=False))
     else:
         print(f"{', '.join(entered) or 'nothing new'} entered; {total} releases in the store")
-        for name in gone:
-            print(f"{name} is not on disk any more: the store does not know it", file=sys.stderr)
-    for at, name in others.items():
+        for name in missing:
+            print(f"{name}: no longer on disk, and not in the store", file=sys.stderr)
+    for at, name in misnamed.items():
         print(
-            f"warning: the folder {at} holds the release {name}, and is not entered: give it that "
-            "name, or move the copy elsewhere",
+            f"warning: the folder {at} was not entered: it holds the release {name}; rename the "
+            f"folder to {name}, or move it elsewhere",
             file=sys.stderr,
         )
-    return 1 if gone else 0
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""How much of a text stands in released ones: the very text, near copies, passages.
+"""Measure how much of a text the releases hold: exact copies, near-duplicates, passages.
 
-A text that is asked for is read as ingest would read it.  What is compared are released texts, with
-placeholders where personal data was; refused texts are not stored, so of those only payloads' and
-texts' digests can be found.
+The text is read as ingest would read it. Released texts are compared, with placeholders instead of
+personal data. Refused texts are not stored, so only the digests of their payloads can match.
 """
 
 from __future__ import annotations
@@ -32,80 +31,84 @@ MAX_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True)
 class QueryText:
-    """A text that is asked for: the bytes it came in, and the text as ingest stores it."""
+    """A text to search for: the bytes of its file, and the text as ingest stores it."""
 
     payload: bytes
     text: str
 
     @cached_property
     def sequence(self) -> shingles.U64:
-        """Its shingles in order."""
+        """The text's shingles, in order."""
         return shingles.shingle_sequence(pl.Series([self.text]), fingerprints.WIDTH)[0]
 
     @cached_property
     def keys(self) -> list[int]:
-        """Its fingerprints."""
-        found: list[int] = fingerprints.text_fingerprints(pl.Series([self.text])).hashes.tolist()
-        return found
+        """The text's fingerprints."""
+        keys: list[int] = fingerprints.text_fingerprints(pl.Series([self.text])).hashes.tolist()
+        return keys
 
     def digests(self) -> list[bytes]:
-        """SHA-256 of what a record's payload may be: the bytes, or a text in them."""
-        whole = {self.payload, self.text.encode(), self.payload.strip()}
-        return [sha256(one).digest() for one in sorted(whole)]
+        """Return the SHA-256 of each possible payload: the bytes, or a text in them."""
+        payloads = {self.payload, self.text.encode(), self.payload.strip()}
+        return [sha256(payload).digest() for payload in sorted(payloads)]
 
 
 def extract_query(payload: bytes) -> QueryText | str:
-    """A file's text as ingest would store it, or why there is none."""
+    """Extract the text of a file as ingest would, or return why there is none."""
     for media_type in (None, "text/plain"):
-        found = text_extraction.extract_document(
+        extracted = text_extraction.extract_document(
             Content(payload=payload, media_type=media_type), MAX_BYTES
         )
-        if found.error is None:
+        if extracted.error is None:
             break
-    if found.error:
-        return f"{found.error}: {found.detail}" if found.detail else found.error
-    return QueryText(payload, found.text) if found.text.strip() else "it holds no text"
+    if extracted.error:
+        return f"{extracted.error}: {extracted.detail}" if extracted.detail else extracted.error
+    return QueryText(payload, extracted.text) if extracted.text.strip() else "it holds no text"
 
 
 def read_file(path: Path) -> QueryText | str:
-    """The text of a file, or why it cannot be read."""
+    """Read the text of a file, or return why it cannot be read."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            return f"it is larger than {MAX_BYTES >> 20} MiB; ask for a part of it"
+            return f"it is larger than {MAX_BYTES >> 20} MiB; search for a part of it"
         return extract_query(path.read_bytes())
     except OSError as error:
         return str(error.strerror)
 
 
 def exact_matches(store: Store, text: str) -> pl.DataFrame:
-    """The intervals of documents that were released with this very text."""
+    """Return the intervals of documents that were released with exactly this text."""
     return store.by_key("texts", [sha256(text.encode()).digest()])
 
 
-def kept_out_records(store: Store, asked: QueryText) -> pl.DataFrame:
-    """The intervals of records with this payload that were refused or dropped."""
-    found = store.by_key("payloads", [one[:16] for one in asked.digests()])
-    return found.filter(pl.col("outcome") != "keep")
+def kept_out_records(store: Store, query: QueryText) -> pl.DataFrame:
+    """Return the intervals of records with this payload that were refused or dropped."""
+    records = store.by_key("payloads", [digest[:16] for digest in query.digests()])
+    return records.filter(pl.col("outcome") != "keep")
 
 
-def measure_similar(store: Store, releases: Path, asked: QueryText, limit: int) -> pl.DataFrame:
-    """What released documents have in common with a text, by measurement.
+def measure_similar(store: Store, releases: Path, query: QueryText, limit: int) -> pl.DataFrame:
+    """Compare a text with the released documents that share most fingerprints with it.
 
     Args:
-      releases: the folder of releases, whose texts are compared.
-      limit: how many documents are compared: those that share most fingerprints.
+      store: the store of queries.
+      releases: the folder of releases, from which texts are read.
+      query: the text.
+      limit: how many documents are compared.
 
     Returns:
-      INTERVAL of each, the latest that was released; `similarity` (Jaccard of the shingles),
-      `containment` (of the smaller in the greater), `words` of the longest passage in common, and
-      `word` with which it starts in the document; null where the text is not on disk any more, or
-      cannot be read: then `unread` names the file.
+      The latest released INTERVAL of each document, with: `similarity` (Jaccard of the shingles);
+      `containment` (of the smaller set in the larger); `words` (length of the longest passage in
+      common); `word` (number of its first word in the document); `unread` (the file, if it cannot
+      be read). The measurements are null if the text is no longer on disk or cannot be read.
     """
-    found = store.candidates(asked.keys, limit)
-    kept = store.by_id(found["doc_id"]).filter(pl.col("outcome") == "keep")
-    latest = kept.sort("first_seq").unique("doc_id", keep="last", maintain_order=True)
-    rows = found.select("doc_id").join(latest, on="doc_id", maintain_order="left")
-    told = [(*_measure(asked, text), bad) for text, bad in released_texts(store, releases, rows)]
+    candidates = store.candidates(query.keys, limit)
+    released = store.by_id(candidates["doc_id"]).filter(pl.col("outcome") == "keep")
+    latest = released.sort("first_seq").unique("doc_id", keep="last", maintain_order=True)
+    rows = candidates.select("doc_id").join(latest, on="doc_id", maintain_order="left")
+    measured = [
+        (*_measure(query, text), unread) for text, unread in released_texts(store, releases, rows)
+    ]
     schema = {
         "similarity": pl.Float64,
         "containment": pl.Float64,
@@ -113,22 +116,31 @@ def measure_similar(store: Store, releases: Path, asked: QueryText, limit: int) 
         "word": pl.Int64,
         "unread": pl.String,
     }
-    return rows.hstack(pl.DataFrame(told, schema=schema, orient="row"))
+    return rows.hstack(pl.DataFrame(measured, schema=schema, orient="row"))
 
 
 def released_texts(
     store: Store, releases: Path, rows: pl.DataFrame
 ) -> Iterator[tuple[str | None, str | None]]:
-    """Of each interval the released text, or the file that should hold it and cannot be read;
-    neither where its release was replaced."""
-    there: dict[tuple[int, int], Header | None] = {}
+    """Yield the released text of each interval, or the file that should hold it.
+
+    Args:
+      store: the store of queries.
+      releases: the folder of releases.
+      rows: INTERVAL.
+
+    Yields:
+      (text, None); (None, file) if the file cannot be read; (None, None) if the release was
+      replaced.
+    """
+    on_disk: dict[tuple[int, int], Header | None] = {}
     for row in rows.iter_rows(named=True):
         live = row["last_seq"] is None
         last = store.releases[-1].seq if live else row["last_seq"]
-        of = (row["first_seq"], last)
-        if of not in there:
-            there[of] = _find_release(store, releases, *of)
-        header = there[of] or (store.releases[-1] if live else None)
+        interval = (row["first_seq"], last)
+        if interval not in on_disk:
+            on_disk[interval] = _find_release(store, releases, *interval)
+        header = on_disk[interval] or (store.releases[-1] if live else None)
         if header is None or row["shard"] is None:
             yield None, None
             continue
@@ -137,7 +149,7 @@ def released_texts(
 
 
 def _find_release(store: Store, releases: Path, first: int, last: int) -> Header | None:
-    """The latest release of an interval that still stands in the folder."""
+    """Return the latest release of an interval that is still in the folder."""
     for header in reversed(store.releases):
         entry = {"statement_sha256": header.statement_sha256}
         if first <= header.seq <= last and holds_release(releases / header.name, entry):
@@ -146,26 +158,28 @@ def _find_release(store: Store, releases: Path, first: int, last: int) -> Header
 
 
 def _read_text(release: Path, row: dict[str, Any]) -> str | None:
+    """Read a document's text; None if the file is missing, damaged or holds another document."""
     try:
         scan = pl.scan_parquet(release / row["shard"], hive_partitioning=False, glob=False)
-        there = scan.select("doc_id", "text").slice(row["row"], 1).collect()
+        document = scan.select("doc_id", "text").slice(row["row"], 1).collect()
     except (OSError, pl.exceptions.PolarsError):
         return None
-    same = there.height and there["doc_id"][0] == row["doc_id"]
-    return str(there["text"][0]) if same else None
+    same = document.height and document["doc_id"][0] == row["doc_id"]
+    return str(document["text"][0]) if same else None
 
 
-def _measure(asked: QueryText, text: str | None) -> Sequence[float | int | None]:
+def _measure(query: QueryText, text: str | None) -> Sequence[float | int | None]:
+    """Return (similarity, containment, words, word), see `measure_similar`."""
     if text is None:
         return (None, None, None, None)
-    theirs = shingles.shingle_sequence(pl.Series([text]), fingerprints.WIDTH)[0]
-    sides = [np.unique(asked.sequence), np.unique(theirs)]
+    released = shingles.shingle_sequence(pl.Series([text]), fingerprints.WIDTH)[0]
+    sides = [np.unique(query.sequence), np.unique(released)]
     both = Shingles(np.concatenate(sides), np.cumsum([0, *map(len, sides)]))
     pair = pl.DataFrame({"left": [0], "right": [1]}, {"left": pl.UInt64, "right": pl.UInt64})
-    found = clusters.jaccard(pair, both).row(0, named=True)
-    run, _, start = fingerprints.common_run(asked.sequence, theirs)
+    measured = clusters.jaccard(pair, both).row(0, named=True)
+    run, _, start = fingerprints.common_run(query.sequence, released)
     words = run + fingerprints.WIDTH - 1 if run else 0
-    return (found["similarity"], found["containment"], words, start)
+    return (measured["similarity"], measured["containment"], words, start)
 
 
 def redacted_forms(
@@ -173,26 +187,30 @@ def redacted_forms(
     kinds: Iterable[tuple[str | None, str | None]],
     policy: PrivacyParams | None = None,
 ) -> list[str]:
-    """The other forms that a text takes where its personal data are replaced.
+    """Return the forms that a text takes when its personal data are replaced.
 
     Args:
       text: as ingest stores it.
-      kinds: language and jurisdiction of documents that it may have been released as.
-      policy: how personal data are replaced; None, and without its key: as by default.
+      kinds: the possible languages and jurisdictions of the released document.
+      policy: how personal data are replaced. The defaults apply if it is None or its key is
+        missing.
+
+    Returns:
+      The distinct forms that differ from the text.
     """
     from pipelines.personal_data.pseudonym_key import BadKey
     from pipelines.personal_data.scrub import Scrubber, apply_findings, scrubber
 
     try:
-        found = scrubber(policy) if policy else Scrubber()
+        redactor = scrubber(policy) if policy else Scrubber()
     except BadKey:
-        found = Scrubber()
+        redactor = Scrubber()
     forms = dict.fromkeys([text])
     for lang, jurisdiction in sorted(set(kinds), key=str):
-        one = pl.DataFrame(
+        document = pl.DataFrame(
             [("-", text, lang, jurisdiction)],
             dict.fromkeys(("doc_id", "text", "lang", "jurisdiction"), pl.String),
             orient="row",
         )
-        forms[str(apply_findings(one, found.find(one))[0]["text"][0])] = None
+        forms[str(apply_findings(document, redactor.find(document))[0]["text"][0])] = None
     return [*forms][1:]

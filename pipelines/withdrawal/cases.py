@@ -1,4 +1,4 @@
-"""`tamga case`: objections to records, with evidence, deadlines and decisions."""
+"""Keep objections to records as cases, with evidence, deadlines and decisions."""
 
 from __future__ import annotations
 
@@ -26,15 +26,20 @@ EPILOG = """examples:
   tamga case decide c-0001 upheld --by counsel --reason "the page names CC BY-NC"
   tamga case list --overdue
 
-What is upheld is written into register/withdrawals.yaml, with the case: the next release is made
-without it (`tamga withdraw … --confirm` does it at once), or with it again, where a removal was
-wrong.  Exit codes: 0 done; 1 no such case, or it cannot be taken further; with `list --overdue`,
-some are; 2 wrong usage or parameters."""
+An upheld objection changes register/withdrawals.yaml, which names the case.  The next release leaves
+out the records; `tamga withdraw … --confirm` removes them from existing releases at once.  If the
+objection is `wrong-removal`, the next release can contain the records again.
+
+exit codes:
+  0  done
+  1  the case does not exist, or its state does not allow the step; with `list --overdue`: at least
+     one case is overdue
+  2  the arguments or the parameters are wrong"""
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run `tamga case`; return the exit code."""
     options = _parser().parse_args(argv)
     actions: dict[str, Callable[[argparse.Namespace, Params], int]] = {
         "open": _open,
@@ -55,10 +60,13 @@ def _today() -> date:
 
 
 def _open(options: argparse.Namespace, params: Params) -> int:
+    """Open a case."""
     from pipelines.withdrawal.impact import scope_of
 
     today = _today().isoformat()
-    value = scope_of(params, options.scope, options.value).value  # of a part, the record
+    value = scope_of(
+        params, options.scope, options.value
+    ).value  # the id of a part stands for its record
     entry = {
         "scope": options.scope,
         "value": value,
@@ -67,18 +75,18 @@ def _open(options: argparse.Namespace, params: Params) -> int:
         "recorded_by": options.by,
     }
     due = options.due and options.due.isoformat()
-    withdrawals.checked(entry | ({"due_on": due} if due else {}))
+    withdrawals.check_entry(entry | ({"due_on": due} if due else {}))
     event = {"kind": options.kind, "at": today, "by": options.by, "due_on": due}
     about = {"scope": options.scope, "value": value, "note": _impersonal(options.note)}
     identity = _identity(options.requester_file)
     id = case_files.open_case(params.register, event | about)
     if identity:
         case_files.remember_requester(_keys(params), id, identity)
-    return _said(options, {"case": id, "state": "open"}, f"{id} opened")
+    return _report(options, {"case": id, "state": "open"}, f"{id}: opened")
 
 
 def _add(options: argparse.Namespace, params: Params) -> int:
-    """Evidence by its digest: the files stay where they are."""
+    """Add evidence: the name, size and SHA-256 of each file.  The files stay where they are."""
     events = []
     for path in options.file:
         with path.open("rb") as file:
@@ -96,15 +104,17 @@ def _add(options: argparse.Namespace, params: Params) -> int:
             }
         )
     case_files.add_events(params.register, options.case, events)
-    told = {"case": options.case, "evidence": events}
-    return _said(options, told, f"{options.case}: {len(events)} files added by their digests")
+    result = {"case": options.case, "evidence": events}
+    return _report(
+        options, result, f"{options.case}: recorded the name and SHA-256 of {len(events)} files"
+    )
 
 
 def _decide(options: argparse.Namespace, params: Params) -> int:
-    """The register changes first: a decision that was killed on the way is taken once more."""
+    """Decide a case.  The register changes first, so an interrupted decision can be repeated."""
     case = case_files.read_case(params.register, options.case)
     if case.decision:
-        raise BadCase(f"{case.id} was decided on {case.decision['at']}; open another case")
+        raise BadCase(f"{case.id} was decided on {case.decision['at']}: open a new case")
     today, role = _today().isoformat(), _role(options.by)
     reason = _impersonal(options.reason)
     effect = "none"
@@ -116,14 +126,15 @@ def _decide(options: argparse.Namespace, params: Params) -> int:
     if effect.startswith("barred"):
         opened = case.opened
         hint = (
-            f"\ntamga withdraw {opened['scope']} {opened['value']} takes it out of releases at hand"
+            f"\nto remove it from existing releases: "
+            f"tamga withdraw {opened['scope']} {opened['value']}"
         )
-    told = {"case": case.id, "state": options.outcome, "effect": effect}
-    return _said(options, told, f"{case.id} {options.outcome}: {effect}{hint}")
+    result = {"case": case.id, "state": options.outcome, "effect": effect}
+    return _report(options, result, f"{case.id} {options.outcome}: {effect}{hint}")
 
 
 def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
-    """Write what was upheld into the register; what came of it in words."""
+    """Write an upheld objection into the register; return the effect in words."""
     opened = case.opened
     scope, value, reason = opened["scope"], opened["value"], KINDS[opened["kind"]]
     if reason is None:
@@ -131,15 +142,19 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
         if register_files.lift_withdrawals(params.register, scope, value, lifted):
             return "reinstated from the next run"
         known = register_files.recorded_withdrawals(params.register)
-        if any(one.get("lifted_by_case") == case.id for one in known):  # killed before the decision
+        if any(
+            entry.get("lifted_by_case") == case.id for entry in known
+        ):  # interrupted before the decision
             return "reinstated from the next run"
         raise BadCase(
-            f"{case.id}: no withdrawal of {scope} {value} stands in the register, so that there is "
+            f"{case.id}: the register has no active withdrawal of {scope} {value}, so there is "
             "nothing to lift"
         )
-    found = withdrawals.standing(register_files.recorded_withdrawals(params.register), scope, value)
-    if found:
-        return f"barred already, since {found['recorded_on']}"
+    active = withdrawals.active_entry(
+        register_files.recorded_withdrawals(params.register), scope, value
+    )
+    if active:
+        return f"barred already, since {active['recorded_on']}"
     entry = {
         "scope": scope,
         "value": value,
@@ -157,23 +172,24 @@ def _apply(params: Params, case: case_files.Case, today: str, role: str) -> str:
 
 
 def _list(options: argparse.Namespace, params: Params) -> int:
+    """List cases; exit code 1 if `--overdue` finds any."""
     today = options.as_of or _today()
     identity = _identity(options.requester_file)
     mine = case_files.cases_of_requester(_keys(params), identity) if identity else None
-    told = [
+    rows = [
         case.to_json(today)
         for case in case_files.all_cases(params.register)
         if (mine is None or case.id in mine) and (not options.overdue or case.overdue(today))
     ]
     if options.json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
     else:
-        for one in told:
-            due = f", due {one['due_on']}" if one["due_on"] else ""
-            late = " OVERDUE" if one["overdue"] else ""
-            what = f"{one['kind']}: {one['scope']} {one['value']}"
-            print(f"{one['case']} {one['state']}{late} {what}, {len(one['evidence'])} files{due}")
-    return 1 if options.overdue and told else 0
+        for row in rows:
+            due = f", due {row['due_on']}" if row["due_on"] else ""
+            late = " OVERDUE" if row["overdue"] else ""
+            what = f"{row['kind']}: {row['scope']} {row['value']}"
+            print(f"{row['case']} {row['state']}{late} {what}, {len(row['evidence'])} files{due}")
+    return 1 if options.overdue and rows else 0
 
 
 def _keys(params: Params) -> Path:
@@ -188,9 +204,9 @@ def _identity(path: Path | None) -> str:
 
 
 def _role(role: str) -> str:
-    """Raises `Invalid` where this is no role."""
+    """Return the role; raise `Invalid` if it looks like a person's name."""
     about = {"scope": "source", "value": "x", "recorded_on": "2000-01-01", "ground": "none"}
-    withdrawals.checked(about | {"recorded_by": role})
+    withdrawals.check_entry(about | {"recorded_by": role})
     return role
 
 
@@ -201,15 +217,15 @@ def _redacted(text: str) -> str:
 
 
 def _impersonal(text: str | None) -> str | None:
-    """Raises `Invalid` where a recogniser finds something."""
+    """Return the text; raise `Invalid` if a recogniser finds personal data in it."""
     if text and _redacted(text) != text:
-        problem = "holds what looks like personal data: name a file number instead"
+        problem = "must not contain personal data: write a file number instead"
         raise Invalid([Problem("note or reason", None, "", problem)])
     return text
 
 
-def _said(options: argparse.Namespace, told: dict[str, Any], words: str) -> int:
-    print(json.dumps(told, ensure_ascii=False) if options.json else words)
+def _report(options: argparse.Namespace, result: dict[str, Any], words: str) -> int:
+    print(json.dumps(result, ensure_ascii=False) if options.json else words)
     return 0
 
 
@@ -219,34 +235,50 @@ def _parser() -> argparse.ArgumentParser:
     command_line.add_params(shared)
     shared.add_argument("--json", action="store_true", help="print the result as JSON")
     signed = argparse.ArgumentParser(add_help=False)
-    signed.add_argument("--by", required=True, metavar="ROLE", help="a role, no person's name")
+    signed.add_argument(
+        "--by", required=True, metavar="ROLE", help="who acts: a role, not a person's name"
+    )
     known = argparse.ArgumentParser(add_help=False)
     known.add_argument(
         "--requester-file",
         type=Path,
         metavar="FILE",
-        help="who objects, in a file: only a keyed digest is kept, under work/keys",
+        help="a file that names the person who objects: only its keyed digest is stored, under work/keys",
     )
     actions = parser.add_subparsers(dest="action", required=True)
-    opening = actions.add_parser("open", parents=[shared, signed, known], help="begin a case")
-    opening.add_argument("kind", choices=list(KINDS), help="what is objected")
-    opening.add_argument("scope", choices=withdrawals.SCOPES, help="to what kind of thing")
-    opening.add_argument("value", help="which, as for `tamga withdraw`")
+    opening = actions.add_parser("open", parents=[shared, signed, known], help="open a case")
+    opening.add_argument("kind", choices=list(KINDS), help="the kind of objection")
     opening.add_argument(
-        "--due", type=command_line.day, metavar="DATE", help="until when to decide"
+        "scope", choices=withdrawals.SCOPES, help="what kind of thing the objection is about"
     )
-    opening.add_argument("--note", help="no personal data")
+    opening.add_argument("value", help="which one, as in `tamga withdraw`")
+    opening.add_argument(
+        "--due",
+        type=command_line.day,
+        metavar="DATE",
+        help="the deadline for the decision, YYYY-MM-DD",
+    )
+    opening.add_argument("--note", help="a remark; it must not contain personal data")
     adding = actions.add_parser("add", parents=[shared, signed], help="add evidence to a case")
     adding.add_argument("case", metavar="CASE")
-    adding.add_argument("file", nargs="+", type=Path, help="only its name and digest are kept")
-    adding.add_argument("--note", help="no personal data")
+    adding.add_argument(
+        "file", nargs="+", type=Path, help="only its name, size and SHA-256 are stored"
+    )
+    adding.add_argument("--note", help="a remark; it must not contain personal data")
     deciding = actions.add_parser("decide", parents=[shared, signed], help="decide a case")
     deciding.add_argument("case", metavar="CASE")
     deciding.add_argument("outcome", choices=OUTCOMES)
-    deciding.add_argument("--reason", required=True, help="why; no personal data")
-    listing = actions.add_parser("list", parents=[shared, known], help="cases and their state")
-    listing.add_argument("--overdue", action="store_true", help="those past their date alone")
-    listing.add_argument("--as-of", type=command_line.day, metavar="DATE", help="(default: today)")
+    deciding.add_argument("--reason", required=True, help="why; it must not contain personal data")
+    listing = actions.add_parser("list", parents=[shared, known], help="list cases and their state")
+    listing.add_argument(
+        "--overdue", action="store_true", help="list only open cases that are past their deadline"
+    )
+    listing.add_argument(
+        "--as-of",
+        type=command_line.day,
+        metavar="DATE",
+        help="judge deadlines on this day, YYYY-MM-DD (default: today)",
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""What a withdrawal would change, looked up and not touched: the dry run."""
+"""The dry run of a withdrawal: find what it would change, and change nothing."""
 
 from __future__ import annotations
 
@@ -27,17 +27,23 @@ EXAMPLES = 5
 
 
 @dataclass(frozen=True)
-class Found:
-    """A release that holds what is withdrawn: its records and documents in scope."""
+class AffectedRelease:
+    """A release with its records and documents in scope.
+
+    Attributes:
+      release: the release.
+      records: its records in scope (`withdrawal_scope.records`).
+      documents: its released documents in scope, as rows of its table `documents`.
+    """
 
     release: ReleaseFolder
-    named: pl.DataFrame
-    gone: pl.DataFrame
+    records: pl.DataFrame
+    documents: pl.DataFrame
 
 
 @dataclass(frozen=True)
-class Survey:
-    """What there is of a scope in the releases of these parameters."""
+class Impact:
+    """The effect of withdrawing a scope from the releases that the parameters name."""
 
     params: Params
     register: Register
@@ -45,83 +51,86 @@ class Survey:
 
     @property
     def folder(self) -> Path:
+        """The folder of releases."""
         return self.params.releases
 
     @cached_property
-    def found(self) -> list[Found]:
-        """All releases, those without anything in scope too."""
-        every = withdrawal_scope.release_folders(self.folder, self.params.root)
-        named = [(one, withdrawal_scope.records_in_scope(one, self.scope)) for one in every]
-        return [
-            Found(one, rows, withdrawal_scope.documents_in_scope(one, rows)) for one, rows in named
-        ]
+    def releases(self) -> list[AffectedRelease]:
+        """All releases, including those with nothing in scope."""
+        out = []
+        for release in withdrawal_scope.release_folders(self.folder, self.params.root):
+            records = withdrawal_scope.records_in_scope(release, self.scope)
+            documents = withdrawal_scope.documents_in_scope(release, records)
+            out.append(AffectedRelease(release, records, documents))
+        return out
 
     @property
-    def concerned(self) -> list[Found]:
-        """The releases from which documents would go."""
-        return [one for one in self.found if one.gone.height]
+    def affected(self) -> list[AffectedRelease]:
+        """The releases that would lose documents."""
+        return [release for release in self.releases if release.documents.height]
 
     @property
     def ids(self) -> pl.Series:
-        """doc_id of all records in scope, in whatever release, each once."""
-        every = [one.named["doc_id"] for one in self.found]
-        earlier = [r["id"] for r in self.receipts]
-        lines = [self.folder / receipts.exclusions_path(id) for id in earlier]
-        said = [pl.read_ndjson(p)["doc_id"] for p in lines if p.is_file() and p.stat().st_size]
+        """doc_id of all records in scope, sorted, each once: those of the releases, and those that
+        earlier withdrawals of the same scope removed."""
+        present = [release.records["doc_id"] for release in self.releases]
+        paths = [self.folder / receipts.exclusions_path(r["id"]) for r in self.receipts]
+        removed = [pl.read_ndjson(p)["doc_id"] for p in paths if p.is_file() and p.stat().st_size]
         known = pl.Series("doc_id", self.scope.ids, dtype=pl.String)
-        return pl.concat([known, *every, *said]).unique().sort()
+        return pl.concat([known, *present, *removed]).unique().sort()
 
     @cached_property
-    def standing(self) -> dict[str, Any] | None:
-        """The entry of the register that bars this already."""
+    def active_entry(self) -> dict[str, Any] | None:
+        """The register's entry that already bars the scope, or None."""
         entries = register_files.recorded_withdrawals(self.params.register)
-        return withdrawals.standing(entries, self.scope.kind, self.scope.value)
+        return withdrawals.active_entry(entries, self.scope.kind, self.scope.value)
 
     @cached_property
     def receipts(self) -> list[dict[str, Any]]:
-        """What the receipts of earlier withdrawals of the same say."""
+        """The predicates of the receipts of earlier withdrawals of the same scope."""
         paths = sorted((self.folder / release_files.RECEIPTS).glob("*.dsse.json"))
         digest = scope_digest(self.scope)
         return [r for r in map(receipts.read_predicate, paths) if r.get("scope_sha256") == digest]
 
     @property
-    def barring(self) -> dict[str, list[str]]:
-        """What the register's entry names beside a text: from the records in scope it would be
-        read again, be it cut or shortened otherwise than now."""
+    def barred_ids(self) -> dict[str, list[str]]:
+        """The lists `documents` and `parts` of a text's entry in the register.  Without them, a run
+        that cuts or shortens these records differently would release the text again."""
         if self.scope.kind != "text":
             return {}
-        cut = [one.release.parts().select("doc_id", "part_of").collect() for one in self.found]
-        named = [
-            barring(one.named["doc_id"], rows) for one, rows in zip(self.found, cut, strict=True)
-        ]
-        every = zip(("documents", "parts"), zip(*named, strict=True), strict=False)
-        return {kind: sorted(ids) for kind, some in every if (ids := set().union(*some))}
+        listed: dict[str, set[str]] = {"documents": set(), "parts": set()}
+        for release in self.releases:
+            parts = release.release.parts().select("doc_id", "part_of").collect()
+            documents, split = split_by_coverage(release.records["doc_id"], parts)
+            listed["documents"] |= documents
+            listed["parts"] |= split
+        return {kind: sorted(ids) for kind, ids in listed.items() if ids}
 
     @property
-    def everything(self) -> bool:
-        """Whether nothing would be left of a release."""
+    def empties_release(self) -> bool:
+        """Whether at least one release would have no document left."""
         return any(
-            one.gone.height == one.release.manifest()["counts"]["documents"]
-            for one in self.concerned
+            release.documents.height == release.release.manifest()["counts"]["documents"]
+            for release in self.affected
         )
 
-    def told(self) -> dict[str, Any]:
-        """The dry run as a JSON value."""
-        about = [
-            withdrawal_scope.impact(one.release, one.named, one.gone)
-            | {"copies": self.copies(one.release, one.named)}
-            for one in self.found
-            if one.named.height
+    def to_json(self) -> dict[str, Any]:
+        """Return the dry run as a JSON value."""
+        changes = [
+            withdrawal_scope.impact(one.release, one.records, one.documents)
+            | {"copies": self.copies(one.release, one.records)}
+            for one in self.releases
+            if one.records.height
         ]
         current = self.params.release.name
         return {
             "scope": self.scope.kind,
             "value": self.scope.value,
-            "documents": sum(one.gone.height for one in self.concerned),
+            "documents": sum(release.documents.height for release in self.affected),
             "current": current,
-            "everything": self.everything,
-            "releases": about,
-            "recorded": self.standing,
+            "everything": self.empties_release,
+            "releases": changes,
+            "recorded": self.active_entry,
             "receipts": [r["id"] for r in self.receipts],
             "out_of_reach": sorted({name for r in self.receipts for name in r["out_of_reach"]}),
             "unfinished": [j.id for j in journal.unfinished(self.folder)],
@@ -129,14 +138,22 @@ class Survey:
         }
 
     def copies(
-        self, release: ReleaseFolder, named: pl.DataFrame
+        self, release: ReleaseFolder, records: pl.DataFrame
     ) -> dict[str, list[dict[str, Any]]]:
-        """Other copies of the same texts and passages, by source: `stay` in the release, `take_over`
-        at the next run where a kept copy goes, `barred` for want of a right."""
+        """Return the other copies of the same texts and passages, grouped by source.
+
+        Args:
+          release: the release.
+          records: its records in scope.
+
+        Returns:
+          `stay`: copies that remain in the release.  `take_over`: copies that the next run keeps
+          instead of a withdrawn one.  `barred`: copies that the next run must not use.
+        """
         rows = pl.concat(
-            [withdrawal_scope.copies(release, named), withdrawal_scope.passages(release, named)]
+            [withdrawal_scope.copies(release, records), withdrawal_scope.passages(release, records)]
         )
-        use = Use.of(self.params, register_files.load_policies(self.params.policy.path))
+        use = Use.from_params(self.params, register_files.load_policies(self.params.policy.path))
         ranks = source_ranking.rank_sources(self.register)
         verdicts = lawfulness.verdicts(self.register, use)
         refused = {id: refusal.reason for id, refusal in verdicts.items() if refusal}
@@ -149,102 +166,107 @@ class Survey:
             "cluster_id", keep="first", maintain_order=True
         )
         barred = ranked.filter(pl.col("loses") & ~lawful.fill_null(False))
-        at_hand = self._at_hand(next_in_line["doc_id"])
+        in_work = self._ids_in_work(next_in_line["doc_id"])
         return {
             "stay": list(self._by_source(stay)),
             "take_over": [
-                one
+                group
                 | {
                     "text_at_hand": int(
-                        at_hand.is_in(next_in_line.filter(_of(one))["doc_id"].implode()).sum()
+                        in_work.is_in(
+                            next_in_line.filter(_in_group(group))["doc_id"].implode()
+                        ).sum()
                     )
                 }
-                for one in self._by_source(next_in_line)
+                for group in self._by_source(next_in_line)
             ],
             "barred": [
-                one | {"reason": refused.get(one["source_id"], "ungoverned")}
-                for one in self._by_source(barred)
+                group | {"reason": refused.get(group["source_id"], "ungoverned")}
+                for group in self._by_source(barred)
             ],
         }
 
     def _by_source(self, rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+        """Yield a summary for each source; copies of texts and of passages are separate."""
         passage = pl.col("kind") == "passage"
-        for (id, _), some in rows.sort("source_id", passage, "doc_id").group_by(
+        for (id, _), group in rows.sort("source_id", passage, "doc_id").group_by(
             "source_id", passage, maintain_order=True
         ):
             source = self.register.sources.get(str(id))
             yield {
                 "source_id": id,
-                "documents": some["doc_id"].n_unique(),
-                "licence": some["licence"][0],
+                "documents": group["doc_id"].n_unique(),
+                "licence": group["licence"][0],
                 "basis": source.basis.kind if source else None,
                 "reference": source.basis.reference if source else None,
-                "kinds": sorted(some["kind"].unique().to_list()),
-                "examples": some["doc_id"].unique(maintain_order=True).head(EXAMPLES).to_list(),
+                "kinds": sorted(group["kind"].unique().to_list()),
+                "examples": group["doc_id"].unique(maintain_order=True).head(EXAMPLES).to_list(),
             }
 
-    def _at_hand(self, ids: pl.Series) -> pl.Series:
-        """Which documents have their text in the work folder."""
-        files = text_scope.texts(self.params)
+    def _ids_in_work(self, ids: pl.Series) -> pl.Series:
+        """Return the doc_id of those documents whose text is in the work folder."""
+        files = text_scope.text_files(self.params)
         if not files or ids.is_empty():
             return ids.clear()
         rows = pl.scan_parquet(files, hive_partitioning=False).select("doc_id")
         return rows.filter(pl.col("doc_id").is_in(ids.implode())).collect()["doc_id"]
 
 
-def _of(one: dict[str, Any]) -> pl.Expr:
-    source = pl.col("source_id").eq_missing(pl.lit(one["source_id"]))
-    return source & pl.col("kind").is_in(one["kinds"])
+def _in_group(group: dict[str, Any]) -> pl.Expr:
+    """Whether a row belongs to a group of `_by_source`."""
+    source = pl.col("source_id").eq_missing(pl.lit(group["source_id"]))
+    return source & pl.col("kind").is_in(group["kinds"])
 
 
-def barring(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
-    """Documents in scope as the register names them.
+def split_by_coverage(named: Iterable[str], parts: pl.DataFrame) -> tuple[set[str], set[str]]:
+    """Split the ids in scope into the register's lists `documents` and `parts`.
 
     Args:
-      named: their ids.
-      parts: doc_id, part_of of all parts of records that were split.
+      named: doc_id of the documents in scope.
+      parts: doc_id, part_of of all parts of records that were split by language.
 
     Returns:
-      The records that are in scope whole; and of the others, the parts in scope with the records
-      that they were cut from.
+      The records that are in scope with all their parts; and, of other records, the parts in scope
+      together with the ids of these records.
     """
     ids = set(named)
-    some, whole = set[str](), set[str]()
+    partial, complete = set[str](), set[str]()
     for (record,), rows in parts.unique().group_by("part_of"):
         own = set(rows["doc_id"])
         if own <= ids:
-            whole.add(str(record))
+            complete.add(str(record))
         elif own & ids:
-            some |= own & ids | {str(record)}
+            partial |= own & ids | {str(record)}
         ids -= own
-    return ids | whole, some
+    return ids | complete, partial
 
 
 def scope_digest(scope: Scope) -> str:
-    """By which withdrawals of the same are known in receipts: SHA-256 of scope and value."""
+    """Return the SHA-256 of kind and value, by which receipts identify withdrawals of one scope."""
     return sha256(f"{scope.kind}\0{scope.key}".encode()).hexdigest()
 
 
 def scope_of(params: Params, kind: str, value: str) -> Scope:
-    """The scope that a command line names.
+    """Return the scope that a command line names.
 
     Args:
-      params: whose releases, and whose key for redacted URLs.
-      kind: of `schemas.withdrawals.SCOPES`.
-      value: of a text its SHA-256, or the path of a file that holds it; of a part of a record that
-        was split its id, which stands for the record.
+      params: name the releases and the key that finds redacted URLs.
+      kind: one of `schemas.withdrawals.SCOPES`.
+      value: the value of that kind.  For a text: its SHA-256, or the path of a file that holds it.
+        For a document: its id; the id of a part stands for the whole record.
 
     Raises:
-      Invalid, text_scope.OnlyLike: of a text, as `text_scope.scope_of`.
+      Invalid, text_scope.OnlySimilar: for a text, as in `text_scope.scope_of`.
     """
     keys = params.work / "keys"
     if kind == "url" and (keys / "lookup.key").is_file():
         return Scope(
             kind, value, redacted_names.keyed_digest(redacted_names.lookup_key(keys), value)
         )
-    if kind == "document":  # the next run may cut its record otherwise: all of it goes
-        every = withdrawal_scope.release_folders(params.releases, params.root)
-        return Scope(kind, next(filter(None, (one.record_of(value) for one in every)), value))
+    if kind == "document":  # the next run may cut the record differently: withdraw all of it
+        releases = withdrawal_scope.release_folders(params.releases, params.root)
+        records = (release.record_of(value) for release in releases)
+        return Scope(kind, next(filter(None, records), value))
     if kind != "text":
         return Scope(kind, value)
     path = Path(value)

@@ -1,9 +1,9 @@
-"""A release without some of its documents: only the files concerned are written anew.
+"""Rewrite a release without some of its documents.  Only files that change are written again.
 
-The redacted release takes the place of the one that it was made of.  Its tree keeps its leaves and
-its root; the salts of the documents that went are zero, so that nothing links a leaf to them any
-more.  Its statement is a new one, after a new head of the log; its manifest names the statement of
-its parent.  Whatever is not concerned is the same file.
+The redacted release replaces the old one.  Its Merkle tree keeps the leaves and the root.  The salts
+of the removed documents become zero, so that nothing links a leaf to a removed document.  The
+redacted release gets a new statement, which is signed over the current head of the log.  Its manifest
+names the parent's statement.  Files that do not change are hard links to the old ones, or copies.
 """
 
 from __future__ import annotations
@@ -42,14 +42,22 @@ LEVEL = 3
 
 
 class CannotRedact(TamgaError):
-    """A release that must not be changed; the message says why, and what helps."""
+    """A release that cannot be redacted.  The message names the file and what is wrong with it."""
 
     exit_code = NO
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is done, and on whose word: `evidence` is what the decisions say of it."""
+    """Why documents are removed.
+
+    Attributes:
+      id: the withdrawal's id.
+      rule: the rule that the new decisions name.
+      reason: the reason that the new decisions name.
+      evidence: the evidence of the new decisions.
+      started: when the withdrawal started (ISO 8601).
+    """
 
     id: str
     rule: str
@@ -59,18 +67,21 @@ class Order:
 
     @property
     def run_id(self) -> str:
+        """The `run_id` of the new decisions and of the new row in `runs`."""
         return sha256(f"withdraw\0{code_version()}\0{self.id}".encode()).hexdigest()[:32]
 
 
 @dataclass
 class Redaction:
-    """One release on its way to being another.
+    """The redaction of one release.
 
-    Args:
-      folder: the release as it stands.
-      fresh: an empty folder for the new one.
-      gone: rows of its table `documents` that go.
-      order: on what order.
+    Attributes:
+      folder: the old release.
+      fresh: an empty folder for the new release.
+      gone: the documents to remove, as rows of the table `documents`.
+      order: why they are removed.
+      files: the new manifest's entries, by path; filled by `build`.
+      replaced: the old files that changed (file, md5, sha256); filled by `build`.
     """
 
     folder: Path
@@ -86,16 +97,16 @@ class Redaction:
         """Write the new release.
 
         Args:
-          key: signs it; it must have signed the old one.
-          head: size and root of the log before its entry.
-          stamped: whether a time stamp belongs to it, as in `lineage.signing.seal.statement`.
+          key: signs the new release; it must have signed the old one.
+          head: size and root of the log before the new release's entry.
+          stamped: whether the release must have a time stamp (`lineage.signing.seal.statement`).
 
         Returns:
-          name, old and new (SHA-256 of the statements), documents, chars, shards, untouched (how
-          many shards stay), replaced (old files: file, md5, sha256).
+          name; old and new (SHA-256 of the statements); documents and chars that are removed;
+          shards that changed; untouched (number of unchanged shards); replaced.
 
         Raises:
-          CannotRedact: where the release is not what was signed, or of a kind not known here.
+          CannotRedact: if a file of the release is not what was signed, or cannot be read.
         """
         signed = self._signed(key)
         self.files = dict(self.manifest["files"])
@@ -105,31 +116,32 @@ class Redaction:
             self._shard(name)
             self._token_shards(name)
         self._documents(touched)
-        self._without("redactions")
+        self._remove_rows("redactions")
         self._decisions()
         for name in [n for n in digests if n.startswith("lineage/runs/")]:
             digests[name] = self._write(name, self._runs(name))
         digests[SALTS] = self._write(SALTS, self._salts())
         counts = self._counts()
         parent = sha256(self._read(STATEMENT)).hexdigest()
-        about = self.manifest | {"counts": counts}
-        readme = manifest.readme(about, self._entries())
-        self.files["README.md"] = self._described("README.md", readme.encode(), None)
+        described = self.manifest | {"counts": counts}
+        readme = manifest.readme(described, self._entries())
+        self.files["README.md"] = self._write_entry("README.md", readme.encode(), None)
         self._link({name for name in self.files if name.endswith(".parquet")})
-        about |= {"files": self.files}
-        for name, made in contents(Facts(self.fresh, about)).items():
-            self.files[name] = self._described(name, made, None)
-        about |= {
+        described |= {"files": self.files}
+        for name, content in contents(Facts(self.fresh, described)).items():
+            self.files[name] = self._write_entry(name, content, None)
+        described |= {
             "files": dict(sorted(self.files.items())),
             "redacted": {"parent": parent, "withdrawal": self.order.id},
         }
-        digests[MANIFEST] = self._write(MANIFEST, disk.json_bytes(about))
+        digests[MANIFEST] = self._write(MANIFEST, disk.json_bytes(described))
         tree = signed["predicate"]["merkle"]
-        whole = int(tree["size"]), tree["root"]
-        envelope = dsse.sign(seal.statement(digests, about, whole, head, stamped), key)
+        size_and_root = int(tree["size"]), tree["root"]
+        statement = seal.statement(digests, described, size_and_root, head, stamped)
+        envelope = dsse.sign(statement, key)
         self._write(STATEMENT, envelope)
         self._link({*self.files, *digests})
-        kept = {name for name in self.files if name.startswith("data/")}
+        data = {name for name in self.files if name.startswith("data/")}
         return {
             "name": self.folder.name,
             "old": parent,
@@ -137,33 +149,35 @@ class Redaction:
             "documents": self.gone.height,
             "chars": int(self.gone["n_chars"].sum()),
             "shards": touched,
-            "untouched": len(kept - set(touched)),
+            "untouched": len(data - set(touched)),
             "replaced": self.replaced,
         }
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self._read(MANIFEST))
-        return found
+        """The old release's manifest."""
+        content: dict[str, Any] = json.loads(self._read(MANIFEST))
+        return content
 
     def _signed(self, key: Ed25519PrivateKey) -> Any:
+        """Return the old release's statement, after its signature and the manifest are checked."""
         try:
             signed = dsse.open_envelope(self._read(STATEMENT), key.public_key())
         except dsse.BadEnvelope as error:
             raise CannotRedact(f"{self.folder / STATEMENT} {error}") from None
-        said = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
-        if said.get(MANIFEST) != sha256(self._read(MANIFEST)).hexdigest():
+        digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+        if digests.get(MANIFEST) != sha256(self._read(MANIFEST)).hexdigest():
             raise CannotRedact(f"{self.folder / MANIFEST} is not the manifest that was signed")
         return signed
 
     def _read(self, name: str) -> bytes:
-        """A file's bytes, which must be those in the manifest."""
+        """Return a file's bytes, after they are compared with the manifest's digest."""
         try:
             content = (self.folder / name).read_bytes()
         except OSError as error:
             raise CannotRedact(f"{self.folder / name}: {error.strerror}") from None
-        said = self.files.get(name)
-        if said and sha256(content).hexdigest() != said["sha256"]:
+        entry = self.files.get(name)
+        if entry and sha256(content).hexdigest() != entry["sha256"]:
             raise CannotRedact(f"{self.folder / name} does not have the bytes that were signed")
         return content
 
@@ -174,54 +188,59 @@ class Redaction:
             raise CannotRedact(f"{self.folder / name} cannot be read as Parquet") from None
 
     def _write(self, name: str, content: bytes) -> str:
-        """A new file in place of an old one; its SHA-256."""
+        """Write a file of the new release; return its SHA-256."""
         old, digest = self.folder / name, sha256(content).hexdigest()
         if old.is_file():
             before = old.read_bytes()
             if before != content:
-                self._replaced(name, before)
+                self._add_replaced(name, before)
         disk.write_bytes(self.fresh / name, content)
         return digest
 
-    def _replaced(self, name: str, before: bytes) -> None:
-        names = {"md5": md5(before, usedforsecurity=False), "sha256": sha256(before)}
-        self.replaced.append({"file": name} | {k: v.hexdigest() for k, v in names.items()})
+    def _add_replaced(self, name: str, before: bytes) -> None:
+        """Add an old file to `replaced`, by its digests."""
+        hashes = {"md5": md5(before, usedforsecurity=False), "sha256": sha256(before)}
+        self.replaced.append({"file": name} | {k: v.hexdigest() for k, v in hashes.items()})
 
-    def _described(self, name: str, content: bytes, rows: int | None) -> dict[str, Any]:
+    def _write_entry(self, name: str, content: bytes, rows: int | None) -> dict[str, Any]:
+        """Write a file; return its entry for the manifest."""
         return {"rows": rows, "bytes": len(content), "sha256": self._write(name, content)}
 
     def _rewrite(self, name: str, table: pa.Table) -> None:
+        """Write a table of the new release."""
         content = shards.parquet_bytes(table, LEVEL)
-        self.files[name] = self._described(name, content, table.num_rows)
+        self.files[name] = self._write_entry(name, content, table.num_rows)
 
-    def _kept(self, table: pa.Table) -> pa.Table:
+    def _without_removed(self, table: pa.Table) -> pa.Table:
+        """Return the rows of the documents that stay."""
         gone = pa.array(self.gone["doc_id"].to_list(), pa.string())
         return table.filter(pc.invert(pc.is_in(table["doc_id"], value_set=gone)))
 
     def _shard(self, name: str) -> None:
-        kept = self._kept(self._table(name))
+        """Rewrite a shard of texts."""
+        kept = self._without_removed(self._table(name))
         if kept.num_rows:
             self._rewrite(name, kept)
-        else:  # no file for no document
-            self._replaced(name, self._read(name))
+        else:  # a shard without documents has no file
+            self._add_replaced(name, self._read(name))
             del self.files[name]
 
     def _token_shards(self, name: str) -> None:
-        """The token shards of a shard of texts: the ids of the documents left close up."""
-        about = self.manifest.get("tokenizer")
-        if not about:
+        """Rewrite the token shards of a shard of texts: the remaining token ids close the gaps."""
+        tokenizer = self.manifest.get("tokenizer")
+        if not tokenizer:
             return
         place = name.removeprefix("data/").removesuffix(".parquet")
         table = f"lineage/tokens/{release_files.lineage_part(name)}.parquet"
-        rows = pl.DataFrame(self._kept(self._table(table)))
-        old = sorted(n for n in self.files if n.startswith(f"tokens/{about['name']}/{place}-"))
+        rows = pl.DataFrame(self._without_removed(self._table(table)))
+        old = sorted(n for n in self.files if n.startswith(f"tokens/{tokenizer['name']}/{place}-"))
         ids = {n: np.load(io.BytesIO(self._read(n)), allow_pickle=False) for n in old}
-        full = max(1, len(ids[old[0]]))  # the first shard of several is full
+        full = max(1, len(ids[old[0]]))  # if there are several shards, the first one is full
         for file in old:
-            self._replaced(file, self._read(file))
+            self._add_replaced(file, self._read(file))
             del self.files[file]
         if rows.is_empty():
-            self._replaced(table, self._read(table))
+            self._add_replaced(table, self._read(table))
             del self.files[table]
             return
         doc_ids, encoded = [], []
@@ -229,45 +248,49 @@ class Redaction:
             spans = its.select("shard", "token_start", "n_tokens").iter_rows()
             doc_ids.append(doc_id)
             encoded.append(np.concatenate([ids[file][at : at + n] for file, at, n in spans]))
-        plan = token_shards.TokenPlan(Path(), about, full)
+        plan = token_shards.TokenPlan(Path(), tokenizer, full)
         state = shards.State(str(self.fresh))
-        files, made = token_shards.write_shards(state, plan, place, pl.Series(doc_ids), encoded)
-        self.files |= {one["file"]: one for one in files}
-        self._rewrite(table, made.select(TOKENS.names).to_arrow().cast(TOKENS))
+        files, ranges = token_shards.write_shards(state, plan, place, pl.Series(doc_ids), encoded)
+        self.files |= {file["file"]: file for file in files}
+        self._rewrite(table, ranges.select(TOKENS.names).to_arrow().cast(TOKENS))
 
     def _lineage(self, table: str) -> Iterator[tuple[str, pa.Table]]:
+        """Yield the path and content of each file of a lineage table."""
         for name in [n for n in self.files if n.startswith(f"lineage/{table}/")]:
             yield name, self._table(name)
 
-    def _without(self, table: str) -> None:
+    def _remove_rows(self, table: str) -> None:
+        """Rewrite a lineage table without the removed documents."""
         for name, rows in self._lineage(table):
-            kept = self._kept(rows)
+            kept = self._without_removed(rows)
             if kept.num_rows != rows.num_rows:
                 self._rewrite(name, kept)
 
     def _documents(self, touched: list[str]) -> None:
-        """The documents left move up in their shards."""
+        """Rewrite the table `documents`: the remaining documents get new row numbers."""
         for name, rows in self._lineage("documents"):
             if not pc.any(
                 pc.is_in(rows["shard"], value_set=pa.array(touched, pa.string()))
             ).as_py():
                 continue
-            left = pl.DataFrame(self._kept(rows)).with_columns(
+            remaining = pl.DataFrame(self._without_removed(rows)).with_columns(
                 row=(pl.col("row").rank("ordinal").over("shard") - 1).cast(pl.Int64)
             )
-            self._rewrite(name, left.to_arrow().cast(rows.schema))
+            self._rewrite(name, remaining.to_arrow().cast(rows.schema))
 
     def _decisions(self) -> None:
-        """Each document that went ends by the order, once more in the file of its record."""
+        """Add the order's decision about each removed document, in the file of its other decisions."""
         order = pl.col("stage").replace_strict({s: i for i, s in enumerate(STAGES)}, default=-1)
         ids = self.gone.select("doc_id")
         for name, rows in self._lineage("decisions"):
             before = pl.DataFrame(rows)
-            mine = before.join(ids, on="doc_id", how="semi").unique("doc_id", maintain_order=True)
-            if mine.is_empty():
+            removed = before.join(ids, on="doc_id", how="semi").unique(
+                "doc_id", maintain_order=True
+            )
+            if removed.is_empty():
                 continue
             ends = decisions.decisions(
-                mine.select(
+                removed.select(
                     "doc_id",
                     "uri",
                     outcome=pl.lit("refuse"),
@@ -283,6 +306,7 @@ class Redaction:
             self._rewrite(name, both.to_arrow().cast(DECISIONS))
 
     def _runs(self, name: str) -> bytes:
+        """Return the table `runs` with a row for the withdrawal, as Parquet."""
         row = {
             "run_id": self.order.run_id,
             "stage": "withdraw",
@@ -296,28 +320,29 @@ class Redaction:
         return shards.parquet_bytes(pa.concat_tables([self._table(name).cast(RUNS), added]), LEVEL)
 
     def _salts(self) -> bytes:
+        """Return the salts, with those of removed documents set to zero."""
         salts = bytearray(self._read(SALTS))
         for index in self.gone["leaf_index"]:
             salts[index * seal.SALT_BYTES : (index + 1) * seal.SALT_BYTES] = seal.ERASED
         return bytes(salts)
 
     def _counts(self) -> dict[str, Any]:
-        """The manifest's counts, less what went; a language or source without documents goes."""
+        """Return the new manifest's counts.  A language or source without documents is left out."""
         before = self.manifest["counts"]
-        texts = self._left("documents").select("lang", "source_id", "n_chars", "n_tokens")
-        classes = decisions.replaced(self._left("redactions")["entity_type"])
+        texts = self._new_table("documents").select("lang", "source_id", "n_chars", "n_tokens")
+        classes = decisions.redaction_counts(self._new_table("redactions")["entity_type"])
         return before | {
             "documents": texts.height,
             "chars": int(texts["n_chars"].sum()),
-            "by_language": dict(sorted(decisions.count(texts["lang"]).items())),
-            "by_source": dict(sorted(decisions.count(texts["source_id"]).items())),
+            "by_language": dict(sorted(decisions.value_counts(texts["lang"]).items())),
+            "by_source": dict(sorted(decisions.value_counts(texts["source_id"]).items())),
             "redactions": dict(sorted(classes["entity"].items())),
             **({"repeated": classes.get("repeated", {})} if "repeated" in before else {}),
             **(_tokens(texts) if "tokens" in before else {}),
         }
 
-    def _left(self, table: str) -> pl.DataFrame:
-        """A table as it will be."""
+    def _new_table(self, table: str) -> pl.DataFrame:
+        """Return a lineage table of the new release."""
         start = f"lineage/{table}/"
         places = [
             self.fresh / n if (self.fresh / n).exists() else self.folder / n
@@ -328,15 +353,15 @@ class Redaction:
         return pl.read_parquet(places, hive_partitioning=False) if places else empty
 
     def _entries(self) -> dict[str, Any]:
-        """The sources' entries as they stood at the release."""
-        found: dict[str, Any] = {}
+        """Return the register's entries of the release, by the source's id."""
+        entries: dict[str, Any] = {}
         for _, rows in self._lineage("sources"):
-            named = zip(rows["source_id"].to_pylist(), rows["entry"].to_pylist(), strict=True)
-            found |= {id: json.loads(entry) for id, entry in named}
-        return found
+            pairs = zip(rows["source_id"].to_pylist(), rows["entry"].to_pylist(), strict=True)
+            entries |= {id: json.loads(entry) for id, entry in pairs}
+        return entries
 
     def _link(self, names: set[str]) -> None:
-        """What is not new is the same file."""
+        """Link the old files that did not change into the new release."""
         for name in names:
             target = self.fresh / name
             if not target.exists():
@@ -346,7 +371,7 @@ class Redaction:
 
 
 def _tokens(texts: pl.DataFrame) -> dict[str, Any]:
-    """The manifest's counts of tokens, from lang, source_id and n_tokens of the documents left."""
+    """Return the manifest's counts of tokens, from lang, source_id, n_tokens of all documents."""
     by = {
         key: dict(texts.group_by(key).agg(pl.col("n_tokens").sum()).sort(key).iter_rows())
         for key in ("lang", "source_id")

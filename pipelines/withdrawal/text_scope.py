@@ -1,8 +1,8 @@
-"""Which released documents are a text that is to be withdrawn: `tamga withdraw text FILE`.
+"""Find the released documents that `tamga withdraw text FILE` means.
 
-The file is read as ingest would read it.  A document is of it whose released text is the file's, as it
-is or with personal data replaced, whose record came in with the same bytes, or whose text in the work
-folder is the same.
+The file is read as ingest reads it.  A document matches in each of these cases: its released text
+equals the file's text; it equals the file's text after personal data was replaced; its record came in
+with the file's bytes; its text in the work folder equals the file's text.
 """
 
 from __future__ import annotations
@@ -26,62 +26,66 @@ from schemas.errors import NO, Invalid, Problem, TamgaError
 from schemas.params import Params
 from schemas.stages import TEXTS
 
-#: From which similarity, or share of the smaller text, on a released text is like another.
-LIKE = 0.5
+#: A released text is similar from this similarity, or this share of the shorter text, on.
+MIN_SIMILARITY = 0.5
+#: At most so many released documents are compared.
 COMPARED = 20
 
 
-class OnlyLike(TamgaError):
-    """No released document is the very text, and some are like it; the message names them."""
+class OnlySimilar(TamgaError):
+    """No released document is the text, but similar ones exist; the message names them."""
 
     exit_code = NO
 
 
 @dataclass(frozen=True)
-class Known:
-    """Documents that are the text: by the digest (hex) of theirs, and by other means."""
+class Matches:
+    """Documents that match a text: by the digest (hex) of their text, and by other means."""
 
     texts: pl.DataFrame  # doc_id, text_sha256
     others: pl.Series  # doc_id
 
 
 def scope_of(params: Params, path: Path) -> Scope:
-    """The scope that a file with a text names.
+    """Return the scope that a file with a text names.
 
-    `value` is the digest of the text as it was withdrawn before, as it is found, or as ingest would
-    store it; `ids` are the documents of it whose text has another digest.
+    Returns:
+      `value` is the first of these digests that exists: of the text as it was withdrawn before, as
+      it was released, as ingest would store it.  `ids` are the matching documents whose text has
+      another digest.
 
     Raises:
-      Invalid: where the file holds no text.
-      OnlyLike: where nothing released is the text, but something is like it.
+      Invalid: if the file holds no text.
+      OnlySimilar: if no released document matches, but similar ones exist.
     """
-    asked = similarity.read_file(path)
-    if isinstance(asked, str):
-        raise Invalid([Problem(str(path), None, "", asked)])
+    query = similarity.read_file(path)
+    if isinstance(query, str):
+        raise Invalid([Problem(str(path), None, "", query)])
     releases = list(withdrawal_scope.release_folders(params.releases, params.root))
-    plain = _digests(_plain(asked))
+    plain = _digests(_plain_forms(query))
     redacted = similarity.redacted_forms(
-        asked.text, set().union(*map(_kinds, releases)), params.privacy
+        query.text, set().union(*map(_kinds, releases)), params.privacy
     )
     digests = list(dict.fromkeys([*plain, *_digests(redacted)]))
-    known = [_known(one, digests, asked) for one in releases] + [_at_hand(params, asked)]
-    found = pl.concat([one.texts for one in known])
+    matches = [_released_matches(release, digests, query) for release in releases]
+    matches.append(_work_matches(params, query))
+    texts = pl.concat([match.texts for match in matches])
     barred = register_files.recorded_withdrawals(params.register)
-    standing = [one for one in digests if withdrawals.standing(barred, "text", one)]
+    active = [digest for digest in digests if withdrawals.active_entry(barred, "text", digest)]
     value = next(
-        iter([*standing, *(one for one in plain if one in found["text_sha256"])]), plain[0]
+        iter([*active, *(digest for digest in plain if digest in texts["text_sha256"])]), plain[0]
     )
-    others = found.filter(pl.col("text_sha256") != value)["doc_id"]
-    ids = pl.concat([others, *(one.others for one in known)]).unique().sort()
+    others = texts.filter(pl.col("text_sha256") != value)["doc_id"]
+    ids = pl.concat([others, *(match.others for match in matches)]).unique().sort()
     scope = Scope("text", value, ids=tuple(ids))
-    if not standing and not any(_released(one, scope) for one in releases):
-        _none_like(params, asked, path, value)
+    if not active and not any(_is_released(release, scope) for release in releases):
+        _check_similar(params, query, path, value)
     return scope
 
 
-def texts(params: Params) -> list[Path]:
-    """The files of texts in the work folder: as ingest read them, then the parts of those that were
-    split."""
+def text_files(params: Params) -> list[Path]:
+    """Return the files of texts in the work folder: texts as ingest read them, then the parts of
+    split records."""
     return [
         path
         for stage in TEXTS
@@ -89,43 +93,46 @@ def texts(params: Params) -> list[Path]:
     ]
 
 
-def _plain(asked: QueryText) -> list[str]:
-    """The text as ingest stores it; and as it stands in the file, which may be a released one that
-    only looks like markup."""
-    stands = asked.payload.decode("utf-8-sig", "replace")
-    return [asked.text, normalize("NFC", stands).strip(), stands.strip(), stands]
+def _plain_forms(query: QueryText) -> list[str]:
+    """Return the text as ingest stores it, then as it is in the file: the file may hold a released
+    text that only looks like markup."""
+    content = query.payload.decode("utf-8-sig", "replace")
+    return [query.text, normalize("NFC", content).strip(), content.strip(), content]
 
 
 def _digests(forms: Iterable[str]) -> list[str]:
-    return [sha256(one.encode()).hexdigest() for one in forms]
+    return [sha256(form.encode()).hexdigest() for form in forms]
 
 
 def _kinds(release: ReleaseFolder) -> set[tuple[str | None, str | None]]:
-    """Language and jurisdiction of a release's documents."""
+    """Return the pairs of language and jurisdiction of a release's documents."""
     homes = release.table("sources").select("source_id", "jurisdiction")
     rows = release.table("documents").join(homes, on="source_id", how="left")
     return set(rows.select("lang", "jurisdiction").unique().collect().rows())
 
 
-def _known(release: ReleaseFolder, digests: Sequence[str], asked: QueryText) -> Known:
+def _released_matches(release: ReleaseFolder, digests: Sequence[str], query: QueryText) -> Matches:
+    """Find the documents of a release by the digest of their text, or of their record's bytes."""
     same = pl.col("text_sha256").is_in(digests)
     rows = release.table("documents").select("doc_id", "text_sha256").filter(same).collect()
-    came = pl.col("payload_sha256").is_in([one.hex() for one in asked.digests()])
-    records = release.table("records").filter(came).select("doc_id").collect()["doc_id"]
-    return Known(rows, records)
+    same_bytes = pl.col("payload_sha256").is_in([digest.hex() for digest in query.digests()])
+    records = release.table("records").filter(same_bytes).select("doc_id").collect()["doc_id"]
+    return Matches(rows, records)
 
 
-def _at_hand(params: Params, asked: QueryText) -> Known:
-    """Of the work folder: what was released of these is redacted, or lost a passage."""
+def _work_matches(params: Params, query: QueryText) -> Matches:
+    """Find documents by their text in the work folder.  Their released text can differ: it is
+    redacted, or has lost a passage."""
     rows = pl.DataFrame(schema={"doc_id": pl.String, "text": pl.String})
-    if files := texts(params):
-        every = pl.scan_parquet(files, hive_partitioning=False).select("doc_id", "text")
-        rows = every.filter(pl.col("text").is_in(_plain(asked))).collect()
+    if files := text_files(params):
+        texts = pl.scan_parquet(files, hive_partitioning=False).select("doc_id", "text")
+        rows = texts.filter(pl.col("text").is_in(_plain_forms(query))).collect()
     digests = pl.Series("text_sha256", _digests(rows["text"]), dtype=pl.String)
-    return Known(rows.select("doc_id", digests), rows["doc_id"])
+    return Matches(rows.select("doc_id", digests), rows["doc_id"])
 
 
-def _released(release: ReleaseFolder, scope: Scope) -> bool:
+def _is_released(release: ReleaseFolder, scope: Scope) -> bool:
+    """Whether a release holds documents in scope."""
     return (
         withdrawal_scope.documents_in_scope(
             release, withdrawal_scope.records_in_scope(release, scope)
@@ -134,23 +141,25 @@ def _released(release: ReleaseFolder, scope: Scope) -> bool:
     )
 
 
-def _none_like(params: Params, asked: QueryText, path: Path, value: str) -> None:
-    """Raises `OnlyLike` where released documents are like a text, or may be."""
+def _check_similar(params: Params, query: QueryText, path: Path, value: str) -> None:
+    """Raise `OnlySimilar` if released documents are similar to a text, or cannot be compared."""
     place = store.open(params.releases)
     if not place.releases:
         return
-    rows = similarity.measure_similar(place, params.releases, asked, COMPARED)
-    close = rows.filter((pl.col("similarity") >= LIKE) | (pl.col("containment") >= LIKE))
-    lost = rows["unread"].drop_nulls().unique().sort()
-    told = [
-        f"  {one['doc_id']}  similarity {one['similarity']:.2f}, {one['containment']:.2f} of the "
-        f"shorter, in {one['shard']}"
-        for one in close.iter_rows(named=True)
-    ] + [f"  {file} cannot be read" for file in lost]
-    if told:
-        first = f"{path}: no released document is this very text; these are like it, or may be:"
+    rows = similarity.measure_similar(place, params.releases, query, COMPARED)
+    close = rows.filter(
+        (pl.col("similarity") >= MIN_SIMILARITY) | (pl.col("containment") >= MIN_SIMILARITY)
+    )
+    unread = rows["unread"].drop_nulls().unique().sort()
+    lines = [
+        f"  {row['doc_id']}  similarity {row['similarity']:.2f}, {row['containment']:.2f} of the "
+        f"shorter text, in {row['shard']}"
+        for row in close.iter_rows(named=True)
+    ] + [f"  {file} cannot be read" for file in unread]
+    if lines:
+        first = f"{path}: no released document has exactly this text; these are or may be similar:"
         last = (
-            "nothing was changed: withdraw them each, by `tamga withdraw document ID`; "
-            f"`tamga withdraw text {value}` bars this text alone"
+            "nothing was changed; to withdraw a similar document: `tamga withdraw document ID`; "
+            f"to bar only this text: `tamga withdraw text {value}`"
         )
-        raise OnlyLike("\n".join([first, *told, last]))
+        raise OnlySimilar("\n".join([first, *lines, last]))

@@ -1,12 +1,12 @@
-"""Feeds mutated files to a reader under coverage, with atheris; no part of the test suite.
+"""Fuzz a reader with mutated files under coverage, with atheris. Not part of the test suite.
 
     python tests/fuzz/fuzz_readers.py jsonl -max_total_time=60
     python tests/fuzz/fuzz_readers.py docx CORPUS -max_total_time=60
 
-The first argument is a format of `pipelines.ingest.readers.registry.FORMATS`, or `page` (markup through the gate's
-eyes), `robots`, `tdmrep`, `rsl`, `ai-txt`; the rest goes to libFuzzer.  What is found is kept in
-CORPUS, and starts from the sound and hostile files that tests build.  A crash leaves its input in
-`crash-…` in the current folder.
+The first argument is a format of `pipelines.ingest.readers.registry.FORMATS`, or `page` (a page's
+markup and its declarations), `robots`, `tdmrep`, `rsl`, `ai-txt`. Further arguments go to
+libFuzzer. It starts from the sound and hostile files that tests build, and stores new inputs in
+CORPUS. The input of a crash is written to `crash-…` in the current folder.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
     from helpers.compressed import gzip_bytes
 
-    from pipelines.engine.decisions import known
+    from pipelines.engine.decisions import is_known_reason
     from pipelines.ingest import text_extraction
     from pipelines.ingest.extract import html
     from pipelines.ingest.extract.documents import archive, docx, epub, feed, odt, rtf  # noqa: F401, lazy elsewhere
@@ -36,7 +36,7 @@ with atheris.instrument_imports(include=["pipelines", "lineage", "schemas"]):
     from pipelines.ingest.signals.observed import Capture
     from pipelines.ingest.signals.registry import observe_response
 
-from helpers import office_files  # noqa: E402, after what is instrumented
+from helpers import office_files  # noqa: E402, after the instrumented imports
 from helpers.hostile_files import HOSTILE, gzip_members, html_page, warc_response  # noqa: E402
 
 LIMIT = 1 << 18
@@ -73,80 +73,80 @@ SEEDS: dict[str, list[bytes]] = {
 }  # fmt: skip
 
 
-def a_table() -> bytes:
-    """A small Parquet file."""
+def parquet_file() -> bytes:
+    """Return a small Parquet file."""
     out = pa.BufferOutputStream()
     table = pa.table({"uri": ["urn:1", "urn:2"], "text": ["kitap", None]})
     pq.write_table(table, out, row_group_size=1)
     return out.getvalue().to_pybytes()
 
 
-def of_file(format: str) -> Callable[[bytes], None]:
-    """Whatever a file holds: each record an envelope, each envelope a body, each body an outcome."""
+def fuzz_file(format: str) -> Callable[[bytes], None]:
+    """Return the target of a format: each sound envelope has a body, and each body an outcome."""
     path = Path(tempfile.mkdtemp(dir="/dev/shm" if os.path.isdir("/dev/shm") else None)) / "a"
     read = reader(format)
 
-    def one(data: bytes) -> None:
+    def target(data: bytes) -> None:
         path.write_bytes(data)
         source = ContainerSource(path, "a", {}, LIMIT)
-        found = list(read.scan(source))
-        assert all(e.error is None or known("damaged", e.error) for e in found)
-        good = sorted({(e.offset, e.length) for e in found if not e.error})
+        envelopes = list(read.scan(source))
+        assert all(e.error is None or is_known_reason("damaged", e.error) for e in envelopes)
+        good = sorted({(e.offset, e.length) for e in envelopes if not e.error})
         bodies = list(read.contents(source, good))
         assert len(bodies) == len(good)
         for body in bodies:
-            seen = text_extraction.extract_document(body, LIMIT)
-            assert seen.error is None or known("damaged", seen.error)
-            seen.text.encode()
+            document = text_extraction.extract_document(body, LIMIT)
+            assert document.error is None or is_known_reason("damaged", document.error)
+            document.text.encode()
 
-    return one
+    return target
 
 
-def of_signal(kind: str) -> Callable[[bytes], None]:
-    """Whatever a capture holds: what it says can be asked for, and written down."""
+def fuzz_signal(kind: str) -> Callable[[bytes], None]:
+    """Return the target of a signal: its observations never fail and can be stored."""
 
-    def one(data: bytes) -> None:
+    def target(data: bytes) -> None:
         uri = "https://a.kz/robots.txt"
         signals = HostSignals([Capture("a.kz", kind, 200, data, "2026-01-01", "id", uri)], AGENTS)
         for path in ("/", "/x/a?b=c", "/%D2%9B"):
-            for seen in signals.observations(f"https://a.kz{path}", "2026-02-01"):
-                seen.evidence()
+            for observation in signals.observations(f"https://a.kz{path}", "2026-02-01"):
+                observation.evidence()
 
-    return one
+    return target
 
 
-def of_page(data: bytes) -> None:
-    """Markup, and its metadata as the gate reads them."""
-    found = html.extract(data.decode("utf-8", "replace"))
-    found.text.encode()
-    for seen in observe_response(found.metas, found.metas, AGENTS):
-        seen.evidence()
+def fuzz_page(data: bytes) -> None:
+    """Extract a page, and observe its declarations as the gate does."""
+    page = html.extract(data.decode("utf-8", "replace"))
+    page.text.encode()
+    for observation in observe_response(page.metas, page.metas, AGENTS):
+        observation.evidence()
 
 
 def main() -> None:
-    """Fuzz the target that is named."""
+    """Fuzz the target that the first argument names."""
     if len(sys.argv) < 2 or sys.argv[1] not in {*FORMATS, *SIGNALS, "page"}:
         sys.exit(__doc__)
-    target = sys.argv.pop(1)
+    name = sys.argv.pop(1)
     seeds = Path(tempfile.mkdtemp(prefix="seeds-"))
     built = [
         build()
-        for name, (build, _) in HOSTILE.items()
-        if f".{target}" in name and not name.startswith(("bomb", "long"))
+        for hostile, (build, _) in HOSTILE.items()
+        if f".{name}" in hostile and not hostile.startswith(("bomb", "long"))
     ]
-    if target == "parquet":
-        built.append(a_table())
-    for number, seed in enumerate([*SEEDS.get(target, []), *built]):
+    if name == "parquet":
+        built.append(parquet_file())
+    for number, seed in enumerate([*SEEDS.get(name, []), *built]):
         (seeds / str(number)).write_bytes(seed)
-    one = (
-        of_page if target == "page" else of_signal(target) if target in SIGNALS else of_file(target)
+    target = (
+        fuzz_page if name == "page" else fuzz_signal(name) if name in SIGNALS else fuzz_file(name)
     )
     corpus = [a for a in sys.argv[1:] if not a.startswith("-")] or [
         tempfile.mkdtemp(prefix="corpus-")
     ]
     options = [a for a in sys.argv[1:] if a.startswith("-")]
     atheris.Setup(
-        [sys.argv[0], "-timeout=20", "-rss_limit_mb=3000", *options, *corpus, str(seeds)], one
+        [sys.argv[0], "-timeout=20", "-rss_limit_mb=3000", *options, *corpus, str(seeds)], target
     )
     atheris.Fuzz()
 

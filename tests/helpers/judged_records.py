@@ -154,6 +154,8 @@ def judge_containers(
     assert index.height == decided.height == decided["doc_id"].n_unique()
     kept = decided.filter(pl.col("outcome") == "keep")["doc_id"].to_list()
     assert documents["doc_id"].to_list() == kept
-    assert all(decisions.known(o, r) for o, r in decided.select("outcome", "reason").iter_rows())
+    assert all(
+        decisions.is_known_reason(o, r) for o, r in decided.select("outcome", "reason").iter_rows()
+    )
     assert all(isinstance(json.loads(e), dict) for e in decided["evidence"])
     return records, decided, documents

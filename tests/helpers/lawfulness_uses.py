@@ -21,7 +21,7 @@ from lineage.withdrawal_scope import Scope
 from pipelines.dedup.release_index import ReleasedRights
 from pipelines.governance import sources
 from pipelines.ingest.gate import Gate
-from pipelines.withdrawal.impact import Survey
+from pipelines.withdrawal.impact import Impact
 from schemas import policy
 from schemas.lawfulness import Use
 from schemas.params import Params
@@ -126,9 +126,9 @@ def of_gate(path: Path) -> dict[str, str | None]:
 def of_dedup(path: Path) -> dict[str, str | None]:
     """Whether a document of each source in the index counts; the index knows no reasons."""
     params, register, packs = _loaded(path)
-    rights = ReleasedRights.of(register, Use.of(params, packs))
+    rights = ReleasedRights.of(register, Use.from_params(params, packs))
     rows = [(f"{n:032x}", id, _uri(id), b"\0" * 32) for n, id in enumerate(register.sources)]
-    documents = pl.DataFrame(rows, ReleasedRights.READ, orient="row")
+    documents = pl.DataFrame(rows, ReleasedRights.COLUMNS, orient="row")
     counts = zip(register.sources, rights.allow(documents), strict=True)
     return {id: None if allowed else REFUSED for id, allowed in counts}
 
@@ -150,8 +150,8 @@ def of_impact(path: Path) -> dict[str, str | None]:
     table = pl.DataFrame(rows, columns, orient="row").select(DUPLICATES.names)
     pq.write_table(table.to_arrow().cast(DUPLICATES), folder / "lineage/duplicates/part-0.parquet")
     named = table.filter(pl.col("source_id") == "gone").select("doc_id")
-    survey = Survey(params, register, Scope("source", "gone"))
-    found = survey.copies(ReleaseFolder(folder, path.parent), named)
+    effect = Impact(params, register, Scope("source", "gone"))
+    found = effect.copies(ReleaseFolder(folder, path.parent), named)
     lawful = dict.fromkeys((one["source_id"] for one in found["take_over"]), None)
     return lawful | {one["source_id"]: one["reason"] for one in found["barred"]}
 

@@ -126,7 +126,7 @@ def test_a_copy_under_another_name_is_reported(
     assert main(["--releases", str(folder), "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["misnamed"] == {"copy": "v1"}
-    assert "the folder copy holds the release v1" in err
+    assert "the folder copy was not entered: it holds the release v1" in err
 
 
 def test_a_table_that_is_piped_is_not_wrapped(

@@ -116,7 +116,7 @@ def failed(home: Path, code: int, *command: str) -> str:
         (1, "language --params HOME/params.yaml", "run `tamga ingest` first"),
         (1, "case add c-0009 HOME/params.yaml --by counsel --params HOME/params.yaml",
          "there is no case c-0009"),
-        (1, "policy show QQ", "no pack is called QQ"),
+        (1, "policy show QQ", "no policy pack has the name QQ"),
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else None,
 )  # fmt: skip

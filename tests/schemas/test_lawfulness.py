@@ -18,7 +18,7 @@ from schemas.sections import PolicyParams
 SOURCE = make_source("kz", "law.example.kz", kind="consent")
 TERMS = LicenceTerms("LicenseRef-test", "t", None, ("evaluation",), True, False)
 RECORDED = Withdrawal("source", "kz", date(2026, 3, 1), "letter 9")
-USE = Use.of(PARAMS, policy.built_in())
+USE = Use.from_params(PARAMS, policy.built_in())
 BAD = replace(
     SOURCE,
     jurisdiction="RU",
@@ -45,7 +45,9 @@ def test_a_source_that_grants_is_lawful() -> None:
 
 
 def test_all_reasons_come_in_the_order_of_the_gate() -> None:
-    enforced = Use.of(replace(PARAMS, policy=PolicyParams(enforce="refuse")), policy.built_in())
+    enforced = Use.from_params(
+        replace(PARAMS, policy=PolicyParams(enforce="refuse")), policy.built_in()
+    )
     found = list(lawfulness.refusals(BAD, enforced, register(RECORDED)))
     assert [one.reason for one in found] == [
         "withdrawn",
@@ -86,15 +88,15 @@ def test_a_licence_may_fail_for_two_reasons() -> None:
 def test_standing(day: str, state: str) -> None:
     ends = {"expires_on": date(2026, 6, 30), "withdrawn_on": date(2026, 6, 1)}
     ended = replace(SOURCE, basis=replace(SOURCE.basis, **ends))
-    assert lawfulness.standing(ended, date.fromisoformat(day), register()) == state
+    assert lawfulness.register_status(ended, date.fromisoformat(day), register()) == state
 
 
 def test_a_recorded_withdrawal_counts_on_any_day() -> None:
     for day in (date(2020, 1, 1), DAY):
-        assert lawfulness.standing(SOURCE, day, register(RECORDED)) == "withdrawn"
+        assert lawfulness.register_status(SOURCE, day, register(RECORDED)) == "withdrawn"
     other = replace(RECORDED, value="ru")
     page = replace(RECORDED, scope="domain", value="law.example.kz")
-    assert lawfulness.standing(SOURCE, DAY, register(other, page)) == "granted"
+    assert lawfulness.register_status(SOURCE, DAY, register(other, page)) == "granted"
 
 
 def test_the_first_of_two_recorded_withdrawals_counts() -> None:

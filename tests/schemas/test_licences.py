@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.licences import LicenceTerms, allowed, is_single, normalise, purposes_of
+from schemas.licences import LicenceTerms, is_allowed, is_single, normalise, purposes_of
 
 NAMES = ("MIT", "CC0-1.0", "CC-BY-4.0", "LicenseRef-a", "GPL-2.0-only WITH Classpath-exception-2.0")
 EXPRESSIONS = st.recursive(
@@ -59,13 +59,13 @@ def test_normal_spelling(given_: str, canonical: str) -> None:
 def test_what_is_no_expression(text: str) -> None:
     with pytest.raises(ValueError):
         normalise(text, {"LicenseRef-a"})
-    assert not allowed(text, {"MIT", "CC0-1.0"})
+    assert not is_allowed(text, {"MIT", "CC0-1.0"})
 
 
 @given(EXPRESSIONS, st.sets(st.sampled_from(NAMES)))
 def test_allowed_is_the_boolean_value_of_the_expression(expression, allow: set[str]) -> None:  # type: ignore[no-untyped-def]
     text, meaning = expression
-    assert allowed(text, allow) == meaning(allow)
+    assert is_allowed(text, allow) == meaning(allow)
     assert normalise(normalise(text)) == normalise(text)
 
 
@@ -74,14 +74,14 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         normalise(text)
     except ValueError:
-        assert not allowed(text, {"MIT"})
+        assert not is_allowed(text, {"MIT"})
 
 
 def test_an_exception_is_allowed_only_as_it_stands() -> None:
     whole = "GPL-2.0-only WITH Classpath-exception-2.0"
-    assert not allowed(whole, {"GPL-2.0-only"})
-    assert not allowed("GPL-2.0-only", {whole})
-    assert allowed(whole, {whole})
+    assert not is_allowed(whole, {"GPL-2.0-only"})
+    assert not is_allowed("GPL-2.0-only", {whole})
+    assert is_allowed(whole, {whole})
     assert is_single(whole) and not is_single("MIT OR CC0-1.0")
 
 

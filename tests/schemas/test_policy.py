@@ -21,7 +21,7 @@ PACKS = policy.built_in()
 
 @pytest.mark.parametrize("country", COUNTRIES)
 def test_every_country_has_a_pack(country: str) -> None:
-    pack = PACKS.of(country)
+    pack = PACKS.for_jurisdiction(country)
     assert pack is not None and country in pack.jurisdictions
 
 
@@ -64,14 +64,14 @@ def test_identifiers_are_known_to_the_recognisers() -> None:
     ],
 )
 def test_a_rule_is_in_force_on_its_days(pack: str, id: str, day: str, versions: int) -> None:
-    found = PACKS.of(pack)
+    found = PACKS.for_jurisdiction(pack)
     assert found is not None
     in_force = [r for r in found.in_force(date.fromisoformat(day)) if r.id == id]
     assert len(in_force) == versions
 
 
 def test_history_is_replayed_by_dates() -> None:
-    pack = PACKS.of("KZ")
+    pack = PACKS.for_jurisdiction("KZ")
     assert pack is not None
     turn = date(2026, 7, 1)
     before, after = (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas import policy
 from schemas.policy import Pack, Rule
-from schemas.ruling import Circumstances, Ruling, Subject, rule
+from schemas.ruling import Circumstances, Ruling, Subject, apply_pack
 
 DAY = date(2026, 11, 22)
 ABOUT = Circumstances(DAY, "pretraining", "KZ")
@@ -24,7 +24,7 @@ def subject(jurisdiction: str, basis: str = "licence", **more: Any) -> Subject:
 
 
 def ruled(one: Subject, about: Circumstances = ABOUT) -> Ruling:
-    return rule(PACKS.of(one.jurisdiction), one, about)
+    return apply_pack(PACKS.for_jurisdiction(one.jurisdiction), one, about)
 
 
 def barred(ruling: Ruling) -> set[str]:
@@ -149,7 +149,7 @@ DOUBTS = st.sampled_from([{"unverified": True}, {"confidence": "low"}, {"effecti
 
 
 def of(rules: list[Rule], one: Subject, about: Circumstances) -> Ruling:
-    return rule(Pack("KZ", "1", "t", ("KZ",), tuple(rules), "0"), one, about)
+    return apply_pack(Pack("KZ", "1", "t", ("KZ",), tuple(rules), "0"), one, about)
 
 
 def looser(new: Ruling, old: Ruling) -> set[tuple[str, bool]]:

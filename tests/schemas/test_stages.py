@@ -115,9 +115,9 @@ class Judge(ShardDoFn):
             self.run_id,
         )
         shard.write("decisions", decided.to_arrow())
-        totals = decisions.outcomes(decided)
+        totals = decisions.outcome_counts(decided)
         counts = {"documents": seen.height, "keep": totals["keep"], "drop": totals["drop"]}
-        shard.finish({"shard": shard.name, **counts}, decisions.counts(decided))
+        shard.finish({"shard": shard.name, **counts}, decisions.decision_counts(decided))
 
 
 class Brevity(DocumentStage):

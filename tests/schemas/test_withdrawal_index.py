@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.language.stage import decide_records
-from pipelines.withdrawal.impact import barring
+from pipelines.withdrawal.impact import split_by_coverage
 from schemas.register import Withdrawal
 from schemas.tables import DECISIONS
-from schemas.withdrawal_index import Withdrawals
+from schemas.withdrawal_index import WithdrawalIndex
 
 RECORDS = st.dictionaries(st.sampled_from("ABCDE"), st.integers(0, 3), min_size=1)
 
@@ -35,7 +35,7 @@ def table(own: dict[str, set[str]]) -> pl.DataFrame:
 @given(cut())
 def test_each_id_is_barred_and_no_other_record(found: tuple[dict[str, set[str]], set[str]]) -> None:
     own, named = found
-    documents, parts = barring(named, table(own))
+    documents, parts = split_by_coverage(named, table(own))
     assert not documents & parts
     for record, ids in own.items():
         assert (record in documents) == (ids <= named)
@@ -49,7 +49,7 @@ def test_a_record_goes_whole_where_it_is_not_cut_so_again(
     found: tuple[dict[str, set[str]], set[str]], again: bool
 ) -> None:
     own, named = found
-    documents, parts = barring(named, table(own))
+    documents, parts = split_by_coverage(named, table(own))
     ids = (tuple(sorted(documents)), tuple(sorted(parts)))
     one = Withdrawal(
         "text", "0" * 64, date(2026, 1, 1), "asked for", documents=ids[0], parts=ids[1]
@@ -64,7 +64,7 @@ def test_a_record_goes_whole_where_it_is_not_cut_so_again(
     ]
     schema = dict.fromkeys(DECISIONS.names, pl.String)
     decided = decide_records(
-        pl.DataFrame(rows, schema), table(own if again else {}), Withdrawals.of([one])
+        pl.DataFrame(rows, schema), table(own if again else {}), WithdrawalIndex.build([one])
     )
     out = set(decided.filter(outcome="refuse")["doc_id"])
     whole = {record for record, every in own.items() if every & named and not every <= named}

@@ -141,6 +141,7 @@ def _brotli(payload: bytes, limit: int) -> bytes | None:
 
 
 def _zstd(payload: bytes, limit: int) -> bytes | None:
+    """Undo `zstd`, all frames of a body, up to `limit` + 1 bytes; a body without magic is kept."""
     from backports import zstd
 
     if payload[:4] != b"\x28\xb5\x2f\xfd" and payload[1:4] != b"\x2a\x4d\x18":

@@ -223,6 +223,7 @@ _ASCII_LETTER[_ASCII_CODES] = True
 
 @cache
 def _language_table() -> _Languages:
+    """Compute the letter probabilities of all languages, in usual case and in capitals."""
     rows = _letter_shares()
     known = {c for letters in rows.values() for c in letters}
     known |= {c.upper() for c in known} | set(PUNCTUATION) | set(ascii_letters)
@@ -246,6 +247,7 @@ def _language_table() -> _Languages:
 
 @cache
 def _reading_table() -> _Readings:
+    """Compute the byte probabilities of all pairs of a charset and a language."""
     base = _language_table()
     charsets, starts, names, tables, follow, priors = [], [0], [], [], [], []
     for charset, prior in CHARSETS.items():

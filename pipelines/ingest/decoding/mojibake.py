@@ -80,11 +80,11 @@ def repair(text: str) -> tuple[str, tuple[Repair, ...]]:
     """
     repairs: list[Repair] = []
     while len(repairs) < PASSES and not text.isascii():
-        found = _find_utf8_repair(text) or _find_charset_repair(text)
-        if found is None:
+        fix = _find_utf8_repair(text) or _find_charset_repair(text)
+        if fix is None:
             break
-        text = found.apply(text)
-        repairs.append(found)
+        text = fix.apply(text)
+        repairs.append(fix)
     return text, tuple(repairs)
 
 
@@ -132,8 +132,8 @@ def _possible_charsets(text: str) -> list[str]:
 def _charset_masks() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return bit masks by character: for the first byte of a pair or triple, and for the second.
 
-    Bit i is set if the character stands for such a byte of a pair in charset `WRONG[i]`; bit
-    i + 16 for one of a triple.
+    Bit i is set if the character stands for such a byte of a pair in charset `WRONG[i]`. Bit
+    i + 16 is the same for a triple.
     """
     tables = []
     for of_pairs, of_triples in ((PAIRS, TRIPLES), (CONTINUED, SECOND)):
@@ -194,6 +194,7 @@ class _PairRuns:
         return "\n".join(line for line, _ in lines), sum(count for _, count in lines)
 
     def _undo_line(self, line: str) -> tuple[str, int]:
+        """Return a repaired line, and how many of its characters were replaced."""
         runs = self.pattern.findall(line)
         beyond, count = _count_beyond_ascii(line), 0
         every = self.covers_all or sum(map(len, runs)) == beyond

@@ -81,6 +81,7 @@ def field_value(row: Mapping[str, Any], path: str) -> Any:
 
 
 def _envelope(line: bytes, offset: int, source: ContainerSource) -> Envelope:
+    """Return the envelope of a line."""
     fields = source.fields
     envelope = Envelope("bytes", offset, len(line), media_type="text/plain")
     row = _parse_line(line)

@@ -100,6 +100,7 @@ def _content(body: bytes, title: str | None) -> Content:
 def _envelopes(
     batch: pa.RecordBatch, names: dict[str, str], start: int, limit: int
 ) -> Iterator[Envelope]:
+    """Yield the envelopes of a batch's rows; `start` is the number of the first."""
     readable = names["text"] not in batch.schema.names or _is_textual(batch.column(names["text"]))
     texts = _column_bytes(batch, names["text"]) if readable else [None] * batch.num_rows
     uris, dates = _column_strings(batch, names["uri"]), _column_strings(batch, names["captured_at"])

@@ -104,6 +104,7 @@ def _read_in_place(
 def _stored_envelopes(
     source: ContainerSource, file: BufferedReader, start: int, size: int, layout: str
 ) -> Iterator[Envelope]:
+    """Yield the envelopes of an entry that is read in place, from its bytes in the outer file."""
     bound = source.max_record_bytes + HEADER_ROOM
     with TemporaryFile() as copy:
         file.seek(start)

@@ -1,7 +1,7 @@
 """AIPREF: `Content-Usage` in response headers and robots.txt (IETF drafts, no consensus yet).
 
 Any `n` overrides other statements (vocab, "Combining Preferences"). Labels of earlier drafts and
-of Content-Signal are also read.
+of Content-Signal are also read, because they can only reserve what training would use.
 """
 
 from __future__ import annotations
@@ -36,7 +36,12 @@ def training_preference(text: str) -> str | None:
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """Return the observer of the `Content-Usage` lines of a robots.txt."""
     return robots.usage_observer(
-        capture, agents, "content-usage", NAME, VERSION, training_preference
+        capture,
+        agents,
+        field="content-usage",
+        name=NAME,
+        version=VERSION,
+        meaning=training_preference,
     )
 
 

@@ -33,7 +33,12 @@ def training_preference(text: str) -> str | None:
 def path_observer(capture: Capture, agents: Sequence[str]) -> PathObserver:
     """Return the observer of the `Content-Signal` lines of a robots.txt."""
     return robots.usage_observer(
-        capture, agents, "content-signal", NAME, VERSION, training_preference
+        capture,
+        agents,
+        field="content-signal",
+        name=NAME,
+        version=VERSION,
+        meaning=training_preference,
     )
 
 

@@ -84,8 +84,8 @@ class HostSignals:
         """Return what the host's captures say about a URL.
 
         Each protocol has at most one observation: a reservation if there is one. If the statement
-        at the fetch differs from the latest one, the observation holds both in `compared`; the
-        value is `unsaid` for a time without a statement.
+        at the fetch differs from the latest one, the observation holds both in `compared`. Its
+        value is `unsaid` if the protocol has a statement at the other time only.
 
         Args:
           uri: the URL of the record.
@@ -122,6 +122,7 @@ class HostSignals:
     def _follow_link(
         self, linked: Observation, parts: Parts | None, when: float | None, mode: str
     ) -> list[Observation]:
+        """Return the observations of linked terms; any other observation unchanged."""
         if linked.value != LINKED:
             return [linked]
         target = split_uri(linked.link or "")

@@ -231,9 +231,35 @@ def page_observations(headers: Pairs, metas: Pairs, agents: Sequence[str]) -> li
     return []
 
 
+class _Usage(NamedTuple):
+    """A usage line: its path pattern, what it says about training, and its text."""
+
+    pattern: Pattern
+    value: str
+    text: str
+
+
+def _compile_usage(
+    lines: Iterable[Line], field: str, meaning: Callable[[str], str | None]
+) -> list[_Usage]:
+    """Compile the usage lines of an agent that say something about training.
+
+    The longest path comes first; of equal length, a reservation.
+    """
+    compiled = []
+    for key, text in lines:
+        path, _, statement = text.partition(" ") if text.startswith("/") else ("/", "", text)
+        path, _, more = path.partition("\t")
+        value = meaning(f"{more} {statement}") if key == field else None
+        if value:
+            compiled.append(_Usage(compile_pattern(path), value, text))
+    return sorted(compiled, key=lambda usage: (-usage.pattern.length, usage.value != RESERVED))
+
+
 def usage_observer(
     capture: Capture,
     agents: Sequence[str],
+    *,
     field: str,
     name: str,
     version: str,
@@ -253,33 +279,25 @@ def usage_observer(
     """
     groups = parse_groups(capture.body, USAGE) if 200 <= capture.status < 300 else []
     for_all = tuple(groups[0].rules) if groups else ()
-    by_agent: list[tuple[str, list[tuple[Pattern, str, str]]]] = []
-    for rules, agent in merge_rules(groups, agents).items():
-        statements = []
-        for key, text in for_all + rules:
-            path, _, statement = text.partition(" ") if text.startswith("/") else ("/", "", text)
-            path, _, more = path.partition("\t")
-            value = meaning(f"{more} {statement}") if key == field else None
-            if value:
-                statements.append((compile_pattern(path), value, text))
-        if statements:
-            statements.sort(key=lambda s: (-s[0].length, s[1] != RESERVED))
-            by_agent.append((agent, statements))
+    by_agent = [
+        (agent, _compile_usage(for_all + rules, field, meaning))
+        for rules, agent in merge_rules(groups, agents).items()
+    ]
 
     def observe(path: str) -> list[Observation]:
         forms = path_forms(path)
         observations = []
-        for agent, statements in by_agent:
-            match = next((s for s in statements if s[0].matches(forms)), None)
-            if match:
+        for agent, lines in by_agent:
+            usage = next((line for line in lines if line.pattern.matches(forms)), None)
+            if usage:
                 observations.append(
                     Observation(
                         name,
                         version,
                         "robots.txt",
-                        match[0].text,
-                        match[1],
-                        f"User-agent: {agent}; {field}: {match[2]}",
+                        usage.pattern.text,
+                        usage.value,
+                        f"User-agent: {agent}; {field}: {usage.text}",
                         capture.captured_at,
                         capture.doc_id,
                     )

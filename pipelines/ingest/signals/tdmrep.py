@@ -1,9 +1,9 @@
 """TDMRep: `/.well-known/tdmrep.json`, `tdm-reservation` headers and `<meta>`, EPUB and PDF.
 
 A more specific statement overrides a less specific one. The order is file, header, HTML, embedded.
-A statement that is absent, or has a value other than 0 or 1 (1.0 and `true` are read as 1), does
-not count and overrides nothing. EPUB and PDF readers put `("tdm:reservation", value)` among the
-metas: a name with a colon is an embedded statement.
+The values are 0 and 1; 1.0 and `true` are read as 1. A statement that is absent or has another
+value does not count, and overrides nothing. EPUB and PDF readers put `("tdm:reservation", value)`
+among the metas: a name with a colon is an embedded statement.
 """
 
 from __future__ import annotations

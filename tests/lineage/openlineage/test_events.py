@@ -23,7 +23,7 @@ from lineage.openlineage import events, rollups
 from lineage.openlineage.transports import Emitter, make_emitter, to_file, to_http
 from lineage.reports import openlineage
 from lineage.reports.facts import read_facts
-from pipelines.engine import openlineage as emission
+from pipelines.engine import run_events as emission
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from schemas.duties import Duties
@@ -339,7 +339,7 @@ def read_events(context: Context) -> list[dict[str, Any]]:
 
 def test_a_stage_emits_start_and_complete(context: Context) -> None:
     totals = {"outcome": {"keep": 3}, "source": {"kz-bilik": 2, "ee-raamat": 1}}
-    with emission.told(context, STARTED_RUN) as tell:
+    with emission.emit_events(context, STARTED_RUN) as tell:
         tell({"totals": totals, "files": {}})
     start, complete = read_events(context)
     assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
@@ -364,7 +364,7 @@ def test_a_stage_emits_start_and_complete(context: Context) -> None:
 def test_a_stage_that_fails_emits_fail(
     context: Context, error: BaseException, message: str
 ) -> None:
-    with pytest.raises(type(error)), emission.told(context, STARTED_RUN):
+    with pytest.raises(type(error)), emission.emit_events(context, STARTED_RUN):
         raise error
     assert [e["eventType"] for e in read_events(context)] == ["START", "FAIL"]
     assert read_events(context)[1]["run"]["facets"]["errorMessage"]["message"] == message

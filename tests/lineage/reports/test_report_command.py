@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers.report_release import make_entry, write_release
 
-from lineage.reports import command, html
+from lineage.reports import command, markdown
 
 
 @pytest.fixture
@@ -68,7 +68,9 @@ def test_pages_are_rendered_as_html(report: str, folder: Path, tmp_path: Path) -
 
 
 def test_html_in_a_report_is_shown_as_text() -> None:
-    rendered = html.page("<t>", "# a <script>alert(1)</script>\n\n[x](javascript:alert(1))\n")
+    rendered = markdown.html_page(
+        "<t>", "# a <script>alert(1)</script>\n\n[x](javascript:alert(1))\n"
+    )
     assert "<script" not in rendered and 'href="javascript' not in rendered
     assert "<title>&lt;t&gt;</title>" in rendered
 

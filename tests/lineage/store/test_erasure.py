@@ -104,7 +104,7 @@ def test_a_damaged_store_is_rebuilt(folder: Path, capsys: pytest.CaptureFixture[
     store = lineage.open(folder)
     (store.folder / store.releases[0].folder / "docs.parquet").write_bytes(b"PAR1")
     forget(folder, B)
-    assert "made anew" in capsys.readouterr().err
+    assert "the store is rebuilt" in capsys.readouterr().err
     assert [one.seq for one in lineage.open(folder).releases] == [1]
     assert traces(lineage.open(folder), B) == []
 

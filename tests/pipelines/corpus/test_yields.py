@@ -1,4 +1,4 @@
-"""Yields as a release's manifest holds them."""
+"""Yields are written into a release's manifest and read back."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def test_yields_are_read_back() -> None:
 
 
 @pytest.mark.parametrize("value", [None, {}, [], {"stages": 1, "sources": []}, {"sources": "x"}])
-def test_what_is_no_yields_is_none(value: object) -> None:
+def test_values_that_are_not_yields_are_none(value: object) -> None:
     assert yields.from_json(value) is None

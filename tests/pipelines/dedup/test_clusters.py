@@ -26,24 +26,24 @@ EDGES = st.lists(
 )
 
 
-def keyed(buckets: dict[int, list[int]]) -> pl.DataFrame:
+def make_keys(buckets: dict[int, list[int]]) -> pl.DataFrame:
     rows = [(key, doc) for key, docs in buckets.items() for doc in docs]
     return pl.DataFrame(rows, {"key": pl.UInt64, "doc": pl.UInt64}, orient="row")
 
 
-def edged(rows: list[tuple[int, int, int]]) -> pl.DataFrame:
+def make_edges(rows: list[tuple[int, int, int]]) -> pl.DataFrame:
     schema = {"left": pl.UInt64, "right": pl.UInt64, "similarity": pl.Float64}
     return pl.DataFrame([(a, b, s / 100) for a, b, s in rows if a != b], schema, orient="row")
 
 
-def ranked(ranks: list[int]) -> pl.DataFrame:
+def make_ranks(ranks: list[int]) -> pl.DataFrame:
     return pl.DataFrame(
         {"doc": range(len(ranks)), "rank": ranks}, {"doc": pl.UInt64, "rank": pl.Int64}
     )
 
 
-def texts(number: int) -> list[str]:
-    """Families of texts that share from everything to little."""
+def make_texts(number: int) -> list[str]:
+    """Return families of texts that share much or little."""
     random = stdlib_random.Random(5)
     result: list[str] = []
     while len(result) < number:
@@ -56,7 +56,7 @@ def texts(number: int) -> list[str]:
     return result[:number]
 
 
-def banded(shingles: Shingles, bands: int, rows: int) -> pl.DataFrame:
+def make_bands(shingles: Shingles, bands: int, rows: int) -> pl.DataFrame:
     keys = band_keys(signatures(shingles, bands * rows), bands, rows)
     docs = np.repeat(np.arange(len(shingles), dtype=np.uint64), bands)
     return pl.DataFrame({"key": keys.ravel(), "doc": docs})
@@ -78,10 +78,10 @@ def test_small_buckets_give_all_pairs(buckets: dict[int, list[int]], hot: int) -
     expected = {
         p for docs in buckets.values() for p in itertools.combinations(sorted(set(docs)), 2)
     }
-    assert candidate_pairs(keyed(buckets), hot=31).rows() == sorted(expected)
-    fewer = candidate_pairs(keyed(buckets), hot=hot)
+    assert candidate_pairs(make_keys(buckets), hot=31).rows() == sorted(expected)
+    fewer = candidate_pairs(make_keys(buckets), hot=hot)
     assert set(fewer.rows()) <= expected
-    joined = label_components(candidate_pairs(keyed(buckets)))
+    joined = label_components(candidate_pairs(make_keys(buckets)))
     assert label_components(fewer).equals(joined), "hot buckets stay connected"
 
 
@@ -94,17 +94,17 @@ def test_a_million_keys_of_identical_documents() -> None:
     assert len(pairs) == 2 * 99_999 - 1
     found = label_components(pairs)
     assert len(found) == 100_000 and found["component"].unique().to_list() == [0]
-    decided = choose_survivors(pairs.with_columns(similarity=1.0), ranked([0] * 100_000))
+    decided = choose_survivors(pairs.with_columns(similarity=1.0), make_ranks([0] * 100_000))
     assert decided["kept"].unique().to_list() == [0]
 
 
 @pytest.mark.parametrize("shape", ["star", "chain"])
-def test_long_shapes(shape: str) -> None:
+def test_long_chains_and_stars(shape: str) -> None:
     right = np.arange(1, 100_000, dtype=np.uint64)
     left = np.zeros_like(right) if shape == "star" else right - np.uint64(1)
     edges = pl.DataFrame({"left": left, "right": right, "similarity": np.full(99_999, 0.9)})
     assert label_components(edges)["component"].unique().to_list() == [0]
-    kept = choose_survivors(edges, ranked([0] * 100_000))["kept"].n_unique()
+    kept = choose_survivors(edges, make_ranks([0] * 100_000))["kept"].n_unique()
     assert kept == (1 if shape == "star" else 50_000)
 
 
@@ -112,14 +112,14 @@ def test_long_shapes(shape: str) -> None:
 
 
 def test_edges_equal_brute_force() -> None:
-    shingles = shingle(pl.Series(texts(500)))
+    shingles = shingle(pl.Series(make_texts(500)))
     sets = as_sets(shingles)
     expected = {
         (i, j): len(a & b) / len(a | b)
         for (i, a), (j, b) in itertools.combinations(enumerate(sets), 2)
         if len(a & b) / len(a | b) >= 0.7
     }
-    keys = banded(shingles, 40, 4)
+    keys = make_bands(shingles, 40, 4)
     found = jaccard(candidate_pairs(keys), shingles).filter(pl.col("similarity") >= 0.7)
     assert len(expected) > 100
     assert {(a, b): s for a, b, s, _ in found.rows()} == expected
@@ -163,7 +163,7 @@ def test_planted_pairs_and_nothing_else(number: int) -> None:
     names, articles = zip(*(line.split(" ", 1) for line in lines), strict=True)
     planted = (NEAR_DUPLICATES / f"articles_{number}.truth").read_text("utf-8").splitlines()
     shingles = shingle(pl.Series(articles))
-    keys = banded(shingles, 26, 5)
+    keys = make_bands(shingles, 26, 5)
     found = jaccard(candidate_pairs(keys), shingles).filter(pl.col("similarity") >= 0.7)
     pairs = {frozenset((names[a], names[b])) for a, b in found.select("left", "right").rows()}
     assert pairs == {frozenset(line.split()) for line in planted if line.strip()}
@@ -172,8 +172,8 @@ def test_planted_pairs_and_nothing_else(number: int) -> None:
 # Clusters
 
 
-def rounds(edges: pl.DataFrame, ranks: list[int]) -> dict[int, int]:
-    """Each component's best stays, its neighbours go, the rest is decided again."""
+def reference_survivors(edges: pl.DataFrame, ranks: list[int]) -> dict[int, int]:
+    """Keep the best document, remove its neighbours, repeat on the rest."""
     rest = {tuple(sorted(e)) for e in edges.select("left", "right").rows()}
     nodes, kept = {n for e in rest for n in e}, set()
     removed: dict[int, set[int]] = {}
@@ -192,12 +192,12 @@ def rounds(edges: pl.DataFrame, ranks: list[int]) -> dict[int, int]:
 @given(
     EDGES, st.lists(st.integers(0, 5), min_size=16, max_size=16), st.randoms(use_true_random=False)
 )
-def test_survivors(
+def test_survivors_equal_the_reference(
     rows: list[tuple[int, int, int]], ranks: list[int], random: stdlib_random.Random
 ) -> None:
-    edges, rank = edged(rows), ranked(ranks)
+    edges, rank = make_edges(rows), make_ranks(ranks)
     decided = choose_survivors(edges, rank)
-    assert dict(decided.select("doc", "kept").rows()) == rounds(edges, ranks)
+    assert dict(decided.select("doc", "kept").rows()) == reference_survivors(edges, ranks)
     measured: dict[tuple[int, int], float] = {}
     for a, b, s in edges.rows():
         measured[min(a, b), max(a, b)] = max(s, measured.get((min(a, b), max(a, b)), 0))
@@ -206,23 +206,25 @@ def test_survivors(
         assert similarity == expected
     mixed = [(b, a, s) if random.random() < 0.5 else (a, b, s) for a, b, s in rows]
     random.shuffle(mixed)
-    assert choose_survivors(edged(mixed), rank.sample(fraction=1, shuffle=True)).equals(decided)
-    assert label_components(edged(mixed)).equals(label_components(edges))
+    assert choose_survivors(make_edges(mixed), rank.sample(fraction=1, shuffle=True)).equals(
+        decided
+    )
+    assert label_components(make_edges(mixed)).equals(label_components(edges))
 
 
 @given(EDGES)
-def test_components(rows: list[tuple[int, int, int]]) -> None:
+def test_components_equal_the_reference(rows: list[tuple[int, int, int]]) -> None:
     label = {n: n for a, b, _ in rows if a != b for n in (a, b)}
     for _ in label:
         for a, b, _ in rows:
             if a != b:
                 label[a] = label[b] = min(label[a], label[b])
-    assert label_components(edged(rows)).rows() == sorted(label.items())
+    assert label_components(make_edges(rows)).rows() == sorted(label.items())
 
 
 def test_anchors_let_the_best_ranked_keep_a_hot_bucket() -> None:
-    pairs = candidate_pairs(keyed({1: list(range(100))}))
-    rank = ranked([*range(100, 1, -1), 0])  # the last is best, the star's centre is the first
+    pairs = candidate_pairs(make_keys({1: list(range(100))}))
+    rank = make_ranks([*range(100, 1, -1), 0])  # the last is best, the star's centre is the first
     assert choose_survivors(pairs.with_columns(similarity=1.0), rank)["kept"].n_unique() > 1
     texts = rank.select("rank", text="doc", component=pl.lit(7, pl.UInt64))
     more = anchor_pairs(pairs, texts)
@@ -233,4 +235,4 @@ def test_anchors_let_the_best_ranked_keep_a_hot_bucket() -> None:
 
 def test_survivors_need_ranks() -> None:
     with pytest.raises(KeyError, match="1 documents"):
-        choose_survivors(edged([(0, 1, 90)]), ranked([0]))
+        choose_survivors(make_edges([(0, 1, 90)]), make_ranks([0]))

@@ -1,4 +1,4 @@
-"""Parts of evaluation sets are found, counted and kept out."""
+"""Documents that hold parts of evaluation sets are found, counted and dropped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sets(tmp_path: Path) -> tuple[EvaluationSet, ...]:
     )
 
 
-def test_what_holds_an_item_goes_and_keeps_nothing_else_out(
+def test_a_document_with_an_item_is_dropped_and_displaces_no_other(
     sets: tuple[EvaluationSet, ...], tmp_path: Path
 ) -> None:
     around = " ".join(f"word{n}" for n in range(80))
@@ -52,7 +52,7 @@ def test_what_holds_an_item_goes_and_keeps_nothing_else_out(
     assert found.duplicates.is_empty()  # `b` would be like `a`, which is not kept
 
 
-def test_lines_of_a_text_file_and_packed_json(tmp_path: Path) -> None:
+def test_items_of_text_files_and_compressed_json(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text(f"{ITEM}\n{OTHER}\n")
     (tmp_path / "b.jsonl.gz").write_bytes(gzip_bytes(json.dumps({"text": ITEM}).encode()))
     assert read_items(EvaluationSet("a", str(tmp_path / "a.txt"))).to_list() == [ITEM, OTHER]

@@ -1,4 +1,4 @@
-"""What is measured of documents that are alike, and who stays."""
+"""Similar documents are measured, and one of each cluster stays."""
 
 from __future__ import annotations
 
@@ -22,11 +22,13 @@ COLUMNS = ("doc_id", "uri", "source_id", "captured_at", "text", "lang")
 
 
 def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
-    some = [
+    rows_as_dicts = [
         {"doc_id": i, "uri": f"urn:{i}", "source_id": s, "captured_at": t, "text": x}
         for i, s, t, x in rows
     ]
-    return pl.DataFrame(some, schema=dict.fromkeys(COLUMNS, pl.String) | {"quality": pl.Float64})
+    return pl.DataFrame(
+        rows_as_dicts, schema=dict.fromkeys(COLUMNS, pl.String) | {"quality": pl.Float64}
+    )
 
 
 def signed(
@@ -44,7 +46,7 @@ def edges(read: pl.DataFrame, params: DedupParams = PARAMS) -> pl.DataFrame:
 
 
 def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
-    """All documents as one component."""
+    """Return `MEMBER` of all documents as one component."""
     return read.join(copies, on="doc", how="left").select(
         "doc",
         pl.coalesce("text", "doc").alias("text"),
@@ -61,15 +63,15 @@ def members(read: pl.DataFrame, copies: pl.DataFrame) -> pl.DataFrame:
 def resolved(
     *rows: tuple[str, str | None, str | None, str], params: DedupParams = PARAMS
 ) -> dict[str, tuple[str, str, float]]:
-    """doc_id -> (kept_doc_id, kind, similarity), all steps run as the stage does."""
+    """Run all steps as the stage does: doc_id -> (kept_doc_id, kind, similarity)."""
     read = signed(list(rows), params)
     copies = duplicates.exact_copies(read.select("exact", "doc"))
     found = edges(read.join(copies, on="doc", how="anti"), params).filter(~pl.col("apart"))
     names = dict(read.select("doc", "doc_id").iter_rows())
-    told = duplicates.resolve_clusters(members(read, copies), found)
+    clustered = duplicates.resolve_clusters(members(read, copies), found)
     return {
         names[r["doc"]]: (r["kept_doc_id"], r["kind"], r["similarity"])
-        for r in told.iter_rows(named=True)
+        for r in clustered.iter_rows(named=True)
     }
 
 
@@ -102,7 +104,7 @@ def test_near_duplicates_are_measured():
     assert PARAMS.threshold <= found["b"][2] < 1.0
 
 
-def test_an_exact_copy_of_what_goes_goes_with_it():
+def test_exact_copies_of_a_removed_text_are_removed_too():
     found = resolved(
         ("a", "best", "2020", TEXT), ("b", "good", "2020", LIKE), ("c", "good", "2021", LIKE)
     )
@@ -110,7 +112,7 @@ def test_an_exact_copy_of_what_goes_goes_with_it():
     assert found["b"][2] == found["c"][2] < 1.0 and found["a"] == ("a", "exact", 1.0)
 
 
-def test_the_best_copy_of_a_text_speaks_for_it():
+def test_the_best_copy_of_a_text_represents_it():
     found = resolved(
         ("a", "good", "2020", TEXT), ("b", "good", "2020", LIKE), ("c", "best", "2021", LIKE)
     )
@@ -126,7 +128,7 @@ def test_texts_without_words():
     assert resolved(("a", "good", "2020", "")) == {}
 
 
-def test_three_words_are_like_nothing_but_their_copies():
+def test_three_words_match_only_their_exact_copies():
     found = resolved(
         ("a", "good", "2020", "one two three"),
         ("b", "good", "2020", "one two four"),
@@ -142,14 +144,14 @@ FIGURED = f"{TEXT} № 12 {LIKE[::-1]}"
     ("source", "other", "stay"),
     [("best", "best", 2), ("good", "best", 2), ("good", "good", 1)],
 )
-def test_figures_tell_apart_where_either_source_has_it_so(source, other, stay):
+def test_figures_distinguish_documents_if_either_source_says_so(source, other, stay):
     rows = [("a", source, "2020", FIGURED), ("b", other, "2020", FIGURED.replace("12", "13"))]
     found = edges(signed(rows))
     assert found.height == 1 and found["apart"].to_list() == [stay == 2]
     assert len(resolved(*rows)) == (0 if stay == 2 else 2)
 
 
-def test_what_is_told_of_documents_kept_apart():
+def test_the_summary_of_documents_kept_apart():
     rows = [
         ("a", "best", "2020", f"{FIGURED} 7 мая 5 %"),
         ("b", "best", "2020", f"{FIGURED} 7 июня 5 %"),
@@ -165,36 +167,36 @@ def test_what_is_told_of_documents_kept_apart():
     first = found.row(0, named=True)
     assert first["other_doc_id"] == "b" and first["documents"] == 2
     assert (first["number"], first["date"], first["docket"]) == (0, 1, 0)
-    told = found.filter(pl.col("other_doc_id") == "b")
-    assert first["at"] == [len(FIGURED.split()) + 1] and told.height == 1
+    others = found.filter(pl.col("other_doc_id") == "b")
+    assert first["at"] == [len(FIGURED.split()) + 1] and others.height == 1
     assert "июня" not in str(found.rows()) and "12" not in str(found["other_doc_id"].to_list())
 
 
-def test_containment_only_where_it_is_asked_for():
+def test_containment_counts_only_if_the_parameters_say_so():
     long, short = f"{TEXT} {APART}", TEXT
     rows = [("a", "good", "2020", long), ("b", "good", "2021", short)]
     read = signed(rows)
     pairs = pl.DataFrame([(read["doc"][0], read["doc"][1])], duplicates.PAIR, orient="row")
     assert duplicates.verify_pairs(pairs, read, PARAMS).is_empty()
-    asked = dataclasses.replace(PARAMS, containment=0.95)
-    found = duplicates.verify_pairs(pairs, read, asked)
+    with_containment = dataclasses.replace(PARAMS, containment=0.95)
+    found = duplicates.verify_pairs(pairs, read, with_containment)
     assert found["contained"].to_list() == [read["doc"][1]] and found["similarity"][0] == 1.0
     none = duplicates.exact_copies(read.select("exact", "doc"))
-    told = duplicates.resolve_clusters(members(read, none), found)
-    gone = told.filter(pl.col("measure") == "containment")
+    clustered = duplicates.resolve_clusters(members(read, none), found)
+    gone = clustered.filter(pl.col("measure") == "containment")
     assert gone["doc"].to_list() == [read["doc"][1]] and gone["kept_doc_id"].to_list() == ["a"]
-    # the longer text does not go for the sake of its part
+    # The longer text is not removed for its part.
     better = members(read, none).with_columns(right=pl.Series([1, 0]))
     assert duplicates.resolve_clusters(better, found).is_empty()
 
 
-def test_characters():
+def test_shingles_of_characters():
     params = dataclasses.replace(PARAMS, shingle_of="characters", shingle=9)
     found = resolved(("a", "good", "2020", TEXT), ("b", "good", "2021", LIKE), params=params)
     assert found["b"][:2] == ("a", "near") and found["b"][2] > 0.9
 
 
-def test_numbers_say_the_place():
+def test_a_number_holds_place_and_row():
     docs = duplicates.document_numbers(7, 3)
     assert duplicates.shard_places(docs).tolist() == [7] * 3 and docs.n_unique() == 3
     assert duplicates.shard_rows(docs).tolist() == [0, 1, 2]
@@ -209,13 +211,13 @@ CASES = st.tuples(
 
 
 @given(CASES)
-def test_every_document_that_goes_was_measured_against_the_one_kept(case):
+def test_each_removed_document_was_compared_with_its_keeper(case):
     kinds, between, rights, random = case
     docs = list(range(len(kinds)))
     first = {kind: kinds.index(kind) for kind in kinds}
     similar = {(a, b): s / 100 for a, b, s in between if a < b and a in first and b in first}
     pairs = {tuple(sorted((first[a], first[b]))): s for (a, b), s in similar.items()}
-    some = pl.DataFrame(
+    member_rows = pl.DataFrame(
         {
             "doc": docs,
             "text": [first[k] for k in kinds],
@@ -233,7 +235,7 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
     def resolve() -> pl.DataFrame:
         rows = [(a, b, s, "jaccard", None, False) for (a, b), s in pairs.items()]
         random.shuffle(rows)
-        shuffled = some.sample(fraction=1, shuffle=True, seed=random.randrange(99))
+        shuffled = member_rows.sample(fraction=1, shuffle=True, seed=random.randrange(99))
         return duplicates.resolve_clusters(
             shuffled, pl.DataFrame(rows, duplicates.EDGE, orient="row")
         )
@@ -244,13 +246,13 @@ def test_every_document_that_goes_was_measured_against_the_one_kept(case):
     kept = dict(found.select("doc", "kept_doc_id").iter_rows())
     for row in found.iter_rows(named=True):
         target = int(row["kept_doc_id"])
-        assert kept[target] == row["kept_doc_id"]  # who is kept is kept by itself
+        assert kept[target] == row["kept_doc_id"]  # a keeper is its own keeper
         a, b = sorted((kinds[row["doc"]], kinds[target]))
         assert row["similarity"] == (1.0 if a == b else similar[a, b])
         assert row["kind"] == ("exact" if a == b else "near")
     gone = {doc for doc, name in kept.items() if int(name) != doc}
     left = [d for d in docs if d not in gone]
-    assert len({kinds[d] for d in left}) == len(left)  # of each text one at most
+    assert len({kinds[d] for d in left}) == len(left)  # at most one of each text
     assert not any(tuple(sorted((kinds[a], kinds[b]))) in similar for a in left for b in left)
 
 
@@ -270,7 +272,7 @@ def test_a_text_without_a_rank_is_an_error():
 
 
 def test_a_template_of_many_members_costs_a_bounded_number_of_pairs():
-    """Most of each text is the template: bands of the template alone are hot."""
+    """Most of each text is the template, so its bands are hot."""
     template = " ".join(f"form{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(70))
     rows = [
         (f"{n:04}", "good", "2020", template + " " + " ".join(f"w{n}x{k}" for k in range(20)))

@@ -1,4 +1,4 @@
-"""The job as a whole: what goes, what stays, and that it was compared."""
+"""The complete job: documents that stay, documents that are removed, and their comparison."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PLACES = ["Алматы", "Астана", "Шымкент", "Ақтау", "Ор�
 MONTHS = ["января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа"]
 
 
-def orders(number: int, length: int) -> list[str]:
-    """Orders of one office that differ in number, date, place and sum."""
+def make_orders(number: int, length: int) -> list[str]:
+    """Return orders of one office that differ in number, date, place and sum."""
     draw = random.Random(length)
     body = [
         f"{draw.choice('бвгд')}{''.join(draw.choices('аеиоулмнр', k=6))}" for _ in range(length)
@@ -22,19 +22,19 @@ def orders(number: int, length: int) -> list[str]:
     texts = []
     for n in range(number):
         head = f"Приказ № {n + 100}-п от {draw.randint(1, 28)} {draw.choice(MONTHS)} 2026 года"
-        told = f"город {draw.choice(PLACES)} выделить {draw.randint(1000, 9_999_999)} тенге"
-        words = [*head.split(), *told.split()]
+        details = f"город {draw.choice(PLACES)} выделить {draw.randint(1000, 9_999_999)} тенге"
+        words = [*head.split(), *details.split()]
         rest = body[: length - len(words)]
         texts.append(" ".join([*words[:8], *rest[: length // 2], *words[8:], *rest[length // 2 :]]))
     return texts
 
 
 @pytest.mark.parametrize("length", [80, 300])
-def test_orders_stay_and_their_copies_go(tmp_path: Path, length: int) -> None:
-    texts = orders(200, length)
+def test_orders_stay_and_their_copies_are_removed(tmp_path: Path, length: int) -> None:
+    texts = make_orders(200, length)
     documents = {f"o{n:03}": ("inst", text) for n, text in enumerate(texts)}
     assert {len(text.split()) for text in texts} == {length}
-    for n in range(0, 200, 10):  # as they stand, and with a slip of the pen
+    for n in range(0, 200, 10):  # an exact copy, and a copy with a misprint
         documents[f"p{n:03}"] = ("inst", f"«{texts[n].upper()}»\n")
         words = texts[n].split()
         words[-20] = "опечатка"
@@ -51,12 +51,12 @@ def test_orders_stay_and_their_copies_go(tmp_path: Path, length: int) -> None:
 
 
 def test_figures_ignored_on_the_web(tmp_path: Path) -> None:
-    documents = {f"o{n}": ("web", text) for n, text in enumerate(orders(40, 300))}
+    documents = {f"o{n}": ("web", text) for n, text in enumerate(make_orders(40, 300))}
     assert len(dedup_job.run_dedup(tmp_path, documents).kept) < 5
 
 
-def corpus(number: int) -> dict[str, tuple[str, str]]:
-    """Families of texts from nearly equal to unlike, copies among them."""
+def make_corpus(number: int) -> dict[str, tuple[str, str]]:
+    """Return families of texts from equal to different."""
     draw = random.Random(11)
     documents: dict[str, tuple[str, str]] = {}
     while len(documents) < number:
@@ -74,8 +74,8 @@ def grams(text: str) -> set[str]:
     return {" ".join(words[i : i + 5]) for i in range(len(words) - 4)}
 
 
-def test_the_same_whatever_the_shards_rounds_and_order(tmp_path: Path) -> None:
-    documents = corpus(400)
+def test_shards_rounds_and_order_do_not_change_the_result(tmp_path: Path) -> None:
+    documents = make_corpus(400)
     first = dedup_job.run_dedup(tmp_path / "a", documents)
     turned = dict(reversed(documents.items()))
     again = dedup_job.run_dedup(tmp_path / "b", turned, number=7, claimed=8_000_000)
@@ -104,5 +104,5 @@ def test_hostile_texts(tmp_path: Path) -> None:
     assert found.kept == {"s0000", "long", "empty", "dots", "bangs", *(f"t{n}" for n in range(10))}
 
 
-def test_nothing_at_all(tmp_path: Path) -> None:
+def test_no_documents(tmp_path: Path) -> None:
     assert dedup_job.run_dedup(tmp_path, {}, number=1).decisions.is_empty()

@@ -1,4 +1,4 @@
-"""Passages that stand in several places, beside a reference that looks at every pair of places."""
+"""Repeated passages, compared with a reference that examines each pair of occurrences."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Run = tuple[int, int, int, int]  # document, place, the document that keeps it, 
 
 
 def reference(texts: list[list[str]], least: int) -> tuple[set[Run], set[Run]]:
-    """The repeated runs, and those that go; texts stand in the order of right."""
+    """Return the repeated runs and the removed runs; the texts are sorted by right."""
     places = defaultdict(list)
     for doc, text in enumerate(texts):
         for at in range(len(text) - least + 1):
@@ -34,8 +34,7 @@ def reference(texts: list[list[str]], least: int) -> tuple[set[Run], set[Run]]:
 
 
 def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Runs by stretches, and seeds, as the job makes them of documents that stand in the order of
-    right."""
+    """Return runs by stretches, and seeds, as the job does; the texts are sorted by right."""
     words = shingles.words(pl.Series([" ".join(t) for t in texts], dtype=pl.String))
     found = passages.word_runs(words, least)
     docs = pl.Series(found.piece.astype(np.uint64))
@@ -50,16 +49,18 @@ def stretches(texts: list[list[str]], least: int) -> tuple[pl.DataFrame, pl.Data
 
 def matched(texts: list[list[str]], least: int, chunk: int = 1 << 22) -> pl.DataFrame:
     rows, seeds = stretches(texts, least)
-    asked = rows.join(passages.repeated_seeds(seeds), on=["key", "doc"], how="semi")
-    about = asked.with_columns(
+    wanted = rows.join(passages.repeated_seeds(seeds), on=["key", "doc"], how="semi")
+    about = wanted.with_columns(
         right=pl.col("doc").cast(pl.Int64),
         quality=pl.lit(None, pl.Float64),
         captured_at=pl.lit(None, pl.String),
         doc_id=pl.col("doc").cast(pl.String),
     )
-    # as keys are spread over partitions
-    some = [passages.match_runs(about.filter(pl.col("key") % 2 == n), least, chunk) for n in (0, 1)]
-    return passages.merge_matches(pl.concat(some))
+    # Keys are spread over partitions like this.
+    partitions = [
+        passages.match_runs(about.filter(pl.col("key") % 2 == n), least, chunk) for n in (0, 1)
+    ]
+    return passages.merge_matches(pl.concat(partitions))
 
 
 def each(found: pl.DataFrame) -> list[Run]:
@@ -87,7 +88,7 @@ def test_the_same_runs_as_the_reference(texts: list[list[str]], least: int, chun
 
 @settings(max_examples=100)
 @given(words("abc"), st.integers(2, 6))
-def test_what_goes_stands_whole_where_it_is_kept(texts: list[list[str]], least: int) -> None:
+def test_a_removed_passage_is_complete_in_its_keeper(texts: list[list[str]], least: int) -> None:
     found = matched(texts, least)
     left = passages.intact_matches(found, passages.repeated_spans(found, least), least)
     lost = {
@@ -117,7 +118,7 @@ def test_fewer_matches_cover_the_same_words(texts: list[list[str]], least: int) 
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=50), st.integers(1, 12))
-def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], width: int) -> None:
+def test_equal_windows_have_equal_hashes(values: list[int], width: int) -> None:
     doubled = np.array(values + values, np.uint64)
     found = passages.rolling_hashes(doubled, width)
     assert len(found) == max(0, len(doubled) - width + 1)
@@ -127,7 +128,7 @@ def test_equal_windows_have_equal_hashes_wherever_they_stand(values: list[int], 
     assert len(windows) == len(set(found.tolist()))
 
 
-def test_a_run_of_few_seeds() -> None:
+def test_few_seeds_per_word() -> None:
     texts = [[f"w{(n * n + doc) % 99991}" for n in range(doc, doc + 500)] for doc in range(40)]
     found, seeds = stretches(texts, 50)
     assert seeds.height / sum(map(len, texts)) < 2.3 / (50 - 50 // 3 + 2)
@@ -139,7 +140,7 @@ def test_too_short_for_a_run(texts: list[list[str]]) -> None:
     assert all(one.is_empty() for one in stretches(texts, 50))
 
 
-def test_a_text_of_one_word_is_few_rows() -> None:
+def test_a_text_of_one_repeated_word_gives_few_rows() -> None:
     texts = [["a"] * 100_000]
     assert stretches(texts, 50)[1].height == 2
     found = matched(texts, 50)
@@ -147,8 +148,8 @@ def test_a_text_of_one_word_is_few_rows() -> None:
     assert passages.thin_matches(found, 50).height <= 2 * 100_000 / 50
 
 
-def test_as_many_as_there_are() -> None:
-    """A passage of ten thousand documents costs rows in proportion."""
+def test_a_passage_of_many_documents_gives_a_row_each() -> None:
+    """Rows grow in proportion to the documents."""
     passage = [f"p{n}" for n in range(60)]
     texts = [[f"a{n}", *passage, f"b{n}"] for n in range(10_000)]
     found = matched(texts, 50)

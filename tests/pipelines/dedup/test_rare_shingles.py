@@ -1,4 +1,4 @@
-"""Documents of one template: what is alike beyond it is found, and nothing goes quadratic."""
+"""Similar documents of one template are found, and the cost is not quadratic."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_similar_sets_share_a_rare_shingle(
             assert parts[a] & parts[b]
 
 
-def crowd(number: int) -> list[str]:
-    """Texts that share 69 of 100 words; every tenth is another's with some own words changed."""
+def make_crowd(number: int) -> list[str]:
+    """Return texts that share 69 of 100 words; each tenth is a copy with a few words changed."""
     draw = random.Random(7)
     template = [f"form{n}" for n in range(69)]
     texts: list[list[str]] = []
@@ -54,7 +54,7 @@ def crowd(number: int) -> list[str]:
 
 
 def test_no_pair_of_a_template_is_lost(tmp_path: Path) -> None:
-    texts = crowd(600)
+    texts = make_crowd(600)
     sets = shingles.shingle(pl.Series(texts))
     every = pl.DataFrame(
         list(itertools.combinations(range(len(texts)), 2)),
@@ -70,7 +70,7 @@ def test_no_pair_of_a_template_is_lost(tmp_path: Path) -> None:
     pairs = clusters.candidate_pairs(pl.DataFrame({"key": rare.hashes, "doc": docs}))
     assert wanted <= set(pairs.iter_rows())
     assert pairs.height < 2 * len(wanted)
-    # The same by the job: who goes was compared with who stays, and no two that stay are alike.
+    # The job agrees: no two documents that stay are similar.
     named = {f"{n:032}": ("a", text) for n, text in enumerate(texts)}
     kept = {int(doc) for doc in dedup_job.run_dedup(tmp_path, named).kept}
     assert not {pair for pair in wanted if kept.issuperset(pair)}
@@ -78,7 +78,7 @@ def test_no_pair_of_a_template_is_lost(tmp_path: Path) -> None:
 
 
 def test_keys_grow_with_the_documents_only() -> None:
-    """Twenty thousand sets that share 70 of 100 shingles."""
+    """Twenty thousand sets share 70 of 100 shingles."""
     number = 20_000
     own = fmix64(np.arange(number * 30, dtype=np.uint64)).reshape(number, 30) >> np.uint64(1)
     template = fmix64(np.arange(1 << 40, (1 << 40) + 70, dtype=np.uint64)) >> np.uint64(1)

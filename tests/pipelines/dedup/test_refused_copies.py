@@ -1,4 +1,4 @@
-"""Whether a text that is also published under a refusal may stay."""
+"""A text that is also published under a refusal stays or is dropped, by parameter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from schemas.reasons import REASONS
 
 TEXT = "A text of which one publisher says yes and the other one says no"
 DOCUMENTS = {
-    "a": ("x", TEXT),  # the best right, and other bytes than those refused
+    "a": ("x", TEXT),  # the best right, with other bytes than the refused record
     "b": ("y", TEXT.upper()),
     "c": ("y", "another text that nobody refused"),
     "d": ("y", "a third text, alone with its refusal"),
@@ -26,7 +26,7 @@ def test_all_copies_must_be_lawful(tmp_path: Path) -> None:
     assert found.kept == {"c"}
     reasons = dict(found.decisions.select("doc_id", "reason").iter_rows())
     assert reasons == {
-        "a": "published-under-refusal",  # its copy has the bytes of what is refused
+        "a": "published-under-refusal",  # its copy has the bytes of the refused record
         "b": "exact-duplicate",
         "c": None,
         "d": "published-under-refusal",
@@ -40,7 +40,7 @@ def test_any_lawful_copy_may_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reason", ["ungoverned", "licence-not-allowed", "residency"])
-def test_silence_is_no_refusal(tmp_path: Path, reason: str) -> None:
+def test_a_source_without_permission_is_not_a_refusal(tmp_path: Path, reason: str) -> None:
     found = dedup_job.run_dedup(tmp_path, DOCUMENTS, refused={"n": (reason, TEXT)})
     assert found.kept == {"a", "c", "d"}
 
@@ -49,7 +49,7 @@ def test_refusals_are_reasons_of_the_gate() -> None:
     assert {*REFUSAL_REASONS} <= {*REASONS["refuse"]}
 
 
-def test_nothing_refused_and_nothing_there(tmp_path: Path) -> None:
+def test_no_documents_and_no_refusals(tmp_path: Path) -> None:
     assert dedup_job.run_dedup(tmp_path / "a", {}, number=1, refused={}).decisions.is_empty()
     found = dedup_job.run_dedup(tmp_path / "b", DOCUMENTS, refused={})
     assert (

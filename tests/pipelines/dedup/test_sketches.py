@@ -1,4 +1,4 @@
-"""Sketches of an indexed release, beside what the job `dedup` compared."""
+"""Sketches of an indexed release equal the signatures of the job `dedup`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXAMPLE = "## Find near-duplicates of your own texts"
 
 @pytest.fixture(scope="module")
 def indexed_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the index of a release of two texts and one without words: `index/sample`."""
+    """Return a folder with the index `index/sample` of two texts and one text without words."""
     home = tmp_path_factory.mktemp("indexed")
     dedup = DedupParams(index=str(home / "index"), seed=3)
     params = load_params(ROOT / "params.yaml")
@@ -65,7 +65,7 @@ def test_texts_are_compared_with_the_release(indexed_release: Path) -> None:
     assert [lsh.query(s) for s in (same, close, far)] == [["a"], ["a"], []]
 
 
-def test_characters(tmp_path: Path) -> None:
+def test_shingles_of_characters(tmp_path: Path) -> None:
     params = DedupParams(shingle_of="characters", shingle=3, rows=4)
     (own,) = sketches.text_sketches([TEXT], params)
     job_params = replace(params, index=str(tmp_path / "index"))

@@ -1,4 +1,4 @@
-"""What one source loses to another, counted for the guard."""
+"""The losses of one source to another are counted for the guard."""
 
 from __future__ import annotations
 

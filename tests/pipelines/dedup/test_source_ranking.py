@@ -1,4 +1,4 @@
-"""Which of several copies has the better right to stay."""
+"""Sources are ranked by basis, licence, validity and the given order."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def places(*sources: Source, order: tuple[str, ...] = ()) -> dict[str, int]:
 
 def ordered(*sources: Source) -> list[str]:
     results = set()
-    for some in itertools.permutations(sources):
-        found = rank_sources(Register({s.id: s for s in some}, {}, (), "0" * 64))
+    for permuted in itertools.permutations(sources):
+        found = rank_sources(Register({s.id: s for s in permuted}, {}, (), "0" * 64))
         results.add(tuple(sorted(found, key=lambda one: (found[one], one))))
     (only,) = results  # whatever the order of the register
     return list(only)
 
 
-def test_the_basis_comes_first():
+def test_the_basis_decides_first():
     assert ordered(
         make_source("a", spdx="CC0-1.0"),
         make_source("b", kind="consent"),
@@ -34,7 +34,7 @@ def test_the_basis_comes_first():
     ) == list("dcba")
 
 
-def test_then_the_licence():
+def test_the_licence_decides_next():
     assert ordered(
         make_source("a", spdx="LicenseRef-x"),
         make_source("b", spdx="CC-BY-SA-4.0"),
@@ -43,7 +43,7 @@ def test_then_the_licence():
     ) == list("dcba")
 
 
-def test_then_the_validity_and_equals_share_a_place():
+def test_the_validity_decides_next_and_equal_sources_share_a_rank():
     assert ordered(
         make_source("a", until=date(2027, 1, 1)),
         make_source("b", until=date(2028, 1, 1)),
@@ -53,7 +53,7 @@ def test_then_the_validity_and_equals_share_a_place():
     assert places(make_source("d"), make_source("c")) == {"c": 0, "d": 0}
 
 
-def test_then_the_order_that_is_given():
+def test_the_given_order_decides_last():
     best = make_source("x", kind="statute")
     found = places(
         make_source("a"), make_source("b"), make_source("c"), best, order=("c", "b", "a")

@@ -1,4 +1,4 @@
-"""The command `tamga dedup` on the sample: its guard of sources."""
+"""The command `tamga dedup` on the sample."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers.commands import tamga
 
 @pytest.fixture
 def home(sample_run: Path, tmp_path: Path) -> Path:
-    """The finished sample once more."""
+    """Return a copy of the finished sample run."""
     return Path(shutil.copytree(sample_run, tmp_path / "home"))
 
 
@@ -28,7 +28,7 @@ def change(home: Path, **sections: dict[str, object]) -> Path:
     return path
 
 
-def test_a_source_that_loses_too_much_stops_the_run_until_it_is_meant(home: Path) -> None:
+def test_a_source_that_loses_too_much_stops_the_run_unless_it_is_accepted(home: Path) -> None:
     before = json.loads((home / "work/dedup/stage.json").read_text())
     lost = before["totals"]["source lost"]
     assert lost, "sources of the sample share texts"
@@ -52,7 +52,7 @@ def rows(home: Path, table: str, stage: str = "dedup") -> pl.DataFrame:
 
 
 def evidence(home: Path) -> list[dict[str, str]]:
-    """The evidence for what the stage dropped."""
+    """Return the evidence of the stage's drops."""
     decided = rows(home, "decisions").filter(pl.col("outcome") == "drop")
     return [json.loads(e) for e in decided["evidence"]]
 
@@ -91,7 +91,7 @@ def test_a_second_delivery_names_the_release_that_has_it(home: Path) -> None:
     decided = rows(home, "decisions").filter(pl.col("outcome") == "drop")
     assert released <= set(decided["doc_id"])
     assert {e["release"] for e in evidence(home)} == {"sample"}
-    change(home, licences={"allow": ["CC-BY-4.0"]})  # other licences keep nothing out any more
+    change(home, licences={"allow": ["CC-BY-4.0"]})  # documents with other licences no longer count
     done = tamga("dedup", "--params", path, "--workers", "1")
     assert done.returncode == 0, done.stderr
     counted = {e["kept_doc_id"] for e in evidence(home) if "release" in e}

@@ -27,10 +27,10 @@ def test_a_slice_is_coded_without_its_parent():
 
 
 def test_rows():
-    parts = list(batches.rows(BATCH.slice(0, 10), 4))
+    parts = list(batches.split_rows(BATCH.slice(0, 10), 4))
     assert [p.num_rows for p in parts] == [4, 4, 2]
     assert pa.Table.from_batches(parts) == pa.Table.from_batches([BATCH.slice(0, 10)])
-    assert list(batches.rows(BATCH.slice(0, 0))) == []
+    assert list(batches.split_rows(BATCH.slice(0, 0))) == []
 
 
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=60), st.integers(1, 9))
@@ -46,8 +46,10 @@ def test_a_partition_covers_all_rows_once(keys, partitions):
 
 
 def test_concat_and_plan():
-    plan = batches.plan(shard=["a", "b"], start=[0, 5])
+    plan = batches.work_rows(shard=["a", "b"], start=[0, 5])
     assert plan.to_pylist() == [{"shard": "a", "start": 0}, {"shard": "b", "start": 5}]
-    assert batches.frame(batches.rows(plan)).to_dicts() == plan.to_pylist()
-    assert [b.to_pylist() for b in batches.whole(batches.frame(plan))] == [plan.to_pylist()]
-    assert not list(batches.whole(batches.frame(plan).clear()))
+    assert batches.frame(batches.split_rows(plan)).to_dicts() == plan.to_pylist()
+    assert [b.to_pylist() for b in batches.record_batches(batches.frame(plan))] == [
+        plan.to_pylist()
+    ]
+    assert not list(batches.record_batches(batches.frame(plan).clear()))

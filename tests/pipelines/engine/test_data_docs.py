@@ -39,7 +39,7 @@ def assert_stands_alone(page: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_page_and_a_result(stage: str, tmp_path: Path) -> None:
-    verdicts = data_docs.document(stage, frame(stage), tmp_path / "docs", min_keep_share=0.5)
+    verdicts = data_docs.write_data_docs(stage, frame(stage), tmp_path / "docs", min_keep_share=0.5)
     total = len(expectations.suite(stage)["expectations"])
     assert json.loads((tmp_path / "docs/result.json").read_text("utf-8")) == {
         "stage": stage,
@@ -58,7 +58,7 @@ def test_a_page_and_a_result(stage: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stage", "changed"), [case[:2] for case in BAD[::6]])
 def test_a_page_of_failures(stage: str, changed: Frame, tmp_path: Path) -> None:
-    verdicts = data_docs.document(stage, frame(stage, **changed), tmp_path / "docs")
+    verdicts = data_docs.write_data_docs(stage, frame(stage, **changed), tmp_path / "docs")
     failures = expectations.failures(expectations.suite(stage), verdicts)
     result = json.loads((tmp_path / "docs/result.json").read_text("utf-8"))
     assert (result["success"], result["failed"]) == (False, len(failures))
@@ -69,14 +69,14 @@ def test_a_page_of_failures(stage: str, changed: Frame, tmp_path: Path) -> None:
 
 
 def test_a_page_names_the_shard(tmp_path: Path) -> None:
-    data_docs.document(
+    data_docs.write_data_docs(
         "ingest", frame("ingest", shard=["a", "b"], null_texts=[0, 3]), tmp_path / "docs"
     )
     assert "b (null_texts 3)" in (tmp_path / "docs/index.html").read_text("utf-8")
 
 
 def test_a_page_without_an_answer_holds_no_paths(tmp_path: Path) -> None:
-    data_docs.document("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
+    data_docs.write_data_docs("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
     page = (tmp_path / "docs/index.html").read_text("utf-8")
     assert_stands_alone(page)
     assert "site-packages" not in page and "Traceback (most" not in page
@@ -87,7 +87,7 @@ def test_rerun_replaces_and_is_the_same(tmp_path: Path) -> None:
     contents = []
     counts = frame("dedup", unresolved=[1, 1], keep=[0, 0])
     for rows in (counts, counts.reverse()):
-        data_docs.document("dedup", rows, docs)
+        data_docs.write_data_docs("dedup", rows, docs)
         contents.append({path.name: path.read_bytes() for path in docs.iterdir()})
         (docs / "left-over").write_text("x")
     assert contents[0] == contents[1] and {*contents[0]} == {"index.html", "result.json"}
@@ -104,12 +104,12 @@ def test_calls_nobody(
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
-    data_docs.document("release", frame("release"), tmp_path / "docs")
+    data_docs.write_data_docs("release", frame("release"), tmp_path / "docs")
     assert capfd.readouterr() == ("", "")
 
 
 def test_outside_assets_are_removed() -> None:
-    page = data_docs.stand_alone(
+    page = data_docs.standalone_page(
         '<html><head><link href="https://x.example/a.css"></head><body onload="f()">'
         '<script src="//cdn.example/a.js">var a = "<p>";</script><img src="https://x.example/i">'
         '<a href="https://docs.example">Manual</a> <a href="#section-2">2</a>'

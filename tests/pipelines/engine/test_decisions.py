@@ -50,7 +50,7 @@ def frame(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
     ],
 )
 def test_reasons(outcome, reason, good):
-    assert decisions.known(outcome, reason) is good
+    assert decisions.is_known_reason(outcome, reason) is good
 
 
 def test_every_outcome_has_its_reasons():
@@ -72,15 +72,17 @@ def test_counts_add_up():
         ("c", "drop", "empty"),
         ("d", "damaged", "unreadable"),
     )
-    counted = decisions.counts(decided, source=pl.Series([None, "x", "x", None], dtype=pl.String))
+    counted = decisions.decision_counts(
+        decided, source=pl.Series([None, "x", "x", None], dtype=pl.String)
+    )
     assert counted == {
         "outcome": {"drop": 2, "keep": 1, "damaged": 1},
         "reason": {"drop empty": 2, "damaged unreadable": 1},
         "source": {"x": 2, "-": 2},
     }
-    assert decisions.outcomes(decided) == {"keep": 1, "refuse": 0, "drop": 2, "damaged": 1}
-    assert decisions.counts(frame()) == {"outcome": {}, "reason": {}}
-    assert decisions.outcomes(frame()) == dict.fromkeys(OUTCOMES, 0)
+    assert decisions.outcome_counts(decided) == {"keep": 1, "refuse": 0, "drop": 2, "damaged": 1}
+    assert decisions.decision_counts(frame()) == {"outcome": {}, "reason": {}}
+    assert decisions.outcome_counts(frame()) == dict.fromkeys(OUTCOMES, 0)
 
 
 def test_evidence_is_canonical():

@@ -72,8 +72,8 @@ def judged(
     """The native verdict; it must be Great Expectations' own, but for the reason of no answer."""
     spec = expectations.suite(stage)
     values = expectations.parameters(min_keep_share)
-    native = expectations.judge(spec, expectations.rows(aggregates, spec["meta"]), values)
-    theirs = data_docs.document(stage, aggregates, docs, min_keep_share=min_keep_share)
+    native = expectations.judge(spec, expectations.prepare_rows(aggregates, spec["meta"]), values)
+    theirs = data_docs.write_data_docs(stage, aggregates, docs, min_keep_share=min_keep_share)
     assert [comparable(one) for one in native] == [comparable(one) for one in theirs]
     assert list(data_docs.contradictions(native, theirs)) == []
     return native
@@ -191,7 +191,7 @@ def test_a_verdict_that_differs_is_named() -> None:
 def test_an_unknown_type_names_file_and_type() -> None:
     spec = {"expectations": [{"type": SUM}, {"type": "expect_column_to_exist"}]}
     with pytest.raises(Invalid) as caught:
-        expectations.checked(spec, "schemas/expectations/mine.json")
+        expectations.check_types(spec, "schemas/expectations/mine.json")
     (problem,) = caught.value.problems
     assert (problem.file, problem.key) == ("schemas/expectations/mine.json", "expectations[1].type")
     assert "expect_column_to_exist is not implemented" in problem.message

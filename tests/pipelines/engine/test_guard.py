@@ -14,7 +14,7 @@ DOCUMENTS = {"a": 100, "b": 20, "c": 1000}
 
 
 def short(params: GuardParams, *counts: Count) -> list[tuple[str, str]]:
-    return [(one.count.name, one.limit) for one in guard.judge(counts, params)]
+    return [(one.count.name, one.limit) for one in guard.shortfalls(counts, params)]
 
 
 def loss(name: str, lost: int) -> Count:
@@ -83,7 +83,7 @@ def test_the_message_names_counts_limits_and_what_allows_them() -> None:
 
 def test_a_stage_that_keeps_nothing_cannot_be_allowed() -> None:
     nothing, little = (
-        guard.message([guard.under_floor("dedup", found)], PARAMS, lambda one: [])
+        guard.message_lines([guard.under_floor("dedup", found)], PARAMS, lambda one: [])
         for found in ({"drop": 9}, {"drop": 999, "keep": 1})
     )
     assert nothing == [

@@ -29,7 +29,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def whole(folder: Path, run_id: str = "1") -> bool:
-    return published.whole(folder, folder, run_id, folder.with_suffix(".known")) is not None
+    return (
+        published.load_unchanged(folder, folder, run_id, folder.with_suffix(".known")) is not None
+    )
 
 
 def test_what_is_whole_is_taken_up(folder: Path) -> None:
@@ -45,7 +47,7 @@ def test_what_did_not_change_is_not_read(folder: Path, monkeypatch: pytest.Monke
 
 def test_what_was_just_published_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = published.Published(folder, disk.read_json(folder / "stage.json"))
-    published.remember(done, folder.with_suffix(".known"))
+    published.store_digests(done, folder.with_suffix(".known"))
     monkeypatch.setattr(disk, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
     assert whole(folder)
 

@@ -67,7 +67,7 @@ def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
 )
 def test_the_runner_is_named(args: tuple[str, ...], name: str) -> None:
     assert runners.runner_name(args, 2) == name
-    assert runners.remote(args) == bool(args)
+    assert runners.names_runner(args) == bool(args)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -1,4 +1,4 @@
-"""From the records of a WARC file to what its signals say of a page."""
+"""Signal captures are collected from a WARC file, and observed for a page."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BARS = b"<rsl><content url='/'><license><prohibits type='usage'>all</prohibits><
 
 
 def reasons(path: Path, *records: bytes) -> list[str]:
-    """The protocols that reserve https://a.kz/x, fetched in December."""
+    """Return the protocols that reserve https://a.kz/x, fetched in December."""
     (path / "a.warc.gz").write_bytes(b"".join(records))
     file = path / "a.warc.gz"
-    one = Container("web", "warc", str(file), "raw/a", file.stat().st_size, "0" * 64, ())
-    task = scan.Task("t", (one,))
+    container = Container("web", "warc", str(file), "raw/a", file.stat().st_size, "0" * 64, ())
+    task = scan.Task("t", (container,))
     shards.write_batches(path / "index", scan.INDEX, scan.index_batches(task, 1 << 20))
-    found = crawl_signals.collect_captures(path / "index", path / "bodies")
-    captures = crawl_signals.to_captures(batches.whole(found))
-    more = crawl_signals.redirect_targets(
+    rows = crawl_signals.collect_captures(path / "index", path / "bodies")
+    captures = crawl_signals.to_captures(batches.record_batches(rows))
+    targets = crawl_signals.redirect_targets(
         captures, [task], lambda _: pl.scan_parquet(path / "index"), 1 << 20, path / "redirected"
     )
-    captures += crawl_signals.to_captures(batches.whole(more))
+    captures += crawl_signals.to_captures(batches.record_batches(targets))
     assert not any(capture.body for capture in captures)
     signals = HostSignals(captures, ("*", "GPTBot"))
     return list(reservations(signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")))
@@ -45,12 +45,12 @@ def test_files_of_signals(tmp_path: Path) -> None:
     assert reasons(tmp_path, crawl_record(ROBOTS, SHUT)) == ["robots"]
     assert reasons(tmp_path, crawl_record("https://a.kz/ai.txt", SHUT)) == ["ai-txt"]
     tdm = b'[{"location": "/", "tdm-reservation": 1}]'
-    found = reasons(tmp_path, crawl_record("https://a.kz/.well-known/tdmrep.json", tdm))
-    assert found == ["tdmrep"]
+    tdmrep = crawl_record("https://a.kz/.well-known/tdmrep.json", tdm)
+    assert reasons(tmp_path, tdmrep) == ["tdmrep"]
     assert reasons(tmp_path, crawl_record("https://b.kz/robots.txt", SHUT)) == []
 
 
-def test_terms_on_a_host_that_nobody_governs(tmp_path: Path) -> None:
+def test_terms_on_an_ungoverned_host(tmp_path: Path) -> None:
     robots = crawl_record(ROBOTS, b"License: https://b.kz/l.xml\n")
     assert reasons(tmp_path, robots) == ["rsl"]
     terms = crawl_record("https://b.kz/l.xml", BARS.replace(b"prohibits", b"permits"))
@@ -71,22 +71,22 @@ def test_revisits(tmp_path: Path) -> None:
     assert reasons(tmp_path, first, second) == []
     assert reasons(tmp_path, first, second, again("sha1:A")) == ["robots"]
     assert reasons(tmp_path, first, second, again("sha1:B")) == []
-    assert reasons(tmp_path, again("sha1:A")) == ["robots"]  # not known: unanswered
+    assert reasons(tmp_path, again("sha1:A")) == ["robots"]  # its content is unknown
 
 
-def test_what_cannot_be_read_refuses(tmp_path: Path) -> None:
+def test_an_unreadable_capture_refuses(tmp_path: Path) -> None:
     broken = crawl_record(ROBOTS, b"\x1f\x8bnothing", "Content-Encoding: gzip")
     assert reasons(tmp_path, broken) == ["robots"]
     utf16 = crawl_record(ROBOTS, SHUT.decode().encode("utf-16"))
     assert reasons(tmp_path, utf16) == ["robots"]
     large = crawl_record(ROBOTS, OPEN + b"#" * (600 << 10) + b"\nUser-agent: *\nDisallow: /\n")
-    assert reasons(tmp_path, large) == []  # what stands beyond the limit is not read
+    assert reasons(tmp_path, large) == []  # lines beyond the limit are not read
 
 
-# Redirects to records that are no signals of themselves (RFC 9309 2.3.1.2)
+# Redirects to records that are not signals themselves (RFC 9309, 2.3.1.2)
 
 
-def moved(uri: str, to: str) -> bytes:
+def redirect(uri: str, to: str) -> bytes:
     return crawl_record(uri, b"", f"Location: {to}", status=302)
 
 
@@ -94,58 +94,62 @@ def test_a_redirect_to_a_file_of_another_name(tmp_path: Path) -> None:
     for name in ("/robots.txt?v=1", "/ru/robots.php", "https://cdn.b.kz/a.kz.txt#top"):
         uri = name.partition("#")[0] if "://" in name else f"https://a.kz{name}"
         assert reasons(tmp_path, crawl_record(uri, SHUT)) == []
-        assert reasons(tmp_path, crawl_record(uri, SHUT), moved(ROBOTS, name)) == ["robots"]
-        assert reasons(tmp_path, crawl_record(uri, OPEN), moved(ROBOTS, name)) == []
-        assert reasons(tmp_path, crawl_record(uri, b"", status=503), moved(ROBOTS, name)) == [
+        assert reasons(tmp_path, crawl_record(uri, SHUT), redirect(ROBOTS, name)) == ["robots"]
+        assert reasons(tmp_path, crawl_record(uri, OPEN), redirect(ROBOTS, name)) == []
+        assert reasons(tmp_path, crawl_record(uri, b"", status=503), redirect(ROBOTS, name)) == [
             "robots"
         ]
-        assert reasons(tmp_path, crawl_record(uri, b"", status=404), moved(ROBOTS, name)) == []
+        assert reasons(tmp_path, crawl_record(uri, b"", status=404), redirect(ROBOTS, name)) == []
 
 
-@pytest.mark.parametrize(("hops", "found"), [(1, True), (5, True), (6, False)])
-def test_five_redirects_in_a_row(tmp_path: Path, hops: int, found: bool) -> None:
+@pytest.mark.parametrize(("hops", "followed"), [(1, True), (5, True), (6, False)])
+def test_at_most_five_redirects_in_a_row_are_followed(
+    tmp_path: Path, hops: int, followed: bool
+) -> None:
     places = [ROBOTS, *(f"https://a.kz/{n}" for n in range(1, hops + 1))]
-    chain = [moved(one, two) for one, two in pairwise(places)]
+    chain = [redirect(first, second) for first, second in pairwise(places)]
     end = crawl_record(places[-1], SHUT)
-    assert reasons(tmp_path, *chain, end) == (["robots"] if found else [])
+    assert reasons(tmp_path, *chain, end) == (["robots"] if followed else [])
     assert reasons(tmp_path, *chain) == []
 
 
 def test_redirects_in_a_circle_and_to_nowhere(tmp_path: Path) -> None:
-    circle = (moved(ROBOTS, "/1"), moved("https://a.kz/1", "/robots.txt"))
+    circle = (redirect(ROBOTS, "/1"), redirect("https://a.kz/1", "/robots.txt"))
     assert reasons(tmp_path, *circle) == []
     for nowhere in ("http://[", "", "mailto:x", "/none"):
-        assert reasons(tmp_path, moved(ROBOTS, nowhere)) == []
+        assert reasons(tmp_path, redirect(ROBOTS, nowhere)) == []
 
 
-def test_what_a_redirect_leads_to_speaks_for_no_host_of_its_own(tmp_path: Path) -> None:
+def test_a_redirect_target_does_not_bind_its_own_host(tmp_path: Path) -> None:
     rules = "https://a.kz/rules"
     assert (
-        reasons(tmp_path, moved("https://b.kz/robots.txt", rules), crawl_record(rules, SHUT)) == []
+        reasons(tmp_path, redirect("https://b.kz/robots.txt", rules), crawl_record(rules, SHUT))
+        == []
     )
 
 
-def test_what_cannot_be_read_at_the_end_of_a_redirect_refuses(tmp_path: Path) -> None:
+def test_an_unreadable_redirect_target_refuses(tmp_path: Path) -> None:
     broken = crawl_record("https://a.kz/rules", b"\x1f\x8bnothing", "Content-Encoding: gzip")
-    assert reasons(tmp_path, moved(ROBOTS, "/rules"), broken) == ["robots"]
+    assert reasons(tmp_path, redirect(ROBOTS, "/rules"), broken) == ["robots"]
 
 
 # Bodies
 
 
-def test_bodies_that_are_gone_refuse(tmp_path: Path) -> None:
+def test_missing_bodies_refuse(tmp_path: Path) -> None:
     assert reasons(tmp_path, crawl_record(ROBOTS, OPEN)) == []
     index, bodies = tmp_path / "index", tmp_path / "bodies"
     captures = crawl_signals.to_captures(
-        batches.whole(crawl_signals.collect_captures(index, bodies))
+        batches.record_batches(crawl_signals.collect_captures(index, bodies))
     )
     load_body.cache_clear()
     bodies.write_bytes(b"")
-    seen = HostSignals(captures, ("*",)).observations("https://a.kz/x", "2026-12-01T00:00:00Z")
-    assert list(reservations(seen)) == ["robots"]
+    signals = HostSignals(captures, ("*",))
+    observations = signals.observations("https://a.kz/x", "2026-12-01T00:00:00Z")
+    assert list(reservations(observations)) == ["robots"]
 
 
-def test_the_same_body_is_stored_once(tmp_path: Path) -> None:
-    some = [crawl_record(f"https://{n}.kz/robots.txt", SHUT) for n in range(9)]
-    reasons(tmp_path, *some, crawl_record("https://x.kz/robots.txt", OPEN))
+def test_equal_bodies_are_stored_once(tmp_path: Path) -> None:
+    records = [crawl_record(f"https://{n}.kz/robots.txt", SHUT) for n in range(9)]
+    reasons(tmp_path, *records, crawl_record("https://x.kz/robots.txt", OPEN))
     assert (tmp_path / "bodies").read_bytes() == SHUT + OPEN

@@ -1,4 +1,4 @@
-"""What records state of themselves: taken over in its form, or not at all."""
+"""Declared fields are stored in their proper form, or not at all."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_times(text: str) -> None:
     ["", "Aliya Bekova", "+7 701 123 45 67", "850412300123", "2026-13-01", "1.5.2020", "٢٠٢٦",
      "2026-01-01T00:00:00." + "7" * 30, "0000-01-01"],
 )  # fmt: skip
-def test_no_times(text: str) -> None:
+def test_values_that_are_not_times(text: str) -> None:
     assert declared_fields.capture_time(text) is None
     assert declared_fields.capture_time(None) is None
 
 
 @given(st.datetimes(timezones=st.just(UTC)))
-def test_every_time_of_the_calendar(when: datetime) -> None:
+def test_any_time_of_the_calendar(when: datetime) -> None:
     assert declared_fields.capture_time(when.isoformat()) == when.isoformat()
 
 

@@ -1,4 +1,4 @@
-"""The gate: each reason, the days on which it turns, and the order of reasons."""
+"""The gate: each reason, the days on which a verdict changes, and the order of reasons."""
 
 from __future__ import annotations
 
@@ -25,23 +25,27 @@ BASIS = SOURCE.basis
 DEAL = LicenceTerms("LicenseRef-deal", "d", None, ("evaluation",), True, False)
 
 
-def gate(source: Source = SOURCE, withdrawals: tuple[Withdrawal, ...] = (), **params: Any) -> Gate:
+def make_gate(
+    source: Source = SOURCE, withdrawals: tuple[Withdrawal, ...] = (), **params: Any
+) -> Gate:
     register = Register({source.id: source}, {DEAL.id: DEAL}, withdrawals, "0" * 64)
     return Gate(replace(PARAMS, **params), register)
 
 
-def based(**basis: Any) -> Source:
+def with_basis(**basis: Any) -> Source:
     return replace(SOURCE, basis=replace(BASIS, **basis))
 
 
-def reason(verdict: Verdict | None) -> str | None:
+def reason_of(verdict: Verdict | None) -> str | None:
     if verdict is not None:
         json.dumps(verdict.evidence)
         assert verdict.outcome == "refuse" and verdict.rule and verdict.rule_version
     return verdict.reason if verdict else None
 
 
-def said(body: str | bytes, path: str = "/news/1.html", kind: str = "robots") -> list[Observation]:
+def observe(
+    body: str | bytes, path: str = "/news/1.html", kind: str = "robots"
+) -> list[Observation]:
     raw = body.encode() if isinstance(body, str) else body
     captures = [Capture("law.example.kz", kind, 200, raw, "2026-10-01T00:00:00Z", "c" * 32)]
     return HostSignals(captures, PARAMS.robots_agents).observations(
@@ -59,13 +63,13 @@ USAGE = "User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
     ("source", "expected"),
     [
         (SOURCE, None),
-        (based(withdrawn_on=DAY), "consent-withdrawn"),
-        (based(withdrawn_on=date(2026, 11, 23)), None),
-        (based(expires_on=DAY), None),
-        (based(expires_on=date(2026, 11, 21)), "consent-expired"),
-        (based(granted_on=DAY), None),
-        (based(granted_on=date(2026, 11, 23)), "consent-expired"),
-        (based(purposes=("evaluation",)), "purpose-not-granted"),
+        (with_basis(withdrawn_on=DAY), "consent-withdrawn"),
+        (with_basis(withdrawn_on=date(2026, 11, 23)), None),
+        (with_basis(expires_on=DAY), None),
+        (with_basis(expires_on=date(2026, 11, 21)), "consent-expired"),
+        (with_basis(granted_on=DAY), None),
+        (with_basis(granted_on=date(2026, 11, 23)), "consent-expired"),
+        (with_basis(purposes=("evaluation",)), "purpose-not-granted"),
         (replace(SOURCE, licence=Licence("LicenseRef-deal")), "purpose-not-granted"),
         (
             replace(SOURCE, licence=Licence("LicenseRef-deal OR CC-BY-NC-4.0")),
@@ -82,13 +86,13 @@ USAGE = "User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
         (replace(SOURCE, residency=()), "residency"),
     ],
 )
-def test_standing(source: Source, expected: str | None) -> None:
-    tested = gate(source)
-    assert reason(tested.source_verdicts["kz"]) == expected
-    assert reason(tested.check_register("kz", URI, "0" * 32)) == expected
+def test_source_verdicts(source: Source, expected: str | None) -> None:
+    tested = make_gate(source)
+    assert reason_of(tested.source_verdicts["kz"]) == expected
+    assert reason_of(tested.check_register("kz", URI, "0" * 32)) == expected
 
 
-def test_reasons_come_in_their_order() -> None:
+def test_the_first_reason_in_the_order_is_given() -> None:
     source = replace(
         SOURCE,
         basis=replace(
@@ -102,7 +106,7 @@ def test_reasons_come_in_their_order() -> None:
         evidence_sha256=None,
         residency=("RU",),
     )
-    found = []
+    reasons = []
     basis: tuple[dict[str, Any], ...] = (
         {"withdrawn_on": None},
         {"expires_on": None},
@@ -110,7 +114,7 @@ def test_reasons_come_in_their_order() -> None:
         {"url_scope": ()},
     )
     for change in basis:
-        found.append(reason(gate(source).check_register("kz", URI, "0" * 32)))
+        reasons.append(reason_of(make_gate(source).check_register("kz", URI, "0" * 32)))
         source = replace(source, basis=replace(source.basis, **change))
     entry: tuple[dict[str, Any], ...] = (
         {"licence": Licence("CC0-1.0")},
@@ -118,10 +122,12 @@ def test_reasons_come_in_their_order() -> None:
         {"residency": None},
     )
     for change in entry:
-        found.append(reason(gate(source).check_register("kz", URI, "0" * 32, said(SHUT))))
+        reasons.append(
+            reason_of(make_gate(source).check_register("kz", URI, "0" * 32, observe(SHUT)))
+        )
         source = replace(source, **change)
-    found.append(reason(gate(source).check_register("kz", URI, "0" * 32, said(SHUT))))
-    assert found == [
+    reasons.append(reason_of(make_gate(source).check_register("kz", URI, "0" * 32, observe(SHUT))))
+    assert reasons == [
         "consent-withdrawn",
         "consent-expired",
         "purpose-not-granted",
@@ -134,7 +140,10 @@ def test_reasons_come_in_their_order() -> None:
 
 
 def test_ungoverned() -> None:
-    assert reason(gate().check_register(None, "https://unknown.example/", "0" * 32)) == "ungoverned"
+    assert (
+        reason_of(make_gate().check_register(None, "https://unknown.example/", "0" * 32))
+        == "ungoverned"
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,26 +161,26 @@ def test_ungoverned() -> None:
         ("text", "0" * 32, False),
     ],
 )
-def test_withdrawals_stand_first(scope: str, value: str, bars: bool) -> None:
+def test_withdrawals_come_first(scope: str, value: str, bars: bool) -> None:
     entry = Withdrawal(scope, value, date(2027, 1, 1), "erasure asked for by a named person")
-    tested = gate(based(withdrawn_on=DAY), (entry,))
+    tested = make_gate(with_basis(withdrawn_on=DAY), (entry,))
     verdict = tested.check_register("kz", URI, "0" * 32)
-    assert reason(verdict) == ("withdrawn" if bars else "consent-withdrawn")
+    assert reason_of(verdict) == ("withdrawn" if bars else "consent-withdrawn")
     assert verdict is not None and "named person" not in json.dumps(verdict.evidence)
-    assert tested.check_signal("kz", URI, "0" * 32).reason == reason(verdict)
+    assert tested.check_signal("kz", URI, "0" * 32).reason == reason_of(verdict)
 
 
-def test_a_withdrawn_domain_without_a_source_is_withdrawn() -> None:
+def test_a_withdrawn_domain_needs_no_source() -> None:
     entry = Withdrawal("domain", "unknown.example", DAY, "g")
-    verdict = gate(withdrawals=(entry,)).check_register(
+    verdict = make_gate(withdrawals=(entry,)).check_register(
         None, "https://a.unknown.example/x", "0" * 32
     )
-    assert reason(verdict) == "withdrawn"
+    assert reason_of(verdict) == "withdrawn"
 
 
 def test_withdrawn_text() -> None:
-    tested = gate(withdrawals=(Withdrawal("text", "AB" * 32, DAY, "g"),))
-    assert reason(tested.check_text_withdrawal("ab" * 32)) == "withdrawn"
+    tested = make_gate(withdrawals=(Withdrawal("text", "AB" * 32, DAY, "g"),))
+    assert reason_of(tested.check_text_withdrawal("ab" * 32)) == "withdrawn"
     assert tested.check_text_withdrawal("cd" * 32) is None
 
 
@@ -187,8 +196,8 @@ def test_withdrawn_text() -> None:
     ],
 )
 def test_url_scope(uri: str, expected: str | None) -> None:
-    tested = gate(based(url_scope=("https://law.example.kz/acts",)))
-    assert reason(tested.check_register("kz", uri, "0" * 32)) == expected
+    tested = make_gate(with_basis(url_scope=("https://law.example.kz/acts",)))
+    assert reason_of(tested.check_register("kz", uri, "0" * 32)) == expected
 
 
 @pytest.mark.parametrize(
@@ -203,23 +212,23 @@ def test_url_scope(uri: str, expected: str | None) -> None:
     ],
 )
 def test_host_opt_outs(body: str, kind: str, expected: str | None) -> None:
-    tested, seen = gate(), said(body, kind=kind)
-    verdict = tested.check_register("kz", URI, "0" * 32, seen)
-    assert reason(verdict) == expected
+    tested, observations = make_gate(), observe(body, kind=kind)
+    verdict = tested.check_register("kz", URI, "0" * 32, observations)
+    assert reason_of(verdict) == expected
     if verdict:
         assert verdict.evidence["observation"]["capture"] == "c" * 32
         assert verdict.rule_version == verdict.evidence["observation"]["version"]
-    assert reason(tested.check_page("kz", seen, (), (), ())) == expected
+    assert reason_of(tested.check_page("kz", observations, (), (), ())) == expected
 
 
-def test_a_page_may_lift_what_tdmrep_json_reserves() -> None:
-    tested, seen = gate(), [*said(TDM, kind="tdmrep"), *said(SIGNAL)]
-    assert reason(tested.check_register("kz", URI, "0" * 32, seen)) == "opted-out:tdmrep"
-    assert tested.check_register("kz", URI, "0" * 32, seen, page_follows=True) is None
-    assert reason(tested.check_page("kz", seen, (), (), ())) == "opted-out:tdmrep"
-    lifted = tested.check_page("kz", seen, [("TDM-Reservation", "0")], (), ())
-    assert reason(lifted) == "opted-out:content-signal"
-    only = said(TDM, kind="tdmrep")
+def test_a_page_may_lift_a_reservation_of_tdmrep_json() -> None:
+    tested, observations = make_gate(), [*observe(TDM, kind="tdmrep"), *observe(SIGNAL)]
+    assert reason_of(tested.check_register("kz", URI, "0" * 32, observations)) == "opted-out:tdmrep"
+    assert tested.check_register("kz", URI, "0" * 32, observations, page_follows=True) is None
+    assert reason_of(tested.check_page("kz", observations, (), (), ())) == "opted-out:tdmrep"
+    lifted = tested.check_page("kz", observations, [("TDM-Reservation", "0")], (), ())
+    assert reason_of(lifted) == "opted-out:content-signal"
+    only = observe(TDM, kind="tdmrep")
     assert tested.check_page("kz", only, (), [("tdm-reservation", "0")], ()) is None
 
 
@@ -244,33 +253,33 @@ def test_a_page_may_lift_what_tdmrep_json_reserves() -> None:
 def test_opt_outs_in_headers_and_page(
     headers: Any, metas: Any, links: Any, expected: str | None
 ) -> None:
-    assert reason(gate().check_page("kz", (), headers, metas, links)) == expected
-    overridden = gate(replace(SOURCE, opt_out="overridden"))
+    assert reason_of(make_gate().check_page("kz", (), headers, metas, links)) == expected
+    overridden = make_gate(replace(SOURCE, opt_out="overridden"))
     assert overridden.check_page("kz", (), headers, metas, links) is None
 
 
-def test_a_contract_that_outranks_signals_says_so() -> None:
-    tested, seen = gate(replace(SOURCE, opt_out="overridden")), said(SHUT)
-    assert tested.check_register("kz", URI, "0" * 32, seen) is None
-    assert tested.keep("kz", seen).evidence["overridden"] == ["robots"]
+def test_overridden_reservations_are_listed() -> None:
+    tested, observations = make_gate(replace(SOURCE, opt_out="overridden")), observe(SHUT)
+    assert tested.check_register("kz", URI, "0" * 32, observations) is None
+    assert tested.keep("kz", observations).evidence["overridden"] == ["robots"]
 
 
-def test_signal_captures_are_dropped_where_the_entry_stands() -> None:
+def test_signal_captures_are_dropped_if_the_entry_is_lawful() -> None:
     uri = "https://law.example.kz/robots.txt"
-    verdict = gate(based(url_scope=("https://law.example.kz/acts/",))).check_signal(
+    verdict = make_gate(with_basis(url_scope=("https://law.example.kz/acts/",))).check_signal(
         "kz", uri, "0" * 32
     )
     assert (verdict.outcome, verdict.reason, verdict.rule) == ("drop", "signal", "signal-capture")
     assert (
-        gate(based(withdrawn_on=DAY)).check_signal("kz", uri, "0" * 32).reason
+        make_gate(with_basis(withdrawn_on=DAY)).check_signal("kz", uri, "0" * 32).reason
         == "consent-withdrawn"
     )
-    assert gate().check_signal(None, uri, "0" * 32).reason == "ungoverned"
+    assert make_gate().check_signal(None, uri, "0" * 32).reason == "ungoverned"
 
 
 def test_keep_names_its_grounds() -> None:
-    tested = pickle.loads(pickle.dumps(gate()))
-    verdict = tested.keep("kz", said("User-agent: *\nAllow: /\n"))
+    tested = pickle.loads(pickle.dumps(make_gate()))
+    verdict = tested.keep("kz", observe("User-agent: *\nAllow: /\n"))
     assert (verdict.outcome, verdict.reason, verdict.rule) == ("keep", None, "gate")
     evidence = json.loads(json.dumps(verdict.evidence))
     assert evidence["observations"][0]["value"] == "granted"
@@ -288,16 +297,18 @@ def test_keep_names_its_grounds() -> None:
 
 
 @pytest.mark.parametrize(("mode", "refused"), [("fetch", False), ("latest", True)])
-def test_a_decision_shows_what_stood_at_the_fetch_and_the_latest(mode: str, refused: bool) -> None:
+def test_a_decision_shows_the_statements_at_the_fetch_and_the_latest(
+    mode: str, refused: bool
+) -> None:
     captures = [
         Capture("law.example.kz", "robots", 200, body.encode(), at, at)
         for body, at in (("User-agent: *\nAllow: /\n", "2026-05-01"), (SHUT, "2026-07-01"))
     ]
-    seen = HostSignals(captures, ("*",), mode).observations(URI, "2026-06-01")
-    verdict = gate().check_register("kz", URI, "0" * 32, seen)
-    assert reason(verdict) == ("opted-out:robots" if refused else None)
+    observations = HostSignals(captures, ("*",), mode).observations(URI, "2026-06-01")
+    verdict = make_gate().check_register("kz", URI, "0" * 32, observations)
+    assert reason_of(verdict) == ("opted-out:robots" if refused else None)
     shown = verdict.evidence["observation"] if verdict else None
-    shown = shown or gate().keep("kz", seen).evidence["observations"][0]
+    shown = shown or make_gate().keep("kz", observations).evidence["observations"][0]
     assert [shown["compared"][k]["value"] for k in ("fetch", "latest")] == ["granted", "reserved"]
     assert [shown["compared"][k]["capture"] for k in ("fetch", "latest")] == [
         "2026-05-01",
@@ -305,15 +316,13 @@ def test_a_decision_shows_what_stood_at_the_fetch_and_the_latest(mode: str, refu
     ]
 
 
-def test_licences_that_a_page_names_are_kept_beside_the_registers() -> None:
-    assert gate().keep("kz", (), ["CC-BY-4.0"]).evidence["stated"] == ["CC-BY-4.0"]
-    assert "stated" not in gate().keep("kz").evidence
+def test_stated_licences_are_in_the_evidence() -> None:
+    assert make_gate().keep("kz", (), ["CC-BY-4.0"]).evidence["stated"] == ["CC-BY-4.0"]
+    assert "stated" not in make_gate().keep("kz").evidence
 
 
-def test_a_rule_that_names_a_person_is_told_without_the_name() -> None:
-    from pipelines.ingest.signals.observed import Observation
-
+def test_the_name_of_a_person_in_a_rule_is_redacted() -> None:
     rule = "Disallow: /users/anna.sidorova@mail.example.ru/"
-    seen = Observation("robots", "9309", "robots.txt", rule[10:], "reserved", rule)
-    told = str(seen.evidence())
-    assert "sidorova" not in told and "EMAIL_ADDRESS" in told
+    observation = Observation("robots", "9309", "robots.txt", rule[10:], "reserved", rule)
+    evidence = str(observation.evidence())
+    assert "sidorova" not in evidence and "EMAIL_ADDRESS" in evidence

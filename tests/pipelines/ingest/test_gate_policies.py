@@ -1,4 +1,4 @@
-"""The gate and its policy packs: they warn unless told to refuse, and only ever take away."""
+"""The gate and its policy packs: they warn, or refuse if so configured, and never grant."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ release: {name: r, path: release}
 
 def source(id: str, jurisdiction: str, kind: str = "licence", **more: Any) -> Source:
     basis = Basis(kind, "N 1", "e.txt", None, None, (), ("pretraining",), date(2025, 2, 1))
-    made = Source(
+    default = Source(
         id, "t", "p", "c", jurisdiction, "web", ("ru",), "crawled", (f"{id}.example",), (), (),
         Licence("CC-BY-4.0"), basis, "honour", "scrub", None, "{}", "e" * 64, "f" * 64,
     )  # fmt: skip
-    return replace(made, **more)
+    return replace(default, **more)
 
 
 SOURCES = [
@@ -64,10 +64,10 @@ SOURCES = [
 ]
 
 
-def gate(enforce: str = "warn", packs: policy.Packs | None = None, **params: Any) -> Gate:
+def make_gate(enforce: str = "warn", packs: policy.Packs | None = None, **params: Any) -> Gate:
     register = Register({s.id: s for s in SOURCES}, {}, (), "0" * 64)
-    about = replace(PARAMS, policy=PolicyParams(enforce=enforce), **params)
-    return Gate(about, register, packs)
+    own = replace(PARAMS, policy=PolicyParams(enforce=enforce), **params)
+    return Gate(own, register, packs)
 
 
 def reasons(judged: Gate) -> dict[str, str | None]:
@@ -76,12 +76,12 @@ def reasons(judged: Gate) -> dict[str, str | None]:
     }
 
 
-def test_by_default_packs_change_no_outcome() -> None:
-    assert reasons(gate()) == {s.id: None for s in SOURCES} | {"ru-gone": "evidence-missing"}
+def test_packs_change_no_outcome_by_default() -> None:
+    assert reasons(make_gate()) == {s.id: None for s in SOURCES} | {"ru-gone": "evidence-missing"}
 
 
-def test_told_to_refuse_they_refuse_what_does_not_hold() -> None:
-    judged = gate("refuse")
+def test_packs_refuse_if_enforced() -> None:
+    judged = make_gate("refuse")
     assert reasons(judged) == {
         "kz": None,
         "ru": "policy:residency",
@@ -93,11 +93,11 @@ def test_told_to_refuse_they_refuse_what_does_not_hold() -> None:
     verdict = judged.source_verdicts["ru"]
     assert verdict is not None
     assert (verdict.rule, verdict.rule_version) == ("policy:RU/ru-residency", "2026.11")
-    assert decisions.known(verdict.outcome, verdict.reason)
+    assert decisions.is_known_reason(verdict.outcome, verdict.reason)
     json.dumps(verdict.evidence)
 
 
-def test_the_url_scope_is_looked_at_before_packs() -> None:
+def test_the_url_scope_comes_before_packs() -> None:
     scoped = replace(
         SOURCES[1], basis=replace(SOURCES[1].basis, url_scope=("https://ru.example/a/",))
     )
@@ -105,22 +105,22 @@ def test_the_url_scope_is_looked_at_before_packs() -> None:
         replace(PARAMS, policy=PolicyParams(enforce="refuse")),
         Register({"ru": scoped}, {}, (), "0" * 64),
     )
-    found = judged.check_register("ru", "https://ru.example/b/1", "d")
-    assert found is not None and found.reason == "purpose-not-granted"
-    found = judged.check_register("ru", "https://ru.example/a/1", "d")
-    assert found is not None and found.reason == "policy:residency"
+    verdict = judged.check_register("ru", "https://ru.example/b/1", "d")
+    assert verdict is not None and verdict.reason == "purpose-not-granted"
+    verdict = judged.check_register("ru", "https://ru.example/a/1", "d")
+    assert verdict is not None and verdict.reason == "policy:residency"
 
 
-def test_evidence_names_pack_version_and_rules() -> None:
-    assert gate().policy_evidence("ru") == {
+def test_the_evidence_names_pack_version_and_rules() -> None:
+    assert make_gate().policy_evidence("ru") == {
         "pack": "RU", "version": "2026.11", "against": ["ru-residency"], "enforce": "warn",
         "storage_country": "KZ",
     }  # fmt: skip
-    assert gate().policy_evidence("us")["pack"] is None
+    assert make_gate().policy_evidence("us")["pack"] is None
 
 
-def test_the_gate_travels_with_its_packs() -> None:
-    judged = gate("refuse")
+def test_the_gate_is_pickled_with_its_packs() -> None:
+    judged = make_gate("refuse")
     assert reasons(pickle.loads(pickle.dumps(judged))) == reasons(judged)
 
 
@@ -129,16 +129,16 @@ def test_the_gate_travels_with_its_packs() -> None:
     st.sampled_from(["KZ", "RU", "DE"]),
     st.dates(date(2024, 1, 1), date(2027, 12, 31)),
 )
-def test_packs_only_take_away(purpose: str, country: str, day: date) -> None:
-    about = {"purpose": purpose, "storage_country": country, "as_of": day}
-    warned, refused = reasons(gate("warn", **about)), reasons(gate("refuse", **about))
+def test_packs_never_grant(purpose: str, country: str, day: date) -> None:
+    params = {"purpose": purpose, "storage_country": country, "as_of": day}
+    warned, refused = reasons(make_gate("warn", **params)), reasons(make_gate("refuse", **params))
     for id, reason in warned.items():
         assert refused[id] == reason or (
             reason is None and (refused[id] or "").startswith("policy:")
         )
 
 
-def test_params_name_packs_and_what_they_do(tmp_path: Path) -> None:
+def test_params_name_packs_and_enforcement(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE)
     plain = load_params(path)
@@ -151,7 +151,7 @@ def test_params_name_packs_and_what_they_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("section", ["{enforce: always}", "{path: 's3://b/packs'}", "{pack: KZ}"])
-def test_a_bad_section_is_told(tmp_path: Path, section: str) -> None:
+def test_an_invalid_section_is_an_error(tmp_path: Path, section: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(BASE + f"policy: {section}\n")
     with pytest.raises(Invalid, match=r"policy"):

@@ -1,4 +1,4 @@
-"""Which files a run reads: patterns, order, missing files, claims, and digests."""
+"""The files that a run reads: patterns, order, missing files, claims, and digests."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def params(root: Path, *inputs: Input) -> Params:
     )
 
 
-def text(collection: str, *paths: str, format: str = "text") -> Input:
+def text_input(collection: str, *paths: str, format: str = "text") -> Input:
     return Input(collection, format, paths)
 
 
-def found(root: Path, *inputs: Input) -> list[Container]:
+def find_containers(root: Path, *inputs: Input) -> list[Container]:
     return inventory.containers(params(root, *inputs))
 
 
@@ -52,15 +52,17 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_patterns(root):
-    some = found(root, text("letters", "raw/*.txt"), text("deep", "raw/**/c.txt"))
-    assert [(c.collection, c.uri) for c in some] == [
+    containers = find_containers(
+        root, text_input("letters", "raw/*.txt"), text_input("deep", "raw/**/c.txt")
+    )
+    assert [(c.collection, c.uri) for c in containers] == [
         ("deep", "raw/deep/c.txt"),
         ("letters", "raw/a.txt"),
         ("letters", "raw/b.txt"),
     ]
-    assert some[1].size == 9
-    assert some[1].sha256 == hashlib.sha256(b"raw/a.txt").hexdigest()
-    everything = found(root, text("all", "raw/**"))
+    assert containers[1].size == 9
+    assert containers[1].sha256 == hashlib.sha256(b"raw/a.txt").hexdigest()
+    everything = find_containers(root, text_input("all", "raw/**"))
     assert [c.uri for c in everything] == [
         "raw/a.txt",
         "raw/b.txt",
@@ -70,93 +72,115 @@ def test_patterns(root):
 
 
 def test_order_does_not_matter(root):
-    one = found(root, text("x", "raw/a.txt", "raw/*.txt"), text("y", "raw/d.jsonl", format="jsonl"))
-    two = found(root, text("y", "raw/d.jsonl", format="jsonl"), text("x", "raw/b.txt", "raw/a.txt"))
+    one = find_containers(
+        root,
+        text_input("x", "raw/a.txt", "raw/*.txt"),
+        text_input("y", "raw/d.jsonl", format="jsonl"),
+    )
+    two = find_containers(
+        root,
+        text_input("y", "raw/d.jsonl", format="jsonl"),
+        text_input("x", "raw/b.txt", "raw/a.txt"),
+    )
     assert one == two and inventory.digests(one) == inventory.digests(two)
     assert len({c.key for c in one}) == 3
 
 
 @pytest.mark.parametrize("pattern", ["raw/none.txt", "raw/none-*.txt", "raw/dee*"])
-def test_what_fits_nothing_is_accounted_for(root, pattern):
-    (missing,) = found(root, text("x", pattern))
+def test_a_pattern_without_a_match_is_one_missing_file(root, pattern):
+    (missing,) = find_containers(root, text_input("x", pattern))
     assert (missing.uri, missing.size, missing.sha256) == (pattern, 0, None)
 
 
 def test_no_inputs(root):
-    assert found(root) == []
+    assert find_containers(root) == []
 
 
 def test_a_file_claimed_twice(root):
     with pytest.raises(Invalid) as caught:
-        found(root, text("x", "raw/*.txt"), text("y", "raw/a.txt"), text("z", "raw/../raw/b.txt"))
-    told = str(caught.value)
-    assert "raw/a.txt" in told and "raw/b.txt" in told and "x and y" in told
+        find_containers(
+            root,
+            text_input("x", "raw/*.txt"),
+            text_input("y", "raw/a.txt"),
+            text_input("z", "raw/../raw/b.txt"),
+        )
+    message = str(caught.value)
+    assert "raw/a.txt" in message and "raw/b.txt" in message and "x and y" in message
     with pytest.raises(Invalid):  # one file read in two ways
-        found(root, text("x", "raw/a.txt"), text("x", "raw/a.txt", format="jsonl"))
-    assert len(found(root, text("x", "raw/a.txt", "raw/a.txt"), text("x", "raw/a*"))) == 1
+        find_containers(
+            root, text_input("x", "raw/a.txt"), text_input("x", "raw/a.txt", format="jsonl")
+        )
+    assert (
+        len(
+            find_containers(
+                root, text_input("x", "raw/a.txt", "raw/a.txt"), text_input("x", "raw/a*")
+            )
+        )
+        == 1
+    )
 
 
 def test_names_that_look_like_patterns(root):
     odd = root / "raw/a[1].txt"
     odd.write_text("odd")
-    (one,) = found(root, text("x", "raw/a[1].txt"))
+    (one,) = find_containers(root, text_input("x", "raw/a[1].txt"))
     assert one.uri == "raw/a[1].txt" and one.sha256
     folder = root / "[x]"
     folder.mkdir()
     (folder / "n.txt").write_text("x")
-    (two,) = found(folder, text("x", "*.txt"))
+    (two,) = find_containers(folder, text_input("x", "*.txt"))
     assert two.uri == "n.txt" and two.sha256
 
 
-def test_names_that_are_no_utf8(root):
+def test_names_that_are_not_utf8(root):
     for raw in (b"\xe0.txt", b"\xe1.txt"):
         with open(os.path.join(os.fsencode(root), b"raw", raw), "wb") as file:
             file.write(raw)
-    some = found(root, text("x", "raw/*.txt"))
-    assert len(some) == 4 and all(c.sha256 for c in some)
-    for one in some:
-        assert one.uri.encode() and Path(one.path).is_file()
-    assert found(root, text("x", "raw/*.txt")) == some
+    containers = find_containers(root, text_input("x", "raw/*.txt"))
+    assert len(containers) == 4 and all(c.sha256 for c in containers)
+    for container in containers:
+        assert container.uri.encode() and Path(container.path).is_file()
+    assert find_containers(root, text_input("x", "raw/*.txt")) == containers
 
 
 def test_a_file_that_cannot_be_read(root):
     (root / "raw/loop.txt").symlink_to("loop.txt")
-    assert [c.sha256 for c in found(root, text("x", "raw/loop.txt"))] == [None]
+    assert [c.sha256 for c in find_containers(root, text_input("x", "raw/loop.txt"))] == [None]
 
 
 def test_digests_are_remembered_until_a_file_changes(root):
     one = root / "raw/a.txt"
-    (before,) = found(root, text("x", "raw/a.txt"))
+    (before,) = find_containers(root, text_input("x", "raw/a.txt"))
     cache = root / "work/.state/digests.json"
     ((key, entry),) = json.loads(cache.read_bytes()).items()
     cache.write_text(json.dumps({key: [*entry[:2], "0" * 64]}))
-    assert found(root, text("x", "raw/a.txt"))[0].sha256 == "0" * 64
+    assert find_containers(root, text_input("x", "raw/a.txt"))[0].sha256 == "0" * 64
     stat = one.stat()
     one.write_text("raw/z.txt")  # of the same size
     os.utime(one, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    (after,) = found(root, text("x", "raw/a.txt"))
+    (after,) = find_containers(root, text_input("x", "raw/a.txt"))
     assert after.sha256 == hashlib.sha256(b"raw/z.txt").hexdigest() != before.sha256
     assert after.key != before.key
     for broken in ("not JSON", "[]", '{"x": 1}'):
         cache.write_text(broken)
-        assert found(root, text("x", "raw/a.txt")) == [after]
+        assert find_containers(root, text_input("x", "raw/a.txt")) == [after]
 
 
-def test_what_goes_into_a_run_id_says_how_files_are_read(root):
-    def digests(one: Input) -> dict[str, str]:
-        return dict(inventory.digests(found(root, one)))
+def test_digests_for_the_run_id_depend_on_how_files_are_read(root):
+    def digests(source: Input) -> dict[str, str]:
+        return dict(inventory.digests(find_containers(root, source)))
 
     plain = digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "a"}))
     assert plain != digests(Input("x", "jsonl", ("raw/d.jsonl",), {"text": "b"}))
     assert plain != digests(Input("x", "text", ("raw/d.jsonl",), {"text": "a"}))
 
 
-def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
+def test_a_folder_means_all_files_below_it_each_by_its_kind(root):
     (root / "raw/deep/page.warc.gz").write_bytes(gzip_bytes(b"WARC/1.0\r\n"))
     (root / "raw/.hidden").write_bytes(b"\0")
     (root / "raw/empty").mkdir()
-    some = found(root, text("all", "raw", format="auto"))
-    assert [(c.uri, c.format) for c in some] == [
+    containers = find_containers(root, text_input("all", "raw", format="auto"))
+    assert [(c.uri, c.format) for c in containers] == [
         ("raw/.hidden", "unknown"),
         ("raw/a.txt", "text"),
         ("raw/b.txt", "text"),
@@ -164,9 +188,9 @@ def test_a_folder_is_all_files_below_it_each_by_its_kind(root):
         ("raw/deep/c.txt", "text"),
         ("raw/deep/page.warc.gz", "warc"),
     ]
-    (nothing,) = found(root, text("all", "raw/empty", format="auto"))
+    (nothing,) = find_containers(root, text_input("all", "raw/empty", format="auto"))
     assert (nothing.uri, nothing.sha256) == ("raw/empty", None)
-    (missing,) = found(root, text("all", "raw/nowhere", format="auto"))
+    (missing,) = find_containers(root, text_input("all", "raw/nowhere", format="auto"))
     assert (missing.uri, missing.sha256) == ("raw/nowhere", None)
 
 
@@ -174,19 +198,24 @@ def test_containers_in_an_object_store(root):
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/raw/a.txt", b"a letter")
     memory.pipe("/bucket/raw/b.warc", b"WARC/1.0\r\n")
-    some = found(root, text("all", "memory://bucket/raw", "memory://bucket/none", format="auto"))
-    assert [(c.uri, c.format, c.size) for c in some] == [
+    containers = find_containers(
+        root, text_input("all", "memory://bucket/raw", "memory://bucket/none", format="auto")
+    )
+    assert [(c.uri, c.format, c.size) for c in containers] == [
         ("memory:///bucket/raw/a.txt", "text", 8),
         ("memory:///bucket/raw/b.warc", "warc", 10),
         ("memory://bucket/none", "unknown", 0),
     ]
-    assert some[0].sha256 == hashlib.sha256(b"a letter").hexdigest() and some[2].sha256 is None
-    assert Path(some[0].path).read_bytes() == b"a letter"
-    here = params(root, text("all", "memory://bucket/raw", format="auto"))
+    assert (
+        containers[0].sha256 == hashlib.sha256(b"a letter").hexdigest()
+        and containers[2].sha256 is None
+    )
+    assert Path(containers[0].path).read_bytes() == b"a letter"
+    here = params(root, text_input("all", "memory://bucket/raw", format="auto"))
     assert input_files.total_bytes(here) == 18
     before = sorted(root.rglob("*"))
     inventory.containers(here, remember=False)
     assert sorted(root.rglob("*")) == before
     with pytest.raises(Invalid, match="nosuch"):
-        found(root, text("all", "nosuch://x/y"))
+        find_containers(root, text_input("all", "nosuch://x/y"))
     memory.rm("/bucket", recursive=True)

@@ -1,4 +1,4 @@
-"""The order in which a record is judged, and what the ledger says of it."""
+"""The order in which a record is judged, and its evidence in the ledger."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BY_NC = b"""<script type="application/ld+json">{"@type": "NewsArticle",
 
 
 CASES: list[tuple[bytes, str | None]] = [
-    # the envelope stands first, whoever's the host is
+    # the envelope comes first, for any host
     (warc_member("https://nobody.kz/1", length=99999), "unreadable"),
     (warc_member("https://old.kz/1", length=99999), "unreadable"),
     # then the register, before status and media type
@@ -45,7 +45,7 @@ CASES: list[tuple[bytes, str | None]] = [
     (warc_member("https://old.kz/private/2"), "consent-expired"),
     (warc_member("https://good.kz/private/2", status=404), "opted-out:robots"),
     (warc_member("https://good.kz/private/3", media_type="image/png"), "opted-out:robots"),
-    # captures that are signals
+    # signal captures
     (warc_member("https://good.kz/robots.txt", ROBOTS, media_type="text/plain"), "signal"),
     (warc_member("https://good.kz/robots.txt?", b"", status=404), "http-status"),
     (warc_member("https://nobody.kz/robots.txt", ROBOTS), "ungoverned"),
@@ -73,7 +73,7 @@ CASES: list[tuple[bytes, str | None]] = [
     (warc_member("https://good.kz/8a", RSL_LINK + WORDS.encode()), "opted-out:rsl"),
     (warc_member("https://good.kz/8b", BY_NC + WORDS.encode()), "licence-conflict"),
     (warc_member("https://deal.kz/8c", RSL_LINK + BY_NC + WORDS.encode()), None),
-    # what is read then
+    # after that the body is read
     (warc_member("https://good.kz/9", b"<html><body></body></html>"), "empty"),
     (warc_member("https://good.kz/10", b""), "empty"),
     (warc_member("https://good.kz/11", b"nothing", media_type=None), "unsupported-media-type"),
@@ -97,27 +97,26 @@ def test_the_order_of_judgement(tmp_path, number):
     _, decided, documents = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     assert decided["reason"].to_list() == [reason]
     assert decided["outcome"][0] == next(
-        (o for o, some in REASONS.items() if reason and decisions.known(o, reason)), "keep"
+        (o for o in REASONS if reason and decisions.is_known_reason(o, reason)), "keep"
     )
     assert documents.height == (reason is None)
 
 
-def test_all_at_once(tmp_path):
+def test_all_cases_in_one_container(tmp_path):
     torn = warc_member("https://good.kz/torn")[:-20]
     web = write_container(tmp_path / "web", b"".join(raw for raw, _ in CASES) + torn)
     records, decided, documents = judge_containers(make_judge(), web)
-    wanted = Counter(reason for _, reason in CASES) + Counter(["unreadable"])
-    assert Counter(decided["reason"]) == wanted
+    expected = Counter(reason for _, reason in CASES) + Counter(["unreadable"])
+    assert Counter(decided["reason"]) == expected
     assert set(records["container"]) == {"raw/web"}
     assert set(records["container_sha256"]) == {web.sha256}
     assert documents["text"].unique().to_list() == [WORDS[3:-4]]
-    whole = web.size
     spans = records.sort("offset").select("offset", "length").rows()
     assert [o for o, _ in spans] == [0, *(o + n for o, n in spans[:-1])]
-    assert sum(n for _, n in spans) == whole  # every byte is in one record
+    assert sum(n for _, n in spans) == web.size  # each byte is in one record
 
 
-def test_evidence_says_what_was_seen(tmp_path):
+def test_the_evidence_holds_what_was_observed(tmp_path):
     raw = b"".join(
         [
             warc_member("https://good.kz/4", status=503),
@@ -126,19 +125,19 @@ def test_evidence_says_what_was_seen(tmp_path):
         ]
     )
     _, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
-    seen = {r["reason"]: json.loads(r["evidence"]) for r in decided.iter_rows(named=True)}
+    evidence = {r["reason"]: json.loads(r["evidence"]) for r in decided.iter_rows(named=True)}
     policy = {
         "pack": "KZ", "version": "2026.11", "against": [], "enforce": "warn",
         "storage_country": "KZ",
     }  # fmt: skip
-    assert seen["http-status"] == {"status": 503, "policy": policy}
-    assert seen[None]["policy"] == policy and "policy" not in seen["unreadable"]
-    assert seen[None]["source_id"] == "good" and seen[None]["evidence_sha256"] == "f" * 64
-    assert "99999" in seen["unreadable"]["detail"]
+    assert evidence["http-status"] == {"status": 503, "policy": policy}
+    assert evidence[None]["policy"] == policy and "policy" not in evidence["unreadable"]
+    assert evidence[None]["source_id"] == "good" and evidence[None]["evidence_sha256"] == "f" * 64
+    assert "99999" in evidence["unreadable"]["detail"]
     assert "secret" not in decided.filter(pl.col("reason") == "unreadable")["evidence"][0]
 
 
-def test_what_is_no_media_type_stands_nowhere(tmp_path):
+def test_a_malformed_media_type_is_stored_nowhere(tmp_path):
     raw = warc_member("https://good.kz/1", media_type="Aliya Bekova")
     records, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
     assert records["media_type"].to_list() == [None]
@@ -148,9 +147,9 @@ def test_what_is_no_media_type_stands_nowhere(tmp_path):
 
 def test_a_withdrawn_text_is_refused_by_its_digest(tmp_path):
     digest = hashlib.sha256(WORDS[3:-4].encode()).hexdigest()
-    barred = (Withdrawal("text", digest, date(2026, 11, 1), "request"),)
+    withdrawals = (Withdrawal("text", digest, date(2026, 11, 1), "request"),)
     _, decided, _ = judge_containers(
-        make_judge(withdrawals=barred),
+        make_judge(withdrawals=withdrawals),
         write_container(
             tmp_path / "a",
             warc_member("https://good.kz/1") + warc_member("https://good.kz/2", b"<p>Other</p>"),
@@ -174,8 +173,8 @@ def test_uris_with_personal_data_are_redacted(tmp_path):
     assert keyed.hexdigest() in records["uri_hmac"].to_list()
 
 
-def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
-    said = (
+def test_a_revisit_is_dropped_and_names_its_original(tmp_path):
+    fields = (
         b"WARC-Refers-To-Target-URI: https://good.kz/ann@example.org\r\n"
         b"WARC-Payload-Digest: sha1:ABC\r\nWARC-Refers-To-Date: Ann\r\nContent-Type: application/http\r\n"
     )
@@ -183,13 +182,15 @@ def test_a_revisit_is_dropped_and_names_what_it_repeats(tmp_path):
     def revisit(uri: str, status: int) -> bytes:
         raw = gzip.decompress(warc_member(uri, b"", status=status))
         raw = raw.replace(b"WARC-Type: response", b"WARC-Type: revisit")
-        return gzip_bytes(raw.replace(b"Content-Type: application/http\r\n", said, 1))
+        return gzip_bytes(raw.replace(b"Content-Type: application/http\r\n", fields, 1))
 
     uris = ["https://good.kz/1", "https://good.kz/2", "https://good.kz/3", "https://none.kz/4"]
     raw = b"".join(map(revisit, uris, (200, 304, 404, 200)))
     _, decided, _ = judge_containers(make_judge(), write_container(tmp_path / "a", raw))
-    found = dict(zip(decided["uri"], decided.select("outcome", "reason").iter_rows(), strict=True))
-    assert [found[u] for u in uris] == [
+    outcomes = dict(
+        zip(decided["uri"], decided.select("outcome", "reason").iter_rows(), strict=True)
+    )
+    assert [outcomes[u] for u in uris] == [
         ("drop", "empty"), ("drop", "empty"), ("damaged", "http-status"), ("refuse", "ungoverned")
     ]  # fmt: skip
     row = decided.filter(pl.col("uri") == uris[0]).row(0, named=True)

@@ -1,4 +1,4 @@
-"""Bodies: encodings undone within bounds, media types, and the stored view of a text."""
+"""Bodies: encodings are undone within limits, media types, and the stored view of a text."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def read(
     media_type: str | None = "text/html",
     limit: int = LIMIT,
 ) -> tuple[str, str | None]:
-    found = extract_document(
+    document = extract_document(
         Content(payload=payload, media_type=media_type, headers=headers), limit
     )
-    return found.text, found.error
+    return document.text, document.error
 
 
 @pytest.mark.parametrize(
@@ -104,17 +104,17 @@ def test_content_encodings(payload, coding):
         (gzip_bytes(gzip_bytes(b"\0" * 50_000_000)), "gzip,gzip", "too-large"),
     ],
 )
-def test_bodies_that_cannot_be_undone(payload, coding, reason):
+def test_encodings_that_cannot_be_undone(payload, coding, reason):
     assert read(payload, ("content-encoding", coding)) == ("", reason)
 
 
-def test_exactly_the_bound_is_good():
+def test_a_body_of_exactly_the_limit_is_read():
     body, error = decode_body(gzip_bytes(b"a" * LIMIT), (("Content-Encoding", "gzip"),), LIMIT)
     assert (len(body), error) == (LIMIT, None)
 
 
 @pytest.mark.parametrize(
-    "payload, whole",
+    "payload, expected",
     [
         (chunked(RAW), RAW),
         (chunked(RAW, 7, b";name=value"), RAW),
@@ -133,9 +133,9 @@ def test_exactly_the_bound_is_good():
         (b"5\r\n" + RAW, RAW),
     ],
 )
-def test_chunks(payload, whole):
+def test_chunks(payload, expected):
     body, error = decode_body(payload, (("Transfer-Encoding", "chunked"),), LIMIT)
-    assert error is None and (body == whole or (whole.startswith(body) and len(body) >= 20))
+    assert error is None and (body == expected or (expected.startswith(body) and len(body) >= 20))
 
 
 def test_chunks_around_gzip():
@@ -157,7 +157,7 @@ def test_several_headers_and_transfer_codings():
     st.sampled_from(["gzip", "deflate", "gzip, deflate", "br", "zstd", "br, zstd"]),
     st.sampled_from(["chunked", ""]),
 )
-def test_any_body_at_all(payload, coding, transfer):
+def test_any_body(payload, coding, transfer):
     headers = (("Content-Encoding", coding), ("Transfer-Encoding", transfer))
     body, error = decode_body(payload, headers, 1000)
     assert len(body) <= max(1000, len(payload)) and (error is None or body == b"")
@@ -224,16 +224,16 @@ def test_a_document_through_content_encoding_and_its_metadata():
     assert extract_document(stored, LIMIT).metas == (("tdm:reservation", "1"),)
 
 
-def test_what_a_reader_could_not_read():
-    found = extract_document(Content(error="unreadable", detail="gone"), LIMIT)
-    assert (found.error, found.detail) == ("unreadable", "gone")
+def test_errors_of_readers_are_passed_on():
+    document = extract_document(Content(error="unreadable", detail="gone"), LIMIT)
+    assert (document.error, document.detail) == ("unreadable", "gone")
     assert extract_document(Content(), LIMIT).error == "unsupported-media-type"
 
 
 def test_the_stored_view():
     text = "\ufeffe\u0301 \ud800\0x\r\n\r\n\r\ny "
-    found = extract_document(Content(text=text, title="\0 \ud800t "), LIMIT)
-    assert (found.text, found.title, found.error) == ("é x\n\ny", "t", None)
+    document = extract_document(Content(text=text, title="\0 \ud800t "), LIMIT)
+    assert (document.text, document.title, document.error) == ("é x\n\ny", "t", None)
     assert extract_document(Content(text="", title="\0"), LIMIT).title is None
 
 
@@ -243,63 +243,71 @@ def test_every_line_break_is_a_line_feed(mark):
         "one\ntwo\n\nthree"
     )
     payload = f"{TEXT}{mark}{TEXT}".encode()
-    found = extract_document(Content(payload=payload, media_type="text/plain", headers=()), LIMIT)
-    assert found.text == f"{TEXT}\n{TEXT}"
+    document = extract_document(
+        Content(payload=payload, media_type="text/plain", headers=()), LIMIT
+    )
+    assert document.text == f"{TEXT}\n{TEXT}"
 
 
-def test_breaks_in_the_flow_of_a_page_are_blanks():
+def test_line_breaks_inside_a_paragraph_of_a_page_are_blanks():
     assert "one two three four" in read(b"<p>one\ftwo\vthree\rfour</p>")[0]
 
 
-def test_half_a_letter_is_no_line_break():
+def test_half_a_letter_is_not_a_line_break():
     """In UTF-8 read as Latin-1 `х` ends in U+0085."""
     text = "Хорошая погода, хлеб и хор: их слышно в холодных горах. " * 4
-    found = extract_document(Content(text=text.encode().decode("latin-1")), LIMIT)
-    assert found.text == text.strip()
+    document = extract_document(Content(text=text.encode().decode("latin-1")), LIMIT)
+    assert document.text == text.strip()
 
 
-def test_bytes_that_are_no_text():
+def test_bytes_that_are_not_text():
     noise = bytes(range(1, 256)) * 40
     assert read(noise, ("Content-Type", "text/html; charset=utf-8"))[1] in (None, "undecodable")
     assert read(b"", media_type="text/html") == ("", None)
 
 
-def test_what_a_page_declares_comes_with_its_text():
+def test_the_declarations_of_a_page_come_with_its_text():
     markup = (
         f'<meta name=robots content=noai><script type="application/ld+json">{{}}</script>{BODY}'
     )
-    found = extract_document(
+    document = extract_document(
         Content(payload=markup.encode(), media_type="text/html", headers=()), LIMIT
     )
-    assert (found.text, found.metas, found.jsonld) == (TEXT, (("robots", "noai"),), ("{}",))
+    assert (document.text, document.metas, document.jsonld) == (
+        TEXT,
+        (("robots", "noai"),),
+        ("{}",),
+    )
 
 
-def test_an_overruled_charset_is_told():
+def test_an_overruled_charset_is_in_the_evidence():
     page = BODY.replace("</p>", " " + TEXT * 2 + "</p>").encode("kz1048")
     headers = (("Content-Type", "text/html; charset=windows-1251"),)
-    found = extract_document(Content(payload=page, media_type="text/html", headers=headers), LIMIT)
-    assert TEXT in found.text and found.overruled
-    assert charset_evidence(found) == {"declared": "cp1251", "used": "kz1048", "overruled": True}
+    document = extract_document(
+        Content(payload=page, media_type="text/html", headers=headers), LIMIT
+    )
+    assert TEXT in document.text and document.overruled
+    assert charset_evidence(document) == {"declared": "cp1251", "used": "kz1048", "overruled": True}
 
 
 @pytest.mark.parametrize("markup", [True, False])
-def test_mojibake_is_undone_and_told(markup):
+def test_mojibake_is_undone_and_in_the_evidence(markup):
     broken = (
         (BODY if markup else TEXT).encode().decode("cp1251", "replace").replace("\ufffd", "\x98")
     )
     if markup:
         title = "Ауа".encode().decode("cp1251")
         broken = broken.replace("<p>", f"<head><title>{title}</title></head><p>")
-        found = extract_document(Content(payload=broken.encode(), media_type="text/html"), LIMIT)
-        assert found.title == "Ауа"
+        document = extract_document(Content(payload=broken.encode(), media_type="text/html"), LIMIT)
+        assert document.title == "Ауа"
     else:
-        found = extract_document(Content(text=broken), LIMIT)
-    assert found.text == TEXT and not found.overruled
-    told = charset_evidence(found)
-    assert told["repaired"] == ["utf-8 read as cp1251"]
-    assert told["characters"] == sum(not c.isascii() for c in TEXT)
+        document = extract_document(Content(text=broken), LIMIT)
+    assert document.text == TEXT and not document.overruled
+    evidence = charset_evidence(document)
+    assert evidence["repaired"] == ["utf-8 read as cp1251"]
+    assert evidence["characters"] == sum(not c.isascii() for c in TEXT)
 
 
-def test_a_good_text_has_nothing_to_tell():
-    found = extract_document(Content(payload=RAW, media_type="text/html"), LIMIT)
-    assert charset_evidence(found) == {}
+def test_a_good_text_has_no_charset_evidence():
+    document = extract_document(Content(payload=RAW, media_type="text/html"), LIMIT)
+    assert charset_evidence(document) == {}

@@ -24,9 +24,11 @@ LANGUAGES, DOMAINS, SOURCES = ("kk", "ru", "uz"), ("law", "news"), ("s-1", "s-2"
 
 
 def table(*rows: tuple[Any, ...]) -> pl.DataFrame:
-    """Rows (lang, domain, source_id, n_chars, score) under ids made of their number."""
-    told = [(f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}{i:016x}", *row) for i, row in enumerate(rows)]
-    return pl.DataFrame(told, SCHEMA, orient="row")
+    """Return rows (lang, domain, source_id, n_chars, score) with ids computed from their number."""
+    documents = [
+        (f"{i * 0x9E3779B97F4A7C15 % 2**64:016x}{i:016x}", *row) for i, row in enumerate(rows)
+    ]
+    return pl.DataFrame(documents, SCHEMA, orient="row")
 
 
 def kept(documents: pl.DataFrame, wanted: Mixture) -> pl.DataFrame:
@@ -40,7 +42,7 @@ rows = st.tuples(
     st.integers(1, 1000),
     st.one_of(st.none(), st.floats(0, 1, width=32), st.just(float("nan"))),
 )
-tables = st.lists(rows, max_size=40).map(lambda some: table(*some))
+tables = st.lists(rows, max_size=40).map(lambda documents: table(*documents))
 filters = st.fixed_dictionaries(
     {},
     optional={
@@ -79,21 +81,21 @@ def members(documents: pl.DataFrame, named: dict[str, str]) -> pl.DataFrame:
 
 @settings(max_examples=50)
 @given(tables, mixtures(st.one_of(counted, shared)))
-def test_limits_hold_and_each_document_is_told_once(
+def test_limits_hold_and_each_document_is_left_out_once(
     documents: pl.DataFrame, wanted: Mixture
 ) -> None:
     left, stays = leave_out(documents, wanted), kept(documents, wanted)
     assert left["doc_id"].is_unique().all() and left["doc_id"].is_sorted()
     assert left.height + stays.height == documents.height
-    assert all(decisions.known("drop", reason) for reason in left["reason"])
+    assert all(decisions.is_known_reason("drop", reason) for reason in left["reason"])
     for cap in wanted.caps:
         under = members(stays, cap.filters)
         if cap.unit == "documents":
             assert under.height <= cap.limit
         elif cap.unit == "chars":
             assert under["n_chars"].sum() <= cap.limit
-    for reason, told in left.select("reason", "evidence").iter_rows():
-        value = json.loads(told)
+    for reason, evidence in left.select("reason", "evidence").iter_rows():
+        value = json.loads(evidence)
         if reason == "mixture-cap":
             cap = wanted.caps[value["cap"] - 1]
             under = members(stays, value["filter"])
@@ -114,13 +116,15 @@ def test_the_order_of_rows_does_not_matter(
 
 @settings(max_examples=50)
 @given(tables, mixtures(counted))
-def test_what_fits_is_left_as_it_is(documents: pl.DataFrame, wanted: Mixture) -> None:
+def test_a_mixture_changes_nothing_when_applied_again(
+    documents: pl.DataFrame, wanted: Mixture
+) -> None:
     assert leave_out(kept(documents, wanted), wanted).is_empty()
 
 
 @settings(max_examples=50)
 @given(tables, st.lists(st.floats(0.05, 0.95), min_size=1, max_size=3))
-def test_shares_of_languages_hold_to_a_document(
+def test_shares_of_languages_are_exact_to_one_document(
     documents: pl.DataFrame, shares: list[float]
 ) -> None:
     caps = [Cap("share", s, language=lang) for s, lang in zip(shares, LANGUAGES, strict=False)]
@@ -134,7 +138,7 @@ def test_shares_of_languages_hold_to_a_document(
     assert free.join(stays, on="doc_id", how="anti").is_empty()
 
 
-def test_a_share_is_of_the_release_as_it_is_in_the_end() -> None:
+def test_a_share_refers_to_the_final_release() -> None:
     documents = table(*[("ru", None, "s-1", 10, None)] * 900, *[("kk", None, "s-1", 10, None)] * 60)
     stays = kept(documents, Mixture(caps=(Cap("share", 0.4, language="ru"),)))
     assert dict(stays["lang"].value_counts().iter_rows()) == {"kk": 60, "ru": 40}
@@ -147,12 +151,12 @@ def test_shares_that_add_up_to_one_balance() -> None:
     assert stays == {"kk": 20, "ru": 14}  # 100 and 98 characters
 
 
-def test_shares_that_leave_room_for_nothing() -> None:
+def test_a_share_that_nothing_can_fill() -> None:
     documents = table(*[("ru", None, "s-1", 7, None)] * 9)
     assert kept(documents, Mixture(caps=(Cap("share", 0.5, language="ru"),))).is_empty()
 
 
-def test_the_best_stay_then_those_without_a_score() -> None:
+def test_the_best_scores_stay_first_and_missing_scores_last() -> None:
     scores = [0.1, None, 0.9, 0.5, float("nan")]
     documents = table(*[("ru", None, "s-1", 10, score) for score in scores])
     wanted = Mixture(caps=(Cap("documents", 3.0),), order="quality")
@@ -171,8 +175,8 @@ def test_the_evidence_names_filter_and_limit() -> None:
     wanted = Mixture(
         domains=("law",), caps=(Cap("chars", 15.0, "ru", source="s-1"),), order="quality"
     )
-    told = [json.loads(e) for e in leave_out(documents, wanted)["evidence"]]
-    assert sorted(told, key=str) == [
+    evidence = [json.loads(e) for e in leave_out(documents, wanted)["evidence"]]
+    assert sorted(evidence, key=str) == [
         {"cap": 1, "filter": {"language": "ru", "source": "s-1"}, "limit": 15, "unit": "chars"},
         {"filter": "select.domains", "found": None},
     ]

@@ -1,4 +1,4 @@
-"""The second look at what is about to be released: what it finds, samples and says."""
+"""The second scan of an unpublished release: its findings, its sample and its message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("entity", sorted(LEFT))
-def test_what_was_left_is_found(entity: str) -> None:
+def test_missed_personal_data_is_found(entity: str) -> None:
     text = LEFT[entity]
     (hit,) = find_missed(text)
     assert hit.entity == entity and text[hit.start : hit.end] in text
@@ -53,12 +53,12 @@ def test_what_was_left_is_found(entity: str) -> None:
         "x@y.invalid",
     ],
 )
-def test_what_is_none_is_left(text: str) -> None:
+def test_other_text_is_not_reported(text: str) -> None:
     assert list(find_missed(text)) == []
 
 
 @pytest.mark.parametrize("bait", ["a@" * 50_000, "1" * 100_000, "a." * 50_000, "тел. +7 " * 10_000])
-def test_time_grows_with_the_text_and_no_faster(bait: str) -> None:
+def test_time_grows_in_proportion_to_the_text(bait: str) -> None:
     start = time.process_time()
     list(find_missed(bait))
     assert time.process_time() - start < 10
@@ -66,20 +66,20 @@ def test_time_grows_with_the_text_and_no_faster(bait: str) -> None:
 
 @given(ids=st.lists(st.text("0123456789abcdef", min_size=4), max_size=40), size=st.integers(0, 50))
 def test_a_sample_is_the_same_in_any_order(ids: list[str], size: int) -> None:
-    some = sample_documents(ids, size)
-    assert some == sample_documents(reversed(ids), size)
-    assert len(some) == min(size, len({*ids})) and {*some} <= {*ids}
-    assert sample_documents(ids, size + 1)[:size] == some
+    chosen = sample_documents(ids, size)
+    assert chosen == sample_documents(reversed(ids), size)
+    assert len(chosen) == min(size, len({*ids})) and {*chosen} <= {*ids}
+    assert sample_documents(ids, size + 1)[:size] == chosen
 
 
-def test_of_each_language_some_file_is_opened() -> None:
+def test_a_file_of_each_language_is_opened() -> None:
     parts = [f"data/ru/part-{n:05d}.parquet" for n in range(90)] + ["data/kk/part-00000.parquet"]
-    some = second_scan.choose_files(parts)
-    assert len(some) == 48 and "data/kk/part-00000.parquet" in some
-    assert some == second_scan.choose_files(parts[::-1])
+    chosen = second_scan.choose_files(parts)
+    assert len(chosen) == 48 and "data/kk/part-00000.parquet" in chosen
+    assert chosen == second_scan.choose_files(parts[::-1])
 
 
-def written(root: Path) -> State:
+def write_release(root: Path) -> State:
     text = "ЖСН <KZ_IIN>, ЖСН 900101300017"
     frames = {
         "data/kk/part-00000": {"doc_id": ["d1"], "text": [text], "source_id": ["good"]},
@@ -96,22 +96,22 @@ def written(root: Path) -> State:
     return State(str(root))
 
 
-def about(policy: PrivacyParams) -> Context:
+def make_context(policy: PrivacyParams) -> Context:
     register = Register({s.id: s for s in SOURCES}, {}, (), "0" * 64)
     return Context(dataclasses.replace(PARAMS, privacy=policy), register)
 
 
-def test_a_hit_stops_the_run_and_is_told_without_its_value(tmp_path: Path) -> None:
-    state = written(tmp_path)
-    with pytest.raises(StageError, match="document d1: KZ_IIN at 18-30") as told:
-        second_scan.stop_if_missed(about(PrivacyParams()), state)
-    assert IIN not in str(told.value)
+def test_a_finding_stops_the_run_and_the_message_hides_its_value(tmp_path: Path) -> None:
+    state = write_release(tmp_path)
+    with pytest.raises(StageError, match="document d1: KZ_IIN at 18-30") as raised:
+        second_scan.stop_if_missed(make_context(PrivacyParams()), state)
+    assert IIN not in str(raised.value)
 
 
-def test_the_release_asks_before_it_is_published(tmp_path: Path) -> None:
+def test_the_stage_scans_before_it_publishes(tmp_path: Path) -> None:
     with pytest.raises(StageError, match="Nothing was published"):
         ReleaseStage.check(
-            object.__new__(ReleaseStage), about(PrivacyParams()), written(tmp_path), {}
+            object.__new__(ReleaseStage), make_context(PrivacyParams()), write_release(tmp_path), {}
         )
 
 
@@ -124,5 +124,7 @@ def test_the_release_asks_before_it_is_published(tmp_path: Path) -> None:
     ],
     ids=["off", "not looked for", "kept"],
 )
-def test_what_the_policy_leaves_is_no_hit(policy: PrivacyParams, tmp_path: Path) -> None:
-    second_scan.stop_if_missed(about(policy), written(tmp_path))
+def test_classes_that_the_policy_keeps_are_not_reported(
+    policy: PrivacyParams, tmp_path: Path
+) -> None:
+    second_scan.stop_if_missed(make_context(policy), write_release(tmp_path))

@@ -24,7 +24,7 @@ order: quality
 
 @pytest.fixture(scope="module")
 def home(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's finished run with a second release of it, mixed."""
+    """Return the finished sample run with a second release that applies a mixture."""
     folder = tmp_path_factory.mktemp("mixed")
     for name in ("register", "samples", "work"):
         shutil.copytree(sample_run / name, folder / name)
@@ -34,11 +34,11 @@ def home(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "m.yaml").write_text(MIXTURE)
     done = tamga("run", "--params", folder / "params.yaml", "--workers", "1", "--json")
     assert done.returncode == 0, done.stderr
-    (folder / "told.json").write_text(done.stdout)
+    (folder / "summary.json").write_text(done.stdout)
     return folder
 
 
-def test_every_record_still_ends_once(home: Path, sample_run: Path) -> None:
+def test_each_record_still_has_one_outcome(home: Path, sample_run: Path) -> None:
     fates, before = (
         release_tables.outcomes_by_document(f)
         for f in (home / "release/m", sample_run / "release/sample")
@@ -49,10 +49,12 @@ def test_every_record_still_ends_once(home: Path, sample_run: Path) -> None:
     left = {i for i, (_, reason) in fates.items() if reason in ("not-selected", "mixture-cap")}
     assert left and all(fates[i] == before[i] for i in fates.keys() - left)
     assert all(before[i] == ("keep", None) for i in left)
-    told = json.loads((home / "told.json").read_text())
-    assert sum(told["outcomes"].values()) == told["records"] == len(fates)
-    assert told["documents"] == sum(outcome == "keep" for outcome, _ in fates.values())
-    assert told["outcomes"]["drop not-selected"] + told["outcomes"]["drop mixture-cap"] == len(left)
+    summary = json.loads((home / "summary.json").read_text())
+    assert sum(summary["outcomes"].values()) == summary["records"] == len(fates)
+    assert summary["documents"] == sum(outcome == "keep" for outcome, _ in fates.values())
+    assert summary["outcomes"]["drop not-selected"] + summary["outcomes"][
+        "drop mixture-cap"
+    ] == len(left)
 
 
 def test_the_mixture_holds_in_the_release(home: Path) -> None:
@@ -69,12 +71,12 @@ def test_the_mixture_holds_in_the_release(home: Path) -> None:
     assert redactions.height and set(redactions["doc_id"]) <= set(data["doc_id"])
 
 
-def test_what_is_left_out_is_traced_to_its_filter(home: Path) -> None:
+def test_a_left_out_document_is_traced_to_its_filter(home: Path) -> None:
     decisions = release_tables.read_table(home / "release/m", "decisions")
     mixed = decisions.filter(pl.col("stage") == "release")
     assert set(mixed["rule"]) == {"mixture"} and mixed["uri"].null_count() == 0
-    told = [json.loads(e) for e in mixed.filter(pl.col("reason") == "mixture-cap")["evidence"]]
-    by_source = [t for t in told if t["cap"] == 2]
+    evidence = [json.loads(e) for e in mixed.filter(pl.col("reason") == "mixture-cap")["evidence"]]
+    by_source = [t for t in evidence if t["cap"] == 2]
     assert by_source[0] == {
         "cap": 2,
         "filter": {"source": "uz-maktab"},
@@ -95,8 +97,8 @@ def test_a_mixture_that_leaves_nothing_stops_the_run(home: Path) -> None:
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_tags_decide(tmp_path: Path, tagged: bool) -> None:
-    """Domain and score are those of the documents; where none was found, none is wanted."""
+def test_tags_decide_the_selection(tmp_path: Path, tagged: bool) -> None:
+    """Domain and score come from the documents. A document without a domain is not selected."""
     data = pl.DataFrame(
         {
             "doc_id": [f"{i:032x}" for i in range(3)],

@@ -20,11 +20,11 @@ SERVING = GuardParams()
 
 
 def named(now: Yields, last: Yields | None, params: GuardParams) -> list[str]:
-    found = guard.judge(yield_counts(now, last), params)
+    found = guard.shortfalls(yield_counts(now, last), params)
     return [f"{one.count.kind}:{one.count.name}" for one in found]
 
 
-def test_what_keeps_less_than_the_floor_falls_short() -> None:
+def test_a_count_under_the_floor_falls_short() -> None:
     now = make_yields(
         ("a", "kk", 0, 900, 800),
         ("b", "ky", 0, 100, 1),
@@ -38,14 +38,14 @@ def test_what_keeps_less_than_the_floor_falls_short() -> None:
     assert named(now, None, GuardParams(min_documents=2000)) == []
 
 
-def test_what_the_last_release_had_and_this_one_has_not() -> None:
+def test_a_language_that_the_last_release_had_falls_short() -> None:
     last = make_yields(
         ("a", "kk", 0, 1000, 600), ("a", "ru", 0, 1000, 900), ("b", "ky", 0, 500, 400), dedup=(9, 9)
     )
     relabelled = make_yields(
         ("a", "kk", 0, 0, 0), ("a", "ru", 0, 2000, 1500), ("b", "ky", 0, 500, 400), dedup=(9, 1)
     )
-    assert guard.judge(yield_counts(relabelled, last), SERVING) == [
+    assert guard.shortfalls(yield_counts(relabelled, last), SERVING) == [
         Shortfall(Count("language", "kk", 0, 0, 600.0), "max_fall")
     ]
     halved = make_yields(("a", "kk", 0, 500, 290), ("a", "ru", 0, 500, 460), ("b", "ky", 0, 50, 40))
@@ -53,7 +53,7 @@ def test_what_the_last_release_had_and_this_one_has_not() -> None:
     assert named(last, last, GuardParams(max_fall=0.0)) == []
 
 
-def test_a_source_that_is_gone_falls_short_and_one_that_was_barred_does_not() -> None:
+def test_a_missing_source_falls_short_and_a_barred_one_does_not() -> None:
     last = make_yields(("a", "kk", 0, 1000, 600), ("b", "ky", 0, 500, 400))
     gone = make_yields(("a", "kk", 0, 1000, 600))
     assert named(gone, last, SERVING) == ["language:ky", "source:b"]
@@ -77,7 +77,7 @@ def change(home: Path, old: str, new: str) -> Path:
     return home / "params.yaml"
 
 
-def test_a_run_is_stopped_before_it_publishes_and_let_through(home: Path) -> None:
+def test_a_run_stops_before_it_publishes_until_it_is_allowed(home: Path) -> None:
     before = release_tables.file_digests(home / "release/sample")
     rows = ["rule statistic bound value when language kind source"]
     rows += [f"too-short n_words min {n}  {lang} * own" for n, lang in ((1, "*"), (99999, "kk"))]
@@ -86,10 +86,10 @@ def test_a_run_is_stopped_before_it_publishes_and_let_through(home: Path) -> Non
     path = change(home, "min_documents: 100", "min_documents: 5")
     done = tamga("run", "--params", path)
     assert done.returncode == 1 and release_tables.file_digests(home / "release/sample") == before
-    told = done.stderr[done.stderr.index("guard: language kk: 0 kept of 9") :]
-    assert told.count("quality quality-too-short, by too-short: ") >= 5
-    assert "source kz-bilik" in told and "are expected by the last release" in told
-    (allow,) = re.findall(r"allow: (\[.*\])\}", told)
+    message = done.stderr[done.stderr.index("guard: language kk: 0 kept of 9") :]
+    assert message.count("quality quality-too-short, by too-short: ") >= 5
+    assert "source kz-bilik" in message and "are expected by the last release" in message
+    (allow,) = re.findall(r"allow: (\[.*\])\}", message)
     path = change(home, "allow: []", f"allow: {allow}")
     done = tamga("run", "--params", path, "--json")
     assert done.returncode == 0, done.stderr
@@ -109,7 +109,9 @@ def test_a_stage_under_its_floor_names_five_documents(home: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_against_what_is_no_release(home: Path) -> None:
+def test_guard_against_must_name_a_release(home: Path) -> None:
     path = change(home, "against: ,", "against: work,")
     done = tamga("release", "--params", path)
-    assert done.returncode == 2 and "guard.against: no release is there" in done.stderr
+    assert (
+        done.returncode == 2 and "guard.against: must name the folder of a release" in done.stderr
+    )

@@ -15,7 +15,7 @@ from pipelines.release.stage import check_target
 from schemas.errors import Invalid
 
 
-def test_parts_take_up_shards_in_order_and_count_leaves() -> None:
+def test_parts_follow_the_order_of_shards_and_count_leaves() -> None:
     sizes = pl.DataFrame(
         {
             "shard": ["b", "a", "c", "a"],
@@ -44,7 +44,7 @@ def test_only_a_release_is_replaced(sample_home: Path, tmp_path: Path) -> None:
             check_target(params, target)
 
 
-def test_a_release_that_lost_a_file_is_made_again(sample_run: Path, tmp_path: Path) -> None:
+def test_a_release_that_lost_a_file_is_restored(sample_run: Path, tmp_path: Path) -> None:
     home = Path(shutil.copytree(sample_run, tmp_path / "home"))
     release = home / "release/sample"
     complete = {p.relative_to(release) for p in release.rglob("*")}
@@ -54,7 +54,7 @@ def test_a_release_that_lost_a_file_is_made_again(sample_run: Path, tmp_path: Pa
     assert {p.relative_to(release) for p in release.rglob("*")} == complete
 
 
-def test_a_release_that_another_run_is_writing_is_left_alone(sample_run: Path) -> None:
+def test_a_release_that_another_run_writes_is_locked(sample_run: Path) -> None:
     params = sample_run / "params.yaml"
     with locks.exclusive_lock(sample_run / "release/.sample.lock"):
         done = tamga("release", "--params", params)

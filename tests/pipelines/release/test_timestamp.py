@@ -1,4 +1,4 @@
-"""Time stamps: asked for where the parameters say so, and held against the authority's root."""
+"""Time stamps are requested if the parameters say so, and verified with the authority's root."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
 
 @pytest.fixture(scope="module")
 def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sample's run whose release has a time stamp."""
+    """Return a copy of the sample run whose release has a time stamp."""
     home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
@@ -55,15 +55,15 @@ def verified(home: Path, capsys: pytest.CaptureFixture[str], *more: object) -> t
     return code, capsys.readouterr().out
 
 
-def test_a_stamp_holds(
+def test_a_stamp_is_verified(
     home: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = verified(home, capsys, "--tsa-certificate", authority.root)
-    assert code == 0 and "; stamped 20" in told
-    code, told = verified(home, capsys, "--json")
-    assert code == 0 and json.loads(told)["timestamp"].startswith("20")
-    code, told = verified(home, capsys)
-    assert code == 0 and "--tsa-certificate verifies it" in told
+    code, output = verified(home, capsys, "--tsa-certificate", authority.root)
+    assert code == 0 and "; stamped 20" in output
+    code, output = verified(home, capsys, "--json")
+    assert code == 0 and json.loads(output)["timestamp"].startswith("20")
+    code, output = verified(home, capsys)
+    assert code == 0 and "--tsa-certificate verifies it" in output
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(home / "release/sample")]
     done = subprocess.run([*script, str(home / "work/keys/signing.pub")], capture_output=True)
     assert done.returncode == 0, done.stderr
@@ -77,12 +77,12 @@ def test_openssl_agrees(home: Path, authority: Authority) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_stamp_of_someone_else(
+def test_a_stamp_of_another_authority(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with run_authority(tmp_path / "other") as other:
-        code, told = verified(home, capsys, "--tsa-certificate", other.root)
-    assert code == 1 and told.startswith(f"{TIMESTAMP}: does not verify")
+        code, output = verified(home, capsys, "--tsa-certificate", other.root)
+    assert code == 1 and output.startswith(f"{TIMESTAMP}: does not verify")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_stamp_of_someone_else(
     [(b"", "holds no certificate"), (None, "cannot be read"), (b"tsa.pem", "holds no root")],
     ids=["empty", "absent", "no-root"],
 )
-def test_certificates_that_do_not_serve(
+def test_certificates_that_cannot_be_used(
     authority: Authority, tmp_path: Path, content: bytes | None, message: str
 ) -> None:
     path = tmp_path / "some.pem"
@@ -100,7 +100,7 @@ def test_certificates_that_do_not_serve(
         timestamps.load_certificates(path)
 
 
-def test_every_byte_of_a_stamp_counts(home: Path, tmp_path: Path) -> None:
+def test_a_change_of_any_byte_of_a_stamp_is_found(home: Path, tmp_path: Path) -> None:
     key = keys.public_key(home / "work/keys/signing.pub")
     release = tmp_path / "sample"
     shutil.copytree(home / "release/sample", release)
@@ -114,17 +114,17 @@ def test_every_byte_of_a_stamp_counts(home: Path, tmp_path: Path) -> None:
             assert next(defects(release, key, None)).file == name, place
         (release / name).write_bytes(whole)
     (release / release_files.STAMPED).unlink()
-    assert next(defects(release, key, None)).file == TIMESTAMP  # belongs to no release
+    assert next(defects(release, key, None)).file == TIMESTAMP  # it belongs to no release
 
 
 def test_a_stamp_that_is_missing(
     sample_run: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, told = verified(sample_run, capsys, "--tsa-certificate", authority.root)
-    assert code == 1 and told.startswith(f"{release_files.STAMPED}: is missing")
+    code, output = verified(sample_run, capsys, "--tsa-certificate", authority.root)
+    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
 
 
-def test_what_is_no_stamp_of_this_statement(home: Path) -> None:
+def test_a_stamp_of_another_statement(home: Path) -> None:
     answer = (home / "release/sample" / TIMESTAMP).read_bytes()
     with pytest.raises(NoTimestamp, match="of something else"):
         timestamps.stamped_time(answer, b"another")
@@ -163,7 +163,7 @@ def test_an_authority_that_fails(home: Path, tmp_path: Path, authority: Authorit
         authority.status = 200
 
 
-def test_a_redacted_release_is_stamped_anew(
+def test_a_redacted_release_gets_a_new_stamp(
     home: Path, tmp_path: Path, authority: Authority
 ) -> None:
     copy = tmp_path / "home"
@@ -179,7 +179,7 @@ def test_a_redacted_release_is_stamped_anew(
 
 @pytest.fixture
 def required(home: Path, tmp_path: Path) -> Path:
-    """A run whose release was made anew, where a time stamp is required."""
+    """Return a run that requires time stamps, after a withdrawal rewrote its release."""
     copy = tmp_path / "required"
     shutil.copytree(home, copy)
     path = copy / "params.yaml"
@@ -199,15 +199,15 @@ def test_a_required_stamp_that_was_removed(
     release = required / "release/sample"
     for name in (release_files.TIMESTAMP, release_files.STAMPED):
         (release / name).unlink()
-    code, told = verified(required, capsys)
-    assert code == 1 and told.startswith(f"{release_files.STAMPED}: is missing")
+    code, output = verified(required, capsys)
+    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release)]
     done = subprocess.run([*script, str(required / "work/keys/signing.pub")], capture_output=True)
     assert done.returncode == 1 and b"time stamp" in done.stderr
 
 
-def test_an_authority_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Byte by byte in time, and as a whole too late."""
+def test_an_authority_that_answers_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte arrives in time, but the complete answer is too late."""
     monkeypatch.setattr(timestamps, "TIMEOUT", 0.5)
     over = Event()
 
@@ -238,7 +238,7 @@ def test_an_authority_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["scheme", "no-url", "word"],
 )
-def test_parameters_that_cannot_be_meant(home: Path, tmp_path: Path, seal: str) -> None:
+def test_contradictory_parameters(home: Path, tmp_path: Path, seal: str) -> None:
     text = (home / "params.yaml").read_text().rpartition("\nseal:")[0]
     path = tmp_path / "params.yaml"
     path.write_text(f"{text}\nseal: {seal}\n")
@@ -254,8 +254,8 @@ def test_a_withdrawal_while_the_authority_is_down(
     try:
         assert withdraw.main(asked) == 1
         assert "sample has no time stamp, and needs one" in capsys.readouterr().err
-        code, told = verified(required, capsys)
-        assert code == 1 and told.startswith(f"{release_files.STAMPED}: is missing")
+        code, output = verified(required, capsys)
+        assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
         assert withdraw.main(asked) == 1
     finally:
         authority.status = 200

@@ -42,7 +42,7 @@ def public(home: Path) -> Ed25519PublicKey:
     return keys.public_key(home / "work/keys/signing.pub")
 
 
-def test_documents_go_on_in_the_next_shard(home: Path, sample_run: Path) -> None:
+def test_documents_continue_in_the_next_shard(home: Path, sample_run: Path) -> None:
     params = change(home, "shard_tokens: 67108864", "shard_tokens: 1024")
     done = tamga("release", "--params", params, "--workers", "1")
     assert done.returncode == 0, done.stderr
@@ -75,7 +75,7 @@ def test_without_a_tokenizer_there_are_no_tokens(home: Path) -> None:
         find_range(ReleaseFolder(path, home), "kk/part-00000-00000:1")
 
 
-def test_what_does_not_serve_is_told_before_the_run(home: Path) -> None:
+def test_a_bad_tokenizer_is_reported_before_the_run(home: Path) -> None:
     shutil.rmtree(home / "work")
     done = tamga("run", "--params", change(home, NAMED, "tokenizer: register"))
     assert done.returncode == 2 and "cannot be read" in done.stderr

@@ -25,7 +25,7 @@ from schemas.errors import Invalid
 def test_ranges_hold_each_token_once(lengths: list[int], separator: int, size: int) -> None:
     rows = token_shards.token_ranges(np.array(lengths, np.int64), separator, size)
     stream = [
-        (i, token)  # a separator is the token after a document's last
+        (i, token)  # the separator follows a document's last token
         for i, n in enumerate(lengths)
         for token in range(n + separator)
     ]
@@ -37,12 +37,12 @@ def test_ranges_hold_each_token_once(lengths: list[int], separator: int, size: i
         for row in rows.iter_rows(named=True)
         for k in range(row["n_tokens"])
     }
-    texts = {at: told for at, told in enumerate(stream) if told[1] < lengths[told[0]]}
+    texts = {at: place for at, place in enumerate(stream) if place[1] < lengths[place[0]]}
     assert found == texts
     assert rows["document"].unique().sort().to_list() == list(range(len(lengths)))
     last = max(0, (len(stream) - 1) // size)
     assert all(row["number"] <= last for row in rows.iter_rows(named=True))
-    if separator:  # every shard begins with a row, so that a separator is someone's
+    if separator:  # each shard begins with a row, so each separator belongs to a document
         starts = rows.filter(pl.col("token_start") == 0)["number"].unique().sort().to_list()
         assert starts == (list(range(last + 1)) if lengths else [])
 
@@ -61,8 +61,8 @@ def test_shards_are_arrays_in_order(tmp_path: Path) -> None:
     arrays = [np.load(tmp_path / name, mmap_mode="r") for name in names]
     assert [a.tolist() for a in arrays] == [[1, 2, 3, 7], [7, 4, 5, 6], [7]]
     assert {a.dtype.str for a in arrays} == {"<u2"}
-    told = rows.select("shard", "token_start", "n_tokens", "doc_id", "doc_token_start").rows()
-    assert told == [
+    written = rows.select("shard", "token_start", "n_tokens", "doc_id", "doc_token_start").rows()
+    assert written == [
         (names[0], 0, 3, "a", 0),
         (names[1], 0, 0, "b", 0),
         (names[1], 1, 3, "c", 0),
@@ -71,7 +71,7 @@ def test_shards_are_arrays_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("texts", [[], [[]]], ids=["no-documents", "an-empty-one"])
-def test_nothing_is_an_empty_shard(tmp_path: Path, texts: list[Any]) -> None:
+def test_no_tokens_give_an_empty_shard(tmp_path: Path, texts: list[Any]) -> None:
     encoded = [np.array(t, "<u4") for t in texts]
     ids = pl.Series([str(i) for i in range(len(texts))], dtype=pl.String)
     files, rows = token_shards.write_shards(
@@ -89,11 +89,11 @@ def parameters(folder: Path, tokens: str) -> params.Params:
     return load_params(path)
 
 
-def test_no_tokenizer_is_no_plan(tmp_path: Path) -> None:
+def test_there_is_no_plan_without_a_tokenizer(tmp_path: Path) -> None:
     assert token_shards.plan_tokens(parameters(tmp_path, "{}")) is None
 
 
-def test_a_plan_says_what_tokenizes(tmp_path: Path) -> None:
+def test_a_plan_names_the_tokenizer(tmp_path: Path) -> None:
     given_ = parameters(tmp_path, f"{{tokenizer: {ROOT}/samples/tokenizer.json, separator: }}")
     found = token_shards.plan_tokens(given_)
     assert found is not None and found.folder == "tokens/tokenizer"
@@ -115,7 +115,7 @@ def test_a_plan_says_what_tokenizes(tmp_path: Path) -> None:
     ],
     ids=["nowhere", "no-json", "a-folder", "separator", "stem", "url", "name", "small"],
 )
-def test_a_tokenizer_that_does_not_serve(tmp_path: Path, tokens: str, message: str) -> None:
+def test_a_tokenizer_that_cannot_be_used(tmp_path: Path, tokens: str, message: str) -> None:
     with pytest.raises(Invalid) as caught:
         token_shards.plan_tokens(parameters(tmp_path, tokens))
     assert message in str(caught.value)

@@ -22,8 +22,8 @@ from lineage.signing import keys
 from lineage.storage import release_files
 from lineage.verify import defects
 from lineage.withdrawal_scope import Scope
-from pipelines.withdrawal.execution import begin
-from pipelines.withdrawal.impact import Survey
+from pipelines.withdrawal.execution import start
+from pipelines.withdrawal.impact import Impact
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
     assert run_withdraw(home, "text", str(home / "letter.txt")) == 1
-    assert "nothing in the releases is of text" in capsys.readouterr().out
+    assert "nothing in the releases matches text" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str])
     others = records.filter((pl.col("source_id") != "kz-bilik").fill_null(True))["doc_id"]
     scope = Scope("source", "kz-eski", ids=tuple(others))
     order = {"recorded_on": "2026-11-22", "ground": "x", "recorded_by": "counsel", "erase": False}
-    begin(Survey(about, found, scope), order).carry_out()
+    start(Impact(about, found, scope), order).carry_out()
     assert set(read_table(release, "data")["source_id"]) == {"kz-bilik"}
     assert run_withdraw(home, "source", "kz-bilik") == 0
     assert "WARNING: EVERYTHING" in capsys.readouterr().out

@@ -105,7 +105,7 @@ def test_nothing_is_left_of_an_erased_source(
     assert kinds == {"record"} | purged
     assert {s["object"] for s in stones if s["kind"] == "record"} >= {*mine["doc_id"]}
     assert {s["receipt"] for s in stones} == {done["id"]}
-    left = {n for s in purge.stores(home)[0] for n, _ in s.objects()}
+    left = {n for s in purge.find_stores(home)[0] for n, _ in s.objects()}
     assert not left & {s["object"] for s in stones if s["kind"].startswith("dvc ")}
     assert left, "objects that have nothing to do with it stay"
     salts = pl.read_parquet(home / "work/keys/salts.parquet")["doc_id"]
@@ -173,8 +173,8 @@ def test_objects_of_other_kinds_stay(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     scope = purge.Scope("source", "a")
-    assert not purge.holding(store, scope, pl.Series(["x"]), {"ff"}, set())
-    assert purge.stores(tmp_path) == ([], [])
+    assert not purge.objects_to_purge(store, scope, pl.Series(["x"]), {"ff"}, set())
+    assert purge.find_stores(tmp_path) == ([], [])
 
 
 def test_folders_change_places(tmp_path: Path) -> None:

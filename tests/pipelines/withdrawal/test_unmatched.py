@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipelines.withdrawal.unmatched import idle
+from pipelines.withdrawal.unmatched import unmatched_withdrawals
 from schemas.register import Withdrawal
 
 DAY = date(2026, 11, 1)
@@ -41,7 +41,7 @@ def ingest(folder: Path, *barred_by: Withdrawal, uri: str = URI) -> Path:
 )  # fmt: skip
 def test_a_withdrawal_beside_another_is_not_idle(tmp_path: Path, scope: str, value: str) -> None:
     first, second = withdrawal("source", "a"), withdrawal(scope, value)
-    assert idle([first, second], ingest(tmp_path, first)) == []
+    assert unmatched_withdrawals([first, second], ingest(tmp_path, first)) == []
 
 
 @pytest.mark.parametrize(
@@ -51,20 +51,23 @@ def test_a_withdrawal_beside_another_is_not_idle(tmp_path: Path, scope: str, val
 )  # fmt: skip
 def test_a_withdrawal_that_bars_nothing_is_idle(tmp_path: Path, scope: str, value: str) -> None:
     first, second = withdrawal("source", "a"), withdrawal(scope, value)
-    assert idle([first, second], ingest(tmp_path, first)) == [second]
+    assert unmatched_withdrawals([first, second], ingest(tmp_path, first)) == [second]
 
 
 def test_by_the_evidence_alone(tmp_path: Path) -> None:
     text = withdrawal("text", "f" * 64)
-    assert idle([text], ingest(tmp_path, text, uri="https://a.kz/<EMAIL_ADDRESS>")) == []
+    assert (
+        unmatched_withdrawals([text], ingest(tmp_path, text, uri="https://a.kz/<EMAIL_ADDRESS>"))
+        == []
+    )
 
 
 def test_of_what_is_recorded_twice_one_is_enough(tmp_path: Path) -> None:
     once, twice = withdrawal("domain", "a.kz"), withdrawal("domain", "a.kz", date(2026, 11, 2))
-    assert idle([once, twice], ingest(tmp_path, once)) == []
+    assert unmatched_withdrawals([once, twice], ingest(tmp_path, once)) == []
 
 
 def test_where_nothing_is_barred_all_are_idle(tmp_path: Path) -> None:
     some = [withdrawal("domain", "a.kz"), withdrawal("url", "urn:x")]
-    assert idle(some, ingest(tmp_path)) == some
-    assert idle([], tmp_path / "nowhere") == []
+    assert unmatched_withdrawals(some, ingest(tmp_path)) == some
+    assert unmatched_withdrawals([], tmp_path / "nowhere") == []

@@ -1,7 +1,7 @@
 """Join the lines of a PDF's pages to paragraphs.
 
-A PDF holds glyphs and their positions, but no paragraphs. Two lines belong together if the first
-reaches the right edge of its column, and the second is neither indented nor further away than the
+A PDF holds glyphs and their positions, but no paragraphs. Two lines belong together under three
+conditions: the first reaches the right edge of its column, the second is not indented, and it is at
 line spacing. A hyphen at the edge joins two halves of a word. Lines that repeat at the head or foot
 of pages are left out.
 """

@@ -72,6 +72,7 @@ class _Parser:
         return answer
 
     def _running(self) -> subprocess.Popen[bytes]:
+        """Return the running child of this process; start it if there is none."""
         # A forked process inherits its parent's pipes, which carry the parent's requests.
         if self._owner != os.getpid() or self._child is None or self._child.poll() is not None:
             if self._owner == os.getpid():

@@ -1,4 +1,4 @@
-"""From bytes to text: what is declared, what is there, and what stands when they differ."""
+"""Charsets: declared ones, detected ones, and which one is used if they differ."""
 
 from __future__ import annotations
 
@@ -40,37 +40,37 @@ TABLE = (
 )
 
 
-def done(found: DecodedText | None) -> DecodedText:
-    assert found is not None
-    return found
+def not_none(decoded: DecodedText | None) -> DecodedText:
+    assert decoded is not None
+    return decoded
 
 
 @pytest.mark.parametrize("text, charset", TABLE)
 def test_undeclared(text, charset):
-    assert done(decode((text * 2).encode(charset))).text == text * 2
+    assert not_none(decode((text * 2).encode(charset))).text == text * 2
 
 
 @pytest.mark.parametrize("text, charset", [row for row in TABLE if row[1] != "utf-8-sig"])
-def test_declared_rightly(text, charset):
-    found = done(decode(text.encode(charset), f"text/html; charset={charset}"))
-    assert found.text == text and found.declared is not None
+def test_correctly_declared(text, charset):
+    decoded = not_none(decode(text.encode(charset), f"text/html; charset={charset}"))
+    assert decoded.text == text and decoded.declared is not None
     meta = f'<html><meta http-equiv="Content-Type" content="text/html; charset={charset}">'
     if not charset.startswith(("utf-16", "utf-32")):
         page = meta.encode() + text.encode(charset)
-        assert done(decode(page, "text/html", html=True)).text == meta + text
+        assert not_none(decode(page, "text/html", html=True)).text == meta + text
 
 
 @pytest.mark.parametrize("declared", ["windows-1251", "iso-8859-1", "koi8-r", "cp866", "gbk"])
 @pytest.mark.parametrize("text", [RU, KK, TR])
 def test_utf8_is_utf8_whatever_is_declared(text, declared):
-    found = done(decode(text.encode(), f"text/html; charset={declared}"))
-    assert (found.text, found.used) == (text, "utf-8") and found.declared
+    decoded = not_none(decode(text.encode(), f"text/html; charset={declared}"))
+    assert (decoded.text, decoded.used) == (text, "utf-8") and decoded.declared
 
 
 @pytest.mark.parametrize("text, charset", [(RU, "cp1251"), (RU, "koi8-r"), (KK, "kz1048")])
-def test_utf8_is_declared_and_is_not_there(text, charset):
-    found = done(decode(text.encode(charset), "text/html; charset=utf-8"))
-    assert (found.text, found.declared) == (text, "utf-8")
+def test_utf8_declared_for_other_bytes(text, charset):
+    decoded = not_none(decode(text.encode(charset), "text/html; charset=utf-8"))
+    assert (decoded.text, decoded.declared) == (text, "utf-8")
 
 
 @pytest.mark.parametrize(
@@ -89,10 +89,10 @@ def test_utf8_is_declared_and_is_not_there(text, charset):
         (BE, "cp1251", "iso-8859-9"),
     ],
 )
-def test_another_charset_is_declared_than_is_there(text, charset, declared):
+def test_a_wrong_declaration_is_overruled(text, charset, declared):
     payload = b"<html><body><p>" + (text * 2).encode(charset) + b"</p></body></html>"
-    found = done(decode(payload, f"text/html; charset={declared}", html=True))
-    assert text in found.text and found.declared and found.overruled
+    decoded = not_none(decode(payload, f"text/html; charset={declared}", html=True))
+    assert text in decoded.text and decoded.declared and decoded.overruled
 
 
 @pytest.mark.parametrize(
@@ -110,14 +110,14 @@ def test_another_charset_is_declared_than_is_there(text, charset, declared):
         (RU, "cp1251", "windows-1256"),
     ],
 )
-def test_the_letters_betray_a_declaration(text, charset, declared):
-    found = done(decode((text * 2).encode(charset), f"text/html; charset={declared}"))
-    assert found.text == text * 2 and found.overruled and found.declared
+def test_the_letters_overrule_a_similar_charset(text, charset, declared):
+    decoded = not_none(decode((text * 2).encode(charset), f"text/html; charset={declared}"))
+    assert decoded.text == text * 2 and decoded.overruled and decoded.declared
 
 
 @pytest.mark.parametrize("text, charset", [row for row in TABLE if row[1] != "utf-8-sig"])
-def test_what_is_declared_rightly_is_not_overruled(text, charset):
-    assert not done(decode(text.encode(charset), f"text/html; charset={charset}")).overruled
+def test_a_correct_declaration_is_not_overruled(text, charset):
+    assert not not_none(decode(text.encode(charset), f"text/html; charset={charset}")).overruled
 
 
 @pytest.mark.parametrize(
@@ -136,27 +136,29 @@ def test_what_is_declared_rightly_is_not_overruled(text, charset):
         ("Bókasafnið opnar aftur á mánudaginn og það þykir okkur öllum gott. " * 5, "cp1252"),
     ],
 )
-def test_other_regions_keep_what_they_declare(text, charset):
-    found = done(decode(text.encode(charset), f"text/html; charset={charset}"))
-    assert (found.text, found.overruled) == (text, False)
+def test_declarations_of_other_regions_are_kept(text, charset):
+    decoded = not_none(decode(text.encode(charset), f"text/html; charset={charset}"))
+    assert (decoded.text, decoded.overruled) == (text, False)
     if charset in ("cp932", "gbk", "euc_kr", "cp1253", "cp1255"):
-        assert done(decode(text.encode(charset))).text == text
+        assert not_none(decode(text.encode(charset))).text == text
 
 
 def test_an_xml_declaration_counts():
     page = '<?xml version="1.0" encoding="koi8-u"?><rss><title>' + UK[:30]
-    found = done(decode(page.encode("koi8-u")))
-    assert (found.text, found.declared) == (page, "koi8-u")
+    decoded = not_none(decode(page.encode("koi8-u")))
+    assert (decoded.text, decoded.declared) == (page, "koi8-u")
 
 
 @pytest.mark.parametrize("charset", ["utf-16-le", "utf-16-be"])
 def test_utf16_without_a_mark(charset):
-    assert done(decode(RU.encode(charset))).text == RU
+    assert not_none(decode(RU.encode(charset))).text == RU
 
 
-def test_a_torn_end_is_utf8_still():
-    found = done(decode(KK.encode()[:-1] + "ғ".encode()[:1], "text/html; charset=windows-1251"))
-    assert found.text.startswith(KK[:-1]) and found.used == "utf-8"
+def test_a_truncated_end_is_still_utf8():
+    decoded = not_none(
+        decode(KK.encode()[:-1] + "ғ".encode()[:1], "text/html; charset=windows-1251")
+    )
+    assert decoded.text.startswith(KK[:-1]) and decoded.used == "utf-8"
 
 
 @pytest.mark.parametrize(
@@ -179,11 +181,11 @@ def test_a_torn_end_is_utf8_still():
         ".....",
     ],
 )
-def test_names_that_are_no_charset_count_as_undeclared(name):
-    found = done(decode(RU.encode("cp1251"), f"text/html; charset={name}"))
-    assert (found.text, found.declared) == (RU, None)
+def test_names_that_are_not_charsets_count_as_undeclared(name):
+    decoded = not_none(decode(RU.encode("cp1251"), f"text/html; charset={name}"))
+    assert (decoded.text, decoded.declared) == (RU, None)
     page = b'<meta charset="koi8-r">' + RU.encode("koi8-r")
-    assert done(decode(page, f"text/html; charset={name}", html=True)).declared == "koi8-r"
+    assert not_none(decode(page, f"text/html; charset={name}", html=True)).declared == "koi8-r"
 
 
 @pytest.mark.parametrize(
@@ -197,20 +199,20 @@ def test_names_that_are_no_charset_count_as_undeclared(name):
         " windows-1251 ; x=y",
     ],
 )
-def test_names_as_people_write_them(name):
-    assert done(decode(RU.encode("cp1251"), f"text/html;charset={name}")).declared == "cp1251"
+def test_spellings_of_charset_names(name):
+    assert not_none(decode(RU.encode("cp1251"), f"text/html;charset={name}")).declared == "cp1251"
 
 
-def test_the_header_stands_before_the_page():
+def test_the_header_comes_before_the_page():
     page = b'<meta charset="koi8-r">' + RU.encode("cp1251")
-    found = done(decode(page, "text/html; charset=windows-1251", html=True))
-    assert found.text.endswith(RU)
-    assert done(decode(page, None, html=False)).declared is None
+    decoded = not_none(decode(page, "text/html; charset=windows-1251", html=True))
+    assert decoded.text.endswith(RU)
+    assert not_none(decode(page, None, html=False)).declared is None
 
 
 def test_a_page_cannot_call_itself_utf16_in_ascii():
     page = b'<meta charset="utf-16">' + RU.encode()
-    assert done(decode(page, None, html=True)).text.endswith(RU)
+    assert not_none(decode(page, None, html=True)).text.endswith(RU)
 
 
 @pytest.mark.parametrize(
@@ -222,21 +224,21 @@ def test_a_page_cannot_call_itself_utf16_in_ascii():
         (codecs.BOM_UTF32_LE, "utf-32-le"),
     ],
 )
-def test_a_byte_order_mark_stands_before_what_is_declared(mark, charset):
+def test_a_byte_order_mark_comes_before_declarations(mark, charset):
     payload = mark + RU.encode(charset)
-    assert done(decode(payload, "text/html; charset=windows-1251")).text == RU
+    assert not_none(decode(payload, "text/html; charset=windows-1251")).text == RU
 
 
 def test_small_and_odd_bodies():
-    assert done(decode(b"")).text == ""
-    assert done(decode(b"\0")).text == "\0"
-    assert done(decode(b"plain", "text/plain; charset=us-ascii")).text == "plain"
-    assert done(decode(codecs.BOM_UTF8)).text == ""
+    assert not_none(decode(b"")).text == ""
+    assert not_none(decode(b"\0")).text == "\0"
+    assert not_none(decode(b"plain", "text/plain; charset=us-ascii")).text == "plain"
+    assert not_none(decode(codecs.BOM_UTF8)).text == ""
 
 
-def test_a_stray_byte_does_not_cost_the_page():
+def test_a_stray_byte_does_not_make_a_page_unreadable():
     payload = KK.encode() + b"\xff" + KK.encode()
-    assert done(decode(payload, "text/html; charset=utf-8")).text.count("\ufffd") <= 3
+    assert not_none(decode(payload, "text/html; charset=utf-8")).text.count("\ufffd") <= 3
 
 
 @given(
@@ -248,10 +250,10 @@ def test_a_stray_byte_does_not_cost_the_page():
     ),
     st.booleans(),
 )
-def test_any_bytes_at_all(payload, content_type, html):
-    found = decode(payload, content_type, html)
-    assert found is None or isinstance(found.text, str)
+def test_any_bytes(payload, content_type, html):
+    decoded = decode(payload, content_type, html)
+    assert decoded is None or isinstance(decoded.text, str)
 
 
-def test_charsets_are_known_by_their_python_names():
+def test_charsets_have_their_python_names():
     assert {codecs.lookup(name).name for name in CHARSETS} == CHARSETS

@@ -1,4 +1,4 @@
-"""The model of letters: what fits which language, and how surely."""
+"""The letter model: which charset and language fit best, and how surely."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_best_reading_is_the_right_one(charset):
 
 
 @pytest.mark.parametrize("charset", ["cp1251", "koi8-r"])
-def test_capitals_are_no_other_charset(charset):
+def test_capitals_are_not_read_as_another_charset(charset):
     fit = letter_model.fit_charsets(TEXT.upper().encode(charset))
     assert fit and fit.best.charset == charset
 
@@ -37,7 +37,7 @@ def test_plain_ascii_has_no_reading():
     assert not letter_model.best_language("plain").plausible()
 
 
-def test_markup_weighs_nothing():
+def test_markup_has_no_weight():
     bare, marked = TEXT.encode("cp1251"), ("<b>x</b> <i>y</i> " + TEXT).encode("cp1251")
     first, second = letter_model.fit_charsets(bare), letter_model.fit_charsets(marked)
     assert first and second and first.best.counted == second.best.counted
@@ -60,5 +60,5 @@ def test_any_bytes(payload):
 
 @given(st.text(max_size=300))
 def test_any_text(text):
-    found = letter_model.best_language(text)
-    assert 0 <= found.counted <= len(text) and math.isfinite(found.score)
+    reading = letter_model.best_language(text)
+    assert 0 <= reading.counted <= len(text) and math.isfinite(reading.score)

@@ -1,4 +1,4 @@
-"""Mojibake: what is undone, and that nothing else is touched."""
+"""Mojibake is repaired, and sound text is never changed."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ SAMPLES = [text.strip() for text in TEXTS]
 
 
 def read_as(text: str, right: str, wrong: str) -> str:
-    """A text with its bytes read as another charset; a byte that has no character there stands
-    for itself."""
-    found = []
+    """Return a text with its bytes read as another charset.
+
+    A byte without a character there becomes the same code point.
+    """
+    chars = []
     for byte in text.encode(right):
         char = bytes([byte]).decode(wrong, "replace")
-        found.append(chr(byte) if char == "\ufffd" else char)
-    return "".join(found)
+        chars.append(chr(byte) if char == "\ufffd" else char)
+    return "".join(chars)
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_good_text_is_left_alone(text):
+def test_a_sound_text_is_unchanged(text):
     assert repair(text * 3) == (text * 3, ())
     assert repair(text.upper()) == (text.upper(), ())
 
@@ -55,10 +57,10 @@ def test_a_good_text_is_left_alone(text):
 )
 def test_one_charset_read_as_another(text, right, wrong):
     broken = read_as(text * 2, right, wrong)
-    repaired, (done,) = repair(broken)
+    repaired, (fix,) = repair(broken)
     assert repaired == text * 2
-    assert str(done) == f"{right} read as {wrong}"
-    assert done.characters == sum(a != b for a, b in zip(broken, repaired, strict=True))
+    assert str(fix) == f"{right} read as {wrong}"
+    assert fix.characters == sum(a != b for a, b in zip(broken, repaired, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -66,29 +68,29 @@ def test_one_charset_read_as_another(text, right, wrong):
 )
 @pytest.mark.parametrize("text", [t for t in TEXTS if t is not EN])
 def test_utf8_read_as_another(text, wrong):
-    repaired, (done,) = repair(read_as(text * 2, "utf-8", wrong))
+    repaired, (fix,) = repair(read_as(text * 2, "utf-8", wrong))
     assert repaired == text * 2
-    assert str(done).startswith("utf-8 read as ") and done.characters > 0
+    assert str(fix).startswith("utf-8 read as ") and fix.characters > 0
 
 
-def test_read_wrongly_twice():
+def test_text_misread_twice():
     twice = read_as(read_as(RU, "utf-8", "cp1251"), "utf-8", "cp1251")
-    repaired, done = repair(twice)
-    assert repaired == RU and len(done) == 2
+    repaired, fixes = repair(twice)
+    assert repaired == RU and len(fixes) == 2
 
 
 def test_only_the_broken_paragraph_is_repaired():
     broken = read_as(KK.strip(), "utf-8", "cp1251")
-    repaired, (done,) = repair(f"{RU}\n{broken}\n{UK}")
+    repaired, (fix,) = repair(f"{RU}\n{broken}\n{UK}")
     assert repaired == f"{RU}\n{KK.strip()}\n{UK}"
-    assert done.characters == sum(not c.isascii() for c in KK)
+    assert fix.characters == sum(not c.isascii() for c in KK)
 
 
-def test_the_same_repair_serves_another_text():
-    _, (done,) = repair(read_as(UK * 2, "koi8-u", "koi8-r"))
-    assert done.apply(read_as("Її ґанок", "koi8-u", "koi8-r")) == "Її ґанок"
-    _, (done,) = repair(read_as(UK * 2, "utf-8", "cp1251"))
-    assert done.apply(read_as("Є", "utf-8", "cp1251")) == "Є"
+def test_a_repair_applies_to_another_text():
+    _, (fix,) = repair(read_as(UK * 2, "koi8-u", "koi8-r"))
+    assert fix.apply(read_as("Її ґанок", "koi8-u", "koi8-r")) == "Її ґанок"
+    _, (fix,) = repair(read_as(UK * 2, "utf-8", "cp1251"))
+    assert fix.apply(read_as("Є", "utf-8", "cp1251")) == "Є"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_the_same_repair_serves_another_text():
         "а",
     ],
 )
-def test_odd_but_good(text):
+def test_unusual_but_sound_texts(text):
     assert repair(text) == (text, ())
 
 
@@ -112,19 +114,19 @@ words = st.sampled_from([word for text in SAMPLES for word in text.split()])
 
 
 @given(st.sampled_from(SAMPLES), st.integers(0, 300), st.integers(0, 300), st.booleans())
-def test_no_piece_of_a_good_text_is_changed(text, start, length, capitals):
+def test_no_piece_of_a_sound_text_is_changed(text, start, length, capitals):
     piece = text[start : start + length]
     piece = piece.upper() if capitals else piece
     assert repair(piece) == (piece, ())
 
 
 @given(st.lists(words, max_size=60), st.sampled_from([" ", "\n", "\xa0", ", ", "» «"]))
-def test_no_mixture_of_languages_is_changed(some, between):
-    text = between.join(some)
+def test_no_mixture_of_languages_is_changed(parts, between):
+    text = between.join(parts)
     assert repair(text) == (text, ())
 
 
 @given(st.text(max_size=300))
-def test_any_text_at_all(text):
-    repaired, done = repair(text)
-    assert bool(done) == (repaired != text)
+def test_any_text(text):
+    repaired, fixes = repair(text)
+    assert bool(fixes) == (repaired != text)

@@ -1,4 +1,4 @@
-"""Main text, paragraphs and declarations of a page; nothing hostile in it hangs or raises."""
+"""Main text, paragraphs and declarations of a page; hostile markup neither hangs nor raises."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_navigation_and_footer_go_and_paragraphs_stay(layout):
+def test_navigation_and_footer_are_dropped_and_paragraphs_kept(layout):
     text = extract(f"<html>{LAYOUTS[layout]}</html>").text
     assert "Newsroom" not in text and "Copyright" not in text
     assert [p for p in text.split("\n\n") if p != "Floods"] == PARAGRAPHS
 
 
-def test_what_the_head_declares():
+def test_declarations_of_the_head():
     page = extract("""<head><title> A &amp; B </title><META NAME="Robots" CONTENT="noai">
         <meta property="og:type" content="article"><meta charset="utf-8"><meta name="empty">
         <link rel="license" href="https://e.org/by"></head><body><p>Text.</p>
@@ -47,7 +47,7 @@ def test_what_the_head_declares():
     assert len(page.links) >= 2
 
 
-def test_json_ld_is_handed_on_and_bounded():
+def test_json_ld_is_returned_and_cut():
     page = extract(
         '<script type="application/ld+json">{"license": "https://e.org/by"}</script><script>no'
         f'</script><script type="Application/LD+JSON">{"x" * (MAX_JSONLD + 1)}</script>{BODY}'
@@ -62,7 +62,7 @@ def test_another_extractor():
     assert page.title == "T" and page.text.split("\n\n")[-4:] == PARAGRAPHS
 
 
-def test_an_extractor_that_is_none():
+def test_an_unknown_extractor():
     with pytest.raises(ValueError, match="extractor lynx: unknown; allowed are"):
         extract("<p>a</p>", "lynx")
 
@@ -73,7 +73,7 @@ def test_an_extractor_that_is_not_installed(monkeypatch):
         extract(f"<html>{LAYOUTS['article']}</html>", "trafilatura")
 
 
-def test_scripts_and_styles_are_no_text():
+def test_scripts_and_styles_are_not_text():
     page = extract(
         "<html><head><style>p {color: red}</style></head><body><script>var a = '<p>no"
         f"</p>';</script>{BODY}<noscript>Enable it</noscript></body></html>"
@@ -103,7 +103,7 @@ def test_scripts_and_styles_are_no_text():
         "\ufffd" * 50,
     ],
 )
-def test_what_is_hardly_a_page(markup):
+def test_broken_pages(markup):
     page = extract(markup)
     assert isinstance(page.text, str) and "\0" not in page.text
 
@@ -116,7 +116,7 @@ def test_nul_inside_the_text():
     "opened",
     ["<div>", "<div></b>", "<table><tr><td>", "<font></x>", "<ul><li>", "<b><p>", "<span><p>"],
 )
-def test_nesting_without_end(opened):
+def test_deep_nesting(opened):
     number = 60_000 // (1 + opened.count("<") // 2)
     page = extract("<html><body>" + opened * number + f"<p>{PARAGRAPHS[0]}</p>")
     assert isinstance(page.text, str)
@@ -174,7 +174,7 @@ def test_tidy():
         max_size=40,
     )
 )
-def test_any_markup_at_all(parts):
+def test_any_markup(parts):
     assert isinstance(extract("".join(parts)).text, str)
 
 
@@ -195,7 +195,7 @@ def test_declarations_of_licences() -> None:
 
 
 @given(st.text(st.sampled_from(" \t\r\n\f\v\u00a0\u2003ab"), max_size=12))
-def test_tidying_is_by_its_patterns_alone_and_done_once(text):
+def test_tidy_equals_its_patterns_and_is_idempotent(text):
     spaced = html._SPACES.sub(" ", text.replace("\r\n", "\n"))
     assert tidy(text) == html._BLANK.sub("\n\n", spaced).replace(" \n\n", "\n\n").strip()
     assert tidy(tidy(text)) == tidy(text)

@@ -1,4 +1,4 @@
-"""Each rule that the main text is read by, on a small page."""
+"""Each rule of main-text extraction, on a small page."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ TEXT = "".join(f"<p>{p}</p>" for p in LONG)
 STRAY = "Something that is no part of the article and yet no navigation either"
 
 
-def paragraphs(body: str) -> list[str]:
+def extract_paragraphs(body: str) -> list[str]:
     return extract(
         f"<html><head><title>Bridges</title></head><body>{body}</body></html>"
     ).text.split("\n\n")
 
 
-def test_the_headline_goes_and_headings_stay():
+def test_the_headline_is_dropped_and_headings_are_kept():
     body = f"<article><h1>Bridges</h1>{TEXT}<h2>The old road</h2><p>{LONG[0]}</p></article>"
-    assert paragraphs(body) == [*LONG, "The old road", LONG[0]]
+    assert extract_paragraphs(body) == [*LONG, "The old road", LONG[0]]
 
 
-def test_what_stands_beside_the_running_text_goes():
+def test_text_beside_the_running_text_is_dropped():
     body = f"<div><div><p>{STRAY}.</p><span>{STRAY}</span></div><div id=x>{TEXT}</div></div>"
-    assert paragraphs(body) == LONG
+    assert extract_paragraphs(body) == LONG
 
 
-def test_a_text_in_sections_is_whole():
+def test_a_text_in_sections_is_complete():
     sections = "".join(f"<section><div><p>{p}</p><hr></div></section>" for p in LONG)
-    assert paragraphs(f"<div><div>{sections}</div><div><p>{STRAY}</p></div></div>") == LONG
+    assert extract_paragraphs(f"<div><div>{sections}</div><div><p>{STRAY}</p></div></div>") == LONG
 
 
 @pytest.mark.parametrize(
@@ -61,39 +61,44 @@ def test_a_text_in_sections_is_whole():
         f"<footer><p>{STRAY}</p></footer>",
     ],
 )
-def test_what_is_not_running_text_inside_it_goes(stray: str):
-    assert paragraphs(f"<article><p>{LONG[0]}</p>{stray}{TEXT}</article>") == [LONG[0], *LONG]
+def test_parts_that_are_not_running_text_are_dropped(stray: str):
+    assert extract_paragraphs(f"<article><p>{LONG[0]}</p>{stray}{TEXT}</article>") == [
+        LONG[0],
+        *LONG,
+    ]
 
 
 @pytest.mark.parametrize(
     "wrapper", ["form id=aspnet", "div class=related-page", "div class=shared", "header"]
 )
-def test_a_wrapper_of_the_whole_is_kept_whatever_its_name(wrapper: str):
+def test_a_wrapper_of_the_page_is_kept_under_any_class(wrapper: str):
     name = wrapper.split()[0]
-    assert paragraphs(f"<{wrapper}><div>{TEXT}</div></{name}>") == LONG
+    assert extract_paragraphs(f"<{wrapper}><div>{TEXT}</div></{name}>") == LONG
 
 
-def test_a_paragraph_that_only_points_elsewhere_goes():
+def test_a_paragraph_of_links_is_dropped():
     pointer = f"<p><b><a href=/n>{STRAY}</a></b></p><p>Also: <a href=/m>{STRAY}</a></p>"
     inline = LONG[1].replace("river", "<a href=/r>river</a>")
-    assert paragraphs(f"<div>{TEXT}{pointer}<p>{inline}</p></div>") == [*LONG, LONG[1]]
+    assert extract_paragraphs(f"<div>{TEXT}{pointer}<p>{inline}</p></div>") == [*LONG, LONG[1]]
 
 
 def test_embedded_posts_are_read():
     post = f'<blockquote class="twitter-tweet"><p>{LONG[2]}</p></blockquote>'
-    assert LONG[2] in paragraphs(f"<article><p>{LONG[0]}</p>{post}<p>{LONG[1]}</p></article>")
+    assert LONG[2] in extract_paragraphs(
+        f"<article><p>{LONG[0]}</p>{post}<p>{LONG[1]}</p></article>"
+    )
 
 
 def test_lists_are_read():
     items = "<ul><li>Steel for the bearings</li><li>Signs for the old road</li></ul>"
-    text = "\n".join(paragraphs(f"<div>{TEXT}{items}<p>{LONG[0]}</p></div>"))
+    text = "\n".join(extract_paragraphs(f"<div>{TEXT}{items}<p>{LONG[0]}</p></div>"))
     assert "Steel for the bearings" in text and "Signs for the old road" in text
 
 
 def test_comments_are_not_taken_for_the_text():
     comments = "".join(f"<li><p>Comment: {p} {p}</p></li>" for p in LONG)
     body = f"<div class=text><p>{LONG[0]}</p></div><ul class=comment-list>{comments}</ul>"
-    text = "\n".join(paragraphs(f"<div>{body}</div>"))
+    text = "\n".join(extract_paragraphs(f"<div>{body}</div>"))
     assert LONG[0] in text and "Comment:" not in text
 
 
@@ -103,18 +108,18 @@ def test_a_text_without_paragraphs():
         f"<table><tr><td><font>{lines}</font></td></tr></table>",
         f"<div class=share>{lines}</div><div class=x><p>{LONG[0]}</p><p>{LONG[1]}</p></div>",
     ):
-        text = "\n".join(paragraphs(body))
+        text = "\n".join(extract_paragraphs(body))
         assert all(p in text for p in LONG)
 
 
-def test_a_short_text_is_no_less_a_text():
-    assert paragraphs("<div><p>Closed today.</p></div>") == ["Closed today."]
+def test_a_short_text_is_kept():
+    assert extract_paragraphs("<div><p>Closed today.</p></div>") == ["Closed today."]
 
 
-def test_inside_a_page_nested_too_deep_the_text_is_found_all_the_same():
+def test_the_text_of_a_page_nested_too_deep_is_found():
     menu = "<table><tr><td><ul><li><a href=/a>Newsroom</a></li></ul></td></tr></table>"
     body = f"{menu}<div>{TEXT}</div>" + "<div>" * 5000
-    assert paragraphs(body) == LONG
+    assert extract_paragraphs(body) == LONG
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def test_inside_a_page_nested_too_deep_the_text_is_found_all_the_same():
         f"<div class=caption><br>{LONG[0]}</div>" * 5000 + TEXT,
     ],
 )
-def test_nothing_hostile_takes_long(body: str):
+def test_hostile_markup_does_not_take_long(body: str):
     started = time.process_time()
-    paragraphs(body)
+    extract_paragraphs(body)
     assert time.process_time() - started < 5

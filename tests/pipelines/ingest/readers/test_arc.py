@@ -1,4 +1,4 @@
-"""ARC: lines of header, both versions, every packing; damage costs the damaged alone."""
+"""ARC: header lines, both versions, each packing; damage affects only the damaged record."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ ALL = [f"https://a.kz/{n}" for n in range(4)]
 
 
 def scan(folder: Path, content: bytes) -> list[Envelope]:
-    """All envelopes; bodies and evidence of each good one are checked on the way."""
+    """Return all envelopes, and check body and evidence of each readable one."""
     path = folder / "a.arc"
     path.write_bytes(content)
-    one = ContainerSource(path, "a.arc", {}, 1 << 20)
-    found = list(arc.scan(one))
-    good = [e for e in found if not e.error]
+    source = ContainerSource(path, "a.arc", {}, 1 << 20)
+    envelopes = list(arc.scan(source))
+    good = [e for e in envelopes if not e.error]
     for envelope, body in zip(
-        good, arc.contents(one, [(e.offset, e.length) for e in good]), strict=True
+        good, arc.contents(source, [(e.offset, e.length) for e in good]), strict=True
     ):
         digest = hashlib.sha256(body.payload or b"").hexdigest()
         assert digest == envelope.payload_sha256
         row = {k: getattr(envelope, k) for k in ("locator", "offset", "length", "payload_sha256")}
         assert evidence.check(row | {"container": "a.arc"}, folder).payload_matches
-    return found
+    return envelopes
 
 
-def uris(found: list[Envelope]) -> list[str | None]:
-    return [e.uri for e in found if not e.error]
+def uris(envelopes: list[Envelope]) -> list[str | None]:
+    return [e.uri for e in envelopes if not e.error]
 
 
 @pytest.mark.parametrize(
@@ -68,29 +68,29 @@ def uris(found: list[Envelope]) -> list[str | None]:
     ids=["members", "plain", "stream", "zstd"],
 )
 def test_packings(tmp_path, pack):
-    found = scan(tmp_path, pack(INFO, *PAGES))
-    assert uris(found) == ALL and len(found) == 4
-    assert {e.captured_at for e in found} == {"2014-02-16T05:02:21Z"}
-    assert {(e.http_status, e.media_type) for e in found} == {(200, "text/html")}
-    assert found[0].payload_sha256 == hashlib.sha256(BODY).hexdigest()
+    envelopes = scan(tmp_path, pack(INFO, *PAGES))
+    assert uris(envelopes) == ALL and len(envelopes) == 4
+    assert {e.captured_at for e in envelopes} == {"2014-02-16T05:02:21Z"}
+    assert {(e.http_status, e.media_type) for e in envelopes} == {(200, "text/html")}
+    assert envelopes[0].payload_sha256 == hashlib.sha256(BODY).hexdigest()
 
 
-def test_version_two_and_odd_urls(tmp_path):
+def test_version_two_and_unusual_urls(tmp_path):
     odd = [
         "https://a.kz/with blanks in it",
         "https://a.kz/10.0.0.1 20140216050221 text/html",
         "https://a.kz/қазақ",
     ]
-    found = scan(tmp_path, INFO + b"".join(record(u) for u in odd))
-    assert uris(found) == odd
+    envelopes = scan(tmp_path, INFO + b"".join(record(u) for u in odd))
+    assert uris(envelopes) == odd
     second = record("https://a.kz/2", more="200 sha1:ABC - 135 a.arc ")
     kind = record("https://a.kz/3", kind="text/html; charset=utf-8")
     assert uris(scan(tmp_path, second + kind)) == ["https://a.kz/2", "https://a.kz/3"]
 
 
-def test_what_is_not_http(tmp_path):
-    found = scan(tmp_path, record("dns:a.kz", b"20140216 a.kz 10.0.0.1", kind="text/dns"))
-    assert (found[0].uri, found[0].media_type, found[0].http_status) == (
+def test_records_without_http(tmp_path):
+    envelopes = scan(tmp_path, record("dns:a.kz", b"20140216 a.kz 10.0.0.1", kind="text/dns"))
+    assert (envelopes[0].uri, envelopes[0].media_type, envelopes[0].http_status) == (
         "dns:a.kz",
         "text/dns",
         None,
@@ -100,22 +100,22 @@ def test_what_is_not_http(tmp_path):
 
 @pytest.mark.parametrize("length", ["-1", "abc", "99999999", "3", "0"])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_lying_length_costs_its_record_alone(tmp_path, length, zipped):
+def test_a_wrong_length_affects_only_its_record(tmp_path, length, zipped):
     parts = [INFO, *PAGES[:2], record("urn:liar", length=length), *PAGES[2:]]
-    found = scan(tmp_path, b"".join(map(gzip_bytes, parts) if zipped else parts))
-    assert uris(found) == ALL
-    assert [(e.uri, e.error) for e in found if e.error] == [("urn:liar", "unreadable")]
+    envelopes = scan(tmp_path, b"".join(map(gzip_bytes, parts) if zipped else parts))
+    assert uris(envelopes) == ALL
+    assert [(e.uri, e.error) for e in envelopes if e.error] == [("urn:liar", "unreadable")]
 
 
 def test_robots_is_a_signal(tmp_path):
-    (found,) = scan(tmp_path, record("https://a.kz/robots.txt"))
-    assert (found.signal, found.signal_body) == ("robots", BODY)
+    (envelope,) = scan(tmp_path, record("https://a.kz/robots.txt"))
+    assert (envelope.signal, envelope.signal_body) == ("robots", BODY)
 
 
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.binary(max_size=200), st.sampled_from([b"", INFO, INFO + PAGES[0], gzip_bytes(INFO)]))
-def test_any_bytes_at_all(tmp_path, content, before):
+def test_any_bytes(tmp_path, content, before):
     for envelope in scan(tmp_path, before + content):
         assert envelope.error in (None, "unreadable", "too-large")

@@ -1,4 +1,4 @@
-"""Feeds: an item is a record, with its link, title and text."""
+"""Feeds: each item is a record, with its link, title and text."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ RDF = """<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns=
 </rdf:RDF>"""
 
 
-def scanned(
+def scan_feed(
     tmp_path: Path, body: bytes, limit: int = 1 << 20
 ) -> tuple[list[Envelope], list[Content]]:
     (tmp_path / "a.xml").write_bytes(body)
     source = ContainerSource(tmp_path / "a.xml", "raw/a.xml", {}, limit)
-    found = list(feed.scan(source))
-    good = [(e.offset, e.length) for e in found if not e.error]
-    return found, list(feed.contents(source, good))
+    envelopes = list(feed.scan(source))
+    good = [(e.offset, e.length) for e in envelopes if not e.error]
+    return envelopes, list(feed.contents(source, good))
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "windows-1251", "koi8-r", "utf-16"])
 def test_rss(tmp_path, charset):
-    found, bodies = scanned(tmp_path, RSS.format(charset).encode(charset))
-    assert [e.uri for e in found] == ["http://a.kz/1", "urn:2", "raw/a.xml#2"]
-    assert [(e.locator, e.offset) for e in found] == [("entry", n) for n in range(3)]
+    envelopes, bodies = scan_feed(tmp_path, RSS.format(charset).encode(charset))
+    assert [e.uri for e in envelopes] == ["http://a.kz/1", "urn:2", "raw/a.xml#2"]
+    assert [(e.locator, e.offset) for e in envelopes] == [("entry", n) for n in range(3)]
     assert [(b.title, b.text) for b in bodies] == [
         ("Первая & последняя", "Один.\n\nДва три."),
         (None, "Полный текст\nраз"),
@@ -52,23 +52,23 @@ def test_rss(tmp_path, charset):
 
 
 def test_atom_and_rdf(tmp_path):
-    found, bodies = scanned(tmp_path, ATOM.encode())
-    assert [e.uri for e in found] == ["http://a/1", "tag:2"]
+    envelopes, bodies = scan_feed(tmp_path, ATOM.encode())
+    assert [e.uri for e in envelopes] == ["http://a/1", "tag:2"]
     assert [(b.title, b.text) for b in bodies] == [
         ("A b", "1 < 2\n\nThree\nfour"),
         (None, "a <b> c"),
     ]
-    found, bodies = scanned(tmp_path, RDF.encode())
-    assert [(e.uri, b.title, b.text) for e, b in zip(found, bodies, strict=True)] == [
+    envelopes, bodies = scan_feed(tmp_path, RDF.encode())
+    assert [(e.uri, b.title, b.text) for e, b in zip(envelopes, bodies, strict=True)] == [
         ("http://a/1", "a", "b")
     ]
 
 
-def test_what_breaks_off_keeps_what_came_before(tmp_path):
+def test_a_truncated_feed_keeps_its_first_items(tmp_path):
     body = ATOM.encode()
-    found, bodies = scanned(tmp_path, body[: body.index(b"tag:2")])
-    assert [e.error for e in found] == [None, "unreadable"] and len(bodies) == 1
-    assert [e.offset for e in found] == [0, 1]
+    envelopes, bodies = scan_feed(tmp_path, body[: body.index(b"tag:2")])
+    assert [e.error for e in envelopes] == [None, "unreadable"] and len(bodies) == 1
+    assert [e.offset for e in envelopes] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,11 @@ def test_what_breaks_off_keeps_what_came_before(tmp_path):
         (b"<rss>" + b" " * 5000, "too-large"),
     ],
 )
-def test_no_feed(tmp_path, body, reason):
-    found, bodies = scanned(tmp_path, body, 5000 if reason == "too-large" else 1 << 20)
-    assert [e.error for e in found] == [reason] and not bodies and found[0].uri == "raw/a.xml"
+def test_files_that_are_not_feeds(tmp_path, body, reason):
+    envelopes, bodies = scan_feed(tmp_path, body, 5000 if reason == "too-large" else 1 << 20)
+    assert (
+        [e.error for e in envelopes] == [reason] and not bodies and envelopes[0].uri == "raw/a.xml"
+    )
 
 
 def test_a_feed_that_changed(tmp_path):
@@ -97,11 +99,11 @@ def test_a_feed_that_changed(tmp_path):
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.sampled_from([RSS.format("utf-8").encode(), ATOM.encode()]), st.data())
-def test_any_feed_at_all(tmp_path, body, data):
+def test_any_damage(tmp_path, body, data):
     torn = bytearray(body[: data.draw(st.integers(0, len(body)))])
     for place in data.draw(
         st.lists(st.integers(0, max(len(torn) - 1, 0)), max_size=4 if torn else 0)
     ):
         torn[place] = data.draw(st.integers(0, 255))
-    found, bodies = scanned(tmp_path, bytes(torn))
-    assert found and len(bodies) == sum(not e.error for e in found)
+    envelopes, bodies = scan_feed(tmp_path, bytes(torn))
+    assert envelopes and len(bodies) == sum(not e.error for e in envelopes)

@@ -1,4 +1,4 @@
-"""Files that are a record each: text in any charset, HTML, office documents."""
+"""Files that are one record each: text in any charset, HTML, office documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUSSIAN = "Уважаемые коллеги! Собрание состоитс�
 text = reader("text")
 
 
-def one(path: Path, body: bytes, limit: int = 1 << 20) -> ContainerSource:
+def write_source(path: Path, body: bytes, limit: int = 1 << 20) -> ContainerSource:
     path.write_bytes(body)
     return ContainerSource(path, "raw/letters/1.txt", {}, limit)
 
@@ -40,29 +40,35 @@ def one(path: Path, body: bytes, limit: int = 1 << 20) -> ContainerSource:
     ],
 )
 def test_charsets(tmp_path, words, charset):
-    source = one(tmp_path / "1.txt", words.encode(charset))
-    (found,) = text.scan(source)
-    assert (found.uri, found.locator, found.media_type) == (source.uri, "bytes", "text/plain")
-    assert found.length == source.path.stat().st_size
-    assert found.payload_sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
-    (body,) = text.contents(source, [(0, found.length)])
+    source = write_source(tmp_path / "1.txt", words.encode(charset))
+    (envelope,) = text.scan(source)
+    assert (envelope.uri, envelope.locator, envelope.media_type) == (
+        source.uri,
+        "bytes",
+        "text/plain",
+    )
+    assert envelope.length == source.path.stat().st_size
+    assert envelope.payload_sha256 == hashlib.sha256(source.path.read_bytes()).hexdigest()
+    (body,) = text.contents(source, [(0, envelope.length)])
     assert text_extraction.extract_document(body, 1 << 20).text == words.strip()
 
 
-def test_an_empty_file_and_one_of_white_space(tmp_path):
+def test_empty_files_and_white_space(tmp_path):
     for body in (b"", b" \r\n\t\n", b"\xef\xbb\xbf", b"\0\0"):
-        source = one(tmp_path / "1.txt", body)
-        (found,) = text.scan(source)
-        assert not found.error
-        (read,) = text.contents(source, [(0, found.length)])
+        source = write_source(tmp_path / "1.txt", body)
+        (envelope,) = text.scan(source)
+        assert not envelope.error
+        (read,) = text.contents(source, [(0, envelope.length)])
         assert text_extraction.extract_document(read, 100).text == ""
 
 
 def test_a_file_that_is_too_large(tmp_path):
-    assert [e.error for e in text.scan(one(tmp_path / "1.txt", b"x" * 11, 10))] == ["too-large"]
+    assert [e.error for e in text.scan(write_source(tmp_path / "1.txt", b"x" * 11, 10))] == [
+        "too-large"
+    ]
 
 
-def test_every_format_has_its_reader_and_may_be_named():
+def test_each_format_has_a_reader_and_is_allowed_in_params():
     schema = (ROOT / "schemas/params.schema.json").read_text()
     allowed = json.loads(schema)["$defs"]["input"]["properties"]["format"]["enum"]
     assert sorted(allowed) == sorted([*FORMATS, "auto"])
@@ -82,9 +88,9 @@ def test_every_format_has_its_reader_and_may_be_named():
     ],
 )
 def test_documents(tmp_path, format, body):
-    source = one(tmp_path / "1", body)
-    (found,) = reader(format).scan(source)
-    assert (found.error, found.media_type) == (None, FILES[format])
-    (read,) = reader(format).contents(source, [(0, found.length)])
-    seen = text_extraction.extract_document(read, 1 << 20)
-    assert (seen.text, seen.error) in [("Сәлем, әлем!", None), ("Привет, мир!", None)]
+    source = write_source(tmp_path / "1", body)
+    (envelope,) = reader(format).scan(source)
+    assert (envelope.error, envelope.media_type) == (None, FILES[format])
+    (read,) = reader(format).contents(source, [(0, envelope.length)])
+    document = text_extraction.extract_document(read, 1 << 20)
+    assert (document.text, document.error) in [("Сәлем, әлем!", None), ("Привет, мир!", None)]

@@ -1,4 +1,4 @@
-"""JSON lines: every line that is not blank is a record, whatever is wrong with it."""
+"""JSON lines: each line that is not blank is a record, also a damaged one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipelines.ingest.readers.records import ContainerSource, Envelope
 FIELDS = {"uri": "id", "text": "body", "captured_at": "date"}
 
 
-def source(
+def write_source(
     path: Path, content: bytes, fields: dict[str, str] | None = None, limit: int = 1 << 20
 ) -> ContainerSource:
     path.write_bytes(content)
@@ -34,25 +34,25 @@ def lines(*rows: object, end: str = "\n") -> bytes:
 
 
 def scan(tmp_path: Path, content: bytes, **more: object) -> list[Envelope]:
-    return list(jsonl.scan(source(tmp_path / "a.jsonl", content, **more)))  # type: ignore[arg-type]
+    return list(jsonl.scan(write_source(tmp_path / "a.jsonl", content, **more)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_offsets_cut_the_lines_out(tmp_path, zipped, end):
+def test_offsets_delimit_the_lines(tmp_path, zipped, end):
     plain = lines(*(row(n) for n in range(5)), end=end)
-    one = source(tmp_path / "a", gzip_bytes(plain) if zipped else plain)
-    found = list(jsonl.scan(one))
-    for number, envelope in enumerate(found):
+    source = write_source(tmp_path / "a", gzip_bytes(plain) if zipped else plain)
+    envelopes = list(jsonl.scan(source))
+    for number, envelope in enumerate(envelopes):
         cut = plain[envelope.offset : envelope.offset + envelope.length]
         assert json.loads(cut)["id"] == envelope.uri == f"urn:{number}"
         assert envelope.payload_sha256 == hashlib.sha256(f"Мәтін {number}".encode()).hexdigest()
         assert (envelope.locator, envelope.captured_at) == ("bytes", "2026-01-01")
-    some = [(e.offset, e.length) for e in found[1::2]]
-    assert [c.text for c in jsonl.contents(one, some)] == ["Мәтін 1", "Мәтін 3"]
+    wanted = [(e.offset, e.length) for e in envelopes[1::2]]
+    assert [c.text for c in jsonl.contents(source, wanted)] == ["Мәтін 1", "Мәтін 3"]
 
 
-def test_broken_lines_cost_themselves(tmp_path):
+def test_broken_lines_affect_only_themselves(tmp_path):
     content = (
         lines(row(0))
         + b'{"id": "urn:broken", "body": "no closing\n'
@@ -69,17 +69,17 @@ def test_broken_lines_cost_themselves(tmp_path):
         + b"\n"
         + lines(row(1))
     )
-    found = scan(tmp_path, content)
-    assert [e.uri for e in found if not e.error] == ["urn:0", "urn:1"]
-    broken = [e for e in found if e.error]
+    envelopes = scan(tmp_path, content)
+    assert [e.uri for e in envelopes if not e.error] == ["urn:0", "urn:1"]
+    broken = [e for e in envelopes if e.error]
     assert len(broken) == 9 and {e.error for e in broken} == {"unreadable"}
     assert broken[0].uri == "urn:broken"
-    assert len({e.offset for e in found}) == len(found)
+    assert len({e.offset for e in envelopes}) == len(envelopes)
 
 
 def test_last_line_without_an_end_and_a_byte_order_mark(tmp_path):
-    found = scan(tmp_path, b"\xef\xbb\xbf" + lines(row(0), row(1)).rstrip())
-    assert [(e.uri, e.error) for e in found] == [("urn:0", None), ("urn:1", None)]
+    envelopes = scan(tmp_path, b"\xef\xbb\xbf" + lines(row(0), row(1)).rstrip())
+    assert [(e.uri, e.error) for e in envelopes] == [("urn:0", None), ("urn:1", None)]
 
 
 def test_lone_surrogates_and_nul(tmp_path):
@@ -88,29 +88,29 @@ def test_lone_surrogates_and_nul(tmp_path):
         b'{"id": "urn:1", "body": "a \\u0000 b", "note": "\\ud83d\\ude00"}\n'
         b'{"id": "urn:2", "body": "\\ud8'
     )
-    one = source(tmp_path / "a", content)
-    found = list(jsonl.scan(one))
-    assert [e.error for e in found] == [None, None, "unreadable"]
-    for envelope in found:  # all that goes into a table is Unicode
+    source = write_source(tmp_path / "a", content)
+    envelopes = list(jsonl.scan(source))
+    assert [e.error for e in envelopes] == [None, None, "unreadable"]
+    for envelope in envelopes:  # values of tables are valid Unicode
         assert (envelope.uri or "").encode() and (envelope.captured_at or "").encode() is not None
-    texts = [c.text for c in jsonl.contents(one, [(e.offset, e.length) for e in found[:2]])]
+    texts = [c.text for c in jsonl.contents(source, [(e.offset, e.length) for e in envelopes[:2]])]
     assert texts == ["a \udfff b", "a \0 b"]
 
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_line_that_is_too_long(tmp_path, zipped):
     content = lines(row(0), row(1, body="x" * 5000), row(2)) + lines(row(3, body="y" * 5000))[:-1]
-    found = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=1000)
-    assert [(e.uri, e.error) for e in found] == [
+    envelopes = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=1000)
+    assert [(e.uri, e.error) for e in envelopes] == [
         ("urn:0", None),
         ("urn:1", "too-large"),
         ("urn:2", None),
         ("urn:3", "too-large"),
     ]
-    assert sum(e.length for e in found) == len(content)
+    assert sum(e.length for e in envelopes) == len(content)
 
 
-def test_the_limit_itself_is_good(tmp_path):
+def test_a_line_of_exactly_the_limit_is_read(tmp_path):
     content = lines(row(0))
     for body in (content, content[:-1]):
         assert [e.error for e in scan(tmp_path, body, limit=len(content) - 1)] == [None]
@@ -118,18 +118,18 @@ def test_the_limit_itself_is_good(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0.2, 0.6, 0.97])
-def test_a_torn_gzip_tail(tmp_path, keep):
+def test_a_truncated_gzip_file(tmp_path, keep):
     noise = [hashlib.sha256(bytes([n])).hexdigest() * 40 for n in range(50)]
-    whole = gzip_bytes(lines(*(row(n, body=b) for n, b in enumerate(noise))))
-    one = source(tmp_path / "a", whole[: int(len(whole) * keep)])
-    found = list(jsonl.scan(one))
-    assert [e.error for e in found].count("unreadable") == 1 and found[-1].error
-    good = [(e.offset, e.length) for e in found if not e.error]
-    assert [c.text for c in jsonl.contents(one, good)] == noise[: len(good)]
+    packed = gzip_bytes(lines(*(row(n, body=b) for n, b in enumerate(noise))))
+    source = write_source(tmp_path / "a", packed[: int(len(packed) * keep)])
+    envelopes = list(jsonl.scan(source))
+    assert [e.error for e in envelopes].count("unreadable") == 1 and envelopes[-1].error
+    good = [(e.offset, e.length) for e in envelopes if not e.error]
+    assert [c.text for c in jsonl.contents(source, good)] == noise[: len(good)]
     assert len(good) > 45 * keep - 10
 
 
-def test_not_what_it_says(tmp_path):
+def test_files_that_are_not_jsonl(tmp_path):
     assert scan(tmp_path, b"") == []
     assert scan(tmp_path, gzip_bytes(b"")) == []
     assert [e.error for e in scan(tmp_path, b"\x1f\x8b" + b"\0" * 50)] == ["unreadable"]
@@ -144,13 +144,13 @@ def test_fields_missing_and_of_other_types(tmp_path):
         {"id": "v", "body": 3.5},
         {"id": {"a": 1}, "body": ""},
     ]
-    one = source(tmp_path / "a", lines(*rows))
-    found = list(jsonl.scan(one))
-    assert [e.error for e in found] == [None, None, "unreadable", "unreadable", None]
-    assert [e.uri for e in found] == [None, "7", "u", "v", "{'a': 1}"]
-    assert found[1].captured_at == "1767225600"
-    empty = [(e.offset, e.length) for e in found if not e.error]
-    assert [c.text for c in jsonl.contents(one, empty)] == ["", "", ""]
+    source = write_source(tmp_path / "a", lines(*rows))
+    envelopes = list(jsonl.scan(source))
+    assert [e.error for e in envelopes] == [None, None, "unreadable", "unreadable", None]
+    assert [e.uri for e in envelopes] == [None, "7", "u", "v", "{'a': 1}"]
+    assert envelopes[1].captured_at == "1767225600"
+    empty = [(e.offset, e.length) for e in envelopes if not e.error]
+    assert [c.text for c in jsonl.contents(source, empty)] == ["", "", ""]
 
 
 def test_dotted_paths(tmp_path):
@@ -160,18 +160,18 @@ def test_dotted_paths(tmp_path):
         {"meta.url": "urn:2", "doc": {"body": "flat"}},
         {"meta": ["urn:3"], "doc": None},
     ]
-    one = source(tmp_path / "a", lines(*rows), fields)
-    found = list(jsonl.scan(one))
-    assert [e.uri for e in found] == ["urn:1", "urn:2", None]
-    bodies = list(jsonl.contents(one, [(e.offset, e.length) for e in found]))
+    source = write_source(tmp_path / "a", lines(*rows), fields)
+    envelopes = list(jsonl.scan(source))
+    assert [e.uri for e in envelopes] == ["urn:1", "urn:2", None]
+    bodies = list(jsonl.contents(source, [(e.offset, e.length) for e in envelopes]))
     assert [(c.text, c.title) for c in bodies] == [("x", "T"), ("", None), ("", None)]
 
 
 def test_bodies_of_a_file_that_changed(tmp_path):
-    one = source(tmp_path / "a", lines(row(0), row(1)))
-    wanted = [(e.offset, e.length) for e in jsonl.scan(one)]
+    source = write_source(tmp_path / "a", lines(row(0), row(1)))
+    wanted = [(e.offset, e.length) for e in jsonl.scan(source)]
     (tmp_path / "a").write_bytes(b"short")
-    assert [c.error for c in jsonl.contents(one, wanted)] == ["unreadable"] * 2
+    assert [c.error for c in jsonl.contents(source, wanted)] == ["unreadable"] * 2
 
 
 @settings(
@@ -182,12 +182,12 @@ def test_bodies_of_a_file_that_changed(tmp_path):
     st.booleans(),
     st.integers(5, 60),
 )
-def test_any_lines_at_all(tmp_path, parts, zipped, limit):
+def test_any_lines(tmp_path, parts, zipped, limit):
     content = b"\n".join(parts)
     if streams.compression(content[:4]):
         return
-    found = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=limit)
-    whole = [part for part in content.split(b"\n") if part.strip()]
-    # a blank line beyond the limit is too large, as any other
-    assert len(found) == len(whole) or any(e.error == "too-large" for e in found)
-    assert all(e.length <= limit + 1 for e in found if e.error != "too-large")
+    envelopes = scan(tmp_path, gzip_bytes(content) if zipped else content, limit=limit)
+    lines_left = [part for part in content.split(b"\n") if part.strip()]
+    # a blank line over the limit is too large, like any other
+    assert len(envelopes) == len(lines_left) or any(e.error == "too-large" for e in envelopes)
+    assert all(e.length <= limit + 1 for e in envelopes if e.error != "too-large")

@@ -1,4 +1,4 @@
-"""Parquet: a row is a record; what cannot be read is accounted for by rows."""
+"""Parquet: each row is a record; unreadable rows are accounted for."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipelines.ingest.readers.records import ContainerSource, Content, Envelope
 NAMES = {"uri": "identifier", "text": "content", "captured_at": "published"}
 
 
-def written(
+def write_source(
     path: Path,
     table: pa.Table,
     fields: dict[str, str] = NAMES,
@@ -43,26 +43,26 @@ def table(texts: Any, **more: Any) -> pa.Table:
     )
 
 
-def read(one: ContainerSource) -> tuple[list[Envelope], list[Content]]:
-    found = list(parquet.scan(one))
-    wanted = [(e.offset, e.length) for e in found if not e.error]
-    return found, list(parquet.contents(one, wanted))
+def read_source(source: ContainerSource) -> tuple[list[Envelope], list[Content]]:
+    envelopes = list(parquet.scan(source))
+    wanted = [(e.offset, e.length) for e in envelopes if not e.error]
+    return envelopes, list(parquet.contents(source, wanted))
 
 
 def test_rows(tmp_path):
-    one = written(
+    source = write_source(
         tmp_path / "a",
         table(["бір", None, "", "төрт"], title=["T", None, "", "U"]),
         row_group_size=3,
     )
-    found, bodies = read(one)
-    assert [(e.locator, e.offset, e.length) for e in found] == [("row", n, 1) for n in range(4)]
-    assert [e.uri for e in found] == [f"urn:{n}" for n in range(4)]
-    assert found[0].payload_sha256 == hashlib.sha256("бір".encode()).hexdigest()
+    envelopes, bodies = read_source(source)
+    assert [(e.locator, e.offset, e.length) for e in envelopes] == [("row", n, 1) for n in range(4)]
+    assert [e.uri for e in envelopes] == [f"urn:{n}" for n in range(4)]
+    assert envelopes[0].payload_sha256 == hashlib.sha256("бір".encode()).hexdigest()
     assert [b.text for b in bodies] == ["бір", "", "", "төрт"]
     assert [b.title for b in bodies] == ["T", None, "", "U"]
-    some = list(parquet.contents(one, [(1, 1), (3, 1)]))
-    assert [b.text for b in some] == ["", "төрт"]
+    selected = list(parquet.contents(source, [(1, 1), (3, 1)]))
+    assert [b.text for b in selected] == ["", "төрт"]
 
 
 @pytest.mark.parametrize(
@@ -77,16 +77,16 @@ def test_rows(tmp_path):
     ],
     ids=str,
 )
-def test_columns_of_text(tmp_path, kind):
+def test_types_of_text_columns(tmp_path, kind):
     texts = pa.array(["бір", "екі", "бір", None]).cast(kind)
     uris = pa.array(["urn:a", "urn:b", "urn:a", None]).cast(kind)
-    found, bodies = read(written(tmp_path / "a", table(texts, identifier=uris)))
+    envelopes, bodies = read_source(write_source(tmp_path / "a", table(texts, identifier=uris)))
     assert [b.text for b in bodies] == ["бір", "екі", "бір", ""]
-    assert [e.uri for e in found] == ["urn:a", "urn:b", "urn:a", None]
+    assert [e.uri for e in envelopes] == ["urn:a", "urn:b", "urn:a", None]
 
 
-def test_strings_that_are_no_utf8(tmp_path):
-    """Arrow does not look; what is stored may be in any charset."""
+def test_strings_that_are_not_utf8(tmp_path):
+    """Arrow does not check its strings: a column can hold any charset."""
     raw = "Ереже".encode("cp1251")
     bad = pa.Array.from_buffers(
         pa.string(),
@@ -97,13 +97,13 @@ def test_strings_that_are_no_utf8(tmp_path):
             pa.py_buffer(raw),
         ],
     )
-    found, bodies = read(written(tmp_path / "a", table(bad, identifier=bad)))
-    assert found[0].payload_sha256 == hashlib.sha256(raw).hexdigest() and not found[0].error
+    envelopes, bodies = read_source(write_source(tmp_path / "a", table(bad, identifier=bad)))
+    assert envelopes[0].payload_sha256 == hashlib.sha256(raw).hexdigest() and not envelopes[0].error
     assert bodies[0].payload == raw and bodies[0].text is None
 
 
 @pytest.mark.parametrize(
-    "values, kind, seen",
+    "values, kind, expected",
     [
         (
             [datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)],
@@ -117,85 +117,87 @@ def test_strings_that_are_no_utf8(tmp_path):
         ([20260102], pa.int64(), "20260102"),
     ],
 )
-def test_dates(tmp_path, values, kind, seen):
+def test_dates(tmp_path, values, kind, expected):
     dates = pa.array(values, kind)
-    found, _ = read(written(tmp_path / "a", table(["x"], published=dates)))
-    assert found[0].captured_at == seen
+    envelopes, _ = read_source(write_source(tmp_path / "a", table(["x"], published=dates)))
+    assert envelopes[0].captured_at == expected
 
 
-def test_a_year_that_python_does_not_know(tmp_path):
+def test_a_year_beyond_the_range_of_python(tmp_path):
     dates = pa.array([2**62], pa.timestamp("ms"))
-    found, _ = read(written(tmp_path / "a", table(["x"], published=dates)))
-    assert len(found) == 1 and not found[0].error
+    envelopes, _ = read_source(write_source(tmp_path / "a", table(["x"], published=dates)))
+    assert len(envelopes) == 1 and not envelopes[0].error
 
 
 def test_missing_columns(tmp_path):
-    found, bodies = read(written(tmp_path / "a", pa.table({"other": [1, 2]})))
-    assert [(e.uri, e.captured_at, e.error) for e in found] == [(None, None, None)] * 2
+    envelopes, bodies = read_source(write_source(tmp_path / "a", pa.table({"other": [1, 2]})))
+    assert [(e.uri, e.captured_at, e.error) for e in envelopes] == [(None, None, None)] * 2
     assert [b.text for b in bodies] == ["", ""]
 
 
 @pytest.mark.parametrize("texts", [[1, 2], [[1], [2]], [{"a": "x"}, {"a": "y"}]])
 def test_a_text_column_of_another_type(tmp_path, texts):
-    found, _ = read(written(tmp_path / "a", table(texts)))
-    assert [e.error for e in found] == ["unreadable"] * 2
-    assert [e.uri for e in found] == ["urn:0", "urn:1"]
+    envelopes, _ = read_source(write_source(tmp_path / "a", table(texts)))
+    assert [e.error for e in envelopes] == ["unreadable"] * 2
+    assert [e.uri for e in envelopes] == ["urn:0", "urn:1"]
 
 
 def test_a_row_that_is_too_large(tmp_path):
-    found, bodies = read(written(tmp_path / "a", table(["x" * 50, "y" * 101, "z"]), limit=100))
-    assert [e.error for e in found] == [None, "too-large", None]
+    envelopes, bodies = read_source(
+        write_source(tmp_path / "a", table(["x" * 50, "y" * 101, "z"]), limit=100)
+    )
+    assert [e.error for e in envelopes] == [None, "too-large", None]
     assert [b.text for b in bodies] == ["x" * 50, "z"]
 
 
 def test_no_rows(tmp_path):
-    assert read(written(tmp_path / "a", table(pa.array([], pa.string())))) == ([], [])
+    assert read_source(write_source(tmp_path / "a", table(pa.array([], pa.string())))) == ([], [])
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all", b"PAR1" + b"\0" * 9])
 def test_not_a_parquet_file(tmp_path, content):
     (tmp_path / "a").write_bytes(content)
-    found = list(parquet.scan(ContainerSource(tmp_path / "a", "a", NAMES, 100)))
-    assert [e.error for e in found] == ["unreadable"]
+    envelopes = list(parquet.scan(ContainerSource(tmp_path / "a", "a", NAMES, 100)))
+    assert [e.error for e in envelopes] == ["unreadable"]
 
 
-def test_a_torn_file_is_not_read(tmp_path):
-    one = written(tmp_path / "a", table(["x"] * 1000))
-    whole = one.path.read_bytes()
-    for keep in (len(whole) - 1, len(whole) // 2, 10):
-        one.path.write_bytes(whole[:keep])
-        assert [e.error for e in parquet.scan(one)] == ["unreadable"]
+def test_a_truncated_file_is_not_read(tmp_path):
+    source = write_source(tmp_path / "a", table(["x"] * 1000))
+    intact = source.path.read_bytes()
+    for keep in (len(intact) - 1, len(intact) // 2, 10):
+        source.path.write_bytes(intact[:keep])
+        assert [e.error for e in parquet.scan(source)] == ["unreadable"]
 
 
-def test_a_broken_row_group_costs_itself(tmp_path):
+def test_a_broken_row_group_affects_only_itself(tmp_path):
     texts = [hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(300)]
-    one = written(
+    source = write_source(
         tmp_path / "a", table(texts), row_group_size=100, compression="zstd", use_dictionary=False
     )
-    raw = bytearray(one.path.read_bytes())
-    column = pq.ParquetFile(one.path).metadata.row_group(1).column(1)
+    raw = bytearray(source.path.read_bytes())
+    column = pq.ParquetFile(source.path).metadata.row_group(1).column(1)
     start = column.data_page_offset
     raw[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
-    one.path.write_bytes(raw)
-    found, bodies = read(one)
-    good = [e for e in found if not e.error]
+    source.path.write_bytes(raw)
+    envelopes, bodies = read_source(source)
+    good = [e for e in envelopes if not e.error]
     assert [e.offset for e in good] == [*range(100), *range(200, 300)]
-    assert [(e.offset, e.length) for e in found if e.error] == [(100, 100)]
+    assert [(e.offset, e.length) for e in envelopes if e.error] == [(100, 100)]
     assert [b.text for b in bodies] == texts[:100] + texts[200:]
-    asked = list(parquet.contents(one, [(5, 1), (150, 1), (250, 1)]))
-    assert [b.error for b in asked] == [None, "unreadable", None]
+    selected = list(parquet.contents(source, [(5, 1), (150, 1), (250, 1)]))
+    assert [b.error for b in selected] == [None, "unreadable", None]
 
 
 def test_many_batches(tmp_path):
     number = parquet.BATCH_ROWS * 2 + 7
-    found, bodies = read(
-        written(
+    envelopes, bodies = read_source(
+        write_source(
             tmp_path / "a",
             table([str(n) for n in range(number)]),
             row_group_size=parquet.BATCH_ROWS + 3,
         )
     )
-    assert [e.offset for e in found] == [*range(number)]
+    assert [e.offset for e in envelopes] == [*range(number)]
     assert [b.text for b in bodies] == [str(n) for n in range(number)]
 
 
@@ -204,23 +206,23 @@ def test_many_batches(tmp_path):
 )
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=3))
 def test_flipped_bytes_never_raise(tmp_path, flips):
-    one = written(tmp_path / "a", table(["мәтін"] * 20), row_group_size=7)
-    raw = bytearray(one.path.read_bytes())
+    source = write_source(tmp_path / "a", table(["мәтін"] * 20), row_group_size=7)
+    raw = bytearray(source.path.read_bytes())
     for where, value in flips:
         raw[min(int(where * len(raw)), len(raw) - 1)] = value
-    one.path.write_bytes(raw)
-    found = list(parquet.scan(one))
-    assert found
-    wanted = [(e.offset, e.length) for e in found if not e.error]
-    assert len(list(parquet.contents(one, wanted))) == len(wanted)
+    source.path.write_bytes(raw)
+    envelopes = list(parquet.scan(source))
+    assert envelopes
+    wanted = [(e.offset, e.length) for e in envelopes if not e.error]
+    assert len(list(parquet.contents(source, wanted))) == len(wanted)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 5])
 def test_bodies_of_a_file_that_changed(tmp_path, kept):
-    one = written(tmp_path / "a", table(["мәтін"] * 9), row_group_size=4)
-    wanted = [(e.offset, e.length) for e in parquet.scan(one)]
-    written(one.path, table(["мәтін"] * kept), row_group_size=4)
-    bodies = list(parquet.contents(one, wanted))
+    source = write_source(tmp_path / "a", table(["мәтін"] * 9), row_group_size=4)
+    wanted = [(e.offset, e.length) for e in parquet.scan(source)]
+    write_source(source.path, table(["мәтін"] * kept), row_group_size=4)
+    bodies = list(parquet.contents(source, wanted))
     assert [b.error for b in bodies] == [None] * kept + ["unreadable"] * (9 - kept)
-    one.path.write_bytes(b"")
-    assert {b.error for b in parquet.contents(one, wanted)} == {"unreadable"}
+    source.path.write_bytes(b"")
+    assert {b.error for b in parquet.contents(source, wanted)} == {"unreadable"}

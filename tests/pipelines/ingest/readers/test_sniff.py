@@ -1,4 +1,4 @@
-"""Which reader serves a file: by its bytes, else by its name; folders of all kinds."""
+"""The format of a file is detected by its bytes, else by its name."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ JSONL = b'\xef\xbb\xbf{"uri": "urn:a", "text": "x"}\n{}\n'
 
 
 def zipped(*names: str) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
         for name in names:
             archive.writestr(name, "x")
-    return held.getvalue()
+    return out.getvalue()
 
 
 def parquet() -> bytes:
-    held = io.BytesIO()
-    pq.write_table(pa.table({"text": ["x"]}), held)
-    return held.getvalue()
+    out = io.BytesIO()
+    pq.write_table(pa.table({"text": ["x"]}), out)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_kinds(tmp_path: Path, name: str, content: bytes, kind: str) -> None:
     assert sniff.detect_format(tmp_path / name) == kind
 
 
-def test_what_cannot_be_opened(tmp_path: Path) -> None:
+def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     assert sniff.detect_format(tmp_path / "nowhere") == sniff.detect_format(tmp_path) == "unknown"
 
 
-def test_every_format_can_be_told() -> None:
+def test_each_format_can_be_detected() -> None:
     assert set(readers.FORMATS) <= {k.format for k in sniff.KINDS}

@@ -1,4 +1,4 @@
-"""WARC that is whole: however it is packed, each record is found as it stands."""
+"""Sound WARC files: each record is found, in any packing."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ from pipelines.ingest.text_extraction import extract_document
 )  # fmt: skip
 def test_records_and_only_records_are_found(tmp_path, pack):
     container = pack(INFO, REQUEST, *PAGES, warc_record(b"a: b", kind="metadata"))
-    found = scan_warc(tmp_path, container)
-    assert sound_uris(found) == ALL and not envelope_errors(found)
-    for envelope, raw in zip(found, PAGES, strict=True):
+    envelopes = scan_warc(tmp_path, container)
+    assert sound_uris(envelopes) == ALL and not envelope_errors(envelopes)
+    for envelope, raw in zip(envelopes, PAGES, strict=True):
         unpacked = container if envelope.locator == "member" else unpack_bytes(tmp_path, container)
         cut = unpacked[envelope.offset : envelope.offset + envelope.length]
         cut = gzip.decompress(cut) if envelope.locator == "member" else cut
@@ -69,70 +69,72 @@ def test_records_and_only_records_are_found(tmp_path, pack):
 
 
 @pytest.mark.parametrize("size", [warc.members.CHUNK - 300, 3 * warc.members.CHUNK])
-def test_a_stream_is_told_by_its_first_record_however_long(tmp_path, size):
+def test_a_stream_is_detected_by_a_first_record_of_any_length(tmp_path, size):
     first = warc_record(
         b"x: " + b"y" * size, None, "warcinfo", content_type="application/warc-fields"
     )
     assert sound_uris(scan_warc(tmp_path, gzip_bytes(first + b"".join(PAGES)))) == ALL
 
 
-def test_kinds_of_records(tmp_path):
+def test_types_of_records(tmp_path):
     resource = warc_record(b"plain text", "urn:r", "resource", content_type="text/plain")
     conversion = warc_record(b"converted", "urn:c", "conversion", content_type="text/plain")
     revisit = warc_record(http_response(b""), "urn:v", "revisit")
     bare = warc_record(http_response(b"x"), "urn:b", content_type=None)
-    found = scan_warc(tmp_path, gzip_members(resource, conversion, revisit, bare))
-    assert sound_uris(found) == ["urn:r", "urn:c", "urn:v", "urn:b"]
-    assert [e.http_status for e in found] == [None, None, 200, 200]
-    assert [e.media_type for e in found][:2] == ["text/plain"] * 2
+    envelopes = scan_warc(tmp_path, gzip_members(resource, conversion, revisit, bare))
+    assert sound_uris(envelopes) == ["urn:r", "urn:c", "urn:v", "urn:b"]
+    assert [e.http_status for e in envelopes] == [None, None, 200, 200]
+    assert [e.media_type for e in envelopes][:2] == ["text/plain"] * 2
 
 
 @pytest.mark.parametrize("kind", ["unknown", "respAnse", "continuation", None])
-def test_a_type_that_is_not_known_is_damage(tmp_path, kind):
-    found = scan_warc(tmp_path, gzip_members(warc_record(http_response(b"x"), kind=kind), PAGES[0]))
-    assert envelope_errors(found) == ["unreadable"] and sound_uris(found) == ALL[:1]
+def test_an_unknown_type_is_damage(tmp_path, kind):
+    envelopes = scan_warc(
+        tmp_path, gzip_members(warc_record(http_response(b"x"), kind=kind), PAGES[0])
+    )
+    assert envelope_errors(envelopes) == ["unreadable"] and sound_uris(envelopes) == ALL[:1]
 
 
 def test_a_conversion_is_text_for_training(tmp_path):
-    """What a WET file holds."""
+    """A WET file holds such records."""
     text = "Жиналыс дүйсенбіде өтті.\n\nКелесі жиын сәрсенбіде болады."
     wet = warc_record(text.encode(), ALL[0], "conversion", content_type="text/plain")
     for pack in (gzip_bytes, zstd.compress):
-        one = write_source(tmp_path / "a", pack(INFO) + pack(wet))
-        (found,) = warc.scan(one)
-        (body,) = warc.contents(one, [(found.offset, found.length)])
-        made = extract_document(body, MIB)
-        assert (made.text, made.error, found.http_status) == (text, None, None)
+        source = write_source(tmp_path / "a", pack(INFO) + pack(wet))
+        (envelope,) = warc.scan(source)
+        (body,) = warc.contents(source, [(envelope.offset, envelope.length)])
+        document = extract_document(body, MIB)
+        assert (document.text, document.error, envelope.http_status) == (text, None, None)
 
 
-def test_a_revisit_says_what_it_repeats(tmp_path):
-    said = (
+def test_a_revisit_names_its_original(tmp_path):
+    fields = (
         "WARC-Refers-To-Target-URI: <https://a.kz/0>\r\nWARC-Refers-To-Date: 2026-01-01T00:00:00Z\r\n"
         "WARC-Payload-Digest: sha1:ABC\r\nWARC-Profile: urn:same\r\n"
     )
-    found = scan_warc(
+    envelopes = scan_warc(
         tmp_path,
-        gzip_members(warc_record(http_response(b""), kind="revisit", extra=said), PAGES[0]),
+        gzip_members(warc_record(http_response(b""), kind="revisit", extra=fields), PAGES[0]),
     )
-    assert json.loads(found[0].revisit or "") == {
+    assert json.loads(envelopes[0].revisit or "") == {
         "refers_to_uri": "https://a.kz/0",
         "refers_to_date": "2026-01-01T00:00:00Z",
         "payload_digest": "sha1:ABC",
         "profile": "urn:same",
     }
-    assert found[1].revisit is None
+    assert envelopes[1].revisit is None
 
 
-def test_uri_as_it_stands(tmp_path):
-    odd = ["https://a.kz/x>y", "https://a.kz/ю", "urn: with blank"]
-    wrapped = [warc_record(http_response(b"x"), f"<{uri}>") for uri in odd]
-    bare = [warc_record(http_response(b"x"), uri) for uri in odd]
-    assert sound_uris(scan_warc(tmp_path, gzip_members(*wrapped, *bare))) == odd * 2
+def test_uris_are_not_changed(tmp_path):
+    uris = ["https://a.kz/x>y", "https://a.kz/ю", "urn: with blank"]
+    wrapped = [warc_record(http_response(b"x"), f"<{uri}>") for uri in uris]
+    bare = [warc_record(http_response(b"x"), uri) for uri in uris]
+    assert sound_uris(scan_warc(tmp_path, gzip_members(*wrapped, *bare))) == uris * 2
 
 
 def test_missing_uri_and_date(tmp_path):
-    found = scan_warc(tmp_path, gzip_members(warc_record(http_response(b"x"), None, date=None)))
-    assert (found[0].uri, found[0].captured_at, found[0].error) == (None, None, None)
+    envelopes = scan_warc(tmp_path, gzip_members(warc_record(http_response(b"x"), None, date=None)))
+    assert (envelopes[0].uri, envelopes[0].captured_at, envelopes[0].error) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -150,14 +152,14 @@ def test_missing_uri_and_date(tmp_path):
     ],
 )
 def test_status_lines(tmp_path, block, status, error):
-    found = scan_warc(tmp_path, gzip_members(warc_record(block)))
-    assert [(e.http_status, e.error) for e in found] == [(status, error)]
+    envelopes = scan_warc(tmp_path, gzip_members(warc_record(block)))
+    assert [(e.http_status, e.error) for e in envelopes] == [(status, error)]
 
 
-def test_headers_as_they_stand(tmp_path):
+def test_http_headers(tmp_path):
     block = http_response(b"x", "X-One: a", "X-One: b", "Folded: a", "\tb", "no colon", ": no name")
-    found = scan_warc(tmp_path, gzip_members(warc_record(block)))
-    assert [h for h in found[0].headers if h[0] != "Content-Type"] == [
+    envelopes = scan_warc(tmp_path, gzip_members(warc_record(block)))
+    assert [h for h in envelopes[0].headers if h[0] != "Content-Type"] == [
         ("X-One", "a"),
         ("X-One", "b"),
         ("Folded", "a b"),
@@ -169,11 +171,11 @@ def test_an_empty_file_has_no_records(tmp_path):
     assert scan_warc(tmp_path, gzip_members(INFO)) == []
 
 
-def test_signals_are_kept_as_text(tmp_path):
+def test_bodies_of_signals_are_kept(tmp_path):
     rules = b"User-agent: *\nDisallow: /\n"
     coded = http_response(gzip_bytes(rules), "Content-Encoding: gzip")
     large = http_response(b"#" * (MAX_SIGNAL_BYTES + 5))
-    found = scan_warc(
+    envelopes = scan_warc(
         tmp_path,
         gzip_members(
             warc_record(http_response(rules), "https://a.kz/robots.txt"),
@@ -186,26 +188,26 @@ def test_signals_are_kept_as_text(tmp_path):
             warc_record(http_response(b"x"), "http://[/robots.txt"),
         ),
     )
-    assert [e.signal for e in found] == ["robots"] * 4 + ["tdmrep"] + [None] * 3
-    assert [e.signal_body for e in found[:2]] == [rules, rules]
-    assert len(found[2].signal_body or b"") == MAX_SIGNAL_BYTES
-    assert found[3].signal_body is None  # it repeats a body that it does not hold
+    assert [e.signal for e in envelopes] == ["robots"] * 4 + ["tdmrep"] + [None] * 3
+    assert [e.signal_body for e in envelopes[:2]] == [rules, rules]
+    assert len(envelopes[2].signal_body or b"") == MAX_SIGNAL_BYTES
+    assert envelopes[3].signal_body is None  # a revisit has no body
 
 
-def test_a_scan_may_be_given_up(tmp_path):
+def test_a_scan_can_be_stopped(tmp_path):
     for content in (gzip_members(*PAGES), b"".join(PAGES), gzip_bytes(b"".join(PAGES))):
-        found = warc.scan(write_source(tmp_path / "a.warc", content))
-        assert next(found).uri == ALL[0]
-        found.close()  # type: ignore[attr-defined]
+        envelopes = warc.scan(write_source(tmp_path / "a.warc", content))
+        assert next(envelopes).uri == ALL[0]
+        envelopes.close()  # type: ignore[attr-defined]
 
 
-def test_content_is_what_was_stored(tmp_path):
+def test_content_is_returned_as_stored(tmp_path):
     stored = zlib.compress(b"<p>x</p>")
-    one = write_source(
+    source = write_source(
         tmp_path / "a.warc",
         gzip_members(warc_record(http_response(stored, "Content-Encoding: deflate"))),
     )
-    (envelope,) = warc.scan(one)
-    (body,) = warc.contents(one, [(envelope.offset, envelope.length)])
+    (envelope,) = warc.scan(source)
+    (body,) = warc.contents(source, [(envelope.offset, envelope.length)])
     assert isinstance(body, Content) and body.payload == stored
     assert ("Content-Encoding", "deflate") in body.headers

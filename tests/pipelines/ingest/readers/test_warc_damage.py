@@ -1,4 +1,4 @@
-"""WARC that is torn, lying or hostile: no byte of it costs another record."""
+"""Truncated, wrong and hostile WARC files: damage never affects another record."""
 
 from __future__ import annotations
 
@@ -46,61 +46,63 @@ DAMAGED = SHARED / "data/crawl/damaged"
         lambda *r: b"".join(map(zstd.compress, r)),
         lambda *r: b"".join(map(lz4.frame.compress, r)),
     ],
-    ids=["members", "plain", "one-member", "zstd", "lz4"],
+    ids=["members", "plain", "source-member", "zstd", "lz4"],
 )
 @pytest.mark.parametrize(
     "length", [99999999, 10**14, "9" * 5000, 20, 0, "-1", "0x20", None], ids=lambda v: str(v)[:9]
 )
-def test_a_lying_length_costs_its_record_alone(tmp_path, pack, length):
+def test_a_wrong_length_affects_only_its_record(tmp_path, pack, length):
     liar = warc_record(http_response(b"a body that is long enough"), "urn:liar", length=length)
-    found = scan_warc(tmp_path, pack(INFO, *PAGES[:2], liar, *PAGES[2:]))
-    assert sound_uris(found) == ALL
-    assert [e.uri for e in found if e.error] == ["urn:liar"]
-    assert envelope_errors(found) == ["unreadable"]
+    envelopes = scan_warc(tmp_path, pack(INFO, *PAGES[:2], liar, *PAGES[2:]))
+    assert sound_uris(envelopes) == ALL
+    assert [e.uri for e in envelopes if e.error] == ["urn:liar"]
+    assert envelope_errors(envelopes) == ["unreadable"]
 
 
-def test_two_lengths_that_differ_are_believed_neither(tmp_path):
+def test_two_different_lengths_are_damage(tmp_path):
     twice = warc_record(http_response(b"x" * 50), extra="Content-Length: 30\r\n")
     assert envelope_errors(scan_warc(tmp_path, gzip_members(twice))) == ["unreadable"]
 
 
-def test_a_length_that_cuts_off_zeros_is_a_lie(tmp_path):
+def test_a_length_without_final_zeros_is_damage(tmp_path):
     block = http_response(b"body\0\0")
     plain = warc_record(block, "urn:liar", length=len(block) - 2) + PAGES[0]
-    found = scan_warc(tmp_path, plain)
-    assert sound_uris(found) == ALL[:1] and envelope_errors(found) == ["unreadable"]
+    envelopes = scan_warc(tmp_path, plain)
+    assert sound_uris(envelopes) == ALL[:1] and envelope_errors(envelopes) == ["unreadable"]
 
 
-def test_records_left_over_in_a_member_are_accounted_for(tmp_path):
-    found = scan_warc(tmp_path, gzip_members(PAGES[0], PAGES[1] + PAGES[2] + PAGES[3], PAGES[4]))
-    assert sound_uris(found) == [ALL[0], ALL[1], ALL[4]]
-    assert envelope_errors(found) == ["unreadable"] and "2 more" in str(found[2].detail)
+def test_further_records_of_a_member_are_accounted_for(tmp_path):
+    envelopes = scan_warc(
+        tmp_path, gzip_members(PAGES[0], PAGES[1] + PAGES[2] + PAGES[3], PAGES[4])
+    )
+    assert sound_uris(envelopes) == [ALL[0], ALL[1], ALL[4]]
+    assert envelope_errors(envelopes) == ["unreadable"] and "2 more" in str(envelopes[2].detail)
 
 
-def test_requests_do_not_hide_what_follows_them_in_a_member(tmp_path):
-    found = scan_warc(tmp_path, gzip_members(PAGES[0], REQUEST + PAGES[1]))
-    assert sound_uris(found) == ALL[:1] and envelope_errors(found) == ["unreadable"]
+def test_a_request_does_not_hide_a_record_in_its_member(tmp_path):
+    envelopes = scan_warc(tmp_path, gzip_members(PAGES[0], REQUEST + PAGES[1]))
+    assert sound_uris(envelopes) == ALL[:1] and envelope_errors(envelopes) == ["unreadable"]
 
 
 @pytest.mark.parametrize("cut", [1, 9, 30, 60])
-def test_torn_tail(tmp_path, cut):
+def test_a_truncated_end(tmp_path, cut):
     for pack in (gzip_members, lambda *r: b"".join(r)):
         whole = pack(*PAGES)
-        found = scan_warc(tmp_path, whole[:-cut] if pack is gzip_members else whole[: -cut - 4])
-        assert sound_uris(found) == ALL[:4] and envelope_errors(found) == ["unreadable"]
+        envelopes = scan_warc(tmp_path, whole[:-cut] if pack is gzip_members else whole[: -cut - 4])
+        assert sound_uris(envelopes) == ALL[:4] and envelope_errors(envelopes) == ["unreadable"]
 
 
 @pytest.mark.parametrize("pack", [gzip_bytes, zstd.compress, lz4.frame.compress])
-def test_a_torn_stream_keeps_what_came_before(tmp_path, pack):
+def test_a_truncated_stream_keeps_its_first_records(tmp_path, pack):
     body = hashlib.shake_256(b"noise").hexdigest(300_000)
     whole = pack(INFO + b"".join(PAGES) + page_record(9, body) + page_record(10, body))
-    found = scan_warc(tmp_path, whole[: len(whole) // 2])
-    assert sound_uris(found)[:5] == ALL and set(envelope_errors(found)) == {"unreadable"}
+    envelopes = scan_warc(tmp_path, whole[: len(whole) // 2])
+    assert sound_uris(envelopes)[:5] == ALL and set(envelope_errors(envelopes)) == {"unreadable"}
 
 
 def test_garbage_and_padding_between_members(tmp_path):
-    first, second, third = (gzip_members(one) for one in PAGES[:3])
-    found = scan_warc(
+    first, second, third = (gzip_members(page) for page in PAGES[:3])
+    envelopes = scan_warc(
         tmp_path,
         first
         + b"\0" * 5000
@@ -110,7 +112,7 @@ def test_garbage_and_padding_between_members(tmp_path):
         + gzip_bytes(b"")
         + b"\0" * 512,
     )
-    assert sound_uris(found) == ALL[:3] and envelope_errors(found) == ["unreadable"]
+    assert sound_uris(envelopes) == ALL[:3] and envelope_errors(envelopes) == ["unreadable"]
     assert sound_uris(scan_warc(tmp_path, b"\0\0\0" + first + second)) == ALL[:2]
     assert (
         sound_uris(scan_warc(tmp_path, b"junk\r\n\r\n" + PAGES[0] + PAGES[1] + b"\0" * 512))
@@ -122,21 +124,22 @@ def test_a_bomb_is_too_large_and_its_neighbours_are_not(tmp_path):
     limit = 100_000
     bomb = gzip_bytes(warc_record(http_response(b"\0" * 40 * MIB), "urn:bomb"))
     small = gzip_bytes(warc_record(http_response(b"a" * 2 * MIB), "urn:large"))
-    for one, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
-        found = scan_warc(tmp_path, gzip_members(PAGES[0]) + one + gzip_members(*PAGES[1:]), limit)
-        assert sound_uris(found) == ALL
-        assert [(e.uri, e.error) for e in found if e.error] == [(uri, "too-large")]
-        cut = next(e for e in found if e.error)
-        assert (tmp_path / "a.warc").read_bytes()[cut.offset :][: cut.length] == one
+    for packed, uri in ((bomb, "urn:bomb"), (small, "urn:large")):
+        container = gzip_members(PAGES[0]) + packed + gzip_members(*PAGES[1:])
+        envelopes = scan_warc(tmp_path, container, limit)
+        assert sound_uris(envelopes) == ALL
+        assert [(e.uri, e.error) for e in envelopes if e.error] == [(uri, "too-large")]
+        cut = next(e for e in envelopes if e.error)
+        assert (tmp_path / "a.warc").read_bytes()[cut.offset :][: cut.length] == packed
 
 
 def test_a_bomb_takes_no_memory():
-    held, _, state = warc.members.inflate(memoryview(gzip_bytes(b"\0" * 64 * MIB)), 0, MIB)
-    assert state == "endless" and len(held) <= 2 * MIB
+    content, _, state = warc.members.inflate(memoryview(gzip_bytes(b"\0" * 64 * MIB)), 0, MIB)
+    assert state == "endless" and len(content) <= 2 * MIB
 
 
-def test_members_inside_members_take_no_day(tmp_path):
-    """Stored blocks that line up: a member seems to begin every few bytes and never to end."""
+def test_members_inside_members_take_linear_time(tmp_path):
+    """A member seems to begin every few bytes and never ends."""
     block = 3 * 43 - 5
     unit = (
         warc.members.MAGIC
@@ -146,8 +149,8 @@ def test_members_inside_members_take_no_day(tmp_path):
         + (block ^ 0xFFFF).to_bytes(2, "little")
         + b"WARC/1.0\r\n"
     )
-    found = scan_warc(tmp_path, unit.ljust(43, b"x") * 20_000)
-    assert set(envelope_errors(found)) == {"unreadable"}
+    envelopes = scan_warc(tmp_path, unit.ljust(43, b"x") * 20_000)
+    assert set(envelope_errors(envelopes)) == {"unreadable"}
     noise = b"".join(gzip_bytes(b"WARC/1.0\r\n%d" % n)[:-5] for n in range(5000))
     assert len(scan_warc(tmp_path, noise)) == 5000
 
@@ -157,8 +160,8 @@ def test_a_large_plain_record_and_a_payload_over_the_limit(tmp_path):
     large = warc_record(http_response(b"a" * (2 * MIB)), "urn:large")
     above = warc_record(http_response(b"a" * (limit + 1)), "urn:above")
     for pack in (gzip_members, lambda *r: b"".join(r)):
-        found = scan_warc(tmp_path, pack(PAGES[0], large, above, PAGES[1]), limit)
-        assert sound_uris(found) == ALL[:2] and envelope_errors(found) == ["too-large"] * 2
+        envelopes = scan_warc(tmp_path, pack(PAGES[0], large, above, PAGES[1]), limit)
+        assert sound_uris(envelopes) == ALL[:2] and envelope_errors(envelopes) == ["too-large"] * 2
 
 
 def test_headers_of_a_megabyte(tmp_path):
@@ -169,9 +172,9 @@ def test_headers_of_a_megabyte(tmp_path):
         http_response(b"x", *["A: b"] * 50_000), "urn:many", extra="A: b\r\n" * 50_000
     )
     for pack in (gzip_members, lambda *r: b"".join(r)):
-        found = scan_warc(tmp_path, pack(wide, endless, head, many, PAGES[0]), 8 * MIB)
-        assert sound_uris(found) == ["urn:wide", "urn:many", ALL[0]]
-        assert envelope_errors(found) == ["unreadable"] * 2
+        envelopes = scan_warc(tmp_path, pack(wide, endless, head, many, PAGES[0]), 8 * MIB)
+        assert sound_uris(envelopes) == ["urn:wide", "urn:many", ALL[0]]
+        assert envelope_errors(envelopes) == ["unreadable"] * 2
 
 
 @pytest.mark.parametrize(
@@ -189,16 +192,20 @@ def test_headers_of_a_megabyte(tmp_path):
         b"\r\n\r\n",
     ],
 )
-def test_what_is_no_warc_is_a_row_that_says_so(tmp_path, content):
-    found = scan_warc(tmp_path, content)
-    assert found and set(envelope_errors(found)) == {"unreadable"} and not sound_uris(found)
+def test_a_file_that_is_not_warc_is_one_row(tmp_path, content):
+    envelopes = scan_warc(tmp_path, content)
+    assert (
+        envelopes
+        and set(envelope_errors(envelopes)) == {"unreadable"}
+        and not sound_uris(envelopes)
+    )
 
 
-def test_bodies_of_a_file_that_changed_are_reasons(tmp_path):
-    one = write_source(tmp_path / "a.warc", gzip_members(*PAGES))
-    wanted = [(e.offset, e.length) for e in warc.scan(one)]
+def test_bodies_of_a_file_that_changed_have_errors(tmp_path):
+    source = write_source(tmp_path / "a.warc", gzip_members(*PAGES))
+    wanted = [(e.offset, e.length) for e in warc.scan(source)]
     (tmp_path / "a.warc").write_bytes(b"something else altogether")
-    assert [b.error for b in warc.contents(one, wanted)] == ["unreadable"] * 5
+    assert [b.error for b in warc.contents(source, wanted)] == ["unreadable"] * 5
 
 
 EDITS = st.lists(
@@ -213,7 +220,7 @@ EDITS = st.lists(
 def damage(
     whole: bytes, starts: list[int], edits: list[tuple[str, float, int]]
 ) -> tuple[bytes, set[int]]:
-    """The damaged container, and the members that an edit touched."""
+    """Return the damaged container, and the numbers of the members that an edit changed."""
     parts = [bytearray(whole[a:b]) for a, b in zip(starts, [*starts[1:], len(whole)], strict=True)]
     touched: set[int] = set()
     for kind, where, value in edits:
@@ -241,8 +248,8 @@ def damage(
 @given(edits=EDITS, zipped=st.booleans())
 @example(edits=[("flip", 0.0, 1)], zipped=True)
 @example(edits=[("insert", 0.0, 31), ("flip", 0.99, 128)], zipped=True)
-def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
-    packed = [gzip_members(one) for one in PAGES] if zipped else list(PAGES)
+def test_damage_affects_only_the_damaged_records(tmp_path, edits, zipped):
+    packed = [gzip_members(page) for page in PAGES] if zipped else list(PAGES)
     starts = [sum(map(len, packed[:n])) for n in range(len(packed))]
     whole, (broken, touched) = b"".join(packed), damage(b"".join(packed), starts, edits)
 
@@ -256,9 +263,9 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 
     before, after = ids(whole), ids(broken)
     assert len({i for i, _ in after}) == len(after) or len(touched) > 1
-    if zipped:  # members are independent; a plain record runs on to the next that is whole
-        lost = {i for n, (i, _) in enumerate(before) if n not in touched}
-        assert lost <= {i for i, error in after if not error}
+    if zipped:  # members are independent; a plain record extends to the next sound source
+        untouched = {i for n, (i, _) in enumerate(before) if n not in touched}
+        assert untouched <= {i for i, error in after if not error}
     assert len(after) > 0 or not broken
 
 
@@ -269,11 +276,11 @@ def test_damage_costs_the_damaged_alone(tmp_path, edits, zipped):
 def test_a_damaged_stream_never_raises(tmp_path, edits):
     whole = gzip_bytes(INFO + b"".join(PAGES))
     broken, _ = damage(whole, [0], edits)
-    one = write_source(tmp_path / "a.warc", broken)
-    found = list(warc.scan(one))
-    good = [(e.offset, e.length) for e in found if not e.error]
-    assert not any(body.error for body in warc.contents(one, good))
-    assert len(good) == 5 or envelope_errors(found) or not broken
+    source = write_source(tmp_path / "a.warc", broken)
+    envelopes = list(warc.scan(source))
+    good = [(e.offset, e.length) for e in envelopes if not e.error]
+    assert not any(body.error for body in warc.contents(source, good))
+    assert len(good) == 5 or envelope_errors(envelopes) or not broken
 
 
 @settings(
@@ -293,9 +300,9 @@ def test_a_damaged_stream_never_raises(tmp_path, edits):
     ),
 )
 @example(b"]*M\x18", b"")
-def test_any_bytes_at_all(tmp_path, content, before):
-    one = write_source(tmp_path / "a.warc", before + content)
-    for envelope in warc.scan(one):
+def test_any_bytes(tmp_path, content, before):
+    source = write_source(tmp_path / "a.warc", before + content)
+    for envelope in warc.scan(source):
         assert envelope.error in (None, "unreadable", "too-large")
 
 
@@ -304,7 +311,7 @@ def test_any_bytes_at_all(tmp_path, content, before):
 )
 @given(st.binary(max_size=200), st.binary(max_size=100))
 def test_any_block_inside_a_sound_envelope(tmp_path, block, head):
-    found = scan_warc(
+    envelopes = scan_warc(
         tmp_path,
         gzip_members(
             warc_record(block),
@@ -312,26 +319,26 @@ def test_any_block_inside_a_sound_envelope(tmp_path, block, head):
             warc_record(block, kind="resource", content_type="text/plain"),
         ),
     )
-    assert len(found) == 3
+    assert len(envelopes) == 3
 
 
-#: What is known of each file: records that can be read, and rows that say why one cannot.
+#: Each file with its numbers of readable records and of damaged ones.
 KNOWN = {
-    "bad.arc": (0, 4),  # lengths of -1 and abc; one of 1 without HTTP
-    "block-sized-records.warc": (0, 3),  # of a type that WARC does not know
+    "bad.arc": (0, 4),  # lengths of -1 and abc; source of 1 without HTTP
+    "block-sized-records.warc": (0, 3),  # of a type unknown to WARC
     "block-sized-records.warc.gz": (0, 3),
     "block-sized-records.warc.lz4": (0, 3),
     "clipped.warc.gz": (0, 1),
     "clueweb-quirk.warc.gz": (29, 0),  # WARC 0.18
     "example-bad-non-chunked.warc.gz": (2, 0),
-    "example-digest.warc": (0, 0),  # requests alone
+    "example-digest.warc": (0, 0),  # only requests
     "example-iana.org-chunked.warc": (1, 0),
     "example-resource.warc.gz": (1, 0),
     "example-space-in-target-uri.warc.gz": (1, 0),
     "example-space-in-url.arc": (0, 1),  # its line ends were changed: 12 bytes are missing
     "example-trunc.warc": (0, 1),
     "example-wget-bad-target-uri.warc.gz": (3, 0),
-    "example-wrong-chunks.warc.gz": (1, 0),  # cut into members anywhere
+    "example-wrong-chunks.warc.gz": (1, 0),  # cut into members at any byte
     "example.arc": (1, 0),
     "example.arc.gz": (1, 0),
     "example.warc": (2, 0),
@@ -349,12 +356,12 @@ KNOWN = {
 @pytest.mark.parametrize("name", KNOWN)
 def test_real_damaged_files(name):
     path = DAMAGED / name
-    one = ContainerSource(path, path.name, {}, 64 * MIB)
+    source = ContainerSource(path, path.name, {}, 64 * MIB)
     read = reader("arc" if ".arc" in name else "warc")
-    found = list(read.scan(one))
-    good = [e for e in found if not e.error]
-    assert (len(good), len(found) - len(good)) == KNOWN[name]
-    bodies = read.contents(one, [(e.offset, e.length) for e in good])
+    envelopes = list(read.scan(source))
+    good = [e for e in envelopes if not e.error]
+    assert (len(good), len(envelopes) - len(good)) == KNOWN[name]
+    bodies = read.contents(source, [(e.offset, e.length) for e in good])
     assert not any(body.error for body in bodies)
     for envelope in good:
         row = {k: getattr(envelope, k) for k in ("locator", "offset", "length", "payload_sha256")}

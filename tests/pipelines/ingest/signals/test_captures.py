@@ -1,4 +1,4 @@
-"""Revisits and redirects, what stood at the fetch beside the latest, and hostile files."""
+"""Revisits and redirects, statements at the fetch and the latest, and hostile files."""
 
 from __future__ import annotations
 
@@ -50,13 +50,12 @@ def refuses(*captures: Capture, at: str = JULY, mode: str = "fetch", path: str =
 # Revisits
 
 
-def test_a_revisit_counts_as_the_one_before_it() -> None:
+def test_a_revisit_counts_as_the_capture_before_it() -> None:
     assert refuses(capture(OPEN, MAY), capture(SHUT, JUNE), revisit(JULY))
     assert not refuses(capture(SHUT, MAY), capture(OPEN, JUNE), revisit(JULY))
-    [one] = [
-        c for c in resolve_captures([capture(SHUT, MAY), revisit(JULY)]) if c.captured_at == JULY
-    ]
-    assert (one.body, one.status, one.doc_id, one.refers) == (SHUT, 200, "at 05", None)
+    resolved = resolve_captures([capture(SHUT, MAY), revisit(JULY)])
+    [last] = [c for c in resolved if c.captured_at == JULY]
+    assert (last.body, last.status, last.doc_id, last.refers) == (SHUT, 200, "at 05", None)
 
 
 @pytest.mark.parametrize(
@@ -76,17 +75,17 @@ def test_a_revisit_names_its_original(fields: dict[str, str]) -> None:
     assert not refuses(original, between)
 
 
-def test_an_original_that_is_not_there() -> None:
+def test_an_original_that_is_missing() -> None:
     gone = {"warc_payload_digest": "sha1:GONE"}
-    assert refuses(revisit(JULY))  # what it said is not known
+    assert refuses(revisit(JULY))  # its content is unknown
     assert refuses(revisit(JULY, **gone))
     assert refuses(revisit(JUNE), capture(OPEN, JULY), at=JULY) is False
-    # its digest says that the one before it is not its original: the others speak
+    # its digest shows that the capture before it is not the original: other captures count
     assert not refuses(capture(OPEN, MAY, digest=DIGEST), revisit(JULY, **gone))
     assert refuses(capture(SHUT, MAY, digest=DIGEST), revisit(JULY, **gone))
 
 
-def test_a_digest_names_a_capture_on_its_own_host_alone() -> None:
+def test_a_digest_refers_only_to_captures_of_the_same_host() -> None:
     other = capture(b"", MAY, uri="https://b.example/robots.txt", digest=DIGEST)
     assert refuses(other, revisit(JULY, warc_payload_digest=DIGEST))
     moved = {"warc_payload_digest": DIGEST, "warc_refers_to_target_uri": other.uri}
@@ -108,13 +107,13 @@ def test_a_revisit_of_a_redirect_is_followed() -> None:
     assert refuses(moved, target, revisit(JULY))
 
 
-# At the fetch, and the latest
+# Statements at the fetch and the latest
 
 
 @pytest.mark.parametrize(
     ("mode", "refused"), [("fetch", False), ("latest", True), ("strictest", True)]
 )
-def test_both_are_kept_where_they_differ(mode: str, refused: bool) -> None:
+def test_both_statements_are_kept_if_they_differ(mode: str, refused: bool) -> None:
     signals = HostSignals([capture(OPEN, MAY), capture(SHUT, JULY)], AGENTS, mode)
     [seen] = signals.observations("https://a.example/x", JUNE)
     assert (seen.value == "reserved") is refused
@@ -125,12 +124,12 @@ def test_both_are_kept_where_they_differ(mode: str, refused: bool) -> None:
     assert "compared" not in same.evidence()
 
 
-def test_a_protocol_that_speaks_at_one_time_alone() -> None:
+def test_a_protocol_with_a_statement_at_one_time_only() -> None:
     usage = b"User-agent: *\nAllow: /\nContent-Usage: train-ai=n\n"
     later = HostSignals([capture(OPEN, MAY), capture(usage, JULY)], AGENTS)
-    found = {o.protocol: o for o in later.observations("https://a.example/x", JUNE)}
-    assert found["aipref"].value == "unsaid" and not reservations(found.values())
-    assert found["aipref"].compared == {
+    observations = {o.protocol: o for o in later.observations("https://a.example/x", JUNE)}
+    assert observations["aipref"].value == "unsaid" and not reservations(observations.values())
+    assert observations["aipref"].compared == {
         "fetch": {"value": "unsaid"},
         "latest": {
             "value": "reserved",
@@ -145,7 +144,7 @@ def test_a_protocol_that_speaks_at_one_time_alone() -> None:
     assert list(reservations(strict.observations("https://a.example/x", JUNE))) == ["aipref"]
 
 
-# The specifications' own examples
+# Examples of the specifications
 
 
 def test_tdmrep_directories() -> None:
@@ -153,7 +152,7 @@ def test_tdmrep_directories() -> None:
       {"location": "/directory-b/html/", "tdm-reservation": 1,
        "tdm-policy": "https://provider.com/policies/policy.json"},
       {"location": "/directory-b/images/*.jpg", "tdm-reservation": 0}]"""
-    read = tdmrep.path_observer(Capture("a.example", "tdmrep", 200, body, MAY, "c"), AGENTS)
+    observe = tdmrep.path_observer(Capture("a.example", "tdmrep", 200, body, MAY, "c"), AGENTS)
     for path, value in (
         ("/directory-a/a.pdf", "reserved"),
         ("/directory-b/html/1", "reserved"),
@@ -161,15 +160,15 @@ def test_tdmrep_directories() -> None:
         ("/directory-b/images/1.png", None),
         ("/directory-c/", None),
     ):
-        seen = read(path)
+        seen = observe(path)
         assert (seen[0].value if seen else None) == value
-    assert read("/directory-b/html/1")[0].raw.endswith("policies/policy.json")
+    assert observe("/directory-b/html/1")[0].raw.endswith("policies/policy.json")
 
 
 @pytest.mark.parametrize("status", [500, 503, 599])
-def test_a_server_error_of_tdmrep_says_nothing_and_undoes_nothing(status: int) -> None:
+def test_a_server_error_of_tdmrep_is_ignored(status: int) -> None:
     uri = "https://a.example/.well-known/tdmrep.json"
-    said = capture(b'[{"location": "/", "tdm-reservation": 1}]', MAY, uri=uri, kind="tdmrep")
+    reserving = capture(b'[{"location": "/", "tdm-reservation": 1}]', MAY, uri=uri, kind="tdmrep")
     failed = capture(b"", JUNE, status, uri, "tdmrep")
     gone = capture(b"", JUNE, 404, uri, "tdmrep")
 
@@ -178,8 +177,8 @@ def test_a_server_error_of_tdmrep_says_nothing_and_undoes_nothing(status: int) -
         return "tdmrep" in reservations(seen)
 
     assert not reserved(failed)
-    assert reserved(said, failed)
-    assert not reserved(said, gone)
+    assert reserved(reserving, failed)
+    assert not reserved(reserving, gone)
 
 
 @pytest.mark.parametrize(
@@ -197,8 +196,8 @@ def test_a_server_error_of_tdmrep_says_nothing_and_undoes_nothing(status: int) -
 def test_tdmrep_precedence(
     headers: list[tuple[str, str]], metas: list[tuple[str, str]], where: str | None
 ) -> None:
-    found = reservations(observe_response(headers, metas, AGENTS)).get("tdmrep")
-    assert (found.where if found else None) == where
+    observations = reservations(observe_response(headers, metas, AGENTS)).get("tdmrep")
+    assert (observations.where if observations else None) == where
 
 
 @pytest.mark.parametrize(
@@ -209,7 +208,7 @@ def test_tdmrep_precedence(
         ('train-ai=y, train-ai, search=n, search="n"', False),
         ("train-ai;allow=n, train-ai=y", False),
         ('train-ai;has;parameters="?"', False),
-        # stricter than the draft, in which this field fails to parse: a slip undoes no opt-out
+        # stricter than the draft, where this field fails to parse: a typing error is no consent
         ("Train-AI=n", True),
     ],
 )
@@ -221,37 +220,37 @@ def test_aipref_vocabulary(value: str, expected: bool) -> None:
 # Hostile files
 
 
-def may(body: bytes, path: str = "/x", agents: tuple[str, ...] = AGENTS) -> bool:
+def may_fetch(body: bytes, path: str = "/x", agents: tuple[str, ...] = AGENTS) -> bool:
     [seen] = robots.path_observer(Capture("a.example", "robots", 200, body, MAY, "c"), agents)(path)
     return seen.value == "granted"
 
 
-def test_five_megabytes_are_read_up_to_the_limit() -> None:
+def test_a_large_file_is_read_up_to_the_limit() -> None:
     body = b"User-agent: *\n" + b"Disallow: /aaaa\n" * 320_000 + b"Disallow: /late\n"
     assert len(body) > 5_000_000
-    began = time.perf_counter()
-    assert may(body, "/late") and not may(body, "/aaaa")
-    assert time.perf_counter() - began < 3
+    started = time.perf_counter()
+    assert may_fetch(body, "/late") and not may_fetch(body, "/aaaa")
+    assert time.perf_counter() - started < 3
 
 
-def test_many_rules_cost_a_path_little() -> None:
+def test_many_rules_take_little_time_per_path() -> None:
     rules = b"".join(b"Disallow: /%x\n" % n for n in range(100_000))
-    read = robots.path_observer(
+    observe = robots.path_observer(
         Capture("a.example", "robots", 200, b"User-agent: *\n" + rules, MAY, "c"), AGENTS
     )
-    began = time.perf_counter()
-    assert [read(f"/{n:x}")[0].value for n in range(0x1000, 0x1800)] == ["reserved"] * 0x800
-    assert time.perf_counter() - began < 1
+    started = time.perf_counter()
+    assert [observe(f"/{n:x}")[0].value for n in range(0x1000, 0x1800)] == ["reserved"] * 0x800
+    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(
     "rule", ["/" + "*a" * 5_000 + "$", "*" * 10_000 + "b", "/" + "*aa" * 3_000]
 )
-def test_wildcards_take_no_more_than_linear_time(rule: str) -> None:
+def test_wildcards_take_linear_time(rule: str) -> None:
     body = f"User-agent: *\nDisallow: {rule}\n".encode()
-    began = time.perf_counter()
-    assert may(body, "/" + "a" * 4_000 + "c")
-    assert time.perf_counter() - began < 0.5
+    started = time.perf_counter()
+    assert may_fetch(body, "/" + "a" * 4_000 + "c")
+    assert time.perf_counter() - started < 0.5
 
 
 @pytest.mark.parametrize(
@@ -268,16 +267,16 @@ def test_wildcards_take_no_more_than_linear_time(rule: str) -> None:
         b"User-agent: *GPTBot*\nDisallow: /x\n",
     ],
 )
-def test_odd_octets(body: bytes) -> None:
-    assert not may(body) and may(body, "/y")
+def test_unusual_octets(body: bytes) -> None:
+    assert not may_fetch(body) and may_fetch(body, "/y")
 
 
-def test_an_agent_with_stars_is_not_everyone() -> None:
+def test_an_agent_with_stars_does_not_mean_all_agents() -> None:
     body = b"User-agent: *WordPress*\nDisallow: /\n\nUser-agent: *MLBot*\nDisallow: /\n"
-    assert may(body)
-    assert not may(body, agents=("MLBot",))
-    assert not may(b"User-agent: * # everyone\nDisallow: /\n")
-    assert not may(b"User-agent: * (all)\nDisallow: /\n")
+    assert may_fetch(body)
+    assert not may_fetch(body, agents=("MLBot",))
+    assert not may_fetch(b"User-agent: * # everyone\nDisallow: /\n")
+    assert not may_fetch(b"User-agent: * (all)\nDisallow: /\n")
 
 
 @pytest.mark.parametrize(
@@ -292,5 +291,5 @@ def test_an_agent_with_stars_is_not_everyone() -> None:
         b"User-agent:" * 50_000,
     ],
 )
-def test_what_is_no_robots_txt_says_nothing(body: bytes) -> None:
-    assert may(body)
+def test_a_file_that_is_not_robots_txt_has_no_rules(body: bytes) -> None:
+    assert may_fetch(body)

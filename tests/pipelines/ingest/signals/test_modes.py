@@ -1,5 +1,7 @@
-"""A crawl in which robots.txt changed between two captures, through the whole of ingest: what each
-mode of `signals` lets in, and that the evidence holds both observations whichever it is."""
+"""A whole ingest of a crawl in which robots.txt changed between two captures.
+
+Each mode of `signals` keeps other pages, and the evidence always holds both observations.
+"""
 
 from __future__ import annotations
 
@@ -36,14 +38,14 @@ PAGE = (
 MAY, JUNE, JULY, AUGUST = (f"2026-0{month}-01T00:00:00Z" for month in (5, 6, 7, 8))
 RESERVED = b'[{"location": "/", "tdm-reservation": 1}]'
 FREE = b'[{"location": "/", "tdm-reservation": 0}]'
-#: Host -> its two captures; each has pages of June, between the two, and of August, after both.
+#: Each host with its two captures. It has pages of June, between them, and of August, after both.
 HOSTS = {
     "closing.kz": ("/robots.txt", OPEN, SHUT),
     "opening.kz": ("/robots.txt", SHUT, OPEN),
     "reserving.kz": ("/.well-known/tdmrep.json", FREE, RESERVED),
     "steady.kz": ("/robots.txt", OPEN, OPEN),
 }
-#: Mode -> the pages that are kept.
+#: The pages that are kept in each mode.
 KEPT = {
     "fetch": {"closing.kz 06", "opening.kz 08", "reserving.kz 06", "steady.kz 06", "steady.kz 08"},
     "latest": {"opening.kz 06", "opening.kz 08", "steady.kz 06", "steady.kz 08"},
@@ -53,7 +55,7 @@ KEPT = {
 
 @pytest.fixture(params=list(KEPT))
 def judged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[dict[str, Any]]]:
-    """The mode, and the decisions on pages."""
+    """Run ingest in a mode; return the mode and the decisions on pages."""
     for name in ("raw", "register/sources", "register/evidence"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "register/sources/all.yaml").write_text(make_entry(match=GOVERNED))
@@ -69,14 +71,14 @@ def judged(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, list[di
     late = [
         crawl_record(f"https://{h}{path}", body, at=JULY) for h, (path, _, body) in HOSTS.items()
     ]
-    # the captures stand in other files than the pages, the later one in the first
+    # The captures are in other files than the pages; the later capture is in the first file.
     for number, records in enumerate((late, pages, early)):
         (tmp_path / f"raw/{number}.warc.gz").write_bytes(b"".join(records))
     argv = ["--params", str(tmp_path / "params.yaml"), "--workers", "1", "--json"]
     assert main(argv) == 0
-    done = load(tmp_path / "work/ingest", "ingest")
-    records = pl.concat([pl.read_parquet(done.path("records", s)) for s in done.shards])
-    decided = pl.concat([pl.read_parquet(done.path("decisions", s)) for s in done.shards])
+    stage = load(tmp_path / "work/ingest", "ingest")
+    records = pl.concat([pl.read_parquet(stage.path("records", s)) for s in stage.shards])
+    decided = pl.concat([pl.read_parquet(stage.path("decisions", s)) for s in stage.shards])
     rows = decided.join(records.select("doc_id", "captured_at"), on="doc_id").to_dicts()
     return request.param, [r for r in rows if r["uri"].endswith("/page")]
 
@@ -105,27 +107,25 @@ def test_modes(judged: tuple[str, list[dict[str, Any]]]) -> None:
         (first, second) = (
             ("granted", "reserved") if host != "opening.kz" else ("reserved", "granted")
         )
-        told = seen["compared"]
-        assert [told[w]["value"] for w in ("fetch", "latest")] == [first, second], name
-        assert [told[w]["observed_at"] for w in ("fetch", "latest")] == [MAY, JULY], name
-        assert len({told[w]["capture"] for w in ("fetch", "latest")}) == 2
-    if mode == "strictest":  # what refused it stands in the evidence, after both captures too
+        compared = seen["compared"]
+        assert [compared[w]["value"] for w in ("fetch", "latest")] == [first, second], name
+        assert [compared[w]["observed_at"] for w in ("fetch", "latest")] == [MAY, JULY], name
+        assert len({compared[w]["capture"] for w in ("fetch", "latest")}) == 2
+    if mode == "strictest":  # the evidence holds the refusing capture, also after both captures
         late = named["opening.kz 08"]
         assert json.loads(late["evidence"])["signals"] == mode
         assert (observation(late)["value"], observation(late)["observed_at"]) == ("reserved", MAY)
 
 
-def test_the_report_says_what_changed(
-    judged: tuple[str, list[dict[str, Any]]], tmp_path: Path
-) -> None:
+def test_the_report_lists_changes(judged: tuple[str, list[dict[str, Any]]], tmp_path: Path) -> None:
     mode, rows = judged
     kept = [row | {"source_id": "all"} for row in rows if row["outcome"] == "keep"]
     source = report_release.make_entry("all", "CC0-1.0")
     facts = report_release.write_release(tmp_path / "release", [source], kept, rows)
-    told = {one["host"]: one for one in opt_outs.to_json(facts)["changes"]}
-    assert set(told) == {"closing.kz", "opening.kz", "reserving.kz"}
-    for host, one in told.items():
-        was, now = ("reserved", "granted") if host == "opening.kz" else ("granted", "reserved")
-        assert (one["at_fetch"], one["now"], one["since"]) == (was, now, JULY)
-        assert one["records"] == 1  # that of June: in August both are behind it
-        assert one["documents"] == (f"{host} 06" in KEPT[mode])
+    changes = {change["host"]: change for change in opt_outs.to_json(facts)["changes"]}
+    assert set(changes) == {"closing.kz", "opening.kz", "reserving.kz"}
+    for host, change in changes.items():
+        before, now = ("reserved", "granted") if host == "opening.kz" else ("granted", "reserved")
+        assert (change["at_fetch"], change["now"], change["since"]) == (before, now, JULY)
+        assert change["records"] == 1  # the page of June; that of August is after both captures
+        assert change["documents"] == (f"{host} 06" in KEPT[mode])

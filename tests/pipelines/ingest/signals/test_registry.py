@@ -1,4 +1,4 @@
-"""Signals other than robots' access rules, and the choice among captures."""
+"""Protocols other than the access rules of robots.txt, and the choice among captures."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def capture(
     return Capture("a.example", kind, status, raw, at, doc_id, **more)
 
 
-def host(module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENTS) -> str | None:
+def host_value(
+    module: Protocol, body: str, path: str, agents: tuple[str, ...] = AGENTS
+) -> str | None:
     seen = module.path_observer(capture(body, kind=next(iter(module.KINDS), "")), agents)(path)
     return seen[0].value if seen else None
 
@@ -67,21 +69,21 @@ def test_aipref_example_of_the_draft() -> None:
         "Content-Usage: /ai-ok/ train-ai=y\n\n"
         "User-Agent: ExampleBot\nAllow: /\nContent-Usage: train-ai=y\n"
     )
-    assert host(aipref, body, "/test", ("*",)) == "reserved"
-    assert host(aipref, body, "/ai-ok/test", ("*",)) == "granted"
-    assert host(aipref, body, "/test", ("ExampleBot",)) == "granted"
-    assert host(aipref, body, "/test", ("ExampleBot", "*")) == "reserved"
+    assert host_value(aipref, body, "/test", ("*",)) == "reserved"
+    assert host_value(aipref, body, "/ai-ok/test", ("*",)) == "granted"
+    assert host_value(aipref, body, "/test", ("ExampleBot",)) == "granted"
+    assert host_value(aipref, body, "/test", ("ExampleBot", "*")) == "reserved"
 
 
-def test_aipref_same_path_and_silence() -> None:
+def test_aipref_with_equal_paths_and_without_statements() -> None:
     both = "User-agent: *\nContent-Usage: /x train-ai=y\nContent-Usage: /x train-ai=n\n"
-    assert host(aipref, both, "/x") == "reserved"
-    assert host(aipref, both, "/y") is None
+    assert host_value(aipref, both, "/x") == "reserved"
+    assert host_value(aipref, both, "/y") is None
     silent = "User-agent: *\nContent-Usage: train-ai=n\nContent-Usage:\t/x\tsearch=y\n"
-    assert host(aipref, silent, "/x") == "reserved"
+    assert host_value(aipref, silent, "/x") == "reserved"
 
 
-def test_any_no_among_header_lines_wins() -> None:
+def test_any_no_among_header_lines_reserves() -> None:
     headers = [("Content-Usage", "train-ai=y"), ("content-usage", "train-ai=n")]
     assert aipref.resolve(aipref.page_observations(headers, (), AGENTS)) is not None
     assert aipref.page_observations([("Content-Usage", "@!")], (), AGENTS) == []
@@ -112,7 +114,7 @@ def test_any_no_among_header_lines_wins() -> None:
     ],
 )
 def test_content_signal(body: str, expected: str | None) -> None:
-    assert host(content_signal, body, "/news/1.html") == expected
+    assert host_value(content_signal, body, "/news/1.html") == expected
 
 
 # TDMRep
@@ -138,14 +140,14 @@ RULES = [
     ],
 )
 def test_tdmrep_file_first_match(path: str, expected: str | None) -> None:
-    assert host(tdmrep, json.dumps(RULES), path) == expected
+    assert host_value(tdmrep, json.dumps(RULES), path) == expected
 
 
-def test_tdmrep_damage_is_observed() -> None:
-    assert host(tdmrep, '[{"location": "/", ', "/") == "unreadable"
-    assert host(tdmrep, "[" * 100_000, "/") == "unreadable"
-    assert host(tdmrep, "null", "/") is None
-    assert host(tdmrep, '{"location": "/", "tdm-reservation": 1}', "/") == "reserved"
+def test_a_malformed_tdmrep_file_is_observed() -> None:
+    assert host_value(tdmrep, '[{"location": "/", ', "/") == "unreadable"
+    assert host_value(tdmrep, "[" * 100_000, "/") == "unreadable"
+    assert host_value(tdmrep, "null", "/") is None
+    assert host_value(tdmrep, '{"location": "/", "tdm-reservation": 1}', "/") == "reserved"
     assert tdmrep.path_observer(capture("", status=404, kind="tdmrep"), AGENTS)("/") == []
     for unknown in (capture("", status=0), capture(b" " * (tdmrep.LIMIT + 1) + b"[]")):
         assert tdmrep.path_observer(unknown, AGENTS)("/")[0].value == "reserved"
@@ -278,7 +280,7 @@ def refuses(signals: HostSignals, at: str, uri: str = "https://a.example/x") -> 
     return "robots" in reservations(signals.observations(uri, at))
 
 
-def test_fetch_takes_the_capture_that_was_current() -> None:
+def test_fetch_uses_the_capture_of_that_time() -> None:
     signals = HostSignals(
         [
             capture(SHUT, "2026-10-10T00:00:00Z", doc_id="b"),
@@ -303,7 +305,7 @@ def test_latest_and_strictest() -> None:
         HostSignals([], AGENTS, "loose")
 
 
-def test_every_scheme_and_port_of_a_host_speaks() -> None:
+def test_captures_of_all_schemes_and_ports_bind_a_host() -> None:
     signals = HostSignals(
         [
             capture(SHUT, uri="https://a.example/robots.txt"),
@@ -317,7 +319,7 @@ def test_every_scheme_and_port_of_a_host_speaks() -> None:
     assert signals.hosts == {"a.example"}
 
 
-def test_redirects_are_followed_in_the_context_of_the_first_host() -> None:
+def test_a_redirect_target_binds_the_first_host() -> None:
     moved = capture(
         "",
         status=301,
@@ -339,7 +341,7 @@ def test_redirects_are_followed_in_the_context_of_the_first_host() -> None:
     assert HostSignals([loop], AGENTS).observations("http://a.example/x", "2026") == []
 
 
-def test_observations_name_their_capture_and_survive_a_pickle() -> None:
+def test_observations_name_their_capture_and_can_be_pickled() -> None:
     rules = json.dumps([{"location": "/reserved/*", "tdm-reservation": 1}])
     body = "User-agent: *\nContent-Signal: search=yes, ai-train=no\nAllow: /\n"
     signals = HostSignals(
@@ -356,9 +358,9 @@ def test_observations_name_their_capture_and_survive_a_pickle() -> None:
     assert signals.observations("urn:x:1", "2026") == []
 
 
-def test_no_protocol_reads_a_header_that_is_passed_over() -> None:
-    for said in ("noai", "train-ai=n", "ai-train=no", "1", '<https://a.example/l>; rel="license"'):
-        pairs = [(name, said) for name in signals._MUTE]
+def test_no_protocol_reads_a_skipped_header() -> None:
+    for value in ("noai", "train-ai=n", "ai-train=no", "1", '<https://a.example/l>; rel="license"'):
+        pairs = [(name, value) for name in signals._MUTE]
         assert [o for p in signals.PROTOCOLS for o in p.page_observations(pairs, (), AGENTS)] == []
 
 

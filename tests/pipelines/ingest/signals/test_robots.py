@@ -1,4 +1,4 @@
-"""robots.txt: RFC 9309's examples, its edges, and patterns against a naive oracle."""
+"""robots.txt: the examples of RFC 9309, its edge cases, and patterns against a regular expression."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def capture(body: bytes, status: int = 200) -> Capture:
     return Capture("a.example", "robots", status, body, "2026-10-01T00:00:00Z", "0" * 32)
 
 
-def may(body: str | bytes, path: str, *agents: str, status: int = 200) -> bool:
+def may_fetch(body: str | bytes, path: str, *agents: str, status: int = 200) -> bool:
     raw = body.encode() if isinstance(body, str) else body
     [seen] = robots.path_observer(capture(raw, status), agents or ("*",))(path)
     return seen.value == "granted"
@@ -69,13 +69,13 @@ User-Agent: quxbot"""
     ],
 )
 def test_rfc_5_1_simple_example(agent: str, path: str, expected: bool) -> None:
-    assert may(SIMPLE, path, agent) is expected
+    assert may_fetch(SIMPLE, path, agent) is expected
 
 
 def test_rfc_5_2_longest_match() -> None:
     body = "User-Agent: foobot\nAllow: /example/page/\nDisallow: /example/page/disallowed.gif"
-    assert may(body, "/example/page/x", "foobot")
-    assert not may(body, "/example/page/disallowed.gif", "foobot")
+    assert may_fetch(body, "/example/page/x", "foobot")
+    assert not may_fetch(body, "/example/page/disallowed.gif", "foobot")
 
 
 def test_rfc_2_2_1_groups_of_one_agent_merge() -> None:
@@ -84,7 +84,7 @@ def test_rfc_2_2_1_groups_of_one_agent_merge() -> None:
         "user-agent: ExampleBot\ndisallow: /baz\n\nuser-agent: *\ndisallow: /qux\n"
     )
     for path, expected in (("/foo", False), ("/baz", False), ("/qux", True)):
-        assert may(body, path, "examplebot") is expected
+        assert may_fetch(body, path, "examplebot") is expected
 
 
 @pytest.mark.parametrize(
@@ -118,19 +118,19 @@ def test_rfc_2_2_2_encoding(pattern: str, path: str) -> None:
         ("/Foo", "/foo"),
     ],
 )
-def test_what_does_not_match(pattern: str, path: str) -> None:
+def test_patterns_that_do_not_match(pattern: str, path: str) -> None:
     assert not covers(pattern, path)
 
 
 def test_an_allow_wins_a_tie() -> None:
-    assert may("User-agent: *\nDisallow: /page\nAllow: /page", "/page")
-    assert may("User-agent: *\nAllow: /$\nDisallow: /", "/")
-    assert not may("User-agent: *\nAllow: /$\nDisallow: /", "/x")
+    assert may_fetch("User-agent: *\nDisallow: /page\nAllow: /page", "/page")
+    assert may_fetch("User-agent: *\nAllow: /$\nDisallow: /", "/")
+    assert not may_fetch("User-agent: *\nAllow: /$\nDisallow: /", "/x")
 
 
 def test_robots_txt_itself_is_allowed() -> None:
-    assert may("User-agent: *\nDisallow: /", "/robots.txt")
-    assert may("", "/robots.txt", status=503)
+    assert may_fetch("User-agent: *\nDisallow: /", "/robots.txt")
+    assert may_fetch("", "/robots.txt", status=503)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_robots_txt_itself_is_allowed() -> None:
     ],
 )
 def test_rfc_2_3_1_status(status: int, expected: bool) -> None:
-    assert may("User-agent: *\nDisallow: /x", "/y", status=status) is expected
+    assert may_fetch("User-agent: *\nDisallow: /x", "/y", status=status) is expected
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
@@ -164,19 +164,19 @@ def test_line_ends_comments_and_spaces(end: str) -> None:
         "Disallow:",
     )
     body = "\ufeff" + end.join(lines)
-    assert not may(body, "/a%20b/c", "gptbot")
-    assert may(body, "/a", "GPTBot")
+    assert not may_fetch(body, "/a%20b/c", "gptbot")
+    assert may_fetch(body, "/a", "GPTBot")
 
 
 def test_other_records_do_not_end_a_group() -> None:
     body = "User-agent: a\nSitemap: /s\nCrawl-delay: 3\nUser-agent: b\nDisallow: /x\n"
-    assert not may(body, "/x", "a")
-    assert not may(body, "/x", "b")
+    assert not may_fetch(body, "/x", "a")
+    assert not may_fetch(body, "/x", "b")
 
 
-def test_any_agent_of_ours_suffices() -> None:
+def test_a_rule_for_one_of_the_agents_reserves() -> None:
     body = "User-agent: GPTBot/1.2\nUser-agent: CCBot\nDisallow: /p/\n"
-    assert may(body, "/p/x", "*")
+    assert may_fetch(body, "/p/x", "*")
     [seen] = robots.path_observer(capture(body.encode()), ("*", "CCBot", "GPTBot"))("/p/x")
     assert (seen.value, seen.location, seen.raw) == (
         "reserved",
@@ -185,21 +185,21 @@ def test_any_agent_of_ours_suffices() -> None:
     )
 
 
-def test_groups_of_everyone_merge_around_a_named_group() -> None:
+def test_groups_for_all_agents_merge_around_a_named_group() -> None:
     body = (
         "User-agent: *\nAllow: /\n\nUser-agent: GPTBot\nUser-agent: CCBot\n"
         "Disallow: /private/\n\nUser-agent: *\nDisallow: /private/\n"
     )
     for agent in ("*", "GPTBot", "ccbot", "other"):
-        assert not may(body, "/private/000001.html", agent)
-        assert may(body, "/news/000001.html", agent)
+        assert not may_fetch(body, "/private/000001.html", agent)
+        assert may_fetch(body, "/news/000001.html", agent)
 
 
 def test_agents_with_digits_and_blanks() -> None:
     body = "User-agent: AI2Bot\nUser-agent: ChatGPT Agent\nDisallow: /\n"
-    assert not may(body, "/", "ai2bot")
-    assert not may(body, "/", "ChatGPT Agent")
-    assert may(body, "/", "AI")
+    assert not may_fetch(body, "/", "ai2bot")
+    assert not may_fetch(body, "/", "ChatGPT Agent")
+    assert may_fetch(body, "/", "AI")
 
 
 @pytest.mark.parametrize(
@@ -212,45 +212,45 @@ def test_agents_with_digits_and_blanks() -> None:
         "User-agent: a, *\nDisallow: /x",
     ],
 )
-def test_slips_err_on_the_refusing_side(body: str) -> None:
-    assert not may(body, "/x")
+def test_typing_errors_refuse(body: str) -> None:
+    assert not may_fetch(body, "/x")
 
 
 def test_rules_without_an_agent_are_ignored() -> None:
-    assert may("Disallow: /\n\nUser-agent: *\nDisallow: /x", "/y")
+    assert may_fetch("Disallow: /\n\nUser-agent: *\nDisallow: /x", "/y")
 
 
-def test_a_page_instead_of_a_file_says_nothing() -> None:
-    assert may("<!DOCTYPE html><html><head><title>404</title></head></html>", "/")
-    assert may(bytes(range(256)) * 50, "/")
+def test_a_page_in_place_of_the_file_has_no_rules() -> None:
+    assert may_fetch("<!DOCTYPE html><html><head><title>404</title></head></html>", "/")
+    assert may_fetch(bytes(range(256)) * 50, "/")
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
 def test_byte_order_marks(codec: str) -> None:
-    assert not may("User-agent: *\nDisallow: /ә\n".encode(codec), "/%D3%99")
+    assert not may_fetch("User-agent: *\nDisallow: /ә\n".encode(codec), "/%D3%99")
 
 
-def test_octets_that_are_no_utf8() -> None:
-    assert not may(b"User-agent: *\nDisallow: /\xff/\n", "/%FF/x")
+def test_octets_that_are_not_utf8() -> None:
+    assert not may_fetch(b"User-agent: *\nDisallow: /\xff/\n", "/%FF/x")
 
 
-def test_the_limit_of_500_kib_drops_the_cut_line() -> None:
+def test_a_line_cut_by_the_limit_is_dropped() -> None:
     head = "User-agent: *\nDisallow: /x\n"
     body = head + "#" * (robots.LIMIT - len(head) - 12) + "\nDisallow: /yes\nDisallow: /z\n"
     assert body.encode()[: robots.LIMIT].endswith(b"Disallow: /")
-    assert not may(body, "/x")
-    assert may(body, "/yes")
-    assert may(body, "/z")
+    assert not may_fetch(body, "/x")
+    assert may_fetch(body, "/yes")
+    assert may_fetch(body, "/z")
 
 
 def test_stars_take_linear_time() -> None:
     pattern, path = "/" + "*a" * 2000 + "$", "/" + "a" * 20000 + "b"
-    began = time.perf_counter()
+    started = time.perf_counter()
     assert not covers(pattern, path)
-    assert time.perf_counter() - began < 0.5
+    assert time.perf_counter() - started < 0.5
 
 
-def oracle(pattern: str, path: str) -> bool:
+def matches_regex(pattern: str, path: str) -> bool:
     ends = pattern.endswith("$")
     body = pattern[:-1] if ends else pattern
     regex = "".join(".*" if c == "*" else re.escape(c) for c in body)
@@ -260,7 +260,7 @@ def oracle(pattern: str, path: str) -> bool:
 @given(st.text("ab*/", max_size=9), st.booleans(), st.text("ab/", max_size=14))
 def test_patterns_agree_with_a_regex(pattern: str, ends: bool, path: str) -> None:
     pattern, path = "/" + pattern + "$" * ends, "/" + path
-    assert covers(pattern, path) == oracle(pattern, path)
+    assert covers(pattern, path) == matches_regex(pattern, path)
 
 
 @given(st.binary(max_size=400), st.text(max_size=30))
@@ -303,7 +303,7 @@ def test_the_real_files_are_read() -> None:
 )
 def test_crawler_commons_cases(name: str, agent: str, path: str, expected: bool) -> None:
     body = (ROBOTS_FILES / "crawler-commons" / name).read_bytes()
-    assert may(body, path, agent) is expected
+    assert may_fetch(body, path, agent) is expected
 
 
 @needs_shared

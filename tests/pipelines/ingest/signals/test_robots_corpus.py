@@ -1,6 +1,6 @@
-"""crawler-commons' robots.txt files against RFC 9309, and real files beside Protego.
+"""Verdicts on crawler-commons' robots.txt files by RFC 9309, and on real files against Protego.
 
-The expected verdicts and the sections that they follow from are in `robots_corpus.yaml`.
+`robots_corpus.yaml` holds the expected verdicts and their sections of the RFC.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ CASES: dict[str, list[list[Any]]] = yaml.safe_load(
 )
 pytestmark = pytest.mark.skipif(not ROBOTS_FILES.exists(), reason="shared data is absent")
 
-#: Hosts whose verdicts differ from Protego's, and what RFC 9309 has to say about it.
+#: Hosts whose verdicts differ from Protego's, and what RFC 9309 says.
 DIFFERENCES = {
-    "www.menards.com": "2.2: a path begins with `/`. `Disallow: 500errorPage.html` is no rule; "
-    "Protego drops it, here it is taken as meant",
+    "www.menards.com": "2.2: a path begins with `/`. `Disallow: 500errorPage.html` is not a rule. "
+    "Protego ignores it; here it gets the slash",
     "www.ratp.fr": "the same: `Disallow: sites/default/files/*`",
     "www.toyoko-inn.com": "2.2.2: `Allow: /corporation/index.html` does not match `/corporation/`; "
     "Protego adds Google's rule that it allows its directory",
@@ -40,7 +40,7 @@ def verdict(body: bytes, agent: str, path: str) -> bool:
     return seen.value == "granted"
 
 
-def test_every_file_has_its_cases() -> None:
+def test_each_file_has_cases() -> None:
     assert set(CASES) == {f.name for f in (ROBOTS_FILES / "crawler-commons").iterdir()}
     assert sum(map(len, CASES.values())) >= 100
 
@@ -56,8 +56,8 @@ def test_crawler_commons(name: str) -> None:
     assert not wrong
 
 
-def paths_of(body: bytes) -> list[str]:
-    """Some common paths, and for each rule of the file paths that it covers or just misses."""
+def paths_to_test(body: bytes) -> list[str]:
+    """Return common paths, and for each rule of the file paths that it covers or nearly covers."""
     paths = {"/", "/news/1", "/index.html", "/a?b=c"}
     for field, value in robots.parse_lines(body):
         if field in robots.ACCESS and value:
@@ -68,29 +68,29 @@ def paths_of(body: bytes) -> list[str]:
     return sorted(paths)
 
 
-def test_real_files_beside_protego() -> None:
+def test_real_files_against_protego() -> None:
     protego = pytest.importorskip("protego")
     files = sorted((ROBOTS_FILES / "real").iterdir())
-    asked, different = 0, set()
+    compared, different = 0, set()
     for file in files:
         body = file.read_bytes()
         capture = Capture("a.example", "robots", 200, body, "", "")
-        # the signature is dropped for it, which Protego does not do by itself
+        # without the byte-order mark, which Protego does not remove
         theirs = protego.Protego.parse(body.decode("utf-8-sig", "replace"))
         for agent in ("GPTBot", "CCBot"):
             ours = robots.path_observer(capture, (agent,))
-            for path in paths_of(body):
+            for path in paths_to_test(body):
                 uri = f"https://a.example{path}"
                 if parts := split_uri(uri):
-                    asked += 1
+                    compared += 1
                     allowed = ours(parts.path)[0].value == "granted"
                     if allowed is not theirs.can_fetch(uri, agent):
                         different.add(file.name)
     assert (len(files), different) == (278, set(DIFFERENCES))
-    assert asked > 40_000
+    assert compared > 40_000
 
 
-def test_the_list_of_ai_agents_is_read_whole() -> None:
+def test_the_complete_list_of_ai_agents_is_read() -> None:
     body = (ROBOTS_FILES / "ai-robots-txt/robots.txt").read_bytes()
     named = [v for f, v in robots.parse_lines(body) if f == "user-agent"]
     assert len(named) > 100

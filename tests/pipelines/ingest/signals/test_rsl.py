@@ -87,16 +87,16 @@ ALL = PERMITS % "all"
     ],
 )
 def test_terms(text: str, bars: str) -> None:
-    found = parse_document(text.encode())
-    assert found is not None
-    [one] = found
-    assert bool(one.bars) == bool(bars) and bars in one.bars
+    contents = parse_document(text.encode())
+    assert contents is not None
+    [content] = contents
+    assert bool(content.bars) == bool(bars) and bars in content.bars
 
 
-def test_elements_of_other_namespaces_are_passed_over() -> None:
+def test_elements_of_other_namespaces_are_ignored() -> None:
     text = licence(f'<x:payment xmlns:x="urn:x"><x:a>{PROHIBITS % "all"}</x:a></x:payment>', ALL)
-    [one] = parse_document(text.encode()) or ()
-    assert not one.bars
+    [content] = parse_document(text.encode()) or ()
+    assert not content.bars
 
 
 BOMB = (
@@ -119,13 +119,13 @@ BOMB = (
         '<?xml version="1.0" encoding="klingon"?><rsl><content url="/"/></rsl>',
     ],
 )
-def test_what_is_no_document(text: str) -> None:
-    began = time.perf_counter()
+def test_bodies_that_are_not_rsl(text: str) -> None:
+    started = time.perf_counter()
     assert parse_document(text.encode()) is None
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - started < 1
 
 
-def test_documents_are_told_by_their_root() -> None:
+def test_documents_are_detected_by_their_root() -> None:
     assert is_rsl_document(b'<?xml version="1.0"?>\n<!-- a --><!-- <b> --> <rsl xmlns="x">')
     assert is_rsl_document(b"\xef\xbb\xbf<rsl:rsl/>")
     for other in (b"<rss><rsl/></rss>", b"<rslx>", b"<!-- <rsl>", b"", b"<!--" * 1000):
@@ -156,86 +156,95 @@ def terms(text: str, uri: str = URL, at: str = AT, status: int = 200) -> Capture
 LINK = f"License: {URL}\n\nUser-agent: *\nAllow: /\n"
 
 
-def reserved(*captures: Capture, path: str = "/x", mode: str = "fetch", at: str = AT) -> str | None:
+def reservation_reason(
+    *captures: Capture, path: str = "/x", mode: str = "fetch", at: str = AT
+) -> str | None:
     signals = HostSignals(captures, AGENTS, mode)
     found = reservations(signals.observations(f"https://a.example{path}", at)).get("rsl")
     return found.raw if found else None
 
 
-def test_a_link_is_read_from_the_crawl() -> None:
-    assert reserved(robots_txt(LINK), terms(licence(ALL))) is None
-    assert reserved(robots_txt(LINK), terms(licence(PROHIBITS % "all"))) == "prohibits: all"
-    assert reserved(robots_txt("User-agent: *\nAllow: /\n")) is None
+def test_linked_terms_are_read_from_the_crawl() -> None:
+    assert reservation_reason(robots_txt(LINK), terms(licence(ALL))) is None
+    assert (
+        reservation_reason(robots_txt(LINK), terms(licence(PROHIBITS % "all"))) == "prohibits: all"
+    )
+    assert reservation_reason(robots_txt("User-agent: *\nAllow: /\n")) is None
 
 
 def test_a_link_without_a_document_reserves() -> None:
-    assert "not in the crawl" in (reserved(robots_txt(LINK)) or "")
-    assert reserved(robots_txt(LINK), terms("", status=404)) == "HTTP 404"
-    assert reserved(robots_txt(LINK), terms("<rsl>")) == "no RSL document that can be read"
-    assert reserved(robots_txt("License: /license.xml\n"), terms(licence(ALL))) is None
-    assert "not in the crawl" in (reserved(robots_txt("License: http://[/l\n")) or "")
+    assert "not in the crawl" in (reservation_reason(robots_txt(LINK)) or "")
+    assert reservation_reason(robots_txt(LINK), terms("", status=404)) == "HTTP 404"
+    assert (
+        reservation_reason(robots_txt(LINK), terms("<rsl>")) == "no RSL document that can be read"
+    )
+    assert reservation_reason(robots_txt("License: /license.xml\n"), terms(licence(ALL))) is None
+    assert "not in the crawl" in (reservation_reason(robots_txt("License: http://[/l\n")) or "")
 
 
 def test_a_document_of_another_host_is_read_for_the_host_that_links() -> None:
     elsewhere = "https://collective.example/royalty.xml"
     link = f"License: {elsewhere}\n"
-    assert reserved(robots_txt(link), terms(licence(ALL), elsewhere)) is None
+    assert reservation_reason(robots_txt(link), terms(licence(ALL), elsewhere)) is None
     paid = licence(PERMITS % "ai-all", '<payment type="use"/>')
-    assert reserved(robots_txt(link), terms(paid, elsewhere)) == "payment: use"
+    assert reservation_reason(robots_txt(link), terms(paid, elsewhere)) == "payment: use"
 
 
-def test_lines_of_a_group_stand_instead_of_those_for_all() -> None:
+def test_lines_of_a_group_replace_the_lines_for_all() -> None:
     body = LINK + "License: https://a.example/own.xml\n"
     own = terms(licence(PROHIBITS % "all"), "https://a.example/own.xml")
-    assert reserved(robots_txt(body), terms(licence(ALL)), own) == "prohibits: all"
+    assert reservation_reason(robots_txt(body), terms(licence(ALL)), own) == "prohibits: all"
     mine = "License: https://a.example/none.xml\nUser-agent: *\nLicense: " + URL
-    assert reserved(robots_txt(mine), terms(licence(ALL))) is None
+    assert reservation_reason(robots_txt(mine), terms(licence(ALL))) is None
 
 
 @pytest.mark.parametrize("line", ["License: MIT", "License:", "License: see the imprint"])
-def test_lines_that_are_no_address_say_nothing(line: str) -> None:
-    assert reserved(robots_txt(line + "\n")) is None
+def test_lines_without_an_address_are_ignored(line: str) -> None:
+    assert reservation_reason(robots_txt(line + "\n")) is None
 
 
-def test_a_line_may_name_a_known_licence() -> None:
+def test_a_line_can_name_a_known_licence() -> None:
     body = "License: https://creativecommons.org/licenses/by-nc/4.0/deed.ru\n"
     [seen] = rsl.path_observer(robots_txt(body), AGENTS)("/")
     assert (seen.value, seen.licence, seen.link) == ("granted", "CC-BY-NC-4.0", None)
 
 
-def test_narrower_terms_stand() -> None:
+def test_narrower_terms_override() -> None:
     both = (
         '<rsl><content url="/"><license><prohibits type="usage">ai-train</prohibits></license>'
         f'</content><content url="/open/*"><license>{ALL}</license></content>'
         '<content url="https://other.example/"><license/></content></rsl>'
     )
-    held = robots_txt(LINK), terms(both)
-    assert reserved(*held) == "prohibits: ai-train"
-    assert reserved(*held, path="/open/x") is None
+    captures = robots_txt(LINK), terms(both)
+    assert reservation_reason(*captures) == "prohibits: ai-train"
+    assert reservation_reason(*captures, path="/open/x") is None
     # the example of 3.1.2
     site = (
         f'<rsl><content url="/"><license>{ALL}</license></content><content url="/articles/">'
         f"<license>{PROHIBITS % 'ai-train'}</license></content></rsl>"
     )
-    assert reserved(robots_txt(LINK), terms(site)) is None
-    assert reserved(robots_txt(LINK), terms(site), path="/articles/1") == "prohibits: ai-train"
+    assert reservation_reason(robots_txt(LINK), terms(site)) is None
+    assert (
+        reservation_reason(robots_txt(LINK), terms(site), path="/articles/1")
+        == "prohibits: ai-train"
+    )
 
 
 def test_a_document_of_the_host_counts_without_a_link() -> None:
-    assert reserved(terms(licence(PROHIBITS % "all"))) == "prohibits: all"
+    assert reservation_reason(terms(licence(PROHIBITS % "all"))) == "prohibits: all"
     absolute = document("<license/>" + "", url="https://www.a.example/news/*")
-    assert reserved(terms(absolute)) is None
+    assert reservation_reason(terms(absolute)) is None
 
 
-def test_terms_too_have_a_time() -> None:
+def test_terms_are_chosen_by_time() -> None:
     later = "2026-11-01T00:00:00Z"
-    held = robots_txt(LINK), terms(licence(ALL)), terms(licence(PROHIBITS % "all"), at=later)
-    assert reserved(*held) is None
-    assert reserved(*held, mode="latest") == "prohibits: all"
-    assert reserved(*held, mode="strictest") == "prohibits: all"
-    seen = HostSignals(held, AGENTS).observations("https://a.example/x", AT)
-    [one] = [o for o in seen if o.protocol == "rsl"]
-    assert one.compared and one.compared["latest"]["value"] == "reserved"
+    captures = robots_txt(LINK), terms(licence(ALL)), terms(licence(PROHIBITS % "all"), at=later)
+    assert reservation_reason(*captures) is None
+    assert reservation_reason(*captures, mode="latest") == "prohibits: all"
+    assert reservation_reason(*captures, mode="strictest") == "prohibits: all"
+    seen = HostSignals(captures, AGENTS).observations("https://a.example/x", AT)
+    [observation] = [o for o in seen if o.protocol == "rsl"]
+    assert observation.compared and observation.compared["latest"]["value"] == "reserved"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +256,11 @@ def test_terms_too_have_a_time() -> None:
         ([("Link", f'<{URL}>; rel="alternate"; type="{MEDIA_TYPE}"')], [], None),
         ([], [(MEDIA_TYPE, URL)], "linked"),
         ([], [(MEDIA_TYPE, document(f"<license>{ALL}</license>", url=""))], "granted"),
-        ([], [(MEDIA_TYPE, document("<license/>", url="", attributes=' server="x"'))], "reserved"),
+        (
+            [],
+            [(MEDIA_TYPE, document("<license/>", url="", attributes=' server="x"'))],
+            "reserved",
+        ),
         ([], [(MEDIA_TYPE, "<rsl>")], "reserved"),
     ],
 )
@@ -260,8 +273,11 @@ def test_pages(
 
 def test_links_of_a_page_are_followed() -> None:
     linked = observe_response([], [(MEDIA_TYPE, URL)], AGENTS)
-    assert "rsl" in reservations(linked)  # as long as nobody followed it
-    for text, value in ((licence(ALL), "granted"), (licence(PROHIBITS % "all"), "reserved")):
+    assert "rsl" in reservations(linked)  # a link that was not followed
+    for text, value in (
+        (licence(ALL), "granted"),
+        (licence(PROHIBITS % "all"), "reserved"),
+    ):
         signals = HostSignals([terms(text)], AGENTS)
         [seen] = signals.follow(linked, "https://b.example/x", AT)
         assert (seen.value, seen.link) == (value, URL)
@@ -275,7 +291,11 @@ def test_links_of_a_page_are_followed() -> None:
 @pytest.mark.parametrize(
     ("body", "path", "expected"),
     [
-        ("# Spawning AI\nUser-Agent: *\nDisallow: *.txt\nDisallow: *.pdf\n", "/a", "reserved"),
+        (
+            "# Spawning AI\nUser-Agent: *\nDisallow: *.txt\nDisallow: *.pdf\n",
+            "/a",
+            "reserved",
+        ),
         ("User-Agent: *\nDisallow: /\nDisallow: *\n", "/a/b.html?c", "reserved"),
         ("User-Agent: *\nDisallow: *\n", "/", "reserved"),
         ("User-Agent: *\nDisallow: *.jpg\nDisallow: *.mp3\n", "/a", None),
@@ -297,7 +317,7 @@ def test_ai_txt(body: str, path: str, expected: str | None) -> None:
     assert (seen[0].value if seen else None) == expected
 
 
-def test_ai_txt_always_asks_for_everyone() -> None:
+def test_ai_txt_always_reads_the_rules_for_all_agents() -> None:
     capture = Capture("a.example", "ai-txt", 200, b"User-Agent: *\nDisallow: /\n", AT, "c")
     assert ai_txt.path_observer(capture, ("GPTBot",))("/")[0].value == "reserved"
     assert ai_txt.path_observer(Capture("a", "ai-txt", 503, b"", AT, "c"), AGENTS)("/") == []

@@ -1,4 +1,4 @@
-"""DOCX, ODT, RTF and EPUB: what is text, what is not, and what must not be unpacked."""
+"""DOCX, ODT, RTF and EPUB: which parts are text, and limits of unpacking."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def test_docx_paragraphs_tables_and_notes():
         "<w:tc><w:p><w:r><w:t>7</w:t></w:r></w:p></w:tc></w:tr></w:tbl>"
     )
     notes = f'<w:footnotes xmlns:w="{W}"><w:footnote>{docx_paragraph("Ескерту.")}</w:footnote></w:footnotes>'
-    found = word(
+    document = word(
         make_docx(
             docx_paragraph("Бірінші ", "сөйлем.") + table + docx_paragraph("Соңы"), footnotes=notes
         )
     )
-    assert found.text.split("\n\n") == [
+    assert document.text.split("\n\n") == [
         "Бірінші сөйлем.",
         "Аты\tЖасы",
         "бір",
@@ -46,10 +46,10 @@ def test_docx_paragraphs_tables_and_notes():
         "Соңы",
         "Ескерту.",
     ]
-    assert (found.title, found.error) == ("Тақырып", None)
+    assert (document.title, document.error) == ("Тақырып", None)
 
 
-def test_docx_without_what_was_deleted_moved_hidden_or_remarked():
+def test_docx_without_deleted_moved_hidden_text_and_comments():
     inner = (
         "<w:p><w:pPr><w:tabs><w:tab/></w:tabs></w:pPr>"
         "<w:r><w:t>бар</w:t><w:tab/><w:t>мәтін</w:t><w:br/><w:t>осы</w:t></w:r>"
@@ -72,8 +72,8 @@ def test_odt():
         "<table:table><table:table-row><table:table-cell><text:p>а</text:p></table:table-cell>"
         "<table:table-cell><text:p>б</text:p></table:table-cell></table:table-row></table:table>"
     )
-    found = documents.extract_text(make_odt(body), ODT, LIMIT)
-    assert found.text.split("\n\n") == ["Тақырып", "Бір екі\tүш.", "а\tб", "Ескерту."]
+    document = documents.extract_text(make_odt(body), ODT, LIMIT)
+    assert document.text.split("\n\n") == ["Тақырып", "Бір екі\tүш.", "а\tб", "Ескерту."]
     locked = make_odt(body, **{"META-INF/manifest.xml": "<m><encryption-data/></m>"})
     assert documents.extract_text(locked, ODT, LIMIT).detail == "encrypted"
 
@@ -105,8 +105,8 @@ def test_odt():
     ],
 )
 def test_rtf(source, expected):
-    found = rtf(source)
-    assert (found.text, found.error) == (expected.strip(), None)
+    document = rtf(source)
+    assert (document.text, document.error) == (expected.strip(), None)
 
 
 def test_rtf_title_and_depth():
@@ -122,14 +122,14 @@ def chapter(text: str) -> str:
 
 def test_epub():
     metadata = '<meta property="tdm:reservation">1</meta><meta name="cover" content="x"/>'
-    found = documents.extract_text(
+    document = documents.extract_text(
         make_epub([chapter("Бір."), chapter("Екі.")], metadata), EPUB, LIMIT
     )
-    assert (found.text, found.title, found.error) == ("Бір.\n\nЕкі.", "Кітап", None)
-    assert found.metas == (("tdm:reservation", "1"), ("cover", "x"))
+    assert (document.text, document.title, document.error) == ("Бір.\n\nЕкі.", "Кітап", None)
+    assert document.metas == (("tdm:reservation", "1"), ("cover", "x"))
 
 
-def test_epub_encrypted_torn_and_led_astray():
+def test_epub_encrypted_broken_and_with_wrong_paths():
     rights = '<e><EncryptionMethod Algorithm="{}"/><CipherReference URI="book/text/c0.xhtml"/></e>'
     locked = {"META-INF__encryption.xml": rights.format("urn:drm")}
     assert (
@@ -162,12 +162,12 @@ LOL = (
         ("<a>" + "x" * LIMIT + "</a>", "too-large"),
     ],
 )
-def test_xml_that_harms(document, reason):
+def test_harmful_xml(document, reason):
     assert word(make_zip({"word/document.xml": document})).error == reason
     assert documents.extract_text(make_zip({"content.xml": document}), ODT, LIMIT).error == reason
 
 
-def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
+def test_bombs_and_path_traversal(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     bomb = make_docx(docx_paragraph("x" * 50_000_000))
     assert len(bomb) < LIMIT and word(bomb).error == "too-large"
@@ -191,14 +191,14 @@ def test_bombs_and_names_that_climb(tmp_path, monkeypatch):
     assert word(bytes(locked)).detail == "encrypted"
 
 
-def test_old_office_is_said_to_be():
+def test_old_office_is_unsupported():
     ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600
     for media_type in ("application/msword", WORD, ODT):
         assert documents.extract_text(ole, media_type, LIMIT).error == "unsupported-media-type"
     assert word(ole + "EncryptedPackage".encode("utf-16-le")).detail == "encrypted"
 
 
-def test_the_whole_of_a_zip_may_be_stored():
+def test_an_uncompressed_zip_is_read():
     import io
 
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""PDF: paragraphs out of lines, metadata, and files that must not cost a worker."""
+"""PDF: paragraphs from lines, metadata, and files that must not crash a worker."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def body(*lines: str, left: float = 60, top: float = 700) -> list[tuple[float, f
     return [(left, top - 12 * n, line) for n, line in enumerate(lines)]
 
 
-def test_lines_become_paragraphs_and_hyphens_words():
-    found = read(
+def test_lines_are_joined_to_paragraphs_and_hyphenated_words():
+    document = read(
         make_pdf(
             [
                 [
@@ -40,8 +40,8 @@ def test_lines_become_paragraphs_and_hyphens_words():
             ]
         )
     )
-    assert found.error is None and found.title == "A title"
-    assert found.text.split("\n\n") == [
+    assert document.error is None and document.title == "A title"
+    assert document.text.split("\n\n") == [
         "Настоящий закон определяет правовые основы того, что государство обеспечивает каждому "
         "гражданину во всех регионах страны, и действует на всей территории.",
         "Второй абзац начинается с отступа и занимает ровно две строки на странице этого документа.",
@@ -59,21 +59,21 @@ def test_running_heads_and_page_numbers_are_left_out():
         ]
         for n in range(1, 6)
     ]
-    found = read(make_pdf(pages)).text
-    assert found.split("\n\n") == [f"Статья {n}. О порядке" for n in range(1, 6)]
+    document = read(make_pdf(pages)).text
+    assert document.split("\n\n") == [f"Статья {n}. О порядке" for n in range(1, 6)]
 
 
-def test_a_sentence_runs_over_the_page():
-    found = read(make_pdf([body("Закон вступает в силу"), body("со дня опубликования.")]))
-    assert found.text == "Закон вступает в силу со дня опубликования."
+def test_a_sentence_continues_on_the_next_page():
+    document = read(make_pdf([body("Закон вступает в силу"), body("со дня опубликования.")]))
+    assert document.text == "Закон вступает в силу со дня опубликования."
 
 
 def test_without_a_text_layer():
-    found = read(make_pdf([[], []]))
-    assert (found.text, found.error) == ("", None)
+    document = read(make_pdf([[], []]))
+    assert (document.text, document.error) == ("", None)
 
 
-def test_letters_that_nobody_knows():
+def test_fonts_without_known_letters():
     mapped = make_pdf([body("Текст")]).replace(b"<80> <BF> <0410>", b"<80> <BF> <0001>")
     assert (read(mapped).text, read(mapped).error) == ("", "undecodable")
 
@@ -87,13 +87,13 @@ def test_letters_that_nobody_knows():
         "</rdf:Description>",
     ],
 )
-def test_what_xmp_says_of_mining(deflated, inside):
-    found = read(make_pdf([body("Текст")], TDM.format(inside).encode(), deflated))
-    assert found.text == "Текст"
-    assert found.metas == (("tdm:reservation", "1"), ("tdm:policy", "https://a.kz/p.json"))
+def test_reservations_in_xmp(deflated, inside):
+    document = read(make_pdf([body("Текст")], TDM.format(inside).encode(), deflated))
+    assert document.text == "Текст"
+    assert document.metas == (("tdm:reservation", "1"), ("tdm:policy", "https://a.kz/p.json"))
 
 
-def test_xmp_of_other_things_and_broken():
+def test_xmp_about_other_things_and_broken():
     assert xmp.pdf_metas(b"<x:xmpmeta xmlns:x='a'><a/></x:xmpmeta>") == ((), False)
     assert xmp.pdf_metas(b"<rdf:RDF tdm></rdf:RDF>") == ((), True)
     assert xmp.pdf_metas(b"<</Type /Metadata>>stream\r\n\x01\x02endstream") == ((), True)
@@ -110,11 +110,11 @@ def test_encrypted():
 
 
 @pytest.mark.parametrize("payload", [b"", b"%PDF-", b"%PDF-1.7\n" + b"\0" * 5000, b"GIF89a"])
-def test_no_pdf(payload):
+def test_files_that_are_not_pdf(payload):
     assert read(payload).error == "unreadable"
 
 
-def test_bounds():
+def test_the_limit_of_text():
     assert read(make_pdf([body("x" * 90)] * 40), 3000).error == "too-large"
 
 
@@ -138,14 +138,14 @@ def test_an_inflating_content_stream_is_bounded():
     assert read(make_pdf([[]], raw=b" " * (32 << 20))).error in (None, "unreadable")
 
 
-def test_the_frames_of_requests(tmp_path):
+def test_requests_and_answers(tmp_path):
     import io
     import json
 
     good, bad = make_pdf([body("Слово")]), b"%PDF-broken"
-    asked = b"".join(pdf_parser.FRAME.pack(len(p), LIMIT) + p for p in (good, bad))
+    requests = b"".join(pdf_parser.FRAME.pack(len(p), LIMIT) + p for p in (good, bad))
     out = io.BytesIO()
-    pdf_parser.serve(io.BytesIO(asked + b"torn"), out)
+    pdf_parser.serve(io.BytesIO(requests + b"torn"), out)
     out.seek(0)
     answers = []
     while head := out.read(pdf_parser.FRAME.size):

@@ -1,4 +1,4 @@
-"""No document may raise: noise, torn and flipped files of each format, and real ones."""
+"""No document raises: noise, truncated and flipped files of each format, and real ones."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from helpers.office_files import TDM, docx_paragraph, make_docx, make_epub, make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.engine.decisions import known
+from pipelines.engine.decisions import is_known_reason
 from pipelines.ingest import text_extraction
-from pipelines.ingest.extract.documents import document_text
 from pipelines.ingest.extract.documents import registry as documents
+from pipelines.ingest.extract.documents.document_text import DocumentText
 from pipelines.ingest.readers.records import ContainerSource
 from pipelines.ingest.readers.registry import FILES, reader
 
@@ -44,32 +44,33 @@ FOLDER = SHARED / "data/documents"
 BY_NAME = {"txt": "text", "htm": "html", "tsv": "csv"}
 
 
-def sound(found: document_text.DocumentText) -> bool:
-    return (not found.error or (not found.text and known("damaged", found.error))) and len(
-        found.text
-    ) <= 4 * LIMIT
+def is_sound(document: DocumentText) -> bool:
+    """Whether a document has a text within limits, or no text and a known reason."""
+    if document.error and (document.text or not is_known_reason("damaged", document.error)):
+        return False
+    return len(document.text) <= 4 * LIMIT
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(sorted(VALID)), st.sampled_from(HEADS), st.binary(max_size=300))
 def test_noise(media_type, head, noise):
     documents.sniff_media_type(head + noise)
-    assert sound(documents.extract_text(head + noise, media_type, LIMIT))
+    assert is_sound(documents.extract_text(head + noise, media_type, LIMIT))
 
 
 @settings(max_examples=250, deadline=None)
 @given(st.sampled_from(sorted(VALID)), st.data())
-def test_torn_and_flipped(media_type, data):
+def test_truncated_and_flipped(media_type, data):
     payload = bytearray(VALID[media_type])
     places = st.integers(0, len(payload) - 1)
     for place in data.draw(st.lists(places, max_size=6)):
         payload[place] ^= 1 << data.draw(st.integers(0, 7))
-    whole = bytes(payload[: data.draw(st.one_of(st.just(len(payload)), places))])
-    documents.sniff_media_type(whole)
-    assert sound(documents.extract_text(whole, media_type, LIMIT))
+    damaged = bytes(payload[: data.draw(st.one_of(st.just(len(payload)), places))])
+    documents.sniff_media_type(damaged)
+    assert is_sound(documents.extract_text(damaged, media_type, LIMIT))
 
 
-def test_the_valid_ones_are_read():
+def test_valid_documents_are_read():
     for media_type, payload in VALID.items():
         assert documents.extract_text(payload, media_type, LIMIT).text, media_type
 
@@ -83,16 +84,17 @@ def test_every_real_file_has_one_outcome():
         source = ContainerSource(path, path.name, {"uri": "0", "text": "1"}, 1 << 26)
         if format in ("doc", "gz"):
             format = "docx" if format == "doc" else "text"
-        found = list(reader(format).scan(source))
-        assert found and (format == "csv" or len(found) == 1), path.name
-        bodies = list(reader(format).contents(source, [(e.offset, e.length) for e in found]))
-        assert len(bodies) == len(found)
+        envelopes = list(reader(format).scan(source))
+        assert envelopes and (format == "csv" or len(envelopes) == 1), path.name
+        bodies = list(reader(format).contents(source, [(e.offset, e.length) for e in envelopes]))
+        assert len(bodies) == len(envelopes)
         for body in bodies:
-            seen = text_extraction.extract_document(body, 1 << 26)
-            assert seen.error is None or (seen.text == "" and known("damaged", seen.error))
-            if seen.error:
-                damaged[path.name] = seen.error
-            read += bool(seen.text)
+            document = text_extraction.extract_document(body, 1 << 26)
+            reason = document.error
+            assert reason is None or (document.text == "" and is_known_reason("damaged", reason))
+            if reason:
+                damaged[path.name] = reason
+            read += bool(document.text)
     assert read > 90
     assert damaged["broken.docx"] == damaged["broken.odt"] == "unreadable"
     assert damaged["english_doc.doc"] == "unsupported-media-type"

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def told(context: Context, run: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def emit_events(
+    context: Context, run: Mapping[str, Any]
+) -> Iterator[Callable[[Mapping[str, Any]], None]]:
     """Send START; FAIL where the block raises; COMPLETE where it hands a stage's summary over.
 
     Args:
@@ -29,19 +31,19 @@ def told(context: Context, run: Mapping[str, Any]) -> Iterator[Callable[[Mapping
     emitter = context.events
 
     def complete(summary: Mapping[str, Any]) -> dict[str, Any]:
-        about = _run(context, run)
-        return events.complete(about, _now(), _output(context, about, summary))
+        about = _event_run(context, run)
+        return events.complete(about, _now(), _event_output(context, about, summary))
 
-    emitter.emit(lambda: events.start(_run(context, run)))
+    emitter.emit(lambda: events.start(_event_run(context, run)))
     try:
         yield lambda summary: emitter.emit(lambda: complete(summary))
     except BaseException as error:
-        message = _message(error)
-        emitter.emit(lambda: events.fail(_run(context, run), _now(), message))
+        message = _safe_message(error)
+        emitter.emit(lambda: events.fail(_event_run(context, run), _now(), message))
         raise
 
 
-def _run(context: Context, run: Mapping[str, Any]) -> events.Run:
+def _event_run(context: Context, run: Mapping[str, Any]) -> events.Run:
     params = context.params
     return events.Run(
         release=params.release.name,
@@ -60,14 +62,14 @@ def _run(context: Context, run: Mapping[str, Any]) -> events.Run:
     )
 
 
-def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> events.Output:
+def _event_output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> events.Output:
     from pipelines.engine.published import digest
 
     totals = summary["totals"]
     outcomes = totals.get("outcome", {})
     facets = {}
     if run.stage == RELEASE:  # elsewhere sources are counted over what came in
-        sources = list(_governed(context.register))
+        sources = list(_source_terms(context.register))
         counted = totals.get("source", {})
         facets = {
             "tamga_licence": events.licence_facet(run, rollups.licence_rows(sources, counted)),
@@ -82,7 +84,7 @@ def _output(context: Context, run: events.Run, summary: Mapping[str, Any]) -> ev
     )
 
 
-def _governed(register: Register) -> Iterator[rollups.SourceTerms]:
+def _source_terms(register: Register) -> Iterator[rollups.SourceTerms]:
     terms = {name: asdict(term) for name, term in register.licences.items()}
     for source in register.sources.values():
         ends, spdx = source.basis.expires_on, source.licence.spdx
@@ -96,7 +98,7 @@ def _governed(register: Register) -> Iterator[rollups.SourceTerms]:
         )
 
 
-def _message(error: BaseException) -> str:
+def _safe_message(error: BaseException) -> str:
     """Our own words hold no personal data; those of libraries may."""
     kind = type(error)
     ours = kind.__module__.partition(".")[0] in ("pipelines", "lineage", "schemas")
