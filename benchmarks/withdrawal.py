@@ -1,13 +1,13 @@
-"""What it costs to withdraw a source, beside the run that made the release, and what is left of it.
+"""Measure the withdrawal of a source against the run that made the release; search what remains.
 
     python benchmarks/withdrawal.py [--docs 6000] [--json]
     python benchmarks/withdrawal.py --gauntlet DIR
 
-A gauntlet is run with a tokenizer, and its release tracked by DVC, with a remote that is a folder.
-Of its sources, the one nearest to a tenth of the documents is withdrawn, with `--erase`, and the
-raw files are read again.  Searched for are fragments of its texts (60 characters that no other
-document has) and of its tokens (32 ids in a row), in the release, the work files, DVC's cache and
-the remote.  All is done in a copy; the folder that is named stays as it is.
+The benchmark runs a gauntlet with a tokenizer, and tracks its release with DVC, with a remote that is
+a folder.  It withdraws, with `--erase`, the source that is nearest to a tenth of the documents.  Then
+it runs ingest again.  It searches fragments of the source's texts (60 characters that no other
+document has) and of its tokens (32 consecutive ids) in the release, the work files, DVC's cache and
+the remote.  It works in a copy: the given folder is not changed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FRAGMENT_CHARS, FRAGMENT_IDS = 60, 32
 
 
 def tamga(home: Path, *args: str, expected: int = 0) -> tuple[str, dict[str, float]]:
-    """A command in a process of its own: its output; its seconds by the clock and of processors."""
+    """Run a command in its own process; return its output, and its wall and processor seconds."""
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as errors:
         command = [sys.executable, "-m", "pipelines.cli", *args, "--params", "params.yaml"]
@@ -52,8 +52,8 @@ def tamga(home: Path, *args: str, expected: int = 0) -> tuple[str, dict[str, flo
         return out.read(), taken
 
 
-def prepared(folder: Path, named: Path | None, docs: int) -> Path:
-    """A gauntlet with a tokenizer, nothing run yet."""
+def make_gauntlet(folder: Path, named: Path | None, docs: int) -> Path:
+    """Copy or make a gauntlet with a tokenizer; return its folder."""
     home = folder / "corpus"
     if named:
         shutil.copytree(named, home, ignore=shutil.ignore_patterns("work", "release", ".dvc"))
@@ -67,8 +67,8 @@ def prepared(folder: Path, named: Path | None, docs: int) -> Path:
     return home
 
 
-def tracked(home: Path, release: Path) -> None:
-    """The release in DVC's cache and in a remote beside the corpus."""
+def track_with_dvc(home: Path, release: Path) -> None:
+    """Put the release into DVC's cache and into a remote beside the corpus."""
     from dvc.repo import Repo
 
     os.environ["DVC_NO_ANALYTICS"] = "1"
@@ -81,8 +81,8 @@ def tracked(home: Path, release: Path) -> None:
 
 
 def fragments(release: Path, source: str) -> tuple[pl.Series, list[bytes]]:
-    """Of a source's documents: pieces of text that no other has, and pieces of tokens that stand
-    in the token shards once."""
+    """Return fragments of a source's documents: texts that no other document has, and token ids that
+    occur once in the token shards."""
     data = pl.read_parquet(release / "data/**/*.parquet", hive_partitioning=False)
     mine = data.filter(pl.col("source_id") == source)
     others = "\n".join(data.filter(pl.col("source_id") != source)["text"])
@@ -101,20 +101,20 @@ def fragments(release: Path, source: str) -> tuple[pl.Series, list[bytes]]:
     return texts, ids
 
 
-def holding(home: Path, texts: pl.Series, ids: list[bytes]) -> Iterator[str]:
-    """The files of the releases, the work folder, DVC's cache and the remote in which one of the
-    fragments stands."""
+def files_with_fragments(home: Path, texts: pl.Series, ids: list[bytes]) -> Iterator[str]:
+    """Yield the files of the releases, the work folder, DVC's cache and the remote that hold one of
+    the fragments."""
     places = [home / "release", home / "work", home / ".dvc", home.parent / "remote"]
     patterns = texts.implode()
     for path in sorted(p for place in places for p in place.rglob("*") if p.is_file()):
         shard = path.read_bytes() if path.suffix in ("", ".npy") else b""  # DVC's have no suffix
-        in_text = pl.Series([*strings(path)]).str.contains_any(patterns).any()
+        in_text = pl.Series([*readable_texts(path)]).str.contains_any(patterns).any()
         if in_text or (shard[:6] == b"\x93NUMPY" and any(one in shard for one in ids)):
             yield path.relative_to(home.parent).as_posix()
 
 
-def strings(path: Path) -> Iterator[str]:
-    """What can be read in a file: its bytes as UTF-8, and the texts of a Parquet file."""
+def readable_texts(path: Path) -> Iterator[str]:
+    """Yield the texts of a file: its bytes as UTF-8, and the texts of a Parquet file."""
     with path.open("rb") as file:
         content = file.read()
     yield content.decode("utf-8", "replace")
@@ -125,34 +125,37 @@ def strings(path: Path) -> Iterator[str]:
 
 
 def shards(release: Path) -> dict[str, str]:
-    """SHA-256 of each shard of texts and of tokens."""
+    """Return the SHA-256 of each shard of texts and of tokens."""
     files = [*release.glob("data/**/*.parquet"), *release.glob("tokens/**/*.npy")]
     named = {p.relative_to(release).as_posix(): p for p in sorted(files)}
     return {name: sha256(path.read_bytes()).hexdigest() for name, path in named.items()}
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    home = prepared(folder, options.gauntlet, options.docs)
-    told, full = tamga(home, "run", "--workers", str(options.workers), "--json")
-    release = Path(json.loads(told)["release"])
+    """Run the benchmark in a folder; return its figures."""
+    home = make_gauntlet(folder, options.gauntlet, options.docs)
+    output, full = tamga(home, "run", "--workers", str(options.workers), "--json")
+    release = Path(json.loads(output)["release"])
     documents = pl.read_parquet(release / "lineage/documents/*.parquet")
     sizes = documents["source_id"].value_counts(sort=True)
     off = (pl.col("count") - documents.height / 10).abs()
     source, size = sizes.sort(off, "source_id").row(0)
-    tracked(home, release)
+    track_with_dvc(home, release)
     texts, ids = fragments(release, source)
-    before, held = shards(release), [*holding(home, texts, ids)]
+    before, held = shards(release), [*files_with_fragments(home, texts, ids)]
     show, dry = tamga(home, "withdraw", "source", source, "--json")
     by = ("--by", "counsel", "--ground", "benchmark")
-    told, confirm = tamga(home, "withdraw", "source", source, "--confirm", "--erase", *by, "--json")
-    done, after = json.loads(told), shards(release)
+    output, confirm = tamga(
+        home, "withdraw", "source", source, "--confirm", "--erase", *by, "--json"
+    )
+    done, after = json.loads(output), shards(release)
     receipt = f"release/receipts/{done['id']}.dsse.json"
     receipts, _ = tamga(home, "verify", "--receipt", receipt)
     sound, _ = tamga(home, "verify", str(release))
     touched = {s for one in json.loads(show)["releases"] for s in one["shards"]}
     parts = {name.removeprefix("data/").removesuffix(".parquet") for name in touched}
     kept = {n: d for n, d in before.items() if not any(f"/{p}" in f"/{n}" for p in parts)}
-    left = [*holding(home, texts, ids)]
+    left = [*files_with_fragments(home, texts, ids)]
     tamga(home, "ingest")
     read = pl.read_parquet(home / "work/ingest/decisions/*.parquet")
     records = pl.read_parquet(home / "work/ingest/records/*.parquet").filter(source_id=source)
@@ -175,17 +178,17 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--docs", type=int, default=6000, help="of the gauntlet that is made")
-    parser.add_argument("--gauntlet", type=Path, metavar="DIR", help="one that is there, instead")
-    parser.add_argument("--workers", type=int, default=1, help="of the full run")
+    parser.add_argument("--docs", type=int, default=6000, help="documents of the gauntlet to make")
+    parser.add_argument("--gauntlet", type=Path, metavar="DIR", help="use this gauntlet instead")
+    parser.add_argument("--workers", type=int, default=1, help="workers of the full run")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="withdrawal-") as folder:
-        told = measure(Path(folder), options)
+        figures = measure(Path(folder), options)
     if options.json:
-        json.dump(told, sys.stdout, indent=1)
+        json.dump(figures, sys.stdout, indent=1)
         return
-    for name, value in told.items():
+    for name, value in figures.items():
         print(f"{name}: {json.dumps(value)}")
 
 

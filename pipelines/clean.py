@@ -1,6 +1,6 @@
-"""`tamga clean`: remove what a run leaves between stages, texts with their personal data first.
+"""`tamga clean`: remove the files between stages, texts with personal data first.
 
-Keys, validation results, metrics and the release stay; the next run starts from the raw records.
+Keys, validation results, metrics and the release stay.  The next run starts from the raw records.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from schemas.command_entry import with_exit_code
 from schemas.params import Params
 
 STATE: Final = ".state"
-#: Folder of `work` -> what it holds, and whether that is personal data as it was read.
+#: Folder of `work` -> what it holds, and whether that is unredacted personal data.
 HOLDS: Final[dict[str, tuple[str, bool]]] = dict(
     sorted(
         {
@@ -38,12 +38,12 @@ EXAMPLES = """examples:
   tamga clean --dry-run
   tamga clean --params params.yaml --json
 
-Exit codes: 0 removed (or nothing there), 1 a run is at work, 2 wrong usage or parameters."""
+Exit codes: 0 removed (or nothing to remove), 1 a run is at work, 2 wrong usage or parameters."""
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A folder between stages."""
+    """A folder that `tamga clean` removes."""
 
     folder: Path
     holds: str
@@ -60,73 +60,73 @@ class Leftover:
 
 
 def leftovers(params: Params) -> list[Leftover]:
-    """The folders of `work` that a clean would remove, those with personal data first.
+    """Return the folders of `work` that `clean` removes, those with personal data first.
 
-    A folder that holds the release, the register or the parameters is not among them.
+    A folder that holds the release, the register or the parameters is left out.
     """
     target = params.release_folder
     needed = [p.resolve() for p in (target, params.register, params.path, params.work / "keys")]
-    found = []
+    folders = []
     for name, (holds, personal) in HOLDS.items():
         folder = params.work / name
         if folder.is_dir() and not any(p.is_relative_to(folder.resolve()) for p in needed):
             size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
             texts = personal or (folder / "documents").is_dir()
-            found.append(Leftover(folder, holds, texts, size))
-    return found
+            folders.append(Leftover(folder, holds, texts, size))
+    return folders
 
 
 def clean(params: Params) -> list[Leftover]:
-    """Remove them; returns what was removed.
+    """Remove the leftovers; return them.
 
     Raises:
-      StageError: where a stage is at work there.
+      StageError: if a stage is at work in `work`.
     """
-    found = leftovers(params)
-    with ExitStack() as held:
+    removed = leftovers(params)
+    with ExitStack() as stack:
         for stage in (*stages.STAGES, "preview"):
             lock = params.work / STATE / f"{stage}.lock"
-            if found and not held.enter_context(locks.exclusive_lock(lock)):
+            if removed and not stack.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
                     f"clean: {stage} is at work in {params.work}; wait for it, then clean"
                 )
-        for one in found:
-            for path in sorted(one.folder.iterdir()):
+        for leftover in removed:
+            for path in sorted(leftover.folder.iterdir()):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 elif path.suffix != ".lock":
                     path.unlink()
-    for folder in {*(one.folder for one in found), params.work / STATE}:
+    for folder in {*(leftover.folder for leftover in removed), params.work / STATE}:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
-    return found
+    return removed
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command; return its exit code."""
     parser = command_line.parser("clean", __doc__, EXAMPLES)
     command_line.add_params(parser)
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
+        "--dry-run", action="store_true", help="list what would be removed; remove nothing"
     )
-    parser.add_argument("--json", action="store_true", help="print what it is as JSON")
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     options = parser.parse_args(argv)
     return _clean(options)
 
 
 def _clean(options: argparse.Namespace) -> int:
     params = load_params(options.params)
-    found = leftovers(params) if options.dry_run else clean(params)
+    folders = leftovers(params) if options.dry_run else clean(params)
     if options.json:
-        print(json.dumps({"removed": [] if options.dry_run else [o.as_json() for o in found],
-                          "would_remove": [o.as_json() for o in found] if options.dry_run else []},
+        print(json.dumps({"removed": [] if options.dry_run else [o.as_json() for o in folders],
+                          "would_remove": [o.as_json() for o in folders] if options.dry_run else []},
                          ensure_ascii=False, indent=1))  # fmt: skip
         return 0
-    for one in found:
-        mark = " (personal data)" if one.personal else ""
-        print(f"{'would remove' if options.dry_run else 'removed'} {one.folder}: "
-              f"{one.holds}{mark}, {one.bytes:,} bytes")  # fmt: skip
-    if not found:
+    for leftover in folders:
+        mark = " (personal data)" if leftover.personal else ""
+        print(f"{'would remove' if options.dry_run else 'removed'} {leftover.folder}: "
+              f"{leftover.holds}{mark}, {leftover.bytes:,} bytes")  # fmt: skip
+    if not folders:
         print(f"nothing to remove in {params.work}")
     return 0

@@ -1,4 +1,4 @@
-"""`tamga`: one command for the stages and for what is asked of their results."""
+"""`tamga`: one command for the stages and for the queries of their results."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ from schemas.command_entry import with_exit_code
 from schemas.errors import Usage
 from schemas.stages import STAGES, TABLE
 
-#: Command -> (module with `main(argv) -> exit code`, what it does).
+#: Command -> (module with `main(argv) -> exit code`, help text).
 COMMANDS = {
-    "run": ("pipelines.run", "all stages in one go, from raw records to a release"),
+    "run": ("pipelines.run", "run all stages, from raw records to a release"),
     **{one.name: (f"pipelines.{one.name}.stage", one.summary) for one in TABLE},
     "sources": ("pipelines.governance.sources", "check, list or show the register of sources"),
     "policy": (
         "pipelines.governance.policies",
-        "policy packs: list, show, what another version would flip",
+        "policy packs: list, show, compare two versions",
     ),
-    "trace": ("lineage.trace", "a document, a URL, a shard and row, or tokens: the whole chain"),
+    "trace": ("lineage.trace", "the chain from a document, URL, shard row or token to its source"),
     "withdraw": (
         "pipelines.withdrawal.command",
-        "what a withdrawal would take out; with --confirm, do it",
+        "preview a withdrawal; with --confirm, carry it out",
     ),
     "case": ("pipelines.withdrawal.cases", "objections to records: open, add, decide, list"),
-    "query": ("lineage.query", "documents of all releases by what they are; roll-ups; --as-of"),
-    "diff": ("lineage.diff", "what entered between two releases, what left and why"),
-    "explain": ("lineage.explain", "why a record ended as it did, and what would change it"),
-    "find": ("pipelines.search.find", "is this text, URL or domain in any release?"),
-    "index": ("pipelines.search.index", "enter releases into the store that queries read"),
-    "verify": ("lineage.verify_command", "is a release, to the last byte, what was signed?"),
-    "prove": ("lineage.prove_command", "that a document is in a release, by its signed root"),
+    "query": ("lineage.query", "select and count documents of all releases; --as-of"),
+    "diff": ("lineage.diff", "what changed between two releases, and why"),
+    "explain": ("lineage.explain", "why a record got its outcome, and what would change it"),
+    "find": ("pipelines.search.find", "search a text, URL or domain in all releases"),
+    "index": ("pipelines.search.index", "add releases to the store that queries read"),
+    "verify": ("lineage.verify_command", "check that a release is, byte for byte, what was signed"),
+    "prove": ("lineage.prove_command", "prove that a document is in a release, by its signed root"),
     "report": ("lineage.reports.command", "licences, attribution, EU summary, Croissant, SPDX, …"),
-    "profile": ("pipelines.profile.command", "a release to look at, as one HTML page"),
+    "profile": ("pipelines.profile.command", "describe a release as one HTML page"),
     "identify": (
         "pipelines.language.identify_command",
         "language and script of each line of a text",
     ),
-    "clean": ("pipelines.clean", "what stages left between them: texts with personal data go"),
-    "scrub": ("pipelines.privacy.scrub_command", "a text with placeholders for its personal data"),
+    "clean": ("pipelines.clean", "remove the files between stages, texts with personal data first"),
+    "scrub": ("pipelines.privacy.scrub_command", "replace personal data in a text by placeholders"),
 }
 
-#: New containers between two looks for cycles.  By Python's own figure (700) a good part of a
-#: command's start goes into looking through what libraries have just made to stay.
+#: New containers before the garbage collector looks for cycles.  With Python's default (700) it
+#: spends much of a command's start on objects of libraries, which stay.
 COLLECTED_AFTER = 20_000
 
 USAGE = """usage: tamga COMMAND [options]
 
 {commands}
 
-  tamga run --params params.yaml        the main job
-  tamga sources check                   is the register sound?
-  tamga trace DOC_ID                    from a document to its bytes and its right
+  tamga run --params params.yaml        run all stages
+  tamga sources check                   check the register
+  tamga trace DOC_ID                    from a document to its bytes and its lawful basis
   tamga COMMAND --help                  options and examples of a command
 
 exit codes: 0 yes, 1 no or falls short, 2 bad usage or parameters, 3 try again (a worker, disk or
@@ -64,7 +64,7 @@ store failed), 130 interrupted"""
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns its exit code."""
+    """Run a command; return its exit code."""
     args = list(sys.argv[1:] if argv is None else argv)
     if not args or args[0] in ("-h", "--help", "help"):
         print(_usage())

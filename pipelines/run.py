@@ -1,7 +1,7 @@
-"""All stages in one go, from raw records to a traced release.
+"""Run all stages, from raw records to a release.
 
-A run that was interrupted goes on from the shards that are done; stages whose inputs,
-parameters and code have not changed are taken up as they are.
+An interrupted run goes on from the shards that are done.  A stage whose inputs, parameters and code
+have not changed is reused.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from pipelines import clean
 from pipelines.dedup.stage import Dedup
-from pipelines.engine import progress, stage, validation
+from pipelines.engine import progress, validation
 from pipelines.engine.command_line import context, parser
 from pipelines.engine.context import Context
 from pipelines.engine.decisions import parts_added
 from pipelines.engine.published import Published, StageError
 from pipelines.engine.quiet import quiet
-from pipelines.engine.stage import Stage
+from pipelines.engine.stage import Stage, execute, run_record
 from pipelines.ingest import inventory
 from pipelines.ingest.stage import Ingest
 from pipelines.language.stage import Language
@@ -35,7 +35,7 @@ from pipelines.withdrawal import unmatched
 from schemas.command_entry import with_exit_code
 from schemas.stages import STAGES
 
-#: The classes of the stages; `schemas.stages.TABLE` says in which order they run.
+#: The classes of the stages; `schemas.stages.TABLE` holds their order.
 CLASSES: Final[Mapping[str, type[Stage]]] = {
     kind.name: kind for kind in (Ingest, Language, Quality, Dedup, Privacy, ReleaseStage)
 }
@@ -46,48 +46,50 @@ EXAMPLES = """examples:
   tamga run --params params.yaml --dry-run
   tamga run --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
-Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register, 3 a worker process died or the disk failed (start again to
-go on), 130 interrupted."""
+Other options are passed to Beam.  Exit codes: 0 done, 1 the output falls short, 2 wrong usage,
+parameters or register, 3 a worker process died or the disk failed (start the command again: it goes
+on), 130 interrupted."""
 
 
 def missing(about: Context) -> list[str]:
-    """Raw files that params name and that are not there, or patterns that fit nothing; personal
-    data in their names redacted."""
+    """Return the missing raw files, and the patterns without a match.
+
+    Personal data in their names is redacted.
+    """
     return [redact_uri(c.uri) for c in about.containers if c.sha256 is None]
 
 
 def run(about: Context) -> list[Published]:
-    """Run or take up all stages.
+    """Run or reuse all stages.
 
     Raises:
-      StageError: where the counts over all stages do not add up.
-      pipelines.engine.validation.VerdictsDiffer, pipelines.engine.validation.NoDataDocs: where
+      StageError: if the counts over all stages do not add up.
+      pipelines.engine.validation.VerdictsDiffer, pipelines.engine.validation.NoDataDocs: if
         Great Expectations does not confirm the verdicts.
     """
     with validation.data_docs():
-        done = [stage.execute(CLASSES[name](about), about) for name in STAGES]
+        done = [execute(CLASSES[name](about), about) for name in STAGES]
     records = sum(done[0].totals["outcome"].values())
     ended = sum(
-        n for one in done for outcome, n in one.totals["outcome"].items() if outcome != "keep"
+        n for stage in done for outcome, n in stage.totals["outcome"].items() if outcome != "keep"
     )
     released = done[-1].totals["outcome"]["keep"]
-    parts = sum(parts_added(one.totals) for one in done)
+    parts = sum(parts_added(stage.totals) for stage in done)
     if records + parts != ended + released:
         raise StageError(
-            f"{records} records came in, {parts} parts were made of them, {ended} ended on the way "
-            f"and {released} were released: the counts do not add up"
+            f"the counts do not add up: {records} records and {parts} parts of documents went in, "
+            f"{ended} ended in a stage and {released} were released"
         )
     return done
 
 
 def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
-    """What a run did, as a JSON value."""
+    """Return what a run did, as a JSON value."""
     first, released = done[0], done[-1].totals
     kept = released["outcome"]["keep"]
     reasons: Counter[str] = Counter()
-    for one in done:
-        reasons.update(one.totals.get("reason", {}))
+    for stage in done:
+        reasons.update(stage.totals.get("reason", {}))
     return {
         "release": str(done[-1].folder),
         "records": sum(first.totals["outcome"].values()),
@@ -95,14 +97,14 @@ def summary(about: Context, done: Sequence[Published]) -> dict[str, Any]:
         "outcomes": {"keep": kept, **reasons},
         "sources": _sources(first.totals["source"], released),
         "languages": _languages(released),
-        "mixed": sum(n for one in done for n in one.totals.get("mixed", {}).values()),
+        "mixed": sum(n for stage in done for n in stage.totals.get("mixed", {}).values()),
         "redactions": released.get("entity", {}),
         "names": names.coverage(about.params.privacy, released["lang"]),
         "personal_data_in": [str(o.folder) for o in clean.leftovers(about.params) if o.personal],
         "signed": signing.describe_key(about),
         "missing": missing(about),
         "idle_withdrawals": _idle_withdrawals(about, first),
-        "stages": {one.summary["stage"]: _stage(about, one) for one in done},
+        "stages": {stage.summary["stage"]: _stage(about, stage) for stage in done},
         "workers": about.workers,
     }
 
@@ -135,30 +137,32 @@ def _idle_withdrawals(about: Context, ingested: Published) -> list[dict[str, str
     """The withdrawals that no record matches; personal data in them redacted."""
     return [
         {
-            "scope": one.scope,
-            "value": redact_uri(one.value),
-            "recorded_on": one.recorded_on.isoformat(),
+            "scope": withdrawal.scope,
+            "value": redact_uri(withdrawal.value),
+            "recorded_on": withdrawal.recorded_on.isoformat(),
         }
-        for one in unmatched.unmatched_withdrawals(about.register.withdrawals, ingested.folder)
+        for withdrawal in unmatched.unmatched_withdrawals(
+            about.register.withdrawals, ingested.folder
+        )
     ]
 
 
-def _stage(about: Context, one: Published) -> dict[str, Any]:
-    """How many documents a stage was handed, how long it took, and whether it ran in this run."""
-    documents = sum(one.totals["outcome"].values())
-    seconds = stage.run_record(about, one)["seconds"]
+def _stage(about: Context, done: Published) -> dict[str, Any]:
+    """A stage's number of input documents, its time, and whether it ran in this run."""
+    documents = sum(done.totals["outcome"].values())
+    seconds = run_record(about, done)["seconds"]
     return {
         "documents": documents,
         "seconds": seconds,
         "per_second": round(documents / max(seconds, 1e-3), 1),
-        "fresh": one.fresh,
-        "run_id": one.run_id,
+        "fresh": done.fresh,
+        "run_id": done.run_id,
     }
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command; return its exit code."""
     quiet()
     options, beam_args = parser(
         "run", (__doc__ or "").partition("\n")[0], EXAMPLES
@@ -170,21 +174,20 @@ def _run(options: Any, beam_args: Sequence[str]) -> int:
     about = context(options, beam_args, inventory.containers)
     if options.dry_run:
         return _dry_run(about)
-    token_shards.plan_tokens(
-        about.params
-    )  # what does not serve is told before the run, not at its end
+    token_shards.plan_tokens(about.params)  # reports a bad tokenizer before the run, not at its end
     with progress.Display() as display:
         about = replace(about, watch=display.watch)
         done = run(about)
-    told = summary(about, done)
+    result = summary(about, done)
     if options.json:
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(result, ensure_ascii=False, indent=1))
     else:
-        progress.print_summary(told)
+        progress.print_summary(result)
     return 0
 
 
 def _dry_run(about: Context) -> int:
+    """Print the plan of a run."""
     ingest = Ingest(about)
     plan = {
         "containers": len(about.containers),
@@ -201,7 +204,7 @@ def _dry_run(about: Context) -> int:
 
 
 if __name__ == "__main__":
-    # workers must find the stages under their own names
+    # workers look the stages up under the modules' own names
     from pipelines.run import main as imported_main
 
     sys.exit(imported_main())

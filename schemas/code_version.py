@@ -12,10 +12,10 @@ PACKAGES = ("lineage", "pipelines", "schemas")
 
 @functools.cache
 def code_version() -> str:
-    """`<release>+<12 hex digits over the bytes of all files of the three packages>`.
+    """Return `<release>+<12 hex digits of a SHA-256 over all files of the three packages>`.
 
-    Taken from the files themselves: it holds in a clone, in an installed wheel and in a tree
-    with changes that nobody committed.
+    It is computed from the files, so it is right in a clone, in an installed wheel and in a tree with
+    uncommitted changes.
     """
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()

@@ -1,14 +1,14 @@
 """Columns of a release's data and lineage tables: name to Arrow type.
 
-Readers of a release need the names alone, and no Arrow library for them; `schemas.tables` makes
-Arrow schemas of them.
+Readers of a release need only the names, so this module imports no Arrow library.  `schemas.tables`
+turns the columns into Arrow schemas.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-#: A raw record as ingest saw it.  `offset` and `length` delimit its bytes in `container` as
+#: A raw record as ingest read it.  `offset` and `length` delimit its bytes in `container` as
 #: `locator` says: `member` (a gzip member), `bytes` (after decompression), `row`, `entry`.
 RECORDS: Final = {
     "doc_id": "string",
@@ -75,10 +75,10 @@ RELEASED: Final = {
     "leaf_index": "int64",
 }
 
-#: What a document was cut from, where its record was split by language: a row per range, in
-#: characters (code points) of the record's text as ingest read it, end exclusive.  The part in the
-#: main language has the record's own id; of each other part, the record's row in `records` and the
-#: gate's decision about it stand once more under the part's id.
+#: The ranges of a record's text that a document consists of, if the record was split by language.
+#: Ranges are in characters (code points) of the text as ingest read it; the end is exclusive.  The
+#: part in the main language keeps the record's id.  For each other part, the record's row in `records`
+#: and the gate's decision are repeated under the part's id.
 PARTS: Final = {
     "doc_id": "string",
     "part_of": "string",
@@ -86,9 +86,9 @@ PARTS: Final = {
     "end": "int64",
 }
 
-#: Where a document's tokens lie.  The rows of a shard tile it, save for the separator that follows
-#: a document's last token; a document that goes on in the next shard has a row in each.
-#: `doc_token_start`: which of the document's tokens the row begins with.
+#: Where a document's tokens are.  The rows of a shard cover it completely, except for the separator
+#: after a document's last token.  A document that continues in the next shard has a row in each.
+#: `doc_token_start`: the index, within the document, of the row's first token.
 TOKENS: Final = {
     "tokenizer": "string",
     "shard": "string",

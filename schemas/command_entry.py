@@ -76,8 +76,7 @@ def _in_words(error: OSError) -> str:
 
 
 def _discard_output() -> None:
-    """Send what is still to be printed nowhere, if it cannot be printed: Python would report it
-    again when it ends."""
+    """Discard the remaining output if it cannot be printed: Python would report it again at its end."""
     try:
         sys.stdout.flush()
     except OSError:

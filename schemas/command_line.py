@@ -1,4 +1,4 @@
-"""What the commands of `tamga` have in common: how they present themselves, and `--params`."""
+"""Parts that the command lines of `tamga` share: the parser's form, `--params`, dates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.validation import parse_date
 
 
 def parser(command: str, about: str | None, examples: str, **more: Any) -> argparse.ArgumentParser:
-    """The parser of `tamga COMMAND`; the examples are printed as they stand."""
+    """Return the parser of `tamga COMMAND`; the examples are printed unchanged below its help."""
     return argparse.ArgumentParser(
         prog=f"tamga {command}",
         description=about,
@@ -22,19 +22,19 @@ def parser(command: str, about: str | None, examples: str, **more: Any) -> argpa
 
 
 def add_params(parser: argparse.ArgumentParser, about: str = "the parameters") -> None:
-    """The option --params."""
+    """Add the option --params."""
     parser.add_argument(
         "--params", type=Path, default=Path("params.yaml"), help=f"{about} (default: %(default)s)"
     )
 
 
 def day(text: str) -> date:
-    """An option's value, YYYY-MM-DD.
+    """Return an option's value, YYYY-MM-DD, as a date.
 
     Raises:
-      argparse.ArgumentTypeError: where it is no such date.
+      argparse.ArgumentTypeError: if it is not such a date.
     """
-    found = parse_date(text)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date YYYY-MM-DD")
-    return found
+    value = parse_date(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date: write YYYY-MM-DD")
+    return value

@@ -1,7 +1,7 @@
-"""What a licence asks of whoever passes a text on: attribution, and the same licence for it.
+"""The duties of those who pass a text on under a licence: attribution, and share-alike.
 
-Of listed SPDX licences as their texts have it; of a `LicenseRef-…` as `register/licences.yaml`
-says.  What is in neither is not known, and said so.
+The duties of listed SPDX licences follow from the licences' texts; those of a `LicenseRef-…` are in
+`register/licences.yaml`.  The duties of any other licence are reported as not known.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from schemas.licences import single_licences
 
-#: Pattern of an SPDX identifier -> (attribution or notice, share-alike); the first that fits.
+#: Pattern of an SPDX identifier -> (attribution or notice, share-alike).  The first match counts.
 _LISTED: Final = tuple(
     (re.compile(pattern), duties)
     for pattern, duties in (
@@ -26,7 +26,7 @@ _LISTED: Final = tuple(
 
 @dataclass(frozen=True)
 class Duties:
-    """None: not known here, the licence's text says it."""
+    """Duties of a licence or an expression; None: not known here, see the licence's text."""
 
     attribution: bool | None
     share_alike: bool | None
@@ -35,24 +35,26 @@ class Duties:
     def description(self) -> str:
         """The duties in words; those that are not known are named as such."""
         words = ((self.attribution, "attribution"), (self.share_alike, "share-alike"))
-        named = [name for asked, name in words if asked]
-        unknown = [f"{name} not known" for asked, name in words if asked is None]
+        named = [name for demanded, name in words if demanded]
+        unknown = [f"{name} not known" for demanded, name in words if demanded is None]
         return ", ".join(named + unknown) or "none"
 
 
 def duties(expression: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
-    """The duties of an SPDX expression.  Of an OR those of all branches: which one is taken up is
-    the user's choice.
+    """Return the duties of an SPDX expression.  An OR has the duties of all its branches, because the
+    user chooses the branch.
 
     Args:
-      expression: as the register has it.
+      expression: the expression in the register.
       terms: `LicenseRef-…` -> at least `attribution`, `share_alike`.
     """
-    found = [_one(name, terms) for name in single_licences(expression)]
-    return Duties(_any([f.attribution for f in found]), _any([f.share_alike for f in found]))
+    found = [_licence_duties(name, terms) for name in single_licences(expression)]
+    return Duties(
+        _any_demanded([f.attribution for f in found]), _any_demanded([f.share_alike for f in found])
+    )
 
 
-def _one(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
+def _licence_duties(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
     known = terms.get(name)
     if known is not None:
         return Duties(known["attribution"], known["share_alike"])
@@ -60,7 +62,8 @@ def _one(name: str, terms: Mapping[str, Mapping[str, Any]]) -> Duties:
     return Duties(*listed)
 
 
-def _any(asked: list[bool | None]) -> bool | None:
-    if True in asked:
+def _any_demanded(demands: list[bool | None]) -> bool | None:
+    """Return True if one licence demands it, None if that is not known, else False."""
+    if True in demands:
         return True
-    return None if None in asked else False
+    return None if None in demands else False

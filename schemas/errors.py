@@ -36,8 +36,15 @@ class Usage(TamgaError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One defect.  `key` is the path of the value (`basis.purposes[1]`); `message` says what
-    is allowed; `value` is what was found, shortened (None: nothing was)."""
+    """One defect of a configuration.
+
+    Attributes:
+      file: the file, or the argument of a command line.
+      line: its line; None: the whole file.
+      key: the path of the value (`basis.purposes[1]`).
+      message: what is allowed.
+      value: the present value, shortened; None: there is none.
+    """
 
     file: str
     line: int | None
@@ -53,7 +60,7 @@ class Problem:
 
 
 class Invalid(TamgaError):
-    """Configuration that cannot be used; holds every problem found, by file and line."""
+    """A configuration that cannot be used, with all its problems, sorted by file and line."""
 
     exit_code = BAD_USAGE
 

@@ -1,7 +1,7 @@
-"""Whether a source is lawful for a run: the register's part of the gate, in one place.
+"""Decide whether a source is lawful for a run: the register's part of the gate.
 
-The gate, dedup's index, the dry run of a withdrawal and `tamga sources` all ask here.  What depends
-on a single record (its URL's opt-outs, withdrawals of a page or a text) is judged by the gate.
+The gate, dedup's index, the dry run of a withdrawal and `tamga sources` all use this module.  The
+gate itself judges what depends on one record: its URL's opt-outs, withdrawals of a page or a text.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from schemas.withdrawal_index import withdrawal_evidence
 
 REGISTER_RULE: Final = "1"  # version of the rules on register entries
 WITHDRAWAL_RULE: Final = "1"
-POLICY_RULE: Final = "1"  # for a source without a pack, which would have a version
+POLICY_RULE: Final = "1"  # for a source whose jurisdiction has no pack
 WITHDRAWAL: Final = "withdrawal"  # the rule's name in refusals
 
-#: What `tamga sources` prints of a source on a day.
+#: The state of a source on a day, as `tamga sources` prints it.
 GRANTED: Final = "granted"
 WITHDRAWN: Final = "withdrawn"
 EXPIRED: Final = "expired"
@@ -34,9 +34,15 @@ NO_EVIDENCE: Final = "evidence missing"
 
 @dataclass(frozen=True)
 class Use:
-    """What a run does with texts, and what it allows.
+    """How a run uses texts, and what it allows.
 
-    `packs` are the policy packs; `enforce`: whether a source that its pack bars is refused.
+    Attributes:
+      as_of: the day for which sources are judged.
+      purpose: the purpose of the release.
+      storage_country: where the texts are stored (ISO 3166-1 alpha-2).
+      licences_allow: the licences that the run allows, as normalised SPDX identifiers.
+      packs: the policy packs.
+      enforce: whether a source that its pack bars is refused.
     """
 
     as_of: date
@@ -48,7 +54,7 @@ class Use:
 
     @classmethod
     def from_params(cls, params: Params, packs: Packs) -> Use:
-        """The use that parameters describe."""
+        """Return the use that parameters describe."""
         return cls(
             as_of=params.as_of,
             purpose=params.purpose,
@@ -59,7 +65,7 @@ class Use:
         )
 
     def ruling(self, source: Source) -> Ruling:
-        """What the pack of the source's jurisdiction says, enforced or not."""
+        """Return the ruling of the source's policy pack, whether packs are enforced or not."""
         about = Circumstances(self.as_of, self.purpose, self.storage_country)
         return apply_pack(
             self.packs.for_jurisdiction(source.jurisdiction), Subject.from_source(source), about
@@ -80,12 +86,12 @@ class Refusal:
 
 
 def refusal(source: Source, use: Use, register: Register) -> Refusal | None:
-    """The first reason to refuse a source; None: it is lawful for this use."""
+    """Return the first reason to refuse a source, or None if it is lawful for this use."""
     return next(refusals(source, use, register), None)
 
 
 def refusals(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
-    """All reasons to refuse a source, in the order of the gate.
+    """Yield all reasons to refuse a source, in the order of the gate.
 
     `register` holds the recorded withdrawals and the terms of licences.
     """
@@ -99,29 +105,29 @@ def refusals(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
 
 
 def verdicts(register: Register, use: Use) -> dict[str, Refusal | None]:
-    """The verdict on each source of the register; None: lawful."""
+    """Return the refusal of each source of the register by its id; None: it is lawful."""
     return {id: refusal(source, use, register) for id, source in register.sources.items()}
 
 
 def lawful_sources(register: Register, use: Use) -> frozenset[str]:
-    """The ids of the sources that are lawful for this use."""
+    """Return the ids of the sources that are lawful for this use."""
     return frozenset(id for id, refused in verdicts(register, use).items() if refused is None)
 
 
 def entry_refusals(source: Source, as_of: date, register: Register) -> Iterator[Refusal]:
-    """The reasons that hold on a day for every use: withdrawal, term, evidence."""
+    """Yield the reasons that hold on a day for each use: withdrawal, term, evidence."""
     yield from _recorded(source, register)
     yield from _basis(source, as_of)
     yield from _evidence(source)
 
 
 def register_status(source: Source, as_of: date, register: Register) -> str:
-    """The state of a source on a day, whatever it is used for: one of the words above."""
+    """Return the state of a source on a day for any use: GRANTED, WITHDRAWN, EXPIRED, NOT_YET or NO_EVIDENCE."""
     return status_of_refusal(next(entry_refusals(source, as_of, register), None))
 
 
 def status_of_refusal(refused: Refusal | None) -> str:
-    """The word for a verdict of `entry_refusals`."""
+    """Return the state that a refusal of `entry_refusals` means; None means GRANTED."""
     if refused is None:
         return GRANTED
     if refused.rule == WITHDRAWAL or refused.reason == "consent-withdrawn":
@@ -132,13 +138,13 @@ def status_of_refusal(refused: Refusal | None) -> str:
 
 
 def withdrawal_refusal(withdrawal: Withdrawal) -> Refusal:
-    """The refusal of what a recorded withdrawal bars, be it a source or a record."""
+    """Return the refusal of a source or record that a recorded withdrawal bars."""
     evidence = withdrawal_evidence(withdrawal)
     return Refusal(withdrawal.reason, WITHDRAWAL, WITHDRAWAL_RULE, evidence)
 
 
 def outside_scope(source: Source, uri: str) -> Refusal | None:
-    """The refusal of a URI that `url_scope` does not grant; None: it is granted."""
+    """Return the refusal of a URI outside the basis's `url_scope`, or None if it is granted."""
     scope = source.basis.url_scope
     if not scope or covers(uri, scope):
         return None
@@ -150,14 +156,14 @@ def _by_register(reason: str, **evidence: Any) -> Refusal:
 
 
 def _recorded(source: Source, register: Register) -> Iterator[Refusal]:
-    """A withdrawal bars from the day it is recorded, whatever day is asked for."""
+    """A recorded withdrawal bars the source, whatever `as_of` is."""
     withdrawal = register.withdrawn_sources.get(source.id)
     if withdrawal is not None:
         yield withdrawal_refusal(withdrawal)
 
 
 def _basis(source: Source, as_of: date) -> Iterator[Refusal]:
-    """`granted_on` and `expires_on` are good days, `withdrawn_on` is a bad one."""
+    """`granted_on` and `expires_on` are the first and last valid day; `withdrawn_on` is not valid."""
     basis = source.basis
     if basis.withdrawn_on is not None and as_of >= basis.withdrawn_on:
         yield _by_register("consent-withdrawn", withdrawn_on=basis.withdrawn_on.isoformat())
@@ -173,7 +179,7 @@ def _purpose(source: Source, use: Use) -> Iterator[Refusal]:
 
 
 def _licence(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
-    """A licence must be allowed and grant the purpose, in one and the same branch of an OR."""
+    """The licence must be allowed and grant the purpose.  For an OR, one branch must do both."""
     spdx = source.licence.spdx
     try:
         limits = purposes_of(spdx, register.licences)
@@ -191,7 +197,7 @@ def _licence(source: Source, use: Use, register: Register) -> Iterator[Refusal]:
 
 
 def _granting(use: Use, register: Register) -> list[str]:
-    """The allowed licences that grant the purpose."""
+    """Return the allowed licences that grant the purpose."""
     limits = {spdx: purposes_of(spdx, register.licences) for spdx in use.licences_allow}
     return [spdx for spdx, limit in limits.items() if limit is None or use.purpose in limit]
 
@@ -211,7 +217,7 @@ def _residency(source: Source, use: Use) -> Iterator[Refusal]:
 
 
 def _policy(source: Source, use: Use) -> Iterator[Refusal]:
-    """The first rule of the pack that bars the source, where packs are enforced."""
+    """If packs are enforced, the first rule of the pack that bars the source refuses it."""
     if not use.enforce:
         return
     ruling = use.ruling(source)

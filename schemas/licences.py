@@ -1,4 +1,4 @@
-"""SPDX licence expressions, with the `LicenseRef-…` symbols that the register knows."""
+"""SPDX licence expressions, with the `LicenseRef-…` symbols of the register."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ MAX_CHARS: Final = 1000
 
 @dataclass(frozen=True)
 class LicenceTerms:
-    """What a `LicenseRef-…` of `register/licences.yaml` grants, and its duties; `text` holds the
-    terms themselves, where they stand nowhere else.  One that is `unverified` grants nothing."""
+    """The grants and duties of a `LicenseRef-…` of `register/licences.yaml`.  `text` holds the terms
+    if they are published nowhere else.  An `unverified` licence grants nothing."""
 
     id: str
     title: str
@@ -26,7 +26,7 @@ class LicenceTerms:
     attribution: bool
     share_alike: bool
     text: str | None = None
-    jurisdiction: str | None = None  # whose law or state it comes from
+    jurisdiction: str | None = None  # the country whose law or state it comes from
     citation: str | None = None
     verified_on: str | None = None  # YYYY-MM-DD
     unverified: bool = False
@@ -45,7 +45,11 @@ def _licensing(refs: frozenset[str]) -> Any:
 
 @lru_cache(4096)
 def _parse(expression: str) -> Any:
-    """The expression's tree, whatever `LicenseRef-…` it names; ValueError when it is none."""
+    """Return the expression's tree; any `LicenseRef-…` is accepted.
+
+    Raises:
+      ValueError: if it is not an SPDX expression.
+    """
     if len(expression) > MAX_CHARS:
         raise ValueError(f"longer than {MAX_CHARS} characters")
     licensing = _licensing(frozenset(_REF.findall(expression)))
@@ -54,20 +58,27 @@ def _parse(expression: str) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except Exception as error:  # the library raises several kinds
-        raise ValueError(str(error) or "no SPDX expression") from None
+        raise ValueError(str(error) or "not an SPDX expression") from None
     if tree is None:
         raise ValueError("empty")
     return tree
 
 
 def references(expression: str) -> frozenset[str]:
-    """The `LicenseRef-…` names in an expression."""
+    """Return the `LicenseRef-…` names in an expression."""
     return frozenset(_REF.findall(expression))
 
 
 def normalise(expression: str, refs: Collection[str] | None = None) -> str:
-    """The expression in canonical SPDX spelling.  `refs` are the known `LicenseRef-…` (None:
-    any).  ValueError says why it is none."""
+    """Return the expression in canonical SPDX spelling.
+
+    Args:
+      expression: the expression.
+      refs: the known `LicenseRef-…`; None: any.
+
+    Raises:
+      ValueError: if it is not an SPDX expression, or names an unknown `LicenseRef-…`.
+    """
     tree = _parse(expression)
     unknown = references(expression) - set(refs) if refs is not None else ()
     if unknown:
@@ -76,7 +87,11 @@ def normalise(expression: str, refs: Collection[str] | None = None) -> str:
 
 
 def single_licences(expression: str) -> list[str]:
-    """The licences in an expression, each once, a WITH as one.  ValueError when it is none."""
+    """Return the licences in an expression, sorted, each once.  `X WITH Y` is one licence.
+
+    Raises:
+      ValueError: if it is not an SPDX expression.
+    """
     return sorted({leaf.render() for leaf in _leaves(_parse(expression))})
 
 
@@ -95,8 +110,8 @@ def _branches(tree: Any) -> tuple[Any, ...]:
 
 
 def is_allowed(expression: str, allow: Collection[str]) -> bool:
-    """Whether licences of `allow` alone satisfy the expression: of an OR one branch, of an AND
-    all; `X WITH Y` only where exactly that is allowed.  False for what cannot be read."""
+    """Whether the licences in `allow` satisfy the expression.  An OR needs one of its branches, an AND
+    all of them.  `X WITH Y` must itself be in `allow`.  False for an invalid expression."""
     try:
         return _allowed(_parse(expression), _allow_set(frozenset(allow)))
     except ValueError:
@@ -106,9 +121,9 @@ def is_allowed(expression: str, allow: Collection[str]) -> bool:
 @lru_cache(64)
 def _allow_set(allow: frozenset[str]) -> frozenset[str]:
     out = set()
-    for one in allow:
+    for spelling in allow:
         try:
-            out.add(normalise(one))
+            out.add(normalise(spelling))
         except ValueError:
             continue
     return frozenset(out)
@@ -124,10 +139,15 @@ def _allowed(tree: Any, allow: frozenset[str]) -> bool:
 def purposes_of(
     expression: str, terms: Mapping[str, LicenceTerms], allow: Collection[str] | None = None
 ) -> frozenset[str] | None:
-    """The purposes that the terms of the expression's `LicenseRef-…` leave open; None: no
-    limit, as listed SPDX licences set none.  An AND grants what all its branches grant, an OR
-    what any does; with `allow`, an OR's branches that are not allowed do not count.
-    ValueError when the expression cannot be read; an unknown `LicenseRef-…` grants nothing."""
+    """Return the purposes that an expression grants; None: no limit.
+
+    Listed SPDX licences set no limit.  A `LicenseRef-…` grants the purposes of its terms; an unknown
+    one grants nothing.  An AND grants what all its branches grant.  An OR grants what any branch
+    grants; with `allow`, branches that are not allowed do not count.
+
+    Raises:
+      ValueError: if it is not an SPDX expression.
+    """
     allow_set = None if allow is None else _allow_set(frozenset(allow))
     return _purposes(_parse(expression), terms, allow_set)
 

@@ -1,4 +1,4 @@
-"""Which register entry governs a record, by its URL or its collection."""
+"""Find the register entry that governs a record, by its URL or its collection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from schemas import urls
 
 @dataclass
 class MatchIndex:
-    """Normal hosts, normal URL prefixes and collections, each to a source_id."""
+    """Maps from normal hosts, normal URL prefixes and collections to a source_id."""
 
     domains: dict[str, str] = field(default_factory=dict)
     url_prefixes: dict[str, str] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class MatchIndex:
         url_prefixes: Iterable[str],
         collections: Iterable[str],
     ) -> list[tuple[str, int, str]]:
-        """Enters a source; returns its ties, each as (kind, position, source that holds it)."""
+        """Add a source.  Return its ties: (kind, position in the given keys, source that has the key)."""
         prefixes = [urls.normal_url(prefix) for prefix in url_prefixes]
         self.longest = max(self.longest, *(len(p) for p in prefixes if p is not None), 0)
         ties = []
@@ -41,7 +41,7 @@ class MatchIndex:
         return ties
 
     def match(self, uris: pl.Series, collection: str) -> pl.Series:
-        """As `Register.match`."""
+        """Return the source_id of each URI, as `Register.match` does."""
         parts = urls.authorities(uris)
         unique = parts.drop_nulls().unique()
         hosts = [urls.authority_host(a) for a in unique]
@@ -57,8 +57,8 @@ class MatchIndex:
         return (found if rest is None else found.fill_null(rest)).alias("source_id")
 
     def by_host(self, host: str | None) -> str | None:
-        """The source of the longest domain that is the host or a parent of it.  A domain of
-        one label (`kz`) is itself only: nobody grants a whole top-level domain."""
+        """Return the source of the longest domain that is the host or a parent of it.  A domain of
+        one label (`kz`) does not cover subdomains: nobody can grant a top-level domain."""
         if host is None or host in self.domains:
             return self.domains.get(host or "")
         while (host := host.partition(".")[2]) and "." in host:
@@ -67,7 +67,7 @@ class MatchIndex:
         return None
 
     def by_prefix(self, uri: str) -> str | None:
-        """The source of the longest URL prefix."""
+        """Return the source of the longest URL prefix of a URI."""
         normal = urls.normal_url(uri)
         if normal is None:
             return None

@@ -1,4 +1,4 @@
-"""What a release takes up, and how much of each: read from the mixture file that params name.
+"""The mixture of a release: which documents it selects, and how many of each kind.
 
     select: {languages: [kk, ru], domains: [law]}   # absent: all
     caps:                                           # absent: no limit
@@ -7,7 +7,7 @@
     order: quality                                  # or: hash
     seed: 1
 
-A cap holds for the documents that fit all of its language, domain and source.
+A cap applies to the documents that match its language, domain and source.
 """
 
 from __future__ import annotations
@@ -26,8 +26,10 @@ FILTERS: Final = {"languages": "language", "domains": "domain", "sources": "sour
 
 @dataclass(frozen=True)
 class Cap:
-    """At most `limit` (`documents`, `chars`, or `share` of the release's characters, as `unit`
-    says) of the documents that fit the filters; None fits any."""
+    """A limit on the documents that match the filters; a filter of None matches any.
+
+    `unit` says what `limit` counts: `documents`, `chars`, or `share` of the release's characters.
+    """
 
     unit: str
     limit: float
@@ -37,14 +39,18 @@ class Cap:
 
     @property
     def filters(self) -> dict[str, str]:
+        """The filters that are set: language, domain, source."""
         named = {key: getattr(self, key) for key in FILTERS.values()}
         return {key: value for key, value in named.items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Mixture:
-    """`languages`, `domains`, `sources`: those wanted, None for all.  `order`: who stays under a
-    cap, by `quality` (the best score) or by a `hash` of the id keyed with `seed`."""
+    """The selection and the caps of a release.
+
+    `languages`, `domains`, `sources`: the selected ones; None: all.  `order`: which documents stay
+    under a cap: those of the best `quality` score, or by a `hash` of the id keyed with `seed`.
+    """
 
     languages: tuple[str, ...] | None = None
     domains: tuple[str, ...] | None = None
@@ -54,7 +60,7 @@ class Mixture:
     seed: int = 1
 
     def canonical(self) -> dict[str, Any]:
-        """As a JSON value; the order of caps is part of it, since they are applied in turn."""
+        """Return a JSON value for digests.  Caps keep their order, because they are applied in turn."""
         wanted = {key: getattr(self, key) for key in FILTERS}
         return {
             **{key: sorted(set(value)) if value else None for key, value in wanted.items()},
@@ -65,7 +71,7 @@ class Mixture:
 
 
 def parse_mixture(file: ParsedFile) -> tuple[Mixture | None, list[Problem]]:
-    """The mixture in a file; None and all that is wrong with it."""
+    """Return the mixture in a file and no problem, or None and all its problems."""
     source, problems = file
     if source is None:
         return None, problems
@@ -75,7 +81,7 @@ def parse_mixture(file: ParsedFile) -> tuple[Mixture | None, list[Problem]]:
     value = source.value
     given: dict[str, Any] = {k: tuple(named) for k, named in value.get("select", {}).items()}
     given |= {key: value[key] for key in ("order", "seed") if key in value}
-    return Mixture(caps=tuple(_cap(one) for one in value.get("caps", ())), **given), []
+    return Mixture(caps=tuple(_cap(cap) for cap in value.get("caps", ())), **given), []
 
 
 def _cap(value: dict[str, Any]) -> Cap:

@@ -1,7 +1,7 @@
-"""The parameters of a run: read from `params.yaml`, checked, digested.
+"""The parameters of a run: check the content of `params.yaml`, build them, digest them.
 
-Every section save `as_of`, `purpose`, `storage_country`, `register`, `inputs`, `licences`,
-`work` and `release` may be left out.  Unknown keys are errors.
+`as_of`, `purpose`, `storage_country`, `register`, `inputs`, `licences`, `work` and `release` are
+required; all other sections are optional.  Unknown keys are errors.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True)
 class Params:
-    """`path` is the params file, `root` its folder; `register` and `work` are resolved."""
+    """The parameters.  `path` is their file, `root` its folder; `register` and `work` are absolute."""
 
     path: Path
     root: Path
@@ -84,23 +84,27 @@ class Params:
         return self.releases / self.release.name
 
     def canonical(self, *sections: str) -> bytes:
-        """Canonical JSON (sorted keys, no blanks, UTF-8) of the named sections, or of all.
+        """Return the canonical JSON (UTF-8) of the named sections, or of all sections.
 
-        Nothing in it says where things are: no `work`, `register`, `release.path`, `seal`,
-        `openlineage`, `root` or `tokens.tokenizer`, and of inputs only collection, format and
-        fields: the digests of the files that their patterns resolve to stand for the rest.
-        ValueError for an unknown section."""
+        It names no places: `work`, `register`, `release.path`, `seal`, `openlineage`, `root` and
+        `tokens.tokenizer` are left out.  Of inputs it has collection, format and fields; the digests
+        of the input files replace their patterns.
+
+        Raises:
+          ValueError: for an unknown section.
+        """
         unknown = set(sections) - set(SECTIONS)
         if unknown:
-            raise ValueError(f"no such section of the parameters: {', '.join(sorted(unknown))}")
+            raise ValueError(f"the parameters have no section {', '.join(sorted(unknown))}")
         content = {name: self._section(name) for name in sections or SECTIONS}
         return canonical_json(content).encode()
 
     def digest(self, *sections: str) -> str:
-        """SHA-256 (64 hex digits) of `canonical`."""
+        """Return the SHA-256 (64 hex digits) of `canonical`."""
         return hashlib.sha256(self.canonical(*sections)).hexdigest()
 
     def _section(self, name: str) -> Any:
+        """Return a section as a JSON value for digests."""
         if name == "inputs":
             return sorted_unique(
                 {"collection": i.collection, "format": i.format, "fields": dict(i.fields)}
@@ -123,15 +127,15 @@ class Params:
         for place in ("path", "against", "tokenizer", "index"):
             section.pop(place, None)
         for kind in ("lines", "spans"):
-            if isinstance(one := section.get(kind), LineParams | SpanParams):
-                section[kind] = asdict(one)
+            if isinstance(nested := section.get(kind), LineParams | SpanParams):
+                section[kind] = asdict(nested)
         if sets := section.pop("decontaminate", None):
             section["decontaminate"] = sorted_unique(
                 {"name": s.name, "field": s.field, "words": s.words} for s in sets
             )
         if mixture := section.pop("mixture", None):
             section["mixture"] = mixture.canonical()
-        ordered = {"sources"}  # of dedup: the order counts
+        ordered = {"sources"}  # of `dedup`: their order has a meaning
         return {
             k: sorted(set(v)) if isinstance(v, tuple) and k not in ordered else v
             for k, v in section.items()
@@ -140,13 +144,13 @@ class Params:
 
 @cache
 def default_robots_agents() -> tuple[str, ...]:
-    """The robots.txt product tokens of `schemas/robots_agents.txt`, `*` among them."""
+    """Return the robots.txt product tokens of `schemas/robots_agents.txt`; `*` is one of them."""
     lines = (Path(__file__).parent / "robots_agents.txt").read_text("utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 def meaning_problems(source: YamlSource) -> list[Problem]:
-    """All that is wrong with parameters, save what the files that they name hold."""
+    """Return all problems of the parameters, except those of files that they name."""
     problems = check(source, "params.schema.json")
     if isinstance(source.value, dict):
         problems += (
@@ -156,11 +160,14 @@ def meaning_problems(source: YamlSource) -> list[Problem]:
 
 
 def mixture_of(path: Path, source: YamlSource) -> tuple[str, Path] | None:
-    """The mixture that the release names: as it is written, and its file.
+    """Return the mixture file that `release.mixture` names.
 
     Args:
-      path: of the parameters.
-      source: the parameters, whatever is wrong with them.
+      path: the file of the parameters.
+      source: its content; it may have problems.
+
+    Returns:
+      The value as it is written, and the absolute path; None: no mixture is named.
     """
     section = source.value.get("release") if isinstance(source.value, dict) else None
     named = section.get("mixture") if isinstance(section, dict) else None
@@ -172,37 +179,32 @@ def mixture_of(path: Path, source: YamlSource) -> tuple[str, Path] | None:
 def _dates(source: YamlSource) -> list[Problem]:
     if ("as_of",) not in source.plain_dates:
         return []
-    found = source.value["as_of"]
-    return [
-        source.problem(
-            ("as_of",), f'quote it: as_of: "{found}" (DVC cannot track a YAML date)', found
-        )
-    ]
+    day = source.value["as_of"]
+    message = f'quote it: as_of: "{day}" (DVC cannot track a YAML date)'
+    return [source.problem(("as_of",), message, day)]
 
 
 def _licences(source: YamlSource) -> list[Problem]:
     section = source.value.get("licences")
     allow = section.get("allow") if isinstance(section, dict) else None
     out = []
-    for i, one in enumerate(allow if isinstance(allow, list) else ()):
+    for i, licence in enumerate(allow if isinstance(allow, list) else ()):
         here = ("licences", "allow", i)
-        if not isinstance(one, str) or not one.strip():
+        if not isinstance(licence, str) or not licence.strip():
             continue
         try:
-            normalise(one)
-            if not is_single(one):
-                out.append(source.problem(here, "one licence per item, no AND or OR", one))
+            normalise(licence)
+            if not is_single(licence):
+                message = "one licence per item, without AND and OR"
+                out.append(source.problem(here, message, licence))
         except ValueError as error:
-            out.append(
-                source.problem(
-                    here, f"must be an SPDX licence or a LicenseRef-… of the register: {error}", one
-                )
-            )
+            message = f"must be an SPDX licence or a LicenseRef-… of the register: {error}"
+            out.append(source.problem(here, message, licence))
     return out
 
 
 def _extractor(source: YamlSource) -> list[Problem]:
-    """Trafilatura is an optional dependency: said before a run, not page by page."""
+    """Report a missing optional dependency, Trafilatura, before the run starts."""
     section = source.value.get("ingest")
     chosen = section.get("extractor") if isinstance(section, dict) else None
     if chosen != "trafilatura" or find_spec("trafilatura"):
@@ -212,26 +214,28 @@ def _extractor(source: YamlSource) -> list[Problem]:
 
 
 def _repeated_paths(source: YamlSource) -> list[Problem]:
-    """The same pattern in two inputs would read each of its records twice."""
+    """Report a pattern in two inputs: each of its records would be read twice."""
     out: list[Problem] = []
     first: dict[str, int] = {}
     inputs = source.value.get("inputs")
-    for i, one in enumerate(inputs if isinstance(inputs, list) else ()):
-        paths = one.get("paths") if isinstance(one, dict) else None
+    for i, entry in enumerate(inputs if isinstance(inputs, list) else ()):
+        paths = entry.get("paths") if isinstance(entry, dict) else None
         for j, pattern in enumerate(paths if isinstance(paths, list) else ()):
             if isinstance(pattern, str) and first.setdefault(pattern, i) != i:
-                message = f"already read by inputs[{first[pattern]}]: a file belongs to one input"
+                message = (
+                    f"already read by inputs[{first[pattern]}]: a file can belong to one input only"
+                )
                 out.append(source.problem(("inputs", i, "paths", j), message, pattern))
     return out
 
 
 def build(path: Path, value: dict[str, Any], mixture: Mixture | None) -> Params:
-    """Parameters without problems.
+    """Build parameters from content without problems.
 
     Args:
-      path: of their file; paths in it are relative to its folder.
+      path: their file; paths in it are relative to its folder.
       value: the file's content.
-      mixture: what the file of `release.mixture` holds.
+      mixture: the content of the file that `release.mixture` names.
     """
     path = Path(os.path.abspath(path))
     root = path.parent
@@ -286,8 +290,8 @@ def _policy(root: Path, value: Mapping[str, Any]) -> PolicyParams:
 
 def _tokens(root: Path, value: Mapping[str, Any]) -> TokensParams:
     path = value.get("tokenizer")
-    found = _section(TokensParams, {**value, "tokenizer": None})
-    return replace(found, tokenizer=_resolved(root, path) if path else None)
+    section = _section(TokensParams, {**value, "tokenizer": None})
+    return replace(section, tokenizer=_resolved(root, path) if path else None)
 
 
 def _privacy(root: Path, value: Mapping[str, Any]) -> PrivacyParams:
@@ -307,7 +311,7 @@ def _quality(value: Mapping[str, Any]) -> QualityParams:
         classifier=_classifier(value.get("classifier"), label="curated", floor=None),
         domains=DomainParams(
             sources=dict(sorted((domains.get("sources") or {}).items())),
-            urls=tuple((one["pattern"], one["domain"]) for one in domains.get("urls") or ()),
+            urls=tuple((url["pattern"], url["domain"]) for url in domains.get("urls") or ()),
             classifier=_classifier(domains.get("classifier"), label=None, floor=0.5),
         ),
     )
@@ -318,30 +322,31 @@ def _classifier(
 ) -> ClassifierParams | None:
     if not value:
         return None
-    found = value.get("floor")
+    given = value.get("floor")
     return ClassifierParams(
-        value["model"], value.get("label", label), floor if found is None else float(found)
+        value["model"], value.get("label", label), floor if given is None else float(given)
     )
 
 
 def _section(kind: type[S], value: Mapping[str, Any] | None) -> S:
-    """A section's dataclass; `1` and `1.0` are the same number, as the schema has it."""
+    """Build a section's dataclass.  `1` and `1.0` are the same number, as in JSON Schema."""
     types = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
     return kind(**{k: _typed(types[k], v) for k, v in (value or {}).items()})
 
 
 def _dedup(root: Path, value: Mapping[str, Any] | None) -> DedupParams:
-    """A kind of source that `figures` does not name has its default; one word is for all."""
+    """Build the section.  `figures` may be one word for all kinds of source; a kind that it does not
+    name keeps its default."""
     defaults, section = DedupParams().figures, dict(value or {})
     given = section.get("figures", {})
     named = dict.fromkeys(defaults, given) if isinstance(given, str) else given
     section["decontaminate"] = [
-        EvaluationSet(**{**one, "path": str(_resolved(root, one["path"]))})
-        for one in section.get("decontaminate") or ()
+        EvaluationSet(**{**entry, "path": str(_resolved(root, entry["path"]))})
+        for entry in section.get("decontaminate") or ()
     ]
     for name, kind in (("lines", LineParams), ("spans", SpanParams)):
-        if (found := section.get(name)) is not None:
-            section[name] = _section(kind, found)
+        if (nested := section.get(name)) is not None:
+            section[name] = _section(kind, nested)
     if section.get("index"):
         section["index"] = str(_resolved(root, section["index"]))
     return _section(DedupParams, {**section, "figures": {**defaults, **named}})
@@ -351,6 +356,7 @@ _NUMBERS: Final = "Mapping[str, float]"
 
 
 def _typed(kind: str, value: Any) -> Any:
+    """Return a value as the type that a field of a dataclass is annotated with."""
     if isinstance(value, list):
         return tuple(value)
     if isinstance(value, dict):

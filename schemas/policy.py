@@ -1,8 +1,8 @@
-"""Policy packs: what the law of a jurisdiction asks of a corpus, rule by rule, each dated and cited.
+"""Policy packs: what the law of a jurisdiction requires of a corpus, as dated and cited rules.
 
-A pack is a YAML file of `schemas/policies/` or of a folder that the parameters name.  A rule's
-history stands in its pack: the same id several times, with ranges of days that do not overlap.
-What the rules make of a source is in `schemas.ruling`.
+A pack is a YAML file in `schemas/policies/`, or in a folder that the parameters name.  A pack keeps
+the history of a rule: the same id several times, with date ranges that do not overlap.
+`schemas.ruling` applies the rules to sources.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from schemas.yaml_source import ParsedFile, YamlSource, parse_bytes
 
 BUILT_IN: Final = Path(__file__).parent / "policies"
 SCHEMA: Final = "policy.schema.json"
-#: Members of the European Union, for `EU` in a list of countries.
+#: Members of the European Union: the meaning of `EU` in a list of countries.
 EU: Final = frozenset(
     [
         "AT",
@@ -58,8 +58,10 @@ EU: Final = frozenset(
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule on the days from `effective_from` to `effective_to`, both included.  What it says in
-    particular is in the fields of what it `drives`; the others are empty."""
+    """A rule that applies from `effective_from` to `effective_to`, both included.
+
+    `drives` names what it decides.  Only the fields of that kind are set; comments name the kind.
+    """
 
     id: str
     drives: str  # basis | official-texts | training | residency | transfer | identifiers
@@ -73,28 +75,28 @@ class Rule:
     confidence: str  # high | medium | low
     unverified: bool = False
     source: str | None = None
-    kinds: tuple[str, ...] = ()  # basis: of these kinds
+    kinds: tuple[str, ...] = ()  # basis: the kinds of basis that it is about
     accepted: bool = True
-    requires: str | None = None  # basis: what counsel must have seen to
-    licences: tuple[str, ...] = ()  # official-texts: under these a statute is a basis
+    requires: str | None = None  # basis: what counsel must have verified
+    licences: tuple[str, ...] = ()  # official-texts: for these licences a statute is a basis
     exception: str = "none"  # training: none | research | any
     opt_out: str = "none"  # training: none | machine-readable
     purposes: tuple[str, ...] = ()
-    storage: frozenset[str] | None = None  # residency; None: any country
+    storage: frozenset[str] | None = None  # residency: the countries of storage; None: any
     copies_abroad: bool = False
-    limited_to: str | None = None  # residency: only of such data
-    free: frozenset[str] = frozenset()  # transfer: without conditions to these
+    limited_to: str | None = None  # residency: the kind of data that it is limited to
+    free: frozenset[str] = frozenset()  # transfer: the countries without conditions
     conditions: tuple[str, ...] = ()
-    entities: tuple[str, ...] = ()  # identifiers: must be scrubbed
+    entities: tuple[str, ...] = ()  # identifiers: the entities that must be scrubbed
 
     def in_force(self, day: date) -> bool:
-        """Whether it binds on a day; one whose start is not established binds on every day."""
+        """Whether the rule applies on a day.  A rule without a known start applies on each day before its end."""
         begun = self.effective_from is None or self.effective_from <= day
         return begun and (self.effective_to is None or day <= self.effective_to)
 
     def grants(self, day: date) -> bool:
-        """Whether it may be relied on to permit something on a day: in force since a day that is
-        known, verified, and held with more than low confidence.  All else only forbids or warns."""
+        """Whether the rule can permit something on a day.  It must be in force since a known day,
+        verified, and of medium or high confidence.  Other rules only forbid or warn."""
         known = self.effective_from is not None and not self.unverified
         return known and self.confidence != "low" and self.in_force(day)
 
@@ -111,7 +113,7 @@ class Pack:
     sha256: str
 
     def in_force(self, day: date, jurisdiction: str | None = None) -> list[Rule]:
-        """The rules that bind on a day, in all its jurisdictions or in one."""
+        """Return the rules that apply on a day, in one jurisdiction or (None) in any of the pack's."""
         return [
             rule
             for rule in self.rules
@@ -121,27 +123,28 @@ class Pack:
 
 @dataclass(frozen=True)
 class Packs:
-    """The packs of a run, one per jurisdiction."""
+    """The packs of a run, at most one for each jurisdiction."""
 
     by_jurisdiction: Mapping[str, Pack]
 
     @property
     def packs(self) -> list[Pack]:
-        """Each pack once, by name."""
+        """Each pack once, sorted by name."""
         return sorted({p.name: p for p in self.by_jurisdiction.values()}.values(), key=_name)
 
     @property
     def sha256(self) -> str:
-        """Over the content of all packs."""
+        """SHA-256 of the content of all packs."""
         content = sorted((j, p.sha256) for j, p in self.by_jurisdiction.items())
         return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
     def for_jurisdiction(self, jurisdiction: str) -> Pack | None:
+        """Return the pack of a jurisdiction, or None."""
         return self.by_jurisdiction.get(jurisdiction)
 
-    def replace(self, by: Mapping[str, Pack]) -> Packs:
-        """The same with other packs for some jurisdictions."""
-        return Packs({**self.by_jurisdiction, **by})
+    def replace(self, others: Mapping[str, Pack]) -> Packs:
+        """Return these packs with `others` (by jurisdiction) in place of some."""
+        return Packs({**self.by_jurisdiction, **others})
 
 
 def _name(pack: Pack) -> str:
@@ -150,7 +153,7 @@ def _name(pack: Pack) -> str:
 
 @cache
 def built_in() -> Packs:
-    """The packs of this package.
+    """Return the packs of this package.
 
     Raises:
       Invalid: with all problems of all files.
@@ -161,42 +164,52 @@ def built_in() -> Packs:
 
 
 def index_packs(packs: Iterable[Pack]) -> Packs:
-    """These packs alone."""
+    """Return these packs by jurisdiction."""
     return Packs({j: pack for pack in packs for j in pack.jurisdictions})
 
 
 def by_jurisdiction(
     folder: str, read: Mapping[str, tuple[Pack | None, list[Problem]]]
 ) -> dict[str, Pack]:
-    """The packs of a folder, one per jurisdiction.
+    """Return the packs of a folder by jurisdiction.
 
     Args:
-      folder: for problems.
-      read: what `parse_pack` made of each file, by the file's name.
+      folder: the folder, as problems name it.
+      read: the result of `parse_pack` for each file, by the file's name.
 
     Raises:
       Invalid: with all problems of all files.
     """
-    found: dict[str, Pack] = {}
+    packs: dict[str, Pack] = {}
     problems: list[Problem] = []
     if not read:
-        raise Invalid([Problem(folder, None, "", "holds no policy pack: one <NAME>.yaml each")])
+        raise Invalid(
+            [
+                Problem(
+                    folder,
+                    None,
+                    "",
+                    "holds no policy pack: write one file <NAME>.yaml for each pack",
+                )
+            ]
+        )
     for name, (pack, wrong) in read.items():
         problems += wrong
         if pack is None:
             continue
         for jurisdiction in pack.jurisdictions:
-            other = found.setdefault(jurisdiction, pack)
+            other = packs.setdefault(jurisdiction, pack)
             if other is not pack:
-                message = f"{jurisdiction} is covered by {other.name} too: one pack for each"
+                message = f"{jurisdiction} is also in the pack {other.name}: a jurisdiction can have one pack"
                 problems.append(Problem(name, None, "jurisdictions", message))
     if problems:
         raise Invalid(problems)
-    return found
+    return packs
 
 
 def parse_pack(file: ParsedFile, stem: str) -> tuple[Pack | None, list[Problem]]:
-    """The pack in a file whose name without `.yaml` is `stem`; None and what is wrong with it."""
+    """Return the pack in a file and no problem, or None and its problems.  `stem` is the file's name
+    without `.yaml`."""
     source, problems = file
     if source is not None:
         problems = problems + check(source, SCHEMA)
@@ -207,7 +220,8 @@ def parse_pack(file: ParsedFile, stem: str) -> tuple[Pack | None, list[Problem]]
 
 
 def _meaning_problems(source: YamlSource, stem: str) -> list[Problem]:
-    """What a schema cannot say: the name, ranges that begin before they end, one version a day."""
+    """Return the problems that the JSON Schema cannot express: the pack's name, wrong date ranges, two
+    versions of a rule on one day."""
     value, out = source.value, []
     if value["pack"] != stem:
         out.append(source.problem(("pack",), f"must be the file's name, {stem}", value["pack"]))
@@ -216,7 +230,7 @@ def _meaning_problems(source: YamlSource, stem: str) -> list[Problem]:
         here = ("rules", i)
         for country in rule.get("jurisdictions", ()):
             if country not in value["jurisdictions"]:
-                message = "not among the pack's jurisdictions"
+                message = "must be one of the pack's jurisdictions"
                 out.append(source.problem((*here, "jurisdictions"), message, country))
         begin = _day(rule["effective_from"]) or date.min
         end = _day(rule["effective_to"]) or date.max
@@ -225,7 +239,7 @@ def _meaning_problems(source: YamlSource, stem: str) -> list[Problem]:
             out.append(source.problem((*here, "effective_to"), message, rule["effective_to"]))
         others = last.setdefault(rule["id"], [])
         if any(begin <= b and a <= end for a, b in others):
-            message = "two versions of the rule on one day: end one before the other begins"
+            message = "two versions of the rule apply on one day: end one before the other begins"
             out.append(source.problem((*here, "id"), message, rule["id"]))
         others.append((begin, end))
     return out

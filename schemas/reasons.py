@@ -1,11 +1,11 @@
-"""Why a record did not pass: the reasons that may stand in the ledger."""
+"""The reasons that decisions can name, by outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-#: The register's reasons in the order in which they are looked at.
+#: The register's reasons, in the order of the checks.
 REGISTER: Final = (
     "withdrawn",
     "ungoverned",
@@ -17,7 +17,7 @@ REGISTER: Final = (
     "residency",
 )
 
-#: Outcome -> reasons; a reason that stands here with a colon is a family (`opted-out:robots`).
+#: Outcome -> reasons.  A reason that ends with a colon or a hyphen is a family (`opted-out:robots`).
 REASONS: Final[Mapping[str, tuple[str, ...]]] = {
     "keep": (),
     "refuse": (

@@ -1,4 +1,4 @@
-"""The register of governed sources: its records, and which source governs which record."""
+"""The register of governed sources: its typed entries, and the source that governs a record."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ import polars as pl
 from schemas.licences import LicenceTerms
 from schemas.matching import MatchIndex
 
-#: How a source's text was acquired if its entry does not say.
+#: Kind of source -> how its text was acquired, if the entry does not say.
 ACQUIRED_AS: Final = {"web": "crawled", "institutional": "licensed"}
 
 
 @dataclass(frozen=True)
 class Licence:
+    """The licence of a source's texts."""
+
     spdx: str  # normalised SPDX expression
     url: str | None = None
     attribution: str | None = None
@@ -28,8 +30,8 @@ class Licence:
 
 @dataclass(frozen=True)
 class Basis:
-    """Why the text may be used.  `expires_on` is the last good day, `withdrawn_on` the first
-    bad one; `url_scope` narrows the match (empty: all of it)."""
+    """The lawful basis of a source.  `expires_on` is the last valid day, `withdrawn_on` the first day
+    that is not valid.  `url_scope` narrows the match; empty: the whole match is granted."""
 
     kind: str  # licence | consent | contract | statute
     reference: str
@@ -45,7 +47,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Source:
-    """A register entry; `entry_json` is the canonical JSON of the entry as it stands."""
+    """A register entry.  `entry_json` is the canonical JSON of the whole entry."""
 
     id: str
     title: str
@@ -70,31 +72,33 @@ class Source:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """A recorded withdrawal (`register/withdrawals.yaml`): what it bars from every run."""
+    """A recorded withdrawal (`register/withdrawals.yaml`).  It bars its scope from each run."""
 
     scope: str  # source | url | domain | document | text
     value: str
     recorded_on: date
     ground: str
-    reason: str = "withdrawn"  # withdrawn | licence-conflict: what its refusals are called
-    case: str | None = None  # the case by which it was decided, or lifted
-    documents: tuple[str, ...] = ()  # of a text: the records that it was read from
-    parts: tuple[str, ...] = ()  # of a text: parts that it was, and the records they were cut from
+    reason: str = "withdrawn"  # withdrawn | licence-conflict: the reason of its refusals
+    case: str | None = None  # the case that decided or lifted it
+    documents: tuple[str, ...] = ()  # scope text: the records that held it
+    parts: tuple[str, ...] = ()  # scope text: parts that were it, with their records
 
     @property
     def sha256(self) -> str:
-        """Names it where its ground and value, which may hold personal data, must not stand."""
+        """Identifies the withdrawal where its value and ground, which can hold personal data, must not appear."""
         entry = [self.scope, self.value, self.recorded_on.isoformat(), self.ground]
         return hashlib.sha256(json.dumps(entry).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Register:
+    """All sources, licence terms and recorded withdrawals.  `lifted` withdrawals bar nothing."""
+
     sources: Mapping[str, Source]
     licences: Mapping[str, LicenceTerms]
     withdrawals: tuple[Withdrawal, ...]
     sha256: str
-    lifted: tuple[Withdrawal, ...] = ()  # they bar nothing any more
+    lifted: tuple[Withdrawal, ...] = ()
 
     @cached_property
     def _index(self) -> MatchIndex:
@@ -107,13 +111,16 @@ class Register:
     def withdrawn_sources(self) -> Mapping[str, Withdrawal]:
         """The recorded withdrawal of each source that has one, by the source's id."""
         recorded = [w for w in self.withdrawals if w.scope == "source"]
-        return {w.value.strip(): w for w in reversed(recorded)}  # the first entry counts
+        return {
+            w.value.strip(): w for w in reversed(recorded)
+        }  # of several entries the first one counts
 
     def match(self, uris: pl.Series, collection: str) -> pl.Series:
-        """The source_id (String) that governs each uri, null where none does.
+        """Return the source_id (String) that governs each URI; null: none does.
 
-        The longest URL prefix wins over the longest domain, and that over the collection.
-        URLs are compared as `schemas.urls` normalises them; what is no http, https or ftp URL
-        is matched by its collection alone.  A prefix ends with a path segment: see
-        `urls.prefixes`."""
+        The longest URL prefix takes precedence over the longest domain, and a domain over the
+        collection.  URLs are compared in the normal form of `schemas.urls`.  A URI that is not an
+        http, https or ftp URL is matched only by its collection.  A prefix ends with a path segment:
+        see `urls.prefixes`.
+        """
         return self._index.match(uris, collection)

@@ -1,4 +1,4 @@
-"""The register's files, parsed: checked, and put together."""
+"""Check the parsed files of a register and build the register from them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class RegisterFiles:
     """A register's files, parsed.
 
     Args:
-      folder: the folder of entries, for problems.
-      entries: the entries by their files' names, without `.yaml`.
-      licences: None if there is no such file; likewise `withdrawals`.
+      folder: the folder of entries, as problems name it.
+      entries: the entries, by their files' names without `.yaml`.
+      licences: `licences.yaml`; None: there is no such file.
+      withdrawals: `withdrawals.yaml`; None: there is no such file.
     """
 
     folder: str
@@ -37,12 +38,12 @@ class RegisterFiles:
 def parse_register(
     files: RegisterFiles, evidence: Callable[[str], str | None], problems: list[Problem]
 ) -> Register:
-    """Check a register's files and put them together.
+    """Check a register's files and return the register.
 
     Args:
-      files: what was read.
-      evidence: the SHA-256 of a file of the evidence folder; None if it cannot be used.
-      problems: what is wrong already.
+      files: the parsed files.
+      evidence: returns the SHA-256 of a file of the evidence folder; None if it cannot be used.
+      problems: the problems known so far.
 
     Raises:
       Invalid: with all problems of all files.
@@ -52,7 +53,11 @@ def parse_register(
     read_entries = [_entry(stem, file, terms, problems) for stem, file in files.entries.items()]
     entries = {e.value["id"]: e for e in read_entries if e is not None}
     if not read_entries:
-        problems.append(Problem(files.folder, None, "", "holds no source: one <id>.yaml each"))
+        problems.append(
+            Problem(
+                files.folder, None, "", "holds no source: write one file <id>.yaml for each source"
+            )
+        )
     problems += _ties(entries)
     if problems:
         raise Invalid(problems)
@@ -64,7 +69,7 @@ def parse_register(
 def _check_entries(
     file: ParsedFile | None, definition: str, problems: list[Problem]
 ) -> YamlSource | None:
-    """The file if it has no problem; else its problems are added to the list."""
+    """Return the file if it has no problem.  Otherwise add its problems to the list."""
     source, found = file or (None, [])
     if source is not None:
         found = found + check(source, SCHEMA, definition)
@@ -97,7 +102,7 @@ def _licences(file: ParsedFile | None, problems: list[Problem]) -> dict[str, Lic
 def _withdrawals(
     file: ParsedFile | None, problems: list[Problem]
 ) -> tuple[tuple[Withdrawal, ...], tuple[Withdrawal, ...]]:
-    """Those that bar, and those that were lifted."""
+    """Return the active withdrawals, and the lifted ones."""
     source = _check_entries(file, "withdrawals", problems)
     rows = sorted_unique(
         {k: v for k, v in w.items() if k != "schema_version"}
@@ -118,8 +123,8 @@ def _withdrawals(
     ]
     lifted = ["lifted_on" in w for w in rows]
     return (
-        tuple(w for w, gone in zip(read, lifted, strict=True) if not gone),
-        tuple(w for w, gone in zip(read, lifted, strict=True) if gone),
+        tuple(w for w, is_lifted in zip(read, lifted, strict=True) if not is_lifted),
+        tuple(w for w, is_lifted in zip(read, lifted, strict=True) if is_lifted),
     )
 
 
@@ -138,7 +143,7 @@ def _entry(
 def _meaning_problems(
     source: YamlSource, stem: str, terms: Mapping[str, LicenceTerms]
 ) -> list[Problem]:
-    """What a schema cannot say of an entry."""
+    """Return the problems of an entry that its JSON Schema cannot express."""
     out = []
     id = source.value.get("id")
     if isinstance(id, str) and id != stem:
@@ -162,12 +167,13 @@ def _meaning_problems(
 
 
 def _ties(entries: Mapping[str, YamlSource]) -> list[Problem]:
+    """Return a problem for each key of `match` that two entries claim."""
     index, out = MatchIndex(), []
     for id, source in sorted(entries.items()):
         match = source.value["match"]
         keys = [tuple(match.get(k, ())) for k in ("domains", "url_prefixes", "collections")]
         for kind, position, holder in index.add(id, *keys):
-            message = f"claimed by {holder} and by {id}: {kind} belong to one entry"
+            message = f"claimed by {holder} and by {id}: only one entry can have it in {kind}"
             value = match[kind][position]
             out.append(source.problem(("match", kind, position), message, value))
     return out
@@ -227,7 +233,7 @@ def _digest(
     withdrawals: tuple[Withdrawal, ...],
     lifted: tuple[Withdrawal, ...],
 ) -> str:
-    """SHA-256 of the register's content: not of its place, nor of the order in its files."""
+    """Return the SHA-256 of the register's content, independent of its place and the order in files."""
     content = {
         "sources": {id: [s.entry_sha256, s.evidence_sha256] for id, s in sources.items()},
         "licences": {
@@ -243,8 +249,10 @@ def _digest(
     return hashlib.sha256(canonical_json(content).encode()).hexdigest()
 
 
-def _withdrawal_digest_input(one: Withdrawal) -> list[Any]:
-    reason = one.reason if one.reason != "withdrawn" else None
-    ids = {"documents": sorted(one.documents), "parts": sorted(one.parts)}
-    more = [x for x in (one.case, reason, {k: v for k, v in ids.items() if v}) if x]
-    return [one.scope, one.value, one.recorded_on.isoformat(), one.ground, *more]
+def _withdrawal_digest_input(withdrawal: Withdrawal) -> list[Any]:
+    """Return what the register's digest covers of a withdrawal; defaults are left out."""
+    reason = withdrawal.reason if withdrawal.reason != "withdrawn" else None
+    ids = {"documents": sorted(withdrawal.documents), "parts": sorted(withdrawal.parts)}
+    more = [x for x in (withdrawal.case, reason, {k: v for k, v in ids.items() if v}) if x]
+    recorded_on = withdrawal.recorded_on.isoformat()
+    return [withdrawal.scope, withdrawal.value, recorded_on, withdrawal.ground, *more]

@@ -1,4 +1,4 @@
-"""The register as it stood at a run: the lineage table `sources`."""
+"""The lineage table `sources`: the register's entries at a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from schemas.tables import SOURCES
 
 
 def sources_table(register: Register) -> pa.Table:
-    """A row per source in the order of ids, with the digests of its entry and its evidence."""
+    """Return the table: a row for each source, sorted by id, with the digests of entry and evidence."""
     rows = [
         {
             "source_id": s.id,

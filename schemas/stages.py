@@ -1,7 +1,7 @@
 """The stages of a run, in order.
 
-A stage is one entry in `TABLE` and one class in `pipelines.run.CLASSES`.  The rest is found by its
-name: `pipelines/<name>/stage.py` (its module and command), `expectations/<name>.json` (its suite),
+A stage is one entry in `TABLE` and one class in `pipelines.run.CLASSES`.  The stage's name leads to
+the rest: `pipelines/<name>/stage.py` (its module and command), `expectations/<name>.json` (its suite),
 `work/<name>` (its folder).
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-#: The sections of the parameters that say which records are lawful.
+#: The sections of the parameters that decide which records are lawful.
 _RIGHTS: Final = (
     "as_of",
     "purpose",
@@ -26,14 +26,14 @@ _RIGHTS: Final = (
 
 @dataclass(frozen=True)
 class StageEntry:
-    """What is known of a stage without its code.
+    """The description of a stage.
 
     Attributes:
-      name: of its command, its decisions, its folder under `work` and its suite.
-      summary: what it does, as `tamga --help` has it.
+      name: the name of its command, its decisions, its folder under `work` and its suite.
+      summary: what the stage does, for `tamga --help`.
       sections: the sections of the parameters that its output depends on.
       leaves: what its folder holds until `tamga clean` removes it; None: nothing to remove.
-      texts: whether its folder holds texts: of all records, of those that it split, or none.
+      texts: which texts its folder holds: those of `all` records, of `split` records, or `none`.
     """
 
     name: str
@@ -44,7 +44,7 @@ class StageEntry:
 
     @property
     def suite(self) -> str:
-        """Its expectations, a file of this package."""
+        """The path of the stage's expectations in this package."""
         return f"expectations/{self.name}.json"
 
 
@@ -85,8 +85,8 @@ _DECIDING: Final = (
 
 
 def _distinct(entries: Iterable[StageEntry]) -> tuple[str, ...]:
-    """The sections that some of the stages depend on, each once."""
-    return tuple(dict.fromkeys(name for one in entries for name in one.sections))
+    """Return the sections that at least one of the stages depends on, each once."""
+    return tuple(dict.fromkeys(name for entry in entries for name in entry.sections))
 
 
 #: All stages.  The last one writes the release, whose manifest covers all parameters.
@@ -99,33 +99,33 @@ TABLE: Final = (
     ),
 )
 
-STAGES: Final = tuple(one.name for one in TABLE)
-#: The stages before the release: each decides about every document that it is handed.
+STAGES: Final = tuple(stage.name for stage in TABLE)
+#: The stages before the release.  Each decides about each document that it receives.
 DECIDING: Final = STAGES[:-1]
 FIRST: Final = STAGES[0]
 RELEASE: Final = STAGES[-1]
-#: The stages that write texts: as they were read, then those of documents that were split.
-TEXTS: Final = tuple(one.name for one in TABLE if one.texts != "none")
-#: The sections of the parameters that some stage depends on.
+#: The stages that write texts: all texts as ingest read them, then those of split records.
+TEXTS: Final = tuple(stage.name for stage in TABLE if stage.texts != "none")
+#: The sections of the parameters that at least one stage depends on.
 SECTIONS: Final = TABLE[-1].sections
 
-_ENTRIES: Final = {one.name: one for one in TABLE}
+_ENTRIES: Final = {stage.name: stage for stage in TABLE}
 
 
 def entry(name: str) -> StageEntry:
-    """The entry of a stage.
+    """Return the entry of a stage.
 
     Raises:
-      KeyError: for a name that no stage has.
+      KeyError: if no stage has this name.
     """
     return _ENTRIES[name]
 
 
 def earlier(name: str) -> tuple[str, ...]:
-    """The stages before a stage, in order."""
+    """Return the stages before a stage, in order."""
     return STAGES[: STAGES.index(name)]
 
 
 def previous(name: str) -> str:
-    """The stage right before a stage, which hands its documents over."""
+    """Return the stage directly before a stage: its documents are the stage's input."""
     return earlier(name)[-1]

@@ -1,9 +1,9 @@
-"""Arrow schemas of the documents, of what stages find about them, and of the lineage tables.
+"""Arrow schemas of documents, of stages' findings about them, and of the lineage tables.
 
-A release's tables are the ones in `LINEAGE`; `DOCUMENTS`, `LANGUAGE`, `QUALITY` and `FINDINGS` are
-how stages hand documents and findings to each other.  A document is immutable once ingest wrote
-it; later stages write what they found beside it, keyed by `doc_id` within the same shard.  `language`
-alone may put others in its place: the parts of a document that it split.
+`LINEAGE` holds a release's tables.  Stages pass `DOCUMENTS`, `LANGUAGE`, `QUALITY` and `FINDINGS` to
+each other.  No stage changes a document that ingest wrote: later stages write their findings beside
+it, keyed by `doc_id` in the same shard.  Only `language` can replace a document: by the parts into
+which it splits it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LINEAGE: Final = {
     "runs": RUNS,
 }
 
-#: What ingest hands on: the text as it is stored, with what identifies it.
+#: The output of ingest: the stored text and what identifies it.
 DOCUMENTS: Final = pa.schema(
     [
         ("doc_id", _text),
@@ -60,7 +60,7 @@ DOCUMENTS: Final = pa.schema(
     ]
 )
 
-#: What `language` found about a document; `langs`: the share of its letters in each language.
+#: The findings of `language` about a document; `langs`: the share of its letters in each language.
 LANGUAGE: Final = pa.schema(
     [
         ("doc_id", _text),
@@ -72,8 +72,8 @@ LANGUAGE: Final = pa.schema(
     ]
 )
 
-#: What `quality` found about a document: its domain and what told it (`source`, `url`,
-#: `classifier`), a classifier's score, the rules that it failed, and the figures they judge.
+#: The findings of `quality` about a document: its domain and where that comes from (`source`, `url`,
+#: `classifier`), a classifier's score, the rules that it failed, and the measures that rules judge.
 QUALITY: Final = pa.schema(
     [
         ("doc_id", _text),
@@ -114,7 +114,7 @@ QUALITY: Final = pa.schema(
 )
 
 #: Spans of personal data in a document's stored text, in characters (code points), end
-#: exclusive; `replacement` is what the release puts in their place.
+#: exclusive.  `replacement`: the text that the release has instead.
 FINDINGS: Final = pa.schema(
     [
         ("doc_id", _text),
@@ -128,7 +128,7 @@ FINDINGS: Final = pa.schema(
     ]
 )
 
-#: Classes of spans that a release leaves out because others have them: no personal data.
+#: Classes of spans that a release leaves out because they are repeated; they are not personal data.
 BOILERPLATE, PASSAGE = REPEATED = ("BOILERPLATE", "PASSAGE")
 
 DATA: Final = _schema(columns.DATA)

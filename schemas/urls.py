@@ -1,12 +1,12 @@
-"""URLs normalised for matching only: what governs a URL must not hang on how it is spelled.
+"""Normalise URLs for matching, so that the spelling of a URL does not change which source governs it.
 
-A normal URL is `//host[:port]/path?query` for http and https, which are taken as one, and
+The normal form is `//host[:port]/path?query` for http and https, which count as the same scheme, and
 `ftp://…` for ftp.  Host: lower case, IDNA 2008 with UTS 46 mapping (so the Unicode and the
 `xn--` form are one), no trailing dot, no user information, no default port.  Path and query:
 dot segments removed, escapes of unreserved characters undone, others in upper case (RFC 3986,
 section 6.2.2), everything outside ASCII escaped as UTF-8; the fragment is dropped.  A
-backslash is a slash, as browsers have it; where the two readings would name different hosts
-(`https://a.example\\@b.example/`) the URL has none.
+backslash is a slash, as in browsers.  If the two readings name different hosts
+(`https://a.example\\@b.example/`), the URL has no host.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEPT: Final = "%!$&'()*+,;=:@/?[]-._~"
 
 @lru_cache(1 << 16)
 def normal_host(host: str) -> str | None:
-    """A host name (no port) in normal form, None when it cannot be one."""
+    """Return a host name (without port) in normal form, or None if it is invalid."""
     if "%" in host:
         host = unquote(host, errors="replace")
     host = host.lower()
@@ -49,7 +49,7 @@ def normal_host(host: str) -> str | None:
 
 @lru_cache(1 << 16)
 def authority_host(authority: str) -> str | None:
-    """The normal host of what stands between `//` and the path, None when it has none."""
+    """Return the normal host of a URL's authority (the part between `//` and the path), or None."""
     head, backslash, tail = authority.partition("\\")
     if backslash and "@" in tail:
         return None
@@ -67,7 +67,7 @@ def _host_port(authority: str) -> tuple[str, str]:
 
 @lru_cache(1 << 14)
 def normal_url(url: str) -> str | None:
-    """A URL in normal form; None when it is no http, https or ftp URL with a host."""
+    """Return a URL in normal form; None: it is not an http, https or ftp URL with a host."""
     found = _SPLIT.match(_clean(url))
     if found is None:
         return None
@@ -111,13 +111,13 @@ def _normal_path(path: str) -> str:
 
 
 def authorities(urls: pl.Series) -> pl.Series:
-    """What stands between `//` and the path of each URL; null for what is no URL."""
+    """Return the authority of each URL (the part between `//` and the path); null: it is not a URL."""
     cleaned = urls.str.strip_chars(_BLANKS).str.replace_all(r"[\t\r\n]", "")
     return cleaned.str.extract(r"(?is)^(?:https?|ftp)://([^/?#]*)", 1)
 
 
 def hosts(urls: pl.Series) -> pl.Series:
-    """The normal host of each URL; null for what is no URL.  Each authority is read once."""
+    """Return the normal host of each URL; null: it is not a URL.  Each authority is parsed once."""
     parts = authorities(urls)
     unique = parts.drop_nulls().unique()
     normal = [authority_host(a) for a in unique]
@@ -125,7 +125,7 @@ def hosts(urls: pl.Series) -> pl.Series:
 
 
 def map_values(values: pl.Series, keys: pl.Series, results: Iterable[str | None]) -> pl.Series:
-    """Each value's result, null for values that are not among the (unique) keys."""
+    """Return each value's result; null for values that are not among the (unique) keys."""
     new = pl.Series(list(results), dtype=pl.String)
     if not len(keys):
         return pl.Series([None] * len(values), dtype=pl.String)
@@ -133,9 +133,12 @@ def map_values(values: pl.Series, keys: pl.Series, results: Iterable[str | None]
 
 
 def prefixes(url: str, longest: int) -> Iterator[str]:
-    """The prefixes of a normal URL that end with a segment, longest first, of at most
-    `longest` characters.  They end before or after `/`, `?`, `&` or `=`, or with the URL: so
-    `//a.example/news` is a prefix of `//a.example/news/1` and not of `//a.example/newsroom`."""
+    """Yield the prefixes of a normal URL that end with a segment, longest first.
+
+    A prefix has at most `longest` characters.  It ends before or after `/`, `?`, `&` or `=`, or with
+    the URL.  So `//a.example/news` is a prefix of `//a.example/news/1`, but not of
+    `//a.example/newsroom`.
+    """
     ends = {len(url)}
     for found in _SEPARATOR.finditer(url, url.index("//") + 2):
         ends |= {found.start(), found.end()}
@@ -145,8 +148,8 @@ def prefixes(url: str, longest: int) -> Iterator[str]:
 
 
 def covers(url: str, scope: Iterable[str]) -> bool:
-    """Whether a URL stands under one of the URL prefixes, by the rule of `prefixes`.  False
-    for what is no URL, and for an empty scope."""
+    """Whether a URL begins with one of the URL prefixes, by the rule of `prefixes`.  False for a value
+    that is not a URL, and for an empty scope."""
     normal = normal_url(url)
     if normal is None:
         return False

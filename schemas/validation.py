@@ -1,7 +1,7 @@
-"""JSON-Schema errors as problems: file, line, key path and what is allowed there.
+"""Report JSON-Schema errors as problems: file, line, key path and what is allowed there.
 
-What is allowed comes from the schema's own `description` of the value, so that schema and
-message cannot part.
+A problem takes what is allowed from the schema's own `description` of the value, so the schema and
+the message always agree.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _is_url_prefix(value: object) -> bool:
 
 
 def parse_date(text: str) -> date | None:
-    """`YYYY-MM-DD` as a date, None when it is none."""
+    """Return `YYYY-MM-DD` as a date, or None if it is not a date."""
     try:
         return date.fromisoformat(text) if len(text) == 10 else None
     except ValueError:
@@ -57,8 +57,8 @@ def _validator(schema: str, definition: str | None) -> Draft202012Validator:
 
 
 def schema_of(schema: str, definition: str | None = None) -> dict[str, Any]:
-    """The JSON Schema of a file of `schemas/`, or of one of the definitions in it.  It refers to
-    nothing outside itself, so that it can stand alone."""
+    """Return the JSON Schema in a file of `schemas/`, or of one of its definitions.  It has no
+    references to other files."""
     document: dict[str, Any] = json.loads((Path(__file__).parent / schema).read_text("utf-8"))
     if definition is not None:
         document |= {"$ref": f"#/$defs/{definition}"}
@@ -66,12 +66,13 @@ def schema_of(schema: str, definition: str | None = None) -> dict[str, Any]:
 
 
 def check(source: YamlSource, schema: str, definition: str | None = None) -> list[Problem]:
-    """All violations of `schema` (a file of this package), or of one of its `$defs`."""
+    """Return all violations of `schema` (a file of this package), or of one of its `$defs`."""
     errors = _validator(schema, definition).iter_errors(source.value)
     return [problem for error in errors for problem in _problems(source, error)]
 
 
 def _problems(source: YamlSource, error: ValidationError) -> Iterator[Problem]:
+    """Yield the problems of one JSON-Schema error; a missing or unknown key is a problem of its own."""
     path: KeyPath = tuple(error.absolute_path)
     found = error.instance
     if error.validator == "required":
@@ -82,7 +83,7 @@ def _problems(source: YamlSource, error: ValidationError) -> Iterator[Problem]:
         for key, others in error.validator_value.items():
             for other in others if key in found else ():
                 if other not in found:
-                    yield source.problem((*path, other), f"missing: it goes with `{key}`")
+                    yield source.problem((*path, other), f"missing: `{key}` requires it")
     elif error.validator == "additionalProperties":
         known = [*error.schema.get("properties", ())]
         patterns = error.schema.get("patternProperties")
@@ -90,7 +91,7 @@ def _problems(source: YamlSource, error: ValidationError) -> Iterator[Problem]:
             if key not in known and not (patterns and _matches(key, patterns)):
                 yield source.problem((*path, key), _unknown(key, known, error.schema))
     elif error.validator == "uniqueItems":
-        yield source.problem(path, "each value once", found)
+        yield source.problem(path, "must have each value once", found)
     else:
         yield source.problem(path, _allowed(error), "empty" if found is None else found)
 

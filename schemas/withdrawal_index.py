@@ -1,4 +1,4 @@
-"""What recorded withdrawals bar, looked up by record and by text."""
+"""Look up the recorded withdrawal that bars a record or a text."""
 
 from __future__ import annotations
 
@@ -13,28 +13,34 @@ from schemas.withdrawals import comparison_key
 
 @dataclass(frozen=True)
 class WithdrawalIndex:
-    """Recorded withdrawals, looked up by what they bar.  They bar from the day they stand in the
-    register, whatever `as_of` is: text once withdrawn does not come back with an older date.
+    """Recorded withdrawals by what they bar.
 
-    Scopes are those of `schemas.withdrawals`, and `part`: the parts of records, and the records, of
-    which a text was withdrawn."""
+    They apply as soon as they are in the register, whatever `as_of` is: an older `as_of` does not
+    bring withdrawn text back.  Scopes are those of `schemas.withdrawals`, and `part`: parts whose text
+    was withdrawn, and the records of these parts.
+
+    Attributes:
+      by_value: (scope, comparison key) to withdrawal.
+      scopes: the scopes that occur.
+    """
 
     by_value: Mapping[tuple[str, str], Withdrawal]
     scopes: frozenset[str]
 
     @classmethod
     def build(cls, withdrawals: Collection[Withdrawal]) -> WithdrawalIndex:
+        """Return the index of withdrawals; of several for one key the first one counts."""
         index: dict[tuple[str, str], Withdrawal] = {}
-        for one in withdrawals:
-            index.setdefault((one.scope, comparison_key(one.scope, one.value)), one)
-        for one in withdrawals:  # what was withdrawn by its own name goes by that
-            for kind, ids in (("document", one.documents), ("part", one.parts)):
+        for entry in withdrawals:
+            index.setdefault((entry.scope, comparison_key(entry.scope, entry.value)), entry)
+        for entry in withdrawals:  # a withdrawal by the record's own id takes precedence
+            for kind, ids in (("document", entry.documents), ("part", entry.parts)):
                 for id in ids:
-                    index.setdefault((kind, id), one)
+                    index.setdefault((kind, id), entry)
         return cls(index, frozenset(scope for scope, _ in index))
 
     def find_by_record(self, source_id: str | None, uri: str, doc_id: str) -> Withdrawal | None:
-        """The withdrawal that bars a record; a domain bars its subdomains too."""
+        """Return the withdrawal that bars a record.  A domain bars its subdomains too."""
         if not self.scopes - {"text"}:
             return None
         keys = [("source", source_id or ""), ("document", doc_id)]
@@ -48,7 +54,7 @@ class WithdrawalIndex:
         return next((self.by_value[k] for k in keys if k in self.by_value), None)
 
     def find_by_text(self, digest: str) -> Withdrawal | None:
-        """The withdrawal that bars a text, by its SHA-256 (hex)."""
+        """Return the withdrawal that bars a text, by its SHA-256 (hex)."""
         return self.by_value.get(("text", digest.lower()))
 
 
@@ -56,15 +62,17 @@ def _host(url: str) -> str | None:
     return authority_host(url.partition("//")[2].partition("/")[0])
 
 
-def withdrawal_evidence(found: Withdrawal) -> dict[str, Any]:
-    """What evidence names of a withdrawal: neither a URL nor the ground."""
-    named = {"value": found.value} if found.scope in ("source", "domain", "document") else {}
+def withdrawal_evidence(withdrawal: Withdrawal) -> dict[str, Any]:
+    """Return the evidence about a withdrawal, without its URL and ground (personal data)."""
+    named = (
+        {"value": withdrawal.value} if withdrawal.scope in ("source", "domain", "document") else {}
+    )
     return (
         named
-        | ({"case": found.case} if found.case else {})
+        | ({"case": withdrawal.case} if withdrawal.case else {})
         | {
-            "scope": found.scope,
-            "recorded_on": found.recorded_on.isoformat(),
-            "withdrawal_sha256": found.sha256,
+            "scope": withdrawal.scope,
+            "recorded_on": withdrawal.recorded_on.isoformat(),
+            "withdrawal_sha256": withdrawal.sha256,
         }
     )

@@ -1,7 +1,7 @@
-"""Recorded withdrawals: what each bars, and the text of their file, to which entries are added.
+"""Recorded withdrawals: how their values are compared, and edits of the text of `withdrawals.yaml`.
 
-An edit leaves what stands in `withdrawals.yaml` as it is, comments too, wherever that can be done;
-what comes out is read again before it is written, and must say what was meant and nothing else.
+An edit keeps the rest of the file, with its comments, wherever possible.  The edited text is parsed
+again: if it does not hold exactly the intended entries, the whole file is written anew from them.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from schemas.yaml_source import parse, parse_bytes
 SCOPES: Final = ("source", "url", "domain", "document", "text")
 NAME: Final = "withdrawals.yaml"
 SCHEMA: Final = "register.schema.json"
-#: The text of a file without entries.
+#: The head of a new file.
 HEADER: Final = "# What was withdrawn, and bars from every run.  `tamga withdraw` adds to it.\n"
 
 Entry = Mapping[str, Any]
 
 
 def comparison_key(scope: str, value: str) -> str:
-    """The value as withdrawals are compared: normal URLs and hosts, digests in lower case."""
+    """Return the value in the form in which withdrawals are compared: normal URLs and hosts, digests in
+    lower case."""
     value = value.strip()
     if scope == "url":
         return urls.normal_url(value) or value
@@ -35,18 +36,17 @@ def comparison_key(scope: str, value: str) -> str:
     return value.lower() if scope in ("document", "text") else value
 
 
-def active_entry(found: Sequence[Entry], scope: str, value: str) -> dict[str, Any] | None:
-    """The entry that bars this very scope and value; None: there is none, or it was lifted."""
-    for one in found:
-        same = one["scope"] == scope and comparison_key(scope, one["value"]) == comparison_key(
-            scope, value
-        )
-        if same and "lifted_on" not in one:
-            return dict(one)
+def active_entry(entries: Sequence[Entry], scope: str, value: str) -> dict[str, Any] | None:
+    """Return the entry that bars exactly this scope and value; None: there is none, or it was lifted."""
+    key = comparison_key(scope, value)
+    for entry in entries:
+        same = entry["scope"] == scope and comparison_key(scope, entry["value"]) == key
+        if same and "lifted_on" not in entry:
+            return dict(entry)
     return None
 
 
-#: What the keys of an entry are called on command lines.
+#: Key of an entry -> its argument on command lines.
 _ARGUMENTS: Final = {
     "value": "VALUE",
     "ground": "--ground",
@@ -58,8 +58,8 @@ _ARGUMENTS: Final = {
 
 
 def check_entry(entry: Entry) -> None:
-    """Raises `Invalid`, by the arguments of the command line, where an entry cannot stand in the
-    file."""
+    """Raise `Invalid` for an entry that the file cannot hold; problems name the command line's
+    arguments."""
     try:
         _parse_entries(_block(entry), "withdrawal")
     except Invalid as error:
@@ -67,17 +67,18 @@ def check_entry(entry: Entry) -> None:
 
 
 def _name_argument(problem: Problem) -> Problem:
+    """Return the problem with the argument's name in place of file, line and key."""
     name = _ARGUMENTS.get(problem.key.rpartition(".")[2])
     return replace(problem, file=name, line=None, key="") if name else problem
 
 
 def with_entry(text: str, before: Sequence[Entry], entry: Entry) -> str:
-    """A file's text with one entry more.
+    """Return a file's text with one more entry.
 
     Args:
-      text: of the file.
-      before: its entries.
-      entry: the one to add.
+      text: the file's text.
+      before: the file's entries.
+      entry: the entry to add.
     """
     after = [*before, dict(entry)]
     added = (text if text.endswith("\n") or not text else text + "\n") + _block(entry)
@@ -87,18 +88,19 @@ def with_entry(text: str, before: Sequence[Entry], entry: Entry) -> str:
 def with_lifted(
     text: str, before: Sequence[Entry], scope: str, value: str, lifted: Mapping[str, str]
 ) -> str | None:
-    """A file's text with the standing entries of a scope and value marked; None: there is none.
+    """Return a file's text with the active entries of a scope and value marked as lifted.
 
     Args:
-      text: of the file.
-      before: its entries.
-      scope: of the entries to mark, as `value`.
-      value: compared as `key_of` has it.
-      lifted: `lifted_on`, and more that goes with it.
+      text: the file's text.
+      before: the file's entries.
+      scope: the scope of the entries to mark.
+      value: their value, in any spelling with the same `comparison_key`.
+      lifted: the keys to add: `lifted_on` and `lifted_by_case`.
+
+    Returns:
+      The text; None: there is no such entry.
     """
-    after = [
-        dict(one) | dict(lifted) if active_entry([one], scope, value) else one for one in before
-    ]
+    after = [dict(e) | dict(lifted) if active_entry([e], scope, value) else e for e in before]
     if after == before:
         return None
     lines, source = text.splitlines(keepends=True), parse(text, NAME)[0]
@@ -111,7 +113,7 @@ def with_lifted(
     return edited if _holds_exactly(edited, after) else HEADER + "".join(map(_block, after))
 
 
-#: What ends a line in YAML 1.1 and not in JSON: inside quotes it would be folded to a blank.
+#: Characters that end a line in YAML 1.1 but not in JSON: YAML would fold them to a blank in quotes.
 _BREAKS: Final = {ord(c): f"\\u{ord(c):04x}" for c in "\x85\u2028\u2029"}
 
 
@@ -120,12 +122,13 @@ def _quoted(value: Any) -> str:
 
 
 def _block(entry: Entry) -> str:
-    """An entry as YAML: keys one below the other, values quoted as JSON quotes them."""
+    """Return an entry as YAML: one key a line, values quoted as in JSON."""
     lines = [f"{k}: {_quoted(v)}\n" for k, v in entry.items()]
     return "- " + "  ".join(lines)
 
 
 def _parse_entries(text: str, name: str) -> list[dict[str, Any]]:
+    """Return the entries of a text; raise `Invalid` if it has a problem."""
     source, problems = parse(text, name)
     problems += check(source, SCHEMA, "withdrawals") if source is not None else []
     if source is None or problems:
@@ -133,19 +136,20 @@ def _parse_entries(text: str, name: str) -> list[dict[str, Any]]:
     return list(source.value)
 
 
-def _holds_exactly(text: str, meant: Sequence[Entry]) -> bool:
+def _holds_exactly(text: str, entries: Sequence[Entry]) -> bool:
+    """Whether a text can be parsed and holds these entries and no others."""
     try:
-        return _parse_entries(text, NAME) == list(meant)
+        return _parse_entries(text, NAME) == list(entries)
     except Invalid:
         return False
 
 
 def parse_withdrawals(data: bytes, name: str) -> tuple[str, list[dict[str, Any]]]:
-    """A file's text, and its entries, lifted ones among them.
+    """Return a file's text and its entries, lifted ones included.
 
     Args:
       data: the file's content.
-      name: how problems call the file.
+      name: the file's name in problems.
 
     Raises:
       Invalid: if the file cannot be used.
@@ -154,6 +158,6 @@ def parse_withdrawals(data: bytes, name: str) -> tuple[str, list[dict[str, Any]]
     if source is None:
         raise Invalid(problems)
     text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    if source.value is None and not problems:  # nothing but comments
+    if source.value is None and not problems:  # only comments
         return text, []
     return text, _parse_entries(text, name)

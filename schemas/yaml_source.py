@@ -1,9 +1,8 @@
-"""YAML that remembers its lines.
+"""Parse YAML and keep the line of each value.
 
-Plain scalars are read by the core schema of YAML 1.2, as DVC reads them: `no` is the text
-"no" (and the language), only `true` and `false` are booleans, and a date stays text.
-Aliases, tags, several documents in a file and keys given twice are problems: each makes an
-entry say something other than what a reader sees.
+Plain scalars follow the core schema of YAML 1.2, as in DVC: `no` is text (and a language code), only
+`true` and `false` are booleans, and a date stays text.  Aliases, tags, several documents in a file
+and repeated keys are problems: with them, the content differs from what a reader sees.
 """
 
 from __future__ import annotations
@@ -45,8 +44,14 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?", re.ASCI
 
 @dataclass(frozen=True)
 class YamlSource:
-    """A file's value, the line of each key and list item by its path, and the paths of plain
-    (unquoted) scalars that look like dates."""
+    """A parsed file.
+
+    Attributes:
+      file: its name in problems.
+      value: its content.
+      lines: the line of each key and list item, by path.
+      plain_dates: the paths of plain (unquoted) scalars that look like dates.
+    """
 
     file: str
     value: Any
@@ -54,24 +59,24 @@ class YamlSource:
     plain_dates: frozenset[KeyPath]
 
     def line(self, path: KeyPath) -> int | None:
-        """The line of `path`, or of the nearest parent that has one."""
+        """Return the line of `path`, or of its nearest parent that has a line."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
         return None
 
     def problem(self, path: KeyPath, message: str, value: object = None) -> Problem:
-        """A problem at `path`; `value` is shown as found."""
+        """Return a problem at `path`; `value` is what the file has there."""
         return Problem(self.file, self.line(path), key_path(path), message, excerpt(value))
 
 
 def key_path(path: KeyPath) -> str:
-    """`("match", "domains", 0)` as `match.domains[0]`."""
+    """Return a path as text: `("match", "domains", 0)` is `match.domains[0]`."""
     return "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
 
 
 def excerpt(value: object) -> str | None:
-    """A value as it is quoted in a problem, in at most 80 characters."""
+    """Return a value as a problem quotes it, in at most 80 characters."""
     if value is None:
         return None
     text = value if isinstance(value, str) else repr(value)
@@ -79,7 +84,7 @@ def excerpt(value: object) -> str | None:
     return text if len(text) <= 80 else text[:79] + "…"
 
 
-#: A file with its lines, None if there is nothing to work with; and what is wrong with it.
+#: A parsed file (None: it cannot be parsed), and its problems.
 ParsedFile = tuple[YamlSource | None, list[Problem]]
 
 
@@ -87,11 +92,11 @@ def parse_bytes(data: bytes, name: str) -> ParsedFile:
     """Parse a file's content.
 
     Args:
-      data: the content; of a file that is too large, at least `MAX_BYTES` + 1 bytes.
-      name: how problems call the file.
+      data: the content; of a too large file, at least the first `MAX_BYTES` + 1 bytes.
+      name: the file's name in problems.
     """
     if len(data) > MAX_BYTES:
-        return None, [Problem(name, None, "", f"larger than {MAX_BYTES >> 20} MiB")]
+        return None, [Problem(name, None, "", f"must not be larger than {MAX_BYTES >> 20} MiB")]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -120,7 +125,13 @@ def parse(text: str, name: str) -> ParsedFile:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         return None, [
-            Problem(name, line, "", "YAML syntax: a control character", f"U+{error.character:04X}")
+            Problem(
+                name,
+                line,
+                "",
+                "YAML syntax: control characters are not allowed",
+                f"U+{error.character:04X}",
+            )
         ]
     except _Stop:
         return None, builder.problems
@@ -129,7 +140,7 @@ def parse(text: str, name: str) -> ParsedFile:
 
 
 class _Stop(Exception):
-    """The rest of the file is not worth reading."""
+    """Stop parsing the file."""
 
 
 def _line(event: Any) -> int:
@@ -137,6 +148,8 @@ def _line(event: Any) -> int:
 
 
 class _Builder:
+    """Builds the value of a file from YAML events, with its lines and problems."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.problems: list[Problem] = []
@@ -149,11 +162,11 @@ class _Builder:
 
     def document(self, events: Iterator[Any]) -> Any:
         value: Any = None
-        seen = 0
+        documents = 0
         for event in events:
             if isinstance(event, yaml.DocumentStartEvent):
-                seen += 1
-                if seen > 1:
+                documents += 1
+                if documents > 1:
                     self.report(event, (), "only one YAML document per file")
                     raise _Stop
             elif not isinstance(
@@ -188,7 +201,7 @@ class _Builder:
             key, here = event.value, (*path, event.value)
             if key in out:
                 first = self.lines[here]
-                self.report(event, here, f"given twice: first on line {first}; keep one")
+                self.report(event, here, f"given twice: first on line {first}; keep one of them")
                 self.node(next(events), events, (*here, "duplicate"))
                 continue
             self.lines[here] = _line(event)
@@ -208,7 +221,7 @@ class _Builder:
     def scalar(self, event: Any, path: KeyPath) -> Any:
         text: str = event.value
         if _UNSTORABLE.search(text):
-            self.report(event, path, "no NUL and no half of a surrogate pair")
+            self.report(event, path, "must not contain NUL or half of a surrogate pair")
         if not event.implicit[0]:
             return text
         if text in _CONSTANTS:

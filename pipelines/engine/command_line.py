@@ -1,4 +1,4 @@
-"""The command line that all stages share."""
+"""The command line of the stages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas import command_line
 from schemas.errors import Invalid, Usage
 from schemas.params import Params
 
-#: Below this many raw bytes a second process costs more than it brings.
+#: Below this many raw bytes a second process costs more than it saves.
 PARALLEL_BYTES = 48 << 20
 
 EXAMPLES = """examples:
@@ -28,26 +28,26 @@ EXAMPLES = """examples:
   tamga {name} --params params.yaml --workers 2 --json
   tamga {name} --params params.yaml --runner FlinkRunner --flink_master localhost:8081
 
-Options that are not named here go to Beam.  Exit codes: 0 done, 1 the output falls short,
-2 wrong usage, parameters or register, 3 a worker process died or the disk failed (start again to
-go on), 130 interrupted."""
+Other options are passed to Beam.  Exit codes: 0 done, 1 the output falls short, 2 wrong usage,
+parameters or register, 3 a worker process died or the disk failed (start the command again: it goes
+on), 130 interrupted."""
 
 
 def parser(name: str, about: str, examples: str = EXAMPLES) -> argparse.ArgumentParser:
-    """The options that every stage takes."""
-    made = command_line.parser(name, about, examples.format(name=name), allow_abbrev=False)
-    command_line.add_params(made)
-    made.add_argument(
+    """Return a parser with the options of all stages."""
+    options = command_line.parser(name, about, examples.format(name=name), allow_abbrev=False)
+    command_line.add_params(options)
+    options.add_argument(
         "--workers",
         type=at_least_one,
         metavar="N",
         help="local worker processes (default: by the size of the input)",
     )
-    made.add_argument(
-        "--dry-run", action="store_true", help="say what would be read and done, and write nothing"
+    options.add_argument(
+        "--dry-run", action="store_true", help="print the plan as JSON; write nothing"
     )
-    made.add_argument("--json", action="store_true", help="print the summary as JSON")
-    return made
+    options.add_argument("--json", action="store_true", help="print the summary as JSON")
+    return options
 
 
 def context(
@@ -55,11 +55,16 @@ def context(
     beam_args: Sequence[str],
     find_containers: Callable[[Params, bool], list[Container]] | None = None,
 ) -> Context:
-    """Parameters and register, read and checked; `find_containers` lists the raw files.
+    """Read and check parameters and register.
+
+    Args:
+      options: of `parser`.
+      beam_args: all other options.
+      find_containers: lists the raw files; None for a stage that does not read them.
 
     Raises:
-      Invalid: with all that is wrong in either.
-      Usage: for an option that nobody knows.
+      Invalid: lists all problems of both.
+      Usage: for an unknown option.
     """
     check_beam_args(beam_args)
     params, register = load_both(options.params)
@@ -77,8 +82,9 @@ def context(
 
 
 def check_beam_args(beam_args: Sequence[str]) -> None:
-    """Let options through to Beam, but no slips of the pen: without a runner that may have options
-    of its own, what Beam does not know is an error.
+    """Reject misspelt options.
+
+    Options that Beam does not know are allowed only with a `--runner`, which may have its own.
 
     Raises:
       Usage: names the option.
@@ -96,11 +102,11 @@ def check_beam_args(beam_args: Sequence[str]) -> None:
     except (argparse.ArgumentError, SystemExit) as error:
         raise Usage(str(error)) from None
     if unknown:
-        raise Usage(f"unknown option {unknown[0]}; see --help, and name a --runner for its options")
+        raise Usage(f"unknown option {unknown[0]}; see --help; options of a runner need --runner")
 
 
 def at_least_one(text: str) -> int:
-    """A number of workers, for argparse."""
+    """Parse a number of workers, for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError("at least 1")
@@ -113,7 +119,17 @@ def command(
     argv: Sequence[str] | None = None,
     find_containers: Callable[[Params, bool], list[Container]] | None = None,
 ) -> int:
-    """Run one stage from the command line; returns the exit code."""
+    """Run one stage from the command line.
+
+    Args:
+      kind: the stage's class.
+      about: its first line is the help text.
+      argv: the arguments; None: those of the process.
+      find_containers: lists the raw files, for a stage that reads them.
+
+    Returns:
+      The exit code.
+    """
     quiet()
     name = getattr(kind, "name", "stage")
     options, beam_args = parser(name, about.partition("\n")[0]).parse_known_args(argv)
@@ -159,5 +175,5 @@ def _run_stage(
 
 
 def _default_workers(params: Params) -> int:
-
+    """One worker per core for a large input, else one."""
     return (os.cpu_count() or 1) if input_files.total_bytes(params) >= PARALLEL_BYTES else 1

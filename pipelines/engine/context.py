@@ -1,4 +1,4 @@
-"""What a run hands to its stages."""
+"""The context of a run, which each stage gets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from schemas.register import Register
 
 @dataclass(frozen=True)
 class Context:
-    """What a run hands to its stages."""
+    """Parameters, register and resources of a run.
+
+    Attributes:
+      workers: the number of local worker processes.
+      beam_args: options for Beam, as given on the command line.
+      watch: shows the progress of a stage: (stage, function that counts its finished shards,
+        number of planned shards) -> context manager.
+      dry_run: whether the run only prints its plan; raw files are then not hashed.
+      find_containers: lists the raw files: (parameters, whether to hash them) -> containers.
+    """
 
     params: Params
     register: Register
@@ -28,16 +37,17 @@ class Context:
 
     @cached_property
     def containers(self) -> list[Container]:
-        """The raw files, digested once; none where a stage does not read them."""
+        """The raw files, hashed once; empty for a stage that does not read them."""
         if self.find_containers is None:
             return []
         return self.find_containers(self.params, not self.dry_run)
 
     @cached_property
     def events(self) -> Emitter:
-        """What tells others of the stages that run."""
+        """Emits the OpenLineage events of the stages."""
         where = self.params.openlineage
         return make_emitter(where.file, where.url)
 
     def folder(self, stage: str) -> Path:
+        """The work folder of a stage."""
         return self.params.work / stage

@@ -1,8 +1,8 @@
-"""Great Expectations' verdict on what stages hand on, and its Data Docs.
+"""Great Expectations' verdict on the output of stages, and its Data Docs.
 
-Runs in a process of its own beside a run (`pipelines.engine.docs_process` starts it), because the
-library's import takes longer than a small run.  It reads paths of requests from standard input, a
-line each, and answers each with a line of JSON on standard output.
+This module runs in a child process (`pipelines.engine.docs_process` starts it), because the
+library's import takes longer than a small run.  It reads paths of requests from standard input, one
+per line, and answers each with a line of JSON on standard output.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
     from great_expectations.render.view import DefaultJinjaPageView
 
-#: Great Expectations imports these for expectations that no suite uses; half of its import time.
+#: Great Expectations imports these only for expectations that no suite uses: half its import time.
 _LAZY: Final = ("altair", "scipy.stats")
 
 
 def main() -> int:
     """Answer requests until standard input ends."""
     with suppress(OSError):
-        os.nice(10)  # the run goes first
+        os.nice(10)  # the run has priority
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # libraries must not print between the answers
     requests = queue.SimpleQueue[str]()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     sys.meta_path.insert(0, _LazyFinder())
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _read_requests(requests: queue.SimpleQueue[str]) -> None:
-    """Hand on what standard input holds; its end is the end of the run, and of this process."""
+    """Queue the lines of standard input.  At its end the run has ended, so this process ends."""
     for line in sys.stdin:
         requests.put(line.rstrip("\n"))
     os._exit(0)
@@ -68,8 +68,8 @@ def answer(file: Path) -> dict[str, Any]:
       file: a request as `pipelines.engine.validation` writes it.
 
     Returns:
-      `contradictions`: where the verdict differs from the native one; or `error`, if there are no
-      Data Docs.
+      `contradictions`: the differences from the native verdict; or `error`, if the Data Docs could
+      not be written.
     """
     try:
         request = disk.read_json(file)
@@ -81,14 +81,14 @@ def answer(file: Path) -> dict[str, Any]:
         )
     except Exception as error:
         return {"error": f"{type(error).__name__}: {error}"}
-    native = [Verdict(*one) for one in request["verdicts"]]
+    native = [Verdict(*fields) for fields in request["verdicts"]]
     return {"contradictions": list(contradictions(native, theirs))}
 
 
 def contradictions(native: Sequence[Verdict], theirs: Sequence[Verdict]) -> Iterator[str]:
-    """Where two verdicts on the same output differ."""
-    if [one[:2] for one in native] != [one[:2] for one in theirs]:
-        yield "other expectations were asked"
+    """Yield the differences between two verdicts on the same output."""
+    if [verdict[:2] for verdict in native] != [verdict[:2] for verdict in theirs]:
+        yield "the two verdicts are about different expectations"
         return
     for own, other in zip(native, theirs, strict=True):
         if own.success != other.success:
@@ -103,13 +103,16 @@ def contradictions(native: Sequence[Verdict], theirs: Sequence[Verdict]) -> Iter
 def write_data_docs(
     stage: str, aggregates: pl.DataFrame, docs: Path, *, min_keep_share: float | None = 0.0
 ) -> list[Verdict]:
-    """Judge `aggregates` (a row per shard) by Great Expectations and write its Data Docs.
+    """Validate a stage's counts by Great Expectations and write its Data Docs.
 
-    `min_keep_share` is the least share of the stage's input that it must keep; at least one
-    document must always be left, unless it is None.  The folder `docs` is replaced by
-    `index.html`, a page without outside assets, and `result.json`: stage, success, shards,
-    expectations, passed, failed, failures.  Neither holds a time, so the same counts give the
-    same bytes.
+    Args:
+      stage: its name.
+      aggregates: a row of counts per shard.
+      docs: the folder to replace.  It gets `index.html`, a page without outside assets, and
+        `result.json`: stage, success, shards, expectations, passed, failed, failures.  Neither
+        holds a time, so the same counts give the same bytes.
+      min_keep_share: the least share of its input that the stage must keep.  At least one
+        document must be kept, unless it is None.
     """
     spec = expectations.suite(stage)
     frame = expectations.prepare_rows(aggregates, spec["meta"])
@@ -136,7 +139,7 @@ def write_data_docs(
 
 
 class _LazyFinder(MetaPathFinder):
-    """Finds the modules of `_LAZY`, which load when they are first used."""
+    """Finds the modules of `_LAZY`; each is executed at its first use."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path, target) if fullname in _LAZY else None
@@ -147,7 +150,7 @@ class _LazyFinder(MetaPathFinder):
 
 @cache
 def _page_view() -> DefaultJinjaPageView:
-    """The page's templates, compiled once."""
+    """Return the page's templates, compiled once."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     from great_expectations.render.view import DefaultJinjaPageView
 
@@ -159,7 +162,7 @@ def _validate(
     frame: pl.DataFrame,
     parameters: dict[str, float],
 ) -> ExpectationSuiteValidationResult:
-    """Great Expectations' verdict, without files, telemetry or progress bars."""
+    """Run Great Expectations without files, telemetry or progress bars."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -171,13 +174,13 @@ def _validate(
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    asked = expectations.applicable(spec, frame)
+    applicable = expectations.applicable(spec, frame)
     source = context.data_sources.add_pandas(spec["name"])
-    whole = source.add_dataframe_asset("shards").add_batch_definition_whole_dataframe("all")
+    all_rows = source.add_dataframe_asset("shards").add_batch_definition_whole_dataframe("all")
     definition = gx.ValidationDefinition(
         name=spec["name"],
-        data=whole,
-        suite=context.suites.add(gx.ExpectationSuite(name=spec["name"], expectations=asked)),
+        data=all_rows,
+        suite=context.suites.add(gx.ExpectationSuite(name=spec["name"], expectations=applicable)),
     )
     outcome = context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": frame.to_pandas(use_pyarrow_extension_array=True)},
@@ -188,15 +191,13 @@ def _validate(
             "unexpected_index_column_names": [key for key in KEY if key in frame.columns],
         },
     )
-    order = [(one["type"], expectations.columns(one)) for one in asked]  # results come in any order
-    outcome.results.sort(
-        key=lambda one: order.index(
-            (
-                one.expectation_config.type,
-                expectations.columns({"kwargs": one.expectation_config.kwargs}),
-            )
-        )
-    )
+    order = [(e["type"], expectations.columns(e)) for e in applicable]
+
+    def position(result: Any) -> int:
+        config = result.expectation_config
+        return order.index((config.type, expectations.columns({"kwargs": config.kwargs})))
+
+    outcome.results.sort(key=position)  # results come in any order
     return outcome
 
 
@@ -207,22 +208,23 @@ def _verdict(result: dict[str, Any]) -> Verdict:
 
 
 def _observed(result: dict[str, Any]) -> str:
-    found = result["result"]
-    if missing := found.get("details", {}).get("mismatched", {}).get("missing"):
+    """Say what was observed, in the words of the native verdict."""
+    details = result["result"]
+    if missing := details.get("details", {}).get("mismatched", {}).get("missing"):
         return f"no {', '.join(missing)}"
-    if "observed_value" in found:
-        return str(found["observed_value"])
-    if "unexpected_count" in found:
-        count, rows = found["unexpected_count"], found.get("partial_unexpected_index_list", [])
+    if "observed_value" in details:
+        return str(details["observed_value"])
+    if "unexpected_count" in details:
+        count, rows = details["unexpected_count"], details.get("partial_unexpected_index_list", [])
         named = [{"row": row} if isinstance(row, int) else row for row in rows]
-        return expectations.describe_shards(count, found["element_count"], named)
-    info = result["exception_info"]  # at times under the name of a metric
-    info = next((one for one in info.values() if isinstance(one, dict)), info)
+        return expectations.describe_shards(count, details["element_count"], named)
+    info = result["exception_info"]  # sometimes under the name of a metric
+    info = next((value for value in info.values() if isinstance(value, dict)), info)
     return "no answer, " + str(info.get("exception_message")).strip().split("\n")[0]
 
 
 def _replace_folder(docs: Path, files: dict[str, str]) -> None:
-    """Put `files` in the place of the folder `docs`, never half of them."""
+    """Replace the folder `docs` atomically by one that holds `files`."""
     with disk.atomic_folder(docs) as fresh:
         for name, content in files.items():
             disk.write_bytes(fresh / name, content.encode())
@@ -233,20 +235,20 @@ def _page(
     outcome: ExpectationSuiteValidationResult,
     failures: list[Failure],
 ) -> str:
-    """The Data Docs page of `outcome`, made to stand alone."""
+    """Return the Data Docs page of `outcome`, without outside assets."""
     from great_expectations.render.renderer.page_renderer import (
         ValidationResultsPageRenderer as Renderer,
     )
 
     version = outcome.meta["great_expectations_version"]
     outcome.meta = {"batch_spec": {"data_asset_name": "counts per shard"}}
-    for result in outcome.results:  # a traceback would name folders of this machine
+    for result in outcome.results:  # a traceback names folders of this machine
         for info in (result.exception_info, *result.exception_info.values()):
             if isinstance(info, dict) and info.get("exception_traceback"):
                 info["exception_traceback"] = ""
     document = Renderer(run_info_at_end=True).render(outcome)
-    document.sections.pop()  # the run's time: `lineage/runs` has it, and pages stay comparable
-    # A page of this kind comes without the controls that only scripts could serve.
+    document.sections.pop()  # the run's time, which `lineage/runs` holds; pages stay comparable
+    # this type of page has no controls that need scripts
     html = _page_view().render(document, renderer_type="ValidationResults")
     return standalone_page(
         html,
@@ -259,9 +261,9 @@ def _page(
 
 
 def standalone_page(html: str, title: str, lead: list[str]) -> str:
-    """The body of `html` under `title` and the paragraphs `lead`, without outside assets.
+    """Return a page with `title`, the paragraphs `lead` and the body of `html`.
 
-    Whatever loads, runs or leads elsewhere goes; a small stylesheet of our own comes in.
+    Scripts, outside assets and outside links are removed; a small stylesheet is added.
     """
     body = _Body()
     body.feed(html)
@@ -308,12 +310,12 @@ _DROPPED_TAGS: Final = {
     "style",
     "svg",
 }
-_ANCHOR: Final = re.compile(r"#?section-\d+")  # other names of elements are made up per run
+_ANCHOR: Final = re.compile(r"#?section-\d+")  # other ids are random in each run
 _KEPT_ATTRIBUTES: Final = {"class", "colspan", "hidden", "href", "id", "rowspan", "scope"}
 
 
 class _Body(HTMLParser):
-    """Copies to `out` the content of a page's body that stands alone."""
+    """Copies the body of a page to `out`, without scripts, outside assets and outside links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -324,17 +326,17 @@ class _Body(HTMLParser):
         if self._inside:
             self._depth += tag == self._inside
             return
-        given = {name: value or "" for name, value in attrs if name in _KEPT_ATTRIBUTES}
-        if tag in _DROPPED_TAGS or "navbar-expand-md" in given.get("class", ""):
+        attributes = {name: value or "" for name, value in attrs if name in _KEPT_ATTRIBUTES}
+        if tag in _DROPPED_TAGS or "navbar-expand-md" in attributes.get("class", ""):
             if tag not in _VOID_TAGS:
                 self._inside, self._depth = tag, 1
         elif tag not in ("html", "body"):
-            kept = "".join(
+            text = "".join(
                 f' {name}="{escape(value)}"'
-                for name, value in given.items()
+                for name, value in attributes.items()
                 if name not in ("href", "id") or _ANCHOR.fullmatch(value)
             )
-            self.out.append(f"<{tag}{kept}>")
+            self.out.append(f"<{tag}{text}>")
 
     def handle_endtag(self, tag: str) -> None:
         if self._inside:

@@ -1,4 +1,4 @@
-"""Rows of the ledger: what a stage decided about each record, and the counts of it."""
+"""Rows of the ledger: what a stage decided about each record, and the counts of decisions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).enco
 
 
 def evidence(value: Mapping[str, Any]) -> str:
-    """Evidence as canonical JSON."""
+    """Encode evidence as canonical JSON."""
     return _encode(value)
 
 
 def is_known_reason(outcome: str, reason: str | None) -> bool:
-    """Whether an outcome with this reason may stand in the ledger."""
+    """Whether the ledger allows this outcome with this reason."""
     if outcome == "keep":
         return reason is None
     names = REASONS.get(outcome, ())
@@ -33,8 +33,13 @@ def is_known_reason(outcome: str, reason: str | None) -> bool:
 
 
 def decisions(frame: pl.DataFrame, stage: str, run_id: str) -> pl.DataFrame:
-    """Bring a frame with doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON) into
-    the shape of the `decisions` table, sorted by doc_id."""
+    """Convert a frame to the schema of the `decisions` table, sorted by doc_id.
+
+    Args:
+      frame: doc_id, uri, outcome, reason, rule, rule_version, evidence (JSON).
+      stage: the stage that decided.
+      run_id: of the stage's run.
+    """
     return (
         frame.with_columns(stage=pl.lit(stage), run_id=pl.lit(run_id))
         .select(DECISIONS.names)
@@ -44,9 +49,16 @@ def decisions(frame: pl.DataFrame, stage: str, run_id: str) -> pl.DataFrame:
 
 
 def decision_counts(decided: pl.DataFrame, **more: pl.Series) -> dict[str, dict[str, int]]:
-    """Nested counters of a shard's decisions: by outcome, by reason, and by each series in `more`
-    (one value per decision; nulls count as `-`)."""
-    total = {
+    """Count a shard's decisions.
+
+    Args:
+      decided: rows of the `decisions` table.
+      more: further columns to count by: one value per decision; null counts as `-`.
+
+    Returns:
+      Nested counters: `outcome`, `reason`, and each name in `more` -> value -> number.
+    """
+    counters = {
         "outcome": value_counts(decided["outcome"]),
         "reason": value_counts(
             decided.filter(pl.col("outcome") != "keep")
@@ -54,44 +66,51 @@ def decision_counts(decided: pl.DataFrame, **more: pl.Series) -> dict[str, dict[
             .to_series()
         ),
     }
-    return total | {name: value_counts(values) for name, values in more.items()}
+    return counters | {name: value_counts(values) for name, values in more.items()}
 
 
 def outcome_counts(decided: pl.DataFrame) -> dict[str, int]:
-    """How many decisions of each outcome, zeros included."""
-    found = value_counts(decided["outcome"])
-    return {name: found.get(name, 0) for name in OUTCOMES}
+    """Count the decisions of each outcome, zeros included."""
+    counted = value_counts(decided["outcome"])
+    return {name: counted.get(name, 0) for name in OUTCOMES}
 
 
 def value_counts(values: pl.Series) -> dict[str, int]:
+    """Count each value of a series, the most frequent first; null counts as `-`."""
     table = values.cast(pl.String).fill_null("-").value_counts(sort=True)
     return {str(k): int(n) for k, n in table.iter_rows()}
 
 
 def redaction_counts(classes: pl.Series) -> dict[str, dict[str, int]]:
-    """Classes of `redactions` -> how many of each: `entity`, personal data; `repeated`, where there
-    are any, what went because others have it."""
-    again = classes.is_in(REPEATED)
-    counted = {"entity": value_counts(classes.filter(~again))}
-    return counted | ({"repeated": value_counts(classes.filter(again))} if again.any() else {})
+    """Count the classes of `redactions`.
+
+    Returns:
+      `entity`: the classes of personal data.  `repeated`, if there are any: the classes of text
+      that was removed because other documents have it.
+    """
+    repeated = classes.is_in(REPEATED)
+    counters = {"entity": value_counts(classes.filter(~repeated))}
+    if repeated.any():
+        counters["repeated"] = value_counts(classes.filter(repeated))
+    return counters
 
 
 def add_counts(counts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    """Nested counters, added up."""
+    """Add up nested counters."""
     totals: dict[str, Counter[str]] = {}
-    for one in counts:
-        for kind, values in one.items():
+    for counters in counts:
+        for kind, values in counters.items():
             totals.setdefault(kind, Counter()).update(values)
     return {kind: dict(sorted(values.items())) for kind, values in sorted(totals.items())}
 
 
 def parts_added(totals: Mapping[str, Mapping[str, int]]) -> int:
-    """How many documents a stage made besides those that went in: parts of what it split."""
+    """Return how many documents a stage added when it split documents into parts."""
     return sum(totals.get("parts", {}).values())
 
 
 def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: float) -> None:
-    """What `dvc metrics` and `dvc plots` show of a stage."""
+    """Write the files that `dvc metrics` and `dvc plots` show for a stage."""
     outcome = totals.get("outcome", {})
     metrics = {
         "outcome": outcome,
@@ -110,27 +129,29 @@ def write_metrics(work: Path, stage: str, totals: Mapping[str, Any], seconds: fl
 
 
 def explain(ended: pl.DataFrame, number: int = 5) -> list[str]:
-    """What explains best why records ended: how many for each reason, then `number` of them, from
-    each reason in proportion.
+    """Explain why records ended: the number for each reason, then examples.
 
     Args:
       ended: doc_id, stage, reason, rule, evidence; any number of rows.
+      number: how many examples to show; each reason gets its share of them.
 
     Returns:
-      Lines: ids, reasons, rules and evidence, no personal data.
+      Lines with ids, reasons, rules and evidence; no personal data.
     """
     if not ended.height:
         return []
-    why = ["stage", "reason"]
-    reasons = ended.group_by(why).len("n").sort("n", *why, descending=[True, False, False])
+    keys = ["stage", "reason"]
+    reasons = ended.group_by(keys).len("n").sort("n", *keys, descending=[True, False, False])
     counted = ", ".join(f"{n} {stage} {reason}" for stage, reason, n in reasons.head(8).iter_rows())
-    rank = (pl.int_range(pl.len()).over(why) + 0.5) / pl.len().over(why)
-    some = ended.sort("doc_id").with_columns(rank=rank).sort("rank", "doc_id").head(number)
+    rank = (pl.int_range(pl.len()).over(keys) + 0.5) / pl.len().over(keys)
+    examples = ended.sort("doc_id").with_columns(rank=rank).sort("rank", "doc_id").head(number)
     return [
         counted,
         *map(
             _decision_line,
-            some.select("doc_id", *why, "rule", pl.col("evidence").fill_null("{}")).iter_rows(),
+            examples.select(
+                "doc_id", *keys, "rule", pl.col("evidence").fill_null("{}")
+            ).iter_rows(),
         ),
     ]
 

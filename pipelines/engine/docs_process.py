@@ -1,7 +1,7 @@
-"""The process in which Great Expectations runs: started once per process, asked by files.
+"""The child process in which Great Expectations runs; requests are files.
 
-It imports while a run does its work on another core, and ends with this process: its standard
-input is a pipe from here.
+It imports the library while the run works on another core.  It ends with this process, because its
+standard input is a pipe from here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-#: Set to anything, what Great Expectations and its libraries print is shown.
+#: If set, the output of Great Expectations and its libraries is shown.
 DEBUG: Final = "TAMGA_DEBUG"
 MODULE: Final = "pipelines.engine.data_docs"
-_ROOT: Final = Path(__file__).parents[2]  # where `pipelines` lies
+_ROOT: Final = Path(__file__).parents[2]  # holds `pipelines`
 
 
 class DocsProcess:
-    """Hands requests to the process and reads its answers, in the same order."""
+    """Sends requests to the child process and reads its answers, in the same order."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -31,7 +31,7 @@ class DocsProcess:
         self.exit_code: int | None = None  # of a process that died
 
     def start(self) -> None:
-        """Start the process, if it does not run."""
+        """Start the process, unless it runs."""
         if self._process is None or self._process.poll() is not None:
             paths = [str(_ROOT), os.environ.get("PYTHONPATH", "")]
             self._process = subprocess.Popen(
@@ -45,9 +45,9 @@ class DocsProcess:
             )
 
     def ask(self, request: Path) -> None:
-        """Hand a request on; a process that died meanwhile is seen when answers are read."""
+        """Send a request.  A process that died is noticed when `answers` reads."""
         with self._lock:
-            if not self._waiting:  # else answers to earlier requests would be lost unseen
+            if not self._waiting:  # a new process would not answer the requests that wait
                 self.start()
             self._waiting.append(request)
             assert self._process and self._process.stdin
@@ -55,7 +55,7 @@ class DocsProcess:
                 print(request.absolute(), file=self._process.stdin, flush=True)
 
     def answers(self) -> dict[Path, dict[str, Any] | None]:
-        """Wait for the answers to all requests; None: the process died before it answered."""
+        """Wait for the answers to all requests; None if the process died before it answered."""
         with self._lock:
             waiting, self._waiting = self._waiting, []
             return {request: self._answer() for request in waiting}
@@ -80,5 +80,5 @@ class DocsProcess:
             self._process = None
 
 
-#: The one of this process.
+#: This process starts one child at most.
 PROCESS: Final = DocsProcess()

@@ -1,7 +1,8 @@
-"""A stage's suite of expectations, judged natively from the file that Great Expectations reads.
+"""Judge a stage's counts natively by its suite of expectations.
 
-The suites are data, `schemas/expectations/<stage>.json`; `_KINDS` has a function for each type of
-expectation that they use.  `pipelines.engine.data_docs` has Great Expectations' own verdict.
+The suites are data that Great Expectations reads too: `schemas/expectations/<stage>.json`.  `_KINDS`
+has a function for each type of expectation that they use.  Great Expectations' own verdict comes
+from `pipelines.engine.data_docs`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from polars import selectors as cs
 from schemas.errors import Invalid, Problem
 from schemas.stages import entry
 
-#: The columns that name a row of counts.
+#: The columns that identify a row of counts.
 KEY: Final = ("lang", "shard")
-#: Shards that a failure names.
+#: The number of shards that a failure lists.
 SHOWN: Final = 5
 _ROWS: Final = "expect_table_row_count_to_be_between"
 _LIMITS: Final = ("min_value", "max_value", "value_set")
 
 
 class Verdict(NamedTuple):
-    """An expectation about an output; `column` names several with commas, or is empty."""
+    """The result of an expectation; `column` lists its columns with commas, or is empty."""
 
     expectation: str
     column: str
@@ -48,7 +49,7 @@ class Failure(NamedTuple):
 
 
 def suite(stage: str) -> dict[str, Any]:
-    """The expectations of `stage` as data: name, notes, meta, expectations.
+    """Load the suite of `stage`: name, notes, meta, expectations.
 
     Raises:
       Invalid: names the file and each expectation of an unknown type.
@@ -59,7 +60,7 @@ def suite(stage: str) -> dict[str, Any]:
 
 
 def check_types(spec: dict[str, Any], file: str) -> dict[str, Any]:
-    """A suite whose expectations are all of known types.
+    """Return the suite if all its expectations are of known types.
 
     Raises:
       Invalid: names the file and each expectation of an unknown type.
@@ -69,10 +70,10 @@ def check_types(spec: dict[str, Any], file: str) -> dict[str, Any]:
             file,
             None,
             f"expectations[{i}].type",
-            f"{one['type']} is not implemented; known are: {', '.join(sorted(_KINDS))}",
+            f"{expectation['type']} is not implemented; allowed are: {', '.join(sorted(_KINDS))}",
         )
-        for i, one in enumerate(spec["expectations"])
-        if one["type"] not in _KINDS
+        for i, expectation in enumerate(spec["expectations"])
+        if expectation["type"] not in _KINDS
     ]
     if problems:
         raise Invalid(problems)
@@ -80,7 +81,7 @@ def check_types(spec: dict[str, Any], file: str) -> dict[str, Any]:
 
 
 def parameters(min_keep_share: float | None) -> dict[str, float]:
-    """Values of the suites' `$PARAMETER`s; None: nothing needs to be kept."""
+    """Return the values of the suites' `$PARAMETER`s; None: nothing needs to be kept."""
     return {
         "min_keep": 0 if min_keep_share is None else 1,
         "min_keep_share": min_keep_share or 0.0,
@@ -88,11 +89,16 @@ def parameters(min_keep_share: float | None) -> dict[str, float]:
 
 
 def derive(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
-    """`aggregates` with the columns that sums are judged by.
+    """Add the columns by which sums are judged.
 
-    `uncounted`: how many counts are missing from the row; `unaccounted`: the whole less its
-    parts; `kept_share`: what is kept over all shards, as a share of the whole (1 of nothing).
-    A column whose terms are absent is left out.
+    Args:
+      aggregates: a row of counts per shard.
+      meta: of the suite; names the columns `whole`, `parts`, `kept` and `nullable`.
+
+    Returns:
+      `aggregates` with `uncounted`: how many counts are missing from the row; `unaccounted`: the
+      whole less its parts; `kept_share`: the share of the whole kept over all shards (1 if the
+      whole is 0).  A column whose terms are absent is left out.
     """
     present, whole, parts, kept = aggregates.columns, meta["whole"], meta["parts"], meta["kept"]
     counts = [name for name in present if name not in meta["nullable"]]
@@ -107,64 +113,63 @@ def derive(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def prepare_rows(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFrame:
-    """The rows that a suite is asked about: sorted, with the derived columns."""
-    # a column of nulls alone has no type to compare by
+    """Return the rows that a suite judges: sorted, with the derived columns."""
+    # a column of only nulls has no type to compare by
     typed = aggregates.with_columns(pl.col(pl.Null).cast(pl.Float64))
     return derive(typed.sort(pl.all()), meta) if len(typed) else typed
 
 
 def applicable(spec: Mapping[str, Any], frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """The expectations of a suite that can be asked of `frame`.
+    """Return the expectations of a suite that apply to `frame`.
 
-    An expectation about an absent column is not asked: the one about the set of columns names
-    it.  Of no shards only their number is asked.
+    An expectation about an absent column does not apply: the one about the set of columns reports
+    it.  If there are no shards, only the expectation about their number applies.
     """
-    return [
-        one
-        for one in spec["expectations"]
-        if (one["type"] == _ROWS if frame.is_empty() else {*columns(one)} <= {*frame.columns})
-    ]
+    if frame.is_empty():
+        return [e for e in spec["expectations"] if e["type"] == _ROWS]
+    return [e for e in spec["expectations"] if {*columns(e)} <= {*frame.columns}]
 
 
 def judge(
     spec: Mapping[str, Any], frame: pl.DataFrame, values: Mapping[str, float]
 ) -> list[Verdict]:
-    """The verdict on each expectation that can be asked, in the suite's order.
+    """Return the verdict on each expectation that applies, in the suite's order.
 
     Args:
       spec: a suite.
-      frame: a row per shard, as `rows` makes them.
-      values: of the suite's parameters.
+      frame: a row per shard, from `prepare_rows`.
+      values: of the suite's parameters, from `parameters`.
     """
     verdicts = []
-    for one in applicable(spec, frame):
+    for expectation in applicable(spec, frame):
+        kind, args = expectation["type"], _fill_parameters(expectation["kwargs"], values)
         try:
-            success, observed = _KINDS[one["type"]](frame, _fill_parameters(one["kwargs"], values))
+            success, observed = _KINDS[kind](frame, args)
         except _NoAnswer as error:
             success, observed = False, f"no answer, {error}"
-        verdicts.append(Verdict(one["type"], ",".join(columns(one)), success, observed))
+        verdicts.append(Verdict(kind, ",".join(columns(expectation)), success, observed))
     return verdicts
 
 
 def failures(spec: Mapping[str, Any], verdicts: Iterable[Verdict]) -> list[Failure]:
-    """What is wrong, with what was wanted."""
-    by = {(one["type"], ",".join(columns(one))): one for one in spec["expectations"]}
+    """Return the verdicts that are not a success, with what the suite wants."""
+    by_key = {(e["type"], ",".join(columns(e))): e for e in spec["expectations"]}
     return [
-        Failure(one.expectation, one.column, one.observed, _requirement(by[one[:2]]))
-        for one in verdicts
-        if not one.success
+        Failure(v.expectation, v.column, v.observed, _requirement(by_key[v[:2]]))
+        for v in verdicts
+        if not v.success
     ]
 
 
 def columns(expectation: Mapping[str, Any]) -> list[str]:
-    """The columns that an expectation is about."""
+    """Return the columns that an expectation refers to."""
     kwargs = expectation["kwargs"]
     named = [kwargs[key] for key in ("column", "column_A", "column_B") if key in kwargs]
     return named + kwargs.get("column_list", [])
 
 
 def describe_shards(count: int, total: int, shown: Sequence[Mapping[str, Any]]) -> str:
-    """How many shards are not as expected, and the first of them."""
+    """Say how many shards are not as expected, and list the first of them."""
     lines = [_describe_row(row) for row in shown[:SHOWN]]
     lines += [f"{count - len(lines)} more"] * (count > len(lines))
     return f"{count} of {total} shards: {'; '.join(lines)}"
@@ -183,14 +188,14 @@ def _requirement(expectation: Mapping[str, Any]) -> str:
 
 
 def _fill_parameters(kwargs: Mapping[str, Any], values: Mapping[str, float]) -> dict[str, Any]:
-    """The arguments with the parameters' values in place of their names."""
+    """Replace `$PARAMETER` in the arguments by its value."""
     return {
         name: values[value["$PARAMETER"]] if isinstance(value, dict) else value
         for name, value in kwargs.items()
     }
 
 
-# --- the types of expectation: (rows, arguments) -> success, what was observed
+# --- the types of expectation: (rows, arguments) -> success, observation
 
 Args = Mapping[str, Any]
 
@@ -200,10 +205,10 @@ class _NoAnswer(Exception):
 
 
 def _numbers(frame: pl.DataFrame, name: str) -> pl.Series:
-    """A column of numbers; NaN among them, which no comparison holds for.
+    """Return a column of numbers.  It may hold NaN, for which each comparison is false.
 
     Raises:
-      _NoAnswer: where it holds other values.
+      _NoAnswer: if it holds other values.
     """
     if not frame[name].dtype.is_numeric():
         raise _NoAnswer(f"{name} holds {frame[name].dtype}, not numbers")
@@ -216,7 +221,7 @@ def _between(value: Any, args: Args) -> bool:
 
 
 def _number_text(value: Any) -> str:
-    return "None" if value != value else str(value)  # NaN, which JSON has no word for
+    return "None" if value != value else str(value)  # JSON has no NaN
 
 
 def _row_count(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
@@ -239,17 +244,17 @@ def _minimum(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
 
 
 def _by_row(frame: pl.DataFrame, names: Sequence[str], bad: Sequence[int]) -> tuple[bool, str]:
-    """The answer of an expectation that each row meets or not; `bad`: the rows that do not."""
+    """Return the result of an expectation about each row; `bad`: the rows that fail."""
     if key := [name for name in KEY if name in frame.columns]:
-        some = frame[list(bad[:SHOWN])].select(list(dict.fromkeys([*names, *key])))
-        shown = some.with_columns(cs.float().fill_nan(None)).to_dicts()
+        failing = frame[list(bad[:SHOWN])].select(list(dict.fromkeys([*names, *key])))
+        shown = failing.with_columns(cs.float().fill_nan(None)).to_dicts()
     else:
         shown = [{"row": i} for i in bad[:SHOWN]]
     return not bad, describe_shards(len(bad), frame.height, shown)
 
 
 def _each_value(frame: pl.DataFrame, args: Args, fits: Callable[[Any], bool]) -> tuple[bool, str]:
-    """The answer of an expectation about a column's values; nulls are not looked at."""
+    """Return the result of an expectation about a column's values; nulls are ignored."""
     values = frame[args["column"]].to_list()
     bad = [i for i, value in enumerate(values) if value is not None and not fits(value)]
     return _by_row(frame, [args["column"]], bad)
@@ -274,13 +279,14 @@ def _unique(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
 def _unique_together(frame: pl.DataFrame, args: Args) -> tuple[bool, str]:
     names = args["column_list"]
     keys = frame.select(names)
-    some = ~keys.select(pl.all_horizontal(pl.all().is_null())).to_series()
-    return _by_row(frame, names, (keys.is_duplicated() & some).arg_true().to_list())
+    present = ~keys.select(pl.all_horizontal(pl.all().is_null())).to_series()
+    return _by_row(frame, names, (keys.is_duplicated() & present).arg_true().to_list())
 
 
 def _each_pair(
     frame: pl.DataFrame, args: Args, fits: Callable[[Any, Any], bool]
 ) -> tuple[bool, str]:
+    """Return the result of an expectation about two columns."""
     names = [args["column_A"], args["column_B"]]
     for name in names:
         _numbers(frame, name)

@@ -1,4 +1,4 @@
-"""Digests of files, remembered from one run to the next."""
+"""A cache of files' digests that lasts from one run to the next."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from lineage.storage import disk
 
 
 class Digests:
-    """SHA-256 of files, computed anew only where a file's size, times or inode changed.
+    """SHA-256 of files; computed again only if a file's size, times or inode changed.
 
-    The time of change (ctime) cannot be set back, so other content of the same size and with the
-    old time of modification is noticed too.
+    The time of change (ctime) cannot be set back.  So other content is noticed even if its size
+    and time of modification are the same.
     """
 
     def __init__(self, path: Path) -> None:
-        """`path`: where they are kept; what cannot be read there is computed anew."""
+        """Load the cache from `path`; a file that cannot be read counts as empty."""
         self._path = path
         self._known: dict[str, list[str | int]] = {}
         try:
             known = json.loads(path.read_bytes())
             self._known = {k: v for k, v in known.items() if isinstance(v, list) and len(v) == 3}
-        except (OSError, ValueError, AttributeError):  # not there, or not as it was written
+        except (OSError, ValueError, AttributeError):  # missing or malformed
             pass
         self._seen: dict[str, list[str | int]] = {}
 
     def of(self, path: Path) -> tuple[int, str | None]:
-        """A file's size and digest; `(0, None)` where it cannot be read."""
+        """Return a file's size and digest; `(0, None)` if it cannot be read."""
         try:
             stat = path.stat()
             entry = self._known.get(ascii(str(path)))
@@ -40,13 +40,14 @@ class Digests:
             return 0, None
 
     def note(self, path: Path, sha256: str) -> None:
-        """Remember the digest of a file that this process has written."""
+        """Store the digest of a file that this process has written."""
         self._seen[ascii(str(path))] = [*_file_state(path.stat()), sha256]
 
     def save(self) -> None:
-        """Keep the digests of the files that were asked for or noted, and no others."""
+        """Write the cache: only the files that `of` or `note` was called with."""
         disk.write_json(self._path, self._seen)
 
 
 def _file_state(stat: os.stat_result) -> list[str | int]:
+    """What changes whenever the file's content does: size, times and inode."""
     return [stat.st_size, f"{stat.st_mtime_ns} {stat.st_ctime_ns} {stat.st_ino}"]

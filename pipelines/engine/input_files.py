@@ -1,4 +1,7 @@
-"""The raw files that the parameters name: patterns resolved, each file claimed by one collection."""
+"""The raw files that the parameters name.
+
+Patterns are resolved; each file belongs to one collection.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,13 @@ from schemas.params import Params
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A raw file.  `uri` is its path relative to the params file; `sha256` is None where the
-    file, or anything that the pattern fits, is missing or cannot be read."""
+    """A raw file.
+
+    Attributes:
+      uri: its path relative to the params file, or its URL.
+      sha256: None if the file is missing or cannot be read.  A pattern without a match is one
+        missing file.
+    """
 
     collection: str
     format: str
@@ -29,13 +37,13 @@ class Container:
 
     @property
     def key(self) -> str:
-        """Names the container's shards: the same whatever else a run reads."""
+        """The name of the container's shards; it does not depend on other containers."""
         parts = (self.collection, self.uri, self.sha256 or "")
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def total_bytes(params: Params) -> int:
-    """How much there is to read, missing files left out."""
+    """Return the size of all raw files; missing files count as 0."""
     return sum(
         remote.file_size(path)
         if isinstance(path, str)
@@ -48,44 +56,48 @@ Claim = tuple[str, str, tuple[tuple[str, str], ...], Path | str]
 
 
 def claimed_files(params: Params) -> dict[str, Claim]:
-    """URL, or path relative to the params file -> collection, format, fields, URL or path.
+    """Resolve the patterns of all inputs.
+
+    Returns:
+      URL, or path relative to the params file -> collection, format, fields, URL or path.
 
     Raises:
-      Invalid: where two collections claim one file, or no driver serves a URL.
+      Invalid: if two collections claim one file, or no driver serves a URL.
     """
-    found: dict[str, Claim] = {}
+    claims: dict[str, Claim] = {}
     problems = []
-    for one in params.inputs:
-        fields = tuple(sorted(one.fields.items()))
-        for pattern in one.paths:
+    for entry in params.inputs:
+        fields = tuple(sorted(entry.fields.items()))
+        for pattern in entry.paths:
             try:
                 matches = _matching_files(params.root, pattern)
             except (ImportError, ValueError) as error:
-                told = f"{pattern}: {error}"
-                problems.append(Problem(str(params.path), None, "inputs", told))
+                problems.append(Problem(str(params.path), None, "inputs", f"{pattern}: {error}"))
                 continue
             for path in matches:
-                claim = (one.collection, one.format, fields, path)
+                claim = (entry.collection, entry.format, fields, path)
                 name = path if isinstance(path, str) else os.path.relpath(path, params.root)
-                held = found.setdefault(name, claim)
-                if held[:3] != claim[:3]:
+                first = claims.setdefault(name, claim)
+                if first[:3] != claim[:3]:
                     problems.append(
                         Problem(
                             str(params.path),
                             None,
                             "inputs",
-                            f"{stored_uri(path, params.root)} is claimed by collections {held[0]} and "
-                            f"{one.collection}; name it in one",
+                            f"{stored_uri(path, params.root)} is claimed by collections {first[0]} and "
+                            f"{entry.collection}; name it in one",
                         )
                     )
     if problems:
         raise Invalid(problems)
-    return found
+    return claims
 
 
 def _matching_files(root: Path, pattern: str) -> Sequence[Path | str]:
-    """The files that a pattern fits, or all below the folder that it names; itself where there are
-    none, so that it is accounted for."""
+    """Return the files that match a pattern, or all files below the folder that it names.
+
+    Without a match the pattern itself is returned, so that it is accounted for.
+    """
     if remote.is_url(pattern):
         return remote.matching_urls(pattern)
     if (root / pattern).is_dir():
@@ -96,5 +108,5 @@ def _matching_files(root: Path, pattern: str) -> Sequence[Path | str]:
 
 
 def stored_uri(path: Path | str, root: Path) -> str:
-    """A URL as it is, a path relative to the params file."""
+    """Return a URL unchanged, a path relative to the params file, personal data redacted."""
     return path if isinstance(path, str) else redacted_names.stored_name(path, root)

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a bar per stage while it goes, tables when it is done."""
+"""The display of a run: a bar per stage while it runs, tables at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MOST_ROWS = 40
 
 
 class Display:
-    """Bars on a terminal; a line per stage elsewhere.  Writes to standard error."""
+    """Shows bars on a terminal, lines elsewhere.  Writes to standard error."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True)
@@ -50,7 +50,13 @@ class Display:
     def watch(
         self, stage: str, count: Callable[[], int], planned: int | None
     ) -> AbstractContextManager[None]:
-        """Show a stage while it works: `count` says how many of `planned` shards are done."""
+        """Show a stage while it runs.
+
+        Args:
+          stage: its name.
+          count: returns the number of finished shards.
+          planned: the number of all shards; None if not known.
+        """
         return (
             self._bar(stage, count, planned)
             if self.console.is_terminal
@@ -81,105 +87,91 @@ class Display:
             self._bars.update(bar, completed=count(), total=count())
 
 
-def print_summary(told: Mapping[str, Any]) -> None:
-    """The tables at the end of a run, and where the release is."""
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """Print the tables at the end of a run, warnings, and the release's folder.
+
+    Args:
+      summary: as `pipelines.run.summary` returns it.
+    """
     out = Console()
-    out.print(
-        _table(
-            f"{told['records']} records in",
-            ("outcome", "reason", "records"),
-            [(*_outcome_and_reason(name), n) for name, n in told["outcomes"].items()],
-        )
+    for table in _tables(summary):
+        out.print(table)
+    release = f"{summary['documents']} documents released: {summary['release']}"
+    for line in (*_notes(summary), *_warnings(summary), release):
+        out.print(line, highlight=False, soft_wrap=True)
+
+
+def _tables(summary: Mapping[str, Any]) -> Iterator[Table]:
+    """The counts by outcome, source, language and stage."""
+    yield _table(
+        f"{summary['records']} records in",
+        ("outcome", "reason", "records"),
+        [(*_outcome_and_reason(name), n) for name, n in summary["outcomes"].items()],
     )
-    out.print(
-        _table(
-            "by source",
-            ("source", "records", "released", "tokens"),
-            [
-                (
-                    "(ungoverned)" if name == "-" else name,
-                    row["records"],
-                    row["released"],
-                    _tokens(row),
-                )
-                for name, row in told["sources"].items()
-            ],
-        )
+    yield _table(
+        "by source",
+        ("source", "records", "released", "tokens"),
+        [
+            ("(ungoverned)" if name == "-" else name, row["records"], row["released"], _tokens(row))
+            for name, row in summary["sources"].items()
+        ],
     )
-    out.print(
-        _table(
-            "by language",
-            ("language", "documents", "characters", "tokens"),
-            [
-                (name, row["documents"], row["chars"], _tokens(row))
-                for name, row in told["languages"].items()
-            ],
-        )
+    yield _table(
+        "by language",
+        ("language", "documents", "characters", "tokens"),
+        [
+            (name, row["documents"], row["chars"], _tokens(row))
+            for name, row in summary["languages"].items()
+        ],
     )
-    out.print(
-        _table(
-            "by stage",
-            ("stage", "documents", "seconds", "per second"),
-            [
-                (
-                    name if row["fresh"] else f"{name} (up to date)",
-                    row["documents"],
-                    f"{row['seconds']:.1f}",
-                    f"{row['per_second']:.0f}",
-                )
-                for name, row in told["stages"].items()
-            ],
-        )
+    yield _table(
+        "by stage",
+        ("stage", "documents", "seconds", "per second"),
+        [
+            (
+                name if row["fresh"] else f"{name} (up to date)",
+                row["documents"],
+                f"{row['seconds']:.1f}",
+                f"{row['per_second']:.0f}",
+            )
+            for name, row in summary["stages"].items()
+        ],
     )
-    out.print(_names_line(told["names"]), highlight=False, soft_wrap=True)
-    if mixed := told["mixed"]:
-        out.print(
-            f"{mixed} documents of several languages were kept whole by the stage language",
-            highlight=False,
-            soft_wrap=True,
+
+
+def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What the tables do not show."""
+    yield _names_line(summary["names"])
+    if mixed := summary["mixed"]:
+        yield f"{mixed} documents of several languages were kept whole by the stage language"
+    if folders := summary["personal_data_in"]:
+        yield f"texts with personal data stay in {', '.join(folders)}; `tamga clean` removes them"
+
+
+def _warnings(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What someone should check."""
+    for name in summary["missing"]:
+        yield f"warning: {name} is missing; the ledger lists it as unreadable"
+    for withdrawal in summary["idle_withdrawals"]:
+        yield (
+            f"warning: the withdrawal of {withdrawal['scope']} {withdrawal['value']}, recorded on "
+            f"{withdrawal['recorded_on']}, matches no record of this run; check its spelling"
         )
-    if held := told["personal_data_in"]:
-        out.print(
-            f"texts with personal data stay in {', '.join(held)}; `tamga clean` removes them",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for name in told["missing"]:
-        out.print(
-            f"warning: {name} is missing; it stands in the ledger as unreadable",
-            highlight=False,
-            soft_wrap=True,
-        )
-    for one in told["idle_withdrawals"]:
-        out.print(
-            f"warning: the withdrawal of {one['scope']} {one['value']}, recorded on "
-            f"{one['recorded_on']}, barred no record of this run; check how it is spelt",
-            highlight=False,
-            soft_wrap=True,
-        )
-    if told["signed"]["key"] != "configured":
-        out.print(
-            f"signed with a key that was made here; its public half: {told['signed']['key']}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    out.print(
-        f"{told['documents']} documents released: {told['release']}",
-        highlight=False,
-        soft_wrap=True,
-    )
+    if (key := summary["signed"]["key"]) != "configured":
+        yield f"signed with a generated key; its public half: {key}"
 
 
 def _names_line(covered: Mapping[str, str]) -> str:
-    """How names of persons were found, and in which languages nobody looked for them."""
+    """How names of persons were found, by language, and the languages without a method."""
     ways: dict[str, list[str]] = {}
     for language, way in covered.items():
         ways.setdefault(way, []).append(language)
-    told = "; ".join(f"{', '.join(ways[way])}: {way}" for way in sorted(ways))
-    return f"names of persons: {told or 'no document'}"
+    listed = "; ".join(f"{', '.join(ways[way])}: {way}" for way in sorted(ways))
+    return f"names of persons: {listed or 'no document'}"
 
 
 def _outcome_and_reason(name: str) -> tuple[str, str]:
+    """Split the name of a counter, as in `drop empty`."""
     outcome, _, reason = name.partition(" ")
     return outcome, reason or "released"
 
@@ -190,11 +182,11 @@ def _tokens(row: Mapping[str, Any]) -> str | int:
 
 def _table(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
-    words = (
+    text_columns = (
         sum(isinstance(v, str) and not v.replace(".", "").isdigit() for v in rows[0]) if rows else 1
     )
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i < words else "right")
+        table.add_column(column, justify="left" if i < text_columns else "right")
     for row in rows[:MOST_ROWS]:
         table.add_row(*map(str, row))
     if len(rows) > MOST_ROWS:

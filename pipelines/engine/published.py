@@ -1,4 +1,4 @@
-"""A stage's finished folder: what is in it, by digest, and whether it still is."""
+"""A stage's published folder: its files by digest, and whether they are unchanged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ class StageError(TamgaError):
 
 @dataclass(frozen=True)
 class Published:
-    """A stage's finished folder."""
+    """A stage's published folder.
+
+    Attributes:
+      summary: its `stage.json`.
+      seconds: how long the stage ran; 0 if it did not run now.
+      fresh: whether the stage ran now.
+    """
 
     folder: Path
     summary: Mapping[str, Any]
@@ -43,13 +49,13 @@ class Published:
 
     @property
     def digests(self) -> dict[str, str]:
-        """Path -> SHA-256 of all files, those that cover the whole stage among them."""
+        """Path -> SHA-256 of all files, those for the whole stage included."""
         files = self.summary["files"] | self.summary["added"]
         return {name: about["sha256"] for name, about in files.items()}
 
     @property
     def digest(self) -> str:
-        """Over the digests of all files: what the next stage has as its input."""
+        """Digest of the shards' files; an input of the next stage."""
         return digest(self.summary["files"])
 
     def path(self, table: str, shard: str) -> Path:
@@ -57,10 +63,10 @@ class Published:
 
 
 def load(folder: Path, stage: str) -> Published:
-    """A published stage.
+    """Load a published stage.
 
     Raises:
-      StageError: where it has not run.
+      StageError: if it has not run.
     """
     path = folder / "stage.json"
     if not path.is_file():
@@ -69,14 +75,24 @@ def load(folder: Path, stage: str) -> Published:
 
 
 def digest(files: Mapping[str, Any]) -> str:
-    """SHA-256 over the digests of all files of a stage."""
+    """Return a SHA-256 over the descriptions of a stage's files, their digests included."""
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def load_unchanged(folder: Path, target: Path, run_id: str, known: Path) -> Published | None:
-    """A stage that was published by the same run and is still whole: every file there with its
-    digest, and none that is not its own.  Files that did not change since they were last looked
-    at are not read: `known` keeps their digests."""
+    """Load a published stage if it can be reused.
+
+    It can if the same run published it, and the folder holds exactly its files, with their digests.
+
+    Args:
+      folder: holds `stage.json`.
+      target: holds the files.
+      run_id: of the run that wants to reuse it.
+      known: the cache of digests; files unchanged since the last check are not read.
+
+    Returns:
+      The stage, or None.
+    """
     path = folder / "stage.json"
     if not path.is_file():
         return None
@@ -90,13 +106,13 @@ def load_unchanged(folder: Path, target: Path, run_id: str, known: Path) -> Publ
     if here != published.digests.keys():
         return None
     digests = Digests(known)
-    whole = all(digests.of(target / n)[1] == sha256 for n, sha256 in published.digests.items())
+    unchanged = all(digests.of(target / n)[1] == sha256 for n, sha256 in published.digests.items())
     digests.save()
-    return published if whole else None
+    return published if unchanged else None
 
 
 def store_digests(published: Published, known: Path) -> None:
-    """Keep what is known of the files anyway, so that they need not be read for it."""
+    """Store the digests of files that were just written, so that they need not be read."""
     digests = Digests(known)
     for name, sha256 in published.digests.items():
         digests.note(published.folder / name, sha256)

@@ -1,4 +1,4 @@
-"""Keep libraries quiet; imports none of them, so that it can come before they are."""
+"""Silence libraries.  Imports none of them, so it can run before they are imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import warnings
 
 
 def quiet() -> None:
-    """Keep libraries from talking over the command's own output, and from calling home."""
+    """Keep libraries from printing between the command's own lines, and from sending analytics."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.basicConfig(level=logging.ERROR)
     for name in ("great_expectations", "apache_beam", "presidio-analyzer"):

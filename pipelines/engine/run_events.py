@@ -1,4 +1,4 @@
-"""A stage told to OpenLineage while it runs; what it does is the same with it and without."""
+"""Emit OpenLineage events for a stage.  This does not affect its output."""
 
 from __future__ import annotations
 
@@ -22,17 +22,20 @@ if TYPE_CHECKING:
 def emit_events(
     context: Context, run: Mapping[str, Any]
 ) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Send START; FAIL where the block raises; COMPLETE where it hands a stage's summary over.
+    """Emit START before the block, FAIL if it raises.
 
     Args:
       context: its parameters name the transports.
       run: run_id, stage, code_version, params_sha256, inputs, started.
+
+    Yields:
+      A function that emits COMPLETE for a stage's summary.
     """
     emitter = context.events
 
     def complete(summary: Mapping[str, Any]) -> dict[str, Any]:
-        about = _event_run(context, run)
-        return events.complete(about, _now(), _event_output(context, about, summary))
+        event_run = _event_run(context, run)
+        return events.complete(event_run, _now(), _event_output(context, event_run, summary))
 
     emitter.emit(lambda: events.start(_event_run(context, run)))
     try:
@@ -68,7 +71,7 @@ def _event_output(context: Context, run: events.Run, summary: Mapping[str, Any])
     totals = summary["totals"]
     outcomes = totals.get("outcome", {})
     facets = {}
-    if run.stage == RELEASE:  # elsewhere sources are counted over what came in
+    if run.stage == RELEASE:  # earlier stages count the sources of their input
         sources = list(_source_terms(context.register))
         counted = totals.get("source", {})
         facets = {
@@ -86,6 +89,7 @@ def _event_output(context: Context, run: events.Run, summary: Mapping[str, Any])
 
 def _source_terms(register: Register) -> Iterator[rollups.SourceTerms]:
     terms = {name: asdict(term) for name, term in register.licences.items()}
+    """The terms of each registered source."""
     for source in register.sources.values():
         ends, spdx = source.basis.expires_on, source.licence.spdx
         yield rollups.SourceTerms(
@@ -99,7 +103,7 @@ def _source_terms(register: Register) -> Iterator[rollups.SourceTerms]:
 
 
 def _safe_message(error: BaseException) -> str:
-    """Our own words hold no personal data; those of libraries may."""
+    """The error's class, and the message if it is our own: others may quote personal data."""
     kind = type(error)
     ours = kind.__module__.partition(".")[0] in ("pipelines", "lineage", "schemas")
     return f"{kind.__name__}: {error}" if ours else kind.__name__

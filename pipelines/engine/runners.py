@@ -1,8 +1,8 @@
-"""Which Beam runner carries a job, and what happens when a job or a worker fails.
+"""Run a Beam job, and report a failed job or worker.
 
-Locally the runner is named outright: the default one looks for a Prism binary on the internet
-first, and `multi_threading` loses Arrow elements.  One worker runs in memory; several are
-processes.  A runner given on the command line (`--runner FlinkRunner …`) is left as it is.
+Locally the runner is named explicitly: the default one first looks for a Prism binary on the
+internet, and `multi_threading` loses Arrow elements.  One worker runs in memory; several are
+processes.  A runner given on the command line (`--runner FlinkRunner …`) is used as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from schemas.errors import NO, TRY_AGAIN, TamgaError
 Options = TypeVar("Options", bound=PipelineOptions)
 
 WORKER = "apache_beam.runners.worker.sdk_worker_main"
-#: Set to anything, the whole trace of a failure is shown; it may quote what was read.
+#: If set, the whole trace of a failure is shown; it may quote records.
 DEBUG = "TAMGA_DEBUG"
 _FRAME = re.compile(r'File "[^"]*?((?:pipelines|lineage|schemas)/[^"]+\.py)", line (\d+)')
 _ERROR = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception|Missing|Interrupt))\b", re.M)
@@ -42,7 +42,7 @@ _STEP = re.compile(r"while running '([^']+)'")
 
 
 class JobFailed(TamgaError):
-    """A job ended before its time; says where, without what was read."""
+    """A step of a job failed.  The message names the place and quotes no record."""
 
     exit_code = NO
 
@@ -60,10 +60,10 @@ class WorkerLost(JobFailed):
 
 
 class LocalOptions(PipelineOptions):
-    """Beam's options, each view of which is made once.
+    """Beam's options with cached views.
 
-    Beam asks for a view several times per transform, and each new one parses all options.  Views
-    share their values with what they are a view of, so that one does for all.
+    Beam asks for a view several times per transform, and each new view parses all options.  Views
+    share their values with the options, so one view of each class is enough.
     """
 
     def view_as(self, cls: type[Options]) -> Options:
@@ -74,7 +74,7 @@ class LocalOptions(PipelineOptions):
 
 
 class Spread(beam.PTransform):
-    """Deal elements out to all workers; to a single local one they go as they come."""
+    """Distribute elements over all workers; does nothing for a single local worker."""
 
     def expand(self, pcoll: beam.PCollection) -> beam.PCollection:
         pipeline = pcoll.pipeline
@@ -86,8 +86,9 @@ class Spread(beam.PTransform):
 
 @cache
 def _store_signatures() -> None:
-    """Store the signatures of the methods that all DoFns inherit where `inspect` looks first (PEP
-    362): for each DoFn of a pipeline, Beam asks for all of them eight times."""
+    """Store the signatures of inherited DoFn methods in `__signature__` (PEP 362): Beam computes
+    each eight times per DoFn, 0.35 s of a run.  Each is what `inspect` computes, so neither threads
+    nor an error in between can change a result."""
     for kind in CallableWrapperDoFn.__mro__[:-1]:
         for method in vars(kind).values():
             if isinstance(method, FunctionType):
@@ -100,24 +101,24 @@ def names_runner(beam_args: Sequence[str]) -> bool:
 
 
 def runner_name(beam_args: Sequence[str], workers: int) -> str:
-    """The runner's name as it stands in the lineage of a run."""
+    """Return the runner's name for the lineage of a run."""
     named = [a.split("=", 1)[-1] for a in beam_args if a.startswith("--runner=")]
     named += [b for a, b in pairwise(beam_args) if a == "--runner"]
     return named[0] if named else f"FnApiRunner/{workers}"
 
 
 def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], workers: int) -> None:
-    """Build and run a pipeline to its end.
+    """Build a pipeline and run it to its end.
 
     Args:
       build: wires the job.
       beam_args: options for Beam, as given on the command line.
-      workers: how many local processes, where no runner is named.
+      workers: the number of local processes, if no runner is named.
 
     Raises:
-      JobFailed: where a step failed; `TAMGA_DEBUG` shows the whole trace.
-      WorkerLost: where a local worker process died and Beam noticed.  Where it would wait for
-        ever, the watchdog ends this process with exit code 3.
+      JobFailed: if a step failed; `TAMGA_DEBUG` shows the whole trace.
+      WorkerLost: if a local worker process died and Beam noticed.  If Beam does not notice, the
+        watchdog ends this process with exit code 3.
     """
     _store_signatures()
     try:
@@ -125,12 +126,12 @@ def run(build: Callable[[beam.Pipeline], None], beam_args: Sequence[str], worker
             with beam.Pipeline(options=PipelineOptions(list(beam_args))) as pipeline:
                 build(pipeline)
             return
-        with _capture_failures() as heard:
+        with _capture_failures() as log:
             if workers == 1:
                 with beam.Pipeline(FnApiRunner(), LocalOptions(list(beam_args))) as pipeline:
                     build(pipeline)
             else:
-                _run_in_processes(build, beam_args, workers, heard)
+                _run_in_processes(build, beam_args, workers, log)
     except JobFailed:
         raise
     except Exception as error:
@@ -143,30 +144,32 @@ def _run_in_processes(
     build: Callable[[beam.Pipeline], None],
     beam_args: Sequence[str],
     workers: int,
-    heard: _FailureLog,
+    log: _FailureLog,
 ) -> None:
-    # A shell command: Beam gives it to one.  What workers print may quote what was read.
-    unheard = "" if os.environ.get(DEBUG) else " 2>/dev/null"
-    command = f"exec {shlex.quote(sys.executable)} -m {WORKER}{unheard}"
+    # Beam runs it in a shell.  What workers print may quote records.
+    silence = "" if os.environ.get(DEBUG) else " 2>/dev/null"
+    command = f"exec {shlex.quote(sys.executable)} -m {WORKER}{silence}"
     environment = SubprocessSDKEnvironment.from_command_string(command_string=command)
     options = LocalOptions([f"--direct_num_workers={workers}", *beam_args])
-    with _watchdog(heard) as lost:
+    with _watchdog(log) as lost:
         try:
             with beam.Pipeline(FnApiRunner(default_environment=environment), options) as pipeline:
                 build(pipeline)
         except Exception:
-            # a step's own error ends the workers too; only without one were they lost
-            if heard.failures:
-                raise JobFailed(_describe_failure(heard.failures[0])) from None
+            # a step's error ends the workers too: it is the cause, if there is one
+            if log.failures:
+                raise JobFailed(_describe_failure(log.failures[0])) from None
             if lost:
                 raise WorkerLost(lost[0]) from None
             raise
 
 
-def _describe_failure(told: str) -> str:
-    """Of a trace the innermost of our own lines, the step, and the error's class: its message may
-    quote what was read."""
-    frames, errors, steps = _FRAME.findall(told), _ERROR.findall(told), _STEP.findall(told)
+def _describe_failure(trace: str) -> str:
+    """Return the error's class, the innermost of our own lines, and the step.
+
+    The error's message is left out: it may quote records.
+    """
+    frames, errors, steps = _FRAME.findall(trace), _ERROR.findall(trace), _STEP.findall(trace)
     place = f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""
     step = f" in step {steps[-1]!r}" if steps else ""
     name = errors[-1] if errors else "a step failed"
@@ -174,44 +177,44 @@ def _describe_failure(told: str) -> str:
 
 
 class _FailureLog(logging.Handler):
-    """Keeps what workers log of failed steps, and shows nothing."""
+    """Collects what workers log of failed steps; prints nothing."""
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
         self.failures: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        told = record.getMessage()
-        if "Error processing instruction" in told:
-            self.failures.append(told.replace("\\n", "\n").replace('\\"', '"').replace("\\'", "'"))
+        text = record.getMessage()
+        if "Error processing instruction" in text:
+            self.failures.append(text.replace("\\n", "\n").replace('\\"', '"').replace("\\'", "'"))
 
 
 @contextmanager
 def _capture_failures() -> Iterator[_FailureLog]:
-    """Beam logs whole traces, which may quote what was read, and its threads print theirs when a
-    worker goes; one message is enough."""
-    heard, root, hook = _FailureLog(), logging.getLogger(), threading.excepthook
+    """Collect failures instead of printing them.
+
+    Beam logs whole traces, which may quote records, and its threads print more when a worker ends.
+    """
+    log, root, hook = _FailureLog(), logging.getLogger(), threading.excepthook
     handlers = root.handlers
     if os.environ.get(DEBUG):
-        root.handlers = [*handlers, heard]
+        root.handlers = [*handlers, log]
     else:
-        root.handlers = [heard]
+        root.handlers = [log]
         threading.excepthook = lambda _: None
     try:
-        yield heard
+        yield log
     finally:
         root.handlers = handlers
         threading.excepthook = hook
 
 
 @contextmanager
-def _watchdog(
-    heard: _FailureLog, interval: float = 0.2, patience: float = 15
-) -> Iterator[list[int]]:
-    """Watch local worker processes; yields the list that names the dead.
+def _watchdog(log: _FailureLog, interval: float = 0.2, patience: float = 15) -> Iterator[list[int]]:
+    """Watch local worker processes; yields the list of those that died, by process id.
 
-    Beam may wait for ever once a worker died or a step failed in one of several workers: where it
-    has not ended the pipeline within `patience` seconds, this process ends.
+    Beam may wait forever after a worker died, or a step failed in one of several workers.  If Beam
+    has not ended the pipeline `patience` seconds later, this process ends.
     """
     stop, lost = threading.Event(), list[int]()
 
@@ -222,9 +225,9 @@ def _watchdog(
                 seen.setdefault(process.pid, process)
             lost[:] = [pid for pid, process in seen.items() if not _is_alive(process)]
             # workers end with the pipeline too: then `stop` comes soon
-            if (heard.failures or lost) and not stop.wait(patience):
-                if heard.failures:
-                    _exit_now(JobFailed(_describe_failure(heard.failures[0])))
+            if (log.failures or lost) and not stop.wait(patience):
+                if log.failures:
+                    _exit_now(JobFailed(_describe_failure(log.failures[0])))
                 _exit_now(WorkerLost(lost[0]))
 
     thread = threading.Thread(target=watch, name="watchdog", daemon=True)
@@ -237,14 +240,15 @@ def _watchdog(
 
 
 def _worker_processes() -> list[psutil.Process]:
-    found = []
+    """The local worker processes that run."""
+    workers = []
     for process in psutil.Process().children(recursive=True):
         try:
             if WORKER in process.cmdline():
-                found.append(process)
+                workers.append(process)
         except psutil.Error:  # ended in the meantime
             continue
-    return found
+    return workers
 
 
 def _is_alive(process: psutil.Process) -> bool:

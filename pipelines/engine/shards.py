@@ -1,9 +1,9 @@
-"""Shards on disk: written whole or not at all, found again after an interruption.
+"""Shards on disk: written atomically, reused after an interruption.
 
 A stage writes its tables under a state folder, `<table>/<shard>.parquet`, and marks a shard
 as done by a small JSON file that is written last.  When all shards are done the state is
-published: the stage's folder appears in one rename.  State is keyed by the run's id, so work
-made under other parameters, inputs or code is never taken up.
+published: the stage's folder appears in one rename.  State is keyed by the run's id, so shards
+of other parameters, inputs or code are never reused.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ROW_GROUP_ROWS = 122_880
 
 
 def write_file(root: Path, file: str, content: bytes) -> dict[str, Any]:
-    """Write a file that is no table below `root`; what comes back describes it."""
+    """Write a file that is not a table below `root`; return its description."""
     disk.write_bytes(root / file, content)
     digest = hashlib.sha256(content).hexdigest()
     return {"file": file, "rows": None, "bytes": len(content), "sha256": digest}
 
 
 def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
-    """A table as the bytes of a Parquet file: the same table gives the same bytes."""
+    """Encode a table as a Parquet file; the same table gives the same bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -48,8 +48,7 @@ def parquet_bytes(table: pa.Table, level: int = 1) -> bytes:
 
 
 def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
-    """A Parquet file with a row group for each of `batches`, none of which is held; there whole or
-    not at all."""
+    """Write a Parquet file atomically, with a row group for each batch; only one is in memory."""
     with (
         disk.atomic_file(path) as file,
         pq.ParquetWriter(file, schema, compression="zstd", store_schema=False) as writer,
@@ -59,7 +58,7 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
 
 
 def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) -> None:
-    """A Parquet file with a row group for each of `groups`, to be read one by one."""
+    """Write a Parquet file with a row group for each of `groups`; see `read_group`."""
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(sink, schema, compression="zstd", store_schema=False) as writer:
         for group in groups:
@@ -69,7 +68,7 @@ def write_groups(path: Path, groups: Sequence[pl.DataFrame], schema: pa.Schema) 
 
 
 def read_group(path: Path, number: int) -> pl.DataFrame:
-    """One row group of a file that `write_groups` wrote."""
+    """Read one row group of a file that `write_groups` wrote."""
     with pq.ParquetFile(path) as file:
         frame = pl.from_arrow(file.read_row_group(number))
     assert isinstance(frame, pl.DataFrame)
@@ -84,14 +83,14 @@ class State:
 
     @property
     def store(self) -> ObjectStore:
-        """Where its files lie."""
+        """The store of its files."""
         return disk.LocalDisk(Path(self.root))
 
     def path(self, table: str, shard: str) -> Path:
         return Path(self.root) / table / f"{shard}.parquet"
 
     def write(self, table: str, shard: str, data: pa.Table, level: int = 1) -> dict[str, Any]:
-        """Write one table of a shard; what comes back describes the file."""
+        """Write one table of a shard; return the file's description."""
         content, file = parquet_bytes(data, level), f"{table}/{shard}.parquet"
         self.store.put(file, content)
         return {
@@ -102,21 +101,21 @@ class State:
         }
 
     def finish(self, shard: str, files: Iterable[Mapping[str, Any]], **figures: Any) -> None:
-        """Mark a shard as done, with its files and its aggregates."""
+        """Mark a shard as done, with its files and its figures."""
         marker = {"shard": shard, "files": list(files), "figures": figures}
         self.store.put(f"done/{shard}.json", disk.json_bytes(marker))
 
     def finished(self, shard: str) -> dict[str, Any] | None:
-        """A done shard's marker, or None."""
+        """Return a shard's marker, or None if it is not done."""
         key = f"done/{shard}.json"
         return self._marker(key) if self.store.exists(key) else None
 
     def count(self) -> int:
-        """How many shards are done: what a progress display asks."""
+        """Return how many shards are done, for the progress display."""
         return len(self.store.list_keys("done/"))
 
     def all_finished(self) -> list[dict[str, Any]]:
-        """The markers of all done shards, by shard name."""
+        """Return the markers of all done shards, sorted by shard name."""
         return [self._marker(key) for key in self.store.list_keys("done/")]
 
     def _marker(self, key: str) -> dict[str, Any]:
@@ -126,13 +125,13 @@ class State:
 
 
 def publish(state: State, files: Iterable[str], extra: Mapping[str, Any], folder: Path) -> None:
-    """Make `folder` out of a finished state in one rename.
+    """Publish a finished state as `folder`, in one rename.
 
     Args:
-      state: where the files lie.
+      state: holds the files.
       files: paths relative to the state's root.
       extra: file name -> JSON value, written beside them.
-      folder: what appears; an older one is replaced.
+      folder: the new folder; an older one is replaced.
     """
     with disk.atomic_folder(folder) as fresh:
         for name in files:

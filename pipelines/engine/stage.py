@@ -1,8 +1,8 @@
-"""What every stage is: inputs by digest, a Beam job over shards, a published folder.
+"""The base of all stages: inputs by digest, a Beam job over shards, a published folder.
 
-A subclass names what it depends on and wires its job; running it once more with the same
-inputs, parameters and code does nothing, an interrupted run goes on with the shards that
-are left, and the counts of what went in and came out must agree before anything is published.
+A subclass names its inputs and builds its job.  A second run with the same inputs, parameters and
+code does nothing.  An interrupted run goes on with the shards that are not done.  The counts of
+input and output must agree before anything is published.
 """
 
 from __future__ import annotations
@@ -44,71 +44,82 @@ from schemas.tables import SCHEMA_VERSION
 
 @dataclass
 class Shard:
-    """A shard in work: writes its tables, then marks itself as done with its figures."""
+    """A shard in work: write its tables, then mark it as done."""
 
     name: str
     state: shards.State
     files: list[dict[str, Any]] = field(default_factory=list)
 
     def write(self, table: str, data: pa.Table, level: int = 1) -> None:
+        """Write one table, with a compression level."""
         self.files.append(self.state.write(table, self.name, data, level))
 
     def finish(self, figures: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
-        """`figures`: the aggregates that are validated; `counts`: nested counters to add up."""
+        """Mark the shard as done.
+
+        Args:
+          figures: the aggregates to validate.
+          counts: nested counters, added up over the shards.
+        """
         self.state.finish(self.name, self.files, aggregates=dict(figures), counts=dict(counts))
 
 
 class Stage(ABC):
-    """A step from files to files."""
+    """A step from files to files.
+
+    Attributes:
+      name: its name in `schemas.stages.TABLE`.
+      models: name -> version of each model that it uses.
+    """
 
     name: ClassVar[str]
     models: Mapping[str, str] = {}
 
     def __init__(self, context: Context) -> None:  # noqa: B027 most stages need nothing more
-        """Check what the stage needs of the parameters, before anything runs."""
+        """Check the parameters that the stage needs, before anything runs."""
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """The sections of the parameters that its output depends on."""
+        """The sections of the parameters on which its output depends."""
         return stages.entry(self.name).sections
 
     @abstractmethod
     def inputs(self, context: Context) -> dict[str, str]:
-        """Name -> digest of all that goes in."""
+        """Return the name and digest of each input."""
 
     @abstractmethod
     def build(
         self, pipeline: beam.Pipeline, context: Context, state: shards.State, run_id: str
     ) -> None:
-        """Wire the job."""
+        """Build the job."""
 
     @abstractmethod
     def expected(self, context: Context) -> int:
-        """How many documents or records go in, by the account of what came before."""
+        """Return the number of input documents or records, by the counts of the stage before."""
 
     def planned(self, context: Context) -> int | None:
-        """How many shards there will be, for the progress display; None: not known yet."""
+        """Return the number of shards, for the progress display; None if not known yet."""
         return None
 
     def target(self, context: Context) -> Path:
-        """Where the files go; `stage.json` and `run.json` stay in the stage's work folder."""
+        """Return the folder of the output; `stage.json` and `run.json` stay in the work folder."""
         return context.folder(self.name)
 
     def admit(self, context: Context) -> None:
-        """Look at what is handed in before the job starts.
+        """Check the input before the job starts.
 
         Raises:
-          StageError: where the run should not go on.
+          StageError: if the run must stop.
         """
         return
 
     def check(
         self, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
     ) -> None:
-        """Look at what came out, before it is validated; `totals`: nested counters.
+        """Check the output before it is validated; `totals`: nested counters.
 
         Raises:
-          StageError: where that must not be published.
+          StageError: if it must not be published.
         """
         return
 
@@ -119,15 +130,17 @@ class Stage(ABC):
         markers: Sequence[Mapping[str, Any]],
         run: Mapping[str, Any],
     ) -> list[str]:
-        """Add files that cover the whole stage to its state; returns their paths."""
+        """Add files about the whole stage to its state; return their paths."""
         return []
 
-    def published(self, context: Context) -> None:  # noqa: B027 most stages have nothing left
-        """What is left to do once the output stands in its place; done again where the stage is
-        taken up as it is, so it must not add up."""
+    def published(self, context: Context) -> None:  # noqa: B027 most stages need nothing more
+        """Do what remains after publication.
+
+        Also called when a finished stage is reused, so a second call must change nothing.
+        """
 
     def run_id(self, context: Context, inputs: Mapping[str, str]) -> str:
-        """Derived from code, canonical parameters and inputs: the same work has the same id."""
+        """Derive the id from code, canonical parameters and inputs: same work, same id."""
         parts = [
             self.name,
             code_version(),
@@ -139,21 +152,21 @@ class Stage(ABC):
 
 
 def execute(stage: Stage, context: Context) -> Published:
-    """Run a stage, or take up what is there of it.
+    """Run a stage, or reuse its finished output.
 
     Raises:
-      StageError: where counts do not add up, or another process is at the same stage.
-      pipelines.engine.validation.ExpectationFailed: where the output is not what it must be.
+      StageError: if counts do not add up, or another process runs the same stage.
+      pipelines.engine.validation.ExpectationFailed: if the output falls short of its suite.
     """
     inputs = stage.inputs(context)
     run_id = stage.run_id(context, inputs)
-    # Outside the published folder: DVC wipes a stage's outputs before it runs it again.
+    # outside the published folder: DVC deletes a stage's outputs before it runs it again
     home = context.params.work / ".state" / stage.name
-    with ExitStack() as held:
-        for lock, where, key in _locks_to_hold(stage, context, home):
-            if not held.enter_context(locks.exclusive_lock(lock)):
+    with ExitStack() as stack:
+        for lock, folder, key in _locks_to_hold(stage, context, home):
+            if not stack.enter_context(locks.exclusive_lock(lock)):
                 raise StageError(
-                    f"{stage.name}: another process is at work in {where}; "
+                    f"{stage.name}: another process is at work in {folder}; "
                     f"wait for it, or name another `{key}` in the parameters"
                 )
         known = home.with_suffix(".digests.json")
@@ -169,16 +182,17 @@ def execute(stage: Stage, context: Context) -> Published:
                 done = _run_job(stage, context, run, shards.State(str(home / run_id)))
                 complete(done.summary)
             shutil.rmtree(home, ignore_errors=True)
-            published.store_digests(
-                done, known
-            )  # after it, because it changes files' ctime by their links
+            published.store_digests(done, known)  # last: removing links changes files' ctime
         stage.published(context)
         return done
 
 
 def _locks_to_hold(stage: Stage, context: Context, home: Path) -> list[tuple[Path, Path, str]]:
-    """What is held while a stage runs (lock, folder, the parameter that names it): its work, and a
-    folder elsewhere that it replaces, which parameters with another `work` may name too."""
+    """The locks that a stage needs: (lock, folder, the parameter that names the folder).
+
+    One is for its work folder.  If it replaces a folder elsewhere, that has a lock too: parameters
+    with another `work` may name the same folder.
+    """
     target = stage.target(context)
     locks = [(home.with_suffix(".lock"), context.params.work, "work")]
     if target != context.folder(stage.name):
@@ -189,7 +203,7 @@ def _locks_to_hold(stage: Stage, context: Context, home: Path) -> list[tuple[Pat
 def _start_record(
     stage: Stage, context: Context, inputs: Mapping[str, str], run_id: str
 ) -> dict[str, Any]:
-    """What is known of a run when it begins."""
+    """What is known at the start of a run."""
     return {
         "run_id": run_id,
         "stage": stage.name,
@@ -205,7 +219,7 @@ def _start_record(
 def _run_job(
     stage: Stage, context: Context, run: Mapping[str, Any], state: shards.State
 ) -> Published:
-    """Run the job, hold its counts against what went in, validate, publish."""
+    """Run the job, check its counts, validate, publish."""
     run_id, clock = run["run_id"], time.monotonic()
     stage.admit(context)
     with _Progress(stage, context, state):
@@ -244,10 +258,10 @@ def _run_job(
 def _check_accounts(
     stage: Stage, context: Context, state: shards.State, totals: Mapping[str, Mapping[str, int]]
 ) -> None:
-    """Hold the outcomes against what went in.
+    """Compare the number of outcomes with the number of inputs.
 
     Raises:
-      StageError: where they differ.
+      StageError: if they differ.
     """
     seen = sum(totals.get("outcome", {}).values()) - parts_added(totals)
     expected = stage.expected(context)
@@ -265,10 +279,10 @@ def _validate(
     state: shards.State,
     markers: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Judge the shards' figures by the stage's suite.
+    """Validate the shards' figures by the stage's suite.
 
     Raises:
-      ExpectationFailed: where they fall short; if too little was kept, with the documents that
+      ExpectationFailed: if they fall short.  If too little was kept, it names documents that
         explain it and the parameter that allows it.
     """
     params = context.params
@@ -293,7 +307,7 @@ def _validate(
 
 
 def _explain_losses(state: shards.State, names: Sequence[str]) -> list[str]:
-    """Where the documents of an unfinished stage went, by its decisions where it makes any."""
+    """Explain where the documents of an unfinished stage went, if it has decisions."""
     paths = [p for name in names if (p := state.path("decisions", name)).is_file()]
     if not paths:
         return []
@@ -301,7 +315,7 @@ def _explain_losses(state: shards.State, names: Sequence[str]) -> list[str]:
 
 
 def _shard_files(markers: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The files that shards wrote: rows, bytes and digest by path."""
+    """The files of all shards: path -> rows, bytes, digest."""
     return {
         f["file"]: {k: f[k] for k in ("rows", "bytes", "sha256")}
         for m in markers
@@ -317,7 +331,7 @@ def _publish(
     summary: Mapping[str, Any],
     record: Mapping[str, Any],
 ) -> None:
-    """Move the files to their place; `stage.json`, which says that a stage is finished, last."""
+    """Publish the files; last `stage.json`, which marks the stage as finished."""
     folder, target = context.folder(stage.name), stage.target(context)
     files = [*summary["files"], *summary["added"]]
     about = {"stage.json": summary, "run.json": record}
@@ -327,20 +341,20 @@ def _publish(
 
 
 def run_record(context: Context, done: Published) -> dict[str, Any]:
-    """When and how a published stage ran: its `run.json`."""
+    """Read the `run.json` of a published stage: when and how it ran."""
     record: dict[str, Any] = disk.read_json(context.folder(done.summary["stage"]) / "run.json")
     return record
 
 
 def _remove_other_state(home: Path, run_id: str) -> None:
-    """Unfinished work of other parameters, inputs or code is of no use."""
+    """Remove the state of runs with other parameters, inputs or code."""
     for old in home.glob("*"):
         if old.name != run_id:
             shutil.rmtree(old, ignore_errors=True)
 
 
 class _Progress:
-    """Show how many shards are done while the job runs: counted on disk, whatever the runner."""
+    """Show how many shards are done while the job runs.  They are counted on disk."""
 
     def __init__(self, stage: Stage, context: Context, state: shards.State) -> None:
         self._watch = context.watch
@@ -357,15 +371,15 @@ class _Progress:
 
 
 class ShardDoFn(beam.DoFn):
-    """Calls `work(shard)` for each shard of a plan that is not done yet.
+    """Calls `work(shard)` for each shard that is not done yet.
 
-    The plan's batches have a column `shard`; what comes out names the shards that are done.
+    Takes batches with a column `shard` (see `batches.work_rows`); yields one for each shard done.
     """
 
     def __init__(self, state: shards.State) -> None:
         self.state = state
 
-    # Beam takes annotations for type hints, and misreads `*sides`
+    # without annotations: Beam would use them as type hints and misread `*sides`
     def process(self, element, *sides):  # type: ignore[no-untyped-def]
         for row in element.to_pylist():
             if self.state.finished(row["shard"]) is None:
@@ -373,4 +387,5 @@ class ShardDoFn(beam.DoFn):
             yield batches.work_rows(shard=[row["shard"]])
 
     def work(self, shard: Shard, row: Mapping[str, Any], *sides: Any) -> None:
+        """Write a shard's tables and finish it; `row`: its row of work, `sides`: side inputs."""
         raise NotImplementedError

@@ -1,8 +1,8 @@
-"""What a stage hands on is judged by its suite before the next stage may start.
+"""Validate a stage's output by its suite before the next stage starts.
 
-The verdict that decides is native (`pipelines.engine.expectations`).  Great Expectations judges
-the same counts in a process of its own and writes the Data Docs; a run ends once that verdict has
-come, and fails if it differs.
+The native verdict decides (`pipelines.engine.expectations`).  Great Expectations validates the same
+counts in a child process and writes the Data Docs.  A run waits for that verdict at its end, and
+fails if the two differ.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from schemas.errors import NO, TRY_AGAIN, TamgaError
 
 
 class ExpectationFailed(TamgaError):
-    """A stage's output falls short of its suite; holds every expectation that failed, and lines
-    that explain where the documents went, if someone who knows adds them."""
+    """A stage's output falls short of its suite.
+
+    Attributes:
+      failures: each expectation that failed.
+      explained: lines that explain where the documents went; the caller may add some.
+    """
 
     exit_code = NO
 
@@ -43,7 +47,7 @@ class ExpectationFailed(TamgaError):
 
 
 class VerdictsDiffer(TamgaError):
-    """Great Expectations and the native verdict contradict each other."""
+    """Great Expectations' verdict differs from the native one."""
 
     exit_code = NO
 
@@ -62,18 +66,18 @@ def validate(
     *,
     min_keep_share: float | None = 0.0,
 ) -> None:
-    """Judge a stage's output, and ask Great Expectations for its verdict and the Data Docs.
+    """Validate a stage's output; request Great Expectations' verdict and the Data Docs.
 
     Args:
       stage: its name.
       aggregates: a row of counts per shard.
-      work: the folder between stages; the Data Docs go to `validation/<stage>` in it.
+      work: the work folder; the Data Docs go to `validation/<stage>` in it.
       run_id: of the stage's run.
-      min_keep_share: the least share of the stage's input that it must keep; at least one document
-        must always be left, unless it is None.
+      min_keep_share: the least share of the stage's input that it must keep.  At least one
+        document must be kept, unless it is None.
 
     Raises:
-      ExpectationFailed: once the Data Docs are written too.
+      ExpectationFailed: after the Data Docs are written.
     """
     spec = expectations.suite(stage)
     frame = expectations.prepare_rows(
@@ -82,25 +86,25 @@ def validate(
     verdicts = expectations.judge(spec, frame, expectations.parameters(min_keep_share))
     docs, request = work / "validation" / stage, _request_file(work, stage)
     shutil.rmtree(docs, ignore_errors=True)  # those of an earlier output
-    asked = {
+    content = {
         "stage": stage,
         "run_id": run_id,
         "docs": str(docs.absolute()),
         "min_keep_share": min_keep_share,
-        "aggregates": list(aggregates),  # columns keep their order, by which rows are sorted
+        "aggregates": list(aggregates),  # in the order of columns: rows are sorted by it
         "verdicts": verdicts,
     }
-    disk.write_bytes(request, json.dumps(asked).encode())
+    disk.write_bytes(request, json.dumps(content).encode())
     PROCESS.ask(request)
     if failures := expectations.failures(spec, verdicts):
         error = ExpectationFailed(stage, failures)
         error.explained = _verdict_problems()
-        request.unlink(missing_ok=True)  # nothing was published: the next run asks again
+        request.unlink(missing_ok=True)  # nothing was published: the next run sends a request again
         raise error
 
 
 def resume(stage: str, work: Path, run_id: str) -> None:
-    """Ask for the verdict on a published output once more, if an interrupted run left it open."""
+    """Request the verdict on a published output again, if an interrupted run did not get it."""
     request = _request_file(work, stage)
     if request.exists() and disk.read_json(request)["run_id"] == run_id:
         PROCESS.ask(request)
@@ -108,7 +112,7 @@ def resume(stage: str, work: Path, run_id: str) -> None:
 
 @contextmanager
 def data_docs() -> Iterator[None]:
-    """Run stages with Great Expectations beside them, and wait for its verdicts at the end.
+    """Run Great Expectations beside the stages; wait for its verdicts at the end.
 
     Raises:
       VerdictsDiffer: names the stage and the expectation.
@@ -148,12 +152,14 @@ def finish() -> None:
         raise VerdictsDiffer("\n".join(different))
     if lost:
         raise NoDataDocs(
-            "\n".join([*lost, "The output is published, its Data Docs are missing: start again."])
+            "\n".join(
+                [*lost, "The output is published without its Data Docs: start the command again."]
+            )
         )
 
 
 def _verdict_problems() -> list[str]:
-    """Wait for all verdicts, where another error is under way; returns what is wrong with them."""
+    """Wait for all verdicts while another error is handled; return their problems."""
     try:
         finish()
     except (VerdictsDiffer, NoDataDocs) as error:
@@ -162,5 +168,5 @@ def _verdict_problems() -> list[str]:
 
 
 def _request_file(work: Path, stage: str) -> Path:
-    """Where a request lies until it is answered; outside the outputs that DVC removes."""
+    """The file of a request until it is answered; outside the outputs that DVC deletes."""
     return work / ".state" / f"{stage}.validation.json"

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import math
 import sys
-from functools import cache
 from importlib import import_module
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec, module_from_spec
+from threading import RLock
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -68,27 +69,43 @@ def fewest_bands(candidate: float, recall: float, rows: int) -> int:
     return number
 
 
-@cache
-def _sketches() -> ModuleType:
-    """Import `datasketch.minhash` without the package's `__init__`.
+class _LazyPackage(ModuleType):
+    """A package whose `__init__` is executed when an attribute is missing, not at its import.
 
-    That `__init__` imports all indexes and much of scipy, which takes longer than signing a small
-    corpus.
+    It stays in `sys.modules` as the package itself, so threads and later imports share one module.
+    After an error the next access tries again.
     """
-    if "datasketch" in sys.modules:
-        return import_module("datasketch.minhash")
-    spec = find_spec("datasketch")
-    assert spec is not None
-    sys.modules["datasketch"] = module_from_spec(spec)  # has its path, but is not executed
-    try:
-        return import_module("datasketch.minhash")
-    finally:
-        del sys.modules["datasketch"]  # a later import executes the whole package
+
+    def __init__(self, spec: ModuleSpec) -> None:
+        super().__init__(spec.name)
+        self.__dict__.update(vars(module_from_spec(spec)))  # `__path__`, by which submodules load
+        self.__dict__.update(_lazy_lock=RLock(), _lazy_started=False)
+
+    def __getattr__(self, name: str) -> object:
+        state = self.__dict__
+        with state["_lazy_lock"]:  # reentrant: `__init__` may look at its own package
+            if not state["_lazy_started"]:
+                state["_lazy_started"] = True
+                try:
+                    state["__spec__"].loader.exec_module(self)
+                except BaseException:
+                    state["_lazy_started"] = False
+                    raise
+        return super().__getattribute__(name)
+
+
+def _minhash_module() -> ModuleType:
+    """Import `datasketch.minhash` without the indexes and scipy, which take 0.5 s to import."""
+    if "datasketch" not in sys.modules:
+        spec = find_spec("datasketch")
+        assert spec is not None
+        sys.modules.setdefault("datasketch", _LazyPackage(spec))
+    return import_module("datasketch.minhash")
 
 
 def permutations(number: int, seed: int) -> tuple[U32, U32]:
     """Return the multipliers (odd) and addends that datasketch draws for `SCHEME`."""
-    multipliers, addends = _sketches().MinHash(number, seed=seed, scheme=SCHEME).permutations
+    multipliers, addends = _minhash_module().MinHash(number, seed=seed, scheme=SCHEME).permutations
     return multipliers, addends
 
 
@@ -118,7 +135,7 @@ def signatures(shingles: Shingles, number: int, seed: int = 1) -> U32:
       number: the number of permutations.
       seed: the seed of the permutations.
     """
-    _fmix = _sketches()._fmix  # private: pyproject.toml bounds the version
+    _fmix = _minhash_module()._fmix  # private: pyproject.toml bounds the version
     filled = np.flatnonzero(shingles.sizes)
     starts = shingles.offsets[filled]
     hashes = _fmix(shingles.hashes.astype(np.uint32), 32)

@@ -1,4 +1,4 @@
-"""Parameter files, and the problems that reading them gives."""
+"""Write parameter files; return the problems of reading them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_params(folder: Path, text: str) -> Path:
 
 
 def write_mixture(folder: Path, text: str) -> Path:
-    """Write a mixture, and parameters that name it; the parameters' path."""
+    """Write a mixture, and parameters that name it; return the parameters' path."""
     (folder / "mixture.yaml").write_text(text, "utf-8")
     named = "path: release, mixture: mixture.yaml}"
     return write_params(folder, LEAST.replace("path: release}", named))

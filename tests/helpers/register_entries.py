@@ -1,4 +1,4 @@
-"""Entries of a register, as tests write them."""
+"""Make the YAML of register entries."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ def make_entry(
     basis: str = "licence",
     granted: str = "",
 ) -> str:
-    """The YAML of a source of Kazakhstan whose evidence is `{id}.txt`; `match`: what it governs,
-    `granted`: more of its basis, after a comma."""
+    """Return the YAML of a source of Kazakhstan whose evidence is `{id}.txt`.
+
+    `match`: the content of its `match`.  `granted`: more keys of its basis, after a comma.
+    """
     return f"""id: {id}
 title: t
 publisher: p

@@ -1,4 +1,4 @@
-"""Registers in a folder, and the problems that reading them gives."""
+"""Write registers into a folder; return the problems of reading them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tamga withdraw` with its usual arguments, and the files on disk."""
+"""Run `tamga withdraw` with usual arguments; read all files of a folder."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ CONFIRMED = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
 
 def run_withdraw(home: Path, *args: str) -> int:
+    """Run `tamga withdraw` with the parameters in `home`; return the exit code."""
     return withdraw.main([*args, "--params", str(home / "params.yaml")])
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    """All files, but locks."""
+    """Return the content of all files below a folder by relative path, without locks."""
     return {
         p.relative_to(folder).as_posix(): p.read_bytes()
         for p in sorted(folder.rglob("*"))

@@ -119,7 +119,7 @@ def test_a_folder_without_packs_or_with_two_for_one_country(tmp_path: Path) -> N
         load_policies(tmp_path / "none")
     write_pack(tmp_path)
     write_pack(tmp_path, PACK.replace("pack: XX", "pack: YY"), "YY")
-    with pytest.raises(Invalid, match="one pack for each"):
+    with pytest.raises(Invalid, match="a jurisdiction can have one pack"):
         load_policies(tmp_path)
 
 

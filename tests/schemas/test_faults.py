@@ -1,4 +1,4 @@
-"""Each error in parameters or the register names its file, line, key and what helps."""
+"""Each error in parameters or the register names its file, line, key and remedy."""
 
 from __future__ import annotations
 

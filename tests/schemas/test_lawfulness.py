@@ -1,4 +1,4 @@
-"""Whether a source is lawful: all reasons in their order, its state on a day, its URL scope."""
+"""Tests of `schemas.lawfulness`: the order of reasons, the state on a day, the URL scope."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_sections(tmp_path: Path) -> None:
     assert json.loads(run.canonical("release")) == {
         "release": {"name": "first", "shard_bytes": 256 << 20}
     }
-    with pytest.raises(ValueError, match="no such section"):
+    with pytest.raises(ValueError, match="have no section"):
         run.digest("works")
     same = load_params(
         write_params(tmp_path, LEAST + "guard: {min_keep_share: 0.0}\ndedup: {rows: 4.0}\n")

@@ -1,4 +1,4 @@
-"""Policy packs: those of the installation, their dates, and what a bad one is told."""
+"""Tests of policy packs: the built-in ones, their dates, and the problems of bad ones."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("pack: XX", "pack: YY", "pack: must be the file's name, XX"),
         ("confidence: high", "confidence: sure", "confidence: must be one of: high, medium, low"),
@@ -104,18 +104,18 @@ def test_the_digest_is_of_the_content(tmp_path: Path) -> None:
         ("2025-06-30", "soon", "effective_to: must be a date"),
         ("storage: [XX, EU]\n", "kinds: [consent]\n", "XX.yaml:"),
         ("drives: residency", "drives: taxes", "drives: must be one of: basis"),
-        ("    verified_by", "    jurisdictions: [KZ]\n    verified_by", "not among the pack's"),
+        ("    verified_by", "    jurisdictions: [KZ]\n    verified_by", "must be one of the pack's"),
         ("version: \"1\"", "version: \"1\"\nversoin: 2", "unknown key: did you mean `version`?"),
     ],
     ids=range(9),
 )  # fmt: skip
-def test_a_bad_pack_is_told_file_line_and_key(
-    tmp_path: Path, old: str, new: str, told: str
+def test_a_bad_pack_is_reported_with_file_line_and_key(
+    tmp_path: Path, old: str, new: str, message: str
 ) -> None:
     path = write_pack(tmp_path, PACK.replace(old, new))
     with pytest.raises(Invalid) as found:
         load_policy(path)
-    assert told in str(found.value) and "XX.yaml:" in str(found.value)
+    assert message in str(found.value) and "XX.yaml:" in str(found.value)
 
 
 def test_two_versions_on_one_day_are_an_error(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_two_versions_on_one_day_are_an_error(tmp_path: Path) -> None:
     path = write_pack(
         tmp_path, PACK + again.replace("effective_to: 2025-06-30", "effective_to: null")
     )
-    with pytest.raises(Invalid, match="two versions of the rule on one day"):
+    with pytest.raises(Invalid, match="two versions of the rule apply on one day"):
         load_policy(path)
     path = write_pack(tmp_path, PACK + again.replace("2025-06-30", "2025-07-01", 1).replace(
         "effective_to: 2025-06-30", "effective_to: null"))  # fmt: skip

@@ -1,4 +1,4 @@
-"""What packs make of a source; above all, that what is unverified never loosens anything."""
+"""Tests of rulings of policy packs; unverified rules never permit anything."""
 
 from __future__ import annotations
 
@@ -93,8 +93,10 @@ def test_a_transfer_is_free_to_the_countries_of_a_verified_list() -> None:
 
 def test_identifiers_that_stay_in_the_text_are_named() -> None:
     about = replace(ABOUT, entities=("EMAIL_ADDRESS",))
-    told = [f.message for f in ruled(subject("KZ"), about).findings if f.drives == "identifiers"]
-    assert told == ["the parameters' `privacy` leaves KZ_IIN in the text"]
+    messages = [
+        f.message for f in ruled(subject("KZ"), about).findings if f.drives == "identifiers"
+    ]
+    assert messages == ["the parameters' `privacy` leaves KZ_IIN in the text"]
 
 
 DAYS = st.one_of(st.none(), st.dates(date(2026, 1, 1), date(2027, 1, 1)))

@@ -1,4 +1,4 @@
-from __future__ import annotations
+"""Build a register from its entries, licences and withdrawals."""
 
 from pathlib import Path
 

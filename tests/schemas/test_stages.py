@@ -1,4 +1,4 @@
-"""The table of stages is the only list of them: what has to agree with it, and a seventh stage."""
+"""Tests of the table of stages: what must agree with it, and a run with a seventh stage."""
 
 from __future__ import annotations
 

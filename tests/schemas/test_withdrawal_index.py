@@ -1,4 +1,4 @@
-"""Which records and parts the register names beside a text."""
+"""Tests of the ids of records and parts that the register names for a withdrawn text."""
 
 from __future__ import annotations
 

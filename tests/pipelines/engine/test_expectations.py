@@ -185,7 +185,9 @@ def test_a_verdict_that_differs_is_named() -> None:
         f"{IN_SET}(bad_spans) fails for Great Expectations (observed 1 of 2 shards: a (bad_spans 1)), "
         "and natively it holds (observed 0 of 2 shards: )"
     )
-    assert list(data_docs.contradictions(own, [])) == ["other expectations were asked"]
+    assert list(data_docs.contradictions(own, [])) == [
+        "the two verdicts are about different expectations"
+    ]
 
 
 def test_an_unknown_type_names_file_and_type() -> None:

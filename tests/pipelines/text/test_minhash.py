@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -164,16 +168,64 @@ def test_the_s_curve(similarity: float) -> None:
     assert share == pytest.approx(probability(similarity, 26, 5), abs=0.06)
 
 
+def run_alone(script: str) -> None:
+    """Run a script in a process that has imported nothing yet."""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
 def test_signing_does_not_import_the_whole_library() -> None:
-    script = (
+    run_alone(
         "import sys\n"
         "from pipelines.text import minhash\n"
         "permutations = minhash.permutations(8, 1)\n"
-        "assert 'scipy' not in sys.modules and 'datasketch' not in sys.modules\n"
+        "assert not {'scipy', 'datasketch.lsh'} & {*sys.modules}\n"
         "import datasketch\n"
         "assert datasketch.MinHash is sys.modules['datasketch.minhash'].MinHash\n"
         "assert datasketch.MinHashLSH and datasketch.__version__\n"
         "own = datasketch.MinHash(8, seed=1, scheme=minhash.SCHEME).permutations\n"
         "assert all((a == b).all() for a, b in zip(own, permutations))\n"
+        "assert not hasattr(datasketch, 'no_such_name')\n"
     )
-    subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)
+
+
+def test_threads_share_one_library() -> None:
+    run_alone(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from threading import Barrier\n"
+        "from pipelines.text import minhash\n"
+        "barrier = Barrier(8)\n"
+        "def use(number):\n"
+        "    barrier.wait()\n"
+        "    if number % 2:\n"
+        "        from datasketch import MinHash, MinHashLSH\n"
+        "        assert MinHashLSH\n"
+        "        return MinHash\n"
+        "    minhash.permutations(8, 1)\n"
+        "    return minhash._minhash_module().MinHash\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    assert len({*pool.map(use, range(8))}) == 1\n"
+    )
+
+
+def test_a_lazy_package_tries_again_after_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lazy_sample"
+    package.mkdir()
+    (package / "part.py").write_text("VALUE = 1\n")
+    (package / "__init__.py").write_text(
+        "import os\nfrom lazy_sample.part import VALUE\nos.stat('ready')\nDONE = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    spec = find_spec("lazy_sample")
+    assert spec
+    lazy: Any = minhash._LazyPackage(spec)
+    monkeypatch.setitem(sys.modules, "lazy_sample", lazy)
+    assert import_module("lazy_sample.part").VALUE == 1 and "DONE" not in vars(lazy)
+    with pytest.raises(FileNotFoundError):
+        _ = lazy.DONE
+    (tmp_path / "ready").touch()
+    assert lazy.DONE and lazy is import_module("lazy_sample")
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = lazy.no_such_name

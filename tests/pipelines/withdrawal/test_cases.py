@@ -1,4 +1,4 @@
-"""Cases: opened, given evidence, decided; what is upheld is in the register, and in decisions."""
+"""Tests of `tamga case`: open, add evidence, decide; an upheld objection changes register and gate."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_removal_and_its_reversal(home: Path) -> None:
     assert decided(home, "c-0003") == 1, "there is nothing left to lift"
 
 
-def test_what_is_rejected_changes_nothing(home: Path) -> None:
+def test_a_rejected_objection_changes_nothing(home: Path) -> None:
     opened(home, "not-the-rightholder", "source", "kz-bilik")
     assert decided(home, "c-0001", "rejected") == 0
     assert not (home / "register/withdrawals.yaml").exists()
@@ -86,7 +86,7 @@ def test_what_is_rejected_changes_nothing(home: Path) -> None:
     assert decided(home, "c-0009") == 1
 
 
-def test_evidence_deadlines_and_who(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evidence_deadlines_and_requesters(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "who.txt").write_text("Айгүл  Example, aigul@mail.example\n", "utf-8")
     (home / "letter.pdf").write_bytes(b"%PDF")
     who = ("--requester-file", str(home / "who.txt"))
@@ -108,7 +108,9 @@ def test_evidence_deadlines_and_who(home: Path, capsys: pytest.CaptureFixture[st
     assert listed(home, capsys, *who) == []
 
 
-def test_a_case_that_was_changed_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_changed_case_is_reported_with_file_and_line(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     opened(home, "removal", "url", URL)
     assert decided(home, "c-0001") == 0
     path = home / "register/cases/c-0001.jsonl"
@@ -136,6 +138,6 @@ def test_bad_values(home: Path, args: list[str]) -> None:
     assert not (home / "register/cases").exists()
 
 
-def test_ids_follow_each_other(home: Path) -> None:
+def test_case_ids_are_consecutive(home: Path) -> None:
     ids = [case_files.open_case(home / "register", {"kind": "removal"}) for _ in range(3)]
     assert ids == ["c-0001", "c-0002", "c-0003"]

@@ -1,4 +1,4 @@
-"""A withdrawal: shown first, then carried out, on copies of the sample's run."""
+"""Tests of `tamga withdraw`: the dry run and the withdrawal, on copies of the sample's run."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def home(sample_copy: Path) -> Path:
     return sample_copy
 
 
-def told(capsys: pytest.CaptureFixture[str]) -> Any:
+def output_json(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
-def unsound(home: Path, release: str = "sample") -> list[str]:
+def release_defects(home: Path, release: str = "sample") -> list[str]:
     key = keys.public_key(home / "work/keys/signing.pub")
     folder = home / "release" / release
     return [str(d) for d in defects(folder, key, home / "release" / release_files.LOG)]
@@ -49,7 +49,7 @@ def receipt(home: Path) -> Path:
 def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = files_below(home)
     assert run_withdraw(home, "source", "kz-bilik", "--json") == 0
-    shown = told(capsys)
+    shown = output_json(capsys)
     assert files_below(home) == before
     data = read_table(home / "release/sample", "data")
     mine = data.filter(pl.col("source_id") == "kz-bilik")
@@ -66,18 +66,20 @@ def test_the_dry_run_changes_nothing(home: Path, capsys: pytest.CaptureFixture[s
     assert "nothing was changed" in capsys.readouterr().out
 
 
-def test_copies_are_shown_with_their_right(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_dry_run_shows_copies_with_their_lawful_basis(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     members = read_table(home / "release/sample", "duplicates")
     gone = members.filter(pl.col("doc_id") != pl.col("kept_doc_id"))
     pair = gone.join(members, left_on="kept_doc_id", right_on="doc_id").row(0, named=True)
     assert run_withdraw(home, "document", pair["kept_doc_id"], "--json") == 0
-    copies = told(capsys)["releases"][0]["copies"]
+    copies = output_json(capsys)["releases"][0]["copies"]
     assert not copies["stay"]
     assert sum(c["documents"] for c in copies["take_over"] + copies["barred"]) >= 1
     for one in copies["take_over"]:
         assert one["licence"] and one["basis"] and one["text_at_hand"] == one["documents"]
     assert run_withdraw(home, "document", pair["doc_id"], "--json") in (0, 1)
-    (stay,) = told(capsys)["releases"][0]["copies"]["stay"]
+    (stay,) = output_json(capsys)["releases"][0]["copies"]["stay"]
     assert stay["examples"] == [pair["kept_doc_id"]]
 
 
@@ -89,14 +91,14 @@ def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -
     assert (
         run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--due", "2999-01-01", "--json") == 0
     )
-    done = told(capsys)
+    done = output_json(capsys)
     assert done["counts"]["documents"] == str(len(ids)) and not done["erased"]
     after, left = files_below(release), read_table(release, "data")
     assert set(left["doc_id"]) == set(data["doc_id"]) - ids
     changed = set(done["releases"][0]["shards"])
     for name in (n for n in before if n.startswith("data/")):
         assert (after.get(name) == before[name]) == (name not in changed), name
-    assert not unsound(home)
+    assert not release_defects(home)
     new_fates = outcomes_by_document(release)
     assert {i for i in new_fates if new_fates[i] != old_fates[i]} == ids
     assert {new_fates[i] for i in ids} == {("refuse", "withdrawn")}
@@ -118,7 +120,7 @@ def test_a_source_is_withdrawn(home: Path, capsys: pytest.CaptureFixture[str]) -
     assert 'recorded_by: "counsel"' in (home / "register/withdrawals.yaml").read_text()
     one = min(ids)
     assert trace.main([one, "--release", str(release), "--root", str(ROOT), "--json"]) in (0, 1)
-    (chain,) = told(capsys)["chains"]
+    (chain,) = output_json(capsys)["chains"]
     assert (chain["outcome"], chain["reason"]) == ("refuse", "withdrawn")
     assert chain["decisions"][-1]["evidence"]["withdrawal"] == done["id"]
 
@@ -129,7 +131,9 @@ def table_of(contents: dict[str, bytes], name: str) -> pl.DataFrame:
     )
 
 
-def test_the_same_again_changes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_repeated_withdrawal_changes_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run_withdraw(home, "domain", "bilik.example.kz", *CONFIRMED, "--erase") == 0
     before = files_below(home)
     capsys.readouterr()
@@ -139,7 +143,9 @@ def test_the_same_again_changes_nothing(home: Path, capsys: pytest.CaptureFixtur
     assert files_below(home) == before
 
 
-def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_value_without_match_exits_with_1_and_can_be_barred(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     before = files_below(home)
     assert run_withdraw(home, "domain", "nowhere.example") == 1
     assert "nothing in the releases" in capsys.readouterr().out
@@ -148,7 +154,7 @@ def test_nothing_matches(home: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert files_below(home) == before
     assert run_withdraw(home, "domain", "nowhere.example", *CONFIRMED) == 0
     assert [w.value for w in load_register(home / "register").withdrawals] == ["nowhere.example"]
-    assert not unsound(home)
+    assert not release_defects(home)
 
 
 def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,7 +166,7 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
         run_withdraw(home, "url", web["uri"].replace("https://", "HTTP://"), *CONFIRMED, "--json")
         == 0
     )
-    done = told(capsys)
+    done = output_json(capsys)
     assert web["uri"] not in json.dumps(done) and "value" not in done
     assert run_withdraw(home, "url", other, *CONFIRMED) == 2
     left = read_table(release, "data")
@@ -168,12 +174,12 @@ def test_a_url_and_a_text(home: Path, capsys: pytest.CaptureFixture[str]) -> Non
     text = left.filter(pl.col("n_chars") > 50).sort("doc_id").row(0, named=True)
     (home / "letter.txt").write_text(text["text"] + "\n", "utf-8")
     assert run_withdraw(home, "text", str(home / "letter.txt"), *CONFIRMED, "--json") == 0
-    assert told(capsys)["value"] == sha256(text["text"].encode()).hexdigest()
+    assert output_json(capsys)["value"] == sha256(text["text"].encode()).hexdigest()
     assert text["doc_id"] not in set(read_table(release, "data")["doc_id"])
-    assert not unsound(home)
+    assert not release_defects(home)
 
 
-def test_a_text_that_is_nowhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_text_that_no_release_holds(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / "letter.txt").write_text("Такого письма никто не присылал.", "utf-8")
     assert run_withdraw(home, "text", str(home / "letter.txt")) == 1
     assert "nothing in the releases matches text" in capsys.readouterr().out
@@ -206,14 +212,16 @@ def test_bad_usage(
     assert files_below(home) == before
 
 
-def test_confirm_needs_who_and_why(home: Path) -> None:
+def test_confirm_requires_role_and_ground(home: Path) -> None:
     with pytest.raises(SystemExit) as ended:
         run_withdraw(home, "source", "kz-bilik", "--confirm")
     assert ended.value.code == 2
 
 
-def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where but one source is left, its withdrawal is warned of and refused without --all."""
+def test_a_withdrawal_that_empties_a_release_requires_all(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """If a release has only one source, its withdrawal prints a warning and requires --all."""
     release = home / "release/sample"
     about, found = load_params(home / "params.yaml"), load_register(home / "register")
     records = read_table(release, "records")
@@ -225,21 +233,19 @@ def test_everything_of_a_command(home: Path, capsys: pytest.CaptureFixture[str])
     assert run_withdraw(home, "source", "kz-bilik") == 0
     assert "WARNING: EVERYTHING" in capsys.readouterr().out
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 1
-    assert "EVERYTHING" in capsys.readouterr().err and not unsound(home)
+    assert "EVERYTHING" in capsys.readouterr().err and not release_defects(home)
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED, "--all") == 0
-    assert not unsound(home) and not list((release / "data").rglob("*.parquet"))
+    assert not release_defects(home) and not list((release / "data").rglob("*.parquet"))
 
 
-def test_a_table_that_is_cut_is_told(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_truncated_table_is_reported(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = next((home / "release/sample/lineage/records").iterdir())
     path.write_bytes(path.read_bytes()[:100])
     assert run_withdraw(home, "source", "kz-bilik") == 1
     assert "tamga verify" in capsys.readouterr().err
 
 
-def test_a_release_that_was_changed_is_left_alone(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_changed_release_is_not_redacted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shard = next((home / "release/sample/data/kk").glob("*.parquet"))
     content = shard.read_bytes()
     shard.write_bytes(content + b"x")
@@ -249,7 +255,7 @@ def test_a_release_that_was_changed_is_left_alone(
     assert files_below(home) == before
 
 
-def test_a_changed_receipt_is_found(home: Path) -> None:
+def test_a_changed_receipt_is_detected(home: Path) -> None:
     assert run_withdraw(home, "source", "kz-bilik", *CONFIRMED) == 0
     path, key = receipt(home), keys.public_key(home / "work/keys/signing.pub")
     command = ("verify", "--receipt", path, "--params", home / "params.yaml")
@@ -267,9 +273,9 @@ def test_a_changed_receipt_is_found(home: Path) -> None:
     assert tamga(*command).returncode == 1
 
 
-def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
-    """A whole new run over the same raw files: refused as `withdrawn`; and what was let in again
-    says by which case."""
+def test_a_new_run_does_not_release_withdrawn_text(home: Path) -> None:
+    """A new run over the same raw files refuses withdrawn records as `withdrawn`.  Records of a lifted
+    withdrawal name its case."""
     entry = {"scope": "source", "value": "kz-gazette", "recorded_on": "2026-01-01", "ground": "x"}
     register_files.add_withdrawal(home / "register", entry)
     lifted = {"lifted_on": "2026-02-01", "lifted_by_case": "c-0001"}
@@ -293,6 +299,6 @@ def test_what_was_withdrawn_does_not_come_back(home: Path) -> None:
     )
     cases = {json.loads(e)["reinstated"]["case"] for e in kept["evidence"]}
     assert kept.height and cases == {"c-0001"}
-    assert not unsound(home)
+    assert not release_defects(home)
     key = keys.public_key(home / "work/keys/signing.pub")
     assert not list(receipts.defects(receipt(home), key))

@@ -1,6 +1,6 @@
-"""`kill -9` in the midst of a withdrawal: the old state or the new one, whole; again, and it ends.
+"""Kill a withdrawal with `kill -9`: each release stays complete, and a repeated command finishes.
 
-The process counts what it does to the file system, and is killed by itself before the n-th deed.
+The process counts its changes of the file system, and kills itself before the n-th change.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from pipelines.withdrawal import command as withdraw
 CHILD = """
 import os, signal, sys
 from pipelines.withdrawal import command, execution, impact, purge
-last, seen = int(sys.argv[1]), 0
-DEEDS = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
+last, changes = int(sys.argv[1]), 0
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.link"}
 
-def deed(event, args):
-    global seen
+def count_change(event, args):
+    global changes
     writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR)
-    if event in DEEDS or writes:
-        seen += 1
-        if seen == last:
+    if event in CHANGES or writes:
+        changes += 1
+        if changes == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-sys.addaudithook(deed)
+sys.addaudithook(count_change)
 code = command.main(sys.argv[2:])
-print(seen)
+print(changes)
 sys.exit(code)
 """
 
@@ -55,8 +55,8 @@ def origin(sample_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deeds(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many there are when nothing stops it."""
+def changes(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """The number of changes of an uninterrupted withdrawal."""
     home = tmp_path_factory.mktemp("whole") / "home"
     shutil.copytree(origin, home)
     done = attempt(home, -1)
@@ -65,12 +65,12 @@ def deeds(origin: Path, tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 @pytest.mark.parametrize("part", range(6))
-def test_a_killed_withdrawal(
-    part: int, deeds: int, origin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_killed_withdrawal_can_be_repeated(
+    part: int, changes: int, origin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(origin, home)
-    last = random.Random(part).randrange(1 + part * deeds // 6, 1 + (part + 1) * deeds // 6)
+    last = random.Random(part).randrange(1 + part * changes // 6, 1 + (part + 1) * changes // 6)
     assert attempt(home, last).returncode == -9
     release = home / "release/sample"
     key = keys.public_key(home / "work/keys/signing.pub")

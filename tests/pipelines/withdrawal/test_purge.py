@@ -1,4 +1,4 @@
-"""Erasure: older releases, DVC's cache and a local remote; folders that change places."""
+"""Tests of erasure: older releases, DVC's cache, a local remote; and of swapping folders."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def home(two_releases: Path, tmp_path: Path) -> Path:
 
 
 def dvc(home: Path) -> None:
-    """Track both with DVC; the cache and a local remote hold them, and a remote in a cloud might."""
+    """Track both releases with DVC: in the cache and in a local remote.  A third remote is in a cloud."""
     repo_module = pytest.importorskip("dvc.repo")
     os.environ["DVC_NO_ANALYTICS"] = "1"
     logging.getLogger("dvc").setLevel(logging.ERROR)  # it keeps the first test's stream
@@ -59,7 +59,7 @@ def dvc(home: Path) -> None:
 
 
 def holding(folder: Path, texts: pl.Series) -> list[str]:
-    """The files below a folder in which one of the texts stands."""
+    """Return the files below a folder that hold one of the texts."""
     found = []
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         content = path.read_bytes()
@@ -125,11 +125,11 @@ def test_nothing_is_left_of_an_erased_source(
 
 
 def excluded(home: Path, id: str) -> set[str]:
-    """SHA-256 of the texts that went."""
+    """Return the SHA-256 of the removed texts."""
     return {one["text_sha256"] for one in read_jsonl(home / f"release/exclusions/{id}.jsonl")}
 
 
-def test_without_erasure_older_releases_are_named(
+def test_without_erase_the_output_names_older_releases(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     older = {p: p.read_bytes() for p in (home / "release/older").rglob("*") if p.is_file()}
@@ -144,15 +144,15 @@ def test_without_erasure_older_releases_are_named(
     assert not (home / "work/ingest").exists()
 
 
-def test_what_is_out_of_reach_is_named_each_time(
+def test_each_command_names_remotes_out_of_reach(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Withdrawn first and erased later: what to purge elsewhere is what the stores here held."""
+    """Withdraw first and erase later: the objects to purge elsewhere are those of the local stores."""
     dvc(home)
     args = ["source", SOURCE, "--confirm", "--by", "counsel", "--ground", "x"]
     place = ["--params", str(home / "params.yaml")]
     assert withdraw.main([*args, *place]) == 0
-    shutil.rmtree(home / "release/older")  # the tag is all that is left of it
+    shutil.rmtree(home / "release/older")  # only the tag still has it
     assert withdraw.main([*args, "--erase", "--json", *place]) == 1
     out = capsys.readouterr().out
     id = json.loads(out[out.index("{") :])["id"]
@@ -165,7 +165,7 @@ def test_what_is_out_of_reach_is_named_each_time(
         assert "NOT purged: DVC remote cloud" in capsys.readouterr().out
 
 
-def test_objects_of_other_kinds_stay(tmp_path: Path) -> None:
+def test_objects_without_documents_stay(tmp_path: Path) -> None:
     store = purge.Store("cache", tmp_path)
     contents = {"ab/" + "0" * 30: b"PAR1 no parquet", "cd/" + "1" * 30 + ".dir": b"{", "ef/x": b""}
     for name, content in contents.items():
@@ -177,8 +177,8 @@ def test_objects_of_other_kinds_stay(tmp_path: Path) -> None:
     assert purge.find_stores(tmp_path) == ([], [])
 
 
-def test_folders_change_places(tmp_path: Path) -> None:
-    """A reader that never stops always finds the one or the other."""
+def test_folders_are_swapped_atomically(tmp_path: Path) -> None:
+    """A continuous reader always finds one of the two folders."""
     one, other = tmp_path / "one", tmp_path / "other"
     for folder in (one, other):
         folder.mkdir()
@@ -200,7 +200,7 @@ def test_folders_change_places(tmp_path: Path) -> None:
         assert {*seen} <= {"one", "other"}
 
 
-def test_folders_change_places_without_the_call(
+def test_folders_are_swapped_without_the_system_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = tmp_path / "one", tmp_path / "other"

@@ -1,4 +1,4 @@
-"""A text is withdrawn by a file that holds it, in whatever form: what `find` finds, goes."""
+"""Withdraw a text by a file that holds it, in several forms: all exact matches of `find` are removed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BY = ("--confirm", "--by", "counsel", "--ground", "letter 12/7")
 
 @pytest.fixture
 def home(sample_copy: Path) -> Path:
-    """A copy of the sample's run, of which `tamga clean` has removed the texts."""
+    """A copy of the sample's run without the texts of the work folder (`tamga clean`)."""
     assert clean.main(["--params", str(sample_copy / "params.yaml")]) == 0
     return sample_copy
 
@@ -49,7 +49,7 @@ def russian(home: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "form", ["nbsp", "cp1251", "utf-16", "nfd", "tail", "personal-data", "payload"]
 )
-def test_what_find_finds_is_withdrawn(
+def test_exact_matches_of_find_are_withdrawn(
     home: Path, sample_run: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row, letter = russian(home), home / "letter.txt"
@@ -84,7 +84,9 @@ def test_what_find_finds_is_withdrawn(
     assert "already withdrawn" in capsys.readouterr().out
 
 
-def test_only_near_copies_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_similar_documents_are_named_and_nothing_changes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     row, letter = russian(home), home / "letter.txt"
     letter.write_text(" ".join([*row["text"].split()[:-3], "и", "всё", "иначе"]), "utf-8")
     for args in ((), BY):

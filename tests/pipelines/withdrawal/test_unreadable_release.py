@@ -1,4 +1,4 @@
-"""A release that cannot be read stops a withdrawal: it may hold what is withdrawn."""
+"""An unreadable release stops a withdrawal: it may hold the withdrawn text."""
 
 from __future__ import annotations
 
