@@ -1,8 +1,8 @@
-"""Write the raw sample: WARC files, a gazette, an archive and letters, and the truth about them.
+"""Write the raw sample: WARC files, a gazette, an archive and letters, and their true outcomes.
 
-The texts come from `texts/`, their places and fates from `crawl.yaml`.  The same sources give the
+The texts come from `texts/`, their places and outcomes from `crawl.yaml`.  The same sources give the
 same bytes on any machine: times are fixed, identifiers derive from the texts' ids, and gzip members
-hold stored blocks, so that no version of zlib has a say.  (Parquet names its pyarrow version.)
+hold stored blocks, so the version of zlib does not matter.  (Parquet names its pyarrow version.)
 
     python samples/build.py [--out samples/raw]
 """
@@ -43,7 +43,7 @@ PNG = base64.b64decode(
 
 @dataclass(frozen=True)
 class Text:
-    """A text with its placeholders filled: what it plants and what must survive."""
+    """A text with its placeholders filled: the identifiers planted, the decoys that must stay."""
 
     id: str
     lang: str
@@ -55,7 +55,7 @@ class Text:
 
 
 def fill(doc: dict[str, Any], lang: str) -> Text:
-    """`{KEEP:words}` is a decoy, kept as it stands; any other `{KIND}` becomes an identifier."""
+    """Fill the placeholders: `{KEEP:words}` is a decoy and stays; `{KIND}` becomes an identifier."""
     planted: list[dict[str, str]] = []
     decoys: list[str] = []
 
@@ -79,7 +79,7 @@ SCRIPTS |= {"ka": "Geor", "hy": "Armn"}
 
 
 def texts() -> dict[str, Text]:
-    """Every text by its id."""
+    """Return all texts by their ids."""
     found: dict[str, Text] = {}
     for path in sorted((HERE / "texts").glob("*.yaml")):
         page = yaml.safe_load(path.read_text("utf-8"))
@@ -91,7 +91,7 @@ def texts() -> dict[str, Text]:
 
 
 def changed(text: Text, swaps: list[list[str]]) -> list[str]:
-    """The paragraphs with each [old, new] word replaced, once."""
+    """Replace each [old, new] word in the paragraphs, once."""
     joined = "\n".join(text.paragraphs)
     for old, new in swaps:
         if joined.count(old) != 1:
@@ -107,7 +107,7 @@ def encode(text: str, charset: str, errors: str = "strict") -> bytes:
 
 
 def member(data: bytes) -> bytes:
-    """One gzip member (RFC 1952) of stored blocks: no time, no name, no compression."""
+    """Return a gzip member (RFC 1952) of stored blocks, without time, name or compression."""
     chunks = [data[i : i + 65535] for i in range(0, len(data), 65535)] or [b""]
     blocks = b"".join(
         struct.pack("<BHH", i == len(chunks) - 1, len(c), len(c) ^ 0xFFFF) + c
@@ -120,7 +120,7 @@ def member(data: bytes) -> bytes:
 def page(
     text: Text, paragraphs: list[str], record: dict[str, Any], around: dict[str, Any]
 ) -> bytes:
-    """An HTML page of the text amid its site's furniture, in the record's charset."""
+    """Return an HTML page with the text and its site's menus, in the record's charset."""
     charset, declared = record.get("charset", "utf-8"), record.get("declared", "both")
     meta = f'<meta charset="{charset}">' if declared in ("meta", "both") else ""
     title = html.escape(text.title)
@@ -143,7 +143,7 @@ def page(
 
 
 def warc(kind: str, fields: dict[str, str], block: bytes) -> bytes:
-    """A WARC record as one gzip member."""
+    """Return a WARC record as one gzip member."""
     head = {"WARC-Type": kind, **fields, "Content-Length": str(len(block))}
     lines = "".join(f"{k}: {v}\r\n" for k, v in head.items())
     return member(f"WARC/1.0\r\n{lines}\r\n".encode() + block + b"\r\n\r\n")
@@ -156,7 +156,7 @@ def ids(uri: str, when: dt.datetime) -> dict[str, str]:
 
 
 def response(record: dict[str, Any], body: bytes, when: dt.datetime) -> bytes:
-    """The record's HTTP response, wrapped in WARC."""
+    """Return the record's HTTP response as a WARC record."""
     kind, declared = record.get("type", "text/html"), record.get("declared", "both")
     if kind == "text/html" and declared in ("header", "both"):
         kind += f"; charset={record.get('charset', 'utf-8')}"
@@ -177,7 +177,7 @@ def response(record: dict[str, Any], body: bytes, when: dt.datetime) -> bytes:
 
 
 class Corpus:
-    """The plan and the texts; each method gives one file's bytes and notes the truth about it."""
+    """The plan and the texts; each method returns a file's bytes and records its true outcomes."""
 
     def __init__(self) -> None:
         self.plan = yaml.safe_load((HERE / "crawl.yaml").read_text("utf-8"))
@@ -229,7 +229,7 @@ class Corpus:
         return out
 
     def rows(self, name: str, file: str) -> Iterator[tuple[dict[str, Any], str, str]]:
-        """Each record with its date and text; a record given as a raw line has no text."""
+        """Yield each record with its date and text; a record that is a raw line has no text."""
         for i, record in enumerate(self.plan[name]):
             day = CAPTURED[name] + dt.timedelta(days=30 * i)
             self.note(file, record)
@@ -261,7 +261,7 @@ class Corpus:
         return out
 
     def files(self) -> dict[str, bytes]:
-        """Every file of the raw sample by its path under `--out`."""
+        """Return the files of the raw sample: path under `--out` -> bytes."""
         out = {f"{name}.warc.gz": self.web(name) for name in ("web-00", "web-01")}
         out |= {"gazette.jsonl.gz": self.gazette(), "archive.parquet": self.archive()}
         out |= self.letters()
@@ -270,7 +270,7 @@ class Corpus:
 
 
 def write(out: Path, files: dict[str, bytes]) -> None:
-    """Each file under a temporary name first, then renamed; letters of a former build go."""
+    """Write each file under a temporary name, then rename it; remove letters of earlier builds."""
     for name, data in files.items():
         path = out / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""Invented identifiers whose check digits are right, for the texts of the sample corpus.
+"""Invented identifiers with valid check digits, for the texts of the sample corpus.
 
-`make(kind, seed)` returns the same value for the same arguments, anywhere.  A kind is an entity
-type, with the country behind a colon where the type has several (`IBAN_CODE:KZ`).
+`make(kind, seed)` returns the same value for the same arguments on any machine.  A kind is an entity
+type, with a colon and the country if several countries have it (`IBAN_CODE:KZ`).
 
 Formulas: INN, RNOKPP, Estonian and Lithuanian codes as in python-stdnum; SNILS, annex to the rules
 at consultant.ru LAW_124607; IIN, the OECD's TIN sheet for Kazakhstan; Belarusian, Uzbek and
@@ -20,12 +20,12 @@ DIGITS = "0123456789"
 
 
 def weighted(digits: str, weights: Sequence[int]) -> int:
-    """Sum of digit times weight, position by position."""
+    """Return the sum of each digit times its weight."""
     return sum(int(d) * w for d, w in zip(digits, weights, strict=True))
 
 
 def seven_three_one(text: str) -> int:
-    """ICAO 9303 check digit: weights 7, 3, 1 repeating; letters count A=10 to Z=35."""
+    """Return the ICAO 9303 check digit: weights 7, 3, 1 repeating; letters count A=10 to Z=35."""
     return sum(int(c, 36) * (7, 3, 1)[i % 3] for i, c in enumerate(text)) % 10
 
 
@@ -34,7 +34,7 @@ def _digits(rng: random.Random, n: int) -> str:
 
 
 def _birth(rng: random.Random) -> tuple[dt.date, str]:
-    """A date of birth and the digit for century and sex (3, 4: the 1900s; 5, 6: the 2000s)."""
+    """Return a date of birth and the digit for century and sex (3, 4: the 1900s; 5, 6: the 2000s)."""
     day = dt.date(rng.randint(1950, 2004), rng.randint(1, 12), rng.randint(1, 28))
     return day, rng.choice("34" if day.year < 2000 else "56")
 
@@ -46,7 +46,7 @@ def ru_inn(rng: random.Random) -> str:
 
 
 def ru_snils(rng: random.Random) -> str:
-    d = str(rng.randint(2, 9)) + _digits(rng, 8)  # numbers up to 001-001-998 carry no check
+    d = str(rng.randint(2, 9)) + _digits(rng, 8)  # numbers up to 001-001-998 have no check digit
     check = weighted(d, range(9, 0, -1)) % 101 % 100
     return f"{d[:3]}-{d[3:6]}-{d[6:]} {check:02d}"
 
@@ -85,7 +85,7 @@ def uz_pinfl(rng: random.Random) -> str:
 
 
 def baltic_code(rng: random.Random) -> str:
-    """Estonian isikukood and Lithuanian asmens kodas: one formula."""
+    """Return an Estonian isikukood or Lithuanian asmens kodas: they share a formula."""
     day, century = _birth(rng)
     d = f"{century}{day:%y%m%d}{_digits(rng, 3)}"
     check = weighted(d, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)) % 11
@@ -107,7 +107,7 @@ def card(rng: random.Random) -> str:
 
 
 def iban(country: str, length: int, letters: int = 0) -> Maker:
-    """A maker of accounts: `length` characters in all, the bank's code of so many `letters`."""
+    """Return a maker of accounts of `length` characters, with a bank code of `letters` letters."""
 
     def maker(rng: random.Random) -> str:
         bank = "".join(rng.choice("ABCDEFGHKLMNPRT") for _ in range(letters))
@@ -163,5 +163,5 @@ MAKERS: dict[str, Maker] = {
 
 
 def make(kind: str, seed: str) -> str:
-    """The value of this kind for this seed; KeyError for a kind that is not known."""
+    """Return the value of this kind for this seed; KeyError if the kind is unknown."""
     return MAKERS[kind](random.Random(f"{seed}/{kind}"))

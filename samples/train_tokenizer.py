@@ -1,7 +1,7 @@
 """Train the sample's tokenizer: byte-level BPE of 4,096 tokens, on the sample's own texts.
 
-The same texts and the same version of `tokenizers` give the same file.  Identifiers of persons are
-left out of what it is trained on.
+The same texts and the same version of `tokenizers` give the same file.  The training texts hold no
+identifiers of persons.
 
     python samples/train_tokenizer.py [--out samples/tokenizer.json]
 """
@@ -21,14 +21,14 @@ SEPARATOR = "<|endoftext|>"
 
 
 def texts() -> Iterator[str]:
-    """The sample's texts, without what stands in for personal data."""
+    """Yield the sample's texts, without the placeholders of personal data."""
     for path in sorted((HERE / "texts").glob("*.yaml")):
         for document in yaml.safe_load(path.read_text("utf-8"))["documents"]:
             yield PLACEHOLDER.sub("", document["text"])
 
 
 def train() -> str:
-    """The tokenizer, as JSON."""
+    """Train the tokenizer; return it as JSON."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()

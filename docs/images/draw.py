@@ -42,7 +42,7 @@ FRAME = """\
 
 
 def tamga(home: Path, *args: str) -> str:
-    """The output of a command in `home`."""
+    """Run a command in `home`; return its output."""
     env = os.environ | {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pipelines.cli", *args],
@@ -56,7 +56,7 @@ def tamga(home: Path, *args: str) -> str:
 
 
 def observe() -> tuple[str, str]:
-    """The output of a fresh `tamga run` and of a `tamga trace`."""
+    """Return the outputs of a first `tamga run` and of a `tamga trace`."""
     with tempfile.TemporaryDirectory() as folder:
         home, build = Path(folder), ROOT / "samples/build.py"
         shutil.copytree(ROOT / "register", home / "register")
@@ -68,7 +68,7 @@ def observe() -> tuple[str, str]:
 
 
 def column(tables: list[tuple[str, list[str]]], at: float) -> tuple[list[Row], float]:
-    """Tables one below the other, from column `at`: their rows, and how many lines they take."""
+    """Place tables one below the other, from column `at`; return rows and number of lines."""
     rows: list[Row] = []
     line = 2.0
     for title, body in tables:
@@ -81,7 +81,7 @@ def column(tables: list[tuple[str, list[str]]], at: float) -> tuple[list[Row], f
 
 
 def trace_rows(trace: str, line: float) -> tuple[list[Row], float]:
-    """The rows of a trace from a line on, cut to the picture's width; and the line after them."""
+    """Place a trace from a line on, cut to the picture's width; return rows and the next line."""
     rows: list[Row] = []
     for text in trace.splitlines():
         cut = text if len(text) <= WIDTH else text[: WIDTH - 2] + " …"
@@ -91,7 +91,7 @@ def trace_rows(trace: str, line: float) -> tuple[list[Row], float]:
 
 
 def picture(run: str, trace: str) -> str:
-    """An SVG of a run's output and a trace."""
+    """Return an SVG of a run's output and a trace."""
     found = [(m["title"], m["body"].splitlines()) for m in _TABLE.finditer(run)]
     outcomes, sources, languages, stages = found
     rows: list[Row] = [(0, 0, "$ make corpus")]
@@ -111,7 +111,7 @@ def picture(run: str, trace: str) -> str:
 
 
 def _text(x: float, y: float, markup: str) -> str:
-    """A line at its place. Its length is fixed, so that columns align in any font."""
+    """Return a line at its place. Its length is fixed, so columns align in any font."""
     left, base, length = PAD + x * CHAR, PAD + (y + 1) * LINE, _columns(markup) * CHAR
     return (
         f'<text x="{left:.1f}" y="{base:.0f}" textLength="{length:.1f}" '
@@ -124,7 +124,7 @@ def _coloured(word: re.Match[str]) -> str:
 
 
 def _columns(markup: str) -> int:
-    """How many columns a line takes: its characters without tags and entities."""
+    """Return the columns that a line takes: its characters without tags; an entity is one."""
     return len(re.sub(r"&\w+;|&#\w+;", "x", re.sub(r"<[^>]+>", "", markup)))
 
 
