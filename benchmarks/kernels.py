@@ -170,21 +170,21 @@ def measure(params: Params, rounds: int) -> dict[str, dict[str, Any]]:
 
     options = params.dedup
     number = fewest_bands(options.candidate, options.recall, options.rows) * options.rows
-    told = texts(params, previous("dedup"))
-    batch = pl.Series(told, dtype=pl.String)
+    documents = texts(params, previous("dedup"))
+    batch = pl.Series(documents, dtype=pl.String)
     viewed = key_views(words(batch)).to_list()
     add(
         "signatures, one batch",
         "dedup",
-        len(told),
-        _bytes(told),
+        len(documents),
+        _bytes(documents),
         lambda: signatures(shingle(batch, options.shingle), number, options.seed),
     )
     add(
         "datasketch, plain loop",
         "dedup",
-        len(told),
-        _bytes(told),
+        len(documents),
+        _bytes(documents),
         lambda: minhashes(viewed, options.shingle, number),
     )
 

@@ -1,14 +1,14 @@
-"""Look-ups in the store of lineage, over synthetic documents in ten releases.
+"""Time look-ups in the store of lineage, over synthetic documents in ten releases.
 
     python benchmarks/lineage_store.py [--documents 200000,2000000] [--folder store] [--json]
 
 Each release adds a tenth of the documents and refuses one in a hundred of those before; one record
-in ten never becomes a document.  Segments are written by the same code as those of real releases;
-fingerprints are random, 20 a document, up to `--prints` documents (they are more than half of the
-store).  The tables of tokens are those that a release of all documents has, a part of up to
-100,000 documents each; its token shards are files with holes, of which only the header is written.
-Times are warm, in process, in milliseconds: the median and the 95th percentile of
-`--queries` look-ups.  With duckdb importable, the bare key look-up is timed there too.
+in ten never becomes a document.  The code that writes segments of real releases writes these.
+Fingerprints are random, 20 a document, up to `--prints` documents (they take more than half of the
+store).  The tables of tokens are those of a release of all documents, with up to 100,000 documents a
+part.  Token shards are sparse files: only their header is written.  Times are warm, in process, in
+milliseconds: the median and the 95th percentile of `--queries` look-ups.  If duckdb can be imported,
+the bare key look-up is timed there too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ import polars as pl
 import lineage
 from lineage import token_trace
 from lineage.release_folder import ReleaseFolder
-from lineage.storage import disk
+from lineage.storage import disk, release_files
 from lineage.store import segments
 from lineage.store.segments import Header
 from lineage.store.store import Store
@@ -122,24 +122,24 @@ def build(folder: Path, total: int, with_prints: bool) -> float:
         tokenized(folder / LAST, fresh.filter(~pl.col("shard").is_null()), draw)
         started = time.perf_counter()
         moved = fresh.head(0).select("doc_id", "part", "shard", "row")
-        made = interval_tables(fresh, moved, ended)
-        pool = [made["docs"].filter(pl.col("outcome") == "keep").sample(each // 5, seed=seq)]
+        new = interval_tables(fresh, moved, ended)
+        pool = [new["docs"].filter(pl.col("outcome") == "keep").sample(each // 5, seed=seq)]
         if with_prints:
             rows = np.repeat(np.arange(len(fresh), dtype=np.uint32), PRINTS)
             keys = draw.integers(0, 1 << 63, len(rows), dtype=np.uint64)
-            made["prints"] = pl.DataFrame({"key": keys, "pos": rows}).sort("key")
+            new["prints"] = pl.DataFrame({"key": keys, "pos": rows}).sort("key")
         name = f"v{seq}"
         header = Header(
             seq, name, f"{seq:064x}", f"2026-{seq + 1:02}-01", "pretraining", seq - 1, len(fresh),
             fresh["digest"].count(), 0, "random",
         )  # fmt: skip
-        segments.write_segment(folder / segments.FOLDER, header, made)
+        segments.write_segment(folder / segments.FOLDER, header, new)
         seconds += time.perf_counter() - started
     return seconds
 
 
 def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> None:
-    """The tables of tokens of some documents, as `release` writes them, and shards with holes."""
+    """Write the tables of tokens of documents as `release` does, and sparse token shards."""
     for (shard,), rows in kept.group_by("shard", maintain_order=True):
         name = Path(str(shard)).stem
         lengths = draw.zipf(1.6, len(rows)).clip(1, 3_000) * 40 + draw.integers(0, 40, len(rows))
@@ -151,7 +151,7 @@ def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> N
             doc_id=rows["doc_id"].bin.encode("hex").gather(placed["document"]),
         )
         content = shards.parquet_bytes(table.select(TOKENS.names).to_arrow().cast(TOKENS), 3)
-        path = release / f"lineage/tokens/{name.replace('part-', 'part-kk-', 1)}.parquet"
+        path = release / f"lineage/tokens/{release_files.lineage_part(str(shard))}.parquet"
         disk.write_bytes(path, content)
         ends = pl.col("token_start") + pl.col("n_tokens") + 1
         for file, held in table.group_by("shard").agg(ends.max()).rows():
@@ -159,7 +159,7 @@ def tokenized(release: Path, kept: pl.DataFrame, draw: np.random.Generator) -> N
 
 
 def holes(path: Path, held: int) -> None:
-    """A token shard of `held` tokens of 16 bits: its header, and nothing."""
+    """Write a sparse token shard of `held` tokens of 16 bits: only its header."""
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {"descr": "<u2", "fortran_order": False, "shape": (held,)}
     with path.open("wb") as file:
@@ -168,7 +168,7 @@ def holes(path: Path, held: int) -> None:
 
 
 def finished(folder: Path) -> ReleaseFolder:
-    """The release of all documents, as much of it as `tamga trace --tokens` asks of tokens."""
+    """The release of all documents, with the files that `tamga trace --tokens` reads."""
     names = sorted(p.relative_to(folder).as_posix() for p in folder.glob("tokens/*/*/*.npy"))
     about = {"tokenizer": {"name": "bench"}, "files": {name: {} for name in names}}
     (folder / "manifest.json").write_text(json.dumps(about))
@@ -187,18 +187,20 @@ def timed(ask: Callable[[Any], Any], values: list[Any]) -> dict[str, float]:
 
 
 def of_tokens(store: Store, release: ReleaseFolder, queries: int) -> dict[str, float]:
-    """From a token of any shard to its document, source and right."""
+    """Time the way from a token of any shard to its document, source and right."""
     draw = np.random.default_rng(7)
-    held = {name: len(token_trace.tokens(release, name)) for name in release.manifest()["files"]}
+    held = {
+        name: len(token_trace.load_tokens(release, name)) for name in release.manifest()["files"]
+    }
     at = draw.integers(0, sum(held.values()), queries)
     starts = np.cumsum([0, *held.values()])
     shard = np.searchsorted(starts, at, "right") - 1
     asked = [f"{list(held)[s]}:{i - starts[s]}" for s, i in zip(shard, at, strict=True)]
 
     def ask(token: str) -> None:
-        found = token_trace.documents(release, token_trace.find(release, token))
+        found = token_trace.documents_in_range(release, token_trace.find_range(release, token))
         if store.by_id(found["doc_id"])["licence"].null_count() or found.is_empty():
-            raise SystemExit(f"{token} is of no document with a right")
+            raise SystemExit(f"{token} has no document with a right")
 
     return timed(ask, asked)
 
@@ -289,20 +291,20 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to work (default: a new one)")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    told = []
+    results = []
     for total in map(int, options.documents.split(",")):
         folder = Path(options.folder or mkdtemp(prefix="lineage-"))
         try:
-            told.append(measure(folder, total, options))
+            results.append(measure(folder, total, options))
         finally:
-            for made in (segments.FOLDER, LAST):
-                shutil.rmtree(folder / made, ignore_errors=True)
+            for name in (segments.FOLDER, LAST):
+                shutil.rmtree(folder / name, ignore_errors=True)
             if not options.folder:
                 folder.rmdir()
         if not options.json:
-            show(told[-1])
+            show(results[-1])
     if options.json:
-        json.dump(told, sys.stdout, indent=1)
+        json.dump(results, sys.stdout, indent=1)
 
 
 def show(one: dict[str, Any]) -> None:

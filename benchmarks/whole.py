@@ -87,17 +87,17 @@ def run(folder: Path, workers: int) -> dict[str, Any]:
             "--json",
         ]
     )
-    told = json.loads(out)
+    summary = json.loads(out)
     stages = {
         name: {"documents": s["documents"], "seconds": s["seconds"]}
-        for name, s in told["stages"].items()
+        for name, s in summary["stages"].items()
     }
-    stages["whole"] = {"documents": told["records"], "seconds": seconds}
+    stages["whole"] = {"documents": summary["records"], "seconds": seconds}
     return {"stages": stages, "peak_bytes": peak}
 
 
 def best(folder: Path, workers: int, rounds: int) -> dict[str, Any]:
-    """The least seconds of each stage over several rounds."""
+    """Return the least seconds of each stage over several rounds."""
     runs = [run(folder, workers) for _ in range(rounds)]
     stages = {
         name: min((r["stages"][name] for r in runs), key=lambda s: float(s["seconds"]))
@@ -244,7 +244,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tamga-bench-") as home:
         large, small = Path(home) / "gauntlet", Path(home) / "sample"
-        told = gauntlet(options, large)
+        described = gauntlet(options, large)
         sample(small)
         numbers = [int(n) for n in options.workers.split(",")]
         measured = {n: best(large, n, options.rounds) for n in numbers}
@@ -267,7 +267,7 @@ def main() -> None:
         print(
             json.dumps(
                 {
-                    "corpus": told,
+                    "corpus": described,
                     "cpus": os.cpu_count(),
                     "rows": lines,
                     "kernels": kernels,
@@ -277,7 +277,9 @@ def main() -> None:
             )
         )
         return
-    print(f"On {told}; one thread per process, the best of {options.rounds} rounds, wall time.\n")
+    print(
+        f"On {described}; one thread per process, the best of {options.rounds} rounds, wall time.\n"
+    )
     print(table(lines))
     print(
         "\nPeak resident memory of the largest process: "

@@ -1,8 +1,8 @@
 """Cases: objections to records, kept with the register and never rewritten.
 
 `register/cases/<case>.jsonl` has a line per event: opened, evidence, decided.  Each line holds the
-SHA-256 of the one before it, so that none can be changed or left out unseen.  Who objected is not
-in it: a keyed digest of that lies in a file of its own, which can be erased.
+SHA-256 of the line before it, so no line can be changed or left out unnoticed.  The name of the
+person who objected is not in it: a separate file, which can be erased, holds its keyed digest.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ from schemas.errors import NO, TamgaError
 
 FOLDER: Final = "cases"
 REQUESTERS: Final = "requesters.jsonl"
-#: What is objected, and what follows where the objection is upheld: the reason of the refusals to
-#: come, or None: what was barred is let in again.
+#: Kind of objection -> the reason of later refusals if it is upheld.  None: a withdrawal is lifted.
 KINDS: Final[Mapping[str, str | None]] = {
     "removal": "withdrawn",
     "not-the-rightholder": "withdrawn",
@@ -33,14 +32,14 @@ OUTCOMES: Final = ("upheld", "rejected")
 
 
 class BadCase(TamgaError):
-    """A case that is not there, is torn or was changed, or cannot be taken further."""
+    """A case is missing, damaged, changed or already decided; the message says which."""
 
     exit_code = NO
 
 
 @dataclass(frozen=True)
 class Case:
-    """A case as its events have it."""
+    """A case: its events in order."""
 
     id: str
     events: tuple[Mapping[str, Any], ...]
@@ -51,16 +50,16 @@ class Case:
 
     @property
     def decision(self) -> Mapping[str, Any] | None:
-        """The event by which it was decided; None: it is open."""
+        """The event with the decision; None: the case is open."""
         return next((e for e in self.events if e["event"] == "decided"), None)
 
     def overdue(self, today: date) -> bool:
-        """Whether it is open after its due date."""
+        """Whether the case is still open after its due date."""
         due = self.opened.get("due_on")
         return self.decision is None and due is not None and date.fromisoformat(due) < today
 
-    def told(self, today: date) -> dict[str, Any]:
-        """As a JSON value."""
+    def to_json(self, today: date) -> dict[str, Any]:
+        """The case as a JSON value."""
         decision = self.decision
         return {
             "case": self.id,
@@ -73,20 +72,20 @@ class Case:
 
 
 def all_cases(register: Path) -> Iterator[Case]:
-    """All cases of a register, by id.
+    """Read all cases of a register, by id.
 
     Raises:
-      BadCase: where one is torn or was changed.
+      BadCase: if a case is damaged or was changed.
     """
     for path in sorted((register / FOLDER).glob("c-*.jsonl")):
         yield read_case(register, path.stem)
 
 
 def read_case(register: Path, id: str) -> Case:
-    """One case.
+    """Read a case.
 
     Raises:
-      BadCase: where it is not there, is torn or was changed.
+      BadCase: if it is missing, is damaged or was changed.
     """
     path = _path(register, id)
     try:
@@ -94,7 +93,7 @@ def read_case(register: Path, id: str) -> Case:
     except OSError:
         raise BadCase(f"there is no case {id} in {path.parent}") from None
     if lines.pop():
-        raise BadCase(f"{path}:{len(lines) + 1}: the line has no end")
+        raise BadCase(f"{path}:{len(lines) + 1}: the line is cut off: it has no newline")
     events: list[dict[str, Any]] = []
     before = ""
     for number, line in enumerate(lines, 1):
@@ -104,30 +103,30 @@ def read_case(register: Path, id: str) -> Case:
         except (ValueError, LookupError, TypeError, RecursionError):
             sound = False
         if not sound or (event["event"] == "opened") != (number == 1):
-            raise BadCase(f"{path}:{number}: this is not what was written; put the file back")
+            raise BadCase(f"{path}:{number}: the line was changed; restore the file")
         events.append(event)
         before = sha256(line).hexdigest()
     if not events:
-        raise BadCase(f"{path} is empty; put the file back")
+        raise BadCase(f"{path} is empty; restore the file")
     return Case(id, tuple(events))
 
 
 def open_case(register: Path, event: Mapping[str, Any]) -> str:
-    """Begin a case; its id: the next number."""
+    """Open a case; return its id, the next number."""
     folder = register / FOLDER
     content = _line({"event": "opened", "previous": "", **event})
     known = [int(p.stem[2:]) for p in folder.glob("c-*.jsonl") if p.stem[2:].isdigit()]
     number = max(known, default=0) + 1
     while not disk.create_file(_path(register, f"c-{number:04d}"), content):
-        number += 1  # another was opened at the same time
+        number += 1  # another process opened a case at the same time
     return f"c-{number:04d}"
 
 
 def add_events(register: Path, id: str, events: Sequence[Mapping[str, Any]]) -> None:
-    """Add events to an open case: all of them or none.
+    """Add events to an open case, all at once.
 
     Raises:
-      BadCase: where there is no such case, or it was decided.
+      BadCase: if there is no such case, or it was decided.
     """
     path = _path(register, id)
     read_case(register, id)  # a missing case makes no folder
@@ -151,7 +150,7 @@ def _path(register: Path, id: str) -> Path:
 
 
 def remember_requester(keys: Path, case: str, identity: str) -> None:
-    """Keep a keyed digest of who objected; the file can be removed at any time."""
+    """Store a keyed digest of the person who objected; the file can be removed at any time."""
     line = canonical_json({"case": case, "requester_hmac": _hmac(keys, identity)}).encode()
     path = keys / REQUESTERS
     with locks.folder_lock(keys):
@@ -160,11 +159,12 @@ def remember_requester(keys: Path, case: str, identity: str) -> None:
 
 
 def cases_of_requester(keys: Path, identity: str) -> set[str]:
-    """The cases that someone opened, as far as the file still says."""
+    """The cases that a person opened, by the digests that are still in the file."""
     path = keys / REQUESTERS
     lines = path.read_text("utf-8").splitlines() if path.is_file() else []
     wanted = _hmac(keys, identity)
-    return {one["case"] for one in map(json.loads, lines) if one["requester_hmac"] == wanted}
+    entries = map(json.loads, lines)
+    return {entry["case"] for entry in entries if entry["requester_hmac"] == wanted}
 
 
 def _hmac(keys: Path, identity: str) -> str:

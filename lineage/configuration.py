@@ -14,7 +14,7 @@ from schemas.yaml_source import YamlSource
 
 
 def load_params(path: Path) -> Params:
-    """The parameters in a file, and the mixture that they name.
+    """Load the parameters from a file, with the mixture that they name.
 
     Raises:
       Invalid: with all problems of both files.
@@ -30,7 +30,7 @@ def load_params(path: Path) -> Params:
 
 
 def _mixture(path: Path, source: YamlSource) -> tuple[Mixture | None, list[Problem]]:
-    """Read with the parameters: an error in it is reported before a run, not at its end."""
+    """Read the mixture with the parameters, so that its errors are reported before a run."""
     named = parameters.mixture_of(path, source)
     if named is None:
         return None, []
@@ -40,24 +40,26 @@ def _mixture(path: Path, source: YamlSource) -> tuple[Mixture | None, list[Probl
 
 
 def required_params(path: Path, instead: str) -> Params:
-    """The parameters, for a command that takes them or the option `instead` (empty: no option).
+    """Load the parameters, for a command that takes them or another option.
+
+    Args:
+      path: the params file.
+      instead: what to write in its place, for the message; empty: nothing.
 
     Raises:
-      Invalid: with all problems of the file; if there is none, with both remedies.
+      Invalid: with all problems of the file; if it is missing, with the remedies.
     """
     if path.is_file():
         return load_params(path)
-    message = "is not there: name a params file by --params" + (
-        f", or {instead}" if instead else ""
-    )
+    message = "is missing: name a params file by --params" + (f", or {instead}" if instead else "")
     raise Invalid([Problem(str(path), None, "", message)])
 
 
 def load_both(path: Path) -> tuple[Params, Register]:
-    """The parameters in `path` and their register; policy packs that they name are checked.
+    """Load the parameters and their register; check the policy packs that they name.
 
     Raises:
-      Invalid: with all that is wrong in either, the register's too where the parameters are bad.
+      Invalid: with all problems of all files; bad parameters do not hide those of the register.
     """
     try:
         params = load_params(path)

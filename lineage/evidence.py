@@ -1,4 +1,4 @@
-"""A record's bytes, cut out of its container again, and whether they are still the same."""
+"""Read a record's bytes from its container again, and check whether they are unchanged."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ EMPTY = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class RecordBytes:
-    """What is found at a record's place: `found` whether the container is there, `length` of the
-    bytes, `sha256` of them, and whether the payload's digest is the one in the records (None: no
-    digest was recorded, or `note` says why it cannot be told)."""
+    """The bytes at a record's place.
+
+    Args:
+      container: the name of the container.
+      found: whether the container exists.
+      length, sha256: of the bytes.
+      payload_matches: whether the payload has the recorded digest.  None: no digest was recorded,
+        or it cannot be decided, as `note` explains.
+      note: what prevented the check.
+    """
 
     container: str
     found: bool
@@ -35,13 +42,19 @@ class RecordBytes:
 
 
 def read_record(path: Path, locator: str, offset: int, length: int) -> bytes:
-    """The bytes of a record: `member` (a gzip member, inflated), `bytes` (after decompression) or
-    `entry` (of a ZIP, after decompression: `offset` is `streams.ENTRY_BITS` bits of position, and
-    above them the entry's number).
+    """Read the bytes of a record.
+
+    Args:
+      path: the container.
+      locator: `member` (a gzip member, which is decompressed), `bytes` (after decompression) or
+        `entry` (of a ZIP file, after decompression).
+      offset: of the bytes.  For `entry`, the lowest `streams.ENTRY_BITS` bits are the position, and
+        the bits above are the entry's number.
+      length: of the bytes.
 
     Raises:
-      OSError, EOFError, zlib.error: where the container cannot be read.
-      ValueError: for a locator that names no bytes.
+      OSError, EOFError, zlib.error: if the container cannot be read.
+      ValueError: if the locator names no bytes.
     """
     if locator == "member":
         with path.open("rb") as file:
@@ -59,15 +72,15 @@ def read_record(path: Path, locator: str, offset: int, length: int) -> bytes:
 
 
 def check(record: Mapping[str, Any], root: Path, container: str | None = None) -> RecordBytes:
-    """Look a record's bytes up in its container below `root`, and hold them against its digest.
+    """Read a record's bytes from its container, and compare them with the recorded digest.
 
-    What was read out of the row of a table or the item of a feed is told by itself where it can
-    be; else by the digest of the whole file.
+    A row of a table or an item of a feed is compared on its own if possible, otherwise by the
+    digest of the whole file.
 
     Args:
       record: a row of `records`.
-      root: what containers are relative to.
-      container: its name, where the one in the record is redacted.
+      root: the folder that containers are relative to.
+      container: the container's name, if the name in the record is redacted.
     """
     name = container or record["container"]
     if remote.is_url(name):
@@ -84,7 +97,7 @@ def _check(record: Mapping[str, Any], path: Path) -> RecordBytes:
         return RecordBytes(
             container,
             False,
-            note=f"{container} is not there; name the folder it is relative to by --root",
+            note=f"{container} is missing; --root names the folder that containers are relative to",
         )
     locator, wanted = record["locator"], record["payload_sha256"]
     try:
@@ -93,7 +106,7 @@ def _check(record: Mapping[str, Any], path: Path) -> RecordBytes:
             return _check_part_of_file(
                 record, path, sum(map(len, texts)), None, _among(texts, wanted)
             )
-        if locator == "entry" and not record["offset"] >> streams.ENTRY_BITS:  # item of a feed
+        if locator == "entry" and not record["offset"] >> streams.ENTRY_BITS:  # an item of a feed
             return _check_part_of_file(record, path, path.stat().st_size, None, None)
         raw = read_record(path, locator, record["offset"], record["length"])
     except (OSError, EOFError, zlib.error, ValueError, ArrowException) as error:
@@ -113,8 +126,12 @@ def _check(record: Mapping[str, Any], path: Path) -> RecordBytes:
 def _check_part_of_file(
     record: Mapping[str, Any], path: Path, length: int, digest: str | None, matches: bool | None
 ) -> RecordBytes:
-    """The same of a part of a file that says itself that it matches, that it does not, or (None)
-    neither: an empty text among other fields says nothing."""
+    """Judge a record that is a part of a file, if need be by the digest of the whole file.
+
+    Args:
+      record, path, length, digest: the record, its container, and its bytes.
+      matches: whether the part itself has the recorded digest; None: it cannot be decided.
+    """
     wanted = record["payload_sha256"]
     if wanted is None or matches:
         return RecordBytes(record["container"], True, length, digest, matches if wanted else None)
@@ -122,7 +139,7 @@ def _check_part_of_file(
     if _file_digest(path, stat.st_size, stat.st_mtime_ns) == record.get("container_sha256"):
         return RecordBytes(record["container"], True, length, digest, True)
     if matches is None or wanted == EMPTY:
-        note = "the file has changed, and this part of it cannot be told by itself"
+        note = "the file has changed, and this part of it cannot be checked on its own"
         return RecordBytes(record["container"], True, length, digest, None, note)
     return RecordBytes(record["container"], True, length, digest, False)
 

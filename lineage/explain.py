@@ -1,6 +1,6 @@
-"""`tamga explain`: why a record ended as it did, and what would have to differ.
+"""`tamga explain`: why a record ended as it did, and what would change the outcome.
 
-Every observation, rule, version and value that led to its outcome, in plain sentences."""
+Plain sentences name each observation, rule, version and value that led to the outcome."""
 
 from __future__ import annotations
 
@@ -23,24 +23,26 @@ EPILOG = """examples:
   tamga explain https://law.example.kz/news/1.html
   tamga explain https://law.example.kz/news/1.html --release sample@0 --json
 
-Exit codes: 0 explained, 1 no release has seen it, 2 wrong usage, or no release."""
+Exit codes: 0 explained, 1 no release has the record, 2 wrong usage, or no release."""
 
-#: How many characters of a decision's evidence are shown; more than other decisions have.
+#: The number of characters of a decision's evidence that are shown; most decisions have fewer.
 SHOWN: Final = 1500
 
 
-def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """A record's chain (`lineage.release_folder.ReleaseFolder.chain`) as an explanation.
+def explanation(
+    chain: dict[str, Any], unreleased: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Explain a record by its chain (`lineage.release_folder.ReleaseFolder.chain`).
 
     Args:
-      chain: the record's.
-      gone: of the documents that were kept for it, those that are not in the release (by `ended`),
-        and how they ended.
+      chain: the chain of the record.
+      unreleased: the outcomes of documents that were kept in its place and are not in the release
+        (by `outcomes_of_kept`).
 
     Returns:
-      doc_id, uri, outcome, reason; `steps`, a decision each with stage, outcome, reason, rule,
-      rule_version, evidence and `why` in a sentence; `otherwise`: sentences on what would have to
-      differ for the other outcome; `copies` of its text.
+      doc_id, uri, outcome, reason; `steps`: the decisions, each with stage, outcome, reason, rule,
+      rule_version, evidence, and a sentence `why`; `otherwise`: sentences on what would change the
+      outcome; `copies` of its text.
     """
     steps: list[dict[str, Any]] = []
     otherwise: list[str] = []
@@ -52,13 +54,13 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         else:
             why, condition = reason_texts.explain_reason(stage, reason, *about)
             otherwise.clear()
-            if how := (gone or {}).get(decision["evidence"].get("kept_doc_id")):
-                why += f" But that document ended as {how}, and is not in the release."
-                if how.startswith("refuse"):  # by a withdrawal: it was kept before
+            if outcome := (unreleased or {}).get(decision["evidence"].get("kept_doc_id")):
+                why += f" But that document ended as {outcome}, and is not in the release."
+                if outcome.startswith("refuse"):  # by a withdrawal: it was kept before
                     condition = "The next run judges this copy in its place."
         otherwise.append(condition)
-        told = ("stage", "outcome", "reason", "rule", "rule_version", "evidence", "run_id")
-        steps.append({name: decision[name] for name in told} | {"why": why})
+        names = ("stage", "outcome", "reason", "rule", "rule_version", "evidence", "run_id")
+        steps.append({name: decision[name] for name in names} | {"why": why})
     return {
         "doc_id": chain["doc_id"],
         "uri": chain["record"]["uri"],
@@ -68,41 +70,46 @@ def explanation(chain: dict[str, Any], gone: Mapping[str, str] | None = None) ->
         "steps": steps,
         "otherwise": otherwise,
         "copies": [
-            one | {"ended": (gone or {}).get(one["kept_doc_id"])}
-            for one in chain["duplicates"]
-            if one["doc_id"] != chain["doc_id"]
+            copy | {"ended": (unreleased or {}).get(copy["kept_doc_id"])}
+            for copy in chain["duplicates"]
+            if copy["doc_id"] != chain["doc_id"]
         ],
     }
 
 
-def ended(release: ReleaseFolder, chain: dict[str, Any]) -> dict[str, str]:
-    """How those of a record's copies that were kept ended, where they are not in the release."""
-    kept = {one["kept_doc_id"] for one in chain["duplicates"]} - {chain["doc_id"]}
+def outcomes_of_kept(release: ReleaseFolder, chain: dict[str, Any]) -> dict[str, str]:
+    """The outcomes of the copies that were kept in a record's place and are not in the release."""
+    kept = {copy["kept_doc_id"] for copy in chain["duplicates"]} - {chain["doc_id"]}
     return {
-        doc_id: f"{one['outcome']}: {one['reason']}"
+        doc_id: f"{decision['outcome']}: {decision['reason']}"
         for doc_id in sorted(kept)
-        for one in release.rows("decisions", doc_id)
-        if one["outcome"] != "keep"
+        for decision in release.rows("decisions", doc_id)
+        if decision["outcome"] != "keep"
     }
 
 
 def releases_of(store: Store, query: str, keys: Path | None) -> list[tuple[str, int]]:
-    """The records that an id or an address names, each with the number of the last release that
-    saw it."""
+    """Find the records that an id or an address names, and the last release that has each.
+
+    Returns:
+      Pairs of doc_id and the number of the release.
+    """
     is_id = len(query) == 32 and set(query) <= set("0123456789abcdef")
-    found = store.by_id([query]) if is_id else store.by_url(query, keys)
+    intervals = store.by_id([query]) if is_id else store.by_url(query, keys)
     latest = store.releases[-1].seq
-    last = found["last_seq"].fill_null(latest)
-    return sorted(dict(zip(found["doc_id"], last, strict=True)).items())
+    last = intervals["last_seq"].fill_null(latest)
+    return sorted(dict(zip(intervals["doc_id"], last, strict=True)).items())
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = store_options.parser("explain", __doc__ or "", EPILOG)
-    parser.add_argument("query", metavar="DOC_ID|URL", help="what to explain")
+    """Run the command line; return the exit code."""
+    parser = store_options.store_parser("explain", __doc__ or "", EPILOG)
+    parser.add_argument("query", metavar="DOC_ID|URL", help="the record to explain")
     parser.add_argument(
-        "--release", metavar="NAME[@SEQ]", help="in this release (default: the last that saw it)"
+        "--release",
+        metavar="NAME[@SEQ]",
+        help="explain it in this release (default: the last with it)",
     )
     options = parser.parse_args(argv)
     with store_options.readable():
@@ -110,49 +117,49 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    store, place = store_options.opened(options), store_options.places(options)
+    store, place = store_options.open_store(options), store_options.find_places(options)
     wanted = store.release(options.release) if options.release else None
-    told = []
+    explanations = []
     for doc_id, seq in releases_of(store, options.query, place.keys):
         header = wanted or store.release(str(seq))
         folder = Path(place.releases.removeprefix("file://")) / header.name
         release = ReleaseFolder(folder, place.root, place.keys)
         if release.entered is None or release.entered[1] != header:
             raise NoRelease(
-                f"{folder} does not hold {header.name}@{header.seq} any more; what the store "
-                f"knows of the record: tamga query --doc {doc_id}"
+                f"{folder} no longer holds {header.name}@{header.seq}; the store still has the "
+                f"record: tamga query --doc {doc_id}"
             )
         if release.find(doc_id):
             name = {"release": f"{header.name}@{header.seq}"}
             chain = release.chain(doc_id)
-            told.append(name | explanation(chain, ended(release, chain)))
+            explanations.append(name | explanation(chain, outcomes_of_kept(release, chain)))
     if options.json:
-        print(
-            json.dumps({"query": options.query, "explanations": told}, ensure_ascii=False, indent=1)
-        )
+        answer = {"query": options.query, "explanations": explanations}
+        print(json.dumps(answer, ensure_ascii=False, indent=1))
     else:
-        print("\n\n".join("\n".join(_lines(one)) for one in told) or "no release has seen it")
-    return 0 if told else 1
+        texts = ("\n".join(_explanation_lines(entry)) for entry in explanations)
+        print("\n\n".join(texts) or "no release has this record")
+    return 0 if explanations else 1
 
 
-def _in_short(told: str) -> str:
-    """Evidence as a person reads it; `--json` has all of it."""
-    return shorten(told, SHOWN, placeholder=" … (the whole: --json)")
+def _shortened(text: str) -> str:
+    """Evidence shortened for the screen; `--json` has all of it."""
+    return shorten(text, SHOWN, placeholder=" … (all of it: --json)")
 
 
-def _lines(one: dict[str, Any]) -> Iterator[str]:
-    """An explanation in lines that a person reads."""
-    outcome = f"{one['outcome']}: {one['reason']}" if one["reason"] else one["outcome"]
-    yield f"{one['doc_id']}  {one['uri']}"
-    yield f"In {one['release']} it ended as: {outcome}."
-    if document := one["document"]:
+def _explanation_lines(entry: dict[str, Any]) -> Iterator[str]:
+    """An explanation as lines for the screen."""
+    outcome = f"{entry['outcome']}: {entry['reason']}" if entry["reason"] else entry["outcome"]
+    yield f"{entry['doc_id']}  {entry['uri']}"
+    yield f"In {entry['release']} it ended as: {outcome}."
+    if document := entry["document"]:
         yield f"It is released in {document['shard']}, row {document['row']}."
     yield ""
-    for number, step in enumerate(one["steps"], 1):
+    for number, step in enumerate(entry["steps"], 1):
         yield f"{number}. {step['stage']}: {step['why']}"
         yield f"   Rule {step['rule']}, version {step['rule_version']}; run {step['run_id']}."
-        yield f"   Observed: {_in_short(reason_texts.evidence_text(step['evidence']))}."
-    for copy in one["copies"]:
+        yield f"   Observed: {_shortened(reason_texts.evidence_text(step['evidence']))}."
+    for copy in entry["copies"]:
         if copy["doc_id"] == copy["kept_doc_id"]:
             kept = (
                 f"Was kept for it, and ended as {copy['ended']}" if copy["ended"] else "Kept for it"
@@ -166,7 +173,7 @@ def _lines(one: dict[str, Any]) -> Iterator[str]:
         )
     yield ""
     yield "For another outcome:"
-    for condition in one["otherwise"]:
+    for condition in entry["otherwise"]:
         yield f"* {condition}"
 
 

@@ -1,8 +1,8 @@
-"""A release's manifest: every file with its digest, the counts, what it was made from.
+"""A release's manifest: each file with its digest, the counts, and what the release was made from.
 
-`lineage/runs` says when and on what machine stages ran, and the leaves of the Merkle tree are
-salted at random: they are not in the manifest, so that the same inputs, parameters and code give
-the same one.  The signed statement covers them beside it (`lineage.signing.seal`).
+The same inputs, parameters and code give the same manifest.  So it does not list `lineage/runs`,
+which says when and where the stages ran, nor the leaves of the Merkle tree, whose salts are random.
+The signed statement covers these files (`lineage.signing.seal`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ def build_manifest(
     protocols: Mapping[str, str] | None = None,
     tokenizer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The manifest as a JSON value.
+    """Build the manifest as a JSON value.
 
     Args:
       params, register: of the run.
-      files: path in the release -> rows (null: no table), bytes, sha256.
-      counts: what was counted.
+      files: path in the release -> rows (null: not a table), bytes, sha256.
+      counts: the counts of records, documents, characters and tokens.
       protocols: opt-out protocol -> the version that was applied.
-      tokenizer: what made the token shards; None: there are none.
+      tokenizer: the tokenizer of the token shards; None: there are none.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -63,27 +63,32 @@ def build_manifest(
 
 
 def _own_licences(register: Register, sources: Iterable[str]) -> dict[str, Any]:
-    """The terms of each `LicenseRef-…` of released sources: a release says them itself."""
-    named = {
+    """The terms of each `LicenseRef-…` of released sources, so that a release carries them."""
+    used = {
         ref
         for id in sources
         if id in register.sources
         for ref in references(register.sources[id].licence.spdx)
     }
-    return {ref: asdict(register.licences[ref]) for ref in sorted(named)}
+    return {ref: asdict(register.licences[ref]) for ref in sorted(used)}
 
 
 def is_release(folder: Path) -> bool:
-    """Whether a folder holds a release: whether it has a manifest of this kind."""
+    """Whether a folder has the manifest of a release."""
     try:
-        found = json.loads((folder / release_files.MANIFEST).read_bytes())
+        value = json.loads((folder / release_files.MANIFEST).read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"schema_version", "name", "files"} <= found.keys()
+    return isinstance(value, dict) and {"schema_version", "name", "files"} <= value.keys()
 
 
 def readme(manifest: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]) -> str:
-    """The release's page for whoever opens the folder; `entries` are the register's by source."""
+    """Write the README of a release in Markdown.
+
+    Args:
+      manifest: the release's manifest.
+      entries: source -> its entry in the register.
+    """
     counts, tokenizer = manifest["counts"], manifest["tokenizer"]
     head, rule = (" tokens |", "---|") if tokenizer else ("", "")
 
@@ -103,8 +108,8 @@ def readme(manifest: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]]
     return f"""# {manifest["name"]}
 
 {counts["documents"]} documents, {counts["chars"]} characters, from {counts["records"]} records,
-for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Every document has its source,
-its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
+for the purpose `{manifest["purpose"]}` as of {manifest["as_of"]}. Each document has its source,
+its licence and its lineage. `tamga trace DOC_ID --release .` shows this chain.
 
 | language | documents |{head}
 |---|---|{rule}
@@ -112,16 +117,24 @@ its licence and its lineage: `tamga trace DOC_ID --release .` shows the chain.
 | source | title | licence | attribution | documents |{head}
 |---|---|---|---|---|{rule}
 {sources}
-`data/<lang>/` holds the documents, each with its `domain` and a score of `quality` where these are
-known, `lineage/<table>/` what happened to them, `manifest.json` the digests of files and the
-counts, `seal/` the leaves of the Merkle tree over the documents, `manifest.dsse.json` a signed
-statement on all of it: `tamga verify . --key PUBLIC_KEY` checks it.
+| file | what it holds |
+|---|---|
+| `data/<lang>/` | the documents, with `domain` and a `quality` score where these are known |
+| `lineage/<table>/` | the lineage of each record: what happened to it, and why |
+| `manifest.json` | the digest of each file, and the counts |
+| `seal/` | the leaves of the Merkle tree over the documents |
+| `manifest.dsse.json` | a signed statement about all of this |
+
+`tamga verify . --key PUBLIC_KEY` checks the release.
 {_token_shards(tokenizer, counts) if tokenizer else ""}"""
 
 
 def _token_shards(tokenizer: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
-    ending = f", each ended by `{tokenizer['separator']}`" if tokenizer["separator"] else ""
+    ending = (
+        f", each document ended by `{tokenizer['separator']}`" if tokenizer["separator"] else ""
+    )
     return f"""
-`tokens/{tokenizer["name"]}/` holds the same documents as {counts["tokens"]} token ids{ending}, made by the
-`tokenizer.json` there; `tamga trace --tokens SHARD:FROM-TO --release .` tells whose they are.
+`tokens/{tokenizer["name"]}/` holds the same documents as {counts["tokens"]} token ids{ending}. The
+`tokenizer.json` there made them. `tamga trace --tokens SHARD:FROM-TO --release .` shows the
+documents of a range of tokens.
 """

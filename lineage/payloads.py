@@ -1,4 +1,4 @@
-"""What may be the payload in a record's bytes: the thing whose digest stands in `records`."""
+"""Candidates for the payload in a record's bytes, whose digest is in `records`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ _DELIMITERS = ",;\t|"
 
 
 def archive_payloads(raw: bytes) -> Iterator[bytes]:
-    """Of a record of a WARC or ARC file an HTTP body, or a block without HTTP's headers; of
-    anything else, itself."""
+    """The payloads of a WARC or ARC record: the HTTP body, and the whole block.
+
+    Other bytes are returned unchanged.
+    """
     if raw.startswith(b"WARC/"):
         head, block = _split_head(raw)
         stated = _LENGTH.search(head)
@@ -35,19 +37,23 @@ def archive_payloads(raw: bytes) -> Iterator[bytes]:
 
 
 def line_payloads(raw: bytes) -> Iterator[bytes]:
-    """The texts of a JSON object, or the fields of a row of CSV; the empty one left out, which
-    any row may hold somewhere."""
+    """The texts of a JSON object, or the fields of a CSV row.
+
+    Empty texts are left out, for any row may have one.
+    """
     line = raw.removeprefix(codecs.BOM_UTF8).lstrip()
-    found = _json_texts(line) if line.startswith(b"{") else _csv_fields(raw)
-    yield from (text for text in found if text)
+    texts = _json_texts(line) if line.startswith(b"{") else _csv_fields(raw)
+    yield from (text for text in texts if text)
 
 
 def row_payloads(path: Path, number: int) -> list[bytes]:
-    """The texts in a row of a Parquet file, the empty ones left out; none where there is no such
-    row.
+    """The texts in a row of a Parquet file, without empty ones.
+
+    Returns:
+      The texts as bytes; an empty list if there is no such row.
 
     Raises:
-      OSError, pyarrow.ArrowException: where the file cannot be read.
+      OSError, pyarrow.ArrowException: if the file cannot be read.
     """
     import pyarrow.parquet as pq
 
@@ -65,7 +71,7 @@ def row_payloads(path: Path, number: int) -> list[bytes]:
 
 
 def _cell(column: Any) -> list[bytes]:
-    """A column of one row: its text as bytes, which need not be UTF-8."""
+    """The text in a column of one row as bytes, which need not be UTF-8."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -94,8 +100,8 @@ def _texts(value: Any) -> Iterator[bytes]:
     if isinstance(value, str):
         yield value.encode("utf-8", "surrogatepass")
     elif isinstance(value, dict):
-        for one in value.values():
-            yield from _texts(one)
+        for inner in value.values():
+            yield from _texts(inner)
 
 
 def _csv_fields(raw: bytes) -> Iterator[bytes]:
@@ -110,6 +116,6 @@ def _csv_fields(raw: bytes) -> Iterator[bytes]:
 
 
 def _split_head(data: bytes) -> tuple[bytes, bytes]:
-    """A head and what stands behind the empty line that ends it."""
+    """Split data at its first empty line into the head and the rest."""
     end = _HEAD_END.search(data)
     return (data[: end.start()], data[end.end() :]) if end else (data, b"")

@@ -1,9 +1,9 @@
-"""Which records of a release would flip under another policy pack, by its lineage tables alone.
+"""Find the records of a release that would flip under another policy pack.
 
-The question is what packs would refuse if they refused (`policy: {enforce: refuse}`): two rulings
-are made per source and circumstances, a handful of them, and joined with the decisions.  Looked at
-are the records that passed the gate, and those that a pack refused; what the gate refused for other
-reasons stays refused whatever packs say.
+Only the lineage tables are read.  Packs are compared as if they refused (`policy: {enforce:
+refuse}`).  There are two rulings per source and circumstances, and they are joined with the
+decisions.  Only records that passed the gate, or that a pack refused, can flip: the gate's other
+refusals do not depend on packs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.policy import Packs
 from schemas.ruling import Circumstances, Ruling, Subject, apply_pack
 from schemas.validation import parse_date
 
-#: What a ruling depends on beside the pack.
+#: The facts that a ruling depends on, beside the pack.
 FACTS = ("source_id", "as_of", "purpose", "storage_country")
 FLIPS = pl.Schema(
     {
@@ -33,7 +33,7 @@ FLIPS = pl.Schema(
 
 @dataclass(frozen=True)
 class Side:
-    """Packs, and the day whose rules of theirs are asked (None: the day of the run)."""
+    """One side of the comparison: packs, and the day of their rules (None: the day of the run)."""
 
     packs: Packs
     day: date | None = None
@@ -42,32 +42,37 @@ class Side:
 def flips(
     release: ReleaseFolder, before: Side, after: Side, country: str | None = None
 ) -> pl.DataFrame:
-    """A row per record that flips, sorted by source and id: `flip` is `keep to refuse` or `refuse
-    to keep`, `drives`, `rule` and `reason` say what bars it on the side that refuses.
+    """Find the records whose ruling differs between two sides.
 
     Args:
-      country: stands in where the decisions do not say where the text is stored.
+      release: the release.
+      before, after: the sides.
+      country: where the text is stored, for decisions that do not name it.
+
+    Returns:
+      FLIPS, a row per record that flips, sorted by source and id.  `flip` is `keep to refuse` or
+      `refuse to keep`; `drives`, `rule` and `reason` are of the side that refuses.
 
     Raises:
-      NoRelease: where there is none.
-      DamagedRelease: where its decisions do not say enough.
+      NoRelease: if there is no release.
+      DamagedRelease: if its decisions lack a day or a purpose.
     """
     judged = _judged(release, country)
     facts = judged.select(FACTS).unique().collect()
     if facts.select("as_of", "purpose").null_count().sum_horizontal().item():
         raise DamagedRelease(
-            f"{release.folder}: decisions of ingest do not say on what day they judged"
+            f"{release.folder}: decisions of ingest do not name the day for which they judged"
         )
     subjects = _subjects(release)
     rows = []
     for row in facts.iter_rows(named=True):
         subject = subjects.get(row["source_id"])
-        if subject is None or not _asked(subject, before, after):
+        if subject is None or not _is_covered(subject, before, after):
             continue
-        was, will = (_ruling(side, subject, row) for side in (before, after))
-        if (was.bar is None) != (will.bar is None):
-            flip = "keep to refuse" if was.bar is None else "refuse to keep"
-            bar = will.bar or was.bar
+        old, new = (_ruling(side, subject, row) for side in (before, after))
+        if (old.bar is None) != (new.bar is None):
+            flip = "keep to refuse" if old.bar is None else "refuse to keep"
+            bar = new.bar or old.bar
             assert bar is not None
             rows.append(
                 row | {"flip": flip, "drives": bar.drives, "rule": bar.rule, "reason": bar.message}
@@ -86,7 +91,7 @@ def flips(
 
 
 def _judged(release: ReleaseFolder, country: str | None) -> pl.LazyFrame:
-    """The records that packs decide on, with the facts of their run."""
+    """The records that packs decide, with the facts of their run."""
     decided = release.table("decisions").filter(
         (pl.col("stage") == "ingest")
         & (
@@ -94,14 +99,14 @@ def _judged(release: ReleaseFolder, country: str | None) -> pl.LazyFrame:
             | ((pl.col("outcome") == "refuse") & pl.col("reason").str.starts_with("policy:"))
         )
     )
-    said = pl.col("evidence").str.json_path_match
+    evidence = pl.col("evidence").str.json_path_match
     return decided.join(release.table("records").select("doc_id", "source_id"), on="doc_id").select(
         "doc_id",
         "uri",
         "source_id",
-        as_of=said("$.as_of"),
-        purpose=said("$.purpose"),
-        storage_country=said("$.policy.storage_country").fill_null(pl.lit(country, pl.String)),
+        as_of=evidence("$.as_of"),
+        purpose=evidence("$.purpose"),
+        storage_country=evidence("$.policy.storage_country").fill_null(pl.lit(country, pl.String)),
     )
 
 
@@ -111,7 +116,7 @@ def _subjects(release: ReleaseFolder) -> dict[str, Subject]:
 
 
 def _subject(entry: dict[str, Any]) -> Subject:
-    """As `Subject.of`, from the entry as it stood at the run."""
+    """Build what `Subject.of` builds, from the register's entry at the time of the run."""
     basis = entry["basis"]
     verified = parse_date(basis.get("verified_on", "")) if basis.get("verified_by") else None
     return Subject(
@@ -125,8 +130,8 @@ def _subject(entry: dict[str, Any]) -> Subject:
     )
 
 
-def _asked(subject: Subject, before: Side, after: Side) -> bool:
-    """Whether either side speaks of the jurisdiction: what neither covers cannot flip."""
+def _is_covered(subject: Subject, before: Side, after: Side) -> bool:
+    """Whether either side has a pack for the jurisdiction; otherwise nothing can flip."""
     return any(side.packs.for_jurisdiction(subject.jurisdiction) for side in (before, after))
 
 

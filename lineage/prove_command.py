@@ -1,7 +1,7 @@
-"""`tamga prove`: that a document is in a release, or that one log of releases grew out of another.
+"""`tamga prove`: prove that a document is in a release, or that a log extends an earlier log.
 
-A proof is a JSON file that holds without us: an inclusion proof carries the release's signed
-statement, a consistency proof the two heads, which signed statements name.  (RFC 6962, 2.1.)
+A proof is a JSON file that anyone can check (RFC 6962, 2.1).  An inclusion proof has the release's
+signed statement.  A consistency proof has two heads of the log, which signed statements name.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ EPILOG = """examples:
   tamga prove --check proof.json --key tamga.pub
   tamga prove --grown 1 3 --log release/releases.jsonl > grown.json
 
-Exit codes: 0 the proof is written, or holds; 1 there is no such document, or the proof does not
-hold; 2 wrong usage, no release or no key."""
+Exit codes: 0 the proof is written, or valid; 1 there is no such document, or the proof is not
+valid; 2 wrong usage, or no release or key."""
 
 
-def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
-    """The proof that a document is in a release; None: it is not.
+def inclusion_proof(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
+    """Build the proof that a document is in a release; None: it is not in the release.
 
     Raises:
-      NoRelease: where the folder holds none, or none that was sealed.
+      NoRelease: if the folder holds no release, or no complete seal.
     """
     rows = release.table("documents").filter(pl.col("doc_id") == doc_id).collect().to_dicts()
     if not rows:
@@ -49,7 +49,7 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
         salts = (release.folder / release_files.SALTS).read_bytes()
         envelope = (release.folder / release_files.STATEMENT).read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise NoRelease(f"{release.folder} has no whole seal: {error}") from None
+        raise NoRelease(f"{release.folder} has no complete seal: {error}") from None
     return {
         "kind": "inclusion",
         "document": {name: rows[0][name] for name in seal.COMMITTED},
@@ -60,30 +60,31 @@ def inclusion(release: ReleaseFolder, doc_id: str) -> dict[str, Any] | None:
     }
 
 
-def grown(entries: Sequence[dict[str, Any]], old: int, new: int) -> dict[str, Any]:
-    """The proof that the log's first `old` entries are the start of its first `new`.
+def consistency_proof(entries: Sequence[dict[str, Any]], old: int, new: int) -> dict[str, Any]:
+    """Build the proof that the log's first `old` entries are the start of its first `new` entries.
 
     Raises:
-      IndexError: where the log is shorter, or `old` is not between 1 and `new`.
+      IndexError: if the log is shorter, or `old` is not between 1 and `new`.
     """
     if new > len(entries):
         raise IndexError(f"the log has {len(entries)} entries")
     path = merkle.consistency_proof(release_log.leaves(entries[:new]), old)
-    heads = (release_log.tree_head(entries, size) for size in (old, new))
-    told = [{"size": str(size), "root": root} for size, root in heads]
+    (old_size, old_root), (new_size, new_root) = (
+        release_log.tree_head(entries, size) for size in (old, new)
+    )
     return {
         "kind": "consistency",
-        "old": told[0],
-        "new": told[1],
+        "old": {"size": str(old_size), "root": old_root},
+        "new": {"size": str(new_size), "root": new_root},
         "path": [hash.hex() for hash in path],
     }
 
 
-def holds(proof: Any, key: Any = None) -> str | None:
-    """What is wrong with a proof; None: it holds.
+def proof_error(proof: Any, key: Any = None) -> str | None:
+    """Check a proof; return what is wrong with it, or None if it is valid.
 
     Args:
-      proof: what `inclusion` or `grown` made, as a JSON value.
+      proof: the JSON value of `inclusion_proof` or `consistency_proof`.
       key: the public key; only an inclusion proof needs it.
     """
     try:
@@ -102,7 +103,7 @@ def holds(proof: Any, key: Any = None) -> str | None:
     except dsse.BadEnvelope as error:
         return f"its statement {error}"
     except (LookupError, TypeError, ValueError, AttributeError):
-        return "this is no proof"
+        return "this is not a proof"
     leaf = merkle.leaf_hash(salt + canonical_json(committed).encode())
     root = merkle.root_by_inclusion(leaf, index, size, path)
     same = root is not None and root.hex() == tree["root"] and len(salt) == seal.SALT_BYTES
@@ -111,7 +112,7 @@ def holds(proof: Any, key: Any = None) -> str | None:
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.check:
@@ -119,10 +120,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.grown:
         if not options.log:
             parser.error("--grown needs --log")
-        proof: dict[str, Any] | None = _grown(options)
+        proof: dict[str, Any] | None = _consistency_proof(options)
     elif options.doc_id and options.release:
         with readable(NoRelease):  # without readable tables there is no release to ask
-            proof = inclusion(ReleaseFolder(options.release, Path()), options.doc_id)
+            proof = inclusion_proof(ReleaseFolder(options.release, Path()), options.doc_id)
     else:
         parser.error("name a document and a --release, or --grown, or --check")
     if proof is None:
@@ -132,9 +133,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _grown(options: argparse.Namespace) -> dict[str, Any]:
+def _consistency_proof(options: argparse.Namespace) -> dict[str, Any]:
     try:
-        return grown(release_log.read(options.log), *options.grown)
+        return consistency_proof(release_log.read(options.log), *options.grown)
     except IndexError as error:  # a tree has no such size: the two numbers are wrong
         raise Usage(f"--grown {' '.join(map(str, options.grown))}: {error}") from None
 
@@ -147,7 +148,7 @@ def _check(options: argparse.Namespace) -> int:
     needs_key = not (isinstance(proof, dict) and proof.get("kind") == "consistency")
     if needs_key and not options.key:
         raise BadKey("name the public key by --key")
-    wrong = holds(proof, public_key(options.key) if needs_key else None)
+    wrong = proof_error(proof, public_key(options.key) if needs_key else None)
     print(wrong or "holds")
     return 1 if wrong else 0
 
@@ -156,9 +157,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = command_line.parser("prove", __doc__, EPILOG)
     parser.add_argument("doc_id", nargs="?", metavar="DOC_ID", help="a released document")
     parser.add_argument("--release", type=Path, help="the release's folder")
-    parser.add_argument("--grown", nargs=2, type=int, metavar=("OLD", "NEW"), help="log sizes")
+    parser.add_argument(
+        "--grown", nargs=2, type=int, metavar=("OLD", "NEW"), help="two sizes of the log"
+    )
     parser.add_argument("--log", type=Path, help="the log of releases (releases.jsonl)")
-    parser.add_argument("--check", type=Path, metavar="PROOF", help="does this proof hold?")
+    parser.add_argument("--check", type=Path, metavar="PROOF", help="check this proof")
     parser.add_argument("--key", type=Path, help="the public key (PEM) that --check needs")
     return parser
 

@@ -1,7 +1,7 @@
-"""`tamga query`: documents of all releases by what they are.
+"""`tamga query`: find records of all releases by their properties.
 
-Without --release or --as-of a row is an interval: a record with one fate, the first release that
-had it so and the last (none: the latest still has it).
+Without --release or --as-of a row is an interval: a record with one outcome, the first release that
+has it and the last one (empty: the latest release still has it).
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ EPILOG = """examples:
   tamga query --by licence,source_id --as-of 2026-11-22
   tamga query --consent consent --reference "Agreement 8/2024"
 
-Filters of several kinds all hold; a filter given twice holds for either value.  A reason that ends
-with `:` or `-` means all that begin so.  Exit codes: 0 something is found, 1 nothing, 2 wrong
-usage, or no store."""
+All filters must match.  A filter that is repeated matches any of its values.  A reason that ends
+with `:` or `-` matches all reasons that begin so.  Exit codes: 0 rows were found, 1 no rows,
+2 wrong usage, or no store."""
 
 #: Option -> column.
 _OPTIONS = {
@@ -44,50 +44,59 @@ _TABLE = (
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     options = _parser().parse_args(argv)
     with store_options.readable():
         return _query(options)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = store_options.parser("query", __doc__ or "", EPILOG)
+    parser = store_options.store_parser("query", __doc__ or "", EPILOG)
     parser.add_argument("--doc", action="append", metavar="DOC_ID", help="this record")
     parser.add_argument("--url", action="append", help="records at this address")
     parser.add_argument("--domain", help="records of this host and its subdomains")
-    told = {"consent": "the kind of the basis: licence, consent, contract, statute"}
+    helps = {"consent": "the kind of lawful basis: licence, consent, contract, statute"}
     for name, column in _OPTIONS.items():
         parser.add_argument(
             f"--{name}",
             action="append",
             metavar="VALUE",
-            help=told.get(name, f"records of this {column.removesuffix('_id')}"),
+            help=helps.get(name, f"records of this {column.removesuffix('_id')}"),
         )
-    parser.add_argument("--released", action="store_true", help="only documents that are released")
+    parser.add_argument("--released", action="store_true", help="only released documents")
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--release", metavar="NAME[@SEQ]", help="as this release has it")
+    when.add_argument("--release", metavar="NAME[@SEQ]", help="as in this release")
     when.add_argument(
-        "--as-of", type=command_line.day, metavar="DATE", help="as it stood on this day"
+        "--as-of",
+        type=command_line.day,
+        metavar="DATE",
+        help="as in the release that was current on this day",
     )
     parser.add_argument(
-        "--by", type=_by, help="count by these, comma between: domain, " + ", ".join(FILTERS)
+        "--by",
+        type=_by,
+        help="count by these columns, separated by commas: domain, " + ", ".join(FILTERS),
     )
-    parser.add_argument("--limit", type=int, help="the most rows; 0: all (default: all but 40)")
+    parser.add_argument(
+        "--limit",
+        type=int,
+        help="the maximum number of rows; 0: all (default: 40 for a table, else all)",
+    )
     parser.add_argument("--csv", action="store_true", help="print the answer as CSV")
     return parser
 
 
 def _by(text: str) -> list[str]:
-    """Columns with commas between, for `argparse`."""
-    by = [one.strip() for one in text.split(",")]
-    if unknown := [one for one in by if one not in (*FILTERS, "domain")]:
+    """Parse columns separated by commas, for `argparse`."""
+    by = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in by if name not in (*FILTERS, "domain")]:
         known = ", ".join(("domain", *FILTERS))
-        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {known}")
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is not one of {known}")
     return by
 
 
 def _query(options: argparse.Namespace) -> int:
-    store = store_options.opened(options)
+    store = store_options.open_store(options)
     at = store.release(options.release) if options.release else None
     at = store.as_of(options.as_of.isoformat()) if options.as_of else at
     form = "json" if options.json else "csv" if options.csv else "table"
@@ -101,38 +110,38 @@ def _query(options: argparse.Namespace) -> int:
         released = options.released or not {"outcome", "reason"} & {*options.by, *where}
         rows = store.roll_up(options.by, where, options.domain, at, released)
     elif options.doc or options.url:
-        rows = store_options.named(_pointed(store, options, where), store)
+        rows = store_options.with_release_names(_intervals_by_key(store, options, where), store)
         if at is not None:
-            rows = _at(rows, store, at.seq)
+            rows = _in_release(rows, store, at.seq)
     else:
-        asked = (where, options.domain, at, options.released)
-        rows = store_options.named(store.documents(*asked, limit=limit), store)
-        total = rows.height if limit is None or rows.height < limit else store.count(*asked)
+        filters = (where, options.domain, at, options.released)
+        rows = store_options.with_release_names(store.documents(*filters, limit=limit), store)
+        total = rows.height if limit is None or rows.height < limit else store.count(*filters)
     total = max(total, rows.height)
     shown = rows.head(limit) if limit else rows
     if form == "table" and not options.by:
         shown = shown.select(_TABLE)
-    store_options.show(shown, form, about | {"total": total}, total)
+    store_options.print_rows(shown, form, about | {"total": total}, total)
     return 0 if total else 1
 
 
-def _pointed(
+def _intervals_by_key(
     store: Store, options: argparse.Namespace, where: dict[str, list[str]]
 ) -> pl.DataFrame:
-    """Intervals by id or address, held against the other filters."""
-    keys = store_options.places(options).keys
-    ids = [one for one in options.doc or [] if _is_id(one)]
-    parts = [store.by_id(ids)] if ids else []
-    parts += [store.by_url(url, keys) for url in options.url or []]
-    found = pl.concat(parts).unique(maintain_order=True) if parts else store.by_id([])
+    """Find intervals by id or address, and apply the other filters."""
+    keys = store_options.find_places(options).keys
+    ids = [doc_id for doc_id in options.doc or [] if _is_id(doc_id)]
+    frames = [store.by_id(ids)] if ids else []
+    frames += [store.by_url(url, keys) for url in options.url or []]
+    rows = pl.concat(frames).unique(maintain_order=True) if frames else store.by_id([])
     for column, values in where.items():
-        found = found.filter(pl.col(column).is_in(values))
-    return found.filter(pl.col("outcome") == "keep") if options.released else found
+        rows = rows.filter(pl.col(column).is_in(values))
+    return rows.filter(pl.col("outcome") == "keep") if options.released else rows
 
 
-def _at(rows: pl.DataFrame, store: Store, seq: int) -> pl.DataFrame:
-    """Of named intervals, those that a release is in."""
-    numbers = {f"{one.name}@{one.seq}": one.seq for one in store.releases}
+def _in_release(rows: pl.DataFrame, store: Store, seq: int) -> pl.DataFrame:
+    """The intervals that contain a release; `first` and `last` are names of releases."""
+    numbers = {f"{header.name}@{header.seq}": header.seq for header in store.releases}
     first = pl.col("first").replace_strict(numbers, default=None, return_dtype=pl.Int64)
     last = pl.col("last").replace_strict(numbers, default=None, return_dtype=pl.Int64)
     return rows.filter((first <= seq) & (last.is_null() | (last >= seq)))

@@ -1,5 +1,6 @@
-"""The files of an installation's register, read from their folder: entries, evidence, licences,
-withdrawals, and policy packs.  `schemas` says what their bytes mean.
+"""Read and write the files of a register: entries, evidence, licences, withdrawals, policy packs.
+
+`schemas` parses their bytes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from schemas.yaml_source import MAX_BYTES, ParsedFile, parse_bytes
 
 
 def read_yaml(path: Path) -> ParsedFile:
-    """A YAML file with its lines, None if there is nothing to work with; and its problems."""
+    """Read a YAML file; return it with its lines (None: it cannot be used), and its problems."""
     try:
         data = _content(path)
     except OSError as error:
@@ -30,7 +31,7 @@ def read_yaml(path: Path) -> ParsedFile:
 
 
 def _content(path: Path) -> bytes:
-    """As much of a file as says whether it is too large."""
+    """Read a file up to one byte more than allowed, so that a parser sees that it is too large."""
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
@@ -40,7 +41,7 @@ def _unreadable(path: Path, error: OSError) -> Problem:
 
 
 def load_register(directory: Path) -> Register:
-    """The register in a folder.
+    """Load the register from a folder.
 
     Reads `sources/*.yaml`, `evidence/`, `licences.yaml` and `withdrawals.yaml`.  The last two may be
     missing.  An evidence file may be missing too: its source's records are then refused.
@@ -91,7 +92,8 @@ def _file_digest(path: Path) -> str | None:
 
 @lru_cache(8)
 def load_policies(folder: Path | None = None) -> Packs:
-    """The built-in policy packs; those of a folder replace the ones of the same jurisdictions.
+    """Load the policy packs: the built-in ones, replaced by a folder's packs of the same
+    jurisdiction.
 
     Raises:
       Invalid: with all problems of all files.
@@ -103,7 +105,7 @@ def load_policies(folder: Path | None = None) -> Packs:
 
 
 def load_policy(path: Path) -> Pack:
-    """One policy pack; raises `Invalid`."""
+    """Load a policy pack; raises `Invalid`."""
     pack, problems = _read_pack(path)
     if pack is None:
         raise Invalid(problems)
@@ -115,7 +117,7 @@ def _read_pack(path: Path) -> tuple[Pack | None, list[Problem]]:
 
 
 def recorded_withdrawals(register: Path) -> list[dict[str, Any]]:
-    """The entries of a register's withdrawals, lifted ones among them.
+    """The entries of a register's withdrawals, including lifted ones.
 
     Raises:
       Invalid: if the file cannot be used.
@@ -124,7 +126,7 @@ def recorded_withdrawals(register: Path) -> list[dict[str, Any]]:
 
 
 def add_withdrawal(register: Path, entry: Entry) -> None:
-    """Add an entry to a register's withdrawals: the file is written whole or not at all.
+    """Add an entry to a register's withdrawals; the file is written atomically.
 
     Raises:
       Invalid: if the entry, or the file as it is, cannot be used.
@@ -136,16 +138,16 @@ def add_withdrawal(register: Path, entry: Entry) -> None:
 
 
 def lift_withdrawals(register: Path, scope: str, value: str, lifted: Mapping[str, str]) -> bool:
-    """Mark the standing entries of a scope and value as lifted.
+    """Mark the current entries of a scope and value as lifted.
 
     Args:
       register: the register's folder.
-      scope: of the entries, as `value`.
-      value: compared as `withdrawals.key_of` has it.
-      lifted: `lifted_on`, and more that goes with it.
+      scope: the scope of the entries.
+      value: their value; compared in the form of `withdrawals.key_of`.
+      lifted: `lifted_on` and the other fields to add.
 
     Returns:
-      Whether there was one.
+      Whether there was such an entry.
     """
     path = register / withdrawals.NAME
     with _locked(register):
@@ -158,7 +160,7 @@ def lift_withdrawals(register: Path, scope: str, value: str, lifted: Mapping[str
 
 @contextmanager
 def _locked(register: Path) -> Iterator[None]:
-    """Nobody else changes the register meanwhile."""
+    """Hold the lock on a register."""
     if not register.is_dir():
         message = "cannot be written: no such folder"
         raise Invalid([Problem(str(register), None, "", message)])

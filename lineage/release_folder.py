@@ -1,4 +1,4 @@
-"""From a document, a URL, or a shard and row to the whole chain behind it."""
+"""Find records in a release by a document, a URL, or a shard and row; build their whole chain."""
 
 from __future__ import annotations
 
@@ -22,18 +22,22 @@ from lineage.store.store import Store
 from schemas.stages import STAGES
 
 _ID = re.compile(r"[0-9a-f]{32}")
+#: The columns of a run in a chain.
+_RUN_COLUMNS = ("run_id", "stage", "code_version", "params_sha256", "models", "started")
 _ROW = re.compile(r"(?P<shard>.+?):(?P<row>\d+)")
 
 
 @dataclass(frozen=True)
 class ReleaseFolder(ReleaseTables):
-    """A release on disk.  Where it is in the store beside it, that says in which part of a lineage
-    table a record stands, so that only that part is read.
+    """A release on disk, with the chain of each record.
+
+    If the release is in the store beside it, the store names the part of a lineage table that has a
+    record, and only this part is read.
 
     Args:
       folder: `<path>/<name>`, with `data/`, `lineage/` and `manifest.json`.
-      root: what containers are relative to: the folder of the params file.
-      keys: where the look-up key lies, for URIs that are stored redacted; None: nowhere.
+      root: the folder that containers are relative to: that of the params file.
+      keys: the folder of the look-up key, for URIs that are stored redacted; None: there is none.
     """
 
     root: Path
@@ -41,23 +45,27 @@ class ReleaseFolder(ReleaseTables):
 
     @cached_property
     def entered(self) -> tuple[Store, Header] | None:
-        """The store and this release's segment; None where it was not entered, or changed since."""
+        """The store, and the header of this release there; None if it was not entered in this
+        form."""
         try:
-            found = store.open(self.folder.absolute().parent)
+            opened = store.open(self.folder.absolute().parent)
             digest = sha256((self.folder / release_files.STATEMENT).read_bytes()).hexdigest()
         except (OSError, BadStore):
             return None
-        of = [one for one in found.releases if one.statement_sha256 == digest]
-        return (found, of[-1]) if of else None
+        own = [header for header in opened.releases if header.statement_sha256 == digest]
+        return (opened, own[-1]) if own else None
 
-    def named(self, queries: Sequence[str]) -> list[str]:
-        """The ids of all records that the queries name, each once."""
+    def find_all(self, queries: Sequence[str]) -> list[str]:
+        """Find the ids of all records that the queries name, without repetition."""
         return list(dict.fromkeys(i for query in queries for i in self.find(query)))
 
     def find(self, query: str) -> list[str]:
-        """The ids of the records that a query names: an id, a URI, a raw file (by its path, or its
-        name alone), or `SHARD:ROW`, where a shard is `data/kk/part-00000.parquet`, or shorter from
-        the left or without the ending."""
+        """Find the ids of the records that a query names.
+
+        Args:
+          query: an id, a URI, a raw file (its path, or only its name), or `SHARD:ROW`.  A shard is
+            `data/kk/part-00000.parquet`; its beginning and its ending may be left out.
+        """
         if _ID.fullmatch(query):
             if self.entered and self.entered[0].place_of(query, self.entered[1])[0]:
                 return [query]
@@ -73,43 +81,43 @@ class ReleaseFolder(ReleaseTables):
         if place and "://" not in query:
             wanted = place["shard"].removesuffix(".parquet") + ".parquet"
             inside = (pl.lit("/") + pl.col("shard")).str.ends_with("/" + wanted.removeprefix("/"))
-            found = (
+            ids = (
                 self.table("documents")
                 .filter(inside & (pl.col("row") == int(place["row"])))
                 .collect()["doc_id"]
                 .to_list()
             )
-            if found:
-                return found
-        return self._by_uri(query) or self._named("container", self._files(query))
+            if ids:
+                return ids
+        return self._by_uri(query) or self._by_name("container", self._file_names(query))
 
     def _by_uri(self, uri: str) -> list[str]:
         if self.entered:
-            found = self.entered[0].by_url(uri, self.keys).sort("captured_at", "doc_id")
+            intervals = self.entered[0].by_url(uri, self.keys).sort("captured_at", "doc_id")
             seen = (pl.col("first_seq") <= (seq := self.entered[1].seq)) & (
                 pl.col("last_seq").is_null() | (pl.col("last_seq") >= seq)
             )
-            return found.filter(seen)["doc_id"].to_list()
-        return self._named("uri", [uri])
+            return intervals.filter(seen)["doc_id"].to_list()
+        return self._by_name("uri", [uri])
 
     @cached_property
     def _secret(self) -> bytes | None:
-        """The key of what is stored redacted, where it is at hand."""
+        """The look-up key of redacted names; None if it is not available."""
         if self.keys is None or not (self.keys / "lookup.key").is_file():
             return None
         return redacted_names.lookup_key(self.keys)
 
-    def _named(self, column: str, names: Sequence[str]) -> list[str]:
-        """The ids of records with one of the names in a column, as it stands or by its digest."""
+    def _by_name(self, column: str, names: Sequence[str]) -> list[str]:
+        """The ids of records that have one of the names in a column, in clear or as a digest."""
         named = pl.col(column).is_in(names)
         if self._secret is not None:
             digests = [redacted_names.keyed_digest(self._secret, name) for name in names]
             named |= pl.col(f"{column}_hmac").is_in(digests)
-        found = self.table("records").filter(named).sort("captured_at", "doc_id")
-        return found.collect()["doc_id"].to_list()
+        rows = self.table("records").filter(named).sort("captured_at", "doc_id")
+        return rows.collect()["doc_id"].to_list()
 
-    def _files(self, query: str) -> list[str]:
-        """What a file's name may stand for: itself, or a file of that name in any folder."""
+    def _file_names(self, query: str) -> list[str]:
+        """The containers that a query may name: the path itself, or that name in any folder."""
         path = query.removeprefix("./")
         if not path or "/" in path:
             return [path]
@@ -124,13 +132,13 @@ class ReleaseFolder(ReleaseTables):
         return evidence.check(record, self.root, name).as_json()
 
     def chain(self, doc_id: str) -> dict[str, Any]:
-        """All that is known of a record, from the released text back to its bytes and its right.
+        """Build the chain of a record: all facts from the released text back to its bytes and right.
 
         Returns:
-          doc_id, originals (what a revisit repeats), outcome, reason, document (None: not released),
-          part (None: it is no part of a record that was split; else part_of, ranges in characters
-          of the record's text, and others: the ids of the other parts), record, bytes, source,
-          decisions in the order of stages, duplicates, redactions, runs.
+          doc_id, originals (the records that a revisit repeats), outcome, reason, document (None:
+          not released), part (None: not a part of a split record; otherwise part_of, ranges in
+          characters of the record's text, and others: the ids of the other parts), record, bytes,
+          source, decisions in the order of stages, duplicates, redactions, runs.
         """
         part, released = self._place(doc_id)
         record = self.rows("records", doc_id, part)[0]
@@ -141,20 +149,6 @@ class ReleaseFolder(ReleaseTables):
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
         documents = self.rows("documents", doc_id, released)
-        source = (
-            self.table("sources")
-            .filter(pl.col("source_id") == (record["source_id"] or ""))
-            .collect()
-            .to_dicts()
-        )
-        for one in source:
-            one["entry"] = json.loads(one["entry"])
-        runs = (
-            self.table("runs")
-            .filter(pl.col("run_id").is_in([d["run_id"] for d in decisions]))
-            .collect()
-            .to_dicts()
-        )
         repeats = [d["evidence"] for d in decisions if d["rule"] == "revisit"]
         return {
             "doc_id": doc_id,
@@ -165,28 +159,26 @@ class ReleaseFolder(ReleaseTables):
             "part": self._part(doc_id),
             "record": record,
             "bytes": self._bytes(record),
-            "source": source[0] if source else None,
+            "source": self._source(record["source_id"]),
             "decisions": decisions,
             "duplicates": self._cluster(doc_id, part),
             "redactions": self.rows("redactions", doc_id, released),
-            "runs": [
-                {
-                    k: r[k]
-                    for k in (
-                        "run_id",
-                        "stage",
-                        "code_version",
-                        "params_sha256",
-                        "models",
-                        "started",
-                    )
-                }
-                for r in runs
-            ],
+            "runs": self._runs([decision["run_id"] for decision in decisions]),
         }
 
+    def _source(self, source_id: str | None) -> dict[str, Any] | None:
+        """The row of a source, with its entry of the register; None: the record is ungoverned."""
+        sources = self.table("sources").filter(pl.col("source_id") == (source_id or ""))
+        rows = sources.collect().to_dicts()
+        return rows[0] | {"entry": json.loads(rows[0]["entry"])} if rows else None
+
+    def _runs(self, run_ids: list[str]) -> list[dict[str, Any]]:
+        """The runs with these ids, in _RUN_COLUMNS."""
+        runs = self.table("runs").filter(pl.col("run_id").is_in(run_ids))
+        return runs.select(_RUN_COLUMNS).collect().to_dicts()
+
     def _part(self, doc_id: str) -> dict[str, Any] | None:
-        """What a document was cut from."""
+        """The record that a document was cut from, and its ranges; None: it is not a part."""
         record = self.record_of(doc_id)
         if record is None:
             return None
@@ -195,31 +187,39 @@ class ReleaseFolder(ReleaseTables):
         others = cut["doc_id"].unique().sort().to_list()
         return {
             "part_of": record,
-            "ranges": [list(one) for one in own.select("start", "end").iter_rows()],
-            "others": [one for one in others if one != doc_id],
+            "ranges": [list(span) for span in own.select("start", "end").iter_rows()],
+            "others": [other for other in others if other != doc_id],
         }
 
-    def _originals(self, record: dict[str, Any], said: dict[str, Any]) -> list[str]:
-        """The records that a revisit repeats, by its own word: of that URI (else its own), and of
-        that date, where it names one."""
-        named = pl.col("uri") == said.get("refers_to_uri", record["uri"])
-        if "refers_to_date" in said:
-            named &= pl.col("captured_at") == said["refers_to_date"]
-        found = self.table("records").filter(named & (pl.col("doc_id") != record["doc_id"]))
-        return found.sort("captured_at", "doc_id").collect()["doc_id"].to_list()
+    def _originals(self, record: dict[str, Any], evidence: dict[str, Any]) -> list[str]:
+        """The records that a revisit repeats: those of the URI and date that it refers to.
+
+        Without such a URI its own counts; without a date any date counts.
+        """
+        named = pl.col("uri") == evidence.get("refers_to_uri", record["uri"])
+        if "refers_to_date" in evidence:
+            named &= pl.col("captured_at") == evidence["refers_to_date"]
+        rows = self.table("records").filter(named & (pl.col("doc_id") != record["doc_id"]))
+        return rows.sort("captured_at", "doc_id").collect()["doc_id"].to_list()
 
     def _place(self, doc_id: str) -> tuple[str | None, str | None]:
-        """The parts of tables that tell of a record: tables of records follow the parts of ingest,
-        those of documents the shards of texts.  None: any; empty: none."""
+        """The parts of the lineage tables that have a record.
+
+        Returns:
+          The part of the tables of records (one for each shard of ingest), and the part of the
+          tables of documents (one for each shard of texts).  None: any; empty: no part.
+        """
         if not self.entered:
             return None, None
         part, shard, _ = self.entered[0].place_of(doc_id, self.entered[1])
-        _, lang, name = (shard or "//").split("/")
-        return part, name.removesuffix(".parquet").replace("part-", f"part-{lang}-", 1)
+        return part, release_files.lineage_part(shard) if shard else ""
 
     def rows(self, table: str, doc_id: str, part: str | None = None) -> list[dict[str, Any]]:
-        """A record's rows of a lineage table; `part`: the part that has them (None: any; empty:
-        none)."""
+        """Read a record's rows of a lineage table.
+
+        Args:
+          part: the part that has them; None: any; empty: no part, so there are no rows.
+        """
         if part == "":
             return []
         return self.table(table, [part]).filter(pl.col("doc_id") == doc_id).collect().to_dicts()
@@ -231,7 +231,7 @@ class ReleaseFolder(ReleaseTables):
         parts: set[str | None] = {None}
         if self.entered:
             members = self.entered[0].cluster(mine[0]["cluster_id"], self.entered[1])
-            parts = {self._place(one["doc_id"])[0] for one in members}
+            parts = {self._place(member["doc_id"])[0] for member in members}
         return (
             self.table("duplicates", parts)
             .filter(pl.col("cluster_id") == mine[0]["cluster_id"])
@@ -241,8 +241,14 @@ class ReleaseFolder(ReleaseTables):
         )
 
     def row(self, place: dict[str, Any]) -> dict[str, Any] | None:
-        """A released document's row of `data`, by its row of `documents`; None where the shard
-        cannot be read, or holds another document there."""
+        """Read a released document's row of `data`.
+
+        Args:
+          place: its row of `documents`.
+
+        Returns:
+          The row; None if the shard cannot be read, or has another document there.
+        """
         try:
             there = (
                 pl.scan_parquet(self.folder / place["shard"], hive_partitioning=False)
@@ -255,7 +261,7 @@ class ReleaseFolder(ReleaseTables):
         return there[0] if there and there[0]["doc_id"] == place["doc_id"] else None
 
     def _document(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A released document's place, and whether the text there is the one that was recorded."""
+        """A released document's row of `documents`, and whether its text has the recorded digest."""
         there = self.row(row) or {"text": None, "script": None, "licence": None}
         text = there["text"]
         digest = None if text is None else sha256(text.encode()).hexdigest()

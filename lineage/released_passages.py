@@ -1,6 +1,6 @@
-"""Released documents that hold a passage, read off the released texts themselves.
+"""Find the released documents that contain a passage, by a scan of the released texts.
 
-A scan: `tamga find` looks through an index instead, but finds only passages of 50 words or more.
+`tamga find` uses an index instead, but finds only passages of 50 words or more.
 """
 
 from __future__ import annotations
@@ -13,37 +13,40 @@ import polars as pl
 from lineage.release_folder import ReleaseFolder
 from schemas.errors import BAD_USAGE, TamgaError
 
-#: Characters: whatever is shorter would be in most texts.
-SHORTEST: Final = 12
-#: Characters: a pattern of more grows large in memory, and `tamga find` takes whole texts.
-LONGEST: Final = 20_000
+#: A shorter passage would be in most texts.
+MIN_CHARS: Final = 12
+#: The pattern of a longer passage takes much memory; `tamga find` takes whole texts.
+MAX_CHARS: Final = 20_000
 
 
 class BadPassage(TamgaError):
-    """A passage that cannot be looked for; the message says why."""
+    """A passage cannot be searched for; the message says why."""
 
     exit_code = BAD_USAGE
 
 
-def holding(release: ReleaseFolder, passage: str) -> list[str]:
-    """The ids of the documents that hold a passage as it stands, but for how its words are parted
-    by white space; sorted.
+def documents_with_passage(release: ReleaseFolder, passage: str) -> list[str]:
+    """Find the documents that contain a passage literally, except for its white space.
+
+    Returns:
+      Their ids, sorted.
 
     Raises:
-      BadPassage: where it has fewer than `SHORTEST` characters, or more than `LONGEST`.
-      polars.exceptions.PolarsError: where a shard cannot be read.
+      BadPassage: if it has fewer than `MIN_CHARS` characters, or more than `MAX_CHARS`.
+      polars.exceptions.PolarsError: if a shard cannot be read.
     """
     words = passage.split()
-    if not SHORTEST <= len(" ".join(words)) <= LONGEST:
+    if not MIN_CHARS <= len(" ".join(words)) <= MAX_CHARS:
         raise BadPassage(
-            f"a passage has {SHORTEST} to {LONGEST} characters; for a whole text, see `tamga find`"
+            f"a passage must have {MIN_CHARS} to {MAX_CHARS} characters; "
+            "for a whole text, use `tamga find`"
         )
     files = sorted((release.folder / "data").glob("*/*.parquet"))
     if not files:
         return []
-    # the longest word first: a plain search is much faster than the pattern, and rules most out
+    # the longest word first: a plain search is much faster than the pattern, and excludes most
     longest, pattern = max(words, key=len), r"\s+".join(map(re.escape, words))
-    found = (
+    rows = (
         pl.scan_parquet(files, hive_partitioning=False)
         .select("doc_id", "text")
         .filter(pl.col("text").str.contains(longest, literal=True))
@@ -51,4 +54,4 @@ def holding(release: ReleaseFolder, passage: str) -> list[str]:
         .select("doc_id")
         .collect(engine="streaming")
     )
-    return found["doc_id"].sort().to_list()
+    return rows["doc_id"].sort().to_list()

@@ -1,4 +1,4 @@
-"""What the commands that ask the store have in common: which store, and how answers are shown."""
+"""Options and output that the commands on the store share."""
 
 from __future__ import annotations
 
@@ -19,62 +19,69 @@ from lineage.store.segments import BadStore
 from lineage.store.store import Store
 from schemas import command_line
 
-#: Rows of a table on the screen, where no other number is asked for.
+#: The default number of rows of a table on the screen.
 SHOWN = 40
-#: Columns of characters where there is no terminal.
+#: The width of the output, in characters, without a terminal.
 _WIDEST = 1 << 20
 
 
-def parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
-    """A parser with the options that say which store is asked, and `--json`."""
-    made = command_line.parser(command, about, epilog)
-    command_line.add_params(made)
-    made.add_argument("--releases", help="the folder of releases, or its URL; else that of params")
-    made.add_argument("--json", action="store_true", help="print the answer as JSON")
-    return made
+def store_parser(command: str, about: str, epilog: str) -> argparse.ArgumentParser:
+    """Make a parser with the options that choose the store, and `--json`."""
+    options = command_line.parser(command, about, epilog)
+    command_line.add_params(options)
+    options.add_argument(
+        "--releases", help="the folder of releases or its URL (default: from params)"
+    )
+    options.add_argument("--json", action="store_true", help="print the answer as JSON")
+    return options
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where things lie: `releases` (a folder, or a URL), what containers are relative to (`root`),
-    and the folder of the look-up key (None: it is not known)."""
+    """The places that a command reads.
+
+    Args:
+      releases: the folder of releases, or its URL.
+      root: the folder that containers are relative to.
+      keys: the folder of the look-up key; None: it is not known.
+    """
 
     releases: str
     root: Path
     keys: Path | None
 
 
-def places(options: argparse.Namespace) -> Places:
-    """By --releases, else by --params.
+def find_places(options: argparse.Namespace) -> Places:
+    """Find the places by --releases, else by --params.
 
     Raises:
-      Invalid: where neither names a place.
+      Invalid: if neither names a place.
     """
     from lineage.configuration import required_params  # heavy
 
     path: Path = options.params
     if options.releases and not path.is_file():
         return Places(options.releases, path.parent, None)
-    about = required_params(path, "a folder of releases by --releases")
-    return Places(options.releases or str(about.releases), about.root, about.work / "keys")
+    params = required_params(path, "a folder of releases by --releases")
+    return Places(options.releases or str(params.releases), params.root, params.work / "keys")
 
 
-def opened(options: argparse.Namespace) -> Store:
-    """The store that is asked.
+def open_store(options: argparse.Namespace) -> Store:
+    """Open the store that the options choose.
 
     Raises:
-      NoRelease: where nothing was entered into it.
+      NoRelease: if the store is empty.
     """
-    place = places(options).releases
-    found = store.open(place)
-    if not found.releases:
-        raise NoRelease(f"{place} has no store of releases; make it by `tamga index`")
-    return found
+    place = find_places(options).releases
+    chosen = store.open(place)
+    if not chosen.releases:
+        raise NoRelease(f"{place} has no store of releases; `tamga index` makes it")
+    return chosen
 
 
 @contextmanager
 def readable() -> Iterator[None]:
-    """Name the remedy where the store's own tables are damaged or missing: it can be made again.
+    """Convert the errors of a damaged store to a message with the remedy.
 
     Raises:
       BadStore: in place of the errors of the table libraries.
@@ -87,23 +94,32 @@ def readable() -> Iterator[None]:
         ) from error
 
 
-def named(rows: pl.DataFrame, asked: Store) -> pl.DataFrame:
-    """Rows with the releases' names in place of their numbers: `first`, `last` (null: live)."""
-    names = {one.seq: f"{one.name}@{one.seq}" for one in asked.releases}
+def with_release_names(rows: pl.DataFrame, asked: Store) -> pl.DataFrame:
+    """Replace the numbers of releases by their names: `first`, and `last` (null: the latest)."""
+    names = {header.seq: f"{header.name}@{header.seq}" for header in asked.releases}
     return rows.with_columns(
         pl.col(old).replace_strict(names, default=None, return_dtype=pl.String).alias(new)
         for old, new in (("first_seq", "first"), ("last_seq", "last"))
     ).drop("first_seq", "last_seq")
 
 
-def show(rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None = None) -> None:
-    """Print rows as `json` (with `about` around them), `csv`, or a `table`."""
+def print_rows(
+    rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None = None
+) -> None:
+    """Print rows.
+
+    Args:
+      rows: the rows.
+      form: `json`, `csv` or `table`.
+      about: further keys of the JSON value.
+      total: the number of all rows, if `rows` are only the first; for `table`.
+    """
     if form == "json":
         print(json.dumps(about | {"rows": rows.to_dicts()}, ensure_ascii=False, indent=1))
     elif form == "csv":
         sys.stdout.write(rows.write_csv())
     elif rows.is_empty():
-        print("nothing is found", file=sys.stderr)
+        print("nothing was found", file=sys.stderr)
     else:
         from rich import box
         from rich.console import Console
@@ -115,7 +131,7 @@ def show(rows: pl.DataFrame, form: str, about: dict[str, Any], total: int | None
             table.add_column(name, overflow="fold")
         for row in rows.iter_rows():
             table.add_row(*(Text("" if value is None else str(value)) for value in row))
-        # what is no terminal has no width, and an id is read whole or not at all
+        # without a terminal there is no width, and ids must not be broken
         Console(width=None if sys.stdout.isatty() else _WIDEST, soft_wrap=False).print(table)
         if total is not None and total > rows.height:
-            print(f"and {total - rows.height} more: --limit 0 shows all, --csv writes them")
+            print(f"and {total - rows.height} more rows: --limit 0 shows all, --csv writes them")

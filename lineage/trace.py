@@ -1,5 +1,6 @@
-"""`tamga trace`: from a document, a URL, a file, a shard and row, a range of tokens or a passage to
-the bytes that it came from, and the right to use them."""
+"""`tamga trace`: trace a text to the bytes that it came from, and to the right to use them.
+
+Start from a document, a URL, a file, a shard and row, a range of tokens, or a passage."""
 
 from __future__ import annotations
 
@@ -11,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from lineage.release_folder import ReleaseFolder
-from lineage.released_passages import BadPassage, holding
+from lineage.released_passages import BadPassage, documents_with_passage
 from lineage.storage.release_tables import NoRelease, readable
 from schemas import command_line
 from schemas.command_entry import with_exit_code
 
-#: How many ranges of a part are told to a person; `--json` has all.
+#: The number of ranges of a part that are shown; `--json` has all.
 SPANS = 5
 EPILOG = """examples:
   tamga trace 0f3a5c0b9d1e42f7a6b8c9d0e1f2a3b4
@@ -25,52 +26,16 @@ EPILOG = """examples:
   tamga trace data/kk/part-00000.parquet:17
   tamga trace kk/part-00000:17 --release release/sample --root .
   tamga trace --tokens kk/part-00000-00000:100-180 --json
-  echo "what the model said" | tamga trace --text -
+  echo "an answer of the model" | tamga trace --text -
 
-Exit codes: 0 found and its bytes and text are what they were, 1 not found or not the same,
-2 wrong usage, or no release."""
+Exit codes: 0 found, and its bytes and text are unchanged; 1 not found, or changed; 2 wrong usage,
+or no release."""
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
-    parser = command_line.parser("trace", __doc__, EPILOG)
-    parser.add_argument(
-        "query", nargs="*", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="what to trace"
-    )
-    parser.add_argument(
-        "--tokens",
-        metavar="SHARD:FROM-TO",
-        help="trace tokens of a token shard; TO is the first that is not meant, as in Python",
-    )
-    parser.add_argument(
-        "--text",
-        metavar="FILE",
-        help="trace the released documents that hold this passage, word for word; - for standard "
-        "input. All shards are read; for many releases, see `tamga find`",
-    )
-    command_line.add_params(parser, "whose release")
-    parser.add_argument(
-        "--release", type=Path, help="a release's folder, in place of the one in params"
-    )
-    parser.add_argument(
-        "--root", type=Path, help="what containers are relative to (default: where params is)"
-    )
-    parser.add_argument(
-        "--keys",
-        type=Path,
-        metavar="FOLDER",
-        help="where lookup.key lies, which finds names that are stored redacted (default: `keys` in "
-        "the work folder of params; with --release none)",
-    )
-    parser.add_argument(
-        "--most",
-        type=int,
-        default=20,
-        metavar="N",
-        help="how many records to tell of, where there are more (default: %(default)s)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the chains as JSON")
+    """Run the command line; return the exit code."""
+    parser = _parser()
     options = parser.parse_args(argv)
     if options.most < 1:
         parser.error("--most takes a number from 1")
@@ -80,29 +45,78 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     release = _release(options)
     with readable(NoRelease):  # without readable tables there is no release to ask
-        return _tokens(release, options) if options.tokens else _records(release, options)
+        return (
+            _trace_tokens(release, options) if options.tokens else _trace_records(release, options)
+        )
 
 
-def _records(release: ReleaseFolder, options: argparse.Namespace) -> int:
-    ids = _holding(release, options.text) if options.text else release.named(options.query)
-    found = [release.chain(i) for i in ids[: options.most]]
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser("trace", __doc__, EPILOG)
+    parser.add_argument(
+        "query", nargs="*", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="the record to trace"
+    )
+    parser.add_argument(
+        "--tokens",
+        metavar="SHARD:FROM-TO",
+        help="trace tokens of a token shard; TO is exclusive, as in Python",
+    )
+    parser.add_argument(
+        "--text",
+        metavar="FILE",
+        help="trace the released documents that contain this passage, word for word; - for standard "
+        "input. All shards are read; for many releases, use `tamga find`",
+    )
+    command_line.add_params(parser, "whose release")
+    parser.add_argument(
+        "--release", type=Path, help="a release's folder, instead of the one in params"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        help="the folder that containers are relative to (default: that of params)",
+    )
+    parser.add_argument(
+        "--keys",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder of lookup.key, which finds names that are stored redacted (default: `keys` "
+        "in the work folder of params; none with --release)",
+    )
+    parser.add_argument(
+        "--most",
+        type=int,
+        default=20,
+        metavar="N",
+        help="the maximum number of records to show (default: %(default)s)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the chains as JSON")
+    return parser
+
+
+def _trace_records(release: ReleaseFolder, options: argparse.Namespace) -> int:
+    ids = (
+        _records_with_passage(release, options.text)
+        if options.text
+        else release.find_all(options.query)
+    )
+    chains = [release.chain(doc_id) for doc_id in ids[: options.most]]
     if options.json:
-        told = {"query": options.query, "records": len(ids), "chains": found}
-        print(json.dumps(told, ensure_ascii=False, indent=1))
-    elif found:
-        print("\n\n".join("\n".join(_told(chain)) for chain in found))
-        if len(ids) > len(found):
-            print(f"\n{len(ids) - len(found)} records more; see --most", file=sys.stderr)
+        answer = {"query": options.query, "records": len(ids), "chains": chains}
+        print(json.dumps(answer, ensure_ascii=False, indent=1))
+    elif chains:
+        print("\n\n".join("\n".join(_chain_lines(chain)) for chain in chains))
+        if len(ids) > len(chains):
+            print(f"\n{len(ids) - len(chains)} more records; see --most", file=sys.stderr)
     else:
         what = "this passage" if options.text else " ".join(options.query)
         print(f"no record of {what} in this release", file=sys.stderr)
-    return 0 if found and all(map(_sound, found)) else 1
+    return 0 if chains and all(map(_is_unchanged, chains)) else 1
 
 
-def _holding(release: ReleaseFolder, file: str) -> list[str]:
+def _records_with_passage(release: ReleaseFolder, file: str) -> list[str]:
     content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        return holding(release, content.decode("utf-8-sig"))
+        return documents_with_passage(release, content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         name = "standard input" if file == "-" else file
         raise BadPassage(
@@ -111,40 +125,45 @@ def _holding(release: ReleaseFolder, file: str) -> list[str]:
         ) from None
 
 
-def _tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
+def _trace_tokens(release: ReleaseFolder, options: argparse.Namespace) -> int:
     from lineage import token_trace  # imports NumPy
 
-    place = token_trace.find(release, options.tokens)
-    number = token_trace.documents(release, place).height
-    found = list(token_trace.trace(release, place, options.most))
+    place = token_trace.find_range(release, options.tokens)
+    number = token_trace.documents_in_range(release, place).height
+    documents = list(token_trace.trace_range(release, place, options.most))
     if options.json:
-        told = {
+        answer = {
             "query": options.tokens,
             "shard": place.shard,
             "tokens": [place.start, place.stop],
             "tokenizer": release.manifest()["tokenizer"],
             "documents": number,
-            "found": found,
+            "found": documents,
         }
-        print(json.dumps(told, ensure_ascii=False, indent=1))
+        print(json.dumps(answer, ensure_ascii=False, indent=1))
     else:
         print(f"{place.shard}, tokens {place.start} to {place.stop}: documents: {number}")
-        for one in found:
-            print("", *_token_span(one), *_told(one["chain"]), sep="\n")
-        if number > len(found):
-            print(f"\n{number - len(found)} documents more; see --most", file=sys.stderr)
-    return 0 if all(one["tokens_match"] and _sound(one["chain"]) for one in found) else 1
+        for document in documents:
+            print("", *_token_span_lines(document), *_chain_lines(document["chain"]), sep="\n")
+        if number > len(documents):
+            print(f"\n{number - len(documents)} more documents; see --most", file=sys.stderr)
+    unchanged = (entry["tokens_match"] and _is_unchanged(entry["chain"]) for entry in documents)
+    return 0 if all(unchanged) else 1
 
 
-def _token_span(one: dict[str, Any]) -> Iterator[str]:
-    (start, stop), (first, last) = one["tokens"], one["document_tokens"]
-    ending = ", its separator among them" if one["separator"] else ""
+def _token_span_lines(document: dict[str, Any]) -> Iterator[str]:
+    (start, stop), (first, last) = document["tokens"], document["document_tokens"]
+    ending = ", with its separator" if document["separator"] else ""
     yield f"tokens    {start} to {stop} of the shard{ending}; {first} to {last} of the document"
-    if one["chars"] is None:
+    if document["chars"] is None:
         yield "          the text CANNOT be read, so the characters are not known"
         return
-    same = "encodes to these tokens" if one["tokens_match"] else "DOES NOT encode to these tokens"
-    yield f"          characters {one['chars'][0]} to {one['chars'][1]} of the text, which {same}"
+    first_char, last_char = document["chars"]
+    encodes = "encodes" if document["tokens_match"] else "DOES NOT encode"
+    yield (
+        f"          characters {first_char} to {last_char} of the text, which {encodes} to these "
+        "tokens"
+    )
 
 
 def _release(options: argparse.Namespace) -> ReleaseFolder:
@@ -153,15 +172,16 @@ def _release(options: argparse.Namespace) -> ReleaseFolder:
     if options.release:
         root = options.root or options.params.parent
         return ReleaseFolder(options.release, root, options.keys)
-    about = required_params(options.params, "a release by --release")
+    params = required_params(options.params, "a release by --release")
     return ReleaseFolder(
-        about.release_folder,
-        options.root or about.root,
-        options.keys or about.work / "keys",
+        params.release_folder,
+        options.root or params.root,
+        options.keys or params.work / "keys",
     )
 
 
-def _sound(chain: dict[str, Any]) -> bool:
+def _is_unchanged(chain: dict[str, Any]) -> bool:
+    """Whether the record's text and payload have their recorded digests."""
     document = chain["document"]
     if document and not document["text_matches"]:
         return False
@@ -169,20 +189,20 @@ def _sound(chain: dict[str, Any]) -> bool:
     return bool(matches) if chain["record"]["payload_sha256"] else matches is not False
 
 
-def _told(chain: dict[str, Any]) -> Iterator[str]:
-    """A chain in lines that a person reads: a word for what it is, then what is known."""
+def _chain_lines(chain: dict[str, Any]) -> Iterator[str]:
+    """A chain as lines for the screen: a name, then its value."""
     yield f"document  {chain['doc_id']}"
     yield f"outcome   {_with_reason(chain)}"
-    yield from _released(chain["document"])
-    yield from _part(chain["part"])
-    yield from _record(chain["record"], chain["bytes"])
-    yield from _right(chain["source"])
+    yield from _document_lines(chain["document"])
+    yield from _part_lines(chain["part"])
+    yield from _record_lines(chain["record"], chain["bytes"])
+    yield from _right_lines(chain["source"])
     for step in chain["decisions"]:
-        told = json.dumps(step["evidence"], ensure_ascii=False)
+        evidence = json.dumps(step["evidence"], ensure_ascii=False)
         rule = f"{step['rule']} (version {step['rule_version']})"
-        yield f"{step['stage']:9} {_with_reason(step)}, by {rule}: {told}"
+        yield f"{step['stage']:9} {_with_reason(step)}, by {rule}: {evidence}"
     for original in chain["originals"]:
-        yield f"repeats   {original}, by the word of the crawler"
+        yield f"repeats   {original}, according to the crawler"
     for copy in chain["duplicates"]:
         if copy["doc_id"] != chain["doc_id"]:
             yield (
@@ -201,7 +221,7 @@ def _with_reason(step: dict[str, Any]) -> str:
     return f"{step['outcome']}: {step['reason']}" if step["reason"] else str(step["outcome"])
 
 
-def _released(document: dict[str, Any] | None) -> Iterator[str]:
+def _document_lines(document: dict[str, Any] | None) -> Iterator[str]:
     if document is None:
         yield "released  no"
         return
@@ -213,7 +233,7 @@ def _released(document: dict[str, Any] | None) -> Iterator[str]:
     yield f"          text {same} (SHA-256 {document['text_sha256']})"
 
 
-def _part(part: dict[str, Any] | None) -> Iterator[str]:
+def _part_lines(part: dict[str, Any] | None) -> Iterator[str]:
     if part is None:
         return
     spans = ", ".join(f"{start}–{end}" for start, end in part["ranges"][:SPANS])
@@ -226,7 +246,7 @@ def _part(part: dict[str, Any] | None) -> Iterator[str]:
         yield f"          another part of it is {other}"
 
 
-def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+def _record_lines(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
     declared = record["charset_declared"] or "none"
     yield f"uri       {record['uri']}"
     yield (
@@ -237,10 +257,10 @@ def _record(record: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
         f"bytes     {record['container']} at {record['offset']}, {record['length']} long "
         f"({record['locator']}), collection {record['collection']}"
     )
-    yield f"          {found['note'] or _digest_told(found)}"
+    yield f"          {found['note'] or _digest_line(found)}"
 
 
-def _right(source: dict[str, Any] | None) -> Iterator[str]:
+def _right_lines(source: dict[str, Any] | None) -> Iterator[str]:
     if source is None:
         yield "source    none: no entry of the register governs this record"
         return
@@ -261,13 +281,13 @@ def _right(source: dict[str, Any] | None) -> Iterator[str]:
     yield f"evidence  {basis['evidence']}, SHA-256 {evidence}"
 
 
-def _digest_told(found: dict[str, Any]) -> str:
-    told = {
+def _digest_line(found: dict[str, Any]) -> str:
+    verdicts = {
         True: "the payload's digest matches",
         False: "the payload's digest DOES NOT match",
         None: "no digest was recorded",
     }
-    return f"{found['length']} bytes read; {told[found['payload_matches']]}"
+    return f"{found['length']} bytes read; {verdicts[found['payload_matches']]}"
 
 
 if __name__ == "__main__":

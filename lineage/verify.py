@@ -1,7 +1,7 @@
-"""Whether a release is what was signed: every byte, every count, the root, the chain.
+"""Verify that a release is what was signed: each byte, each count, the Merkle root, the log.
 
-From the outside in: the signature, the manifest, the files, what the tables say of each other, the
-Merkle root, the log of releases.  Nothing of ours but the public key is needed.
+The order is from the outside in: the signature, the manifest, the files, the tables, the Merkle
+root, the log of releases.  Only the release and the public key are needed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lineage.storage import release_files, release_tables
 
 @dataclass(frozen=True)
 class Defect:
-    """What is wrong, and in which file of the release."""
+    """A defect of a release: the file, and what is wrong with it."""
 
     file: str
     message: str
@@ -40,15 +40,17 @@ def defects(
     history: Path | None,
     trusted: Sequence[x509.Certificate] = (),
 ) -> Iterator[Defect]:
-    """What is wrong with a release, the outermost first; where a part is broken on which others
-    rest, nothing after it is looked at.
+    """Verify a release; yield its defects, the outermost first.
+
+    A defect in the signature, the manifest or the files ends the verification, for later checks
+    rely on them.
 
     Args:
       folder: the release.
-      key: the public half of the key that signs releases.
-      history: the log of releases; None: the chain is not checked.
-      trusted: certificates of time stamping authorities, one of which must have stamped it; none:
-        who stamped it is not looked at.
+      key: the public key of releases.
+      history: the log of releases; None: the log is not checked.
+      trusted: certificates of time stamping authorities, one of which must have stamped the
+        release; empty: the signature of a time stamp is not verified.
     """
     try:
         envelope = (folder / release_files.STATEMENT).read_bytes()
@@ -60,57 +62,62 @@ def defects(
     except dsse.BadEnvelope as error:
         yield Defect(release_files.STATEMENT, str(error))
         return
-    yield from (outer := list(_statement(content, signed)))
+    yield from (outer := list(_statement_defects(content, signed)))
     if outer:
         return
     required = bool(trusted) or signed["predicate"].get("timestamp") == "required"
-    digests, outer = _stamped(folder, key, envelope, trusted, required)
+    digests, outer = _timestamp_defects(folder, key, envelope, trusted, required)
     yield from outer
     if outer:
         return
     manifest = json.loads(content)
-    digests |= {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
+    digests |= {file["name"]: file["digest"]["sha256"] for file in signed["subject"]}
     digests |= {name: about["sha256"] for name, about in manifest["files"].items()}
-    yield from (outer := list(_files(folder, digests)))
+    yield from (outer := list(_file_defects(folder, digests)))
     if outer:
         return
-    yield from _tables(folder, manifest)
-    yield from _tokens(folder, manifest)
-    yield from _root(folder, manifest, signed["predicate"]["merkle"])
+    yield from _table_defects(folder, manifest)
+    yield from _token_defects(folder, manifest)
+    yield from _root_defects(folder, manifest, signed["predicate"]["merkle"])
     if history is not None:
-        yield from _chain(history, envelope, signed)
+        yield from _chain_defects(history, envelope, signed)
 
 
-def _statement(content: bytes, signed: Any) -> Iterator[Defect]:
-    """The statement is about this manifest, and says what it says."""
+def _statement_defects(content: bytes, signed: Any) -> Iterator[Defect]:
+    """Check that the statement is about this manifest, and has its name and counts."""
     try:
-        kind, told = signed["predicateType"], signed["predicate"]
-        digests = {one["name"]: one["digest"]["sha256"] for one in signed["subject"]}
-        tree = int(told["merkle"]["size"]), told["merkle"]["root"]
-        head = int(told["log"]["size"]), told["log"]["root"]
-        stamped = told.get("timestamp") == "required"
+        kind, predicate = signed["predicateType"], signed["predicate"]
+        digests = {file["name"]: file["digest"]["sha256"] for file in signed["subject"]}
+        tree = int(predicate["merkle"]["size"]), predicate["merkle"]["root"]
+        head = int(predicate["log"]["size"]), predicate["log"]["root"]
+        stamped = predicate.get("timestamp") == "required"
     except (LookupError, TypeError, ValueError):
         kind, digests = None, {}
     if kind != seal.PREDICATE_TYPE or release_files.MANIFEST not in digests:
-        yield Defect(release_files.STATEMENT, "is a statement about something else than a release")
+        yield Defect(release_files.STATEMENT, "is not a statement about a release")
     elif digests[release_files.MANIFEST] != sha256(content).hexdigest():
         yield Defect(release_files.MANIFEST, "is not the manifest that was signed")
     elif seal.statement(digests, json.loads(content), tree, head, stamped) != signed:
         yield Defect(release_files.STATEMENT, "says other counts or another name than the manifest")
 
 
-def _stamped(
+def _timestamp_defects(
     folder: Path,
     key: Ed25519PublicKey,
     envelope: bytes,
     trusted: Sequence[x509.Certificate],
     required: bool,
 ) -> tuple[dict[str, str], list[Defect]]:
-    """The digests of what a time stamp adds (none: there is no stamp), and what is wrong with it."""
+    """Check the time stamp.
+
+    Returns:
+      The digests of its files (empty: there is no time stamp), and its defects.
+    """
     file = release_files.STAMPED
     try:
         if not (folder / file).exists():
-            return {}, [Defect(file, "is not there: the time stamp is gone")] if required else []
+            missing = [Defect(file, "is missing, and the release must have a time stamp")]
+            return {}, missing if required else []
         content = (folder / file).read_bytes()
         digests = timestamps.covered_digests(dsse.open_envelope(content, key))
         file = release_files.TIMESTAMP
@@ -123,12 +130,12 @@ def _stamped(
     return digests | {release_files.STAMPED: sha256(content).hexdigest()}, []
 
 
-def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
-    """Each file that is named is there with its bytes, and no other is."""
+def _file_defects(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
+    """Check that the folder has exactly the named files, with their digests."""
     for name, digest in sorted(digests.items()):
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            yield Defect(name, "is not there")
+            yield Defect(name, "is missing")
             continue
         with path.open("rb") as file:
             if file_digest(file, "sha256").hexdigest() != digest:
@@ -145,74 +152,75 @@ def _files(folder: Path, digests: Mapping[str, str]) -> Iterator[Defect]:
 def _scan(folder: Path, manifest: dict[str, Any], table: str) -> pl.LazyFrame:
     start = f"lineage/{table}/"
     files = [folder / name for name in sorted(manifest["files"]) if name.startswith(start)]
-    if not files:  # nothing was released, or nothing redacted
+    if not files:  # e.g. nothing was released or redacted
         return release_tables.empty_table(table)
     return pl.scan_parquet(files, hive_partitioning=False)
 
 
-def _tables(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
-    """Rows are as many as the manifest says; each record ends once; each document stands where
-    `documents` says, with its text."""
+def _table_defects(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
+    """Check the tables: the numbers of rows, one end per record, and each document's text.
+
+    Numbers must equal those in the manifest.  Each document must be in the shard and row that
+    `documents` names, with the recorded digest.
+    """
     table = partial(_scan, folder, manifest)
     for name, about in manifest["files"].items():
         if name.endswith(".parquet"):
             rows = pl.scan_parquet(folder / name).select(pl.len()).collect().item()
             if rows != about["rows"]:
-                yield Defect(name, f"has {rows} rows, and the manifest says {about['rows']}")
+                yield Defect(name, f"has {rows} rows; the manifest says {about['rows']}")
     counts = manifest["counts"]
     records = table("records").select("doc_id").collect()["doc_id"]
     documents = table("documents").collect()
-    for place, rows, said in (
+    for place, rows, count in (
         ("lineage/records", len(records), counts["records"] + counts.get("parts", 0)),
         ("lineage/documents", documents.height, counts["documents"]),
     ):
-        if rows != said:
-            yield Defect(place, f"has {rows} rows, and the manifest counts {said}")
+        if rows != count:
+            yield Defect(place, f"has {rows} rows; the manifest counts {count}")
     ended = table("decisions").filter(pl.col("outcome") != "keep").select("doc_id")
     ends = pl.concat([ended.collect()["doc_id"], documents["doc_id"]]).sort()
     if not ends.equals(records.sort()):
         yield Defect("lineage/decisions", "does not end each record exactly once")
-    yield from _parts(table("parts").collect(), counts.get("parts", 0))
+    yield from _part_defects(table("parts").collect(), counts.get("parts", 0))
     for (shard,), rows in documents.sort("row").group_by("shard", maintain_order=True):
-        yield from _shard(folder, str(shard), rows)
+        yield from _shard_defects(folder, str(shard), rows)
 
 
-def _parts(parts: pl.DataFrame, said: int) -> Iterator[Defect]:
-    """Parts are as many as the manifest says, and no character of a record is in two of them."""
+def _part_defects(parts: pl.DataFrame, count: int) -> Iterator[Defect]:
+    """Check the number of parts, and that no character of a record is in two parts."""
     others = parts.filter(pl.col("doc_id") != pl.col("part_of"))["doc_id"].n_unique()
-    if others != said:
-        yield Defect(
-            "lineage/parts", f"has {others} parts of records, and the manifest counts {said}"
-        )
+    if others != count:
+        yield Defect("lineage/parts", f"has {others} parts of records; the manifest counts {count}")
     before = pl.col("end").shift(1).over("part_of").fill_null(0)
     ordered = parts.sort("part_of", "start")
     if not ordered.filter(
         (pl.col("start") < before) | (pl.col("end") <= pl.col("start"))
     ).is_empty():
-        yield Defect("lineage/parts", "has ranges of a record that overlap, or hold nothing")
+        yield Defect("lineage/parts", "has ranges of a record that overlap or are empty")
 
 
-def _shard(folder: Path, shard: str, rows: pl.DataFrame) -> Iterator[Defect]:
+def _shard_defects(folder: Path, shard: str, rows: pl.DataFrame) -> Iterator[Defect]:
     try:
         data = pl.read_parquet(folder / shard, columns=["doc_id", "text"], hive_partitioning=False)
     except (OSError, pl.exceptions.PolarsError):
-        yield Defect(shard, "holds documents by lineage/documents, and cannot be read")
+        yield Defect(shard, "cannot be read, and lineage/documents names it")
         return
     if not data["doc_id"].equals(rows["doc_id"]):
-        yield Defect(shard, "holds other documents than lineage/documents says")
+        yield Defect(shard, "has other documents than lineage/documents says")
         return
     digests = [sha256(text.encode()).hexdigest() for text in data["text"]]
     if digests != rows["text_sha256"].to_list():
-        yield Defect(shard, "holds a text whose digest is not the one in lineage/documents")
+        yield Defect(shard, "has a text whose digest is not the one in lineage/documents")
 
 
-def _tokens(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
-    """Each document's tokens are as many as `documents` says, and the ranges fill the shards."""
+def _token_defects(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
+    """Check each document's number of tokens, and that the ranges fill the token shards."""
     rows = _scan(folder, manifest, "tokens").sort("shard", "token_start", "n_tokens").collect()
     about = manifest.get("tokenizer")
     if about is None:
         if rows.height:
-            yield Defect("lineage/tokens", "has rows, and the manifest names no tokenizer")
+            yield Defect("lineage/tokens", "has rows, but the manifest names no tokenizer")
         return
     sums = rows.group_by("doc_id").agg(pl.col("n_tokens").sum()).sort("doc_id")
     documents = _scan(folder, manifest, "documents").select("doc_id", "n_tokens").sort("doc_id")
@@ -226,17 +234,21 @@ def _tokens(folder: Path, manifest: dict[str, Any]) -> Iterator[Defect]:
         return
     separators = 0
     for (shard,), placed in rows.group_by("shard", maintain_order=True):
-        found = _separators(folder / str(shard), placed, about["separator_id"])
-        if found is None:
+        count = _separators(folder / str(shard), placed, about["separator_id"])
+        if count is None:
             yield Defect(str(shard), "does not hold the ranges that lineage/tokens says")
             return
-        separators += found
+        separators += count
     if separators != (0 if about["separator_id"] is None else sums.height):
-        yield Defect("lineage/tokens", "does not leave one separator for each document")
+        yield Defect("lineage/tokens", "does not leave room for one separator per document")
 
 
 def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | None:
-    """How many separators stand between the ranges of a shard, where those fill it otherwise."""
+    """Count the separators between the ranges of a token shard.
+
+    Returns:
+      Their number; None if the shard cannot be read, or ranges and separators do not fill it.
+    """
     import numpy as np
 
     try:
@@ -252,36 +264,36 @@ def _separators(path: Path, rows: pl.DataFrame, separator: int | None) -> int | 
     return len(between)
 
 
-def _root(folder: Path, manifest: dict[str, Any], said: dict[str, str]) -> Iterator[Defect]:
-    """The leaves have the root, and every document has its leaf."""
+def _root_defects(folder: Path, manifest: dict[str, Any], tree: dict[str, str]) -> Iterator[Defect]:
+    """Check that the leaves have the signed root, and that each document has its leaf."""
     try:
         hashes = seal.unpack((folder / release_files.LEAVES).read_bytes(), seal.HASH_BYTES)
         salts = seal.unpack((folder / release_files.SALTS).read_bytes(), seal.SALT_BYTES)
     except (OSError, ValueError) as error:
         yield Defect("seal", str(error))
         return
-    if len(hashes) != int(said["size"]) or len(salts) != len(hashes):
+    if len(hashes) != int(tree["size"]) or len(salts) != len(hashes):
         yield Defect(
-            release_files.LEAVES, f"is not of {said['size']} leaves, as the statement says"
+            release_files.LEAVES, f"does not have the {tree['size']} leaves of the statement"
         )
         return
-    if merkle.root(hashes).hex() != said["root"]:
+    if merkle.root(hashes).hex() != tree["root"]:
         yield Defect(release_files.LEAVES, "has another Merkle root than the statement")
         return
     documents = _scan(folder, manifest, "documents").sort("leaf_index").collect()
     live = [i for i, salt in enumerate(salts) if salt != seal.ERASED]
     if documents["leaf_index"].to_list() != live:
         yield Defect(
-            release_files.SALTS, "does not have a salt for each document, and for no other leaf"
+            release_files.SALTS, "does not have salts for exactly the leaves of the documents"
         )
         return
     salted = pl.Series([salts[i] for i in live], dtype=pl.Binary)
     if seal.leaf_hashes(documents, salted) != [hashes[i] for i in live]:
-        yield Defect(release_files.LEAVES, "has a leaf that is not of its document")
+        yield Defect(release_files.LEAVES, "has a leaf that does not match its document")
 
 
-def _chain(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
-    """The release stands in the log, after the head that it signed."""
+def _chain_defects(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
+    """Check that the release is in the log, after the head that its statement names."""
     try:
         entries = release_log.read(history)
     except release_log.BadLog as error:
@@ -290,11 +302,11 @@ def _chain(history: Path, envelope: bytes, signed: Any) -> Iterator[Defect]:
     digest = sha256(envelope).hexdigest()
     places = [e["seq"] for e in entries if e["statement_sha256"] == digest]
     if not places:
-        yield Defect(release_files.LOG, "has no entry of this release")
+        yield Defect(release_files.LOG, "has no entry for this release")
         return
     if release_log.entry(places[0], envelope, signed) != entries[places[0]]:
-        yield Defect(release_files.LOG, f"entry {places[0]} says other things than the release")
-    said = signed["predicate"]["log"]
-    size = int(said["size"])
-    if size > places[0] or release_log.tree_head(entries, size) != (size, said["root"]):
-        yield Defect(release_files.LOG, "is not the log after which the release was signed")
+        yield Defect(release_files.LOG, f"entry {places[0]} does not match the release")
+    head = signed["predicate"]["log"]
+    size = int(head["size"])
+    if size > places[0] or release_log.tree_head(entries, size) != (size, head["root"]):
+        yield Defect(release_files.LOG, "is not the log to which the release was added")

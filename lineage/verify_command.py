@@ -1,6 +1,6 @@
-"""`tamga verify`: is a release, down to the last byte, what was signed?
+"""`tamga verify`: check that each byte of a release is what was signed.
 
-Needs the release and the public half of the key that signs releases, and nothing else of ours.
+It needs only the release and the public key of releases.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ EPILOG = """examples:
   tamga verify release/sample --key tamga.pub --tsa-certificate tsa-root.pem
   tamga verify --receipt release/receipts/w0001-0f3a5c0b9d1e.dsse.json --key tamga.pub
 
-Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 wrong usage, no
-release or no key."""
+Exit codes: 0 it is what was signed, 1 it is not (the first defect is named), 2 wrong usage, or
+no release or key."""
 
 
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit code."""
+    """Run the command line; return the exit code."""
     options = _parser().parse_args(argv)
     key = public_key(options.key or _from_params(options.params))
     certificates = options.tsa_certificate
     trusted = timestamps.load_certificates(certificates) if certificates else []
     if options.receipt:
-        return _told(options, options.receipt, receipts.defects(options.receipt, key), "", {})
+        return _report(options, options.receipt, receipts.defects(options.receipt, key), "", {})
     if options.release is None:
         raise Usage("name a RELEASE, or a --receipt")
     folder = options.release
@@ -52,18 +52,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise NoRelease(f"{folder} holds no release")
     history = options.log or folder.absolute().parent / release_files.LOG
     chained = history if options.log or history.exists() else None
-    chain = "chained" if chained else f"its chain was not checked: no {release_files.LOG} beside it"
+    chain = "chained" if chained else f"the log was not checked: no {release_files.LOG} beside it"
     wrong = defects(folder, key, chained, trusted)
     stamp = ""
     if time := _time(folder):
-        stamp = f"; its time stamp says {time}, and --tsa-certificate tells whether it holds"
+        stamp = f"; its time stamp says {time}, and --tsa-certificate verifies it"
         if trusted:
-            stamp = f"; stamped {time} by an authority of those certificates"
-    return _told(options, folder, wrong, f"; {chain}{stamp}", {"timestamp": time})
+            stamp = f"; stamped {time} by an authority with one of these certificates"
+    return _report(options, folder, wrong, f"; {chain}{stamp}", {"timestamp": time})
 
 
 def _time(folder: Path) -> str | None:
-    """What a release's time stamp says; None: there is none that can be read."""
+    """The time in a release's time stamp; None: it has none, or an unreadable one."""
     try:
         answer = (folder / release_files.TIMESTAMP).read_bytes()
         return timestamps.stamped_time(answer, (folder / STATEMENT).read_bytes())
@@ -71,25 +71,32 @@ def _time(folder: Path) -> str | None:
         return None
 
 
-def _told(
+def _report(
     options: argparse.Namespace,
     path: Path,
     wrong: Iterator[Defect],
     more: str,
     about: Mapping[str, Any],
 ) -> int:
-    """Print what is wrong with a release or receipt, and as JSON what is known `about` it; the exit
-    code."""
-    found = list(wrong if options.all else islice(wrong, 1))
+    """Print the defects of a release or receipt; return the exit code.
+
+    Args:
+      options: of the command line.
+      path: the release or receipt.
+      wrong: its defects.
+      more: what follows `sound`.
+      about: further keys of the JSON value.
+    """
+    listed = list(wrong if options.all else islice(wrong, 1))
     if options.json:
-        told = [{"file": d.file, "message": d.message} for d in found]
+        entries = [{"file": defect.file, "message": defect.message} for defect in listed]
         kind = "receipt" if options.receipt else "release"
-        print(json.dumps({kind: str(path), "sound": not found, "defects": told, **about}))
+        print(json.dumps({kind: str(path), "sound": not listed, "defects": entries, **about}))
     else:
-        for one in found:
-            print(one)
-        print(f"{path}: " + ("is NOT what was signed" if found else f"sound{more}"))
-    return 1 if found else 0
+        for defect in listed:
+            print(defect)
+        print(f"{path}: " + ("is NOT what was signed" if listed else f"sound{more}"))
+    return 1 if listed else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,19 +104,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "release", nargs="?", type=Path, metavar="RELEASE", help="the release's folder"
     )
-    parser.add_argument("--receipt", type=Path, help="a withdrawal's receipt, in its place")
-    parser.add_argument("--key", type=Path, help="the public key (PEM); else what params name")
+    parser.add_argument("--receipt", type=Path, help="a withdrawal's receipt, instead of a release")
+    parser.add_argument("--key", type=Path, help="the public key (PEM; default: from params)")
     command_line.add_params(parser)
     parser.add_argument(
-        "--log", type=Path, help=f"the log; else {release_files.LOG} beside the release"
+        "--log",
+        type=Path,
+        help=f"the log of releases (default: {release_files.LOG} beside the release)",
     )
     parser.add_argument(
         "--tsa-certificate",
         type=Path,
         metavar="FILE",
-        help="certificates (PEM) of the time stamping authority whose stamp must be there and hold",
+        help="certificates (PEM) of a time stamping authority; its time stamp must be there and valid",
     )
-    parser.add_argument("--all", action="store_true", help="name all defects, not the first alone")
+    parser.add_argument("--all", action="store_true", help="name all defects, not only the first")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     return parser
 

@@ -1,4 +1,4 @@
-"""What a withdrawal takes out of releases: which records, documents, shards and shares."""
+"""The scope of a withdrawal in releases: its records, documents, shards and shares."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ from schemas.columns import DUPLICATES
 from schemas.errors import NO, TamgaError
 from schemas.withdrawals import comparison_key
 
-#: What shows that a folder is a release's, whatever became of its manifest.
+#: Files that show that a folder holds a release, even if its manifest is damaged.
 _OF_RELEASE = (release_files.STATEMENT, "data", "lineage")
 RECORD = ("doc_id", "source_id", "uri", "uri_hmac", "container")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What is withdrawn: `kind` is of `schemas.withdrawals.SCOPES`; of a text, `value` is its
-    SHA-256 (hex).  `hmac` is the keyed digest of a URL, by which a redacted one is found; `ids` are
-    documents known to be of it by other means."""
+    """The scope of a withdrawal.
+
+    Args:
+      kind: one of `schemas.withdrawals.SCOPES`.
+      value: the source, domain, URL or document; for a text its SHA-256 (hex).
+      hmac: the keyed digest of a URL, to find a URL that is stored redacted.
+      ids: further documents that are known to be in scope.
+    """
 
     kind: str
     value: str
@@ -40,17 +45,17 @@ class Scope:
 
 
 def matches(scope: Scope, rows: pl.DataFrame) -> pl.Series:
-    """Whether each row is of the scope (Boolean).
+    """Whether each row is in scope (Boolean).
 
     Args:
-      scope: what is withdrawn.
-      rows: those of doc_id, source_id, uri, uri_hmac, text_sha256 that it needs, and doc_id; what is not
-        there does not match.
+      scope: the scope of the withdrawal.
+      rows: doc_id, and those of source_id, uri, uri_hmac and text_sha256 that the scope needs.  A
+        missing column does not match.
     """
-    return _named(scope, rows) | rows["doc_id"].is_in(scope.ids)
+    return _matches_value(scope, rows) | rows["doc_id"].is_in(scope.ids)
 
 
-def _named(scope: Scope, rows: pl.DataFrame) -> pl.Series:
+def _matches_value(scope: Scope, rows: pl.DataFrame) -> pl.Series:
     column = {"source": "source_id", "document": "doc_id", "text": "text_sha256"}.get(scope.kind)
     if column:
         nothing = pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
@@ -62,40 +67,43 @@ def _named(scope: Scope, rows: pl.DataFrame) -> pl.Series:
     near = hosts == urls.hosts(pl.Series([scope.value]))[0]
     candidates = rows["uri"].filter(near.fill_null(False)).unique()
     same = [uri for uri in candidates if urls.normal_url(uri) == scope.key]
-    found = rows["uri"].is_in(same).fill_null(False)
+    hits = rows["uri"].is_in(same).fill_null(False)
     if scope.hmac and "uri_hmac" in rows.columns:
-        found |= (rows["uri_hmac"] == scope.hmac).fill_null(False)
-    return found
+        hits |= (rows["uri_hmac"] == scope.hmac).fill_null(False)
+    return hits
 
 
-def records(release: ReleaseFolder, scope: Scope) -> pl.DataFrame:
-    """The records of a release that a scope names: RECORD, each doc_id once per record.  With a
-    record go all the parts that it was split into."""
-    whole = [*scope.ids, *([scope.key] if scope.kind == "document" else [])]
-    if whole:
-        cut = release.parts().filter(pl.col("part_of").is_in(whole)).collect()["doc_id"]
+def records_in_scope(release: ReleaseFolder, scope: Scope) -> pl.DataFrame:
+    """Find the records of a release that are in scope, with all their parts.
+
+    Returns:
+      RECORD, each doc_id once per record.
+    """
+    split = [*scope.ids, *([scope.key] if scope.kind == "document" else [])]
+    if split:
+        cut = release.parts().filter(pl.col("part_of").is_in(split)).collect()["doc_id"]
         scope = replace(scope, ids=(*scope.ids, *cut.unique().sort()))
     if scope.kind == "text":
         texts = release.table("documents").select("doc_id", "text_sha256").collect()
         named = texts.filter(matches(scope, texts)).select("doc_id")
-        found = release.table("records").select(RECORD)
-        return found.join(named.lazy(), on="doc_id", how="semi").collect()
-    parts = []  # a file at a time: addresses of all records may not fit
+        rows_of_all = release.table("records").select(RECORD)
+        return rows_of_all.join(named.lazy(), on="doc_id", how="semi").collect()
+    parts = []  # file by file: the addresses of all records may not fit into memory
     for path in sorted((release.folder / "lineage/records").glob("*.parquet")):
         rows = pl.read_parquet(path, columns=list(RECORD), hive_partitioning=False)
         parts.append(rows.filter(matches(scope, rows)))
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(RECORD, pl.String))
 
 
-def documents(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
-    """The released documents among records, as rows of the table `documents`, by shard and row."""
+def documents_in_scope(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
+    """Find the released documents among records: rows of `documents`, by shard and row."""
     ids = named.lazy().select("doc_id").unique()
-    found = release.table("documents").join(ids, on="doc_id", how="semi")
-    return found.sort("shard", "row").collect()
+    rows = release.table("documents").join(ids, on="doc_id", how="semi")
+    return rows.sort("shard", "row").collect()
 
 
 def impact(release: ReleaseFolder, named: pl.DataFrame, gone: pl.DataFrame) -> dict[str, Any]:
-    """What a withdrawal changes in a release, as a JSON value.
+    """Compute what a withdrawal changes in a release, as a JSON value.
 
     Args:
       release: the release.
@@ -131,7 +139,7 @@ def impact(release: ReleaseFolder, named: pl.DataFrame, gone: pl.DataFrame) -> d
         "of": int(whole["of"].sum()),
         "chars": int(gone["n_chars"].sum()),
         "of_chars": int(whole["of_chars"].sum()),
-        "tokens": tokens(gone),
+        "tokens": token_count(gone),
         "languages": languages,
         "shards": touched,
         "shards_untouched": shards - len(touched),
@@ -140,19 +148,20 @@ def impact(release: ReleaseFolder, named: pl.DataFrame, gone: pl.DataFrame) -> d
     }
 
 
-def tokens(gone: pl.DataFrame) -> int | None:
-    """How many tokens documents have; None: no tokenizer was named."""
+def token_count(gone: pl.DataFrame) -> int | None:
+    """The number of tokens of documents; None: no tokenizer was named."""
     counted = gone["n_tokens"].drop_nulls()
     return int(counted.sum()) if len(counted) else None
 
 
 def passages(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
-    """The other released documents that have a passage in common with the named records, where it
-    was looked for (`dedup.spans`).
+    """Find the other released documents that share a passage with the named records.
+
+    Passages are known only if `dedup.spans` was on.
 
     Returns:
       The columns of `copies`, of kind `passage`.  `loses`: the passage was removed from the
-      document, for it stood in a record that is named; otherwise the document has it itself.
+      document, because a named record keeps it; otherwise the document still has it.
     """
     sources = release.table("sources").select("source_id", "licence").unique("source_id")
     released = release.table("documents").select("doc_id", "source_id")
@@ -168,9 +177,9 @@ def passages(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
     keeps = pairs.join(ids, on="doc_id", how="semi").select(
         "cluster_id", doc_id="kept_doc_id", kept_doc_id="kept_doc_id", loses=pl.lit(value=False)
     )
-    found = pl.concat([theirs, keeps]).unique(["doc_id", "cluster_id", "loses"])
+    shared = pl.concat([theirs, keeps]).unique(["doc_id", "cluster_id", "loses"])
     return (
-        found.join(ids, on="doc_id", how="anti")
+        shared.join(ids, on="doc_id", how="anti")
         .join(released, on="doc_id")
         .join(sources, on="source_id", how="left")
         .with_columns(kind=pl.lit("passage"), similarity=pl.lit(None, pl.Float64))
@@ -181,18 +190,22 @@ def passages(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
 
 
 def _passage_pairs(release: ReleaseFolder) -> pl.DataFrame:
-    """What the decisions say of passages: doc_id, removed, kept_doc_id, and cluster_id: which
-    passage of the document that keeps it."""
+    """The passages in the evidence of decisions.
+
+    Returns:
+      doc_id, removed, kept_doc_id, and cluster_id: the passage's place in the document that keeps
+      it.
+    """
     place = pl.Struct({"kept_doc_id": pl.String, "kept_start": pl.Int64, "kept_end": pl.Int64})
     evidence = pl.Struct({"passages": pl.Struct({"removed": pl.Boolean, "found": pl.List(place)})})
-    told = (
+    decisions = (
         release.table("decisions")
         .filter(pl.col("stage") == "dedup", pl.col("evidence").str.contains('"passages"'))
         .select("doc_id", "evidence")
         .collect()
     )
     return (
-        told.select("doc_id", pl.col("evidence").str.json_decode(evidence).struct["passages"])
+        decisions.select("doc_id", pl.col("evidence").str.json_decode(evidence).struct["passages"])
         .unnest("passages")
         .explode("found")
         .unnest("found")
@@ -206,34 +219,34 @@ def _passage_pairs(release: ReleaseFolder) -> pl.DataFrame:
 
 
 def copies(release: ReleaseFolder, named: pl.DataFrame) -> pl.DataFrame:
-    """The other members of the clusters in which the named records stand.
+    """Find the other members of the clusters of duplicates of the named records.
 
     Returns:
-      The columns of `duplicates`, and `loses`: whether the cluster's kept document is withdrawn,
-      so that another may take its place.
+      The columns of `duplicates`, and `loses`: whether the cluster's kept document is withdrawn.
+      Then another member may take its place.
     """
     table = release.table("duplicates")
     ids = named.lazy().select("doc_id").unique()
     clusters = table.join(ids, on="doc_id", how="semi").select("cluster_id").unique()
     others = table.join(clusters, on="cluster_id", how="semi").join(ids, on="doc_id", how="anti")
-    gone = ids.with_columns(loses=True)
-    found = others.join(gone, left_on="kept_doc_id", right_on="doc_id", how="left")
-    told = found.with_columns(pl.col("loses").fill_null(False)).unique("doc_id")
-    return told.select(*DUPLICATES, "loses").sort("cluster_id", "doc_id").collect()
+    withdrawn = ids.with_columns(loses=True)
+    marked = others.join(withdrawn, left_on="kept_doc_id", right_on="doc_id", how="left")
+    members = marked.with_columns(pl.col("loses").fill_null(False)).unique("doc_id")
+    return members.select(*DUPLICATES, "loses").sort("cluster_id", "doc_id").collect()
 
 
 class Unreadable(TamgaError):
-    """A folder that holds a release, or what is left of one, and whose manifest cannot be read."""
+    """The manifest of a release, or of the remains of one, cannot be read."""
 
     exit_code = NO
 
 
-def releases(folder: Path, root: Path, keys: Path | None = None) -> Iterator[ReleaseFolder]:
-    """The releases beside each other in a folder, by name.
+def release_folders(folder: Path, root: Path, keys: Path | None = None) -> Iterator[ReleaseFolder]:
+    """Iterate over the releases in a folder, by name.
 
     Raises:
-      Unreadable: for what may be a release and cannot be read: it may hold what is asked for.
-      lineage.signing.release_log.BadLog: where the log of releases is torn.
+      Unreadable: if a possible release cannot be read, for it may hold documents in scope.
+      lineage.signing.release_log.BadLog: if the log of releases is damaged.
     """
     logged = {entry["name"] for entry in release_log.read(folder / release_files.LOG)}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -243,6 +256,6 @@ def releases(folder: Path, root: Path, keys: Path | None = None) -> Iterator[Rel
             yield ReleaseFolder(path, root, keys)
         elif path.name in logged or any((path / name).exists() for name in _OF_RELEASE):
             raise Unreadable(
-                f"{path} holds a release whose manifest.json cannot be read, so that what it has is "
-                "not known: put the file back, or move the folder away and erase it by hand"
+                f"{path} holds a release whose manifest.json cannot be read, so its documents are "
+                "not known: restore the file, or move the folder away and erase it by hand"
             )

@@ -17,3 +17,12 @@ STAMPED: Final = "seal/timestamp.dsse.json"
 LOG: Final = "releases.jsonl"
 RECEIPTS: Final = "receipts"
 EXCLUSIONS: Final = "exclusions"
+
+
+def lineage_part(shard: str) -> str:
+    """The part of the lineage tables on documents that belongs to a shard of texts or tokens.
+
+    It is `part-kk-00000` for `data/kk/part-00000.parquet` and `tokens/…/kk/part-00000-00003.npy`.
+    """
+    lang, name = shard.split("/")[-2:]
+    return f"part-{lang}-{name.partition('.')[0].split('-')[1]}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from lineage.storage import release_files
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
@@ -92,13 +93,16 @@ def stop_if_missed(context: Context, state: State) -> None:
     in_files = released.filter(pl.col("shard").is_in(files))
     sample = sample_documents(in_files["doc_id"], policy.second_scan)
     missed: list[tuple[str, str, int, int]] = []
-    for file in (root / name for name in files):
+    for shard in files:
         ids = pl.col("doc_id").is_in(sample)
         documents = (
-            pl.scan_parquet(file).filter(ids).select("doc_id", "text", "source_id").collect()
+            pl.scan_parquet(root / shard)
+            .filter(ids)
+            .select("doc_id", "text", "source_id")
+            .collect()
         )
-        name = f"{file.parent.name}-{file.name.removeprefix('part-')}"
-        redactions = pl.read_parquet(root / "lineage/redactions" / f"part-{name}").filter(ids)
+        table = root / f"lineage/redactions/{release_files.lineage_part(shard)}.parquet"
+        redactions = pl.read_parquet(table).filter(ids)
         missed += missed_findings(documents, redactions, policy, lambda s: sources[s].jurisdiction)
     if missed:
         listed = "; ".join(f"document {d}: {e} at {a}-{b}" for d, e, a, b in missed[:_LISTED])

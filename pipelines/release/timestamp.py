@@ -42,7 +42,7 @@ def stamp_missing(params: Params) -> dict[str, str]:
     """
     key = keys.signing_key(params.seal.signing_key, params.work / "keys").public_key()
     unstamped = {}
-    for release in withdrawal_scope.releases(params.releases, params.root):
+    for release in withdrawal_scope.release_folders(params.releases, params.root):
         if (release.folder / release_files.STAMPED).exists():
             continue
         try:

@@ -105,7 +105,7 @@ def count_by_domain(store: Store, domain: str) -> dict[str, Any]:
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = store_options.parser("find", __doc__ or "", EPILOG)
+    parser = store_options.store_parser("find", __doc__ or "", EPILOG)
     subject = parser.add_mutually_exclusive_group(required=True)
     subject.add_argument(
         "--text", type=Path, metavar="FILE", help="find the text of this file, page or document"
@@ -127,7 +127,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _find(options: argparse.Namespace) -> int:
-    store, place = store_options.opened(options), store_options.places(options)
+    store, place = store_options.open_store(options), store_options.find_places(options)
     if options.text:
         # Imported here: a search by URL does not need the extractors, which are slow to load.
         from pipelines.search import similarity as text_similarity
@@ -171,7 +171,7 @@ def _verdict(released: bool, live: bool, unread: bool) -> str:
 
 def _named_rows(rows: pl.DataFrame, store: Store) -> list[dict[str, Any]]:
     """Return intervals as dictionaries, with releases by name."""
-    return store_options.named(rows, store).to_dicts()
+    return store_options.with_release_names(rows, store).to_dicts()
 
 
 def _describe_row(row: dict[str, Any]) -> str:

@@ -90,7 +90,7 @@ def misnamed_folders(folder: Path) -> dict[str, str]:
     """
     names = {
         release.folder.name: release.manifest()["name"]
-        for release in withdrawal_scope.releases(folder, folder)
+        for release in withdrawal_scope.release_folders(folder, folder)
     }
     return {at: str(name) for at, name in names.items() if at != name}
 

@@ -177,7 +177,7 @@ def _list(options: argparse.Namespace, params: Params) -> int:
     identity = _identity(options.requester_file)
     mine = case_files.cases_of_requester(_keys(params), identity) if identity else None
     rows = [
-        case.told(today)
+        case.to_json(today)
         for case in case_files.all_cases(params.register)
         if (mine is None or case.id in mine) and (not options.overdue or case.overdue(today))
     ]

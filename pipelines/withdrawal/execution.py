@@ -156,7 +156,7 @@ class Execution:
             timestamp.stamp_release(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {folder.name} has no time stamp: {error}", file=sys.stderr)
-        built |= {"tokens": withdrawal_scope.tokens(removed)}
+        built |= {"tokens": withdrawal_scope.token_count(removed)}
         self.journal.mark_built(built, exclusions)
 
     def record(self) -> None:
@@ -176,7 +176,7 @@ class Execution:
         stores, elsewhere = purge.find_stores(self.folder)
         replaced = {f["md5"] for built in self.journal.built() for f in built["replaced"]}
         kept: set[str] = set()
-        for release in withdrawal_scope.releases(self.folder, self.params.root):
+        for release in withdrawal_scope.release_folders(self.folder, self.params.root):
             kept |= purge.companion_digests(release.folder)
         objects = {
             s: purge.objects_to_purge(s, self.impact.scope, ids, replaced, kept) for s in stores

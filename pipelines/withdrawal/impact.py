@@ -58,9 +58,9 @@ class Impact:
     def releases(self) -> list[AffectedRelease]:
         """All releases, including those with nothing in scope."""
         out = []
-        for release in withdrawal_scope.releases(self.folder, self.params.root):
-            records = withdrawal_scope.records(release, self.scope)
-            documents = withdrawal_scope.documents(release, records)
+        for release in withdrawal_scope.release_folders(self.folder, self.params.root):
+            records = withdrawal_scope.records_in_scope(release, self.scope)
+            documents = withdrawal_scope.documents_in_scope(release, records)
             out.append(AffectedRelease(release, records, documents))
         return out
 
@@ -264,7 +264,7 @@ def scope_of(params: Params, kind: str, value: str) -> Scope:
             kind, value, redacted_names.keyed_digest(redacted_names.lookup_key(keys), value)
         )
     if kind == "document":  # the next run may cut the record differently: withdraw all of it
-        releases = withdrawal_scope.releases(params.releases, params.root)
+        releases = withdrawal_scope.release_folders(params.releases, params.root)
         records = (release.record_of(value) for release in releases)
         return Scope(kind, next(filter(None, records), value))
     if kind != "text":

@@ -28,7 +28,7 @@ from lineage import manifest
 from lineage.reports.facts import Facts
 from lineage.reports.files import contents
 from lineage.signing import dsse, seal
-from lineage.storage import disk
+from lineage.storage import disk, release_files
 from lineage.storage.release_files import MANIFEST, SALTS, STATEMENT
 from pipelines.engine import decisions, shards
 from pipelines.release import token_shards
@@ -231,8 +231,7 @@ class Redaction:
         if not tokenizer:
             return
         place = name.removeprefix("data/").removesuffix(".parquet")
-        lang, part = place.split("/")
-        table = f"lineage/tokens/{part.replace('part-', f'part-{lang}-', 1)}.parquet"
+        table = f"lineage/tokens/{release_files.lineage_part(name)}.parquet"
         rows = pl.DataFrame(self._without_removed(self._table(table)))
         old = sorted(n for n in self.files if n.startswith(f"tokens/{tokenizer['name']}/{place}-"))
         ids = {n: np.load(io.BytesIO(self._read(n)), allow_pickle=False) for n in old}

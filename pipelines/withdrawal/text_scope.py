@@ -61,7 +61,7 @@ def scope_of(params: Params, path: Path) -> Scope:
     query = similarity.read_file(path)
     if isinstance(query, str):
         raise Invalid([Problem(str(path), None, "", query)])
-    releases = list(withdrawal_scope.releases(params.releases, params.root))
+    releases = list(withdrawal_scope.release_folders(params.releases, params.root))
     plain = _digests(_plain_forms(query))
     redacted = similarity.redacted_forms(
         query.text, set().union(*map(_kinds, releases)), params.privacy
@@ -133,7 +133,12 @@ def _work_matches(params: Params, query: QueryText) -> Matches:
 
 def _is_released(release: ReleaseFolder, scope: Scope) -> bool:
     """Whether a release holds documents in scope."""
-    return withdrawal_scope.documents(release, withdrawal_scope.records(release, scope)).height > 0
+    return (
+        withdrawal_scope.documents_in_scope(
+            release, withdrawal_scope.records_in_scope(release, scope)
+        ).height
+        > 0
+    )
 
 
 def _check_similar(params: Params, query: QueryText, path: Path, value: str) -> None:

@@ -1,4 +1,4 @@
-"""Parameters are read with what they name."""
+"""Parameters are read with their mixture and register."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_no_such_file(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml")
 
 
-def test_a_mixture_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_mixture(tmp_path: Path) -> None:
     path = write_mixture(tmp_path, "seed: 3\n")
     (tmp_path / "mixture.yaml").unlink()
     with pytest.raises(Invalid) as caught:
@@ -26,7 +26,7 @@ def test_a_mixture_that_is_not_there(tmp_path: Path) -> None:
     assert (found.line, found.key, found.value) == (14, "release.mixture", "mixture.yaml")
 
 
-def test_what_is_missing_is_named_with_its_remedies(tmp_path: Path) -> None:
+def test_a_missing_params_file_is_reported_with_remedies(tmp_path: Path) -> None:
     for instead, remedy in (("a release by --release", ", or a release by"), ("", "by --params")):
         with pytest.raises(Invalid) as caught:
             required_params(tmp_path / "none.yaml", instead)

@@ -1,4 +1,4 @@
-"""Whether a record's bytes are still the ones that were read, for every format that is cut up."""
+"""Checks of a record's bytes against its digest, for each format with several records a file."""
 
 from __future__ import annotations
 
@@ -72,14 +72,14 @@ def records(path: Path, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_what_is_unchanged_matches(tmp_path: Path, name: str) -> None:
+def test_unchanged_records_match(tmp_path: Path, name: str) -> None:
     for record in records(tmp_path / "a", name):
         found = evidence.check(record, tmp_path)
         assert found.found and found.payload_matches is True and found.note is None
 
 
 @pytest.mark.parametrize("name", ["plain", "mark", "blanks", "csv", "text", "arc", "surrogate"])
-def test_what_was_changed_does_not(tmp_path: Path, name: str) -> None:
+def test_changed_records_do_not_match(tmp_path: Path, name: str) -> None:
     some = records(tmp_path / "a", name)
     changed = TABLES[name][1].replace(b"a", b"e")
     (tmp_path / "a").write_bytes(changed)
@@ -91,16 +91,16 @@ def test_rows_that_stayed_match_in_a_file_that_grew(tmp_path: Path) -> None:
         some = records(tmp_path / "a", name)
         with (tmp_path / "a").open("ab") as file:
             file.write(b"{}\n")
-        told = [evidence.check(record, tmp_path).payload_matches for record in some]
-        assert told == [True, True] if name == "plain" else [True, True, None]
+        matches = [evidence.check(record, tmp_path).payload_matches for record in some]
+        assert matches == [True, True] if name == "plain" else [True, True, None]
     some = records(tmp_path / "a", "strings")
     (tmp_path / "a").write_bytes(parquet(pa.array(["a", "b", "", "e"])))
-    told = [evidence.check(record, tmp_path).payload_matches for record in some]
-    assert told == [True, None, None, False]
+    matches = [evidence.check(record, tmp_path).payload_matches for record in some]
+    assert matches == [True, None, None, False]
 
 
 @pytest.mark.parametrize("name", ["no-text", "feed", "null"])
-def test_what_cannot_be_told_is_said_so(tmp_path: Path, name: str) -> None:
+def test_an_undecidable_record_has_a_note(tmp_path: Path, name: str) -> None:
     some = records(tmp_path / "a", name)
     content = TABLES[name][1]
     (tmp_path / "a").write_bytes(
@@ -118,7 +118,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert not evidence.check(some[0], tmp_path).found
 
 
-def test_deep_nesting_is_no_traceback(tmp_path: Path) -> None:
+def test_deep_nesting_causes_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b'{"a":' * 100_000)
     row = {
         "container": "a", "locator": "bytes", "offset": 0, "length": 500_000,

@@ -112,7 +112,7 @@ def test_long_evidence_is_shortened() -> None:
     step = dict.fromkeys(("stage", "why", "rule", "rule_version", "run_id"), "x")
     one = dict.fromkeys(("outcome", "reason", "doc_id", "uri", "release", "document"))
     shown = "\n".join(
-        explain._lines(
+        explain._explanation_lines(
             one | {"steps": [step | {"evidence": evidence}], "copies": [], "otherwise": []}
         )
     )
@@ -140,7 +140,7 @@ def test_a_copy_whose_kept_document_was_withdrawn(sample_copy: Path) -> None:
     copies = release_tables.read_table(release.folder, "duplicates").filter(kind="exact")
     copy = copies.filter(pl.col("doc_id") != pl.col("kept_doc_id")).row(0, named=True)
     chain = release.chain(copy["doc_id"])
-    assert explain.ended(release, chain) == {}
+    assert explain.outcomes_of_kept(release, chain) == {}
     order = ["--confirm", "--by", "counsel", "--ground", "letter 12/7", "--params", str(params)]
     assert withdraw.main(["document", copy["kept_doc_id"], *order]) == 0
     done = tamga("explain", copy["doc_id"], "--params", params)

@@ -1,4 +1,4 @@
-"""The commands that ask the store, as they are typed."""
+"""The commands that query the store."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_query_counts_as_the_release_does(sample_run: Path) -> None:
     )
     manifest = json.loads((sample_run / "release/sample/manifest.json").read_text())
     done = tamga("query", "--by", "source_id", "--as-of", "2026-11-22", *params, "--csv")
-    told = {r["source_id"]: int(r["records"]) for r in csv.DictReader(io.StringIO(done.stdout))}
-    assert told == manifest["counts"]["by_source"]
+    counts = {r["source_id"]: int(r["records"]) for r in csv.DictReader(io.StringIO(done.stdout))}
+    assert counts == manifest["counts"]["by_source"]
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ HOSTILE = ["' OR 1=1 --", "x'); DROP TABLE docs; --", '"', "\\", "%", "*", "💥
 def test_values_are_data(
     folder: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = query.main(["--releases", str(folder), f"--{option}={value}", "--json"])
-    assert told == 1 and json.loads(capsys.readouterr().out)["rows"] == []
+    code = query.main(["--releases", str(folder), f"--{option}={value}", "--json"])
+    assert code == 1 and json.loads(capsys.readouterr().out)["rows"] == []
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_filters(
 def test_diff_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place = ["--releases", str(folder)]
     assert diff.main(["v1", "v2", *place, "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told["counts"] == {"entered": 0, "left": 1, "changed": 0}
-    assert told["rows"][0]["last"] == "v1@0"
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["counts"] == {"entered": 0, "left": 1, "changed": 0}
+    assert answer["rows"][0]["last"] == "v1@0"
     assert diff.main(["v2", "v2", *place]) == 0
     assert diff.main(["v1", "nobody", *place]) == 2
 
 
-def test_a_torn_store_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_store_is_reported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (folder / "_store").glob("*/docs.parquet"):
         path.write_bytes(path.read_bytes()[:-9])
     assert query.main(["--releases", str(folder)]) == 2
@@ -92,13 +92,13 @@ def test_a_torn_store_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) 
     assert query.main(["--releases", str(folder), "--csv"]) == 0
 
 
-def test_index_tells_what_is_gone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_index_names_missing_releases(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--releases", str(folder), "--json"]) == 0
     shutil.rmtree(folder / "v1")
     assert main(["--releases", str(folder), "--rebuild", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
     want = {"entered": ["v2@1"], "not_on_disk": ["v1@0"], "releases": 1, "misnamed": {}}
-    assert told == want
+    assert summary == want
 
 
 def test_wrong_usage(tmp_path: Path) -> None:
@@ -111,13 +111,13 @@ def test_wrong_usage(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("day", ["2026-13-01", "2026-02-30", "soon", "20261122"])
-def test_a_day_that_is_none(folder: Path, day: str) -> None:
+def test_a_day_that_does_not_exist(folder: Path, day: str) -> None:
     with pytest.raises(SystemExit) as ended:
         query.main(["--releases", str(folder), "--as-of", day])
     assert ended.value.code == 2
 
 
-def test_a_copy_under_another_name_is_told(
+def test_a_copy_under_another_name_is_reported(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--releases", str(folder)]) == 0

@@ -51,7 +51,7 @@ def test_all_errors_of_all_files_at_once(tmp_path: Path) -> None:
     assert tie.line == 9 and "claimed by d1 and by e1" in tie.message
 
 
-def test_missing_or_empty_evidence_is_no_error(tmp_path: Path) -> None:
+def test_missing_or_empty_evidence_is_not_an_error(tmp_path: Path) -> None:
     write_register(tmp_path, {"one": entry_text()})
     evidence = tmp_path / "evidence/one.txt"
     evidence.write_text("")
@@ -105,7 +105,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert source is not None and source.value == {"a": 1} and not problems
 
 
-def test_a_folder_takes_the_place_of_what_it_covers(tmp_path: Path) -> None:
+def test_packs_of_a_folder_replace_the_built_in_ones(tmp_path: Path) -> None:
     write_pack(tmp_path, PACK.replace("pack: XX", "pack: OWN").replace("[XX]", "[KZ, LV]"), "OWN")
     packs = load_policies(tmp_path)
     assert {j: packs.by_jurisdiction[j].name for j in ("KZ", "LV", "LT", "RU")} == {
@@ -147,7 +147,7 @@ def test_any_ground_is_read_back(ground: str, tmp_path_factory: pytest.TempPathF
     ],
     ids=["flow", "block", "list", "empty"],
 )
-def test_what_stands_in_the_file_stays(before: str, tmp_path: Path) -> None:
+def test_the_file_keeps_its_other_content(before: str, tmp_path: Path) -> None:
     path = tmp_path / "withdrawals.yaml"
     path.write_text(before)
     had = register_files.recorded_withdrawals(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from helpers import release_tables
 
 from lineage.release_folder import ReleaseFolder
-from lineage.released_passages import BadPassage, holding
+from lineage.released_passages import BadPassage, documents_with_passage
 from lineage.trace import main
 
 
@@ -24,17 +24,17 @@ def test_passages_of_every_document(release: ReleaseFolder) -> None:
         release_tables.read_table(release.folder, "data").select("doc_id", "text").iter_rows()
     ):
         middle = text[len(text) // 3 : len(text) // 3 + 80]
-        assert doc_id in holding(release, middle)
-        assert doc_id in holding(release, "  " + " \n\t ".join(text.split()) + "\n")
+        assert doc_id in documents_with_passage(release, middle)
+        assert doc_id in documents_with_passage(release, "  " + " \n\t ".join(text.split()) + "\n")
 
 
-def test_what_is_not_there(release: ReleaseFolder) -> None:
-    assert holding(release, "no released text says this (?:or .* that)") == []
+def test_a_passage_that_is_not_released(release: ReleaseFolder) -> None:
+    assert documents_with_passage(release, "no released text says this (?:or .* that)") == []
     with pytest.raises(BadPassage, match="12 to 20000 characters"):
-        holding(release, "  a \n b ")
+        documents_with_passage(release, "  a \n b ")
     with pytest.raises(BadPassage, match="tamga find"):
-        holding(release, "word " * 5000)
-    assert holding(release, "слово " * 3000) == []
+        documents_with_passage(release, "word " * 5000)
+    assert documents_with_passage(release, "слово " * 3000) == []
 
 
 def test_the_command(
@@ -48,8 +48,8 @@ def test_the_command(
     stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
     assert main(["--text", "-", *place, "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert doc_id in [chain["record"]["doc_id"] for chain in told["chains"]]
+    answer = json.loads(capsys.readouterr().out)
+    assert doc_id in [chain["record"]["doc_id"] for chain in answer["chains"]]
     passage = tmp_path / "passage.txt"
     passage.write_text("nobody has ever written this sentence down")
     assert main(["--text", str(passage), *place]) == 1
@@ -76,7 +76,7 @@ def test_tables_and_shards_that_are_cut(
 
 
 @pytest.mark.parametrize("charset", ["cp1251", "koi8-r", "utf-16"])
-def test_a_file_that_is_not_utf_8_is_told(
+def test_a_file_that_is_not_utf_8_is_reported(
     release: ReleaseFolder, tmp_path: Path, charset: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     passage = tmp_path / "passage.txt"

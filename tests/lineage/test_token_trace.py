@@ -45,7 +45,7 @@ def test_all_documents_are_tokenized(release: ReleaseFolder, tokens: pl.DataFram
     assert data.equals(documents.select("doc_id", "n_tokens").sort("doc_id"))
     manifest = release.manifest()
     counts, about = manifest["counts"], manifest["tokenizer"]
-    held = sum(len(token_trace.tokens(release, shard)) for shard in tokens["shard"].unique())
+    held = sum(len(token_trace.load_tokens(release, shard)) for shard in tokens["shard"].unique())
     assert counts["tokens"] == documents["n_tokens"].sum() == held - documents.height
     for kind, column in (("language", "lang"), ("source", "source_id")):
         sums = documents.group_by(column).agg(pl.col("n_tokens").sum())
@@ -58,7 +58,7 @@ def test_all_documents_are_tokenized(release: ReleaseFolder, tokens: pl.DataFram
 def random_ranges(release: ReleaseFolder, tokens: pl.DataFrame, number: int) -> list[Range]:
     """Ranges at random places, of a token to three documents."""
     draw, sizes = random.Random(7), tokens["shard"].unique().sort()
-    lengths = {shard: len(token_trace.tokens(release, shard)) for shard in sizes}
+    lengths = {shard: len(token_trace.load_tokens(release, shard)) for shard in sizes}
     found = []
     for shard in draw.choices(list(lengths), [*lengths.values()], k=number):
         start = draw.randrange(lengths[shard])
@@ -70,22 +70,22 @@ def random_ranges(release: ReleaseFolder, tokens: pl.DataFrame, number: int) -> 
 def test_random_ranges_are_the_characters_of_their_documents(
     release: ReleaseFolder, tokens: pl.DataFrame
 ) -> None:
-    encoder = token_trace.named(release)
+    encoder = token_trace.release_tokenizer(release)
     texts = dict(
         release_tables.read_table(release.folder, "data").select("doc_id", "text").iter_rows()
     )
     for place in random_ranges(release, tokens, RANGES):
-        shard = token_trace.tokens(release, place.shard)
+        shard = token_trace.load_tokens(release, place.shard)
         at = place.start
-        for row in token_trace.documents(release, place).iter_rows(named=True):
-            assert row["start"] == at, place  # nothing of the range is no one's
+        for row in token_trace.documents_in_range(release, place).iter_rows(named=True):
+            assert row["start"] == at, place  # each token of the range has a document
             at = row["stop"]
             text, ids = texts[row["doc_id"]], shard[row["start"] : row["text_stop"]]
             same, start, end = encoder.span(text, row["first"], row["last"])
             assert np.array_equal(same, ids), place
             whole, cut = text[start:end], encoder.decode(ids)
             inner = cut.strip("\N{REPLACEMENT CHARACTER}")
-            # characters that the range cuts are its first and its last at the most
+            # only the first and the last character can be cut by the range
             assert inner in whole and len(whole) - len(inner) <= 2, place
             assert inner == cut == whole or len(inner) < len(whole), place
             ending = shard[row["text_stop"] : row["stop"]].tolist()
@@ -93,10 +93,10 @@ def test_random_ranges_are_the_characters_of_their_documents(
         assert at == place.stop
 
 
-def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
+def test_the_chain_of_a_range(release: ReleaseFolder, tokens: pl.DataFrame) -> None:
     first, second = tokens.filter(pl.col("shard").str.contains("/kk/")).rows(named=True)[:2]
     shard, end = first["shard"], first["n_tokens"]
-    one, two = token_trace.trace(release, Range(shard, end - 2, end + 4), 20)
+    one, two = token_trace.trace_range(release, Range(shard, end - 2, end + 4), 20)
     assert (one["doc_id"], two["doc_id"]) == (first["doc_id"], second["doc_id"])
     assert one["tokens"] == [end - 2, end + 1] and one["document_tokens"] == [end - 2, end]
     assert two["tokens"] == [end + 1, end + 4] and two["document_tokens"] == [0, 3]
@@ -104,7 +104,7 @@ def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.D
     length = one["chain"]["document"]["n_chars"]
     assert one["chars"][1] == length and two["chars"][0] == 0
     assert one["tokens_match"] and one["chain"]["bytes"]["payload_matches"]
-    (alone,) = token_trace.trace(release, Range(shard, end, end + 1), 20)
+    (alone,) = token_trace.trace_range(release, Range(shard, end, end + 1), 20)
     assert alone["doc_id"] == first["doc_id"] and alone["separator"]
     assert alone["chars"] == [length, length] and alone["tokens_match"]
 
@@ -121,16 +121,16 @@ def test_a_range_with_what_stands_behind_it(release: ReleaseFolder, tokens: pl.D
         ("kk/part-00000-00000:1-" + "9" * 30, BadRange),
     ],
 )  # fmt: skip
-def test_what_is_no_range(release: ReleaseFolder, query: str, error: type[Exception]) -> None:
+def test_bad_ranges(release: ReleaseFolder, query: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        token_trace.find(release, query)
+        token_trace.find_range(release, query)
 
 
 def test_the_command(sample_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     query, where = "kk/part-00000-00000:100-700", ("--params", str(sample_run / "params.yaml"))
-    told = tamga("trace", "--tokens", query, *where)
-    assert told.returncode == 0, told.stderr
-    assert "licence" in told.stdout and "characters" in told.stdout
+    done = tamga("trace", "--tokens", query, *where)
+    assert done.returncode == 0, done.stderr
+    assert "licence" in done.stdout and "characters" in done.stdout
     assert trace.main(["--tokens", query, *where, "--json", "--most", "1"]) == 0
     value: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert value["shard"].startswith("tokens/") and value["tokens"] == [100, 700]
@@ -155,17 +155,17 @@ def test_a_changed_shard_and_another_tokenizer(
     content = bytearray((copy / shard).read_bytes())
     content[128] ^= 1  # the first token
     (copy / shard).write_bytes(content)
-    (one,) = token_trace.trace(release, Range(shard, 0, 1), 1)
+    (one,) = token_trace.trace_range(release, Range(shard, 0, 1), 1)
     assert not one["tokens_match"]
     key = keys.public_key(sample_run / "work/keys/signing.pub")
     assert [d.file for d in verify.defects(copy, key, None)] == [shard]
     file = copy / "tokens/tokenizer/tokenizer.json"
     file.write_text(file.read_text("utf-8").replace('"dropout":null', '"dropout":0.0'), "utf-8")
     with pytest.raises(NoRelease, match="not the tokenizer"):
-        token_trace.named(release)
+        token_trace.release_tokenizer(release)
     (copy / shard).write_bytes(b"")
-    with pytest.raises(NoRelease, match="no token shard"):
-        token_trace.tokens(release, shard)
+    with pytest.raises(NoRelease, match="not a token shard"):
+        token_trace.load_tokens(release, shard)
 
 
 def shift(rows: pl.DataFrame) -> pl.DataFrame:
@@ -173,7 +173,7 @@ def shift(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def swap(rows: pl.DataFrame) -> pl.DataFrame:
-    """The first two documents under each other's name."""
+    """Swap the ids of the first two documents."""
     ids = rows["doc_id"].to_list()
     return rows.with_columns(doc_id=pl.Series([ids[1], ids[0], *ids[2:]]))
 

@@ -35,7 +35,7 @@ def test_a_text_comes_back(texts: list[str]) -> None:
         assert (start, end) == ((0, len(text)) if text else (0, 0))
 
 
-def test_a_token_inside_a_character_stands_for_the_whole(sample: Tokenizer) -> None:
+def test_a_token_inside_a_character_counts_for_the_whole_character(sample: Tokenizer) -> None:
     text = "a𐰀b"
     (ids,) = sample.encode([text])
     assert len(ids) == 6  # four bytes that no merge joins
@@ -51,7 +51,7 @@ def test_a_separator_in_a_text_ends_nothing(sample: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("mark", ["\n", " ", "ә"], ids=["lines", "blanks", "neither"])
-def test_a_long_text_is_taken_in_pieces(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_is_encoded_in_pieces(mark: str, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder, text = load(SAMPLE, None), f"сөз{mark}" * 1000
     monkeypatch.setattr(tokenizer, "PIECE_CHARS", 101)
     monkeypatch.setattr(tokenizer, "BATCH_CHARS", 250)
@@ -84,9 +84,9 @@ def test_truncation_padding_and_added_tokens_are_off(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "no tokenizer.json"),
-        ("[]", "no tokenizer.json"),
-        ({}, "no tokenizer.json"),
+        ("{", "not a tokenizer.json"),
+        ("[]", "not a tokenizer.json"),
+        ({}, "not a tokenizer.json"),
         (SPARSE, "vocabulary is empty"),
         ({**SPARSE, "model": {**SPARSE["model"], "vocab": {"a": 2**32}}}, "expected u32"),
         ({**SPARSE, "model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1}},
@@ -97,23 +97,23 @@ def test_truncation_padding_and_added_tokens_are_off(tmp_path: Path) -> None:
     ],
     ids=["cut", "a-list", "empty", "no-vocabulary", "too-many", "dropout", "unknown", "no-bytes"],
 )  # fmt: skip
-def test_what_does_not_serve(tmp_path: Path, content: Any, message: str) -> None:
+def test_bad_tokenizers(tmp_path: Path, content: Any, message: str) -> None:
     with pytest.raises(BadTokenizer, match=message):
         load(written(tmp_path, content), None)
 
 
 @pytest.mark.parametrize("name", ["nowhere.json", ""], ids=["nowhere", "a-folder"])
-def test_what_is_no_file(tmp_path: Path, name: str) -> None:
+def test_unreadable_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(BadTokenizer, match="cannot be read"):
         load(tmp_path / name, None)
 
 
-def test_a_separator_that_it_lacks() -> None:
+def test_an_unknown_separator() -> None:
     with pytest.raises(BadTokenizer, match=r"no token '</s>'.*<\|endoftext\|>"):
         load(SAMPLE, "</s>")
 
 
-def test_ids_are_as_wide_as_they_must_be(tmp_path: Path) -> None:
+def test_ids_have_the_smallest_type_that_fits(tmp_path: Path) -> None:
     about = {**SPARSE, "model": {"type": "WordLevel", "vocab": WORD, "unk_token": "[UNK]"}}
     assert load(written(tmp_path, about), None).dtype == np.dtype("<u2")
     about["model"] = {**about["model"], "vocab": {**WORD, "b": 1 << 16}}

@@ -54,7 +54,7 @@ def test_by_url_by_row_and_by_id_it_is_the_same(release: ReleaseFolder) -> None:
     "query",
     ["' OR 1=1 --", "https://nobody.example/'\"", "data/kk/part-00000:999999", "0" * 32, "", "💥"],
 )
-def test_what_is_not_there_is_not_found(release: ReleaseFolder, query: str) -> None:
+def test_unknown_queries_find_nothing(release: ReleaseFolder, query: str) -> None:
     assert release.find(query) == []
 
 
@@ -63,13 +63,13 @@ def test_command(sample_run: Path, release: ReleaseFolder) -> None:
     done = tamga("trace", doc_id, "--params", sample_run / "params.yaml", "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["chains"][0]["doc_id"] == doc_id
-    told = tamga("trace", doc_id, "--release", release.folder, "--root", sample_run)
-    assert told.returncode == 0 and "licence" in told.stdout and "evidence" in told.stdout
+    done = tamga("trace", doc_id, "--release", release.folder, "--root", sample_run)
+    assert done.returncode == 0 and "licence" in done.stdout and "evidence" in done.stdout
     assert tamga("trace", "nothing", "--params", sample_run / "params.yaml").returncode == 1
     assert tamga("trace", doc_id, "--release", sample_run / "register").returncode == 2
 
 
-def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
+def test_changed_bytes_are_reported(sample_run: Path, tmp_path: Path) -> None:
     shutil.copytree(sample_run / "samples", tmp_path / "samples")
     release = ReleaseFolder(sample_run / "release/sample", tmp_path)
     records = release_tables.read_table(release.folder, "records")
@@ -83,7 +83,7 @@ def test_changed_bytes_are_told(sample_run: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def redacted(tmp_path: Path) -> ReleaseFolder:
-    """A release of three letters, whose names hold an address or do not."""
+    """A release of three letters; some file names contain an email address."""
     rows = []
     for name in ("letters/aigul.test@example.org.txt", "b@example.org/note.txt", "letters/2.txt"):
         path = tmp_path / "raw" / name
@@ -113,20 +113,20 @@ def redacted(tmp_path: Path) -> ReleaseFolder:
     ["raw/letters/aigul.test@example.org.txt", "./raw/letters/aigul.test@example.org.txt",
      "aigul.test@example.org.txt", "raw/b@example.org/note.txt", "raw/letters/2.txt", "2.txt"],
 )  # fmt: skip
-def test_by_the_name_of_a_file_though_it_is_redacted(redacted: ReleaseFolder, query: str) -> None:
-    (doc_id,) = redacted.named([query])
+def test_a_redacted_file_name_is_found(redacted: ReleaseFolder, query: str) -> None:
+    (doc_id,) = redacted.find_all([query])
     found = redacted.chain(doc_id)
     assert found["bytes"]["payload_matches"] and "@" not in str(found)
 
 
 def test_without_the_key_a_redacted_name_is_not_found(redacted: ReleaseFolder) -> None:
     blind = ReleaseFolder(redacted.folder, redacted.root)
-    assert blind.named(["aigul.test@example.org.txt"]) == []
-    assert len(blind.named(["2.txt"])) == 1
+    assert blind.find_all(["aigul.test@example.org.txt"]) == []
+    assert len(blind.find_all(["2.txt"])) == 1
 
 
-def test_of_many_records_some_are_told(sample_run: Path) -> None:
+def test_only_the_first_of_many_records_are_shown(sample_run: Path) -> None:
     options = ("--params", sample_run / "params.yaml", "--most", "2", "--json")
-    told = json.loads(tamga("trace", "web-00.warc.gz", *options).stdout)
-    assert told["records"] > 2 and len(told["chains"]) == 2
+    answer = json.loads(tamga("trace", "web-00.warc.gz", *options).stdout)
+    assert answer["records"] > 2 and len(answer["chains"]) == 2
     assert tamga("trace", "x", "--most", "0").returncode == 2

@@ -1,4 +1,4 @@
-"""A release holds against the public key, and not once anything in it was changed."""
+"""A release verifies with the public key, and no longer after any change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def key(public: Path) -> Ed25519PublicKey:
 
 
 def first(release: Path, key: Ed25519PublicKey) -> str:
-    """The first defect in words, or nothing."""
+    """The first defect as text; empty if there is none."""
     return str(next(defects(release, key, release.parent / release_files.LOG), ""))
 
 
@@ -53,7 +53,7 @@ def test_the_script_for_outsiders_can_be_read_in_a_minute() -> None:
 
 
 def test_every_changed_byte_is_found(release: Path, public: Path, key: Ed25519PublicKey) -> None:
-    """Places drawn by bytes and by files, so that small files have their share."""
+    """Changes bytes at random places, chosen by bytes and by files, so that small files count."""
     draw, paths = random.Random(7), files(release)
     sizes = [path.stat().st_size for path in paths]
     chosen = draw.choices(paths, sizes, k=20) + draw.choices(paths, k=20)
@@ -86,7 +86,7 @@ def test_what_is_wrong_is_named(release: Path, key: Ed25519PublicKey) -> None:
     shard.write_bytes(content[: len(content) // 2])
     assert first(release, key).startswith(f"{name}: does not have the bytes")
     shard.unlink()
-    assert first(release, key) == f"{name}: is not there"
+    assert first(release, key) == f"{name}: is missing"
     shard.write_bytes(content)
     (release / "data/extra.parquet").write_bytes(content)
     assert first(release, key) == "data/extra.parquet: does not belong to the release"
@@ -102,13 +102,13 @@ def test_another_key_and_another_log(release: Path, key: Ed25519PublicKey) -> No
     assert "was signed with another key" in first(release, other.public_key())
     history = release.parent / release_files.LOG
     history.write_bytes(b"")
-    assert "has no entry of this release" in first(release, key)
+    assert "has no entry for this release" in first(release, key)
     history.write_bytes(b'{"seq":0}')
     assert "the line is cut off" in first(release, key)
 
 
 def test_a_signed_manifest_that_does_not_fit(release: Path, sample_run: Path) -> None:
-    """Whoever holds the key can still not sign counts that the tables do not have."""
+    """Even the owner of the key cannot sign counts that differ from the tables."""
     signer = keys.signing_key(None, sample_run / "work/keys")
     key = signer.public_key()
     signed = dsse.open_envelope((release / "manifest.dsse.json").read_bytes(), key)
@@ -121,7 +121,7 @@ def test_a_signed_manifest_that_does_not_fit(release: Path, sample_run: Path) ->
 
 
 def test_an_erased_salt_leaves_the_root(release: Path, sample_run: Path) -> None:
-    """What counts as an unlinked leaf: no document, no salt, the same root."""
+    """An unlinked leaf has no document and no salt, and the root is the same."""
     import hashlib
 
     signer = keys.signing_key(None, sample_run / "work/keys")
@@ -135,7 +135,7 @@ def test_an_erased_salt_leaves_the_root(release: Path, sample_run: Path) -> None
             subject["digest"]["sha256"] = hashlib.sha256(salts).hexdigest()
     (release / "manifest.dsse.json").write_bytes(dsse.sign(signed, signer))
     found = str(next(defects(release, key, None)))
-    assert "a salt for each document" in found, "the document of the leaf is still there"
+    assert "exactly the leaves" in found, "the document of the leaf is still there"
 
 
 def test_the_command(release: Path, public: Path, sample_run: Path) -> None:

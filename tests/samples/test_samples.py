@@ -62,7 +62,7 @@ def texts() -> list[tuple[str, dict[str, Any]]]:
     return [(page["language"], doc) for page in pages for doc in page["documents"]]
 
 
-# ------------------------------------------------------------------ the check digits, told apart
+# ------------------------------------------------------------------ check digits, computed independently
 
 
 def snils(value: str) -> bool:

@@ -1,4 +1,4 @@
-"""What travels between workers: slices alone, and each row to one partition."""
+"""Batches between workers: a slice is encoded alone, each row goes to one partition."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipelines.engine import batches
 BATCH = pa.RecordBatch.from_pydict({"n": range(100_000), "s": ["text"] * 100_000})
 
 
-def test_a_slice_is_coded_without_its_parent():
+def test_a_slice_is_encoded_without_its_parent():
     coder = beam.coders.registry.get_coder(pa.RecordBatch)
     assert isinstance(coder, batches.RecordBatchCoder) and coder.is_deterministic()
     part = BATCH.slice(500, 10)
@@ -26,7 +26,7 @@ def test_a_slice_is_coded_without_its_parent():
     assert pickle.loads(pickle.dumps(coder)).decode(coded) == part
 
 
-def test_rows():
+def test_split_rows():
     parts = list(batches.split_rows(BATCH.slice(0, 10), 4))
     assert [p.num_rows for p in parts] == [4, 4, 2]
     assert pa.Table.from_batches(parts) == pa.Table.from_batches([BATCH.slice(0, 10)])
@@ -36,20 +36,20 @@ def test_rows():
 @given(st.lists(st.integers(0, 2**64 - 1), max_size=60), st.integers(1, 9))
 def test_a_partition_covers_all_rows_once(keys, partitions):
     batch = pa.RecordBatch.from_pydict({"row": pa.array(range(len(keys)), pa.int64())})
-    seen: dict[int, list[int]] = {}
+    rows: dict[int, list[int]] = {}
     for number, part in batches.partition(batch, np.array(keys, np.uint64), partitions):
-        assert number not in seen and part.num_rows
-        seen[number] = part.column("row").to_pylist()
-    assert sorted(row for rows in seen.values() for row in rows) == list(range(len(keys)))
-    assert all(keys[row] % partitions == number for number, rows in seen.items() for row in rows)
-    assert all(rows == sorted(rows) for rows in seen.values())
+        assert number not in rows and part.num_rows
+        rows[number] = part.column("row").to_pylist()
+    assert sorted(row for part in rows.values() for row in part) == list(range(len(keys)))
+    assert all(keys[row] % partitions == number for number, part in rows.items() for row in part)
+    assert all(part == sorted(part) for part in rows.values())
 
 
-def test_concat_and_plan():
-    plan = batches.work_rows(shard=["a", "b"], start=[0, 5])
-    assert plan.to_pylist() == [{"shard": "a", "start": 0}, {"shard": "b", "start": 5}]
-    assert batches.frame(batches.split_rows(plan)).to_dicts() == plan.to_pylist()
-    assert [b.to_pylist() for b in batches.record_batches(batches.frame(plan))] == [
-        plan.to_pylist()
+def test_frames_and_work_rows():
+    work = batches.work_rows(shard=["a", "b"], start=[0, 5])
+    assert work.to_pylist() == [{"shard": "a", "start": 0}, {"shard": "b", "start": 5}]
+    assert batches.frame(batches.split_rows(work)).to_dicts() == work.to_pylist()
+    assert [b.to_pylist() for b in batches.record_batches(batches.frame(work))] == [
+        work.to_pylist()
     ]
-    assert not list(batches.record_batches(batches.frame(plan).clear()))
+    assert not list(batches.record_batches(batches.frame(work).clear()))

@@ -1,4 +1,4 @@
-"""Great Expectations' pages, and its process."""
+"""Great Expectations' Data Docs."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from schemas.stages import STAGES
 
 
 class Outside(HTMLParser):
-    """Collects what a page loads, runs or leads to outside itself."""
+    """Collects the scripts, outside assets and outside links of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.outside: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in ("script", "link", "img", "iframe", "object", "embed"):
-            self.found.append(tag)
+            self.outside.append(tag)
         for name, value in attrs:
             if name in ("src", "srcset", "style") or name.startswith("on"):
-                self.found.append(f"{tag} {name}")
+                self.outside.append(f"{tag} {name}")
             if name == "href" and not (value or "").startswith("#section-"):
-                self.found.append(f"{tag} href {value}")
+                self.outside.append(f"{tag} href {value}")
 
 
-def assert_stands_alone(page: str) -> None:
-    assert Outside(page).found == []
+def assert_standalone(page: str) -> None:
+    assert Outside(page).outside == []
     assert not any(mark in page for mark in ("http://", "https://", "url(", "@import", "//cdn"))
 
 
@@ -52,7 +52,7 @@ def test_a_page_and_a_result(stage: str, tmp_path: Path) -> None:
     }
     assert len(verdicts) == total
     page = (tmp_path / "docs/index.html").read_text("utf-8")
-    assert_stands_alone(page)
+    assert_standalone(page)
     assert f"Validation of {stage}" in page and "Succeeded" in page
 
 
@@ -64,11 +64,11 @@ def test_a_page_of_failures(stage: str, changed: Frame, tmp_path: Path) -> None:
     assert (result["success"], result["failed"]) == (False, len(failures))
     assert result["failures"] == [failure._asdict() for failure in failures] != []
     page = (tmp_path / "docs/index.html").read_text("utf-8")
-    assert_stands_alone(page)
+    assert_standalone(page)
     assert failures[0].expectation in page
 
 
-def test_a_page_names_the_shard(tmp_path: Path) -> None:
+def test_a_page_lists_the_shard(tmp_path: Path) -> None:
     data_docs.write_data_docs(
         "ingest", frame("ingest", shard=["a", "b"], null_texts=[0, 3]), tmp_path / "docs"
     )
@@ -78,11 +78,11 @@ def test_a_page_names_the_shard(tmp_path: Path) -> None:
 def test_a_page_without_an_answer_holds_no_paths(tmp_path: Path) -> None:
     data_docs.write_data_docs("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
     page = (tmp_path / "docs/index.html").read_text("utf-8")
-    assert_stands_alone(page)
+    assert_standalone(page)
     assert "site-packages" not in page and "Traceback (most" not in page
 
 
-def test_rerun_replaces_and_is_the_same(tmp_path: Path) -> None:
+def test_a_second_run_replaces_the_same_bytes(tmp_path: Path) -> None:
     docs = tmp_path / "deep/docs"
     contents = []
     counts = frame("dedup", unresolved=[1, 1], keep=[0, 0])
@@ -94,7 +94,7 @@ def test_rerun_replaces_and_is_the_same(tmp_path: Path) -> None:
     assert [path.name for path in docs.parent.iterdir()] == ["docs"]
 
 
-def test_calls_nobody(
+def test_no_connection_is_opened(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
@@ -117,6 +117,6 @@ def test_outside_assets_are_removed() -> None:
         "A <title>",
         ["a & b"],
     )
-    assert_stands_alone(page)
+    assert_standalone(page)
     assert '<a>Manual</a> <a href="#section-2">2</a><p id="section-2">1 &lt; 2 &amp; 3</p>' in page
     assert "news" not in page and "A &lt;title&gt;" in page and "<p>a &amp; b</p>" in page

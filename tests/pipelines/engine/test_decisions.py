@@ -1,4 +1,4 @@
-"""Rows of the ledger, the reasons that may stand in it, and what is counted of them."""
+"""Rows of the ledger, the reasons that it allows, and the counts of decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.tables import DECISIONS, OUTCOMES
 
 
 def frame(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
-    some = [
+    content = [
         {
             "doc_id": i,
             "uri": None,
@@ -27,7 +27,7 @@ def frame(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
         for i, o, r in rows
     ]
     return pl.DataFrame(
-        some,
+        content,
         schema=dict.fromkeys(
             ("doc_id", "uri", "outcome", "reason", "rule", "rule_version", "evidence"), pl.String
         ),
@@ -49,7 +49,7 @@ def frame(*rows: tuple[str, str, str | None]) -> pl.DataFrame:
         ("lost", "empty", False),
     ],
 )
-def test_reasons(outcome, reason, good):
+def test_reasons_by_outcome(outcome, reason, good):
     assert decisions.is_known_reason(outcome, reason) is good
 
 
@@ -57,11 +57,11 @@ def test_every_outcome_has_its_reasons():
     assert set(REASONS) == set(OUTCOMES)
 
 
-def test_the_shape_of_decisions():
-    made = decisions.decisions(frame(("b", "keep", None), ("a", "drop", "empty")), "ingest", "run")
-    assert made.columns == DECISIONS.names and made["doc_id"].to_list() == ["a", "b"]
-    assert set(made["stage"]) == {"ingest"} and set(made["run_id"]) == {"run"}
-    assert set(made.dtypes) == {pl.String}
+def test_the_schema_of_decisions():
+    table = decisions.decisions(frame(("b", "keep", None), ("a", "drop", "empty")), "ingest", "run")
+    assert table.columns == DECISIONS.names and table["doc_id"].to_list() == ["a", "b"]
+    assert set(table["stage"]) == {"ingest"} and set(table["run_id"]) == {"run"}
+    assert set(table.dtypes) == {pl.String}
     assert decisions.decisions(frame(), "ingest", "run").columns == DECISIONS.names
 
 

@@ -1,4 +1,4 @@
-"""The native verdict, held against Great Expectations' own on the same suites."""
+"""The native verdict, compared with Great Expectations' on the same suites."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SUMMED = {"records", "documents", "keep", "refuse", "drop", "damaged"}
 
 @st.composite
 def counts(draw: st.DrawFn) -> tuple[str, pl.DataFrame]:
-    """A stage and a frame of its columns: good ones, each of which may be spoilt or missing."""
+    """A stage and a frame of its columns; each may have good values, other values or be missing."""
     stage = draw(st.sampled_from(STAGES))
     height = draw(st.integers(0, 8))
     columns: Frame = {}
@@ -66,28 +66,31 @@ def counts(draw: st.DrawFn) -> tuple[str, pl.DataFrame]:
     return stage, pl.DataFrame(columns, strict=False)
 
 
-def judged(
+def judge(
     stage: str, aggregates: pl.DataFrame, docs: Path, min_keep_share: float | None = 0.0
 ) -> list[Verdict]:
-    """The native verdict; it must be Great Expectations' own, but for the reason of no answer."""
+    """Return the native verdict; check that Great Expectations' is equal.
+
+    Only the reason of `no answer` may differ.
+    """
     spec = expectations.suite(stage)
     values = expectations.parameters(min_keep_share)
     native = expectations.judge(spec, expectations.prepare_rows(aggregates, spec["meta"]), values)
     theirs = data_docs.write_data_docs(stage, aggregates, docs, min_keep_share=min_keep_share)
-    assert [comparable(one) for one in native] == [comparable(one) for one in theirs]
+    assert [comparable(v) for v in native] == [comparable(v) for v in theirs]
     assert list(data_docs.contradictions(native, theirs)) == []
     return native
 
 
-def comparable(one: Verdict) -> Verdict:
+def comparable(verdict: Verdict) -> Verdict:
     head = "no answer"
-    return one._replace(observed=head) if one.observed.startswith(head) else one
+    return verdict._replace(observed=head) if verdict.observed.startswith(head) else verdict
 
 
-def failed(
+def failures(
     stage: str, aggregates: pl.DataFrame, docs: Path, min_keep_share: float | None = 0.0
 ) -> list[Failure]:
-    verdicts = judged(stage, aggregates, docs, min_keep_share)
+    verdicts = judge(stage, aggregates, docs, min_keep_share)
     return expectations.failures(expectations.suite(stage), verdicts)
 
 
@@ -96,28 +99,28 @@ def failed(
 def test_both_verdicts_are_equal(
     tmp_path_factory: pytest.TempPathFactory, drawn: tuple[str, pl.DataFrame], share: float | None
 ) -> None:
-    judged(*drawn, tmp_path_factory.mktemp("docs") / "docs", share)
+    judge(*drawn, tmp_path_factory.mktemp("docs") / "docs", share)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_good_counts_pass(stage: str, tmp_path: Path) -> None:
-    verdicts = judged(stage, frame(stage), tmp_path / "docs", 0.5)
-    assert all(one.success for one in verdicts)
+    verdicts = judge(stage, frame(stage), tmp_path / "docs", 0.5)
+    assert all(verdict.success for verdict in verdicts)
     assert len(verdicts) == len(expectations.suite(stage)["expectations"])
 
 
 @pytest.mark.parametrize(("stage", "changed", "expectation", "column"), BAD)
-def test_names_the_expectation(
+def test_a_failure_names_the_expectation(
     stage: str, changed: Frame, expectation: str, column: str, tmp_path: Path
 ) -> None:
-    found = failed(stage, frame(stage, **changed), tmp_path / "docs")
-    assert (expectation, column) in [failure[:2] for failure in found]
-    assert any(str(one).startswith(f"{expectation}({column}): observed ") for one in found)
+    failed = failures(stage, frame(stage, **changed), tmp_path / "docs")
+    assert (expectation, column) in [failure[:2] for failure in failed]
+    assert any(str(failure).startswith(f"{expectation}({column}): observed ") for failure in failed)
 
 
-def test_names_the_shards_and_what_was_wanted(tmp_path: Path) -> None:
+def test_a_failure_names_the_shards_and_the_requirement(tmp_path: Path) -> None:
     changed = frame("ingest", shard=["a", "b"], null_texts=[0, 3])
-    assert failed("ingest", changed, tmp_path / "docs") == [
+    assert failures("ingest", changed, tmp_path / "docs") == [
         (
             IN_SET,
             "null_texts",
@@ -129,55 +132,55 @@ def test_names_the_shards_and_what_was_wanted(tmp_path: Path) -> None:
 
 def test_share_kept_over_all_shards(tmp_path: Path) -> None:
     kept = frame("language", keep=[1, 0], drop=[5, 0])
-    assert failed("language", kept, tmp_path / "docs", 1 / 6) == []
-    assert [failure[:2] for failure in failed("language", kept, tmp_path / "docs", 0.2)] == [
+    assert failures("language", kept, tmp_path / "docs", 1 / 6) == []
+    assert [failure[:2] for failure in failures("language", kept, tmp_path / "docs", 0.2)] == [
         ("expect_column_min_to_be_between", "kept_share")
     ]
 
 
-def test_nothing_left_only_where_allowed(tmp_path: Path) -> None:
+def test_keeping_nothing_must_be_allowed(tmp_path: Path) -> None:
     nothing = frame("privacy", keep=[0, 0], drop=[2, 1])
-    assert failed("privacy", nothing, tmp_path / "docs", None) == []
+    assert failures("privacy", nothing, tmp_path / "docs", None) == []
     no_input = frame("privacy", documents=[0, 0], keep=[0, 0], drop=[0, 0])
-    assert failed("privacy", no_input, tmp_path / "docs", None) == []
-    assert [failure[:2] for failure in failed("privacy", no_input, tmp_path / "docs", 0.5)] == [
+    assert failures("privacy", no_input, tmp_path / "docs", None) == []
+    assert [failure[:2] for failure in failures("privacy", no_input, tmp_path / "docs", 0.5)] == [
         (SUM, "keep")
     ]
 
 
 @pytest.mark.parametrize("empty", [pl.DataFrame(), frame("dedup").clear()])
 def test_no_shards(empty: pl.DataFrame, tmp_path: Path) -> None:
-    found = failed("dedup", empty, tmp_path / "docs")
-    assert [(failure.expectation, failure.observed) for failure in found] == [
+    failed = failures("dedup", empty, tmp_path / "docs")
+    assert [(failure.expectation, failure.observed) for failure in failed] == [
         ("expect_table_row_count_to_be_between", "0")
     ]
 
 
 def test_missing_column(tmp_path: Path) -> None:
     short = frame("ingest").drop("refuse", "null_texts")
-    found = failed("ingest", short, tmp_path / "docs")
-    assert [(failure.expectation, failure.observed) for failure in found] == [
+    failed = failures("ingest", short, tmp_path / "docs")
+    assert [(failure.expectation, failure.observed) for failure in failed] == [
         (COLUMNS, "no null_texts, refuse")
     ]
 
 
 def test_rows_without_a_name_are_numbered(tmp_path: Path) -> None:
     unnamed = frame("privacy", bad_spans=[0, 2]).drop("shard")
-    found = failed("privacy", unnamed, tmp_path / "docs")
-    assert [failure.observed for failure in found] == ["no shard", "1 of 2 shards: row 0"]
+    failed = failures("privacy", unnamed, tmp_path / "docs")
+    assert [failure.observed for failure in failed] == ["no shard", "1 of 2 shards: row 0"]
 
 
 def test_texts_are_not_compared_with_numbers(tmp_path: Path) -> None:
-    found = failed("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
-    assert found[0].observed == "no answer, bad_spans holds String, not numbers"
+    failed = failures("privacy", frame("privacy", bad_spans=["x", "y"]), tmp_path / "docs")
+    assert failed[0].observed == "no answer, bad_spans holds String, not numbers"
 
 
-def test_a_column_of_nulls_alone_is_in_order(tmp_path: Path) -> None:
+def test_a_column_of_only_nulls_passes(tmp_path: Path) -> None:
     nulls: Frame = {"similarity_min": [None, None], "similarity_max": [None, None]}
-    assert failed("dedup", frame("dedup", **nulls), tmp_path / "docs") == []
+    assert failures("dedup", frame("dedup", **nulls), tmp_path / "docs") == []
 
 
-def test_a_verdict_that_differs_is_named() -> None:
+def test_different_verdicts_are_listed() -> None:
     own = [Verdict(IN_SET, "bad_spans", True, "0 of 2 shards: ")]
     other = [own[0]._replace(success=False, observed="1 of 2 shards: a (bad_spans 1)")]
     (line,) = data_docs.contradictions(own, other)
@@ -190,7 +193,7 @@ def test_a_verdict_that_differs_is_named() -> None:
     ]
 
 
-def test_an_unknown_type_names_file_and_type() -> None:
+def test_an_unknown_type_is_refused_by_file_and_type() -> None:
     spec = {"expectations": [{"type": SUM}, {"type": "expect_column_to_exist"}]}
     with pytest.raises(Invalid) as caught:
         expectations.check_types(spec, "schemas/expectations/mine.json")

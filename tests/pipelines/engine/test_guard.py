@@ -1,4 +1,4 @@
-"""The guard's verdicts on counts, and its message."""
+"""The guard's shortfalls and its message."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DOCUMENTS = {"a": 100, "b": 20, "c": 1000}
 
 
 def short(params: GuardParams, *counts: Count) -> list[tuple[str, str]]:
-    return [(one.count.name, one.limit) for one in guard.shortfalls(counts, params)]
+    return [(s.count.name, s.limit) for s in guard.shortfalls(counts, params)]
 
 
 def loss(name: str, lost: int) -> Count:
@@ -42,7 +42,7 @@ def test_losses_by_share_and_least_count_the_worst_first() -> None:
     assert short(GuardParams(max_source_loss=0.29, min_source_loss=10), loss("a > c", 29)) == []
 
 
-def test_what_is_allowed_does_not_stop() -> None:
+def test_allowed_shortfalls_do_not_stop_the_run() -> None:
     allow = GuardParams(min_documents=1, allow=("x", "source:y"), accept_source_loss=("a > c",))
     assert short(allow, Count("stage", "x", 9, 0), Count("language", "x", 9, 0)) == []
     assert short(allow, Count("source", "y", 9, 0)) == []
@@ -63,7 +63,7 @@ def test_the_message_names_counts_limits_and_what_allows_them() -> None:
             counts,
             PARAMS,
             stage="release",
-            explain=lambda one: [f"because of {one.limit}"],
+            explain=lambda shortfall: [f"because of {shortfall.limit}"],
         )
     assert str(stopped.value).split("\n") == [
         "release: the guard stops the run; no release is published",
@@ -83,8 +83,8 @@ def test_the_message_names_counts_limits_and_what_allows_them() -> None:
 
 def test_a_stage_that_keeps_nothing_cannot_be_allowed() -> None:
     nothing, little = (
-        guard.message_lines([guard.under_floor("dedup", found)], PARAMS, lambda one: [])
-        for found in ({"drop": 9}, {"drop": 999, "keep": 1})
+        guard.message_lines([guard.under_floor("dedup", outcomes)], PARAMS, lambda one: [])
+        for outcomes in ({"drop": 9}, {"drop": 999, "keep": 1})
     )
     assert nothing == [
         "guard: stage dedup: 0 kept of 9; at least 2% must be kept (guard.min_keep_share)"
@@ -92,7 +92,7 @@ def test_a_stage_that_keeps_nothing_cannot_be_allowed() -> None:
     assert little[1:] == ['to allow this, set `guard: {allow: ["stage:dedup"]}` in the parameters']
 
 
-def test_shares_are_of_what_the_limit_is_about() -> None:
+def test_shares_refer_to_what_the_limit_refers_to() -> None:
     assert Shortfall(Count("stage", "x", 100, 1, 50.0), "min_keep_share").share == 0.01
     assert Shortfall(Count("stage", "x", 100, 1, 50.0), "max_fall").share == 0.02
     assert Shortfall(Count("source", "x", 0, 0), "min_keep_share").share == 0.0

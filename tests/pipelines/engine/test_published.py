@@ -1,4 +1,4 @@
-"""A stage that was published is taken up as long as it is whole."""
+"""A published stage is reused as long as its files are unchanged."""
 
 from __future__ import annotations
 
@@ -28,51 +28,51 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "stage"
 
 
-def whole(folder: Path, run_id: str = "1") -> bool:
+def is_reusable(folder: Path, run_id: str = "1") -> bool:
     return (
         published.load_unchanged(folder, folder, run_id, folder.with_suffix(".known")) is not None
     )
 
 
-def test_what_is_whole_is_taken_up(folder: Path) -> None:
-    assert whole(folder) and whole(folder)
-    assert not whole(folder, "2") and not whole(folder / "none")
+def test_an_unchanged_stage_is_reused(folder: Path) -> None:
+    assert is_reusable(folder) and is_reusable(folder)
+    assert not is_reusable(folder, "2") and not is_reusable(folder / "none")
 
 
-def test_what_did_not_change_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert whole(folder)
+def test_unchanged_files_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_reusable(folder)
     monkeypatch.setattr(disk, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
-    assert whole(folder)
+    assert is_reusable(folder)
 
 
-def test_what_was_just_published_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_just_published_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = published.Published(folder, disk.read_json(folder / "stage.json"))
     published.store_digests(done, folder.with_suffix(".known"))
     monkeypatch.setattr(disk, "sha256_file", lambda path: pytest.fail(f"{path} was read"))
-    assert whole(folder)
+    assert is_reusable(folder)
 
 
 @pytest.mark.parametrize("name", [*FILES, "README.md"])
 def test_other_content_of_the_same_size_is_noticed(folder: Path, name: str) -> None:
-    assert whole(folder)
+    assert is_reusable(folder)
     path, before = folder / name, (folder / name).stat()
     path.write_bytes(b"x" * before.st_size)
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # it hides that it changed
-    assert not whole(folder)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # hides the change
+    assert not is_reusable(folder)
 
 
-def test_the_same_content_written_again_is_whole(folder: Path) -> None:
-    assert whole(folder)
+def test_the_same_content_written_again_is_reused(folder: Path) -> None:
+    assert is_reusable(folder)
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
         os.utime(folder / name, (0, 0))
-    assert whole(folder)
+    assert is_reusable(folder)
 
 
-def test_what_is_missing_or_strange_is_noticed(folder: Path) -> None:
-    (folder / "strange").write_bytes(b"")
-    assert not whole(folder)
-    (folder / "strange").unlink()
-    assert whole(folder)
+def test_missing_and_foreign_files_are_noticed(folder: Path) -> None:
+    (folder / "foreign").write_bytes(b"")
+    assert not is_reusable(folder)
+    (folder / "foreign").unlink()
+    assert is_reusable(folder)
     (folder / "README.md").unlink()
-    assert not whole(folder)
+    assert not is_reusable(folder)

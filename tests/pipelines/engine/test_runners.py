@@ -19,7 +19,7 @@ from helpers.commands import ROOT
 from pipelines.engine import runners
 
 
-def alone(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+def run_alone(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own."""
     (folder / "job.py").write_text(script)
     return subprocess.run(
@@ -35,7 +35,7 @@ def _fail(_: int) -> int:
     raise ValueError("secret 4512 337788")
 
 
-def test_a_failing_step_is_named_without_what_was_read(tmp_path: Path) -> None:
+def test_a_failing_step_is_named_without_its_record(tmp_path: Path) -> None:
     with pytest.raises(runners.JobFailed) as failure:
         runners.run(lambda p: p | beam.Create([1]) | "Break" >> beam.Map(_fail), (), 1)
     assert (
@@ -46,7 +46,7 @@ def test_a_failing_step_is_named_without_what_was_read(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
-    """In a process of its own: the watchdog may end it."""
+    """In its own process, because the watchdog may end it."""
     script = (
         "import os, sys, apache_beam as beam\nfrom pathlib import Path\nfrom pipelines.engine import runners\n"
         "runners._watchdog.__wrapped__.__defaults__ = (0.2, 3.0)\n"
@@ -54,7 +54,7 @@ def test_a_worker_that_dies_ends_the_run(tmp_path: Path) -> None:
         "try:\n    runners.run(die, (), 2)\n"
         "except runners.WorkerLost as error:\n    print(error, file=sys.stderr)\n    sys.exit(3)\n"
     )
-    done = alone(tmp_path, script)
+    done = run_alone(tmp_path, script)
     assert done.returncode == 3 and "died" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -72,7 +72,7 @@ def test_the_runner_is_named(args: tuple[str, ...], name: str) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_failing_step_says_nothing_of_what_was_read(workers: int, tmp_path: Path) -> None:
+def test_the_output_of_a_failing_step_quotes_no_record(workers: int, tmp_path: Path) -> None:
     script = (
         "import sys, apache_beam as beam\nfrom pipelines.engine import runners\n"
         "def fail(x):\n    raise ValueError('secret 4512 337788')\n"
@@ -81,12 +81,12 @@ def test_a_failing_step_says_nothing_of_what_was_read(workers: int, tmp_path: Pa
         "except runners.WorkerLost:\n    sys.exit('lost')\n"
         "except runners.JobFailed as error:\n    sys.exit(str(error))\n"
     )
-    done = alone(tmp_path, script)
+    done = run_alone(tmp_path, script)
     assert "ValueError" in done.stderr and "Break" in done.stderr
     assert "337788" not in done.stderr + done.stdout
 
 
-def test_views_of_options_are_made_once_and_share_their_values() -> None:
+def test_views_of_options_are_cached_and_share_their_values() -> None:
     options = runners.LocalOptions(["--direct_num_workers=3", "--experiments=a"])
     view = options.view_as(DirectOptions)
     assert view is options.view_as(DirectOptions) and view.direct_num_workers == 3
@@ -107,7 +107,7 @@ def test_views_of_options_are_made_once_and_share_their_values() -> None:
         ("PrismRunner", [], True),
     ],
 )
-def test_elements_are_spread_where_there_is_more_than_one_worker(
+def test_elements_are_spread_over_more_than_one_worker(
     runner: Any, args: list[str], shuffled: bool
 ) -> None:
     pipeline = beam.Pipeline(runner, options=runners.LocalOptions(args))

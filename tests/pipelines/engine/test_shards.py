@@ -1,4 +1,4 @@
-"""A stage's shards: written, found again, published."""
+"""A stage's shards: written, reused, published."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_state(tmp_path):
     state = shards.State(str(tmp_path / "state"))
     assert state.count() == 0 and state.finished("s-1") is None and state.all_finished() == []
     for name in ("s-2", "s-1"):
-        told = state.write("records", name, TABLE)
-        state.finish(name, [told], rows=2)
-    assert told["rows"] == 2 and told["bytes"] == state.path("records", "s-1").stat().st_size
-    assert told["sha256"] == hashlib.sha256(state.path("records", "s-1").read_bytes()).hexdigest()
+        file = state.write("records", name, TABLE)
+        state.finish(name, [file], rows=2)
+    assert file["rows"] == 2 and file["bytes"] == state.path("records", "s-1").stat().st_size
+    assert file["sha256"] == hashlib.sha256(state.path("records", "s-1").read_bytes()).hexdigest()
     assert pq.read_table(
         state.path("records", "s-1"), columns=["n"], partitioning=None
     ).to_pydict() == {"n": [1, 2]}
@@ -40,23 +40,23 @@ def test_state(tmp_path):
     assert state.finished("s-1")["figures"] == {"rows": 2}
 
 
-def published(tmp_path: Path, value: int) -> Path:
+def publish(tmp_path: Path, value: int) -> Path:
     state, folder = shards.State(str(tmp_path / f"state{value}")), tmp_path / "work/stage"
-    told = state.write("records", "s", pa.table({"n": [value]}))
-    shards.publish(state, [told["file"]], {"manifest.json": {"value": value}}, folder)
+    file = state.write("records", "s", pa.table({"n": [value]}))
+    shards.publish(state, [file["file"]], {"manifest.json": {"value": value}}, folder)
     return folder
 
 
-def test_publishing_replaces_a_folder_whole(tmp_path):
-    folder = published(tmp_path, 1)
+def test_publishing_replaces_the_whole_folder(tmp_path):
+    folder = publish(tmp_path, 1)
     (folder / "stray").write_text("of an older run")
-    assert published(tmp_path, 2) == folder
+    assert publish(tmp_path, 2) == folder
     assert names(tmp_path / "work") == ["stage/manifest.json", "stage/records/s.parquet"]
     assert pq.read_table(folder / "records/s.parquet", partitioning=None).to_pydict() == {"n": [2]}
 
 
-def test_publishing_what_is_not_there_changes_nothing(tmp_path):
-    folder = published(tmp_path, 1)
+def test_publishing_missing_files_changes_nothing(tmp_path):
+    folder = publish(tmp_path, 1)
     with pytest.raises(OSError):
         shards.publish(shards.State(str(tmp_path / "none")), ["records/s.parquet"], {}, folder)
     assert names(tmp_path / "work") == ["stage/manifest.json", "stage/records/s.parquet"]
@@ -67,4 +67,4 @@ def test_publishing_over_file_systems(tmp_path, monkeypatch):
         raise OSError("cross-device link")
 
     monkeypatch.setattr(os, "link", other)
-    assert names(published(tmp_path, 3)) == ["manifest.json", "records/s.parquet"]
+    assert names(publish(tmp_path, 3)) == ["manifest.json", "records/s.parquet"]

@@ -1,4 +1,4 @@
-"""A stage's verdict, the request for Great Expectations' own, and what a run does with it."""
+"""A stage's verdict, the request to Great Expectations, and what a run does with the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(autouse=True)
 def _no_answers_left() -> Iterator[None]:
-    """Each test begins without requests that another left open."""
+    """Start each test without open requests of another."""
     validation.PROCESS.answers()
     yield
     validation.PROCESS.answers()
@@ -67,7 +67,7 @@ def test_a_bad_output_raises_once_its_data_docs_are_written(tmp_path: Path) -> N
     assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def test_another_error_leaves_no_page_out(tmp_path: Path) -> None:
+def test_data_docs_are_written_despite_another_error(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), validation.data_docs():
         validation.validate("privacy", GOOD, tmp_path, "r1")
         _ = 1 / 0
@@ -87,16 +87,16 @@ def test_a_contradiction_fails_the_run_until_it_is_gone(tmp_path: Path) -> None:
 
 
 def contradict(request: Path) -> None:
-    """Let a request say that the native verdict was bad, before the process reads it."""
-    asked = json.loads(request.read_bytes())
-    asked["verdicts"][0][2] = False
-    request.write_text(json.dumps(asked))
+    """Change a request: the native verdict is a failure.  The process reads it afterwards."""
+    content = json.loads(request.read_bytes())
+    content["verdicts"][0][2] = False
+    request.write_text(json.dumps(content))
     validation.PROCESS.ask(request)
 
 
-def test_a_process_that_dies_is_named_and_asked_again(tmp_path: Path) -> None:
+def test_a_process_that_dies_is_named_and_the_request_repeated(tmp_path: Path) -> None:
     with pytest.raises(NoDataDocs) as caught, validation.data_docs():
-        os.kill(process_id(validation.PROCESS), signal.SIGSTOP)  # it answers nothing any more
+        os.kill(process_id(validation.PROCESS), signal.SIGSTOP)  # it answers no more requests
         validation.validate("privacy", GOOD, tmp_path, "r1")
         os.kill(process_id(validation.PROCESS), signal.SIGKILL)
     assert caught.value.exit_code == 3

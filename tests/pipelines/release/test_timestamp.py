@@ -63,7 +63,7 @@ def test_a_stamp_is_verified(
     code, output = verified(home, capsys, "--json")
     assert code == 0 and json.loads(output)["timestamp"].startswith("20")
     code, output = verified(home, capsys)
-    assert code == 0 and "--tsa-certificate tells whether it holds" in output
+    assert code == 0 and "--tsa-certificate verifies it" in output
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(home / "release/sample")]
     done = subprocess.run([*script, str(home / "work/keys/signing.pub")], capture_output=True)
     assert done.returncode == 0, done.stderr
@@ -121,7 +121,7 @@ def test_a_stamp_that_is_missing(
     sample_run: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, output = verified(sample_run, capsys, "--tsa-certificate", authority.root)
-    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is not there")
+    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
 
 
 def test_a_stamp_of_another_statement(home: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_required_stamp_that_was_removed(
     for name in (release_files.TIMESTAMP, release_files.STAMPED):
         (release / name).unlink()
     code, output = verified(required, capsys)
-    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is not there")
+    assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
     script = [sys.executable, str(ROOT / "docs/verify_release.py"), str(release)]
     done = subprocess.run([*script, str(required / "work/keys/signing.pub")], capture_output=True)
     assert done.returncode == 1 and b"time stamp" in done.stderr
@@ -255,7 +255,7 @@ def test_a_withdrawal_while_the_authority_is_down(
         assert withdraw.main(asked) == 1
         assert "sample has no time stamp, and needs one" in capsys.readouterr().err
         code, output = verified(required, capsys)
-        assert code == 1 and output.startswith(f"{release_files.STAMPED}: is not there")
+        assert code == 1 and output.startswith(f"{release_files.STAMPED}: is missing")
         assert withdraw.main(asked) == 1
     finally:
         authority.status = 200

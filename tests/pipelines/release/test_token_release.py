@@ -17,7 +17,7 @@ from lineage import verify
 from lineage.release_folder import ReleaseFolder
 from lineage.signing import keys
 from lineage.storage.release_tables import NoRelease
-from lineage.token_trace import find, trace
+from lineage.token_trace import find_range, trace_range
 
 NAMED = "tokenizer: samples/tokenizer.json"
 
@@ -56,7 +56,7 @@ def test_documents_continue_in_the_next_shard(home: Path, sample_run: Path) -> N
     tokens = release_tables.read_table(path, "tokens")
     later = tokens.filter(pl.col("doc_token_start") > 0).sort("shard").row(0, named=True)
     release = ReleaseFolder(path, home, home / "work/keys")
-    (found,) = trace(release, find(release, f"{later['shard']}:0-2"), 20)
+    (found,) = trace_range(release, find_range(release, f"{later['shard']}:0-2"), 20)
     start = later["doc_token_start"]
     assert found["doc_id"] == later["doc_id"] and found["tokens_match"]
     assert found["document_tokens"] == [start, start + 2] and found["chars"][0] > 0
@@ -72,7 +72,7 @@ def test_without_a_tokenizer_there_are_no_tokens(home: Path) -> None:
     assert not (path / "tokens").exists() and not (path / "lineage/tokens").exists()
     assert not list(verify.defects(path, public(home), None))
     with pytest.raises(NoRelease, match=r"tokens\.tokenizer"):
-        find(ReleaseFolder(path, home), "kk/part-00000-00000:1")
+        find_range(ReleaseFolder(path, home), "kk/part-00000-00000:1")
 
 
 def test_a_bad_tokenizer_is_reported_before_the_run(home: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_plan_names_the_tokenizer(tmp_path: Path) -> None:
     ("tokens", "message"),
     [
         ("{tokenizer: nowhere.json}", "cannot be read"),
-        ("{tokenizer: params.yaml}", "no tokenizer.json"),
+        ("{tokenizer: params.yaml}", "not a tokenizer.json"),
         ("{tokenizer: ., name: here}", "cannot be read"),
         (f"{{tokenizer: {ROOT}/samples/tokenizer.json, separator: </s>}}", "no token '</s>'"),
         ("{tokenizer: сөз.json}", "tokens.name"),
