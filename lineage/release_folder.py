@@ -22,6 +22,8 @@ from lineage.store.store import Store
 from schemas.stages import STAGES
 
 _ID = re.compile(r"[0-9a-f]{32}")
+#: The columns of a run in a chain.
+_RUN_COLUMNS = ("run_id", "stage", "code_version", "params_sha256", "models", "started")
 _ROW = re.compile(r"(?P<shard>.+?):(?P<row>\d+)")
 
 
@@ -147,20 +149,6 @@ class ReleaseFolder(ReleaseTables):
             decision["evidence"] = json.loads(decision["evidence"] or "{}")
         last = decisions[-1] if decisions else {"outcome": None, "reason": None}
         documents = self.rows("documents", doc_id, released)
-        source = (
-            self.table("sources")
-            .filter(pl.col("source_id") == (record["source_id"] or ""))
-            .collect()
-            .to_dicts()
-        )
-        for row in source:
-            row["entry"] = json.loads(row["entry"])
-        runs = (
-            self.table("runs")
-            .filter(pl.col("run_id").is_in([d["run_id"] for d in decisions]))
-            .collect()
-            .to_dicts()
-        )
         repeats = [d["evidence"] for d in decisions if d["rule"] == "revisit"]
         return {
             "doc_id": doc_id,
@@ -171,25 +159,23 @@ class ReleaseFolder(ReleaseTables):
             "part": self._part(doc_id),
             "record": record,
             "bytes": self._bytes(record),
-            "source": source[0] if source else None,
+            "source": self._source(record["source_id"]),
             "decisions": decisions,
             "duplicates": self._cluster(doc_id, part),
             "redactions": self.rows("redactions", doc_id, released),
-            "runs": [
-                {
-                    k: r[k]
-                    for k in (
-                        "run_id",
-                        "stage",
-                        "code_version",
-                        "params_sha256",
-                        "models",
-                        "started",
-                    )
-                }
-                for r in runs
-            ],
+            "runs": self._runs([decision["run_id"] for decision in decisions]),
         }
+
+    def _source(self, source_id: str | None) -> dict[str, Any] | None:
+        """The row of a source, with its entry of the register; None: the record is ungoverned."""
+        sources = self.table("sources").filter(pl.col("source_id") == (source_id or ""))
+        rows = sources.collect().to_dicts()
+        return rows[0] | {"entry": json.loads(rows[0]["entry"])} if rows else None
+
+    def _runs(self, run_ids: list[str]) -> list[dict[str, Any]]:
+        """The runs with these ids, in _RUN_COLUMNS."""
+        runs = self.table("runs").filter(pl.col("run_id").is_in(run_ids))
+        return runs.select(_RUN_COLUMNS).collect().to_dicts()
 
     def _part(self, doc_id: str) -> dict[str, Any] | None:
         """The record that a document was cut from, and its ranges; None: it is not a part."""

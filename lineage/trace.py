@@ -35,6 +35,22 @@ or no release."""
 @with_exit_code
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.most < 1:
+        parser.error("--most takes a number from 1")
+    if sum(map(bool, (options.query, options.tokens, options.text))) != 1:
+        parser.error(
+            "name a document, a URL, a file or SHARD:ROW; or a range by --tokens; or a passage by --text"
+        )
+    release = _release(options)
+    with readable(NoRelease):  # without readable tables there is no release to ask
+        return (
+            _trace_tokens(release, options) if options.tokens else _trace_records(release, options)
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = command_line.parser("trace", __doc__, EPILOG)
     parser.add_argument(
         "query", nargs="*", metavar="DOC_ID|URL|FILE|SHARD:ROW", help="the record to trace"
@@ -74,18 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="the maximum number of records to show (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the chains as JSON")
-    options = parser.parse_args(argv)
-    if options.most < 1:
-        parser.error("--most takes a number from 1")
-    if sum(map(bool, (options.query, options.tokens, options.text))) != 1:
-        parser.error(
-            "name a document, a URL, a file or SHARD:ROW; or a range by --tokens; or a passage by --text"
-        )
-    release = _release(options)
-    with readable(NoRelease):  # without readable tables there is no release to ask
-        return (
-            _trace_tokens(release, options) if options.tokens else _trace_records(release, options)
-        )
+    return parser
 
 
 def _trace_records(release: ReleaseFolder, options: argparse.Namespace) -> int:

@@ -1,4 +1,6 @@
-"""Build a register from its entries, licences and withdrawals."""
+"""Tests of the register: which source governs a record."""
+
+from __future__ import annotations
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Entries, licences and withdrawals of a register become one."""
+"""Build a register from the files of its entries, licences and withdrawals."""
 
 from __future__ import annotations
 
