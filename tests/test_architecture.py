@@ -1,4 +1,4 @@
-"""The layout's rules: which way imports run, how large files are, what nothing is called."""
+"""The rules of the layout: direction of imports, size of files, forbidden names."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import pytest
 from schemas import stages
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Each may import those after it.
+#: Each package may import those after it.
 ORDER = ("desk", "pipelines", "lineage", "schemas")
-#: Names that say nothing of what a function does or returns.
+#: Names that do not say what a function does or returns.
 VAGUE = {"told", "said", "made", "found", "one", "some", "stands", "whole"}
 VAGUE_MODULES = {"util", "utils", "helpers", "common", "misc"}
 MOST_LINES = 400
 MOST_FILES = 6
-#: Stages whose names have a second use: a column and a kind of guard; a key of a run's summary.
+#: Stages whose names have a second meaning: a column and a kind of guard; a key of a run's summary.
 AMBIGUOUS = {"language", "release"}
-#: Files that are read for wording, and where they lie.
+#: The files whose words are checked, and their folders.
 WORDED = ("*.py", "*.md", "*.ipynb", "*.html", "*.css")
 FOLDERS = (*ORDER, "benchmarks", "docs", "notebooks", "samples", "tests")
 

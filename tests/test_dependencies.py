@@ -54,7 +54,7 @@ BY_NAME = {"find_spec", "import_module", "importorskip"}
 
 
 def requirements(*extras: str) -> list[Requirement]:
-    """The requirements of extras; "" stands for no extra. Extras of our own are resolved."""
+    """Return the requirements of extras ("" for none); our own extras are resolved."""
     found: list[Requirement] = []
     for extra in extras:
         for line in PROJECT["dependencies"] if extra == "" else EXTRAS[extra]:
@@ -69,7 +69,7 @@ def names(*extras: str) -> set[str]:
 
 
 def modules_named(source: str) -> Iterator[str]:
-    """The modules that a source imports, in functions and by a string too."""
+    """Yield the modules that a source imports, also in functions and by a string."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -86,7 +86,7 @@ def modules_named(source: str) -> Iterator[str]:
 
 @cache
 def imported(*folders: str) -> dict[str, set[str]]:
-    """Distribution -> the files in these folders that import it."""
+    """Return, by distribution, the files in these folders that import it."""
     found: dict[str, set[str]] = {}
     for folder in folders:
         paths = sorted((ROOT / folder).rglob("*.py"))
@@ -119,12 +119,12 @@ def _cells(notebook: Path) -> str:
     ],
     ids=lambda value: "-".join(value) or "main",
 )
-def test_what_is_imported_is_listed(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
+def test_each_import_is_listed(folders: tuple[str, ...], extras: tuple[str, ...]) -> None:
     unlisted = imported(*folders).keys() - names(*extras) - UNLISTED.keys()
     assert {name: imported(*folders)[name] for name in unlisted} == {}
 
 
-def test_what_is_listed_is_imported_or_argued() -> None:
+def test_each_requirement_is_imported_or_explained() -> None:
     assert names("") - imported(*PACKAGES).keys() == set()
     everywhere = imported(*PACKAGES, "samples", "notebooks", "benchmarks", "tests")
     listed = names("", *EXTRAS)

@@ -1,4 +1,4 @@
-"""The pages are true: commands run or parse, outputs are as shown, paths, modules and links exist."""
+"""The docs are true: commands run or parse, outputs match, paths, modules and links exist."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
 
 def blocks(page: Path, *names: str) -> Iterator[str]:
-    """The fenced blocks of these info strings.
+    """Yield the fenced blocks with these info strings.
 
     Blocks marked `console run` are run; `…` in what they show stands for anything.
     """
@@ -64,7 +64,7 @@ def blocks(page: Path, *names: str) -> Iterator[str]:
 
 
 def commands(page: Path) -> Iterator[str]:
-    """All command lines of a page, in blocks and in running text."""
+    """Yield all command lines of a page, in blocks and in text."""
     for body in blocks(page, "console", "console run"):
         yield from (line[2:] for line in body.splitlines() if line.startswith("$ "))
     for body in blocks(page, "bash"):
@@ -76,7 +76,7 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def sessions() -> list[tuple[str, str, list[str]]]:
-    """(page, command, lines shown) of every block that is marked to be run."""
+    """Return (page, command, lines shown) for each block that is marked to be run."""
     found = []
     for page in PAGES:
         for body in blocks(page, "console run"):
@@ -87,7 +87,7 @@ def sessions() -> list[tuple[str, str, list[str]]]:
 
 
 def paths(page: Path) -> Iterator[str]:
-    """The paths of files and folders that a page names."""
+    """Yield the paths of files and folders that a page names."""
     prose = _BLOCK.sub("", page.read_text("utf-8"))
     for code in _CODE.findall(prose):
         for word in code.split():
@@ -98,7 +98,7 @@ def paths(page: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment in which `tamga` is this tree's, without any other set-up."""
+    """An environment in which `tamga` runs this tree's code."""
     folder = tmp_path_factory.mktemp("bin")
     command = folder / "tamga"
     command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m pipelines.cli "$@"\n')
@@ -129,7 +129,7 @@ def test_sessions_print_what_they_show(
     assert re.search(rf"\A{pattern}\s*\Z", done.stdout), f"{page}: {command} printed\n{done.stdout}"
 
 
-def test_some_sessions_are_run() -> None:
+def test_sessions_are_collected() -> None:
     assert len(sessions()) >= 10
 
 
@@ -150,7 +150,7 @@ def test_tamga_commands_parse(page: Path) -> None:
 
 
 def usage(*command: str) -> str:
-    """The text of `--help`."""
+    """Return the text of `--help`."""
     out = io.StringIO()
     with redirect_stdout(out), pytest.raises(SystemExit) as ended:
         cli.main([*command, "--help"])
@@ -214,7 +214,7 @@ def test_paths_exist(page: Path, sample_run: Path) -> None:
 
 
 @each_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_link_targets_exist(page: Path) -> None:
     for link in _LINK.findall(_BLOCK.sub("", page.read_text("utf-8"))):
         if link.startswith("http"):
             continue
@@ -226,7 +226,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as they are made on code hosts."""
+    """Return the anchors of a page's headings, in the form of code hosts."""
     headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
     return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
 
@@ -256,7 +256,7 @@ def test_the_glossary_is_linked_from(page: Path) -> None:
 
 
 def sentences(page: Path) -> Iterator[str]:
-    """The sentences of a page: in paragraphs, in items of lists and in cells of tables."""
+    """Yield the sentences of a page: in paragraphs, list items and table cells."""
     prose = _BLOCK.sub("\n", page.read_text("utf-8"))
     prose = re.sub(r"\]\([^)]*\)", "]", _CODE.sub("code", prose))
     parts = re.split(r"\n\s*\n|\n\s*(?:-|\d+\.) |^#+ .*$|\|", prose, flags=re.M)
@@ -273,7 +273,7 @@ def test_sentences_are_short(name: str) -> None:
 
 
 def parameters() -> dict[str, Any]:
-    """The keys of params.yaml, as the schema has them."""
+    """Return the keys of params.yaml from the schema."""
     schema = json.loads((ROOT / "schemas/params.schema.json").read_text("utf-8"))
     found: dict[str, Any] = schema["$defs"]["params"]["properties"]
     return found
@@ -360,7 +360,7 @@ def test_the_promises_are_in_the_architecture() -> None:
     assert all(".py`" in module and ".py`" in test for _, module, test in promises)
 
 
-def test_pictures_ask_for_nothing_from_elsewhere() -> None:
+def test_pictures_load_nothing_from_outside() -> None:
     for picture in (ROOT / "docs/images").glob("*.svg"):
         text = picture.read_text("utf-8")
         assert len(text) < 200_000

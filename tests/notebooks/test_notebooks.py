@@ -1,4 +1,4 @@
-"""Each notebook runs from its first cell to its last, and is kept without outputs."""
+"""Each notebook runs from its first to its last cell, and is stored without outputs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_notebook_runs(
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
-    # no folder of kernels: the one of this very interpreter, whatever is installed for the user
+    # no kernel folders: use this interpreter, not a kernel that the user has installed
     native = KernelSpecManager(kernel_dirs=[])
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=native)
     notebook = nbformat.read(path, as_version=4)
@@ -50,7 +50,7 @@ def test_notebook_runs(
 
 
 @each
-def test_notebook_is_kept_clean(path: Path) -> None:
+def test_notebook_is_stored_without_outputs(path: Path) -> None:
     text = path.read_text("utf-8")
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)

@@ -1,4 +1,4 @@
-"""What the commands import before they do anything, and how each kind of error ends."""
+"""The imports of the commands, and the message and exit code of each kind of error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.stages import STAGES
 #: Commands that run Beam jobs.
 JOBS = {"run", *STAGES}
 HEAVY = {"apache_beam", "great_expectations", "scipy", "presidio_analyzer"}
-#: Commands that read releases and their store: they need no Arrow library either.
+#: Commands that read releases and their store; they must not import Arrow either.
 LIGHT = ("trace", "find", "explain", "query", "diff", "verify", "prove", "report", "withdraw")
 
 _IMPORT_EACH = """
@@ -35,7 +35,7 @@ print(json.dumps(named))
 
 
 def imported(modules: dict[str, str]) -> dict[str, set[str]]:
-    """Command -> the packages that its module imports beyond those of the commands before it."""
+    """Return, by command, the packages that its module imports and earlier commands do not."""
     done = subprocess.run(
         [sys.executable, "-c", _IMPORT_EACH],
         input=json.dumps(modules),
@@ -48,22 +48,26 @@ def imported(modules: dict[str, str]) -> dict[str, set[str]]:
 
 def test_query_commands_import_no_heavy_library() -> None:
     queries = {name: module for name, (module, _) in COMMANDS.items() if name not in JOBS}
-    found = imported(queries)
-    assert {*found} == {*queries} and "polars" in set().union(*found.values())
-    assert {name: heavy for name, packages in found.items() if (heavy := packages & HEAVY)} == {}
+    packages_of = imported(queries)
+    assert {*packages_of} == {*queries} and "polars" in set().union(*packages_of.values())
+    assert {
+        name: heavy for name, packages in packages_of.items() if (heavy := packages & HEAVY)
+    } == {}
 
 
 def test_commands_on_releases_import_no_arrow() -> None:
-    found = imported({name: COMMANDS[name][0] for name in LIGHT})
+    packages_of = imported({name: COMMANDS[name][0] for name in LIGHT})
     unwanted = {"pyarrow", "numpy", "jsonschema", "pandas"}
-    assert {*found} == {*LIGHT}
-    assert {name: bad for name, packages in found.items() if (bad := packages & unwanted)} == {}
+    assert {*packages_of} == {*LIGHT}
+    assert {
+        name: bad for name, packages in packages_of.items() if (bad := packages & unwanted)
+    } == {}
 
 
 @pytest.mark.parametrize("package", ["lineage", "pipelines", "pipelines.cli", "schemas"])
 def test_a_package_imports_no_library(package: str) -> None:
-    (found,) = imported({"it": package}).values()
-    assert found - {*sys.stdlib_module_names} <= {"lineage", "pipelines", "schemas"}
+    (packages,) = imported({package: package}).values()
+    assert packages - {*sys.stdlib_module_names} <= {"lineage", "pipelines", "schemas"}
 
 
 def test_the_store_is_opened_through_the_package() -> None:
@@ -85,7 +89,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def failed(home: Path, code: int, *command: str) -> str:
-    """The message of a command that ends with a code: `HOME` stands for the folder."""
+    """Run a command that must end with a code; return its message.  `HOME` is the folder."""
     done = tamga(*(word.replace("HOME", str(home)) for word in command))
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr and not done.stdout
@@ -120,19 +124,21 @@ def failed(home: Path, code: int, *command: str) -> str:
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else None,
 )  # fmt: skip
-def test_one_line_and_the_code(home: Path, code: int, command: str, message: str) -> None:
+def test_an_error_is_one_line_and_an_exit_code(
+    home: Path, code: int, command: str, message: str
+) -> None:
     error = failed(home, code, *command.split())
     assert error.startswith("tamga: ") and message.replace("HOME", str(home)) in error
     assert error.count("\n") == 1 and error.endswith("\n")
 
 
-def test_no_such_command(home: Path) -> None:
+def test_an_unknown_command(home: Path) -> None:
     error = failed(home, 2, "dance")
     assert error.startswith("tamga: no command 'dance'\n") and "exit codes: 0 yes" in error
 
 
 @pytest.mark.parametrize("command", ["run", "ingest", "clean", "withdraw source x", "case list"])
-def test_all_problems_of_the_parameters(home: Path, command: str) -> None:
+def test_all_problems_of_the_parameters_are_listed(home: Path, command: str) -> None:
     params = home / "params.yaml"
     text = params.read_text("utf-8").replace("purpose: pretraining", "purpose: fun\ncolour: red")
     params.write_text(text, "utf-8")
@@ -158,7 +164,7 @@ def test_a_path_that_cannot_be_written(home: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_may_be_tried_again(home: Path) -> None:
+def test_a_full_disk_ends_with_try_again(home: Path) -> None:
     command = [sys.executable, "-m", "pipelines.cli", "sources", "list", "--params"]
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -170,7 +176,7 @@ def test_a_full_disk_may_be_tried_again(home: Path) -> None:
 
 
 def test_an_interrupted_command() -> None:
-    """It is interrupted while it waits for more lines."""
+    """The interruption comes while the command waits for more lines."""
     command = [sys.executable, "-m", "pipelines.cli", "identify"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -20,7 +20,7 @@ DAY = date(2026, 11, 22)
 
 
 def day(offset: int) -> str:
-    """A day before or after the run's."""
+    """Return the run's day plus `offset` days, in ISO form."""
     return (DAY + timedelta(days=offset)).isoformat()
 
 
@@ -30,7 +30,7 @@ def licensed(spdx: str) -> Entry:
 
 @dataclass(frozen=True)
 class Case:
-    """A source, the run's parameters, the reason of its refusal and the word for its state."""
+    """A source and the run's parameters; the reason of its refusal and the word for its state."""
 
     name: str
     entry: Entry
@@ -69,13 +69,13 @@ CASES = [
     Case("no policy pack", Entry(more={"jurisdiction": "US"}), "policy:pack", params=ENFORCED),
     Case("policy that only warns", Entry(more={"jurisdiction": "RU"}), None),
     Case(
-        "withdrawal stands first",
+        "withdrawal comes first",
         Entry({"expires_on": day(-1)}, evidence=False, withdrawn="withdrawn"),
         "withdrawn",
         "withdrawn",
     ),
     Case(
-        "purpose stands before evidence",
+        "purpose comes before evidence",
         Entry({"purposes": ["evaluation"]}, evidence=False),
         "purpose-not-granted",
         "evidence missing",
@@ -135,7 +135,7 @@ purposes = st.sets(st.sampled_from(["pretraining", "evaluation"]), min_size=1)
 
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
-    """A source at whose term, licence, evidence and country anything may be wrong."""
+    """A source whose term, licence, evidence and country may each be wrong."""
     granted = draw(st.sampled_from([-400, -400, -1, 0, 1]))
     basis: dict[str, Any] = {
         "kind": draw(st.sampled_from(["consent", "licence", "contract", "statute"])),

@@ -210,7 +210,8 @@ def test_threads_share_one_library() -> None:
 def test_a_lazy_package_tries_again_after_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = tmp_path / "lazy_sample"
+    name = "lazy_sample"
+    package = tmp_path / name
     package.mkdir()
     (package / "part.py").write_text("VALUE = 1\n")
     (package / "__init__.py").write_text(
@@ -218,14 +219,14 @@ def test_a_lazy_package_tries_again_after_an_error(
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    spec = find_spec("lazy_sample")
+    spec = find_spec(name)
     assert spec
     lazy: Any = minhash._LazyPackage(spec)
-    monkeypatch.setitem(sys.modules, "lazy_sample", lazy)
-    assert import_module("lazy_sample.part").VALUE == 1 and "DONE" not in vars(lazy)
+    monkeypatch.setitem(sys.modules, name, lazy)
+    assert import_module(f"{name}.part").VALUE == 1 and "DONE" not in vars(lazy)
     with pytest.raises(FileNotFoundError):
         _ = lazy.DONE
     (tmp_path / "ready").touch()
-    assert lazy.DONE and lazy is import_module("lazy_sample")
+    assert lazy.DONE and lazy is import_module(name)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = lazy.no_such_name
