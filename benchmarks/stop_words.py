@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 from folders import folders
-from letters import text
+from letters import read_text
 
 RANKS, WORDS = 60, 30
 #: Language -> files of the Declaration.  Without a file the rank alone decides.

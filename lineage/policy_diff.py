@@ -19,7 +19,7 @@ from lineage.release_folder import ReleaseFolder
 from lineage.storage.release_tables import DamagedRelease
 from schemas.policy import Packs
 from schemas.ruling import Circumstances, Ruling, Subject, apply_pack
-from schemas.validation import parse_date
+from schemas.schema_check import parse_date
 
 #: The facts that a ruling depends on, beside the pack.
 FACTS = ("source_id", "as_of", "purpose", "storage_country")

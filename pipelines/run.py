@@ -26,7 +26,7 @@ from pipelines.ingest import inventory
 from pipelines.ingest.stage import Ingest
 from pipelines.language.stage import Language
 from pipelines.personal_data import names
-from pipelines.personal_data.uris import redact_uri
+from pipelines.personal_data.uri_redaction import redact_uri
 from pipelines.privacy.stage import Privacy
 from pipelines.quality.stage import Quality
 from pipelines.release import signing, token_shards

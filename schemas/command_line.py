@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from schemas.validation import parse_date
+from schemas.schema_check import parse_date
 
 
 def parser(command: str, about: str | None, examples: str, **more: Any) -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from schemas.errors import Problem
-from schemas.validation import check
+from schemas.schema_check import check
 from schemas.yaml_source import ParsedFile
 
 LIMITS: Final = ("documents", "chars", "share")

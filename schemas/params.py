@@ -21,6 +21,7 @@ from schemas.errors import Problem
 from schemas.licences import is_single, normalise
 from schemas.mixture import Mixture
 from schemas.privacy import PrivacyParams, build_privacy
+from schemas.schema_check import check
 from schemas.sections import (
     ClassifierParams,
     DedupParams,
@@ -40,7 +41,6 @@ from schemas.sections import (
     TokensParams,
 )
 from schemas.stages import SECTIONS
-from schemas.validation import check
 from schemas.yaml_source import YamlSource
 
 S = TypeVar("S")

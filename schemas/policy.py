@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from schemas.canonical import canonical_json
 from schemas.errors import Invalid, Problem
-from schemas.validation import check, parse_date
+from schemas.schema_check import check, parse_date
 from schemas.yaml_source import ParsedFile, YamlSource, parse_bytes
 
 BUILT_IN: Final = Path(__file__).parent / "policies"

@@ -12,7 +12,7 @@ from schemas.errors import Invalid, Problem
 from schemas.licences import LicenceTerms, normalise
 from schemas.matching import MatchIndex
 from schemas.register import ACQUIRED_AS, Basis, Licence, Register, Source, Withdrawal
-from schemas.validation import check, parse_date
+from schemas.schema_check import check, parse_date
 from schemas.yaml_source import ParsedFile, YamlSource
 
 SCHEMA: Final = "register.schema.json"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from schemas import urls
 from schemas.errors import Invalid, Problem
-from schemas.validation import check
+from schemas.schema_check import check
 from schemas.yaml_source import parse, parse_bytes
 
 SCOPES: Final = ("source", "url", "domain", "document", "text")

@@ -15,7 +15,7 @@ from pipelines.engine.input_files import Container
 from pipelines.engine.quiet import quiet
 from pipelines.engine.runners import names_runner
 from pipelines.engine.stage import Stage
-from pipelines.personal_data import policy
+from pipelines.personal_data import preconditions
 from schemas import command_line
 from schemas.errors import Invalid, Usage
 from schemas.params import Params
@@ -68,7 +68,7 @@ def context(
     """
     check_beam_args(beam_args)
     params, register = load_both(options.params)
-    if wrong := policy.problems(params, register.sources):
+    if wrong := preconditions.problems(params, register.sources):
         raise Invalid(wrong)
     workers = options.workers if options.workers else _default_workers(params)
     return Context(

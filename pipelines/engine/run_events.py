@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lineage.openlineage import events, rollups
-from pipelines.personal_data.uris import redact_uri
+from pipelines.personal_data.uri_redaction import redact_uri
 from schemas.duties import duties
 from schemas.register import Register
 from schemas.stages import RELEASE

@@ -22,7 +22,7 @@ from schemas.params import Params
 from schemas.policy import Pack, Packs, Rule
 from schemas.privacy import PrivacyParams
 from schemas.register import Register
-from schemas.validation import parse_date
+from schemas.schema_check import parse_date
 
 EPILOG: Final = """examples:
   tamga policy list                                    the packs, and the number of rules in force

@@ -24,7 +24,7 @@ from schemas.command_entry import with_exit_code
 from schemas.errors import Invalid
 from schemas.lawfulness import GRANTED, Refusal, Use
 from schemas.register import Source
-from schemas.validation import schema_of
+from schemas.schema_check import schema_of
 
 EPILOG: Final = """examples:
   tamga sources check                          the register that params.yaml names

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipelines.ingest.signals import licences as page_licences
+from pipelines.ingest.signals import stated_licences as page_licences
 from pipelines.ingest.signals.observed import Observation, Pairs
 from pipelines.ingest.signals.registry import observe_response, reservations
 from schemas import lawfulness, policy

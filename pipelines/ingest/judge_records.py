@@ -22,10 +22,10 @@ from pipelines.ingest import declared_fields, scan, text_extraction
 from pipelines.ingest.gate import Gate, Verdict
 from pipelines.ingest.readers.records import Content, Cursor, Envelope
 from pipelines.ingest.readers.registry import reader
-from pipelines.ingest.signals import licences
+from pipelines.ingest.signals import stated_licences
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.observed import Observation, Pairs
-from pipelines.personal_data.uris import redact_uris
+from pipelines.personal_data.uri_redaction import redact_uris
 from schemas.register import Register
 from schemas.tables import DOCUMENTS, RECORDS
 from schemas.urls import hosts
@@ -193,7 +193,9 @@ class RecordJudge:
     def _keep(self, item: _Pending, headers: Pairs, document: text_extraction.Document) -> Verdict:
         """Return the verdict for a record that is kept."""
         source_id = item.record["source_id"]
-        stated = licences.detect_licences(headers, document.metas, document.links, document.jsonld)
+        stated = stated_licences.detect_licences(
+            headers, document.metas, document.links, document.jsonld
+        )
         verdict = self.gate.keep(source_id, item.observations, stated)
         evidence = dict(verdict.evidence)
         if self.gate.lifted_withdrawals.scopes:

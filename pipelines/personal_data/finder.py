@@ -17,9 +17,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipelines.personal_data.contexts import AFTER, BEFORE
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.identifier_rule import LONGEST_ADDRESS, Rule, ScoredSpan
+from pipelines.personal_data.nearby_words import AFTER, BEFORE
 from pipelines.personal_data.pattern_views import BatchView, View, strip_invisible
 from pipelines.personal_data.places import (
     find_digit_groups,

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import yaml
 
-from pipelines.personal_data.contexts import (
+from pipelines.personal_data.nearby_words import (
     AFTER,
     BEFORE,
     Words,

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Final
 
 from pipelines.personal_data import checksums, fragments
-from pipelines.personal_data.contexts import (
+from pipelines.personal_data.identifier_rule import STREET_DISTANCE, Rule, label_stems
+from pipelines.personal_data.nearby_words import (
     GLUED,
     Words,
     compile_stems,
@@ -20,7 +21,6 @@ from pipelines.personal_data.contexts import (
     is_sum,
     nearness,
 )
-from pipelines.personal_data.identifier_rule import STREET_DISTANCE, Rule, label_stems
 from pipelines.personal_data.pattern_views import View
 
 #: The search for a bank's БИК reaches this far from an account, in characters.

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import yaml
 
-from pipelines.personal_data.contexts import compile_stems
 from pipelines.personal_data.findings import Span
+from pipelines.personal_data.nearby_words import compile_stems
 from pipelines.personal_data.pattern_views import fold
 from schemas.privacy import NerParams, PrivacyParams
 

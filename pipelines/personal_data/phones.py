@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 import phonenumbers
 
-from pipelines.personal_data.contexts import GLUED, is_other_kind, is_sum
 from pipelines.personal_data.fragments import PHONE_CODES
+from pipelines.personal_data.nearby_words import GLUED, is_other_kind, is_sum
 from pipelines.personal_data.pattern_views import View
 
 COUNTRIES: Final = (

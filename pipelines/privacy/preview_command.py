@@ -20,11 +20,11 @@ from pipelines.dedup.boilerplate_lines import merge_removals
 from pipelines.engine import batches
 from pipelines.engine.command_line import at_least_one
 from pipelines.engine.published import load
-from pipelines.personal_data import policy
+from pipelines.personal_data import preconditions
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import scrubber
 from pipelines.privacy import preview_page, whole_records
-from pipelines.privacy.decisions import decide
+from pipelines.privacy.outcomes import decide
 from pipelines.privacy.preview_page import Counts
 from schemas import command_line
 from schemas.command_entry import with_exit_code
@@ -109,11 +109,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _preview(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     params, register = load_both(options.params)
-    if wrong := policy.problems(params, register.sources):
+    if wrong := preconditions.problems(params, register.sources):
         raise Invalid(wrong)
     for values, known, kind in (
         ([options.source] if options.source else [], register.sources, "source"),
-        (options.classes or [], policy.known_classes(params.privacy), "class of personal data"),
+        (
+            options.classes or [],
+            preconditions.known_classes(params.privacy),
+            "class of personal data",
+        ),
     ):
         if unknown := sorted(set(values) - set(known)):
             parser.error(f"unknown {kind} {unknown[0]!r}; known: {', '.join(sorted(known))}")

@@ -28,7 +28,7 @@ from pipelines.personal_data import pseudonym_key
 from pipelines.personal_data.names import RUSSIAN
 from pipelines.personal_data.scrub import apply_findings, scrubber
 from pipelines.privacy import whole_records
-from pipelines.privacy.decisions import decide
+from pipelines.privacy.outcomes import decide
 from schemas.command_entry import with_exit_code
 from schemas.privacy import PrivacyParams
 from schemas.register import Register

@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _profile(options: argparse.Namespace) -> int:
     """Count a release and write the page; return the exit code."""
     from pipelines.profile import edges
-    from pipelines.profile.counts import count_release
     from pipelines.profile.page import page
+    from pipelines.profile.release_counts import count_release
 
     folder, work = _folders(options)
     release = ReleaseFolder(folder, folder)

@@ -16,7 +16,7 @@ def page(counts: Mapping[str, Any], texts: Mapping[str, str], raw: bool = False)
     """Return the page.
 
     Args:
-      counts: see `pipelines.profile.counts.count_release`.
+      counts: see `pipelines.profile.release_counts.count_release`.
       texts: doc_id -> the beginning of its text.  Documents without one are shown by id and value.
       raw: whether `texts` holds texts that were not released.
     """

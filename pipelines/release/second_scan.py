@@ -12,7 +12,7 @@ from lineage.storage import release_files
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
-from pipelines.personal_data.second_look import find_missed, sample_documents
+from pipelines.personal_data.residual_patterns import find_missed, sample_documents
 from schemas.privacy import PrivacyParams
 
 #: How many files of a release are opened at most.

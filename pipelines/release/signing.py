@@ -22,7 +22,7 @@ from lineage.storage import disk, release_files
 from pipelines.engine import batches, shards
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
-from pipelines.release import timestamp
+from pipelines.release import time_authority
 from schemas.params import Params
 from schemas.tables import RELEASED
 
@@ -83,7 +83,7 @@ def seal_release(
     signature = dsse.sign(statement, signing_key(context.params))
     disk.write_bytes(root / release_files.STATEMENT, signature)
     try:
-        stamped = timestamp.stamp_release(context.params, root)
+        stamped = time_authority.stamp_release(context.params, root)
     except NoTimestamp as error:
         if required:
             raise StageError(

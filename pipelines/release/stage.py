@@ -33,7 +33,7 @@ from pipelines.engine.published import StageError, load
 from pipelines.engine.runners import Spread
 from pipelines.engine.stage import Shard, ShardDoFn
 from pipelines.ingest.signals.registry import PROTOCOLS
-from pipelines.personal_data.uris import redact_uri
+from pipelines.personal_data.uri_redaction import redact_uri
 from pipelines.release import second_scan, shortfalls, signing, token_shards
 from pipelines.release.parts import DealParts, SplitByLanguage, WritePart
 from pipelines.release.selection import Selection

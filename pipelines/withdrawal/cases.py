@@ -211,7 +211,7 @@ def _role(role: str) -> str:
 
 
 def _redacted(text: str) -> str:
-    from pipelines.personal_data.uris import redact_uri
+    from pipelines.personal_data.uri_redaction import redact_uri
 
     return redact_uri(text)
 

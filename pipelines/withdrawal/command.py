@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _withdraw(options: argparse.Namespace) -> int:
     from lineage.configuration import load_both
     from lineage.register_files import load_register
-    from pipelines.release import timestamp
+    from pipelines.release import time_authority
     from pipelines.withdrawal import execution, impact
 
     params, register = load_both(options.params)
@@ -66,7 +66,7 @@ def _withdraw(options: argparse.Namespace) -> int:
         erased = any(receipt["erased"] for receipt in effect.receipts)
         due = affected if options.erase else [n for n in affected if n == params.release.name]
         if effect.active_entry and not due and (erased or not options.erase):
-            unstamped = timestamp.stamp_missing(params)
+            unstamped = time_authority.stamp_missing(params)
             return max(_show(effect.to_json(), options.json), _report_unstamped(unstamped))
         if effect.empties_release and not options.all:
             print(
@@ -75,7 +75,7 @@ def _withdraw(options: argparse.Namespace) -> int:
             )
             return 1
         done = execution.start(effect, _order(options)).carry_out()
-        unstamped = timestamp.stamp_missing(params)
+        unstamped = time_authority.stamp_missing(params)
     code = _report_done(done, [n for n in affected if n not in due], options.json)
     return max(code, _report_unstamped(unstamped))
 
@@ -106,7 +106,7 @@ def _order(options: argparse.Namespace) -> dict[str, Any]:
 
 def _check(options: argparse.Namespace, value: str) -> None:
     """Raise `Invalid` for arguments that the register cannot record."""
-    from pipelines.personal_data.uris import redact_uri
+    from pipelines.personal_data.uri_redaction import redact_uri
     from schemas.errors import Invalid, Problem
     from schemas.withdrawals import check_entry
 

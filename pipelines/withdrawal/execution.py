@@ -31,7 +31,7 @@ from lineage.storage import disk, locks, release_files
 from lineage.storage.release_files import STATEMENT
 from lineage.store import erasure as forgetting
 from lineage.withdrawal_scope import Scope
-from pipelines.release import timestamp
+from pipelines.release import time_authority
 from pipelines.search import index
 from pipelines.withdrawal import journal, purge, release_rewrite
 from pipelines.withdrawal.impact import AffectedRelease, Impact, scope_digest
@@ -153,7 +153,7 @@ class Execution:
         redaction = release_rewrite.Redaction(folder, place, removed, order)
         built = redaction.build(self._key, head, self.params.seal.timestamp == "required")
         try:  # a withdrawal does not wait for the authority: `timestamp.stamp_missing` asks again
-            timestamp.stamp_release(self.params, place)
+            time_authority.stamp_release(self.params, place)
         except NoTimestamp as error:
             print(f"warning: {folder.name} has no time stamp: {error}", file=sys.stderr)
         built |= {"tokens": withdrawal_scope.token_count(removed)}

@@ -70,7 +70,7 @@ class Observation:
 def _redact_excerpt(excerpt: str) -> str:
     if not _DOUBTFUL.search(excerpt):
         return excerpt
-    from pipelines.personal_data.uris import redact_uri  # loads the recognisers
+    from pipelines.personal_data.uri_redaction import redact_uri  # loads the recognisers
 
     return redact_uri(excerpt)
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from urllib.parse import urljoin
 
 from pipelines.ingest.signals import robots
-from pipelines.ingest.signals.licences import identify_licence
 from pipelines.ingest.signals.observed import (
     GRANTED,
     LINKED,
@@ -27,6 +26,7 @@ from pipelines.ingest.signals.observed import (
 )
 from pipelines.ingest.signals.patterns import compile_pattern, path_forms
 from pipelines.ingest.signals.rsl_terms import MEDIA_TYPE, Content, parse_document
+from pipelines.ingest.signals.stated_licences import identify_licence
 from pipelines.ingest.signals.uris import Parts, split_uri
 
 NAME = "rsl"

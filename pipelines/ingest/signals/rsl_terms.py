@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from xml.parsers import expat
 
-from pipelines.ingest.signals.licences import identify_licence
+from pipelines.ingest.signals.stated_licences import identify_licence
 
 MEDIA_TYPE = "application/rsl+xml"
 NAMESPACE = "https://rslstandard.org/rsl"

@@ -16,7 +16,7 @@ import yaml
 from helpers.commands import ROOT
 from helpers.judged_records import PARAMS
 
-from pipelines.personal_data import names, policy
+from pipelines.personal_data import names, preconditions
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.names import FullNames, Names
 from pipelines.personal_data.scrub import apply_findings, scrubber
@@ -191,14 +191,16 @@ def test_missing_models_are_problems_before_a_run(monkeypatch: pytest.MonkeyPatc
     real = importlib.util.find_spec
     monkeypatch.setattr(names, "find_spec", lambda n: None if n == "natasha" else real(n))
     privacy = PrivacyParams(names=("ru",), ner=(NerParams("no_such_package.x.C", ("hy",)),))
-    problems = policy.problems(dataclasses.replace(PARAMS, privacy=privacy), ())
+    problems = preconditions.problems(dataclasses.replace(PARAMS, privacy=privacy), ())
     assert {p.key: p.message for p in problems} == {
         "privacy.names": "natasha, which finds Russian names, is not installed; "
         "run `pip install --no-deps -r requirements-names.lock`",
         "privacy.ner[0].recogniser": "module no_such_package.x is not installed; install the "
         "package that contains it",
     }
-    unknown = policy.problems(dataclasses.replace(PARAMS, privacy=PrivacyParams(names=("fr",))), ())
+    unknown = preconditions.problems(
+        dataclasses.replace(PARAMS, privacy=PrivacyParams(names=("fr",))), ()
+    )
     assert unknown[0].message.startswith("fr: there is no pattern for names; known: az, ba, be")
 
 

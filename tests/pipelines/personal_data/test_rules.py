@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.personal_data import fragments, judges
-from pipelines.personal_data.contexts import Words, compile_stems, literal_prefix, nearness
 from pipelines.personal_data.finder import Finder
 from pipelines.personal_data.identifier_rule import LONGEST_ADDRESS, LONGEST_BACKED, Rule
+from pipelines.personal_data.nearby_words import Words, compile_stems, literal_prefix, nearness
 from pipelines.personal_data.numbers import find_numbers
 from pipelines.personal_data.pattern_views import BatchView, View, fold, view
 from pipelines.personal_data.rules import load_rules, measure_pass_share

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.personal_data import checksums, findings, rules, scrub, uris
+from pipelines.personal_data import checksums, findings, rules, scrub, uri_redaction
 from pipelines.personal_data.findings import Span
 from pipelines.personal_data.scrub import Scrubber
 from schemas.tables import FINDINGS, REDACTIONS
@@ -356,8 +356,8 @@ def test_hostile_texts_do_not_hang(text: str) -> None:
     ],
 )
 def test_personal_data_in_uris_is_replaced(uri: str, wanted: str | None) -> None:
-    assert uris.redact_uri(uri) == (uri if wanted is None else wanted)
-    assert uris.redact_uris(pl.Series([None, uri, "https://a.b/c"])).to_list() == [
+    assert uri_redaction.redact_uri(uri) == (uri if wanted is None else wanted)
+    assert uri_redaction.redact_uris(pl.Series([None, uri, "https://a.b/c"])).to_list() == [
         None,
         uri if wanted is None else wanted,
         "https://a.b/c",

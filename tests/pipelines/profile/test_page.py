@@ -17,8 +17,8 @@ from helpers import release_tables
 from lineage.release_folder import ReleaseFolder
 from pipelines.profile import edges, plots
 from pipelines.profile.command import main
-from pipelines.profile.counts import count_release, count_stages
 from pipelines.profile.page import page
+from pipelines.profile.release_counts import count_release, count_stages
 
 VOID = {"meta", "br", "path", "rect"}
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
 from pipelines.engine.shards import State
-from pipelines.personal_data.second_look import find_missed, sample_documents
+from pipelines.personal_data.residual_patterns import find_missed, sample_documents
 from pipelines.release import second_scan
 from pipelines.release.stage import ReleaseStage
 from schemas.privacy import PrivacyParams, PrivacyRule

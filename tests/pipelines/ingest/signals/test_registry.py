@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.ingest.signals import aipref, content_signal, licences, noai, tdmrep
+from pipelines.ingest.signals import aipref, content_signal, noai, stated_licences, tdmrep
 from pipelines.ingest.signals import registry as signals
 from pipelines.ingest.signals.hosts import HostSignals
 from pipelines.ingest.signals.observed import Capture, Protocol
@@ -225,14 +225,14 @@ def test_noai(headers: list[tuple[str, str]], metas: list[tuple[str, str]], expe
         ("https://creativecommons.org/publicdomain/zero/1.0/deed.uz", "CC0-1.0"),
         ("https://spdx.org/licenses/CC-BY-ND-4.0.html", "CC-BY-ND-4.0"),
         ("CC BY-NC 4.0", "CC-BY-NC-4.0"),
-        ("https://rightsstatements.org/vocab/InC/1.0/", licences.ALL_RIGHTS_RESERVED),
-        ("© 2026 Press. All rights reserved.", licences.ALL_RIGHTS_RESERVED),
+        ("https://rightsstatements.org/vocab/InC/1.0/", stated_licences.ALL_RIGHTS_RESERVED),
+        ("© 2026 Press. All rights reserved.", stated_licences.ALL_RIGHTS_RESERVED),
         ("/terms.html", None),
         ("https://creativecommons.org/", None),
     ],
 )
 def test_licence_identities(text: str, expected: str | None) -> None:
-    assert licences.identify_licence(text) == expected
+    assert stated_licences.identify_licence(text) == expected
 
 
 def test_licences_of_a_page() -> None:
@@ -240,10 +240,10 @@ def test_licences_of_a_page() -> None:
         "https://creativecommons.org/licenses/by-nc/4.0/",
         "https://creativecommons.org/licenses/by-nd/4.0/",
     )
-    assert licences.detect_licences(
+    assert stated_licences.detect_licences(
         links=[("license noopener", nc), ("nofollow", nd), ("", nd)]
     ) == ["CC-BY-NC-4.0"]
-    assert licences.detect_licences(
+    assert stated_licences.detect_licences(
         headers=[("Link", f'<{nd}>; rel="license", </x>; rel=next')]
     ) == ["CC-BY-ND-4.0"]
     graph = {
@@ -252,7 +252,9 @@ def test_licences_of_a_page() -> None:
             {"@type": "Article", "license": {"@id": nc}},
         ]
     }
-    assert licences.detect_licences(jsonld=[json.dumps(graph), "{broken"]) == ["CC-BY-NC-4.0"]
+    assert stated_licences.detect_licences(jsonld=[json.dumps(graph), "{broken"]) == [
+        "CC-BY-NC-4.0"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -264,11 +266,11 @@ def test_licences_of_a_page() -> None:
         ("CC-BY-SA-4.0", "CC-BY-4.0", False),
         ("CC-BY-4.0", "LicenseRef-agreement", False),
         ("CC-BY-ND-4.0", "LicenseRef-agreement", True),
-        (licences.ALL_RIGHTS_RESERVED, "CC0-1.0", True),
+        (stated_licences.ALL_RIGHTS_RESERVED, "CC0-1.0", True),
     ],
 )
 def test_stricter(detected: str, declared: str, expected: bool) -> None:
-    assert licences.is_stricter(detected, declared) is expected
+    assert stated_licences.is_stricter(detected, declared) is expected
 
 
 # The choice among captures
@@ -376,7 +378,7 @@ def test_no_protocol_reads_a_skipped_header() -> None:
 )
 def test_pages_never_raise(pairs: list[tuple[str, str]], text: str) -> None:
     observe_response(pairs, pairs, AGENTS)
-    licences.detect_licences(pairs, pairs, [("license", text)], [text])
+    stated_licences.detect_licences(pairs, pairs, [("license", text)], [text])
     HostSignals([capture(text), capture(text, kind="tdmrep")], AGENTS).observations(
         f"https://a.example/{text}", text
     )

@@ -27,7 +27,7 @@ from lineage.storage.release_files import TIMESTAMP
 from lineage.verify import defects
 from pipelines.engine.context import Context
 from pipelines.engine.published import StageError
-from pipelines.release import signing, timestamp
+from pipelines.release import signing, time_authority
 from pipelines.withdrawal import command as withdraw
 from schemas.errors import Invalid
 
@@ -44,7 +44,9 @@ def home(sample_run: Path, authority: Authority, tmp_path_factory: pytest.TempPa
     home = copy_run(sample_run, tmp_path_factory.mktemp("stamped"))
     text = (sample_run / "params.yaml").read_text()
     (home / "params.yaml").write_text(f"{text}\nseal: {{timestamp_url: '{authority.url}'}}\n")
-    written = timestamp.stamp_release(load_params(home / "params.yaml"), home / "release/sample")
+    written = time_authority.stamp_release(
+        load_params(home / "params.yaml"), home / "release/sample"
+    )
     assert written == [release_files.TIMESTAMP, release_files.STAMPED]
     return home
 

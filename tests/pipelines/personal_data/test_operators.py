@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from lineage.configuration import load_params
 from pipelines.governance import policies
-from pipelines.personal_data import operators, policy, pseudonym_key, rules
+from pipelines.personal_data import operators, preconditions, pseudonym_key, rules
 from pipelines.personal_data.operators import Operators, canonical_value, mask, surrogate
 from pipelines.personal_data.scrub import Scrubber, apply_findings
-from pipelines.privacy import decisions
+from pipelines.privacy import outcomes
 from schemas.errors import Invalid
 from schemas.privacy import PrivacyParams, PrivacyRule
 
@@ -163,8 +163,8 @@ def test_documents_with_too_many_findings_are_dropped() -> None:
         {"doc_id": ["a", "b"], "uri": ["u", "v"], "policy": ["scrub"] * 2, "chars": [1000, 400]}
     )
     findings = pl.DataFrame({"doc_id": ["a", "b"], "entity_type": ["KZ_IIN"] * 2})
-    assert decisions.decide(documents, findings)["outcome"].to_list() == ["keep", "keep"]
-    judged = decisions.decide(documents, findings, max_density=2)
+    assert outcomes.decide(documents, findings)["outcome"].to_list() == ["keep", "keep"]
+    judged = outcomes.decide(documents, findings, max_density=2)
     assert judged.select("outcome", "reason").rows() == [("keep", None), ("drop", "personal-data")]
     assert judged["evidence"][1] == '{"found":{"KZ_IIN":1},"policy":"scrub","densest":2}'
 
@@ -193,17 +193,17 @@ def test_an_impossible_policy_is_a_problem_before_a_run(monkeypatch: pytest.Monk
         entities=("KZ_INN",),
         rules=(PrivacyRule("pseudonym", ("KZ_IIN",), ("nobody",)),),
     )
-    problems = policy.problems(dataclasses.replace(PARAMS, privacy=privacy), {"good"})
+    problems = preconditions.problems(dataclasses.replace(PARAMS, privacy=privacy), {"good"})
     assert sorted(p.key for p in problems) == [
         "privacy.entities",
         "privacy.key",
         "privacy.rules[0].sources",
     ]
     monkeypatch.setenv(pseudonym_key.ENVIRONMENT, "short")
-    assert [p.message for p in policy.problems(PARAMS, ()) if p.key == "privacy.key"] == [
+    assert [p.message for p in preconditions.problems(PARAMS, ()) if p.key == "privacy.key"] == [
         "TAMGA_PRIVACY_KEY holds 5 bytes; a key has at least 32; `openssl rand -hex 32` makes one"
     ]
-    assert "short" not in str(Invalid(policy.problems(PARAMS, ())))
+    assert "short" not in str(Invalid(preconditions.problems(PARAMS, ())))
 
 
 def test_the_canonical_section_does_not_contain_the_key(tmp_path: Path) -> None:
