@@ -63,10 +63,10 @@ def sign_texts(texts: list[str]) -> object:
     return minhash.band_keys(signatures, BANDS, ROWS)
 
 
-def sign_documents(texts: list[str]) -> object:
+def compute_all_signatures(texts: list[str]) -> object:
     """Compute all that the stage stores of a text: exact key, shingles, signature, figures."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
-    return [duplicates.sign_documents(part, {}, [], PARAMS) for part in frame.iter_slices(2048)]
+    return [duplicates.compute_signatures(part, {}, [], PARAMS) for part in frame.iter_slices(2048)]
 
 
 def peers() -> Iterator[tuple[str, Method, int]]:
@@ -133,7 +133,7 @@ def speeds(folder: Path, documents: int, rounds: int) -> None:
     texts = sample(folder, documents)
     methods: list[tuple[str, Method, int]] = [
         ("tamga, signatures", sign_texts, 1),
-        ("tamga, all of the stage", sign_documents, 1),
+        ("tamga, all of the stage", compute_all_signatures, 1),
         *peers(),
     ]
     best = dict.fromkeys((name for name, _, _ in methods), float("inf"))
@@ -184,7 +184,7 @@ def varied(folder: Path, number: int) -> list[str]:
 def verified_edges(texts: list[str]) -> pl.DataFrame:
     """Return the verified edges, computed by the functions of the stage."""
     frame = pl.DataFrame({"text": texts}).with_columns(pl.lit("x").alias(name) for name in FIELDS)
-    signed = duplicates.sign_documents(frame, {}, [], PARAMS)
+    signed = duplicates.compute_signatures(frame, {}, [], PARAMS)
     signed = signed.with_columns(duplicates.document_numbers(0, signed.height))
     pairs = clusters.candidate_pairs(duplicates.band_keys(signed, PARAMS))
     return duplicates.verify_pairs(pairs, signed, PARAMS)

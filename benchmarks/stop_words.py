@@ -58,11 +58,13 @@ def main() -> None:
     for path in sorted(sentences.glob("*.txt")):
         language = path.stem
         declaration = {
-            w for name in FILES.get(language, ()) for w in words(text(udhr / f"udhr_{name}.xml"))
+            w
+            for name in FILES.get(language, ())
+            for w in words(read_text(udhr / f"udhr_{name}.xml"))
         }
         chosen = frequent(path, declaration)
         if language in OTHER:
-            counted = Counter(words(text(udhr / f"udhr_{OTHER[language]}.xml")))
+            counted = Counter(words(read_text(udhr / f"udhr_{OTHER[language]}.xml")))
             chosen += sorted(w for w, n in counted.items() if n >= OFTEN and len(w) <= SHORT)
         print(language, " ".join(dict.fromkeys(chosen)), sep="\t")
 

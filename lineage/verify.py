@@ -42,8 +42,8 @@ def defects(
 ) -> Iterator[Defect]:
     """Verify a release; yield its defects, the outermost first.
 
-    A defect in the signature, the manifest or the files ends the verification, for later checks
-    rely on them.
+    Verification stops at a defect in the signature, the manifest, the time stamp or the files.
+    Later checks depend on these.
 
     Args:
       folder: the release.

@@ -26,7 +26,7 @@ _BATCH_ROWS = 1 << 15
 _FIGURE_COLUMNS = ["doc", "doc_id", "figures", "figures_at"]
 
 
-class SignShards(beam.DoFn):
+class ComputeSignatures(beam.DoFn):
     """A shard -> its exact keys by partition. Its signatures are written to disk."""
 
     def __init__(self, plan: DedupPlan) -> None:
@@ -51,7 +51,7 @@ class SignShards(beam.DoFn):
 
         def sign(batch: pl.DataFrame) -> pl.DataFrame:
             labelled = batch.join(labels, on="doc_id", how="left", maintain_order="left")
-            return duplicates.sign_documents(
+            return duplicates.compute_signatures(
                 labelled,
                 ranks=plan.ranks,
                 distinguishing=plan.distinguishing,
@@ -183,7 +183,7 @@ class FindNearDuplicates(beam.PTransform):
         plan = self.plan
         copies = (
             stage_tables.deal_shards(pipeline, plan.shards)
-            | "Sign" >> beam.ParDo(SignShards(plan)).with_output_types(Partitioned)
+            | "Sign" >> beam.ParDo(ComputeSignatures(plan)).with_output_types(Partitioned)
             | "ByText" >> beam.GroupByKey()
             | "FindCopies" >> beam.ParDo(FindCopies()).with_output_types(Partitioned)
         )

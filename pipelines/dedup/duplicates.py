@@ -49,7 +49,7 @@ MEMBER = {
 }
 
 
-def sign_documents(
+def compute_signatures(
     documents: pl.DataFrame,
     ranks: Mapping[str, int],
     distinguishing: Iterable[str],

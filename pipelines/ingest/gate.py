@@ -144,7 +144,7 @@ class Gate:
         withdrawal = self.withdrawals.find_by_record(source_id, uri, doc_id)
         return withdrawal_verdict(withdrawal) or self.source_verdicts[source_id]
 
-    def check_register(
+    def check_before_reading(
         self,
         source_id: str | None,
         uri: str,
@@ -161,7 +161,7 @@ class Gate:
           observations: what `HostSignals` observes for the URL.
           page_follows: whether the response will be read: its status is 200, or it is not HTTP. A
             page may lift a reservation in tdmrep.json. So that reservation, and the protocols after
-            it, are left to `check_page`.
+            it, are left to `check_after_reading`.
 
         Returns:
           The refusal; None if the record passes.
@@ -183,7 +183,7 @@ class Gate:
             return _opt_out_verdict(name, observation, source, self.params)
         return None
 
-    def check_page(
+    def check_after_reading(
         self,
         source_id: str,
         observations: Sequence[Observation],

@@ -133,7 +133,7 @@ class RecordJudge:
         status, media_type = row["http_status"], row["media_type"]
         answered = status is None or status == 200
         revisit = row["revisit"]
-        refused = self.gate.check_register(
+        refused = self.gate.check_before_reading(
             source_id, uri, doc_id, observations, page_follows=answered and not revisit
         )
         if refused:
@@ -169,7 +169,7 @@ class RecordJudge:
         """Return the first reason not to keep a record that was read; None if it is kept."""
         if document.error:
             return _damaged_verdict(document.error, detail=document.detail)
-        verdict = self.gate.check_page(
+        verdict = self.gate.check_after_reading(
             item.record["source_id"],
             item.observations,
             headers,

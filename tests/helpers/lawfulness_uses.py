@@ -119,7 +119,7 @@ def of_gate(path: Path) -> dict[str, str | None]:
     """The reasons for which a record of each source is refused."""
     params, register, packs = _loaded(path)
     gate = Gate(params, register, packs)
-    found = {id: gate.check_register(id, _uri(id), "0" * 32) for id in register.sources}
+    found = {id: gate.check_before_reading(id, _uri(id), "0" * 32) for id in register.sources}
     return {id: verdict.reason if verdict else None for id, verdict in found.items()}
 
 

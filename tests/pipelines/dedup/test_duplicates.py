@@ -34,7 +34,9 @@ def documents(*rows: tuple[str, str | None, str | None, str]) -> pl.DataFrame:
 def signed(
     rows: list[tuple[str, str | None, str | None, str]], params: DedupParams = PARAMS
 ) -> pl.DataFrame:
-    found = duplicates.sign_documents(documents(*rows), {"best": 0, "good": 1}, ["best"], params)
+    found = duplicates.compute_signatures(
+        documents(*rows), {"best": 0, "good": 1}, ["best"], params
+    )
     return found.with_columns(duplicates.document_numbers(3, found.height))
 
 
@@ -124,7 +126,7 @@ def test_texts_without_words():
         ("a", "good", "2020", "..."), ("b", "good", "2020", "?!"), ("c", "good", "2020", "...")
     )
     assert set(found) == {"a", "c"} and found["c"] == ("a", "exact", 1.0)
-    assert duplicates.sign_documents(documents(), {}, [], PARAMS).height == 0
+    assert duplicates.compute_signatures(documents(), {}, [], PARAMS).height == 0
     assert resolved(("a", "good", "2020", "")) == {}
 
 

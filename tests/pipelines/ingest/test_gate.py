@@ -89,7 +89,7 @@ USAGE = "User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
 def test_source_verdicts(source: Source, expected: str | None) -> None:
     tested = make_gate(source)
     assert reason_of(tested.source_verdicts["kz"]) == expected
-    assert reason_of(tested.check_register("kz", URI, "0" * 32)) == expected
+    assert reason_of(tested.check_before_reading("kz", URI, "0" * 32)) == expected
 
 
 def test_the_first_reason_in_the_order_is_given() -> None:
@@ -114,7 +114,7 @@ def test_the_first_reason_in_the_order_is_given() -> None:
         {"url_scope": ()},
     )
     for change in basis:
-        reasons.append(reason_of(make_gate(source).check_register("kz", URI, "0" * 32)))
+        reasons.append(reason_of(make_gate(source).check_before_reading("kz", URI, "0" * 32)))
         source = replace(source, basis=replace(source.basis, **change))
     entry: tuple[dict[str, Any], ...] = (
         {"licence": Licence("CC0-1.0")},
@@ -123,10 +123,12 @@ def test_the_first_reason_in_the_order_is_given() -> None:
     )
     for change in entry:
         reasons.append(
-            reason_of(make_gate(source).check_register("kz", URI, "0" * 32, observe(SHUT)))
+            reason_of(make_gate(source).check_before_reading("kz", URI, "0" * 32, observe(SHUT)))
         )
         source = replace(source, **change)
-    reasons.append(reason_of(make_gate(source).check_register("kz", URI, "0" * 32, observe(SHUT))))
+    reasons.append(
+        reason_of(make_gate(source).check_before_reading("kz", URI, "0" * 32, observe(SHUT)))
+    )
     assert reasons == [
         "consent-withdrawn",
         "consent-expired",
@@ -141,7 +143,7 @@ def test_the_first_reason_in_the_order_is_given() -> None:
 
 def test_ungoverned() -> None:
     assert (
-        reason_of(make_gate().check_register(None, "https://unknown.example/", "0" * 32))
+        reason_of(make_gate().check_before_reading(None, "https://unknown.example/", "0" * 32))
         == "ungoverned"
     )
 
@@ -164,7 +166,7 @@ def test_ungoverned() -> None:
 def test_withdrawals_come_first(scope: str, value: str, bars: bool) -> None:
     entry = Withdrawal(scope, value, date(2027, 1, 1), "erasure asked for by a named person")
     tested = make_gate(with_basis(withdrawn_on=DAY), (entry,))
-    verdict = tested.check_register("kz", URI, "0" * 32)
+    verdict = tested.check_before_reading("kz", URI, "0" * 32)
     assert reason_of(verdict) == ("withdrawn" if bars else "consent-withdrawn")
     assert verdict is not None and "named person" not in json.dumps(verdict.evidence)
     assert tested.check_signal("kz", URI, "0" * 32).reason == reason_of(verdict)
@@ -172,7 +174,7 @@ def test_withdrawals_come_first(scope: str, value: str, bars: bool) -> None:
 
 def test_a_withdrawn_domain_needs_no_source() -> None:
     entry = Withdrawal("domain", "unknown.example", DAY, "g")
-    verdict = make_gate(withdrawals=(entry,)).check_register(
+    verdict = make_gate(withdrawals=(entry,)).check_before_reading(
         None, "https://a.unknown.example/x", "0" * 32
     )
     assert reason_of(verdict) == "withdrawn"
@@ -197,7 +199,7 @@ def test_withdrawn_text() -> None:
 )
 def test_url_scope(uri: str, expected: str | None) -> None:
     tested = make_gate(with_basis(url_scope=("https://law.example.kz/acts",)))
-    assert reason_of(tested.check_register("kz", uri, "0" * 32)) == expected
+    assert reason_of(tested.check_before_reading("kz", uri, "0" * 32)) == expected
 
 
 @pytest.mark.parametrize(
@@ -213,23 +215,28 @@ def test_url_scope(uri: str, expected: str | None) -> None:
 )
 def test_host_opt_outs(body: str, kind: str, expected: str | None) -> None:
     tested, observations = make_gate(), observe(body, kind=kind)
-    verdict = tested.check_register("kz", URI, "0" * 32, observations)
+    verdict = tested.check_before_reading("kz", URI, "0" * 32, observations)
     assert reason_of(verdict) == expected
     if verdict:
         assert verdict.evidence["observation"]["capture"] == "c" * 32
         assert verdict.rule_version == verdict.evidence["observation"]["version"]
-    assert reason_of(tested.check_page("kz", observations, (), (), ())) == expected
+    assert reason_of(tested.check_after_reading("kz", observations, (), (), ())) == expected
 
 
 def test_a_page_may_lift_a_reservation_of_tdmrep_json() -> None:
     tested, observations = make_gate(), [*observe(TDM, kind="tdmrep"), *observe(SIGNAL)]
-    assert reason_of(tested.check_register("kz", URI, "0" * 32, observations)) == "opted-out:tdmrep"
-    assert tested.check_register("kz", URI, "0" * 32, observations, page_follows=True) is None
-    assert reason_of(tested.check_page("kz", observations, (), (), ())) == "opted-out:tdmrep"
-    lifted = tested.check_page("kz", observations, [("TDM-Reservation", "0")], (), ())
+    assert (
+        reason_of(tested.check_before_reading("kz", URI, "0" * 32, observations))
+        == "opted-out:tdmrep"
+    )
+    assert tested.check_before_reading("kz", URI, "0" * 32, observations, page_follows=True) is None
+    assert (
+        reason_of(tested.check_after_reading("kz", observations, (), (), ())) == "opted-out:tdmrep"
+    )
+    lifted = tested.check_after_reading("kz", observations, [("TDM-Reservation", "0")], (), ())
     assert reason_of(lifted) == "opted-out:content-signal"
     only = observe(TDM, kind="tdmrep")
-    assert tested.check_page("kz", only, (), [("tdm-reservation", "0")], ()) is None
+    assert tested.check_after_reading("kz", only, (), [("tdm-reservation", "0")], ()) is None
 
 
 @pytest.mark.parametrize(
@@ -253,14 +260,14 @@ def test_a_page_may_lift_a_reservation_of_tdmrep_json() -> None:
 def test_opt_outs_in_headers_and_page(
     headers: Any, metas: Any, links: Any, expected: str | None
 ) -> None:
-    assert reason_of(make_gate().check_page("kz", (), headers, metas, links)) == expected
+    assert reason_of(make_gate().check_after_reading("kz", (), headers, metas, links)) == expected
     overridden = make_gate(replace(SOURCE, opt_out="overridden"))
-    assert overridden.check_page("kz", (), headers, metas, links) is None
+    assert overridden.check_after_reading("kz", (), headers, metas, links) is None
 
 
 def test_overridden_reservations_are_listed() -> None:
     tested, observations = make_gate(replace(SOURCE, opt_out="overridden")), observe(SHUT)
-    assert tested.check_register("kz", URI, "0" * 32, observations) is None
+    assert tested.check_before_reading("kz", URI, "0" * 32, observations) is None
     assert tested.keep("kz", observations).evidence["overridden"] == ["robots"]
 
 
@@ -305,7 +312,7 @@ def test_a_decision_shows_the_statements_at_the_fetch_and_the_latest(
         for body, at in (("User-agent: *\nAllow: /\n", "2026-05-01"), (SHUT, "2026-07-01"))
     ]
     observations = HostSignals(captures, ("*",), mode).observations(URI, "2026-06-01")
-    verdict = make_gate().check_register("kz", URI, "0" * 32, observations)
+    verdict = make_gate().check_before_reading("kz", URI, "0" * 32, observations)
     assert reason_of(verdict) == ("opted-out:robots" if refused else None)
     shown = verdict.evidence["observation"] if verdict else None
     shown = shown or make_gate().keep("kz", observations).evidence["observations"][0]

@@ -105,9 +105,9 @@ def test_the_url_scope_comes_before_packs() -> None:
         replace(PARAMS, policy=PolicyParams(enforce="refuse")),
         Register({"ru": scoped}, {}, (), "0" * 64),
     )
-    verdict = judged.check_register("ru", "https://ru.example/b/1", "d")
+    verdict = judged.check_before_reading("ru", "https://ru.example/b/1", "d")
     assert verdict is not None and verdict.reason == "purpose-not-granted"
-    verdict = judged.check_register("ru", "https://ru.example/a/1", "d")
+    verdict = judged.check_before_reading("ru", "https://ru.example/a/1", "d")
     assert verdict is not None and verdict.reason == "policy:residency"
 
 
