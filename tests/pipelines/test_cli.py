@@ -100,7 +100,7 @@ def failed(home: Path, code: int, *command: str) -> str:
     ("code", "command", "message"),
     [
         (2, "verify", "tamga: "),
-        (2, "verify --key HOME/params.yaml", "the file has no public key"),
+        (2, "verify --key HOME/params.yaml", "no public key"),
         (2, "verify HOME/release/none --key HOME/none.pub", "none.pub: the key cannot be read"),
         (2, "profile HOME/release/none", "holds no release"),
         (2, "report licences --release HOME/release/none", "holds no release"),
