@@ -198,7 +198,6 @@ def test_each_module_has_a_subject() -> None:
     assert {m for m in module_files() if m.rpartition(".")[2] in VAGUE_MODULES} == set()
 
 
-@pytest.mark.xfail(strict=False, reason="the names are being changed, folder by folder")
 @pytest.mark.parametrize("folder", ["pipelines", "lineage", "schemas"])
 def test_functions_have_names_that_say_something(folder: str) -> None:
     assert [(p, name) for p, name in functions(folder) if name.strip("_") in VAGUE] == []
@@ -209,7 +208,6 @@ def test_helpers_have_names_that_say_something(folder: str) -> None:
     assert [(p, name) for p, name in functions(folder) if name.strip("_") in VAGUE] == []
 
 
-@pytest.mark.xfail(strict=False, reason="the sentences are being rewritten, folder by folder")
 def test_a_word_that_says_too_little_is_gone() -> None:
     """STYLE: each `told` gets the verb of what it does."""
     word = re.compile(r"(?<![a-z])told(?![a-z])", re.I)
