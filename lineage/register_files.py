@@ -101,7 +101,7 @@ def load_policies(folder: Path | None = None) -> Packs:
     if folder is None:
         return policy.built_in()
     read = {str(path): _read_pack(path) for path in sorted(folder.glob("*.yaml"))}
-    return policy.built_in().replace(policy.by_jurisdiction(str(folder), read))
+    return policy.built_in().with_packs(policy.by_jurisdiction(str(folder), read))
 
 
 def load_policy(path: Path) -> Pack:

@@ -142,7 +142,7 @@ class Packs:
         """Return the pack of a jurisdiction, or None."""
         return self.by_jurisdiction.get(jurisdiction)
 
-    def replace(self, others: Mapping[str, Pack]) -> Packs:
+    def with_packs(self, others: Mapping[str, Pack]) -> Packs:
         """Return these packs with `others` (by jurisdiction) in place of some."""
         return Packs({**self.by_jurisdiction, **others})
 

@@ -88,8 +88,13 @@ def test_a_withdrawal_shows_where_its_words_stay(
     kept, other = sorted(texts.values(), key=lambda row: SHARED not in row["text"])
     params = ("--params", str(home / "params.yaml"))
     for withdrawn, other_copy, kind, message in (
-        (other, kept, "stay", "a passage of it stays: 1 of"),
-        (kept, other, "take_over", "comes back at the next run: 1 of"),
+        (other, kept, "stay", "a copy of a passage stays: 1 of"),
+        (
+            kept,
+            other,
+            "take_over",
+            "a passage comes back at the next run in another document: 1 of",
+        ),
     ):
         assert withdraw.main(["document", withdrawn["doc_id"], *params, "--json"]) == 0
         copies = json.loads(capsys.readouterr().out)["releases"][0]["copies"]
@@ -114,7 +119,7 @@ def test_queries_name_the_document_that_keeps_it(
     assert source[passage["start"] : passage["end"]] == SHARED + "\n\n"
     shown = tamga("explain", other["doc_id"], *params).stdout
     assert "1 passage of 50 words or more is also in " in shown
-    assert f"in {kept['doc_id']}, was removed from it (personal data across an edge" in shown
+    assert f"in {kept['doc_id']}, word for word. It was removed from this document" in shown
     (home / "asked").write_text(SHARED, "utf-8")
     answer = json.loads(tamga("find", "--text", home / "asked", *params, "--json").stdout)
     assert [row["doc_id"] for row in answer["passages"]] == [kept["doc_id"]]

@@ -18,7 +18,7 @@ ALLOWED: Final = {
     "command_entry._discard_output": "the null device",
     "params.default_robots_agents": "robots_agents.txt",
     "policy.built_in": "policies/*.yaml",
-    "validation.schema_of": "*.schema.json",
+    "schema_check.schema_of": "*.schema.json",
 }
 _METHODS: Final = {
     "open", "read_text", "read_bytes", "write_text", "write_bytes", "exists", "is_file", "is_dir",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,7 @@ def test_similar_documents_are_named_and_nothing_changes(
         error = capsys.readouterr().err
         assert row["doc_id"] in error and "nothing was changed" in error
     assert not load_register(home / "register").withdrawals
-    digest = next(w for w in error.split() if len(w.rstrip("`")) == 64).rstrip("`")
+    digest = re.search(r"\b[0-9a-f]{64}\b", error)[0]
     assert run(home, digest, *BY) == 0 and row["doc_id"] in {*documents(home)["doc_id"]}
 
 
