@@ -116,6 +116,11 @@ def prepare_rows(aggregates: pl.DataFrame, meta: Mapping[str, Any]) -> pl.DataFr
     """Return the rows that a suite judges: sorted, with the derived columns."""
     # a column of only nulls has no type to compare by
     typed = aggregates.with_columns(pl.col(pl.Null).cast(pl.Float64))
+    # -0.0 is 0.0, and Arrow's sets tell them apart
+    typed = typed.with_columns(
+        pl.when(pl.col(name) == 0).then(pl.lit(0.0)).otherwise(pl.col(name)).alias(name)
+        for name in typed.select(cs.float()).columns
+    )
     return derive(typed.sort(pl.all()), meta) if len(typed) else typed
 
 

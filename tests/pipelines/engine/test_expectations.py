@@ -102,6 +102,11 @@ def test_both_verdicts_are_equal(
     judge(*drawn, tmp_path_factory.mktemp("docs") / "docs", share)
 
 
+def test_a_zero_has_no_sign(tmp_path: Path) -> None:
+    counts = frame("ingest").with_columns(null_sources=-0.0)
+    assert all(verdict.success for verdict in judge("ingest", counts, tmp_path / "docs"))
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_good_counts_pass(stage: str, tmp_path: Path) -> None:
     verdicts = judge(stage, frame(stage), tmp_path / "docs", 0.5)
