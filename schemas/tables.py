@@ -26,27 +26,16 @@ def _schema(types: Mapping[str, str]) -> pa.Schema:
     return pa.schema(list(types.items()))
 
 
-RECORDS: Final = _schema(columns.RECORDS)
-DECISIONS: Final = _schema(columns.DECISIONS)
-DUPLICATES: Final = _schema(columns.DUPLICATES)
-REDACTIONS: Final = _schema(columns.REDACTIONS)
-RELEASED: Final = _schema(columns.RELEASED)
-PARTS: Final = _schema(columns.PARTS)
-TOKENS: Final = _schema(columns.TOKENS)
-SOURCES: Final = _schema(columns.SOURCES)
-RUNS: Final = _schema(columns.RUNS)
-
-LINEAGE: Final = {
-    "records": RECORDS,
-    "decisions": DECISIONS,
-    "duplicates": DUPLICATES,
-    "redactions": REDACTIONS,
-    "documents": RELEASED,
-    "parts": PARTS,
-    "tokens": TOKENS,
-    "sources": SOURCES,
-    "runs": RUNS,
-}
+LINEAGE: Final = {name: _schema(types) for name, types in columns.LINEAGE.items()}
+RECORDS: Final = LINEAGE["records"]
+DECISIONS: Final = LINEAGE["decisions"]
+DUPLICATES: Final = LINEAGE["duplicates"]
+REDACTIONS: Final = LINEAGE["redactions"]
+RELEASED: Final = LINEAGE["documents"]
+PARTS: Final = LINEAGE["parts"]
+TOKENS: Final = LINEAGE["tokens"]
+SOURCES: Final = LINEAGE["sources"]
+RUNS: Final = LINEAGE["runs"]
 
 #: The output of ingest: the stored text and what identifies it.
 DOCUMENTS: Final = pa.schema(
